@@ -1,0 +1,1 @@
+"""Many cases: manifests, resumable runs."""

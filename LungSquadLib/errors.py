@@ -1,0 +1,43 @@
+"""Errors whose text is a sentence for the user: what is wrong, where, what to do."""
+
+from __future__ import annotations
+
+
+class LungSquadError(Exception):
+    """Base of every error that LungSquad raises on purpose.
+
+    Only the outermost layer (command line, Slicer widget, worker) shows it; `exit_code` is what the
+    command line then ends with.
+    """
+
+    exit_code = 2
+
+
+class InputError(LungSquadError):
+    """The input is missing, broken or contradicts itself."""
+
+
+class ModelError(LungSquadError):
+    """A model file or a model's answer cannot be used."""
+
+
+class MissingPackageError(LungSquadError):
+    """An optional package that this work needs is not installed."""
+
+    def __init__(self, package: str, purpose: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package '{package}', which is not installed: "
+            f"run  pip install 'lungsquad[{extra}]'."
+        )
+
+
+class RefusedError(LungSquadError):
+    """The work was done, and its result is a refusal."""
+
+    exit_code = 1
+
+
+class CancelledError(LungSquadError):
+    """The user cancelled the work."""
+
+    exit_code = 130

@@ -1,0 +1,85 @@
+"""Writing so that a result is whole or absent, and naming what was read by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary name beside `path` with the same suffix; rename it to `path` on success.
+
+    After an error or a cancellation nothing is left behind, and an older `path` is untouched.
+    """
+    target = Path(path)
+    _make_folder(target.parent)
+    handle, name = tempfile.mkstemp(
+        prefix=".lungsquad-", suffix="".join(target.suffixes[-2:]), dir=target.parent
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | os.PathLike[str], *, last: str) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; on success its entries move into `path`.
+
+    What else lies in `path` stays. The entry named `last` moves last: where it is, all is.
+    """
+    target = Path(path)
+    _make_folder(target.parent)
+    temporary = Path(tempfile.mkdtemp(prefix=".lungsquad-", dir=target.parent))
+    try:
+        yield temporary
+        _make_folder(target)
+        (target / last).unlink(missing_ok=True)
+        for entry in sorted(temporary.iterdir(), key=lambda entry: entry.name == last):
+            if entry.is_dir() and (target / entry.name).exists():
+                shutil.rmtree(target / entry.name)
+            entry.replace(target / entry.name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as JSON, whole or not at all."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    with whole_file(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def sha256_of_file(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"'{folder}' is a file, so nothing can be written into it.")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

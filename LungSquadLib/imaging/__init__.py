@@ -1,0 +1,1 @@
+"""CT, tumour masks and crops: files in, SimpleITK images out; no torch."""

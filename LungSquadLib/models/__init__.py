@@ -1,0 +1,1 @@
+"""One-file model bundles, their cards, and where they are found."""

@@ -1,0 +1,1 @@
+"""The networks, as torch modules only: no files, no data, no printing."""

@@ -1,0 +1,1 @@
+"""A crop and a model in, a Prediction out."""

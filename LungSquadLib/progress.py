@@ -1,0 +1,87 @@
+"""How long work reports how far it is, and learns that it was cancelled."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Protocol, TextIO
+
+from .errors import CancelledError
+
+
+class Progress(Protocol):
+    """What long work talks to: a bar in a terminal or the GUI, JSON lines from the worker."""
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the user asked to stop."""
+
+    def report(self, fraction: float, message: str) -> None:
+        """Tell that `fraction` (0 to 1) of the work is done, and what is being done now."""
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    cancelled = False
+
+    def report(self, fraction: float, message: str) -> None:
+        pass
+
+
+def step(progress: Progress, fraction: float, message: str) -> None:
+    """Report, and stop the work with `CancelledError` if the user asked for that."""
+    if progress.cancelled:
+        raise CancelledError("Cancelled.")
+    progress.report(fraction, message)
+
+
+class Part:
+    """A stretch of a longer piece of work, from `start` to `end` of the whole."""
+
+    def __init__(self, whole: Progress, start: float, end: float) -> None:
+        self._whole, self._start, self._end = whole, start, end
+
+    @property
+    def cancelled(self) -> bool:
+        return self._whole.cancelled
+
+    def report(self, fraction: float, message: str) -> None:
+        self._whole.report(self._start + (self._end - self._start) * fraction, message)
+
+
+class TerminalBar:
+    """One line with a bar on a terminal; on anything else, a line now and then."""
+
+    def __init__(self, stream: TextIO | None = None, *, width: int = 28) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._width = width
+        self._live = self._stream.isatty()
+        self._last = -1.0
+        self._shown_at = -10.0
+        self._length = 0
+        self.cancelled = False
+
+    def report(self, fraction: float, message: str) -> None:
+        fraction = min(max(fraction, 0.0), 1.0)
+        now = time.monotonic()
+        if self._live:
+            self._draw(fraction, message)
+        elif now - self._shown_at > 5 or (fraction >= 1.0 > self._last):
+            print(f"{fraction:4.0%} {message}", file=self._stream, flush=True)
+            self._shown_at = now
+        self._last = fraction
+
+    def close(self) -> None:
+        """Leave the line, so that what is printed next starts on its own."""
+        if self._live and self._length:
+            self._stream.write("\r" + " " * self._length + "\r")
+            self._stream.flush()
+            self._length = 0
+
+    def _draw(self, fraction: float, message: str) -> None:
+        full = round(fraction * self._width)
+        line = f"[{'#' * full}{'.' * (self._width - full)}] {fraction:4.0%} {message}"
+        self._stream.write("\r" + line.ljust(self._length))
+        self._stream.flush()
+        self._length = len(line)

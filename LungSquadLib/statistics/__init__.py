@@ -1,0 +1,1 @@
+"""Numbers that a reviewer asks for; knows neither images nor networks."""

@@ -1,0 +1,43 @@
+# Each target makes its environment by itself; what has not changed is not made again.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+BENCH  := .venv-bench
+
+.PHONY: demo test bench lint models clean
+
+demo: $(READY)
+	$(BIN)/lungsquad demo -o demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(BENCH)/.ready
+	$(BENCH)/bin/python -m Testing.benchmarks -o bench
+
+# The two demo models, trained from nothing on phantoms.
+models: $(READY)
+	$(BIN)/python -m LungSquadLib.training.demo -o LungSquadLib/models/bundled
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	touch $@
+
+$(BENCH)/.ready: pyproject.toml constraints.txt Testing/benchmarks/constraints.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt setuptools
+	$(BENCH)/bin/python -m pip install --quiet --constraint Testing/benchmarks/constraints.txt \
+		--no-build-isolation --editable '.[all]' --requirement Testing/benchmarks/requirements.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(BENCH) demo bench build dist *.egg-info
