@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class LungSquadError(Exception):
     """Base of every error that LungSquad raises on purpose.
@@ -41,3 +45,18 @@ class CancelledError(LungSquadError):
     """The user cancelled the work."""
 
     exit_code = 130
+
+
+@contextmanager
+def parsing(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
+    """Turn whatever a parser of foreign files raises on a broken one into an `InputError`.
+
+    Errors of the operating system (no such file, no permission) pass as they are.
+    """
+    try:
+        yield
+    except (LungSquadError, OSError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"'{os.fspath(path)}' is damaged or is not {kind} ({reason}).") from error

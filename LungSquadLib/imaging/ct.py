@@ -1,0 +1,195 @@
+"""The CT, from wherever it comes: a grid at once, and the HU of any box of it when asked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..progress import Progress
+from . import dicom_header as tags
+from .dicom_pixels import FrameReader
+from .dicom_planes import Plane, planes_of
+from .dicom_series import choose_ct, find_series
+from .dicom_stack import stack
+from .flags import Flag
+from .geometry import Box, Grid
+from .volume_files import VolumeFile, is_volume_file, open_volume_file
+
+
+class Voxels(Protocol):
+    """Where a CT's HU come from."""
+
+    def read(self, box: Box, progress: Progress | None) -> np.ndarray:
+        """HU of `box` as an array (z, y, x), int16 or float32."""
+
+
+@dataclass(frozen=True)
+class DicomOrigin:
+    """What ties results to the DICOM series that they were made from."""
+
+    series_uid: str
+    frame_of_reference: str
+    planes: tuple[Plane, ...]
+
+    @property
+    def patient_id(self) -> str:
+        """Patient ID (0010,0020). It identifies a person: outputs carry a hash of it."""
+        return self.planes[0].header.decoded(tags.PATIENT_ID)
+
+
+@dataclass(frozen=True)
+class CT:
+    """A CT volume that is read only where it is needed.
+
+    `grid` is there at once; `read` fetches HU. `dicom` is there if the CT is a DICOM series.
+    """
+
+    grid: Grid
+    voxels: Voxels
+    flags: tuple[Flag, ...] = ()
+    dicom: DicomOrigin | None = None
+
+    def read(self, box: Box | None = None, progress: Progress | None = None) -> sitk.Image:
+        """HU of a box of the grid (index order), or of all of it, int16 or float32.
+
+        Raises:
+            InputError: voxels are damaged, or are not numbers.
+        """
+        box = self.grid.box if box is None else box
+        array = self.voxels.read(box, progress)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InputError("The CT holds voxels that are not numbers (NaN or infinite).")
+        return self.grid.part(box).image(array)
+
+
+def open_ct(
+    path: str | os.PathLike[str], *, series: str | None = None, progress: Progress | None = None
+) -> CT:
+    """Open a CT: a DICOM folder (or one file of it), NRRD, NIfTI or MHA.
+
+    Args:
+        path: the folder or file.
+        series: the Series Instance UID to take where a folder holds several CT.
+        progress: told how the search for series goes.
+
+    Raises:
+        InputError: there is no CT, there are several, or the one there is cannot be trusted to be
+            what it says; the message says why and what to do.
+        OSError: the file cannot be opened.
+    """
+    source = Path(path)
+    if source.is_file() and is_volume_file(source):
+        return _from_volume_file(open_volume_file(source))
+    return _from_dicom(source, series, progress)
+
+
+def as_ct(ct: CT | sitk.Image) -> CT:
+    """A SimpleITK image (HU, LPS mm) as a CT; a CT as it is."""
+    if isinstance(ct, CT):
+        return ct
+    if ct.GetDimension() != 3 or ct.GetNumberOfComponentsPerPixel() != 1:
+        raise InputError("The CT must be a 3D image with one value a voxel.")
+    return CT(Grid.of(ct), _ImageVoxels(ct))
+
+
+def content_hash(image: sitk.Image) -> str:
+    """SHA-256 of an image's voxels and grid: what it is, whatever file it came from."""
+    digest = hashlib.sha256(repr(Grid.of(image)).encode())
+    view = sitk.GetArrayViewFromImage(image)
+    digest.update(str(view.dtype).encode())
+    digest.update(np.ascontiguousarray(view))
+    return digest.hexdigest()
+
+
+def _from_dicom(source: Path, series: str | None, progress: Progress | None) -> CT:
+    found = find_series(source, progress)
+    if source.is_file() and found.series:  # one slice stands for its series
+        if not found.series[0].ct_images:
+            raise InputError(
+                f"'{source}' is not a CT image (modality {found.series[0].modality or 'unknown'})."
+            )
+        if found.series[0].frames == 1:
+            series = series or found.series[0].uid
+            found = find_series(source.parent, progress)
+    if source.is_file() and not found.series:
+        reason = f" ({found.unreadable[0]})" if found.unreadable else ""
+        raise InputError(f"'{source}' is not a volume or DICOM file that can be read{reason}.")
+    chosen = choose_ct(found, series)
+    reader = FrameReader()
+    stacked = stack(planes_of(chosen.ct_images), reader.same_pixels)
+    flags = list(stacked.flags)
+    if found.unreadable:
+        sentence = f"{len(found.unreadable)} files could not be read: {found.unreadable[0]}."
+        flags.append(Flag("unreadable_files", "warning", sentence))
+    origin = DicomOrigin(
+        chosen.uid,
+        stacked.planes[0].header.text(tags.FRAME_OF_REFERENCE),
+        stacked.planes,
+    )
+    return CT(stacked.grid, _DicomVoxels(stacked.planes, reader), tuple(flags), origin)
+
+
+def _from_volume_file(file: VolumeFile) -> CT:
+    if file.components != 1:
+        raise InputError(
+            f"'{file.path}' has {file.components} values a voxel; a CT has one. "
+            "Is it a segmentation?"
+        )
+    return CT(file.grid, _FileVoxels(file))
+
+
+@dataclass(frozen=True)
+class _DicomVoxels:
+    planes: tuple[Plane, ...]
+    reader: FrameReader
+
+    def read(self, box: Box, progress: Progress | None) -> np.ndarray:
+        return self.reader.hu(self.planes, box, progress)
+
+
+@dataclass(frozen=True)
+class _FileVoxels:
+    file: VolumeFile
+
+    def read(self, box: Box, progress: Progress | None) -> np.ndarray:
+        del progress
+        file, (z, y, x) = self.file, box.slices
+        whole = (
+            file.dtype.kind in "iu" and file.slope == 1 and file.intercept == int(file.intercept)
+        )
+        array = np.empty(box.size[::-1], np.int16 if whole else np.float32)
+        for out, data in zip(array, file.slices(z.start, z.stop), strict=True):
+            _as_hu(file.array(data)[y, x], file.slope, file.intercept, out)
+        return array
+
+
+@dataclass(frozen=True)
+class _ImageVoxels:
+    image: sitk.Image
+
+    def read(self, box: Box, progress: Progress | None) -> np.ndarray:
+        del progress
+        view = sitk.GetArrayViewFromImage(self.image)[box.slices]
+        array = np.empty(view.shape, np.int16 if view.dtype.kind in "iu" else np.float32)
+        _as_hu(view, 1, 0, array)
+        return array
+
+
+def _as_hu(values: np.ndarray, slope: float, intercept: float, out: np.ndarray) -> None:
+    """HU into `out`: whole numbers are limited to what int16 holds, far beyond any HU."""
+    if out.dtype.kind == "f":
+        out[:] = values * slope + intercept
+    elif values.dtype.itemsize < 2 or (values.dtype == np.int16 and intercept == 0):
+        out[:] = values.astype(np.int16) + int(intercept)
+    else:
+        low, high = -32768 - int(intercept), 32767 - int(intercept)
+        np.add(
+            np.clip(values.astype(np.int64), low, high), int(intercept), out=out, casting="unsafe"
+        )

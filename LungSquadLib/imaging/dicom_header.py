@@ -1,0 +1,278 @@
+"""DICOM headers, fast: a scan of the few elements that ingest needs, pydicom for what is unusual.
+
+A chest CT is hundreds of small files, and reading each whole header with pydicom costs more than
+all the rest of a crop. The scan walks the top-level elements of an explicit or implicit little
+endian file (PS3.5 section 7.1) up to Pixel Data and keeps the raw bytes of those in `WANTED`.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import parsing
+
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+
+CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+
+TRANSFER_SYNTAX = 0x00020010
+CHARACTER_SET = 0x00080005
+IMAGE_TYPE = 0x00080008
+SOP_CLASS = 0x00080016
+SOP_INSTANCE = 0x00080018
+MODALITY = 0x00080060
+SERIES_DESCRIPTION = 0x0008103E
+PATIENT_NAME = 0x00100010
+PATIENT_ID = 0x00100020
+GANTRY_TILT = 0x00181120
+SLICE_THICKNESS = 0x00180050
+STUDY_UID = 0x0020000D
+SERIES_UID = 0x0020000E
+ACQUISITION_NUMBER = 0x00200012
+IMAGE_POSITION = 0x00200032
+IMAGE_ORIENTATION = 0x00200037
+FRAME_OF_REFERENCE = 0x00200052
+SAMPLES_PER_PIXEL = 0x00280002
+PHOTOMETRIC = 0x00280004
+NUMBER_OF_FRAMES = 0x00280008
+ROWS = 0x00280010
+COLUMNS = 0x00280011
+PIXEL_SPACING = 0x00280030
+BITS_ALLOCATED = 0x00280100
+BITS_STORED = 0x00280101
+PIXEL_REPRESENTATION = 0x00280103
+RESCALE_INTERCEPT = 0x00281052
+RESCALE_SLOPE = 0x00281053
+RESCALE_TYPE = 0x00281054
+LOSSY = 0x00282110
+PIXEL_DATA = 0x7FE00010
+
+WANTED = frozenset(
+    value for name, value in globals().items() if name.isupper() and isinstance(value, int)
+)
+
+_LONG_VRS = frozenset(
+    (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
+)
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_UNDEFINED = 0xFFFFFFFF
+_short_element = struct.Struct("<HH2sH").unpack_from
+_long_element = struct.Struct("<HHI").unpack_from
+_uint32 = struct.Struct("<I").unpack_from
+_FIRST_READ, _LARGEST_READ = 8 << 10, 8 << 20
+
+
+class _Unusual(Exception):  # noqa: N818 - a signal to let pydicom have a go, never seen outside
+    """The scan met something that it leaves to pydicom."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The elements of `WANTED` that a DICOM file has, and where its pixel data lies.
+
+    `pixel_offset` is where the value of Pixel Data begins in the file, -1 if the file has none or
+    is deflated; `pixel_length` is its length in bytes, None where the standard leaves it open
+    (compressed frames).
+    """
+
+    path: str
+    elements: dict[int, bytes]
+    pixel_offset: int
+    pixel_length: int | None
+    file_size: int
+
+    def text(self, tag: int) -> str:
+        """The value as text, without padding; empty where absent."""
+        return self.elements.get(tag, b"").decode("ascii", "replace").strip(" \0")
+
+    def decoded(self, tag: int) -> str:
+        """The value as text in the file's own character set, for people to read."""
+        from pydicom.charset import convert_encodings, decode_bytes
+
+        try:
+            encodings = convert_encodings(self.text(CHARACTER_SET).split("\\"))
+            text = decode_bytes(self.elements.get(tag, b""), encodings, set())
+        except (LookupError, ValueError):
+            text = self.text(tag)
+        return text.strip(" \0")
+
+    def number(self, tag: int) -> int | None:
+        """An unsigned short (VR US), None where absent or malformed."""
+        value = self.elements.get(tag, b"")
+        if len(value) != 2:
+            return None
+        order = "big" if self.syntax == EXPLICIT_BIG else "little"
+        return int.from_bytes(value, order)  # type: ignore[arg-type]
+
+    def decimals(self, tag: int) -> tuple[float, ...]:
+        """Decimal strings (VR DS or IS) as floats; empty where absent or malformed."""
+        value = self.elements.get(tag, b"")
+        try:
+            return tuple(float(part) for part in value.rstrip(b" \0").split(b"\\")) if value else ()
+        except ValueError:
+            return ()
+
+    @property
+    def syntax(self) -> str:
+        """The transfer syntax UID."""
+        return self.text(TRANSFER_SYNTAX) or IMPLICIT_LITTLE
+
+
+def read_header(path: str | os.PathLike[str]) -> Header | None:
+    """The header of a DICOM file, or None if the file is not DICOM.
+
+    Raises:
+        InputError: the file says that it is DICOM and cannot be read.
+        OSError: the file cannot be opened.
+    """
+    name = os.fspath(path)
+    descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        length, wanted = os.fstat(descriptor).st_size, _FIRST_READ
+        buffer = os.read(descriptor, wanted)
+        if buffer[128:132] != b"DICM":
+            return None
+        while True:
+            try:
+                return _scan(name, buffer, length)
+            except struct.error:  # the header goes on beyond what was read
+                if len(buffer) >= min(length, _LARGEST_READ):
+                    break
+                wanted *= 8
+                more = os.read(descriptor, wanted - len(buffer))
+                if not more:
+                    break
+                buffer += more
+            except _Unusual:
+                break
+    finally:
+        os.close(descriptor)
+    return _read_with_pydicom(name)
+
+
+def _scan(path: str, buffer: bytes, length: int) -> Header:
+    position, elements = _scan_meta(buffer)
+    syntax = elements.get(TRANSFER_SYNTAX, b"").rstrip(b"\0 ").decode("ascii", "replace")
+    if syntax in (DEFLATED, EXPLICIT_BIG, ""):
+        raise _Unusual
+    explicit = syntax != IMPLICIT_LITTLE
+    while position < length:
+        if explicit:
+            group, element, vr, size = _short_element(buffer, position)
+            position += 8
+            if vr in _LONG_VRS:
+                (size,) = _uint32(buffer, position)
+                position += 4
+            elif not vr.isupper():
+                raise _Unusual
+        else:
+            group, element, size = _long_element(buffer, position)
+            position += 8
+        tag = group << 16 | element
+        if tag == PIXEL_DATA:
+            return Header(path, elements, position, None if size == _UNDEFINED else size, length)
+        if size == _UNDEFINED:
+            position = _skip_sequence(buffer, position, explicit=explicit)
+            continue
+        if position + size > length or group > 0x7FE0:
+            raise _Unusual
+        if tag in WANTED:
+            if position + size > len(buffer):
+                raise struct.error
+            elements[tag] = buffer[position : position + size]
+        position += size
+    return Header(path, elements, -1, 0, length)
+
+
+def _scan_meta(buffer: bytes) -> tuple[int, dict[int, bytes]]:
+    position, elements = 132, {}
+    while buffer[position : position + 2] == b"\x02\x00":
+        group, element, vr, size = _short_element(buffer, position)
+        position += 8
+        if vr in _LONG_VRS:
+            (size,) = _uint32(buffer, position)
+            position += 4
+        if position + size > len(buffer):
+            raise struct.error
+        if group << 16 | element == TRANSFER_SYNTAX:
+            elements[TRANSFER_SYNTAX] = buffer[position : position + size]
+        position += size
+    return position, elements
+
+
+def _skip_sequence(buffer: bytes, position: int, *, explicit: bool, depth: int = 0) -> int:
+    """The position after a sequence of undefined length whose value begins at `position`."""
+    if depth > 8:
+        raise _Unusual
+    while True:
+        group, element, size = _long_element(buffer, position)
+        position += 8
+        tag = group << 16 | element
+        if tag == _SEQUENCE_END:
+            return position
+        if tag != _ITEM:
+            raise _Unusual
+        if size != _UNDEFINED:
+            position += size
+            continue
+        position = _skip_item(buffer, position, explicit=explicit, depth=depth)
+
+
+def _skip_item(buffer: bytes, position: int, *, explicit: bool, depth: int) -> int:
+    while True:
+        group, element, size = _long_element(buffer, position)
+        if group << 16 | element == _ITEM_END:
+            return position + 8
+        position += 8
+        if explicit:
+            vr, size = buffer[position - 4 : position - 2], size >> 16
+            if vr in _LONG_VRS:
+                (size,) = _uint32(buffer, position)
+                position += 4
+        if size == _UNDEFINED:
+            position = _skip_sequence(buffer, position, explicit=explicit, depth=depth + 1)
+        else:
+            position += size
+
+
+def _read_with_pydicom(path: str) -> Header:
+    """The same through pydicom, for big endian, deflated and irregular files."""
+    dataset = read_dataset(path)
+    size = os.stat(path).st_size
+    with parsing(path, "a DICOM file"):
+        elements: dict[int, bytes] = {}
+        for tag in WANTED & {int(tag) for tag in dataset.keys()} - {PIXEL_DATA}:
+            raw = dataset.get_item(tag)
+            if isinstance(raw.value, bytes):
+                elements[tag] = raw.value
+            elif tag == CHARACTER_SET:  # pydicom has it converted already
+                names = [raw.value] if isinstance(raw.value, str) else list(raw.value or ())
+                elements[tag] = "\\".join(names).encode("ascii", "replace")
+        syntax = str(getattr(dataset.file_meta, "TransferSyntaxUID", ""))
+        elements[TRANSFER_SYNTAX] = syntax.encode("ascii", "replace")
+        pixels = dataset.get_item(PIXEL_DATA) if PIXEL_DATA in dataset else None
+        if pixels is None or syntax == DEFLATED:
+            return Header(path, elements, -1, None if pixels is not None else 0, size)
+        offset = pixels.value_tell if pixels.is_raw else pixels.file_tell
+        open_ended = syntax not in (IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG)
+        return Header(path, elements, offset, None if open_ended else len(pixels.value), size)
+
+
+def read_dataset(path: str | os.PathLike[str], **options: Any) -> Any:
+    """The pydicom data set of a file.
+
+    Raises:
+        InputError: pydicom cannot make sense of it.
+        OSError: the file cannot be opened.
+    """
+    import pydicom
+
+    with parsing(path, "a DICOM file"):
+        return pydicom.dcmread(path, **options)

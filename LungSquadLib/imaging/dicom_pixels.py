@@ -1,0 +1,180 @@
+"""HU of any box of a DICOM CT: only the rows and slices asked for are read.
+
+Uncompressed frames are read in place. Compressed ones (JPEG, JPEG-LS, JPEG 2000, RLE) are decoded by
+GDCM, which comes with SimpleITK: each frame's bit stream goes to it in a minimal file of its own, so
+that what comes back are stored values, untouched by GDCM's views on rescaling and MONOCHROME1.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError, parsing
+from ..progress import Progress, Silent, step
+from . import dicom_header as tags
+from .dicom_planes import PixelFormat, Plane
+from .geometry import Box
+
+
+class FrameReader:
+    """Reads stored values and HU of planes; keeps the last compressed multi-frame file at hand."""
+
+    def __init__(self) -> None:
+        self._encapsulated: tuple[str, list[bytes]] = ("", [])
+
+    def hu(self, planes: Sequence[Plane], box: Box, progress: Progress | None = None) -> np.ndarray:
+        """HU of `box` (index order; z counts `planes`) as an array (z, y, x).
+
+        int16 where every rescale slope and intercept is whole, float32 otherwise.
+        """
+        whole = all(p.slope == int(p.slope) and p.intercept == int(p.intercept) for p in planes)
+        z, y, x = box.slices
+        array = np.empty(box.size[::-1], np.int16 if whole else np.float32)
+        for out, plane in zip(array, planes[z], strict=True):
+            step(progress or Silent(), 0.0, "Reading the CT")
+            stored = self.stored(plane, y)[:, x]
+            if whole:
+                values = stored.astype(np.int64 if stored.dtype.itemsize > 2 else np.int32)
+                values = values * int(plane.slope) + int(plane.intercept)
+                np.clip(values, -32768, 32767, out=out, casting="unsafe")
+            else:
+                out[:] = stored * plane.slope + plane.intercept
+        return array
+
+    def stored(self, plane: Plane, rows: slice = slice(None)) -> np.ndarray:
+        """Stored values of some rows of a plane (PS3.5 section 8.1.1), all columns."""
+        pixel_format = plane.format
+        if pixel_format.compressed:
+            array = self._decoded(plane)[rows]
+        else:
+            array = _raw(plane, rows)
+        unused = pixel_format.bits_allocated - pixel_format.bits_stored
+        if unused == 0:
+            return array
+        if (
+            pixel_format.signed
+        ):  # the bits above the sign may hold anything: shift them out and back
+            return (array << unused) >> unused
+        return array & ((1 << pixel_format.bits_stored) - 1)
+
+    def same_pixels(self, one: Plane, other: Plane) -> bool:
+        """Whether two planes hold the same values."""
+        return (one.slope, one.intercept) == (other.slope, other.intercept) and np.array_equal(
+            self.stored(one), self.stored(other)
+        )
+
+    def _decoded(self, plane: Plane) -> np.ndarray:
+        path = plane.header.path
+        if self._encapsulated[0] != path:
+            with parsing(path, "a DICOM file with compressed frames"):
+                self._encapsulated = (path, _bit_streams(plane))
+        streams = self._encapsulated[1]
+        if plane.frame >= len(streams):
+            raise InputError(
+                f"'{path}' is truncated: frame {plane.frame + 1} of its compressed pixel data is "
+                "missing; copy it again."
+            )
+        return _decode(streams[plane.frame], plane)
+
+
+def _raw(plane: Plane, rows: slice) -> np.ndarray:
+    pixel_format, header = plane.format, plane.header
+    start, stop, _ = rows.indices(pixel_format.rows)
+    order = ">" if pixel_format.syntax == tags.EXPLICIT_BIG else "<"
+    kind = "i" if pixel_format.signed else "u"
+    width = pixel_format.bits_allocated // 8
+    offset = plane.frame * pixel_format.frame_bytes + start * pixel_format.columns * width
+    length = (stop - start) * pixel_format.columns * width
+    if header.pixel_offset < 0:
+        data = bytes(tags.read_dataset(header.path).PixelData)[offset : offset + length]
+    else:
+        with open(header.path, "rb", buffering=0) as file:
+            file.seek(header.pixel_offset + offset)
+            data = file.read(length) or b""
+    if len(data) < length:
+        raise InputError(f"'{header.path}' is truncated: its pixel data end early; copy it again.")
+    return np.frombuffer(data, f"{order}{kind}{width}").reshape(stop - start, pixel_format.columns)
+
+
+def _bit_streams(plane: Plane) -> list[bytes]:
+    """The compressed frames of a file (PS3.5 A.4)."""
+    from pydicom import encaps
+
+    with open(plane.header.path, "rb") as file:
+        file.seek(plane.header.pixel_offset)
+        data = file.read()
+    frames = max(int((plane.header.decimals(tags.NUMBER_OF_FRAMES) or (1,))[0]), 1)
+    if hasattr(encaps, "generate_frames"):
+        return list(encaps.generate_frames(data, number_of_frames=frames))
+    return list(encaps.generate_pixel_data_frame(data, frames))  # pydicom 2
+
+
+def _decode(stream: bytes, plane: Plane) -> np.ndarray:
+    pixel_format = plane.format
+    handle, name = tempfile.mkstemp(suffix=".dcm", prefix="lungsquad-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(_single_frame_file(stream, pixel_format))
+        reader = sitk.ImageFileReader()
+        reader.SetImageIO("GDCMImageIO")
+        reader.SetFileName(name)
+        try:
+            array = sitk.GetArrayFromImage(reader.Execute())
+        except RuntimeError as error:
+            raise InputError(_cannot_decode(plane)) from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+    array = array.reshape(array.shape[-2:])
+    if array.shape != (pixel_format.rows, pixel_format.columns):
+        raise InputError(_cannot_decode(plane))
+    return array
+
+
+def _cannot_decode(plane: Plane) -> str:
+    from pydicom.uid import UID
+
+    return (
+        f"The pixel data of '{plane.name}' ({UID(plane.format.syntax).name}) cannot be decoded: the "
+        "file is damaged, or the compression is not known; copy it again or decompress it."
+    )
+
+
+def _single_frame_file(stream: bytes, pixel_format: PixelFormat) -> bytes:
+    """A DICOM file with one compressed frame and nothing about a patient."""
+
+    def element(tag: int, vr: bytes, value: bytes) -> bytes:
+        value += b"" if len(value) % 2 == 0 else b"\0" if vr == b"UI" else b" "
+        return struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr, len(value)) + value
+
+    def short(tag: int, value: int) -> bytes:
+        return element(tag, b"US", struct.pack("<H", value))
+
+    stream += b"\0" * (len(stream) % 2)
+    meta = element(tags.TRANSFER_SYNTAX, b"UI", pixel_format.syntax.encode())
+    return b"".join(
+        (
+            b"\0" * 128 + b"DICM",
+            struct.pack("<HH2sHI", 0x0002, 0x0000, b"UL", 4, len(meta)) + meta,
+            element(tags.SOP_CLASS, b"UI", b"1.2.840.10008.5.1.4.1.1.7"),  # secondary capture
+            element(tags.SOP_INSTANCE, b"UI", b"2.25.1"),
+            short(tags.SAMPLES_PER_PIXEL, 1),
+            element(tags.PHOTOMETRIC, b"CS", b"MONOCHROME2"),
+            short(tags.ROWS, pixel_format.rows),
+            short(tags.COLUMNS, pixel_format.columns),
+            short(tags.BITS_ALLOCATED, pixel_format.bits_allocated),
+            short(tags.BITS_STORED, pixel_format.bits_stored),
+            short(tags.BITS_STORED + 1, pixel_format.bits_stored - 1),  # High Bit
+            short(tags.PIXEL_REPRESENTATION, int(pixel_format.signed)),
+            struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF),
+            struct.pack("<HHI", 0xFFFE, 0xE000, 0),  # no offset table
+            struct.pack("<HHI", 0xFFFE, 0xE000, len(stream)) + stream,
+            struct.pack("<HHI", 0xFFFE, 0xE0DD, 0),
+        )
+    )

@@ -1,0 +1,263 @@
+"""The planes of a CT series: one record a slice, from single-frame files or enhanced multi-frame.
+
+Attributes are those of PS3.3 C.7.6.2 (Image Plane), C.7.6.3 (Image Pixel), C.8.2.1 (CT Image) and,
+for enhanced CT, the functional groups of C.7.6.16.2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, parsing
+from . import dicom_header as tags
+from .dicom_header import ENHANCED_CT, Header, read_dataset
+from .geometry import Point
+
+LARGEST_SIDE = 16384  # more rows or columns than any CT has: a broken or hostile header
+
+
+@dataclass(frozen=True)
+class PixelFormat:
+    """How a frame's stored values are written."""
+
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    signed: bool
+    syntax: str
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one uncompressed frame."""
+        return self.rows * self.columns * self.bits_allocated // 8
+
+    @property
+    def compressed(self) -> bool:
+        """Whether frames are encapsulated (PS3.5 A.4)."""
+        return self.syntax not in (
+            tags.IMPLICIT_LITTLE,
+            tags.EXPLICIT_LITTLE,
+            tags.EXPLICIT_BIG,
+            tags.DEFLATED,
+        )
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One slice: where it is in the patient, and how its stored values become HU."""
+
+    header: Header
+    frame: int
+    position: Point
+    orientation: tuple[float, ...]
+    spacing: tuple[float, float]  # mm between rows, mm between columns
+    slope: float
+    intercept: float
+    format: PixelFormat
+
+    @property
+    def sop_instance(self) -> str:
+        return self.header.text(tags.SOP_INSTANCE)
+
+    @property
+    def name(self) -> str:
+        """The slice's file (and frame) for messages."""
+        name = Path(self.header.path).name
+        return (
+            name
+            if self.header.text(tags.SOP_CLASS) not in ENHANCED_CT
+            else (f"{name}, frame {self.frame + 1}")
+        )
+
+
+def planes_of(headers: Sequence[Header]) -> list[Plane]:
+    """The planes of a CT series, in the order of `headers`.
+
+    Raises:
+        InputError: an attribute without which the slices cannot be placed or turned into HU is
+            missing or makes no sense, or pixel data are cut short; the message names the file.
+    """
+    planes: list[Plane] = []
+    for header in headers:
+        if header.text(tags.SOP_CLASS) in ENHANCED_CT:
+            planes += _planes_of_enhanced(header)
+        else:
+            planes.append(_plane_of(header, planes[-1] if planes else None))
+    return planes
+
+
+def _plane_of(header: Header, previous: Plane | None) -> Plane:
+    """The plane of a single-frame file; what equals the previous slice's is not parsed again."""
+
+    def same(*wanted: int) -> bool:
+        return previous is not None and all(
+            header.elements.get(tag) == previous.header.elements.get(tag) for tag in wanted
+        )
+
+    if previous is not None and same(*_FORMAT_TAGS):
+        pixel_format = previous.format
+    else:
+        pixel_format = _pixel_format(header)
+    _check_length(header, pixel_format, 1)
+    if previous is not None and same(tags.IMAGE_ORIENTATION, tags.PIXEL_SPACING):
+        orientation, spacing = previous.orientation, previous.spacing
+    else:
+        orientation = _orientation(header.decimals(tags.IMAGE_ORIENTATION), header)
+        spacing = _spacing(header.decimals(tags.PIXEL_SPACING), header)
+    if previous is not None and same(tags.RESCALE_SLOPE, tags.RESCALE_INTERCEPT, tags.RESCALE_TYPE):
+        slope, intercept = previous.slope, previous.intercept
+    else:
+        slope, intercept = _rescale(
+            header.decimals(tags.RESCALE_SLOPE),
+            header.decimals(tags.RESCALE_INTERCEPT),
+            header.text(tags.RESCALE_TYPE),
+            header,
+        )
+    position = _position(header.decimals(tags.IMAGE_POSITION), header)
+    return Plane(header, 0, position, orientation, spacing, slope, intercept, pixel_format)
+
+
+_FORMAT_TAGS = (
+    tags.TRANSFER_SYNTAX,
+    tags.ROWS,
+    tags.COLUMNS,
+    tags.BITS_ALLOCATED,
+    tags.BITS_STORED,
+    tags.PIXEL_REPRESENTATION,
+    tags.SAMPLES_PER_PIXEL,
+    tags.PHOTOMETRIC,
+)
+
+
+def _planes_of_enhanced(header: Header) -> list[Plane]:
+    dataset = read_dataset(header.path, stop_before_pixels=True)
+    pixel_format = _pixel_format(header)
+    with parsing(header.path, "an enhanced CT"):
+        count = int(dataset.NumberOfFrames)
+        groups = list(dataset.PerFrameFunctionalGroupsSequence)
+        if len(groups) != count:
+            raise InputError(
+                f"'{header.path}' has {count} frames but describes {len(groups)}; export it again."
+            )
+        _check_length(header, pixel_format, count)
+        shared = dataset.get("SharedFunctionalGroupsSequence") or [None]
+        return [
+            _plane_of_frame(header, pixel_format, number, group, shared[0])
+            for number, group in enumerate(groups)
+        ]
+
+
+def _plane_of_frame(
+    header: Header, pixel_format: PixelFormat, number: int, group: Any, shared: Any
+) -> Plane:
+    def functional(sequence: str, attribute: str) -> tuple[float, ...]:
+        for place in (group, shared):
+            if place is not None and place.get(sequence):
+                value = place[sequence][0].get(attribute)
+                if value is not None:
+                    many = value if hasattr(value, "__iter__") else (value,)
+                    return tuple(float(part) for part in many)
+        return ()
+
+    rescale = "PixelValueTransformationSequence"
+    slope, intercept = _rescale(
+        functional(rescale, "RescaleSlope"), functional(rescale, "RescaleIntercept"), "", header
+    )
+    return Plane(
+        header,
+        number,
+        _position(functional("PlanePositionSequence", "ImagePositionPatient"), header),
+        _orientation(functional("PlaneOrientationSequence", "ImageOrientationPatient"), header),
+        _spacing(functional("PixelMeasuresSequence", "PixelSpacing"), header),
+        slope,
+        intercept,
+        pixel_format,
+    )
+
+
+def _pixel_format(header: Header) -> PixelFormat:
+    rows, columns = header.number(tags.ROWS), header.number(tags.COLUMNS)
+    allocated, stored = header.number(tags.BITS_ALLOCATED), header.number(tags.BITS_STORED)
+    if not rows or not columns or max(rows, columns) > LARGEST_SIDE:
+        raise InputError(f"'{header.path}' says it has {rows} rows and {columns} columns.")
+    if allocated not in (8, 16, 32) or not stored or stored > allocated:
+        raise InputError(
+            f"'{header.path}' stores {stored} of {allocated} bits a value; 8, 16 or 32 can be read."
+        )
+    samples, photometric = header.number(tags.SAMPLES_PER_PIXEL), header.text(tags.PHOTOMETRIC)
+    if samples != 1 or not photometric.startswith("MONOCHROME"):
+        raise InputError(
+            f"'{header.path}' is a {photometric or 'colour'} picture with {samples} samples a pixel, "
+            "not CT values; give the original CT series."
+        )
+    signed = header.number(tags.PIXEL_REPRESENTATION) == 1
+    return PixelFormat(rows, columns, allocated, stored, signed, header.syntax)
+
+
+def _check_length(header: Header, pixel_format: PixelFormat, frames: int) -> None:
+    if pixel_format.syntax == tags.DEFLATED:
+        return
+    if header.pixel_offset < 0:
+        raise InputError(f"'{header.path}' has no pixel data; export the series again.")
+    available = header.file_size - header.pixel_offset
+    if header.pixel_length is not None:
+        available = min(available, header.pixel_length)
+    if not pixel_format.compressed and available < pixel_format.frame_bytes * frames:
+        raise InputError(
+            f"'{header.path}' is truncated: {max(available, 0)} of "
+            f"{pixel_format.frame_bytes * frames} bytes of pixel data are there; copy it again."
+        )
+
+
+def _position(values: tuple[float, ...], header: Header) -> Point:
+    if len(values) != 3 or not all(map(math.isfinite, values)):
+        raise InputError(
+            f"'{header.path}' does not say where its slice lies "
+            "(Image Position (Patient)); give the original CT series."
+        )
+    return (values[0], values[1], values[2])
+
+
+def _orientation(values: tuple[float, ...], header: Header) -> tuple[float, ...]:
+    if len(values) == 6 and all(map(math.isfinite, values)):
+        row, column = values[:3], values[3:]
+        lengths = math.hypot(*row), math.hypot(*column)
+        dot = sum(a * b for a, b in zip(row, column, strict=True))
+        if all(abs(length - 1) < 1e-2 for length in lengths) and abs(dot) < 1e-2:
+            return values
+    raise InputError(
+        f"'{header.path}' has no usable Image Orientation (Patient): two perpendicular unit vectors "
+        f"are needed, found {values or 'none'}."
+    )
+
+
+def _spacing(values: tuple[float, ...], header: Header) -> tuple[float, float]:
+    if len(values) != 2 or not all(math.isfinite(value) and value > 0 for value in values):
+        raise InputError(
+            f"'{header.path}' has no usable Pixel Spacing: two lengths in mm above zero are needed, "
+            f"found {values or 'none'}."
+        )
+    return (values[0], values[1])
+
+
+def _rescale(
+    slope: tuple[float, ...], intercept: tuple[float, ...], unit: str, header: Header
+) -> tuple[float, float]:
+    if len(slope) != 1 or len(intercept) != 1:
+        raise InputError(
+            f"'{header.path}' has no rescale slope and intercept, so its values cannot be turned "
+            "into HU; give the original CT series."
+        )
+    if not (math.isfinite(slope[0]) and math.isfinite(intercept[0]) and slope[0] != 0):
+        raise InputError(
+            f"'{header.path}' has the rescale slope {slope[0]} and intercept {intercept[0]}, "
+            "which give no HU."
+        )
+    if unit not in ("", "HU", "US"):  # US: unspecified, written by some scanners for HU
+        raise InputError(f"'{header.path}' holds values in '{unit}', not HU.")
+    return slope[0], intercept[0]

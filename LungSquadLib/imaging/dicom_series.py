@@ -1,0 +1,156 @@
+"""Finding the DICOM series in a folder with anything in it, and choosing the CT."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from ..errors import InputError
+from ..progress import Progress, Silent, step
+from . import dicom_header as tags
+from .dicom_header import CT_IMAGE, ENHANCED_CT, Header, read_header
+
+
+@dataclass(frozen=True)
+class Series:
+    """The files of one DICOM series, by header only."""
+
+    uid: str
+    headers: tuple[Header, ...]
+
+    @property
+    def modality(self) -> str:
+        return self.headers[0].text(tags.MODALITY)
+
+    @property
+    def description(self) -> str:
+        return self.headers[0].decoded(tags.SERIES_DESCRIPTION)
+
+    @cached_property
+    def ct_images(self) -> tuple[Header, ...]:
+        """The headers that are CT images and not localizers (scouts, topograms)."""
+        return tuple(header for header in self.headers if _is_ct_image(header))
+
+    @property
+    def frames(self) -> int:
+        """CT slices, over all files."""
+        return sum(
+            max(int((h.decimals(tags.NUMBER_OF_FRAMES) or (1,))[0]), 1) for h in self.ct_images
+        )
+
+    def summary(self) -> str:
+        """One line for a person who has to choose."""
+        header = (self.ct_images or self.headers)[0]
+        size = f"{header.number(tags.COLUMNS)} x {header.number(tags.ROWS)}"
+        thickness = header.decimals(tags.SLICE_THICKNESS)
+        parts = [f"{self.frames} slices", size]
+        if thickness:
+            parts.append(f"{thickness[0]:g} mm")
+        if self.description:
+            parts.append(f"'{self.description}'")
+        return f"{self.uid}  {', '.join(parts)}"
+
+
+@dataclass
+class Found:
+    """What a folder holds: its series, how many other files, and what could not be read."""
+
+    path: Path
+    series: list[Series] = field(default_factory=list)
+    other_files: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+def find_series(path: str | os.PathLike[str], progress: Progress | None = None) -> Found:
+    """All DICOM series of a folder and its sub-folders, or of the single file `path`.
+
+    Links to folders are not followed, so a loop of links ends. A file that cannot be read is
+    listed in `unreadable`, never the end of the search.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
+    found = Found(Path(path))
+    if not found.path.exists():
+        raise InputError(f"There is no file or folder '{path}'.")
+    by_uid: dict[str, list[Header]] = {}
+    for count, name in enumerate(_files(found)):
+        if count % 64 == 0:
+            step(progress or Silent(), 0.0, f"Reading headers ({count} files)")
+        try:
+            header = read_header(name)
+        except (OSError, InputError) as error:
+            found.unreadable.append(f"{Path(name).name}: {getattr(error, 'strerror', '') or error}")
+            continue
+        if header is None or tags.SERIES_UID not in header.elements:
+            found.other_files += 1
+        else:
+            by_uid.setdefault(header.text(tags.SERIES_UID), []).append(header)
+    found.series = [Series(uid, tuple(headers)) for uid, headers in sorted(by_uid.items())]
+    return found
+
+
+def choose_ct(found: Found, uid: str | None = None) -> Series:
+    """The CT series: the one named by `uid`, or the only one there is.
+
+    Raises:
+        InputError: none, or several and none named; the message lists them.
+    """
+    candidates = [series for series in found.series if series.ct_images]
+    if uid is not None:
+        chosen = [series for series in candidates if series.uid == uid]
+        if chosen:
+            return chosen[0]
+        listed = _listed(candidates) or "\n  (no CT series at all)"
+        raise InputError(f"'{found.path}' holds no CT series with the UID {uid}. It holds:{listed}")
+    volumes = [series for series in candidates if series.frames > 1] or candidates
+    if len(volumes) == 1:
+        return volumes[0]
+    if volumes:
+        raise InputError(
+            f"'{found.path}' holds {len(volumes)} CT series; "
+            f"choose one with --series UID:{_listed(volumes)}"
+        )
+    raise InputError(f"'{found.path}' holds no CT series: {_what_there_is(found)}.")
+
+
+def _files(found: Found) -> Iterator[str]:
+    if found.path.is_file():
+        yield os.fspath(found.path)
+        return
+
+    def remember(error: OSError) -> None:
+        found.unreadable.append(f"{error.filename}: {error.strerror}")
+
+    for folder, subfolders, names in os.walk(found.path, onerror=remember):
+        subfolders.sort()
+        for name in sorted(names):
+            path = os.path.join(folder, name)  # noqa: PTH118 - three times faster, and there are many
+            if os.path.isfile(path):  # noqa: PTH113
+                yield path
+            else:
+                found.other_files += 1
+
+
+def _is_ct_image(header: Header) -> bool:
+    if header.text(tags.SOP_CLASS) not in (CT_IMAGE, *ENHANCED_CT):
+        return False
+    return "LOCALIZER" not in header.text(tags.IMAGE_TYPE).upper().split("\\")
+
+
+def _listed(series: list[Series]) -> str:
+    return "".join(f"\n  {one.summary()}" for one in series)
+
+
+def _what_there_is(found: Found) -> str:
+    counted = Counter(series.modality or "unknown" for series in found.series)
+    parts = [f"{count} {modality} series" for modality, count in sorted(counted.items())]
+    parts += [f"{found.other_files} files that are not DICOM"] if found.other_files else []
+    parts += (
+        [f"{len(found.unreadable)} unreadable ({found.unreadable[0]})"] if found.unreadable else []
+    )
+    return "there are " + " and ".join(parts) if parts else "it is empty"
