@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from ..progress import Progress
 from . import dicom_header as tags
 from .dicom_pixels import FrameReader
 from .dicom_planes import Plane, planes_of
-from .dicom_series import choose_ct, find_series
+from .dicom_series import Series, choose_ct, find_series
 from .dicom_stack import stack
 from .flags import Flag
 from .geometry import Box, Grid
@@ -48,7 +48,7 @@ class DicomOrigin:
 class CT:
     """A CT volume that is read only where it is needed.
 
-    `grid` is there at once; `read` fetches HU. `dicom` is there if the CT is a DICOM series.
+    `grid` is there at once; `read` and `hu` fetch voxels; `dicom` is set for a DICOM series.
     """
 
     grid: Grid
@@ -56,17 +56,21 @@ class CT:
     flags: tuple[Flag, ...] = ()
     dicom: DicomOrigin | None = None
 
-    def read(self, box: Box | None = None, progress: Progress | None = None) -> sitk.Image:
-        """HU of a box of the grid (index order), or of all of it, int16 or float32.
+    def hu(self, box: Box, progress: Progress | None = None) -> np.ndarray:
+        """HU of a box of the grid (index order) as an array (z, y, x), int16 or float32.
 
         Raises:
             InputError: voxels are damaged, or are not numbers.
         """
-        box = self.grid.box if box is None else box
         array = self.voxels.read(box, progress)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError("The CT holds voxels that are not numbers (NaN or infinite).")
-        return self.grid.part(box).image(array)
+        return array
+
+    def read(self, box: Box | None = None, progress: Progress | None = None) -> sitk.Image:
+        """HU of a box of the grid, or of all of it, as an image; see `hu`."""
+        box = self.grid.box if box is None else box
+        return self.grid.part(box).image(self.hu(box, progress))
 
 
 def open_ct(
@@ -90,6 +94,19 @@ def open_ct(
     return _from_dicom(source, series, progress)
 
 
+def ct_of_series(series: Series) -> CT:
+    """The volume that the CT images of a DICOM series make.
+
+    Raises:
+        InputError: they make none; the message says why, and where.
+    """
+    reader = FrameReader()
+    stacked = stack(planes_of(series.ct_images), reader.same_pixels)
+    frame = stacked.planes[0].header.text(tags.FRAME_OF_REFERENCE)
+    origin = DicomOrigin(series.uid, frame, stacked.planes)
+    return CT(stacked.grid, _DicomVoxels(stacked.planes, reader), stacked.flags, origin)
+
+
 def as_ct(ct: CT | sitk.Image) -> CT:
     """A SimpleITK image (HU, LPS mm) as a CT; a CT as it is."""
     if isinstance(ct, CT):
@@ -104,7 +121,7 @@ def content_hash(image: sitk.Image) -> str:
     digest = hashlib.sha256(repr(Grid.of(image)).encode())
     view = sitk.GetArrayViewFromImage(image)
     digest.update(str(view.dtype).encode())
-    digest.update(np.ascontiguousarray(view))
+    digest.update(view.tobytes())
     return digest.hexdigest()
 
 
@@ -121,19 +138,11 @@ def _from_dicom(source: Path, series: str | None, progress: Progress | None) -> 
     if source.is_file() and not found.series:
         reason = f" ({found.unreadable[0]})" if found.unreadable else ""
         raise InputError(f"'{source}' is not a volume or DICOM file that can be read{reason}.")
-    chosen = choose_ct(found, series)
-    reader = FrameReader()
-    stacked = stack(planes_of(chosen.ct_images), reader.same_pixels)
-    flags = list(stacked.flags)
-    if found.unreadable:
-        sentence = f"{len(found.unreadable)} files could not be read: {found.unreadable[0]}."
-        flags.append(Flag("unreadable_files", "warning", sentence))
-    origin = DicomOrigin(
-        chosen.uid,
-        stacked.planes[0].header.text(tags.FRAME_OF_REFERENCE),
-        stacked.planes,
-    )
-    return CT(stacked.grid, _DicomVoxels(stacked.planes, reader), tuple(flags), origin)
+    ct = ct_of_series(choose_ct(found, series))
+    if not found.unreadable:
+        return ct
+    sentence = f"{len(found.unreadable)} files could not be read: {found.unreadable[0]}."
+    return replace(ct, flags=(*ct.flags, Flag("unreadable_files", "warning", sentence)))
 
 
 def _from_volume_file(file: VolumeFile) -> CT:

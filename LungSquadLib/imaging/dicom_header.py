@@ -248,7 +248,7 @@ def _read_with_pydicom(path: str) -> Header:
     size = os.stat(path).st_size
     with parsing(path, "a DICOM file"):
         elements: dict[int, bytes] = {}
-        for tag in WANTED & {int(tag) for tag in dataset.keys()} - {PIXEL_DATA}:
+        for tag in (tag for tag in WANTED if tag in dataset and tag != PIXEL_DATA):
             raw = dataset.get_item(tag)
             if isinstance(raw.value, bytes):
                 elements[tag] = raw.value

@@ -1,8 +1,9 @@
 """HU of any box of a DICOM CT: only the rows and slices asked for are read.
 
-Uncompressed frames are read in place. Compressed ones (JPEG, JPEG-LS, JPEG 2000, RLE) are decoded by
-GDCM, which comes with SimpleITK: each frame's bit stream goes to it in a minimal file of its own, so
-that what comes back are stored values, untouched by GDCM's views on rescaling and MONOCHROME1.
+Uncompressed frames are read in place. Compressed ones (JPEG, JPEG-LS, JPEG 2000, RLE) are decoded
+by GDCM, which comes with SimpleITK: each frame's bit stream goes to it in a minimal file of its
+own, so that what comes back are stored values, untouched by GDCM's rescaling and its inversion of
+MONOCHROME1.
 """
 
 from __future__ import annotations
@@ -51,10 +52,7 @@ class FrameReader:
     def stored(self, plane: Plane, rows: slice = slice(None)) -> np.ndarray:
         """Stored values of some rows of a plane (PS3.5 section 8.1.1), all columns."""
         pixel_format = plane.format
-        if pixel_format.compressed:
-            array = self._decoded(plane)[rows]
-        else:
-            array = _raw(plane, rows)
+        array = self._decoded(plane)[rows] if pixel_format.compressed else _raw(plane, rows)
         unused = pixel_format.bits_allocated - pixel_format.bits_stored
         if unused == 0:
             return array
@@ -141,8 +139,8 @@ def _cannot_decode(plane: Plane) -> str:
     from pydicom.uid import UID
 
     return (
-        f"The pixel data of '{plane.name}' ({UID(plane.format.syntax).name}) cannot be decoded: the "
-        "file is damaged, or the compression is not known; copy it again or decompress it."
+        f"The pixel data of '{plane.name}' ({UID(plane.format.syntax).name}) cannot be decoded: "
+        "the file is damaged, or the compression is not known; copy it again or decompress it."
     )
 
 

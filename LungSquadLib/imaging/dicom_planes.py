@@ -192,8 +192,8 @@ def _pixel_format(header: Header) -> PixelFormat:
     samples, photometric = header.number(tags.SAMPLES_PER_PIXEL), header.text(tags.PHOTOMETRIC)
     if samples != 1 or not photometric.startswith("MONOCHROME"):
         raise InputError(
-            f"'{header.path}' is a {photometric or 'colour'} picture with {samples} samples a pixel, "
-            "not CT values; give the original CT series."
+            f"'{header.path}' is a {photometric or 'colour'} picture with {samples} samples a "
+            "pixel, not CT values; give the original CT series."
         )
     signed = header.number(tags.PIXEL_REPRESENTATION) == 1
     return PixelFormat(rows, columns, allocated, stored, signed, header.syntax)
@@ -231,16 +231,16 @@ def _orientation(values: tuple[float, ...], header: Header) -> tuple[float, ...]
         if all(abs(length - 1) < 1e-2 for length in lengths) and abs(dot) < 1e-2:
             return values
     raise InputError(
-        f"'{header.path}' has no usable Image Orientation (Patient): two perpendicular unit vectors "
-        f"are needed, found {values or 'none'}."
+        f"'{header.path}' has no usable Image Orientation (Patient): two perpendicular unit "
+        f"vectors are needed, found {values or 'none'}."
     )
 
 
 def _spacing(values: tuple[float, ...], header: Header) -> tuple[float, float]:
     if len(values) != 2 or not all(math.isfinite(value) and value > 0 for value in values):
         raise InputError(
-            f"'{header.path}' has no usable Pixel Spacing: two lengths in mm above zero are needed, "
-            f"found {values or 'none'}."
+            f"'{header.path}' has no usable Pixel Spacing: two lengths in mm above zero are "
+            f"needed, found {values or 'none'}."
         )
     return (values[0], values[1])
 

@@ -1,8 +1,8 @@
 """Volume files (NRRD, NIfTI, MHA): where their voxels are, and reading only those one needs.
 
-SimpleITK reads the geometry. The voxels are read here, slice by slice, because SimpleITK reads whole
-volumes and a crop needs a hundredth of one. Files that keep their voxels in a second file (.nhdr,
-.mhd, .hdr/.img) are refused: a path that comes from a file is not followed.
+SimpleITK reads the geometry. The voxels are read here, slice by slice, because SimpleITK reads
+whole volumes and a crop needs a hundredth of one. Files that keep their voxels in a second file
+(.nhdr, .mhd, .hdr/.img) are refused: a path that comes from a file is not followed.
 """
 
 from __future__ import annotations

@@ -1,0 +1,175 @@
+"""The crop: a cube of CT and mask round the tumour, on the 1 mm grid of the whole CT.
+
+The grid starts at the CT's origin and runs along its axes; the crop is centred on the grid point
+nearest to the mask's centre of mass. It is, voxel for voxel, what resampling the whole CT and
+cutting would give, and reads and resamples only what it needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from .ct import CT, as_ct, content_hash
+from .flags import Flag
+from .geometry import Box, Grid, Index, Point
+from .masks import Mask, as_mask
+from .quality import crop_flags, mask_flags
+from .resample import axes_of, linear, nearest
+
+LARGEST_CROP = 512
+
+
+@dataclass(frozen=True)
+class Crop:
+    """CT (HU) and mask (uint8) of one size and spacing, and where they were taken from.
+
+    `tumour_outside_fraction` counts mask voxels of the CT whose centre lies beyond the crop;
+    `padding_fraction` counts crop voxels beyond the CT.
+    """
+
+    ct: sitk.Image
+    mask: sitk.Image
+    centre_lps: Point
+    mask_centre_of_mass_lps: Point
+    mask_volume_ml: float
+    mask_voxels: int
+    padding_fraction: float
+    tumour_outside_fraction: float
+    flags: tuple[Flag, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the voxels, for JSON."""
+        return {
+            "size": list(self.ct.GetSize()),
+            "spacing_mm": list(self.ct.GetSpacing()),
+            "origin_lps": list(self.ct.GetOrigin()),
+            "direction": list(self.ct.GetDirection()),
+            "centre_lps": list(self.centre_lps),
+            "mask_centre_of_mass_lps": list(self.mask_centre_of_mass_lps),
+            "mask_volume_ml": self.mask_volume_ml,
+            "mask_voxels": self.mask_voxels,
+            "padding_fraction": self.padding_fraction,
+            "tumour_outside_fraction": self.tumour_outside_fraction,
+            "ct_sha256": content_hash(self.ct),
+            "mask_sha256": content_hash(self.mask),
+            "flags": [flag.to_dict() for flag in self.flags],
+        }
+
+
+def crop(
+    ct: CT | sitk.Image,
+    mask: Mask | sitk.Image,
+    *,
+    size: int | Index = 64,
+    spacing: float = 1.0,
+    centre_lps: Point | None = None,
+) -> Crop:
+    """Cut a cube of CT and mask round the tumour.
+
+    Args:
+        ct: HU, LPS mm.
+        mask: on any grid that overlaps the CT; what is not 0 is tumour.
+        size: voxels a side, or along the CT's x, y and z. The crop of 50 is the centre of that of
+            64: with an even size the centre is the first voxel of the upper half.
+        spacing: mm between the crop's voxels.
+        centre_lps: another centre than the mask's centre of mass, in LPS mm.
+
+    Returns:
+        The crop; CT linear, mask nearest neighbour, -1024 HU outside the CT.
+
+    Raises:
+        InputError: the mask is empty or lies elsewhere, or size, spacing or centre make no sense.
+    """
+    ct = as_ct(ct)
+    mask = as_mask(mask, ct)
+    sides = _sides(size, spacing)
+    grid, at, voxels = ct.grid, mask_box(mask, ct.grid), sitk.GetArrayViewFromImage(mask.image)
+    mass = _centre_of_mass(voxels, at)
+    wanted = grid.to_index(centre_lps) if centre_lps is not None else mass
+    box = _box_round(wanted, grid, sides, spacing)
+    axes = axes_of(box, grid, spacing)
+    hu = linear(axes, grid.size, ct.hu)
+    cut = nearest(axes, voxels, at)
+    own = Grid(grid.size, (spacing, spacing, spacing), grid.origin, grid.direction).part(box)
+    inside = float(np.prod([axis.inside.mean() for axis in axes]))
+    outside = _outside_fraction(voxels, at, box, grid, spacing)
+    flags = (
+        *ct.flags,
+        *mask.flags,
+        *mask_flags(voxels, at, grid),
+        *crop_flags(hu, cut, padding=1 - inside, tumour_outside=outside),
+    )
+    count = int(np.count_nonzero(voxels))
+    return Crop(
+        own.image(hu),
+        own.image(cut),
+        _point(own.to_lps(_middle(box.size))),
+        _point(grid.to_lps(mass)),
+        count * grid.voxel_volume / 1000,
+        count,
+        1 - inside,
+        outside,
+        flags,
+    )
+
+
+def mask_box(mask: Mask, grid: Grid) -> Box:
+    """Where a mask's voxels lie in its CT's grid."""
+    offset = Grid.of(mask.image).offset_in(grid)
+    if offset is None:
+        raise InputError(f"The mask '{mask.name}' was made for another CT.")
+    return Grid.of(mask.image).box.shifted(offset)
+
+
+def _sides(size: int | Index, spacing: float) -> Index:
+    sides = (size, size, size) if isinstance(size, int) else size
+    if len(sides) != 3 or not all(1 <= side <= LARGEST_CROP for side in sides):
+        raise InputError(f"The crop's size must be 1 to {LARGEST_CROP} voxels, not {size}.")
+    if not (np.isfinite(spacing) and 0.05 <= spacing <= 20):
+        raise InputError(f"The crop's spacing must be 0.05 to 20 mm, not {spacing}.")
+    return sides
+
+
+def _centre_of_mass(mask: np.ndarray, at: Box) -> np.ndarray:
+    """The mean index (x, y, z) of the mask's voxels in the CT's grid."""
+    counts = (mask.sum((0, 1)), mask.sum((0, 2)), mask.sum((1, 2)))
+    return np.array(
+        [
+            np.average(np.arange(start, start + len(count)), weights=count)
+            for count, start in zip(counts, at.start, strict=True)
+        ]
+    )
+
+
+def _box_round(index: np.ndarray, grid: Grid, sides: Index, spacing: float) -> Box:
+    if not np.isfinite(index).all() or np.abs(index).max() > 1e6:
+        raise InputError("The crop's centre must be three finite numbers (LPS mm) near the CT.")
+    centre = np.floor(index * np.array(grid.spacing) / spacing + 0.5).astype(int)
+    start = (centre - _middle(sides)).tolist()
+    x, y, z = start
+    return Box((x, y, z), (x + sides[0], y + sides[1], z + sides[2]))
+
+
+def _middle(sides: Index) -> np.ndarray:
+    return np.array(sides) // 2
+
+
+def _outside_fraction(mask: np.ndarray, at: Box, box: Box, grid: Grid, spacing: float) -> float:
+    """How much of the tumour lies beyond the outer faces of the crop's voxels."""
+    within = []
+    for start, stop, first, last, own in zip(
+        at.start, at.stop, box.start, box.stop, grid.spacing, strict=True
+    ):
+        place = np.arange(start, stop) * own / spacing
+        within.append((place >= first - 0.5) & (place < last - 0.5))
+    kept = np.count_nonzero(mask[np.ix_(*reversed(within))])
+    return 1 - int(kept) / int(np.count_nonzero(mask))
+
+
+def _point(values: np.ndarray) -> Point:
+    return (float(values[0]), float(values[1]), float(values[2]))

@@ -1,0 +1,166 @@
+"""What a path holds: series, ROIs, segments and labels, with sizes, spacings and volumes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..progress import Progress
+from . import dicom_header as tags
+from .ct import CT, ct_of_series
+from .dicom_seg import read_seg, segment_image
+from .dicom_series import Series, find_series
+from .geometry import Grid
+from .label_maps import count_labels, file_planes, image_planes, segments_of
+from .rtstruct import Contours, rasterise, read_rtstruct
+from .volume_files import VolumeFile, is_volume_file, open_volume_file
+
+_MOST_LABELS = 256  # more different values than this make an image, not a label map
+
+
+def inspect(path: str | os.PathLike[str], progress: Progress | None = None) -> dict[str, Any]:
+    """Describe a DICOM folder or file, or a volume file, as plain lists and dictionaries.
+
+    What cannot be used is described with a `problem`: the sentence that reading it would end with.
+
+    Raises:
+        InputError: there is no such path, or nothing in it that LungSquad knows.
+    """
+    source = Path(path)
+    if source.is_file() and is_volume_file(source):
+        return {"path": str(path), "kind": "volume", **_volume(open_volume_file(source))}
+    found = find_series(source, progress)
+    if not found.series:
+        raise InputError(f"'{path}' holds no DICOM series and is no volume file.")
+    cts = {series.uid: _ct(series) for series in found.series if series.ct_images}
+    described = [_series(series, cts) for series in found.series]
+    return {
+        "path": str(path),
+        "kind": "dicom",
+        "series": described,
+        "other_files": found.other_files,
+        "unreadable": found.unreadable,
+    }
+
+
+def _ct(series: Series) -> CT | InputError:
+    try:
+        return ct_of_series(series)
+    except InputError as error:
+        return error
+
+
+def _series(series: Series, cts: dict[str, CT | InputError]) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "uid": series.uid,
+        "modality": series.modality,
+        "description": series.description,
+        "files": len(series.headers),
+    }
+    try:
+        if series.uid in cts:
+            ct = cts[series.uid]
+            if isinstance(ct, InputError):
+                raise ct
+            row |= _grid(ct.grid)
+            row["syntax"] = _syntax_name(series)
+            row["flags"] = [flag.to_dict() for flag in ct.flags]
+        elif series.modality == "RTSTRUCT":
+            row["rois"] = [roi for h in series.headers for roi in _rois(h.path, cts)]
+        elif series.modality == "SEG":
+            row["segments"] = [one for h in series.headers for one in _segments(h.path)]
+    except InputError as error:
+        row["problem"] = str(error)
+    return row
+
+
+def _rois(path: str, cts: dict[str, CT | InputError]) -> list[dict[str, Any]]:
+    contours, drawn_on = read_rtstruct(path)
+    rows = []
+    for roi in contours:
+        row: dict[str, Any] = {
+            "name": roi.name,
+            "number": roi.number,
+            "contours": len(roi.contours),
+        }
+        ct = _drawn_on(roi, drawn_on, cts)
+        if ct is not None and roi.contours:
+            try:
+                _, array, _ = rasterise(roi, ct.grid)
+            except InputError as error:
+                row["problem"] = str(error)
+            else:
+                row |= _volume_of(int(np.count_nonzero(array)), ct.grid)
+        rows.append(row)
+    return rows
+
+
+def _drawn_on(roi: Contours, drawn_on: set[str], cts: dict[str, CT | InputError]) -> CT | None:
+    for uid, ct in cts.items():
+        if isinstance(ct, CT) and ct.dicom is not None:
+            same = ct.dicom.frame_of_reference == roi.frame_of_reference
+            if uid in drawn_on or (not drawn_on and same):
+                return ct
+    return None
+
+
+def _segments(path: str) -> list[dict[str, Any]]:
+    segmentation = read_seg(path)
+    rows = []
+    for segment in segmentation.segments:
+        row: dict[str, Any] = {"name": segment.label, "number": segment.number}
+        try:
+            image = segment_image(segmentation, segment, None)
+        except InputError as error:
+            row["problem"] = str(error)
+        else:
+            counts = count_labels(image_planes(image))
+            row |= _volume_of(sum(counts.values()), Grid.of(image))
+        rows.append(row)
+    return rows
+
+
+def _volume(file: VolumeFile) -> dict[str, Any]:
+    row: dict[str, Any] = _grid(file.grid)
+    row["values"] = str(file.dtype.newbyteorder("="))
+    segments = segments_of(file)
+    if segments:
+        layers = [count_labels(file_planes(file, layer)) for layer in range(file.components)]
+        row["segments"] = [
+            {
+                "name": one.name,
+                "identifier": one.identifier,
+                **_volume_of(layers[one.layer].get(one.label, 0), file.grid),
+            }
+            for one in segments
+        ]
+    elif file.components == 1 and file.dtype.kind in "iu":
+        counts = count_labels(file_planes(file), most=_MOST_LABELS)
+        if 0 < len(counts) <= _MOST_LABELS:
+            row["labels"] = [
+                {"label": label, **_volume_of(count, file.grid)} for label, count in counts.items()
+            ]
+    return row
+
+
+def _grid(grid: Grid) -> dict[str, Any]:
+    return {
+        "size": list(grid.size),
+        "spacing_mm": list(grid.spacing),
+        "origin_lps": list(grid.origin),
+        "direction": list(grid.direction),
+    }
+
+
+def _volume_of(voxels: int, grid: Grid) -> dict[str, Any]:
+    return {"voxels": voxels, "volume_ml": voxels * grid.voxel_volume / 1000}
+
+
+def _syntax_name(series: Series) -> str:
+    from pydicom.uid import UID
+
+    return str(UID(series.ct_images[0].text(tags.TRANSFER_SYNTAX)).name)

@@ -1,0 +1,56 @@
+"""Volumes and pictures out, each whole or absent."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..files import whole_file
+
+VOLUME_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
+
+
+def check_volume_name(path: str | os.PathLike[str]) -> None:
+    """Refuse a name that says no format, before work is done for it."""
+    if not os.fspath(path).lower().endswith(VOLUME_SUFFIXES):
+        listed = ", ".join(VOLUME_SUFFIXES)
+        raise InputError(f"'{path}' must end in one of {listed}.")
+
+
+def write_volume(path: str | os.PathLike[str], image: sitk.Image) -> None:
+    """Write a volume as NRRD, NIfTI or MHA, by its suffix, compressed.
+
+    Raises:
+        InputError: the suffix is none of them.
+        OSError: the file cannot be written.
+    """
+    check_volume_name(path)
+    with whole_file(path) as temporary:
+        _write(image, temporary, path)
+
+
+def write_png(path: str | os.PathLike[str], pixels: np.ndarray) -> None:
+    """Write grey (y, x) or colour (y, x, 3 or 4) pixels, uint8, as PNG."""
+    with whole_file(path) as temporary:
+        _write(sitk.GetImageFromArray(pixels, isVector=pixels.ndim == 3), temporary, path)
+
+
+def png_bytes(pixels: np.ndarray) -> bytes:
+    """The PNG file of pixels, in memory."""
+    with tempfile.TemporaryDirectory(prefix="lungsquad-") as folder:
+        path = Path(folder) / "picture.png"
+        write_png(path, pixels)
+        return path.read_bytes()
+
+
+def _write(image: sitk.Image, to: Path, path: str | os.PathLike[str]) -> None:
+    try:
+        sitk.WriteImage(image, os.fspath(to), True)
+    except RuntimeError as error:  # ITK's way to say that the system refused
+        raise OSError(errno.EIO, "could not be written (is the disk full?)", str(path)) from error
