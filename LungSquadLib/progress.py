@@ -51,14 +51,13 @@ class Part:
 
 
 class TerminalBar:
-    """One line with a bar on a terminal; on anything else, a line now and then."""
+    """One line with a bar on a terminal; on anything else, a line every few seconds."""
 
     def __init__(self, stream: TextIO | None = None, *, width: int = 28) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._width = width
         self._live = self._stream.isatty()
-        self._last = -1.0
-        self._shown_at = -10.0
+        self._shown_at = time.monotonic()
         self._length = 0
         self.cancelled = False
 
@@ -67,10 +66,9 @@ class TerminalBar:
         now = time.monotonic()
         if self._live:
             self._draw(fraction, message)
-        elif now - self._shown_at > 5 or (fraction >= 1.0 > self._last):
+        elif now - self._shown_at > 5:
             print(f"{fraction:4.0%} {message}", file=self._stream, flush=True)
             self._shown_at = now
-        self._last = fraction
 
     def close(self) -> None:
         """Leave the line, so that what is printed next starts on its own."""

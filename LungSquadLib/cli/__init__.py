@@ -1,1 +1,95 @@
-"""The command line."""
+"""The command line: arguments in, a library call, a table or JSON out.
+
+Exit codes: 0; 1 where the result is a refusal; 2 for wrong usage or input, with one sentence on
+standard error. `--debug` shows the traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from ..errors import LungSquadError
+from .output import printable
+
+VERBS = {
+    "inspect": "what a folder or file holds: series, ROIs, segments, sizes, volumes",
+    "crop": "a cube of CT and mask round the tumour",
+    "slices": "the axial slices that contain tumour, as arrays and PNG",
+    "doctor": "what is installed, what is missing, what to do",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    try:
+        options = _parser(given).parse_args(given)
+        _quieten()
+        return int(import_module(f".{options.verb}", __name__).run(options) or 0)
+    except SystemExit as end:  # argparse has said what is wrong, or shown its help
+        return int(end.code or 0)
+    except KeyboardInterrupt:
+        return _refuse("Cancelled.", 130)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        return _refuse(*_sentence(error))
+
+
+def _sentence(error: Exception) -> tuple[str, int]:
+    if isinstance(error, LungSquadError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError):
+        place = f"'{error.filename}': " if error.filename else ""
+        return f"{place}{error.strerror or error}.", 2
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this input.", 2
+    name = type(error).__name__
+    return f"A fault in LungSquad ({name}: {error}). Run it with --debug and report that.", 70
+
+
+def _refuse(sentence: str, code: int) -> int:
+    print(f"lungsquad: {printable(sentence)}", file=sys.stderr)
+    return code
+
+
+def _quieten() -> None:
+    """Silence the chatter of libraries: what matters is said in our own sentences."""
+    import logging
+    import warnings
+
+    warnings.simplefilter("ignore")
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser; of the verbs' modules only the one that is wanted is imported."""
+    from .. import __version__
+
+    parser = _Parser(
+        prog="lungsquad",
+        description="From a chest CT and a tumour outline to a checked crop, a prediction with "
+        "its uncertainty, and a report. Research software, not a medical device.",
+    )
+    parser.add_argument("--version", action="version", version=f"lungsquad {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, summary in VERBS.items():
+        verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:])
+        verb.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        if name in given:
+            import_module(f".{name}", __name__).add_arguments(verb)
+    return parser

@@ -41,7 +41,7 @@ def fill_even_odd(
 
 
 def _crossings(edges: np.ndarray, y0: int, y1: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (y0 to y1) and x where edges (x, y, x, y) cross rows; an edge's upper end does not count."""
+    """Rows and x where edges (x, y, x, y) cross the rows y0 to y1; upper ends do not count."""
     low, high = np.sort(edges[:, [1, 3]], axis=1).T
     first = np.clip(np.ceil(low), y0, y1).astype(int)
     count = np.clip(np.ceil(high), y0, y1).astype(int) - first

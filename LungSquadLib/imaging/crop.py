@@ -14,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..progress import Progress
 from .ct import CT, as_ct, content_hash
 from .flags import Flag
 from .geometry import Box, Grid, Index, Point
@@ -68,6 +69,7 @@ def crop(
     size: int | Index = 64,
     spacing: float = 1.0,
     centre_lps: Point | None = None,
+    progress: Progress | None = None,
 ) -> Crop:
     """Cut a cube of CT and mask round the tumour.
 
@@ -78,6 +80,7 @@ def crop(
             64: with an even size the centre is the first voxel of the upper half.
         spacing: mm between the crop's voxels.
         centre_lps: another centre than the mask's centre of mass, in LPS mm.
+        progress: told how the reading goes.
 
     Returns:
         The crop; CT linear, mask nearest neighbour, -1024 HU outside the CT.
@@ -93,7 +96,7 @@ def crop(
     wanted = grid.to_index(centre_lps) if centre_lps is not None else mass
     box = _box_round(wanted, grid, sides, spacing)
     axes = axes_of(box, grid, spacing)
-    hu = linear(axes, grid.size, ct.hu)
+    hu = linear(axes, grid.size, lambda part: ct.hu(part, progress))
     cut = nearest(axes, voxels, at)
     own = Grid(grid.size, (spacing, spacing, spacing), grid.origin, grid.direction).part(box)
     inside = float(np.prod([axis.inside.mean() for axis in axes]))

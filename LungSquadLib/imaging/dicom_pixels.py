@@ -38,8 +38,9 @@ class FrameReader:
         whole = all(p.slope == int(p.slope) and p.intercept == int(p.intercept) for p in planes)
         z, y, x = box.slices
         array = np.empty(box.size[::-1], np.int16 if whole else np.float32)
-        for out, plane in zip(array, planes[z], strict=True):
-            step(progress or Silent(), 0.0, "Reading the CT")
+        wanted = planes[z]
+        for number, (out, plane) in enumerate(zip(array, wanted, strict=True)):
+            step(progress or Silent(), number / len(wanted), "Reading the CT")
             stored = self.stored(plane, y)[:, x]
             if whole:
                 values = stored.astype(np.int64 if stored.dtype.itemsize > 2 else np.int32)

@@ -21,7 +21,7 @@ LUNG_HU = -500
 def crop_flags(
     ct: np.ndarray, mask: np.ndarray, *, padding: float, tumour_outside: float
 ) -> list[Flag]:
-    """Flags that the crop's voxels raise: HU and mask (z, y, x), and how much of each is missing."""
+    """Flags that the crop raises: its HU and mask (z, y, x), and how much of each is missing."""
     flags = []
     if tumour_outside > 0:
         sentence = (

@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..files import whole_folder, write_json
+from ..progress import Progress
 from .crop import mask_box
 from .ct import CT, as_ct
 from .geometry import Box, Grid
@@ -32,7 +33,9 @@ class TumourSlices:
     spacing_mm: tuple[float, float]
 
 
-def tumour_slices(ct: CT | sitk.Image, mask: Mask | sitk.Image) -> TumourSlices:
+def tumour_slices(
+    ct: CT | sitk.Image, mask: Mask | sitk.Image, *, progress: Progress | None = None
+) -> TumourSlices:
     """Whole slices that contain tumour, at the CT's own resolution.
 
     A CT whose slices are coronal, sagittal or oblique is cut along its axes, across the one that is
@@ -51,7 +54,7 @@ def tumour_slices(ct: CT | sitk.Image, mask: Mask | sitk.Image) -> TumourSlices:
     whole = np.zeros(box.size[::-1], np.uint8)
     own = at.shifted((-start[0], -start[1], -start[2]))
     whole[own.slices] = sitk.GetArrayFromImage(mask.image)
-    hu = sitk.DICOMOrient(ct.read(box), "LPS")
+    hu = sitk.DICOMOrient(ct.read(box, progress), "LPS")
     marked = sitk.GetArrayFromImage(sitk.DICOMOrient(ct.grid.part(box).image(whole), "LPS"))
     kept = np.flatnonzero(marked.any(axis=(1, 2)))
     grid = Grid.of(hu)

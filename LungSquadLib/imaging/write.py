@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +25,18 @@ def check_volume_name(path: str | os.PathLike[str]) -> None:
         raise InputError(f"'{path}' must end in one of {listed}.")
 
 
-def write_volume(path: str | os.PathLike[str], image: sitk.Image) -> None:
-    """Write a volume as NRRD, NIfTI or MHA, by its suffix, compressed.
+def write_volumes(images: Mapping[str | os.PathLike[str], sitk.Image]) -> None:
+    """Write volumes as NRRD, NIfTI or MHA, by their suffix, compressed: all of them or none.
 
     Raises:
         InputError: the suffix is none of them.
-        OSError: the file cannot be written.
+        OSError: a file cannot be written.
     """
-    check_volume_name(path)
-    with whole_file(path) as temporary:
-        _write(image, temporary, path)
+    with ExitStack() as all_or_none:
+        for path, image in images.items():
+            check_volume_name(path)
+            temporary = all_or_none.enter_context(whole_file(path))
+            _write(image, temporary, path)
 
 
 def write_png(path: str | os.PathLike[str], pixels: np.ndarray) -> None:

@@ -1,0 +1,55 @@
+"""`lungsquad inspect`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .output import add_json_argument, bar, print_flags, print_json, print_table, printable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `inspect`."""
+    parser.add_argument("path", metavar="PATH", help="a DICOM folder or file, or a volume file")
+    add_json_argument(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Look, tell."""
+    from ..imaging.inspect import inspect
+
+    with bar() as progress:
+        found = inspect(options.path, progress)
+    if options.json:
+        print_json(found)
+        return
+    for row in found.get("series", [found]):
+        _show(row)
+    if found.get("other_files"):
+        print(f"{found['other_files']} other files that are not DICOM")
+    for line in found.get("unreadable", []):
+        print(printable(f"unreadable: {line}"))
+
+
+def _show(row: dict[str, Any]) -> None:
+    title = [row.get("modality") or "volume"]
+    if "size" in row:
+        spacing = " x ".join(f"{value:.4g}" for value in row["spacing_mm"])
+        title.append(f"{' x '.join(map(str, row['size']))} voxels of {spacing} mm")
+    title += [row["syntax"]] if "syntax" in row else []
+    title += [f"'{row['description']}'"] if row.get("description") else []
+    print(printable(", ".join(title)))
+    if "uid" in row:
+        print(printable(f"  series {row['uid']}, {row['files']} files"))
+    if "problem" in row:
+        print(printable(f"  problem: {row['problem']}"))
+    print_flags(row.get("flags", []))
+    parts = row.get("rois") or row.get("segments") or row.get("labels") or []
+    print_table([_part(part) for part in parts], indent="  ") if parts else None
+
+
+def _part(part: dict[str, Any]) -> tuple[str, str, str]:
+    name = str(part.get("name") or f"label {part.get('label', part.get('number'))}")
+    volume = f"{part['volume_ml']:.2f} mL" if "volume_ml" in part else ""
+    voxels = f"{part['voxels']} voxels" if "voxels" in part else str(part.get("problem", ""))
+    return name, volume, voxels

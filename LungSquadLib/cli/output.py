@@ -1,0 +1,67 @@
+"""What the commands share: case arguments, tables, JSON, and text that is safe on a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ..progress import TerminalBar
+
+
+def add_case_arguments(parser: argparse.ArgumentParser) -> None:
+    """CT, MASK, and how to choose among what they hold."""
+    parser.add_argument(
+        "ct", metavar="CT", help="DICOM folder (or one file of it), .nrrd, .nii.gz or .mha"
+    )
+    parser.add_argument(
+        "mask", metavar="MASK", help="label map, .seg.nrrd, DICOM SEG or RTSTRUCT, of the same CT"
+    )
+    parser.add_argument("--roi", metavar="NAME", help="the ROI or segment, where there are several")
+    parser.add_argument("--label", type=int, metavar="N", help="the label of a label map")
+    parser.add_argument("--series", metavar="UID", help="the CT series, where there are several")
+
+
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """`--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def print_json(value: Any) -> None:
+    """JSON on standard output; ASCII, so that no terminal or pipe can spoil it."""
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_table(rows: Iterable[Sequence[object]], *, indent: str = "") -> None:
+    """Rows with their columns lined up."""
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print(indent + line.rstrip())
+
+
+def print_flags(flags: Iterable[dict[str, str]]) -> None:
+    """Flags, one a line."""
+    for flag in flags:
+        print(printable(f"{flag['severity']}: {flag['sentence']} [{flag['code']}]"))
+
+
+def printable(text: str) -> str:
+    """Text from files without what would move a terminal's cursor or change its colours."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text
+    )
+
+
+@contextmanager
+def bar() -> Iterator[TerminalBar]:
+    """A progress bar on standard error that is gone when the work is done."""
+    shown = TerminalBar(sys.stderr)
+    try:
+        yield shown
+    finally:
+        shown.close()

@@ -1,0 +1,52 @@
+"""What is installed, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from importlib import metadata
+
+# Package, what it is for, extra that brings it ("" for what is always needed).
+_PACKAGES = (
+    ("numpy", "arrays", ""),
+    ("SimpleITK", "volumes and decoders", ""),
+    ("pydicom", "DICOM data sets", ""),
+    ("torch", "the networks", "networks"),
+    ("safetensors", "model files", "networks"),
+    ("h5py", "import of Keras weights", "keras"),
+    ("highdicom", "DICOM SEG and SR out", "dicom"),
+    ("zlib-ng", "masks read five times faster", "fast"),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: `state` is ok or missing."""
+
+    name: str
+    state: str
+    detail: str
+    required: bool
+
+    def to_dict(self) -> dict[str, str | bool]:
+        return asdict(self)
+
+
+def examine() -> list[Finding]:
+    """Look at Python, the packages, the device that networks run on, and the models there are."""
+    version = platform.python_version()
+    old = sys.version_info < (3, 10)
+    findings = [
+        Finding("Python", "missing" if old else "ok", version + " (3.10 is needed)" * old, True)
+    ]
+    findings += [_package(*row) for row in _PACKAGES]
+    return findings
+
+
+def _package(name: str, purpose: str, extra: str) -> Finding:
+    try:
+        return Finding(name, "ok", f"{metadata.version(name)}, for {purpose}", not extra)
+    except metadata.PackageNotFoundError:
+        what = f"lungsquad[{extra}]" if extra else name
+        return Finding(name, "missing", f"for {purpose}: pip install '{what}'", not extra)
