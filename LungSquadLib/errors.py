@@ -55,8 +55,10 @@ def parsing(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
     """
     try:
         yield
-    except (LungSquadError, OSError):
-        raise
     except Exception as error:
+        own = isinstance(error, LungSquadError)
+        # Parsers raise OSError themselves; what comes from the system has a number.
+        if own or (isinstance(error, OSError) and error.errno is not None):
+            raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"'{os.fspath(path)}' is damaged or is not {kind} ({reason}).") from error

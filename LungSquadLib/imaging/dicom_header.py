@@ -20,8 +20,10 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+DICOMDIR = "1.2.840.10008.1.3.10"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 
+MEDIA_SOP_CLASS = 0x00020002
 TRANSFER_SYNTAX = 0x00020010
 CHARACTER_SET = 0x00080005
 IMAGE_TYPE = 0x00080008
@@ -201,8 +203,8 @@ def _scan_meta(buffer: bytes) -> tuple[int, dict[int, bytes]]:
             position += 4
         if position + size > len(buffer):
             raise struct.error
-        if group << 16 | element == TRANSFER_SYNTAX:
-            elements[TRANSFER_SYNTAX] = buffer[position : position + size]
+        if (tag := group << 16 | element) in WANTED:
+            elements[tag] = buffer[position : position + size]
         position += size
     return position, elements
 
@@ -257,6 +259,8 @@ def _read_with_pydicom(path: str) -> Header:
                 elements[tag] = "\\".join(names).encode("ascii", "replace")
         syntax = str(getattr(dataset.file_meta, "TransferSyntaxUID", ""))
         elements[TRANSFER_SYNTAX] = syntax.encode("ascii", "replace")
+        media = str(getattr(dataset.file_meta, "MediaStorageSOPClassUID", ""))
+        elements[MEDIA_SOP_CLASS] = media.encode("ascii", "replace")
         pixels = dataset.get_item(PIXEL_DATA) if PIXEL_DATA in dataset else None
         if pixels is None or syntax == DEFLATED:
             return Header(path, elements, -1, None if pixels is not None else 0, size)

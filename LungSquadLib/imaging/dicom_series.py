@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..progress import Progress, Silent, step
 from . import dicom_header as tags
-from .dicom_header import CT_IMAGE, ENHANCED_CT, Header, read_header
+from .dicom_header import CT_IMAGE, DICOMDIR, ENHANCED_CT, Header, read_header
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,10 @@ def find_series(path: str | os.PathLike[str], progress: Progress | None = None) 
         except (OSError, InputError) as error:
             found.unreadable.append(f"{Path(name).name}: {getattr(error, 'strerror', '') or error}")
             continue
-        if header is None or tags.SERIES_UID not in header.elements:
+        if header is None or header.text(tags.MEDIA_SOP_CLASS) == DICOMDIR:
             found.other_files += 1
+        elif tags.SERIES_UID not in header.elements:
+            found.unreadable.append(f"{Path(name).name}: it belongs to no series; is it cut short?")
         else:
             by_uid.setdefault(header.text(tags.SERIES_UID), []).append(header)
     found.series = [Series(uid, tuple(headers)) for uid, headers in sorted(by_uid.items())]
