@@ -61,7 +61,7 @@ def write_series(
         dataset.ImageOrientationPatient = [float(v) for v in orientation]
         position = np.array(origin) + z * spacing[2] * normal
         dataset.ImagePositionPatient = [round(float(v), 6) for v in position]
-        dataset.PixelSpacing = [spacing[1], spacing[0]]
+        dataset.PixelSpacing, dataset.SliceThickness = [spacing[1], spacing[0]], spacing[2]
         dataset.RescaleSlope, dataset.RescaleIntercept = slope, intercept
         stored = np.rint((plane - intercept) / slope)
         set_pixels(dataset, stored, bits_stored=bits_stored, signed=signed, syntax=syntax)

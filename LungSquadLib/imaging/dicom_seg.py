@@ -75,6 +75,7 @@ def read_seg(path: str) -> Segmentation:
             tuple(
                 DicomSegment(int(item.SegmentNumber), str(item.get("SegmentLabel", "")))
                 for item in dataset.SegmentSequence
+                if int(item.SegmentNumber) > 0  # 0 is a label map's background
             ),
             tuple(
                 _frame(header, pixel_format, number, group, shared)
@@ -170,7 +171,7 @@ def _mask(
     if segmentation.kind == "LABELMAP":
         return values == segment.number
     if segmentation.kind == "FRACTIONAL":
-        return values * 2 >= segmentation.full_value
+        return values >= segmentation.full_value / 2
     return values != 0
 
 

@@ -208,7 +208,7 @@ def _dicom_mask(source: Path) -> Header:
         return masks[0]
     if not masks:
         raise InputError(f"'{source}' holds no DICOM SEG or RTSTRUCT; give the mask's file.")
-    names = ", ".join(f"'{Path(header.path).name}'" for header in masks)
+    names = ", ".join(sorted(f"'{Path(header.path).name}'" for header in masks))
     raise InputError(f"'{source}' holds {len(masks)} masks; give one file: {names}.")
 
 

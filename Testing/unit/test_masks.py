@@ -1,0 +1,310 @@
+"""The same tumour in any mask file gives the same voxels of the CT."""
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from pydicom.uid import generate_uid
+
+from LungSquadLib.errors import InputError
+from LungSquadLib.imaging.contours import fill_even_odd
+from LungSquadLib.imaging.crop import mask_box
+from LungSquadLib.imaging.ct import open_ct
+from LungSquadLib.imaging.masks import as_mask, read_mask
+
+from ..dicom_maker import save, some_hu, write_rtstruct, write_seg, write_series
+
+SHAPE = (12, 32, 40)
+
+
+@pytest.fixture
+def tumour():
+    """An L with a hole, in one corner of the volume (z, y, x)."""
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[3:8, 10:20, 20:34] = 1
+    mask[3:8, 10:14, 28:34] = 0
+    mask[4:6, 15:18, 23:26] = 0
+    return mask
+
+
+@pytest.fixture
+def series(tmp_path):
+    return write_series(tmp_path / "CT", some_hu(SHAPE))
+
+
+@pytest.fixture
+def ct(series):
+    return open_ct(series)
+
+
+def whole(mask, ct):
+    """The mask's voxels on the CT's whole grid."""
+    array = np.zeros(ct.grid.size[::-1], np.uint8)
+    array[mask_box(mask, ct.grid).slices] = sitk.GetArrayFromImage(mask.image)
+    return array
+
+
+def label_map(ct, array, path):
+    sitk.WriteImage(ct.grid.image(array), str(path), True)
+    return path
+
+
+def refused(path, ct, **options):
+    with pytest.raises(InputError) as caught:
+        read_mask(path, ct, **options)
+    return str(caught.value)
+
+
+def codes(mask):
+    return [flag.code for flag in mask.flags]
+
+
+def pixel_centre_contours(mask, ct):
+    """Contours from voxel centre to voxel centre round the rim, and one more round the hole."""
+
+    def rectangle(z, y0, y1, x0, x1):
+        corners = [(x0, y0, z), (x1, y0, z), (x1, y1, z), (x0, y1, z)]
+        return ct.grid.to_lps(np.array(corners, float))
+
+    contours = []
+    for z in range(3, 8):
+        corners = [(20, 10), (27, 10), (27, 14), (33, 14), (33, 19), (20, 19)]
+        points = np.array([(x, y, z) for x, y in corners], float)
+        contours.append(ct.grid.to_lps(points))
+        if z in (4, 5):  # a hole's rim lies between voxel centres, so that the tissue keeps its own
+            contours.append(rectangle(z, 14.5, 17.5, 22.5, 25.5))
+    return contours
+
+
+@pytest.mark.parametrize("name", ["m.nrrd", "m.nii.gz", "m.mha"])
+def test_label_maps(tumour, ct, tmp_path, name):
+    mask = read_mask(label_map(ct, tumour, tmp_path / name), ct)
+    assert np.array_equal(whole(mask, ct), tumour)
+    assert mask.image.GetSize() == (14, 10, 5)
+
+
+def test_dicom_seg_and_rtstruct_agree_with_the_label_map(tumour, ct, series, tmp_path):
+    seg = write_seg(tmp_path / "seg.dcm", series, tumour)
+    contours = pixel_centre_contours(tumour, ct)
+    rtstruct = write_rtstruct(tmp_path / "rs.dcm", series, {"GTV": contours})
+    assert np.array_equal(whole(read_mask(seg, ct), ct), tumour)
+    assert np.array_equal(whole(read_mask(rtstruct, ct), ct), tumour)
+
+
+@pytest.mark.parametrize("kind", ["FRACTIONAL", "LABELMAP"])
+def test_other_kinds_of_dicom_seg(tumour, ct, series, tmp_path, kind):
+    values = tumour if kind == "LABELMAP" else tumour.astype(np.float32) * 0.9
+    seg = write_seg(tmp_path / "seg.dcm", series, values, kind=kind)
+    assert np.array_equal(whole(read_mask(seg, ct), ct), tumour)
+
+
+def test_segments_are_chosen_by_name_case_or_number(tumour, ct, series, tmp_path):
+    other = np.roll(tumour, 3, axis=2)
+    masks = np.stack([tumour, other])
+    seg = write_seg(tmp_path / "seg.dcm", series, masks, names=("Tumour", "Node"))
+    assert np.array_equal(whole(read_mask(seg, ct, roi="node"), ct), other)
+    assert np.array_equal(whole(read_mask(seg, ct, roi="1"), ct), tumour)
+    assert "holds 2 ROIs; choose one with --roi: 'Tumour', 'Node'" in refused(seg, ct)
+    assert "no ROI called 'Lung'; it holds 'Tumour', 'Node'" in refused(seg, ct, roi="Lung")
+
+
+def test_labels_are_chosen_or_listed(tumour, ct, tmp_path):
+    labels = tumour * 3
+    labels[0, 0, 0] = 7
+    path = label_map(ct, labels, tmp_path / "m.nrrd")
+    assert np.array_equal(whole(read_mask(path, ct, label=3), ct), tumour)
+    assert f"choose one with --label: 3 ({tumour.sum()} voxels), 7 (1 voxels)" in refused(path, ct)
+    assert "no voxel with the label 5; it has 3" in refused(path, ct, label=5)
+    assert "choose with --label" in refused(path, ct, roi="GTV")
+
+
+def slicer_segmentation(path, ct, tumour):
+    """Two layers that overlap, as Slicer writes them."""
+    layers = np.stack([tumour, np.roll(tumour, 2, axis=1)], axis=-1).astype(np.uint8)
+    layers[..., 0][0, 0, 0] = 2
+    image = sitk.GetImageFromArray(layers, isVector=True)
+    image.SetSpacing(ct.grid.spacing)
+    image.SetOrigin(ct.grid.origin)
+    image.SetDirection(ct.grid.direction)
+    for number, (name, layer, label) in enumerate((("GTV", 0, 1), ("dot", 0, 2), ("moved", 1, 1))):
+        image.SetMetaData(f"Segment{number}_ID", f"Segment_{number}")
+        image.SetMetaData(f"Segment{number}_Name", name)
+        image.SetMetaData(f"Segment{number}_Layer", str(layer))
+        image.SetMetaData(f"Segment{number}_LabelValue", str(label))
+    sitk.WriteImage(image, str(path), True)
+    return path
+
+
+def test_overlapping_layers_of_a_slicer_segmentation(tumour, ct, tmp_path):
+    path = slicer_segmentation(tmp_path / "s.seg.nrrd", ct, tumour)
+    assert np.array_equal(whole(read_mask(path, ct, roi="GTV"), ct), tumour)
+    assert np.array_equal(whole(read_mask(path, ct, roi="moved"), ct), np.roll(tumour, 2, axis=1))
+    assert whole(read_mask(path, ct, roi="Segment_1"), ct).sum() == 1
+    assert "'GTV', 'dot', 'moved'" in refused(path, ct)
+    assert "choose with --roi" in refused(path, ct, label=1)
+
+
+def test_a_mask_on_a_finer_grid_is_moved_onto_the_cts(tumour, ct, tmp_path):
+    fine = tumour.repeat(2, axis=1).repeat(2, axis=2)
+    image = sitk.GetImageFromArray(fine)
+    image.SetSpacing((0.4, 0.35, 2.5))
+    image.SetOrigin(tuple(ct.grid.to_lps((-0.25, -0.25, 0))))
+    sitk.WriteImage(image, str(tmp_path / "m.nrrd"))
+    mask = read_mask(tmp_path / "m.nrrd", ct)
+    assert np.array_equal(whole(mask, ct), tumour)
+    assert codes(mask) == ["mask_resampled"]
+
+
+def test_a_cut_out_of_the_same_grid_lands_in_its_place(tumour, ct, tmp_path):
+    cut = sitk.RegionOfInterest(ct.grid.image(tumour), (20, 20, 9), (15, 5, 1))
+    sitk.WriteImage(cut, str(tmp_path / "m.nrrd"))
+    mask = read_mask(tmp_path / "m.nrrd", ct)
+    assert np.array_equal(whole(mask, ct), tumour)
+    assert codes(mask) == []
+
+
+def test_flipped_axes_are_the_same_place(tumour, ct, tmp_path):
+    flipped = sitk.Flip(ct.grid.image(tumour), (True, True, False))
+    sitk.WriteImage(flipped, str(tmp_path / "m.nrrd"))
+    assert np.array_equal(whole(read_mask(tmp_path / "m.nrrd", ct), ct), tumour)
+
+
+def test_a_mask_elsewhere_is_refused_and_one_partly_outside_is_flagged(tumour, ct, tmp_path):
+    image = ct.grid.image(tumour)
+    image.SetOrigin((500, 0, 0))
+    sitk.WriteImage(image, str(tmp_path / "m.nrrd"))
+    assert "do not overlap" in refused(tmp_path / "m.nrrd", ct)
+    image.SetOrigin(tuple(ct.grid.to_lps((10, 0, 0))))
+    sitk.WriteImage(image, str(tmp_path / "m.nrrd"))
+    assert codes(read_mask(tmp_path / "m.nrrd", ct)) == ["mask_outside_ct"]
+
+
+def test_empty_and_fractional_masks_are_refused(tumour, ct, tmp_path):
+    empty = label_map(ct, tumour * 0, tmp_path / "e.nrrd")
+    assert "is empty" in refused(empty, ct)
+    fractional = label_map(ct, tumour * np.float32(0.37), tmp_path / "f.nrrd")
+    assert "holds fractions" in refused(fractional, ct)
+
+
+@pytest.mark.parametrize("kind", ["seg", "rtstruct"])
+def test_another_frame_of_reference_is_refused(tumour, ct, series, tmp_path, kind):
+    if kind == "seg":
+        path = write_seg(tmp_path / "m.dcm", series, tumour)
+        dataset = pydicom.dcmread(path)
+        dataset.FrameOfReferenceUID = generate_uid()
+    else:
+        contours = pixel_centre_contours(tumour, ct)
+        path = write_rtstruct(tmp_path / "m.dcm", series, {"GTV": contours})
+        dataset = pydicom.dcmread(path)
+        for roi in dataset.StructureSetROISequence:
+            roi.ReferencedFrameOfReferenceUID = generate_uid()
+    save(dataset, path)
+    assert "another frame of reference" in refused(path, ct)
+
+
+def test_contours_of_absent_slices_are_left_out_and_counted(tumour, ct, series, tmp_path):
+    contours = pixel_centre_contours(tumour, ct)
+    path = write_rtstruct(tmp_path / "rs.dcm", series, {"GTV": contours})
+    for number in range(6, 12):
+        (series / f"{number:04d}.dcm").unlink()
+    short = open_ct(series)
+    mask = read_mask(path, short)
+    assert np.array_equal(whole(mask, short), tumour[:6])
+    assert codes(mask) == ["contours_outside_ct"]
+
+
+def test_slices_without_a_contour_between_others_are_flagged(tumour, ct, series, tmp_path):
+    contours = [
+        c
+        for c in pixel_centre_contours(tumour, ct)
+        if abs(c[0, 2] - ct.grid.to_lps((0, 0, 6))[2]) > 1
+    ]
+    path = write_rtstruct(tmp_path / "rs.dcm", series, {"GTV": contours})
+    mask = read_mask(path, ct)
+    assert whole(mask, ct)[6].sum() == 0
+    assert codes(mask) == ["contour_gaps"]
+
+
+def test_contours_denser_than_slices_do_not_cancel_out(tumour, ct, series, tmp_path):
+    contours = pixel_centre_contours(tumour, ct)
+    between = [points + np.array((0, 0, 0.8)) for points in contours]
+    path = write_rtstruct(tmp_path / "rs.dcm", series, {"GTV": contours + between})
+    mask = read_mask(path, ct)
+    assert np.array_equal(whole(mask, ct), tumour)
+    assert codes(mask) == ["contours_between_slices"]
+
+
+def test_contours_across_the_slices_are_refused(ct, series, tmp_path):
+    upright = np.array([(-90, -80, -40), (-80, -80, -40), (-80, -80, -30), (-90, -80, -30)])
+    path = write_rtstruct(tmp_path / "rs.dcm", series, {"GTV": [upright]})
+    assert "do not lie in the slices" in refused(path, ct)
+
+
+def test_rois_without_contours_or_of_one_name_are_explained(tumour, ct, series, tmp_path):
+    contours = pixel_centre_contours(tumour, ct)
+    path = write_rtstruct(tmp_path / "rs.dcm", series, {"GTV": contours, "empty": []})
+    assert "'empty' has no closed contour" in refused(path, ct, roi="empty")
+    dataset = pydicom.dcmread(path)
+    dataset.StructureSetROISequence[1].ROIName = "GTV"
+    save(dataset, path)
+    assert "2 ROIs called 'GTV'; choose by number with --roi: 1, 2" in refused(path, ct, roi="GTV")
+    assert np.array_equal(whole(read_mask(path, ct, roi="1"), ct), tumour)
+
+
+def test_a_folder_with_one_mask_will_do(tumour, ct, series, tmp_path):
+    (tmp_path / "masks").mkdir()
+    write_seg(tmp_path / "masks" / "seg.dcm", series, tumour)
+    assert np.array_equal(whole(read_mask(tmp_path / "masks", ct), ct), tumour)
+    write_seg(tmp_path / "masks" / "more.dcm", series, tumour)
+    assert "holds 2 masks; give one file: 'more.dcm', 'seg.dcm'" in refused(tmp_path / "masks", ct)
+    assert "holds no DICOM SEG or RTSTRUCT" in refused(series, ct)
+
+
+def test_masks_in_memory(tumour, ct):
+    assert np.array_equal(whole(as_mask(ct.grid.image(tumour * 4), ct), ct), tumour)
+
+
+def brute_force(polygons, columns, rows):
+    """Even-odd by counting crossings to the left of every centre, one at a time."""
+    inside = np.zeros((rows, columns), bool)
+    for y in range(rows):
+        for x in range(columns):
+            for polygon in polygons:
+                for (ax, ay), (bx, by) in zip(polygon, np.roll(polygon, -1, 0), strict=True):
+                    if (ay <= y) != (by <= y) and ax + (y - ay) * (bx - ax) / (by - ay) <= x:
+                        inside[y, x] ^= True
+    return inside
+
+
+def test_filling_is_even_odd_for_any_polygons():
+    random = np.random.default_rng(5)
+    for _ in range(40):
+        polygons = [random.uniform(-4, 19, (random.integers(3, 9), 2)) for _ in range(3)]
+        x, y, block = fill_even_odd(polygons, 16, 14)
+        filled = np.zeros((14, 16), bool)
+        filled[y : y + block.shape[0], x : x + block.shape[1]] = block
+        assert np.array_equal(filled, brute_force(polygons, 16, 14))
+
+
+def test_a_keyhole_makes_a_hole():
+    ring = [
+        (0, 0),
+        (9, 0),
+        (9, 9),
+        (0, 9),
+        (0, 0),
+        (2.5, 2.5),
+        (2.5, 6.5),
+        (6.5, 6.5),
+        (6.5, 2.5),
+        (2.5, 2.5),
+    ]
+    _, _, block = fill_even_odd([np.array(ring, float)], 12, 12)
+    assert block.sum() == 100 - 16
+    assert not block[3:7, 3:7].any()
+
+
+def test_far_away_points_cost_nothing():
+    huge = np.array([(-1e300, -1e300), (1e300, -1e300), (1e300, 1e300), (-1e300, 1e300)])
+    _, _, block = fill_even_odd([huge], 5, 4)
+    assert block.shape == (4, 5)
