@@ -92,9 +92,9 @@ def crop(
     mask = as_mask(mask, ct)
     sides = _sides(size, spacing)
     grid, at, voxels = ct.grid, mask_box(mask, ct.grid), sitk.GetArrayViewFromImage(mask.image)
-    mass = _centre_of_mass(voxels, at)
+    mass = centre_of_mass(voxels, at)
     wanted = grid.to_index(centre_lps) if centre_lps is not None else mass
-    box = _box_round(wanted, grid, sides, spacing)
+    box = box_round(wanted, grid, sides, spacing)
     axes = axes_of(box, grid, spacing)
     hu = linear(axes, grid.size, lambda part: ct.hu(part, progress))
     cut = nearest(axes, voxels, at)
@@ -138,7 +138,7 @@ def _sides(size: int | Index, spacing: float) -> Index:
     return sides
 
 
-def _centre_of_mass(mask: np.ndarray, at: Box) -> np.ndarray:
+def centre_of_mass(mask: np.ndarray, at: Box) -> np.ndarray:
     """The mean index (x, y, z) of the mask's voxels in the CT's grid."""
     counts = (mask.sum((0, 1)), mask.sum((0, 2)), mask.sum((1, 2)))
     return np.array(
@@ -149,7 +149,8 @@ def _centre_of_mass(mask: np.ndarray, at: Box) -> np.ndarray:
     )
 
 
-def _box_round(index: np.ndarray, grid: Grid, sides: Index, spacing: float) -> Box:
+def box_round(index: np.ndarray, grid: Grid, sides: Index, spacing: float) -> Box:
+    """The crop's box on the grid of `spacing` mm: its centre is nearest to a voxel index."""
     if not np.isfinite(index).all() or np.abs(index).max() > 1e6:
         raise InputError("The crop's centre must be three finite numbers (LPS mm) near the CT.")
     centre = np.floor(index * np.array(grid.spacing) / spacing + 0.5).astype(int)

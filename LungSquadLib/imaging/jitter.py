@@ -1,0 +1,126 @@
+"""The same crop under small changes of the mask and of its own place.
+
+Two readers never draw the same outline, and the crop follows the outline. What a network says must
+not hang on a millimetre: here are the crops that it would have got from slightly other masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..progress import Progress
+from .crop import box_round, centre_of_mass, mask_box
+from .ct import CT
+from .geometry import Box, Grid, Index
+from .masks import Mask
+from .resample import axes_of, linear
+
+SHIFT_MM = 2.0  # of the mask, along each axis
+MARGINS_MM = (1.0, 2.0)  # grown and shrunk outlines
+JITTER_MM = 3.0  # of the crop, along each diagonal
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way in which the crop could have come out, and its box on the crop's grid."""
+
+    name: str
+    kind: str
+    box: Box
+
+
+@dataclass(frozen=True)
+class Variants:
+    """All variants of a crop, the crop itself first; HU of each are cut out of one block."""
+
+    variants: tuple[Variant, ...]
+    skipped: tuple[str, ...]
+    _block: np.ndarray
+    _at: Box
+
+    def hu(self, variant: Variant) -> np.ndarray:
+        """HU (z, y, x) of one variant."""
+        x, y, z = self._at.start
+        return self._block[variant.box.shifted((-x, -y, -z)).slices]
+
+
+def variants(
+    ct: CT, mask: Mask, *, size: Index, spacing: float, progress: Progress | None = None
+) -> Variants:
+    """The crop as it is, with the mask shifted, grown and shrunk, and with the crop itself moved.
+
+    Args:
+        ct: the CT.
+        mask: its mask.
+        size: of the crop, voxels (x, y, z).
+        spacing: of the crop, mm.
+        progress: told how the reading of the CT goes.
+
+    Returns:
+        19 variants; fewer where shrinking leaves nothing of a small mask (`skipped` says which).
+    """
+    at, array = mask_box(mask, ct.grid), sitk.GetArrayFromImage(mask.image)
+    mass = centre_of_mass(array, at)
+    found = [Variant("as drawn", "none", box_round(mass, ct.grid, size, spacing))]
+    skipped = []
+    for name, offset in _shifts():
+        index = mass + np.array(offset) / np.array(ct.grid.spacing)
+        found.append(Variant(name, "shift", box_round(index, ct.grid, size, spacing)))
+    for name, changed, box in _margins(array, at, ct.grid):
+        if changed.any():
+            index = centre_of_mass(changed, box)
+            found.append(Variant(name, "margin", box_round(index, ct.grid, size, spacing)))
+        else:
+            skipped.append(name)
+    step = round(JITTER_MM / spacing)
+    for x, y, z in product((-step, step), repeat=3):
+        box = found[0].box.shifted((x, y, z))
+        found.append(Variant(f"crop moved {x:+d}, {y:+d}, {z:+d} voxels", "jitter", box))
+    whole = _around([variant.box for variant in found])
+    axes = axes_of(whole, ct.grid, spacing)
+    block = linear(axes, ct.grid.size, lambda part: ct.hu(part, progress))
+    return Variants(tuple(found), tuple(skipped), block, whole)
+
+
+def _shifts() -> Iterator[tuple[str, tuple[float, float, float]]]:
+    for axis in range(3):
+        for sign in (-1, 1):
+            offset = [0.0, 0.0, 0.0]
+            offset[axis] = sign * SHIFT_MM
+            name = f"mask moved {sign * SHIFT_MM:+g} mm along {'xyz'[axis]}"
+            yield name, (offset[0], offset[1], offset[2])
+
+
+def _margins(array: np.ndarray, at: Box, grid: Grid) -> Iterator[tuple[str, np.ndarray, Box]]:
+    """The mask grown and shrunk by whole margins, in mm, and the box that each lies in."""
+    room = [int(np.ceil(max(MARGINS_MM) / spacing)) for spacing in grid.spacing]
+    padded = np.pad(array, [(n, n) for n in reversed(room)])
+    start = tuple(a - n for a, n in zip(at.start, room, strict=True))
+    stop = tuple(b + n for b, n in zip(at.stop, room, strict=True))
+    image = sitk.GetImageFromArray(padded)
+    image.SetSpacing(grid.spacing)
+    # Millimetres to the outline, which runs half-way between voxels in and out; inside negative.
+    inside, outside = (
+        sitk.GetArrayFromImage(
+            sitk.SignedMaurerDistanceMap(
+                one, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
+            )
+        )
+        for one in (image, 1 - image)
+    )
+    distance = (inside - outside) / 2
+    box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+    for margin in MARGINS_MM:
+        yield f"mask grown by {margin:g} mm", (distance <= margin).astype(np.uint8), box
+        yield f"mask shrunk by {margin:g} mm", (distance <= -margin).astype(np.uint8), box
+
+
+def _around(boxes: list[Box]) -> Box:
+    starts, stops = np.array([b.start for b in boxes]), np.array([b.stop for b in boxes])
+    (x0, y0, z0), (x1, y1, z1) = starts.min(axis=0).tolist(), stops.max(axis=0).tolist()
+    return Box((x0, y0, z0), (x1, y1, z1))
