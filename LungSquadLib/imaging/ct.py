@@ -72,6 +72,10 @@ class CT:
         box = self.grid.box if box is None else box
         return self.grid.part(box).image(self.hu(box, progress))
 
+    def loaded(self, progress: Progress | None = None) -> CT:
+        """The same CT with all its voxels in memory: for work that comes back to them."""
+        return replace(self, voxels=_ImageVoxels(self.read(progress=progress)))
+
 
 def open_ct(
     path: str | os.PathLike[str], *, series: str | None = None, progress: Progress | None = None

@@ -1,0 +1,203 @@
+"""A crop and a model in, a Prediction out."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from .. import __version__
+from ..imaging.crop import crop
+from ..imaging.ct import CT, as_ct
+from ..imaging.flags import Flag
+from ..imaging.geometry import Box, Grid
+from ..imaging.jitter import Variants, variants
+from ..imaging.masks import Mask, as_mask
+from ..models.bundle import Model
+from ..models.card import Card
+from ..networks.parts import TrunkAndHead
+from ..progress import Part, Progress, Silent, step
+from .novelty import UNUSUAL, novelty
+from .prediction import Interval, ModelUsed, Novelty, Prediction, Robustness
+from .saliency import grad_cam, on_ct_grid
+
+DROPOUT_PASSES = 50
+LEVEL = 0.95
+
+
+def predict(
+    ct: CT | sitk.Image,
+    mask: Mask | sitk.Image,
+    model: Model,
+    *,
+    device: str = "auto",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Prediction:
+    """What a model says of the tumour in a mask, how sure that is, and where it looked.
+
+    The same inputs, seed, device and number of threads give the same numbers.
+
+    Args:
+        ct: the CT.
+        mask: the tumour, on any grid that overlaps the CT.
+        model: as `read_bundle` gives it.
+        device: "auto", "cpu", "cuda" or "mps".
+        seed: of the dropout that the interval is drawn from.
+        progress: told how it goes; may cancel.
+
+    Raises:
+        InputError: as `crop`.
+        CancelledError: `progress` said so.
+    """
+    progress = progress or Silent()
+    ct, card = as_ct(ct), model.card
+    mask = as_mask(mask, ct)
+    side = card.input.size
+    size, spacing = (side, side, side), card.input.spacing
+    around = variants(ct, mask, size=size, spacing=spacing, progress=Part(progress, 0.0, 0.3))
+    cut = crop(ct, mask, size=side, spacing=spacing)
+    place = chosen_device(device)
+    network = model.network.to(place)
+    runs = list(_runs(network, card, around, seed, Part(progress, 0.3, 1.0)))
+    drawn = runs[0]
+    cam = grad_cam(network, drawn.activations, int(drawn.logits.argmax()))
+    seen = None if model.reference is None else novelty(drawn.features, model.reference)
+    return Prediction(
+        ModelUsed(card, model.sha256),
+        cut,
+        tuple(float(p) for p in _softmax(drawn.logits, card)),
+        _interval(runs, card),
+        _robustness(runs, around, card),
+        seen,
+        None if card.baseline is None else card.baseline.probability(cut.mask_volume_ml),
+        on_ct_grid(cam, network, Grid.of(cut.ct), ct.grid),
+        (*cut.flags, *_flags(seen, cam)),
+        {
+            "device": str(place),
+            "seed": seed,
+            "dropout_passes": DROPOUT_PASSES,
+            "variants": len(around.variants),
+            "variants_skipped": list(around.skipped),
+            "lungsquad": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    )
+
+
+def chosen_device(name: str) -> torch.device:
+    """The device that "auto" or a name stands for."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    return torch.device(name)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One variant through the network; `dropped` are logits with dropout at work."""
+
+    activations: torch.Tensor
+    features: np.ndarray
+    logits: np.ndarray
+    dropped: np.ndarray
+
+
+def _runs(
+    network: TrunkAndHead, card: Card, around: Variants, seed: int, progress: Progress
+) -> Iterator[_Run]:
+    """Every variant through the network; variants with one box are run once."""
+    known: dict[Box, _Run] = {}
+    device = next(network.parameters()).device
+    for number, variant in enumerate(around.variants):
+        step(progress, number / len(around.variants), f"{card.title}: {variant.name}")
+        if variant.box not in known:
+            known[variant.box] = _run(network, card, around.hu(variant), seed, device)
+        yield known[variant.box]
+
+
+@torch.no_grad()
+def _run(
+    network: TrunkAndHead, card: Card, hu: np.ndarray, seed: int, device: torch.device
+) -> _Run:
+    x = torch.from_numpy(card.input.scaled(hu))[None, None].to(device)
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        activations = network.trunk(x)
+        answer = network.head(activations)
+        generator = torch.Generator().manual_seed(seed)
+        dropped = network.head.sample(activations, n=DROPOUT_PASSES, generator=generator)
+    return _Run(
+        activations,
+        answer.features[0].cpu().numpy(),
+        answer.logits[0].double().cpu().numpy(),
+        dropped[:, 0].double().cpu().numpy(),
+    )
+
+
+def _softmax(logits: np.ndarray, card: Card) -> np.ndarray:
+    """Calibrated probabilities of logits (..., classes)."""
+    scaled = logits / card.temperature
+    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _interval(runs: list[_Run], card: Card) -> Interval:
+    samples = _softmax(np.concatenate([run.dropped for run in runs]), card)[:, card.positive]
+    answer = float(_softmax(runs[0].logits, card)[card.positive])
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(samples, (tail, 1 - tail))
+    explanation = (
+        f"{LEVEL:.0%} of {len(samples)} answers lie in it: the outline and the crop were moved by "
+        f"1 to 3 mm ({len(runs)} ways), and each time parts of the network's last layers were left "
+        f"out at random ({DROPOUT_PASSES} times). It shows how far the answer hangs on things that "
+        "should not matter; it does not show whether the network is right about such patients."
+    )
+    return Interval(min(float(low), answer), max(float(high), answer), LEVEL, explanation)
+
+
+def _robustness(runs: list[_Run], around: Variants, card: Card) -> Robustness:
+    logits = np.array([positive_logit(run.logits, card.positive) for run in runs])
+    answers = {
+        variant.name: float(_softmax(run.logits, card)[card.positive])
+        for variant, run in zip(around.variants, runs, strict=True)
+    }
+    icc = None
+    if card.reference is not None and card.reference.between_sd is not None:
+        between, within = card.reference.between_sd**2, float(logits.var(ddof=1))
+        icc = between / (between + within) if between + within > 0 else None
+    explanation = (
+        "The same prediction with the mask moved by 2 mm, grown and shrunk by 1 and 2 mm, and the "
+        "crop moved by 3 mm along its diagonals. The ICC compares how much this changes the answer "
+        "with how much the model's reference patients differ (1: not at all, 0.75 and more: good)."
+    )
+    return Robustness(answers, min(answers.values()), max(answers.values()), icc, explanation)
+
+
+def positive_logit(logits: np.ndarray, positive: int) -> np.ndarray:
+    """The log odds of one class against all others, of logits (..., classes)."""
+    others = np.delete(logits, positive, axis=-1)
+    largest = others.max(axis=-1)
+    rest = np.log(np.exp(others - largest[..., None]).sum(axis=-1)) + largest
+    return logits[..., positive] - rest
+
+
+def _flags(seen: Novelty | None, cam: np.ndarray) -> Iterator[Flag]:
+    if seen is None:
+        sentence = "The model has no reference cases: nothing says whether it knows such a tumour."
+        yield Flag("no_reference", "warning", sentence)
+    elif seen.out_of_distribution:
+        sentence = (
+            "To the model this tumour looks unlike those it was trained on: it lies further from "
+            f"them than {min(seen.percentile, UNUSUAL):.0%} of its own held-out cases."
+        )
+        yield Flag("out_of_distribution", "severe", sentence)
+    if not cam.any():
+        sentence = "No part of the crop speaks for the answer; the saliency map is empty."
+        yield Flag("saliency_empty", "info", sentence)

@@ -1,0 +1,133 @@
+"""What a model says of a tumour, with everything that belongs to it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import SimpleITK as sitk
+
+from ..imaging.crop import Crop
+from ..imaging.flags import Flag
+from ..models.card import Card
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where 95 % of the answers lie when what should not matter is changed, and what was changed."""
+
+    low: float
+    high: float
+    level: float
+    explanation: str
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """The probability of the positive class under small changes of mask and crop.
+
+    `icc` compares the spread of this patient's logit with that between the model's reference
+    patients: 1 where the changes do not matter, 0 where they matter more than patients do. None
+    where the model has no reference patients.
+    """
+
+    probabilities: dict[str, float]
+    low: float
+    high: float
+    icc: float | None
+    explanation: str
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """How far the crop's features lie from those of the model's reference cases.
+
+    `percentile` is the share of held-out reference cases that lie nearer.
+    """
+
+    distance: float
+    percentile: float
+    out_of_distribution: bool
+
+
+@dataclass(frozen=True)
+class ModelUsed:
+    """Which model answered: its card and the SHA-256 of its file."""
+
+    card: Card
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One model's answer to its question about one tumour.
+
+    `probabilities` follow the card's classes; `interval` and `robustness` are about its positive
+    class. `saliency` (0 to 1) lies on the CT's voxels, over the crop, and explains `answer`.
+    `baseline` is what the tumour's volume alone would say of the positive class.
+    """
+
+    model: ModelUsed
+    crop: Crop
+    probabilities: tuple[float, ...]
+    interval: Interval
+    robustness: Robustness
+    novelty: Novelty | None
+    baseline: float | None
+    saliency: sitk.Image
+    flags: tuple[Flag, ...]
+    parameters: dict[str, Any]
+
+    @property
+    def answer(self) -> int:
+        """The most probable class."""
+        return max(range(len(self.probabilities)), key=self.probabilities.__getitem__)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but voxels: the JSON of the command line, the worker and the report."""
+        card = self.model.card
+        codes = [label.code for label in card.classes]
+        return {
+            "task": card.task,
+            "question": card.question,
+            "answer": codes[self.answer],
+            "classes": [asdict(label) for label in card.classes],
+            "probabilities": dict(zip(codes, map(_rounded, self.probabilities), strict=True)),
+            "positive_class": codes[card.positive],
+            "interval": {
+                **asdict(self.interval),
+                "low": _rounded(self.interval.low),
+                "high": _rounded(self.interval.high),
+            },
+            "robustness": {
+                "low": _rounded(self.robustness.low),
+                "high": _rounded(self.robustness.high),
+                "icc": None if self.robustness.icc is None else _rounded(self.robustness.icc),
+                "explanation": self.robustness.explanation,
+                "probabilities": {
+                    name: _rounded(value)
+                    for name, value in self.robustness.probabilities.items()
+                },
+            },
+            "out_of_distribution": None if self.novelty is None else asdict(self.novelty),
+            "baseline_volume_alone": None if self.baseline is None else _rounded(self.baseline),
+            "flags": [flag.to_dict() for flag in self.flags],
+            "notice": card.notice,
+            "model": {
+                "name": card.name,
+                "title": card.title,
+                "sha256": self.model.sha256,
+                "trained_on": card.training.data,
+                "metrics": {name: asdict(metric) for name, metric in card.metrics.items()},
+                "licence": card.licence,
+                "intended_use": card.intended_use,
+                "must_not": list(card.must_not),
+            },
+            "crop": self.crop.to_dict(),
+            "parameters": self.parameters,
+        }
+
+
+def _rounded(value: float) -> float:
+    """Six decimals: what a network's rounding leaves the same from run to run."""
+    return round(float(value), 6)

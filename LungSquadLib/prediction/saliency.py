@@ -1,0 +1,71 @@
+"""Where a network looked: Grad-CAM in three dimensions, on the CT's voxels.
+
+Selvaraju et al., ICCV 2017, doi:10.1109/ICCV.2017.74. Each voxel of the last convolution sees a
+region of the crop; its value is shown at the centre of that region, not stretched over the crop.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from torch import Tensor
+
+from ..imaging.geometry import Box, Grid
+from ..networks.parts import TrunkAndHead
+
+
+def grad_cam(network: TrunkAndHead, activations: Tensor, target: int) -> np.ndarray:
+    """Grad-CAM of one class on the trunk's output voxels.
+
+    Args:
+        network: in eval mode.
+        activations: the trunk's output for one crop (1, C, z, y, x).
+        target: the class.
+
+    Returns:
+        (z, y, x), 0 to 1; all 0 where nothing speaks for the class.
+    """
+    with torch.enable_grad():
+        leaf = activations.detach().requires_grad_()
+        logit = network.head(leaf).logits[0, target]
+        (gradient,) = torch.autograd.grad(logit, leaf)
+    weights = gradient.mean(dim=(2, 3, 4), keepdim=True)
+    cam = torch.relu((weights * activations).sum(dim=1))[0].detach().cpu().double().numpy()
+    return cam / cam.max() if cam.max() > 0 else cam
+
+
+def on_ct_grid(cam: np.ndarray, network: TrunkAndHead, crop: Grid, ct: Grid) -> sitk.Image:
+    """The CAM on those voxels of the CT that lie in the crop; 0 where no output voxel looks.
+
+    Args:
+        cam: (z, y, x) on the trunk's output voxels.
+        network: whose trunk they are.
+        crop: the grid of the crop that the network saw.
+        ct: the grid of the CT.
+    """
+    grid = network.grid
+    origin = crop.to_lps((grid.offset, grid.offset, grid.offset))
+    image = sitk.GetImageFromArray(cam.astype(np.float32))
+    image.SetSpacing([spacing * grid.stride for spacing in crop.spacing])
+    image.SetOrigin(origin.tolist())
+    image.SetDirection(crop.direction)
+    part = ct.part(_voxels_within(crop, ct))
+    resample = sitk.ResampleImageFilter()
+    resample.SetSize(part.size)
+    resample.SetOutputSpacing(part.spacing)
+    resample.SetOutputOrigin(part.origin)
+    resample.SetOutputDirection(part.direction)
+    resample.SetInterpolator(sitk.sitkLinear)
+    return resample.Execute(image)
+
+
+def _voxels_within(crop: Grid, ct: Grid) -> Box:
+    """The CT's voxels whose centres lie in the crop; at least one, so that there is an image."""
+    corners = np.array([[-0.5, -0.5, -0.5], np.array(crop.size) - 0.5])
+    low, high = np.sort(ct.to_index(crop.to_lps(corners)), axis=0)
+    size = np.array(ct.size)
+    start = np.clip(np.ceil(low), 0, size - 1).astype(int)
+    stop = np.clip(np.floor(high) + 1, start + 1, size).astype(int)
+    (x0, y0, z0), (x1, y1, z1) = start.tolist(), stop.tolist()
+    return Box((x0, y0, z0), (x1, y1, z1))

@@ -1,0 +1,202 @@
+"""The report's figures: CT planes with outlines, probabilities, and the crop to scroll through."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..imaging.contours import outlines
+from ..imaging.geometry import Grid
+from ..imaging.pictures import WINDOWS, windowed
+from ..imaging.planes import PlaneView
+from ..imaging.write import png_bytes
+from .html import Markup, element
+
+# Grid-CAM colours from nothing to most: transparent, violet, orange, yellow.
+_HEAT = np.array([(80, 18, 123, 0), (183, 55, 121, 120), (252, 137, 97, 190), (252, 253, 191, 230)])
+_TILES = 8  # slices in a row of a sprite
+_SCALE_BAR_MM = 50
+
+
+def plane_figure(plane: PlaneView, window: str = "lung") -> Markup:
+    """A CT plane in true proportions with the tumour's outline and a scale bar."""
+    rows, columns = plane.hu.shape
+    across, down = plane.pixel_mm
+    width, height = columns * across, rows * down
+    image = element(
+        "image",
+        href=_png_uri(windowed(plane.hu, window)),
+        width=_short(width),
+        height=_short(height),
+        preserveAspectRatio="none",
+    )
+    centre, range_ = WINDOWS[window]
+    caption = f"{plane.view}, window {centre:g}/{range_:g} HU"
+    svg = element(
+        "svg",
+        image,
+        element("path", d=_path(plane.mask, across, down), class_="outline"),
+        element(
+            "path",
+            d=f"M{_short(width - 10 - _SCALE_BAR_MM)} {_short(height - 8)}h{_SCALE_BAR_MM}",
+            class_="scale",
+        ),
+        viewBox=f"0 0 {_short(width)} {_short(height)}",
+        role="img",
+        aria_label=f"{plane.view} plane of the CT with the outline of the tumour",
+    )
+    return element("figure", svg, element("figcaption", f"{caption}; bar {_SCALE_BAR_MM} mm"))
+
+
+def probability_bars(rows: Sequence[tuple[str, float, bool]]) -> Markup:
+    """One bar a class: name, probability, and whether it is the answer."""
+    return element(
+        "div",
+        [
+            element(
+                "div",
+                element("span", name, class_="bar-name"),
+                element(
+                    "span",
+                    element("span", class_="bar-fill", style=f"width:{probability:.2%}"),
+                    class_="bar-track",
+                ),
+                element("span", f"{probability:.0%}", class_="bar-value"),
+                class_="bar answer" if answer else "bar",
+            )
+            for name, probability, answer in rows
+        ],
+        class_="bars",
+    )
+
+
+def spread_figure(prediction: dict[str, Any]) -> Markup:
+    """The positive class's probability on a line: answer, interval, variants, volume alone."""
+    interval, baseline = prediction["interval"], prediction["baseline_volume_alone"]
+    answer = prediction["probabilities"][prediction["positive_class"]]
+    marks = [
+        element("line", x1=x, x2=x, y1=34, y2=40, class_="axis") for x in (0, 25, 50, 75, 100)
+    ]
+    marks.append(element("line", x1=0, x2=100, y1=37, y2=37, class_="axis"))
+    marks.append(
+        element(
+            "rect",
+            x=_short(100 * interval["low"]),
+            width=_short(max(100 * (interval["high"] - interval["low"]), 0.4)),
+            y=12,
+            height=16,
+            class_="interval",
+        )
+    )
+    marks += [
+        element("circle", cx=_short(100 * value), cy=20, r=1.3, class_="variant")
+        for value in prediction["robustness"]["probabilities"].values()
+    ]
+    marks.append(element("line", x1=_short(100 * answer), x2=_short(100 * answer), y1=8, y2=32, class_="point"))
+    if baseline is not None:
+        x = 100 * baseline
+        marks.append(element("path", d=f"M{_short(x)} 31l2.2 4h-4.4z", class_="baseline"))
+    marks += [
+        element("text", f"{x} %", x=x, y=48, text_anchor="middle", class_="tick")
+        for x in (0, 25, 50, 75, 100)
+    ]
+    return element(
+        "svg",
+        marks,
+        viewBox="-6 4 112 46",
+        class_="spread",
+        role="img",
+        aria_label=f"answer {answer:.0%}, interval {interval['low']:.0%} to {interval['high']:.0%}",
+    )
+
+
+def crop_viewer(ct: sitk.Image, mask: sitk.Image, saliency: sitk.Image) -> Markup:
+    """The crop slice by slice, feet to head, with the outline and the saliency over it."""
+    hu, marked = (sitk.GetArrayFromImage(sitk.DICOMOrient(image, "LPS")) for image in (ct, mask))
+    heat = sitk.GetArrayFromImage(sitk.DICOMOrient(_on_grid_of(saliency, ct), "LPS"))
+    middle = int(marked.sum(axis=(1, 2)).argmax())
+    side = hu.shape[2]
+    sheet = f"{100 * _TILES}% auto"
+    layers = [
+        element("div", class_="layer ct", style=_background(_sprite(windowed(hu)), sheet)),
+        element("div", class_="layer heat", style=_background(_sprite(_heat(heat)), sheet)),
+        element(
+            "svg",
+            element("path", class_="outline"),
+            viewBox=f"0 0 {side} {hu.shape[1]}",
+            class_="layer",
+        ),
+    ]
+    paths = json.dumps([_path(plane, 1, 1) for plane in marked])
+    return element(
+        "div",
+        element("div", layers, class_="stage"),
+        element(
+            "label",
+            "slice",
+            element("input", type="range", class_="slice", min=0, max=len(hu) - 1, value=middle),
+        ),
+        element(
+            "label",
+            "saliency",
+            element("input", type="range", class_="opacity", min=0, max=100, value=60),
+        ),
+        class_="viewer",
+        data_paths=paths,
+        data_tiles=_TILES,
+        data_rows=-(-len(hu) // _TILES),
+    )
+
+
+def _on_grid_of(image: sitk.Image, reference: sitk.Image) -> sitk.Image:
+    return sitk.Resample(image, reference, sitk.Transform(), sitk.sitkLinear, 0.0)
+
+
+def _sprite(stack: np.ndarray) -> np.ndarray:
+    """Slices (n, y, x, ...) side by side in one picture, `_TILES` in a row."""
+    count, height, width = stack.shape[:3]
+    rows = -(-count // _TILES)
+    sheet = np.zeros((rows * height, _TILES * width, *stack.shape[3:]), np.uint8)
+    for number, picture in enumerate(stack):
+        y, x = divmod(number, _TILES)
+        sheet[y * height : (y + 1) * height, x * width : (x + 1) * width] = picture
+    return sheet
+
+
+def _heat(values: np.ndarray) -> np.ndarray:
+    """Colours with transparency (..., 4) of values 0 to 1."""
+    stops = np.linspace(0, 1, len(_HEAT))
+    channels = [np.interp(values, stops, _HEAT[:, channel]) for channel in range(4)]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def _path(mask: np.ndarray, across: float, down: float) -> str:
+    """An SVG path round the pixels of a mask; the first pixel's corner is at 0, 0."""
+    return "".join(
+        "M" + "L".join(f"{_short((x + 0.5) * across)} {_short((y + 0.5) * down)}" for x, y in polygon) + "Z"
+        for polygon in outlines(mask)
+    )
+
+
+def _background(pixels: np.ndarray, size: str) -> str:
+    return f"background-image:url({_png_uri(pixels)});background-size:{size}"
+
+
+def _png_uri(pixels: np.ndarray) -> str:
+    return "data:image/png;base64," + base64.b64encode(png_bytes(pixels)).decode("ascii")
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def geometry_line(image: sitk.Image) -> str:
+    """Size and spacing of a volume, for people."""
+    grid = Grid.of(image)
+    size = " x ".join(map(str, grid.size))
+    return f"{size} voxels of {' x '.join(f'{value:.4g}' for value in grid.spacing)} mm"
