@@ -44,9 +44,7 @@ def test_even_odd_filling_gives_back_the_mask(mask):
 def test_each_edge_between_mask_and_background_is_passed_once(mask):
     framed = np.pad(mask, 1)
     edges = np.sum(framed[1:] != framed[:-1]) + np.sum(framed[:, 1:] != framed[:, :-1])
-    length = sum(
-        np.abs(polygon - np.roll(polygon, -1, axis=0)).sum() for polygon in outlines(mask)
-    )
+    length = sum(np.abs(polygon - np.roll(polygon, -1, axis=0)).sum() for polygon in outlines(mask))
     assert length == edges
 
 
