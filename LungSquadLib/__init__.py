@@ -26,7 +26,7 @@ _PLACES = {
     "Crop": "imaging.crop",
     "tumour_slices": "imaging.slices",
     "inspect": "imaging.inspect",
-    "Phantom": "imaging.phantom",
+    "Phantom": "imaging.phantom.patient",
     "LungSquadError": "errors",
     "InputError": "errors",
 }

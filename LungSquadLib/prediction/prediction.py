@@ -105,8 +105,7 @@ class Prediction:
                 "icc": None if self.robustness.icc is None else _rounded(self.robustness.icc),
                 "explanation": self.robustness.explanation,
                 "probabilities": {
-                    name: _rounded(value)
-                    for name, value in self.robustness.probabilities.items()
+                    name: _rounded(value) for name, value in self.robustness.probabilities.items()
                 },
             },
             "out_of_distribution": None if self.novelty is None else asdict(self.novelty),

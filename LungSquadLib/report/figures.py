@@ -79,9 +79,7 @@ def spread_figure(prediction: dict[str, Any]) -> Markup:
     """The positive class's probability on a line: answer, interval, variants, volume alone."""
     interval, baseline = prediction["interval"], prediction["baseline_volume_alone"]
     answer = prediction["probabilities"][prediction["positive_class"]]
-    marks = [
-        element("line", x1=x, x2=x, y1=34, y2=40, class_="axis") for x in (0, 25, 50, 75, 100)
-    ]
+    marks = [element("line", x1=x, x2=x, y1=34, y2=40, class_="axis") for x in (0, 25, 50, 75, 100)]
     marks.append(element("line", x1=0, x2=100, y1=37, y2=37, class_="axis"))
     marks.append(
         element(
@@ -97,7 +95,11 @@ def spread_figure(prediction: dict[str, Any]) -> Markup:
         element("circle", cx=_short(100 * value), cy=20, r=1.3, class_="variant")
         for value in prediction["robustness"]["probabilities"].values()
     ]
-    marks.append(element("line", x1=_short(100 * answer), x2=_short(100 * answer), y1=8, y2=32, class_="point"))
+    marks.append(
+        element(
+            "line", x1=_short(100 * answer), x2=_short(100 * answer), y1=8, y2=32, class_="point"
+        )
+    )
     if baseline is not None:
         x = 100 * baseline
         marks.append(element("path", d=f"M{_short(x)} 31l2.2 4h-4.4z", class_="baseline"))
@@ -178,7 +180,9 @@ def _heat(values: np.ndarray) -> np.ndarray:
 def _path(mask: np.ndarray, across: float, down: float) -> str:
     """An SVG path round the pixels of a mask; the first pixel's corner is at 0, 0."""
     return "".join(
-        "M" + "L".join(f"{_short((x + 0.5) * across)} {_short((y + 0.5) * down)}" for x, y in polygon) + "Z"
+        "M"
+        + "L".join(f"{_short((x + 0.5) * across)} {_short((y + 0.5) * down)}" for x, y in polygon)
+        + "Z"
         for polygon in outlines(mask)
     )
 

@@ -28,7 +28,9 @@ def element(tag: str, *children: Child, **attributes: str | float | bool | None)
         if value is not None and value is not False
     )
     if tag in _EMPTY:
-        return Markup(f"<{tag}{written}>" if tag in ("meta", "img", "br", "input") else f"<{tag}{written}/>")
+        return Markup(
+            f"<{tag}{written}>" if tag in ("meta", "img", "br", "input") else f"<{tag}{written}/>"
+        )
     return Markup(f"<{tag}{written}>{joined(children)}</{tag}>")
 
 
