@@ -14,7 +14,7 @@ from ..models.card import Card
 
 @dataclass(frozen=True)
 class Interval:
-    """Where 95 % of the answers lie when what should not matter is changed, and what was changed."""
+    """Where most answers lie when what should not matter is changed, and what was changed."""
 
     low: float
     high: float

@@ -14,7 +14,7 @@ class Markup(str):
     __slots__ = ()
 
 
-Child: TypeAlias = "str | float | None | list[Child]"
+Child: TypeAlias = "str | float | list[Child] | None"
 
 
 def element(tag: str, *children: Child, **attributes: str | float | bool | None) -> Markup:

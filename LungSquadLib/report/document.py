@@ -1,0 +1,216 @@
+"""The report: one HTML file that needs nothing else, from a case and its predictions."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .html import Child, Markup, element, joined
+
+RESEARCH = "Research software, not a medical device."
+
+
+def report_page(
+    case: dict[str, Any], planes: Sequence[Markup], viewers: Sequence[Markup], *, made: str
+) -> str:
+    """The whole page.
+
+    Args:
+        case: as `Case.to_dict` gives it.
+        planes: figures of the CT.
+        viewers: the crop to scroll through, one for each prediction.
+        made: when, for people.
+    """
+    here = Path(__file__).parent
+    script = (here / "viewer.js").read_text(encoding="utf-8")
+    style = (here / "style.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", f"LungSquad report, {case['patient']}"),
+        element("style", Markup(style)),
+    )
+    predictions = case["predictions"]
+    notices = list(dict.fromkeys(p["notice"] for p in predictions if p["notice"]))
+    body = element(
+        "body",
+        element(
+            "header",
+            element("h1", "LungSquad report"),
+            element("span", f"patient {case['patient']}", class_="soft"),
+        ),
+        element("p", RESEARCH, class_="notice research"),
+        [element("p", notice, class_="notice") for notice in notices],
+        element("h2", "Answers"),
+        element("div", [_answer(p) for p in predictions], class_="answers"),
+        _flags(case["flags"]),
+        element("h2", "The tumour in the CT"),
+        element("div", list(planes), class_="planes"),
+        element("h2", "What the networks saw, and where they looked"),
+        element(
+            "div",
+            [
+                element("div", element("h3", p["question"]), viewer, class_="card")
+                for p, viewer in zip(predictions, viewers, strict=True)
+            ],
+            class_="answers",
+        ),
+        element("p", _SALIENCY, class_="soft"),
+        element("h2", "Measurements"),
+        _table(_measurements(case)),
+        [_model(p) for p in predictions],
+        element("h2", "Provenance"),
+        _table(_provenance(case)),
+        element("footer", element("small", f"Made {made} by LungSquad {case['lungsquad']}. {RESEARCH}")),
+        element("script", Markup(script)),
+    )
+    return "<!doctype html>\n" + element("html", head, body, lang="en")
+
+
+_SALIENCY = (
+    "Saliency (Grad-CAM) marks where the last convolution spoke for the answer; it explains the "
+    "network, not the disease. Scroll with the slider or the wheel."
+)
+
+
+def _answer(prediction: dict[str, Any]) -> Markup:
+    names = {one["code"]: one["name"] for one in prediction["classes"]}
+    answer, probabilities = prediction["answer"], prediction["probabilities"]
+    positive, interval = prediction["positive_class"], prediction["interval"]
+    from .figures import probability_bars, spread_figure
+
+    robustness = prediction["robustness"]
+    icc = "" if robustness["icc"] is None else f"; ICC {robustness['icc']:.2f}"
+    lines: list[Child] = [
+        f"{names[positive]}: {probabilities[positive]:.0%}, interval {interval['low']:.0%} to "
+        f"{interval['high']:.0%}. With other outlines {robustness['low']:.0%} to "
+        f"{robustness['high']:.0%}{icc}.",
+    ]
+    if prediction["baseline_volume_alone"] is not None:
+        lines.append(f" Tumour volume alone: {prediction['baseline_volume_alone']:.0%}.")
+    return element(
+        "div",
+        element("h3", prediction["question"]),
+        element("p", names[answer], " ", element("small", f"{probabilities[answer]:.0%}"), class_="verdict"),
+        probability_bars(
+            [(names[code], value, code == answer) for code, value in probabilities.items()]
+        ),
+        spread_figure(prediction),
+        _legend(names[positive], prediction["baseline_volume_alone"] is not None),
+        element("p", lines),
+        element("p", _novelty(prediction["out_of_distribution"])),
+        element("p", interval["explanation"], class_="soft"),
+        element("p", robustness["explanation"], class_="soft"),
+        class_="card",
+    )
+
+
+def _legend(positive: str, baseline: bool) -> Markup:
+    entries = [
+        ("background:#1c2733", f"probability of {positive}"),
+        ("background:#cfe0f3", "interval"),
+        ("background:#5b87b8;border-radius:5px;width:10px", "other outlines and places"),
+    ]
+    if baseline:
+        entries.append(("background:#ffb02e", "volume alone"))
+    spans = [element("span", element("i", style=style), text) for style, text in entries]
+    return element("p", spans, class_="legend soft")
+
+
+def _novelty(novelty: dict[str, Any] | None) -> str:
+    if novelty is None:
+        return "Whether the model knows such tumours is not known: it has no reference cases."
+    nearer = f"{novelty['percentile']:.0%} of the model's held-out cases lie nearer to its training"
+    if novelty["out_of_distribution"]:
+        return f"Unlike what the model was trained on ({nearer})."
+    return f"Like what the model was trained on ({nearer})."
+
+
+def _flags(flags: Sequence[dict[str, str]]) -> Markup:
+    order = {"severe": 0, "warning": 1, "info": 2}
+    shown = [
+        element(
+            "p",
+            element("b", f"{flag['severity']}: "),
+            flag["sentence"],
+            " ",
+            element("code", flag["code"]),
+            class_=f"flag {flag['severity']}",
+        )
+        for flag in sorted(flags, key=lambda flag: order[flag["severity"]])
+    ]
+    none = element("p", "None: nothing about the images asks for caution.", class_="flag")
+    return joined([element("h2", "Flags"), shown or none])
+
+
+def _measurements(case: dict[str, Any]) -> list[tuple[str, Child]]:
+    crop = case["crop"]
+    return [
+        ("Volume", f"{crop['mask_volume_ml']:.2f} mL ({crop['mask_voxels']} voxels of the CT)"),
+        ("Centre of mass (LPS)", _point(crop["mask_centre_of_mass_lps"])),
+        ("Centre of the crop (LPS)", _point(crop["centre_lps"])),
+        ("Tumour outside the crop", f"{crop['tumour_outside_fraction']:.1%}"),
+        ("Crop outside the CT", f"{crop['padding_fraction']:.1%}"),
+    ]
+
+
+def _model(prediction: dict[str, Any]) -> Markup:
+    model = prediction["model"]
+    rows: list[tuple[str, Child]] = [
+        ("Name", f"{model['name']}: {model['title']}"),
+        ("Trained on", model["trained_on"]),
+    ]
+    rows += [
+        (
+            name,
+            f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f}), "
+            f"n = {metric['n']}, {metric['where']}",
+        )
+        for name, metric in model["metrics"].items()
+    ]
+    rows += [
+        ("Intended use", model["intended_use"]),
+        ("Must not be used", [element("p", sentence) for sentence in model["must_not"]]),
+        ("Licence", model["licence"]),
+        ("SHA-256", element("code", model["sha256"])),
+    ]
+    return joined([element("h2", f"Model: {prediction['question']}"), _table(rows)])
+
+
+def _provenance(case: dict[str, Any]) -> list[tuple[str, Child]]:
+    ct, mask, crop = case["ct"], case["mask"], case["crop"]
+    rows: list[tuple[str, Child]] = [
+        ("CT", f"{ct['source']}, {_grid(ct)}"),
+        ("CT voxels, SHA-256", element("code", ct["sha256"])),
+        ("Mask", f"'{mask['name']}' from {mask['source']}"),
+        ("Mask voxels, SHA-256", element("code", mask["sha256"])),
+        ("Crop, SHA-256", element("code", crop["ct_sha256"])),
+    ]
+    rows += [(name, value) for name, value in case.get("identity", {}).items()]
+    for prediction in case["predictions"]:
+        parameters = ", ".join(f"{key} {value}" for key, value in prediction["parameters"].items())
+        rows.append((f"Parameters, {prediction['model']['name']}", parameters))
+    rows += [(f"File {name}", path) for name, path in case["files"].items()]
+    return rows
+
+
+def _grid(described: dict[str, Any]) -> str:
+    size = " x ".join(map(str, described["size"]))
+    return f"{size} voxels of {' x '.join(f'{value:.4g}' for value in described['spacing_mm'])} mm"
+
+
+def _point(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.2f}" for value in values) + " mm"
+
+
+def _table(rows: Sequence[tuple[str, Child]]) -> Markup:
+    return element(
+        "table", [element("tr", element("th", name), element("td", value)) for name, value in rows]
+    )
