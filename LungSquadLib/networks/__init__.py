@@ -19,7 +19,7 @@ _Check = Callable[[Any], Any]
 
 
 def checked_arguments(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a network, if the network is known and each is in its range.
+    """All arguments of a network: those given, each in its range, and the rest by default.
 
     Raises:
         ValueError: with a sentence that says which is wrong and what is allowed.
@@ -31,8 +31,8 @@ def checked_arguments(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]
         if key not in allowed:
             raise ValueError(f"the network '{name}' has no argument '{key}'")
     result = {}
-    for key, value in arguments.items():
-        check, says = allowed[key]
+    for key, (check, says, default) in allowed.items():
+        value = arguments.get(key, default)
         if not check(value):
             raise ValueError(f"the argument '{key}' of the network '{name}' must be {says}")
         result[key] = tuple(value) if isinstance(value, list) else value
@@ -92,15 +92,18 @@ def _sizes(most: int, largest: int) -> _Check:
     )
 
 
-_WIDTH = (_number(0, 4, above=True), "a number above 0 and at most 4")
-_CLASSES = (_integer(2, 32), "a whole number from 2 to 32")
-_INPUT_SIZE = (_integer(32, 128), "a whole number from 32 to 128")
-_PROGNOSIS = {"width": _WIDTH, "classes": _CLASSES, "input_size": _INPUT_SIZE}
-_NETWORKS: dict[str, dict[str, tuple[_Check, str]]] = {
-    "prognosis": _PROGNOSIS,
-    "transfer": _PROGNOSIS
-    | {
-        "hidden": (_sizes(4, 4096), "a list of at most 4 whole numbers from 1 to 4096"),
-        "dropout": (_number(0, 1, below=True), "a number from 0 to below 1"),
+_WIDTH = (_number(0, 4, above=True), "a number above 0 and at most 4", 1.0)
+_CLASSES = (_integer(2, 32), "a whole number from 2 to 32", 2)
+_SIZE = (_integer(32, 128), "a whole number from 32 to 128")
+_HIDDEN = (_sizes(4, 4096), "a list of at most 4 whole numbers from 1 to 4096", (128,))
+_DROPOUT = (_number(0, 1, below=True), "a number from 0 to below 1", 0.5)
+_NETWORKS: dict[str, dict[str, tuple[_Check, str, Any]]] = {
+    "prognosis": {"width": _WIDTH, "classes": _CLASSES, "input_size": (*_SIZE, 50)},
+    "transfer": {
+        "width": _WIDTH,
+        "classes": _CLASSES,
+        "input_size": (*_SIZE, 64),
+        "hidden": _HIDDEN,
+        "dropout": _DROPOUT,
     },
 }

@@ -94,14 +94,14 @@ def _merged(layers: Iterable[nn.Module]) -> list[nn.Module]:
 
 @torch.no_grad()
 def _absorb(layer: nn.Conv3d | nn.Linear, norm: nn.modules.batchnorm._BatchNorm) -> None:
-    """Change `layer` so that it gives what `norm` made of its output; in double precision."""
+    """Change `layer` so that it gives what `norm` made of its output."""
     mean, variance, bias = norm.running_mean, norm.running_var, layer.bias
     if mean is None or variance is None or bias is None:
         raise ValueError("Only layers with biases and batch norms with running statistics fold.")
     scale = norm.weight.double() / torch.sqrt(variance.double() + norm.eps)
     shift = (bias.double() - mean.double()) * scale + norm.bias.double()
     shape = (-1, *(1 for _ in layer.weight.shape[1:]))
-    layer.weight.copy_(layer.weight.double() * scale.view(shape))
+    layer.weight.mul_(scale.to(layer.weight.dtype).view(shape))
     bias.copy_(shift)
 
 
