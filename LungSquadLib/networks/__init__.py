@@ -1,1 +1,109 @@
-"""The networks, as torch modules only: no files, no data, no printing."""
+"""The networks, as torch modules only: no files, no data, no printing.
+
+This file is the registry: it turns a name and arguments, which may come from a file that somebody
+else wrote, into a network. It loads torch only where it builds one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .parts import TrunkAndHead
+
+# 1 GiB of weights; the paper's network has 11.87 million.
+MAX_PARAMETERS = 1 << 28
+
+_Check = Callable[[Any], Any]
+
+
+def checked_arguments(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """All arguments of a network: those given, each in its range, and the rest by default.
+
+    Raises:
+        ValueError: with a sentence that says which is wrong and what is allowed.
+    """
+    if name not in _NETWORKS:
+        raise ValueError(f"there is no network '{name}': known are {', '.join(_NETWORKS)}")
+    allowed = _NETWORKS[name]
+    for key in arguments:
+        if key not in allowed:
+            raise ValueError(f"the network '{name}' has no argument '{key}'")
+    result = {}
+    for key, (check, says, default) in allowed.items():
+        value = arguments.get(key, default)
+        if not check(value):
+            raise ValueError(f"the argument '{key}' of the network '{name}' must be {says}")
+        result[key] = tuple(value) if isinstance(value, list) else value
+    return result
+
+
+def build(name: str, arguments: Mapping[str, Any]) -> TrunkAndHead:
+    """A network with fresh weights, of a known name and with arguments in their ranges.
+
+    Args:
+        name: "prognosis" or "transfer".
+        arguments: those of `PrognosisNetwork` or `TransferNetwork`; what is left out has its
+            default.
+
+    Raises:
+        ValueError: an unknown name or argument, one out of its range, or a network of more than
+            `MAX_PARAMETERS` parameters; nothing has been allocated then.
+    """
+    checked = checked_arguments(name, arguments)
+    import torch
+
+    from .prognosis import PrognosisNetwork, TransferNetwork
+
+    network = {"prognosis": PrognosisNetwork, "transfer": TransferNetwork}[name]
+    with torch.device("meta"):
+        count = sum(weight.numel() for weight in network(**checked).parameters())
+    if count > MAX_PARAMETERS:
+        raise ValueError(
+            f"the network '{name}' with these arguments has {count} parameters, "
+            f"more than the {MAX_PARAMETERS} that are allowed"
+        )
+    return network(**checked)
+
+
+def _number(low: float, high: float, *, above: bool = False, below: bool = False) -> _Check:
+    def check(value: Any) -> bool:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        return (low < value if above else low <= value) and (
+            value < high if below else value <= high
+        )
+
+    return check
+
+
+def _integer(low: int, high: int) -> _Check:
+    return lambda value: (
+        isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    )
+
+
+def _sizes(most: int, largest: int) -> _Check:
+    return lambda value: (
+        isinstance(value, (list, tuple))
+        and len(value) <= most
+        and all(_integer(1, largest)(size) for size in value)
+    )
+
+
+_WIDTH = (_number(0, 4, above=True), "a number above 0 and at most 4", 1.0)
+_CLASSES = (_integer(2, 32), "a whole number from 2 to 32", 2)
+_SIZE = (_integer(32, 128), "a whole number from 32 to 128")
+_HIDDEN = (_sizes(4, 4096), "a list of at most 4 whole numbers from 1 to 4096", (128,))
+_DROPOUT = (_number(0, 1, below=True), "a number from 0 to below 1", 0.5)
+_NETWORKS: dict[str, dict[str, tuple[_Check, str, Any]]] = {
+    "prognosis": {"width": _WIDTH, "classes": _CLASSES, "input_size": (*_SIZE, 50)},
+    "transfer": {
+        "width": _WIDTH,
+        "classes": _CLASSES,
+        "input_size": (*_SIZE, 64),
+        "hidden": _HIDDEN,
+        "dropout": _DROPOUT,
+    },
+}

@@ -1,0 +1,337 @@
+"""What a model is, how it was made, how well it does and what it must not be used for."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import ModelError
+from ..networks import checked_arguments
+from .fields import Fields, shown
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ClassLabel:
+    """One answer: a short code ("LUAD") and its name for people ("adenocarcinoma")."""
+
+    code: str
+    name: str
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Which network of `LungSquadLib.networks.build`, with which arguments."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """The crop that the network takes: `size` voxels of `spacing` mm along each axis, in HU."""
+
+    size: int
+    spacing: float
+    hu_low: float
+    hu_high: float
+    clip: bool
+
+    def scaled(self, hu: np.ndarray) -> np.ndarray:
+        """What goes into the network: HU `hu_low` is 0, `hu_high` is 1; any shape; float32."""
+        scaled = (np.asarray(hu, np.float32) - self.hu_low) / (self.hu_high - self.hu_low)
+        return (np.clip(scaled, 0, 1) if self.clip else scaled).astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measure of performance, its 95 % interval, on how many cases and on which."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    where: str
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the weights came about; what is not known is None."""
+
+    data: str
+    patients: int | None = None
+    fingerprint: str | None = None
+    split_hash: str | None = None
+    seed: int | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What tumour volume alone says: a logistic model of its logarithm."""
+
+    kind: str
+    intercept: float
+    slope: float
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+
+    def probability(self, volume_ml: float) -> float:
+        """Probability of the positive class for a tumour of `volume_ml` mL (above 0)."""
+        if not volume_ml > 0:
+            raise ValueError(f"a tumour's volume must be above 0 mL, not {volume_ml}")
+        logit = self.intercept + self.slope * math.log(volume_ml)
+        return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
+
+
+@dataclass(frozen=True)
+class ReferenceSpec:
+    """What is known of the network on reference cases; the tensors are `reference.*` in the file.
+
+    Attributes:
+        n: reference cases behind the features' mean and precision.
+        between_sd: standard deviation of the positive class's logit between reference patients.
+        icc: agreement of that logit when the mask is drawn again.
+    """
+
+    n: int
+    between_sd: float | None = None
+    icc: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model's card. `from_json` checks everything; a card made by hand is checked on writing.
+
+    Attributes:
+        name: the identifier by which the model is found.
+        title, question: what people read; the question as one sentence.
+        task: what is asked, as an identifier ("histology", "survival2y").
+        classes: the answers, in the order of the network's outputs.
+        positive: index of the class that one-sided numbers (AUC, baseline, risk) are about.
+        temperature: the logits are divided by it before the softmax.
+        must_not: sentences; `notice`: one that every output must show.
+    """
+
+    name: str
+    title: str
+    task: str
+    question: str
+    classes: tuple[ClassLabel, ...]
+    network: NetworkSpec
+    input: InputSpec
+    positive: int
+    training: Training
+    licence: str
+    intended_use: str
+    must_not: tuple[str, ...]
+    temperature: float = 1.0
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    baseline: Baseline | None = None
+    reference: ReferenceSpec | None = None
+    notice: str | None = None
+    doi: str | None = None
+    format_version: int = FORMAT_VERSION
+
+    @classmethod
+    def from_json(cls, text: str) -> Card:
+        """The card that `text` says, with every field checked.
+
+        Raises:
+            ModelError: with a sentence that says which field is wrong and how.
+        """
+        try:
+            return checked_card(text)
+        except ValueError as error:
+            raise ModelError(f"The model card is not valid: {error}.") from error
+
+    def to_json(self) -> str:
+        """The card as JSON text; null where nothing is known."""
+        try:
+            return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"The model card cannot be written as JSON: {error}.") from error
+
+
+def parsed_json(text: str) -> Any:
+    """JSON of somebody else's; `ValueError` also where Python would be lenient or give up."""
+    try:
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
+    except RecursionError:
+        raise ValueError("its JSON is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"its JSON is broken at character {error.pos} ({error.msg})") from None
+
+
+def checked_card(text: str) -> Card:
+    """As `Card.from_json`, with half a sentence in a `ValueError`."""
+    fields = Fields(parsed_json(text), "the card")
+    version = fields.integer("format_version", 1, 10**6)
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"it has format version {version}, made by a newer LungSquad (this one reads up to "
+            f"{FORMAT_VERSION}): update LungSquad"
+        )
+    card = Card(
+        format_version=version,
+        name=fields.identifier("name"),
+        title=fields.text("title", most=200),
+        task=fields.identifier("task"),
+        question=fields.text("question", most=400),
+        classes=fields.items("classes", _class_label, most=32),
+        network=_network(fields.child("network")),
+        input=_input(fields.child("input")),
+        temperature=fields.number("temperature", 1e-3, 1e3),
+        positive=fields.integer("positive", 0, 31),
+        training=_training(fields.child("training")),
+        metrics=fields.table("metrics", _metric, most=100),
+        baseline=_baseline(fields.child("baseline")) if fields.has("baseline") else None,
+        reference=_reference(fields.child("reference")) if fields.has("reference") else None,
+        licence=fields.text("licence", most=4000),
+        intended_use=fields.text("intended_use", most=2000),
+        must_not=fields.texts("must_not", most=20),
+        notice=fields.text("notice") if fields.has("notice") else None,
+        doi=fields.text("doi", most=200) if fields.has("doi") else None,
+    )
+    fields.end()
+    _agrees(card)
+    return card
+
+
+def _agrees(card: Card) -> None:
+    """Refuse a card whose fields are right each by itself but not together."""
+    arguments = card.network.arguments
+    if len(card.classes) != arguments["classes"]:
+        raise ValueError(
+            f"the card names {len(card.classes)} classes, but its network has "
+            f"{arguments['classes']}"
+        )
+    if len({label.code for label in card.classes}) != len(card.classes):
+        raise ValueError("two of the card's classes have the same code")
+    if card.positive >= len(card.classes):
+        raise ValueError(f"the card's positive class is {card.positive}, but they count from 0")
+    if card.input.size != arguments["input_size"]:
+        raise ValueError(
+            f"the card's input has {card.input.size} voxels along each axis, but its network "
+            f"takes {arguments['input_size']}"
+        )
+
+
+def _class_label(fields: Fields) -> ClassLabel:
+    label = ClassLabel(code=fields.identifier("code"), name=fields.text("name", most=100))
+    fields.end()
+    return label
+
+
+def _network(fields: Fields) -> NetworkSpec:
+    name, arguments = fields.identifier("name"), fields.take("arguments")
+    if not isinstance(arguments, dict):
+        raise ValueError(
+            f"the card's network's 'arguments' must be an object, not {shown(arguments)}"
+        )
+    fields.end()
+    return NetworkSpec(name, checked_arguments(name, arguments))
+
+
+def _input(fields: Fields) -> InputSpec:
+    result = InputSpec(
+        size=fields.integer("size", 32, 128),
+        spacing=fields.number("spacing", 0.1, 10),
+        hu_low=fields.number("hu_low", -1e5, 1e5),
+        hu_high=fields.number("hu_high", -1e5, 1e5),
+        clip=fields.flag("clip"),
+    )
+    if result.hu_high - result.hu_low < 1:
+        raise ValueError("the card's input's 'hu_high' is not above 'hu_low'")
+    fields.end()
+    return result
+
+
+def _training(fields: Fields) -> Training:
+    result = Training(
+        data=fields.text("data", most=2000),
+        patients=fields.integer("patients", 0, 10**9) if fields.has("patients") else None,
+        fingerprint=fields.text("fingerprint", most=200) if fields.has("fingerprint") else None,
+        split_hash=fields.text("split_hash", most=200) if fields.has("split_hash") else None,
+        seed=fields.integer("seed", 0, 2**64 - 1) if fields.has("seed") else None,
+        command=fields.text("command", most=2000) if fields.has("command") else None,
+    )
+    fields.end()
+    return result
+
+
+def _interval(fields: Fields) -> Interval:
+    result = Interval(fields.number("value"), fields.number("low"), fields.number("high"))
+    _ordered(result)
+    fields.end()
+    return result
+
+
+def _metric(fields: Fields) -> Metric:
+    result = Metric(
+        value=fields.number("value"),
+        low=fields.number("low"),
+        high=fields.number("high"),
+        n=fields.integer("n", 1, 10**9),
+        where=fields.text("where", most=400),
+    )
+    _ordered(result)
+    fields.end()
+    return result
+
+
+def _ordered(estimate: Interval | Metric) -> None:
+    if not estimate.low <= estimate.value <= estimate.high:
+        raise ValueError(
+            f"in the card, the value {estimate.value:g} lies outside its interval "
+            f"{estimate.low:g} to {estimate.high:g}"
+        )
+
+
+def _baseline(fields: Fields) -> Baseline:
+    kind = fields.identifier("kind")
+    if kind != "log_volume_logistic":
+        raise ValueError(f"the card's baseline is of the unknown kind '{kind}': update LungSquad")
+    result = Baseline(
+        kind=kind,
+        intercept=fields.number("intercept", -1e3, 1e3),
+        slope=fields.number("slope", -1e3, 1e3),
+        metrics=fields.table("metrics", _metric, most=100),
+    )
+    fields.end()
+    return result
+
+
+def _reference(fields: Fields) -> ReferenceSpec:
+    result = ReferenceSpec(
+        n=fields.integer("n", 2, 10**9),
+        between_sd=fields.number("between_sd", 0, 1e6) if fields.has("between_sd") else None,
+        icc=_interval(fields.child("icc")) if fields.has("icc") else None,
+    )
+    fields.end()
+    return result
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"it holds {name}, which is not a number")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("its JSON has the same key twice")
+    return result

@@ -1,0 +1,136 @@
+"""The same network for inference, with what is exactly the same taken off its work.
+
+Batch norm goes into the convolution or dense layer before it; dropout in the trunk goes; the
+max-pooling comes before the LeakyReLU, which rises with its input; voxels at the far border that
+the pooling never reads are not computed; arrays have their channels last in memory; and the first
+convolution takes its depth taps for channels, since one channel leaves vector units idle.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from .parts import Head, TrunkAndHead, reach
+
+
+def folded(network: TrunkAndHead) -> TrunkAndHead:
+    """A copy of `network` for inference only: same interface, same answers to rounding.
+
+    It is in eval mode and its weights are frozen; gradients still flow to its input and to the
+    trunk's output, and `head.sample` still finds the head's dropouts.
+    """
+    trunk = [layer for layer in _merged(network.trunk) if not isinstance(layer, nn.Dropout)]
+    trunk = _in_place(_pools_first(trunk))
+    trunk.insert(0, Trim(reach(layer) for layer in trunk))
+    trunk = [_few_channels(layer) for layer in trunk]
+    head = Head(
+        nn.Sequential(*_merged(network.head.before)), nn.Sequential(*_merged(network.head.after))
+    )
+    result = TrunkAndHead(
+        _channels_last(nn.Sequential(*trunk)),
+        head,
+        grid=network.grid,
+        input_size=network.input_size,
+        feature_count=network.feature_count,
+        classes=network.classes,
+    )
+    return result.eval().requires_grad_(False)
+
+
+class Trim(nn.Module):
+    """Leave off the voxels at the far end of each axis that no output voxel depends on."""
+
+    def __init__(self, reaches: Iterable[tuple[int, int]]) -> None:
+        super().__init__()
+        self.reaches = tuple(reaches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z, y, x_ = (self._needed(size) for size in x.shape[2:])
+        return x[:, :, :z, :y, :x_]
+
+    def _needed(self, size: int) -> int:
+        for kernel, stride in self.reaches:
+            size = (size - kernel) // stride + 1
+        for kernel, stride in reversed(self.reaches):
+            size = (size - 1) * stride + kernel
+        return size
+
+
+class DepthTapsConv3d(nn.Module):
+    """A convolution of one channel, computed as one of as many channels as it has depth taps.
+
+    (N, 1, z, y, x) becomes (N, kz, z - kz + 1, y, x) by shifting, and the kernel 1 x ky x kx.
+    """
+
+    def __init__(self, convolution: nn.Conv3d) -> None:
+        super().__init__()
+        self.taps = convolution.kernel_size[0]
+        self.weight = nn.Parameter(convolution.weight.detach().transpose(1, 2).clone())
+        self.bias = convolution.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        shifted = x[:, 0].unfold(1, self.taps, 1).permute(0, 4, 1, 2, 3)
+        shifted = shifted.contiguous(memory_format=torch.channels_last_3d)
+        return nn.functional.conv3d(shifted, self.weight, self.bias)
+
+
+def _merged(layers: Iterable[nn.Module]) -> list[nn.Module]:
+    """Copies of the layers, each batch norm in the layer before it where that is linear."""
+    result: list[nn.Module] = []
+    for layer in layers:
+        last = result[-1] if result else None
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and isinstance(
+            last, (nn.Conv3d, nn.Linear)
+        ):
+            _absorb(last, layer)
+        else:
+            result.append(copy.deepcopy(layer))
+    return result
+
+
+@torch.no_grad()
+def _absorb(layer: nn.Conv3d | nn.Linear, norm: nn.modules.batchnorm._BatchNorm) -> None:
+    """Change `layer` so that it gives what `norm` made of its output."""
+    mean, variance, bias = norm.running_mean, norm.running_var, layer.bias
+    if mean is None or variance is None or bias is None:
+        raise ValueError("Only layers with biases and batch norms with running statistics fold.")
+    scale = norm.weight.double() / torch.sqrt(variance.double() + norm.eps)
+    shift = (bias.double() - mean.double()) * scale + norm.bias.double()
+    shape = (-1, *(1 for _ in layer.weight.shape[1:]))
+    layer.weight.mul_(scale.to(layer.weight.dtype).view(shape))
+    bias.copy_(shift)
+
+
+def _pools_first(layers: list[nn.Module]) -> list[nn.Module]:
+    """Every max-pooling before the LeakyReLU it follows: max(f(x)) = f(max(x)) for rising f."""
+    result = list(layers)
+    for i in range(1, len(result)):
+        before, layer = result[i - 1], result[i]
+        rising = isinstance(before, nn.LeakyReLU) and before.negative_slope >= 0
+        if rising and isinstance(layer, nn.MaxPool3d):
+            result[i - 1], result[i] = layer, before
+    return result
+
+
+def _in_place(layers: list[nn.Module]) -> list[nn.Module]:
+    """LeakyReLUs write over their input, which in a trunk nobody else reads."""
+    return [
+        nn.LeakyReLU(layer.negative_slope, inplace=True)
+        if isinstance(layer, nn.LeakyReLU)
+        else layer
+        for layer in layers
+    ]
+
+
+def _few_channels(layer: nn.Module) -> nn.Module:
+    if isinstance(layer, nn.Conv3d) and layer.in_channels == 1:
+        return DepthTapsConv3d(layer)
+    return layer
+
+
+def _channels_last(trunk: nn.Sequential) -> nn.Sequential:
+    return trunk.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

@@ -1,0 +1,181 @@
+"""A network made of a convolutional trunk and a dense head, which can be run apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Answer(NamedTuple):
+    """What a head says of one batch."""
+
+    features: Tensor  # (N, feature_count)
+    logits: Tensor  # (N, classes), what goes into the softmax
+
+
+@dataclass(frozen=True)
+class ActivationGrid:
+    """Where the voxels of a trunk's output lie in its input, along each axis.
+
+    Output voxel i sees `field` input voxels, of which the middle one is `offset + stride * i`.
+    """
+
+    size: int
+    stride: int
+    offset: float
+    field: int
+
+    def centre(self, index: float) -> float:
+        """The input voxel in the middle of what output voxel `index` sees."""
+        return self.offset + self.stride * index
+
+
+class Head(nn.Module):
+    """From the trunk's output to features (`before`), and from those to logits (`after`)."""
+
+    def __init__(self, before: nn.Sequential, after: nn.Sequential) -> None:
+        super().__init__()
+        self.before = before
+        self.after = after
+
+    def forward(self, activations: Tensor) -> Answer:
+        """Features and logits of a trunk's output (N, C, z, y, x)."""
+        features = self.before(activations)
+        return Answer(features, self.after(features))
+
+    @torch.no_grad()
+    def sample(self, activations: Tensor, *, n: int, generator: torch.Generator) -> Tensor:
+        """Logits of `n` passes with the head's dropouts at work (Gal and Ghahramani 2016).
+
+        What comes before the first dropout is computed once, the rest for all passes together.
+        The same state of `generator` (on the CPU) draws the same dropouts on every device.
+
+        Args:
+            activations: the trunk's output (N, C, z, y, x); the network is in eval mode.
+            n: how many passes.
+            generator: where the dropouts are drawn from.
+
+        Returns:
+            (n, N, classes).
+        """
+        if self.training:
+            raise RuntimeError("Dropout is sampled with the network in eval mode: call eval().")
+        layers = [*self.before, *self.after]
+        drops = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Dropout)]
+        first = drops[0] if drops else len(layers)
+        x = activations
+        for layer in layers[:first]:
+            x = layer(x)
+        cases = x.shape[0]
+        x = x.repeat(n, *(1 for _ in x.shape[1:]))
+        for layer in layers[first:]:
+            x = _drop(x, layer.p, generator) if isinstance(layer, nn.Dropout) else layer(x)
+        return x.view(n, cases, -1)
+
+
+class TrunkAndHead(nn.Module):
+    """A trunk, a head, and what users of either need to know.
+
+    Attributes:
+        trunk: (N, 1, z, y, x) -> (N, C, z', y', x'), the last convolution block's activations.
+        head: a `Head` on the trunk's output.
+        grid: where the trunk's output voxels lie in the input.
+        input_size: voxels along each axis of the input.
+        feature_count, classes: sizes of what the head gives.
+    """
+
+    def __init__(
+        self,
+        trunk: nn.Sequential,
+        head: Head,
+        *,
+        grid: ActivationGrid,
+        input_size: int,
+        feature_count: int,
+        classes: int,
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = head
+        self.grid = grid
+        self.input_size = input_size
+        self.feature_count = feature_count
+        self.classes = classes
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, classes) of crops (N, 1, z, y, x)."""
+        return self.answer(x).logits
+
+    def answer(self, x: Tensor) -> Answer:
+        """Features and logits in one pass."""
+        answer: Answer = self.head(self.trunk(x))
+        return answer
+
+    def features(self, x: Tensor) -> Tensor:
+        """Features (N, feature_count) of crops (N, 1, z, y, x)."""
+        features: Tensor = self.head.before(self.trunk(x))
+        return features
+
+
+def reach(layer: nn.Module) -> tuple[int, int]:
+    """Kernel and stride of a layer along each axis; 1 and 1 where it looks at one voxel."""
+    if not isinstance(layer, (nn.Conv3d, nn.MaxPool3d)):
+        return 1, 1
+    kernel, stride = layer.kernel_size, layer.stride
+    return (
+        kernel[0] if isinstance(kernel, tuple) else kernel,
+        stride[0] if isinstance(stride, tuple) else stride,
+    )
+
+
+def activation_grid(layers: Iterable[nn.Module], input_size: int) -> ActivationGrid:
+    """The grid of what comes out of `layers` (cubic kernels, no padding, no dilation)."""
+    size, jump, offset, field = input_size, 1, 0.0, 1
+    for layer in layers:
+        kernel, stride = reach(layer)
+        size = (size - kernel) // stride + 1
+        offset += jump * (kernel - 1) / 2
+        field += jump * (kernel - 1)
+        jump *= stride
+    return ActivationGrid(size, jump, offset, field)
+
+
+class Activity:
+    """The squared outputs of a network's convolutions and dense layers, added up."""
+
+    def __init__(self) -> None:
+        self._terms: list[Tensor] = []
+
+    def penalty(self, coefficient: float = 1e-5) -> Tensor:
+        """`coefficient` times the sum of squares over the batch since recording began."""
+        return coefficient * torch.stack(self._terms).sum()
+
+    def _add(self, _layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        self._terms.append(output.square().sum())
+
+
+@contextmanager
+def recorded_activity(network: nn.Module) -> Iterator[Activity]:
+    """Record the outputs of all convolutions and dense layers that run inside the `with`.
+
+    The activity regulariser of Keras 1.2.2 (`activity_l2` on every such layer): a sum over the
+    batch, not a mean. Outside the `with` the network carries nothing of it.
+    """
+    activity = Activity()
+    layers = [layer for layer in network.modules() if isinstance(layer, (nn.Conv3d, nn.Linear))]
+    hooks = [layer.register_forward_hook(activity._add) for layer in layers]
+    try:
+        yield activity
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _drop(x: Tensor, p: float, generator: torch.Generator) -> Tensor:
+    kept = torch.rand(x.shape, generator=generator) >= p
+    return x * kept.to(x.device) / (1 - p)
