@@ -28,7 +28,10 @@ def report_page(
     script = (here / "viewer.js").read_text(encoding="utf-8")
     style = (here / "style.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    policy = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -68,7 +71,9 @@ def report_page(
         [_model(p) for p in predictions],
         element("h2", "Provenance"),
         _table(_provenance(case)),
-        element("footer", element("small", f"Made {made} by LungSquad {case['lungsquad']}. {RESEARCH}")),
+        element(
+            "footer", element("small", f"Made {made} by LungSquad {case['lungsquad']}. {RESEARCH}")
+        ),
         element("script", Markup(script)),
     )
     return "<!doctype html>\n" + element("html", head, body, lang="en")
@@ -98,7 +103,13 @@ def _answer(prediction: dict[str, Any]) -> Markup:
     return element(
         "div",
         element("h3", prediction["question"]),
-        element("p", names[answer], " ", element("small", f"{probabilities[answer]:.0%}"), class_="verdict"),
+        element(
+            "p",
+            names[answer],
+            " ",
+            element("small", f"{probabilities[answer]:.0%}"),
+            class_="verdict",
+        ),
         probability_bars(
             [(names[code], value, code == answer) for code, value in probabilities.items()]
         ),

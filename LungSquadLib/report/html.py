@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ class Markup(str):
     __slots__ = ()
 
 
-Child: TypeAlias = "str | float | list[Child] | None"
+Child: TypeAlias = "str | float | Sequence[Child] | None"
 
 
 def element(tag: str, *children: Child, **attributes: str | float | bool | None) -> Markup:
@@ -34,15 +35,19 @@ def element(tag: str, *children: Child, **attributes: str | float | bool | None)
     return Markup(f"<{tag}{written}>{joined(children)}</{tag}>")
 
 
-def joined(children: tuple[Child, ...] | list[Child]) -> Markup:
+def joined(children: Sequence[Child]) -> Markup:
     """Children one after another."""
-    parts = []
-    for child in children:
-        if isinstance(child, list):
-            parts.append(joined(child))
-        elif child is not None:
-            parts.append(child if isinstance(child, Markup) else escape(str(child)))
-    return Markup("".join(parts))
+    return Markup("".join(map(_text, children)))
+
+
+def _text(child: Child) -> str:
+    if child is None:
+        return ""
+    if isinstance(child, Markup):
+        return child
+    if isinstance(child, (str, float, int)):
+        return escape(str(child))
+    return joined(child)
 
 
 def _name(name: str) -> str:

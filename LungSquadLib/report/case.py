@@ -1,0 +1,187 @@
+"""One patient from files to a folder of results: crop, predictions, report, DICOM."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import MissingPackageError
+from ..files import whole_folder, write_json
+from ..imaging.crop import Crop, crop
+from ..imaging.ct import CT, content_hash, open_ct
+from ..imaging.flags import Flag
+from ..imaging.masks import Mask, read_mask
+from ..imaging.planes import VIEWS, plane_through_tumour
+from ..imaging.write import write_volumes
+from ..models.bundle import Model
+from ..prediction.predict import predict
+from ..prediction.prediction import Prediction
+from ..progress import Part, Progress, Silent, step
+from .dicom_results import write_dicom
+from .document import report_page
+from .figures import crop_viewer, plane_figure
+from .identity import pseudonym
+
+FORMAT_VERSION = 1
+RESULT = "prediction.json"
+
+
+@dataclass(frozen=True)
+class CaseInput:
+    """Which files make a case, and how to choose among what they hold."""
+
+    ct: str | os.PathLike[str]
+    mask: str | os.PathLike[str]
+    roi: str | None = None
+    label: int | None = None
+    series: str | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is asked for beside the case and the models."""
+
+    device: str = "auto"
+    seed: int = 0
+    keep_identity: bool = False
+
+
+def run_case(
+    case: CaseInput,
+    models: Sequence[Model],
+    folder: str | os.PathLike[str],
+    *,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Do the whole job for one patient and write its folder; return what `prediction.json` says.
+
+    The folder gets `report.html`, `prediction.json`, the crop and its mask, a saliency volume for
+    each model and, where the CT is DICOM and highdicom is installed, a SEG and an SR. They appear
+    together at the end, `prediction.json` last: where it is, all is.
+
+    Raises:
+        InputError: as `open_ct`, `read_mask` and `crop`.
+        CancelledError: `progress` said so; nothing is left behind.
+    """
+    options, progress = options or Options(), progress or Silent()
+    ct = open_ct(case.ct, series=case.series, progress=progress)
+    mask = read_mask(case.mask, ct, roi=case.roi, label=case.label)
+    ct = ct.loaded(Part(progress, 0.0, 0.3))  # the figures need all of it
+    cut = crop(ct, mask)
+    share = 0.5 / max(len(models), 1)
+    predictions = [
+        predict(
+            ct,
+            mask,
+            model,
+            device=options.device,
+            seed=options.seed,
+            progress=Part(progress, 0.3 + number * share, 0.3 + (number + 1) * share),
+        )
+        for number, model in enumerate(models)
+    ]
+    step(progress, 0.8, "Writing the report")
+    results = Results(ct, mask, cut, tuple(predictions), options)
+    with whole_folder(folder, last=RESULT) as temporary:
+        described = results.write(temporary)
+    step(progress, 1.0, "Done")
+    return described
+
+
+@dataclass(frozen=True)
+class Results:
+    """What one case gave, and how it is written."""
+
+    ct: CT
+    mask: Mask
+    crop: Crop
+    predictions: tuple[Prediction, ...]
+    options: Options
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but voxels, the same for the same inputs: the content of `prediction.json`."""
+        described: dict[str, Any] = {
+            "format_version": FORMAT_VERSION,
+            "lungsquad": __version__,
+            "notice": "Research software, not a medical device.",
+            "notices": list(
+                dict.fromkeys(p.model.card.notice for p in self.predictions if p.model.card.notice)
+            ),
+            "patient": self._patient(),
+            "ct": {
+                "source": "DICOM series" if self.ct.dicom else "volume file",
+                "size": list(self.ct.grid.size),
+                "spacing_mm": list(self.ct.grid.spacing),
+                "origin_lps": list(self.ct.grid.origin),
+                "direction": list(self.ct.grid.direction),
+                "sha256": content_hash(self.ct.read()),
+            },
+            "mask": {
+                "name": self.mask.name,
+                "source": self.mask.source,
+                "sha256": content_hash(self.mask.image),
+            },
+            "crop": self.crop.to_dict(),
+            "flags": [flag.to_dict() for flag in self._flags()],
+            "predictions": [prediction.to_dict() for prediction in self.predictions],
+            "files": {},
+        }
+        if self.options.keep_identity and self.ct.dicom is not None:
+            described["identity"] = {
+                "Patient ID": self.ct.dicom.patient_id,
+                "Series Instance UID": self.ct.dicom.series_uid,
+            }
+        return described
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Write all files of the case into a folder; `prediction.json` last."""
+        described = self.to_dict()
+        files: dict[str, str] = described["files"]
+        volumes = {"crop": self.crop.ct, "crop_mask": self.crop.mask}
+        for prediction in self.predictions:
+            volumes[f"saliency-{prediction.model.card.name}"] = prediction.saliency
+        write_volumes({folder / f"{name}.nrrd": image for name, image in volumes.items()})
+        files.update({name: f"{name}.nrrd" for name in volumes})
+        if self.ct.dicom is not None:
+            try:
+                written = write_dicom(described, self.ct, self.mask, folder)
+            except MissingPackageError as error:
+                flag = Flag("dicom_not_written", "info", str(error))
+                described["flags"].append(flag.to_dict())
+            else:
+                files.update({Path(name).stem: name for name in written})
+        files["report"] = "report.html"
+        page = self._page(described)
+        (folder / files["report"]).write_text(page, encoding="utf-8")
+        write_json(folder / RESULT, described)
+        return described
+
+    def _page(self, described: dict[str, Any]) -> str:
+        planes = [plane_figure(plane_through_tumour(self.ct, self.mask, view)) for view in VIEWS]
+        viewers = [crop_viewer(p.crop.ct, p.crop.mask, p.saliency) for p in self.predictions]
+        made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+        return report_page(described, planes, viewers, made=made)
+
+    def _patient(self) -> str:
+        if self.ct.dicom is None:
+            return pseudonym(content_hash(self.ct.read()))
+        patient = self.ct.dicom.patient_id
+        return patient if self.options.keep_identity else pseudonym(patient)
+
+    def _flags(self) -> tuple[Flag, ...]:
+        """Flags of the images and of the models, each once; a model's own says which model."""
+        found = dict.fromkeys(self.crop.flags)
+        for prediction in self.predictions:
+            for flag in prediction.flags:
+                if flag not in prediction.crop.flags:
+                    title = prediction.model.card.title
+                    found[replace(flag, sentence=f"{title}: {flag.sentence}")] = None
+                elif flag.code not in {one.code for one in found}:
+                    found[flag] = None
+        return tuple(found)
