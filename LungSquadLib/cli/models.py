@@ -1,0 +1,122 @@
+"""`lungsquad models list | show | import-keras | verify`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from .output import add_json_argument, print_json, print_table, printable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `models`."""
+    verbs = parser.add_subparsers(dest="models_verb", required=True, metavar="VERB")
+    listing = verbs.add_parser("list", help="the models on this machine")
+    add_json_argument(listing)
+    show = verbs.add_parser("show", help="a model's card")
+    show.add_argument("model", metavar="NAME_OR_FILE")
+    add_json_argument(show)
+    importing = verbs.add_parser(
+        "import-keras", help="weights of Hosny et al. 2018 (Keras 1.2.2 .h5) to a model file"
+    )
+    importing.add_argument("weights", metavar="WEIGHTS.h5")
+    importing.add_argument("-o", "--out", required=True, metavar="MODEL.safetensors")
+    verify = verbs.add_parser(
+        "verify", help="compare a model with known outputs (.npz with x, softmax, features, logits)"
+    )
+    verify.add_argument("model", metavar="NAME_OR_FILE")
+    verify.add_argument("expected", metavar="EXPECTED.npz")
+    verify.add_argument("--tolerance", type=float, default=1e-5, metavar="T", help="1e-5")
+    add_json_argument(verify)
+    for verb in (listing, show, importing, verify):
+        verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+
+
+def run(options: argparse.Namespace) -> int | None:
+    """Hand over to the wanted verb."""
+    verbs = {"list": _list, "show": _show, "import-keras": _import_keras, "verify": _verify}
+    return verbs[options.models_verb](options)
+
+
+def _list(options: argparse.Namespace) -> None:
+    from ..models.catalogue import available
+
+    entries = available()
+    if options.json:
+        print_json(
+            [
+                {
+                    "name": entry.name,
+                    "source": entry.source,
+                    "path": str(entry.path),
+                    "task": entry.card.task if entry.card else None,
+                    "title": entry.card.title if entry.card else None,
+                    "problem": entry.problem,
+                    "shadowed": entry.shadowed,
+                }
+                for entry in entries
+            ]
+        )
+        return
+    rows = [
+        (
+            entry.name,
+            entry.card.task if entry.card else "unusable",
+            entry.source + " (shadowed)" * entry.shadowed,
+            entry.card.title if entry.card else entry.problem,
+        )
+        for entry in entries
+    ]
+    print_table([("NAME", "TASK", "FROM", "TITLE"), *rows])
+
+
+def _show(options: argparse.Namespace) -> None:
+    from ..models.bundle import read_card
+    from ..models.catalogue import find
+
+    card = read_card(find(options.model))
+    if options.json:
+        print_json(asdict(card))
+        return
+    if card.notice:
+        print(printable(card.notice))
+    print_table(
+        [
+            ("name", card.name),
+            ("title", card.title),
+            ("question", card.question),
+            ("classes", ", ".join(f"{one.code} ({one.name})" for one in card.classes)),
+            ("input", f"{card.input.size} voxels of {card.input.spacing:g} mm a side"),
+            ("trained on", card.training.data),
+            *(
+                (name, f"{m.value:.3f} ({m.low:.3f} to {m.high:.3f}), n = {m.n}, {m.where}")
+                for name, m in card.metrics.items()
+            ),
+            ("intended use", card.intended_use),
+            *(("must not", sentence) for sentence in card.must_not),
+            ("licence", card.licence),
+        ]
+    )
+
+
+def _import_keras(options: argparse.Namespace) -> None:
+    from ..models.bundle import write_bundle
+    from ..models.keras_import import import_keras
+
+    network, card = import_keras(options.weights)
+    digest = write_bundle(options.out, network, card=card)
+    print(f"written  {options.out}\nsha256   {digest}")
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from ..models.bundle import read_bundle
+    from ..models.catalogue import find
+    from ..models.verify import verify
+
+    result = verify(read_bundle(find(options.model)), options.expected, tolerance=options.tolerance)
+    if options.json:
+        print_json({"differences": result.differences, "tolerance": result.tolerance})
+    else:
+        print_table([(name, f"{value:.3g}") for name, value in result.differences.items()])
+        print("agrees" if result.agrees else f"differs by more than {result.tolerance:g}")
+    return 0 if result.agrees else 1
