@@ -170,6 +170,17 @@ def test_head_samples_equal_passes_with_torchs_own_dropout():
     torch.testing.assert_close(spread, theirs.std(0), rtol=0.08, atol=0)
 
 
+def test_head_samples_are_ordered_by_pass_then_case():
+    network = randomise(PrognosisNetwork(0.1, input_size=32))
+    for layer in network.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
+    activations = network.trunk(crops(3, 32)) * torch.tensor([1.0, 3.0, -2.0]).view(3, 1, 1, 1, 1)
+    samples = network.head.sample(activations, n=4, generator=torch.Generator())
+    plain = network.head(activations).logits
+    torch.testing.assert_close(samples, plain.expand(4, 3, 2))
+
+
 def test_head_is_not_sampled_in_training_mode():
     network = PrognosisNetwork(0.1, input_size=32)
     with pytest.raises(RuntimeError, match="eval"):
