@@ -137,6 +137,10 @@ BUNDLES = {
     "metadata a list": (header_change(lambda h: h.update(__metadata__=[])), "of texts"),
     "no card": (header_change(lambda h: h["__metadata__"].pop("card") and None), "no card"),
     "other format": (header_change(lambda h: h["__metadata__"].update(format="pt")), "says .*'pt'"),
+    "somebody else's weights": (
+        header_change(lambda h: {WEIGHT: h[WEIGHT] | {"dtype": "BF16"}}),
+        "not a LungSquad model",
+    ),
     "too many tensors": (
         header_change(lambda h: h.update({str(i): {} for i in range(1001)})),
         "more than 1000 tensors",

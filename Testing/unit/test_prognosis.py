@@ -124,8 +124,8 @@ def test_trunk_is_taken_over_whole_and_only_from_the_same_width():
     assert not torch.allclose(network.trunk(x), source.trunk(x))
     network.load_trunk(source)
     torch.testing.assert_close(network.trunk(x), source.trunk(x), rtol=0, atol=0)
-    with pytest.raises(ValueError, match=r"13 channels .* 6"):
-        network.load_trunk(PrognosisNetwork(0.2, input_size=32))
+    with pytest.raises(ValueError, match=r"7, 13, 27, 54 channels .* 6, 13, 26, 51:"):
+        network.load_trunk(PrognosisNetwork(0.105, input_size=32))
 
 
 @pytest.mark.parametrize(("size", "voxel"), [(50, 0), (50, 9), (32, 2)])
