@@ -18,7 +18,7 @@ from ..errors import MissingPackageError, ModelError
 from ..files import sha256_of_file, whole_file
 from ..networks import build
 from .card import Card, NetworkSpec, checked_card
-from .container import Header, open_regular, read_header
+from .container import FORMAT, Header, open_regular, read_header
 from .fields import reason, shown, shown_path
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FORMAT = "lungsquad-model"
 SUFFIX = ".safetensors"
 
 _NETWORK, _REFERENCE = "network.", "reference."
@@ -37,7 +36,7 @@ _DTYPES = {"F32": "<f4", "F64": "<f8"}
 _MAX_DISTANCES = 10**6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reference:
     """The network's features on reference cases, to tell how far a new case is from them.
 
@@ -51,7 +50,7 @@ class Reference:
     distances: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A model file that has been read and checked.
 
@@ -197,11 +196,6 @@ def _read_bundle(path: Path, file: BufferedReader) -> Model:
 
 
 def _card_of(header: Header) -> Card:
-    if header.metadata.get("format") != FORMAT:
-        raise ValueError(
-            "it is a safetensors file, but not a LungSquad model (its header says the format "
-            f"{shown(header.metadata.get('format'))}, not '{FORMAT}')"
-        )
     if "card" not in header.metadata:
         raise ValueError("it has no card, so nothing says what its weights are")
     return checked_card(header.metadata["card"])

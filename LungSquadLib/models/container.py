@@ -17,6 +17,7 @@ from typing import Any
 from .card import parsed_json
 from .fields import shown
 
+FORMAT = "lungsquad-model"
 MAX_HEADER = 1 << 20
 MAX_TENSORS = 1000
 ITEM_SIZES = {"F64": 8, "F32": 4}
@@ -106,6 +107,11 @@ def read_header(file: BufferedReader) -> Header:
 def _metadata(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise ValueError("its '__metadata__' is not an object of texts")
+    if value.get("format") != FORMAT:
+        raise ValueError(
+            "it is a safetensors file, but not a LungSquad model (its header says the format "
+            f"{shown(value.get('format'))}, not '{FORMAT}')"
+        )
     return value
 
 

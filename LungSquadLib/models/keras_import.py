@@ -106,7 +106,7 @@ def _keras_shapes(module: nn.Module) -> list[Shape]:
 
 
 def _copy(network: PrognosisNetwork, module: nn.Module, arrays: Sequence[np.ndarray]) -> None:
-    """Keras's arrays into one layer; NETWORKS: last axis is out, flatten order z, y, x, channel."""
+    """Keras's arrays into one layer: their last axis is out, and channels are flattened last."""
     import torch
     from torch import nn
 

@@ -143,8 +143,10 @@ def _declared(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Shape:
     if dtype != np.float32:
         raise ValueError(f"its array {name} does not hold float32 numbers")
     size = math.prod(shape) * dtype.itemsize
-    if size > _MAX_BYTES or entry.file_size != start + size:
-        raise ValueError(f"its array {name} is too large, or not as large as it says")
+    if size > _MAX_BYTES:
+        raise ValueError(f"its array {name} is larger than {_MAX_BYTES >> 30} GiB")
+    if entry.file_size != start + size:
+        raise ValueError(f"its array {name} is not as large as it says")
     return tuple(int(n) for n in shape)
 
 

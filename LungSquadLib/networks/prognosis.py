@@ -106,13 +106,11 @@ class TransferNetwork(TrunkAndHead):
 
     def load_trunk(self, source: PrognosisNetwork | TransferNetwork) -> None:
         """Take over the trunk's weights and batch-norm statistics of a network as wide as this."""
-        ours, theirs = (
-            len(network.trunk.get_parameter("conv1.bias")) for network in (self, source)
-        )
+        ours, theirs = (_channels(network.trunk) for network in (self, source))
         if ours != theirs:
             raise ValueError(
-                f"The trunk to start from has {theirs} channels in its first convolution and this "
-                f"network has {ours}: build this one with the same width."
+                f"The trunk to start from has {theirs} channels and this network has {ours}: "
+                "build this one with the same width."
             )
         self.trunk.load_state_dict(source.trunk.state_dict())
 
@@ -146,6 +144,11 @@ def _trunk(width: float) -> tuple[nn.Sequential, int]:
         relu4=nn.LeakyReLU(SLOPE),
     )
     return trunk, d
+
+
+def _channels(trunk: nn.Sequential) -> str:
+    counts = [layer.out_channels for layer in trunk if isinstance(layer, nn.Conv3d)]
+    return ", ".join(map(str, counts))
 
 
 def _layers(**layers: nn.Module) -> nn.Sequential:

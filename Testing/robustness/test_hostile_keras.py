@@ -58,6 +58,10 @@ def absurd(file, name):
     file.create_dataset(name, (2**20, 2**20, 2**10), "f4", chunks=(1, 64, 64))
 
 
+def packed(file, name):
+    file.create_dataset(name, (3, 3, 3, 1, 3), "f4", compression="lzf")
+
+
 def absurd_chunks(file, name):
     file.create_dataset(
         name, (3, 3, 3, 1, 3), "f4", maxshape=(None,) * 5, chunks=(300, 300, 300, 1, 3)
@@ -103,6 +107,7 @@ KERAS = {
     "group for an array": (exchange(KERNEL, lambda f, n: f.create_group(n)), "is not a dataset"),
     "absurd size": (exchange(KERNEL, absurd), "absurdly large"),
     "absurd chunks": (exchange(KERNEL, absurd_chunks), "chunks larger than itself"),
+    "another packing": (exchange(KERNEL, packed), "packed in a way"),
     "scalar": (data(np.float32(1)), "one number"),
     "null": (data(h5py.Empty("f4")), "empty"),
     "array missing": (exchange(KERNEL, lambda *_: None), "is missing"),

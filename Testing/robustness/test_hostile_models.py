@@ -137,6 +137,10 @@ BUNDLES = {
     "metadata a list": (header_change(lambda h: h.update(__metadata__=[])), "of texts"),
     "no card": (header_change(lambda h: h["__metadata__"].pop("card") and None), "no card"),
     "other format": (header_change(lambda h: h["__metadata__"].update(format="pt")), "says .*'pt'"),
+    "somebody else's weights": (
+        header_change(lambda h: {WEIGHT: h[WEIGHT] | {"dtype": "BF16"}}),
+        "not a LungSquad model",
+    ),
     "too many tensors": (
         header_change(lambda h: h.update({str(i): {} for i in range(1001)})),
         "more than 1000 tensors",
@@ -278,15 +282,16 @@ def test_what_the_cases_are_made_from_is_accepted(tmp_path, good):
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".pkl", ".ckpt", ".PT", ".safetensors"])
-@pytest.mark.parametrize("zipped", [False, True])
-def test_pickles_are_never_loaded(tmp_path, monkeypatch, suffix, zipped):
+@pytest.mark.parametrize("kind", ["pickle", "zip", "old"])
+def test_pickles_are_never_loaded(tmp_path, monkeypatch, suffix, kind):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / f"m{suffix}"
-    path.write_bytes(pickle.dumps(Bomb()))
-    if zipped:
+    path.write_bytes(pickle.dumps(Bomb(), protocol=0 if kind == "old" else 4))
+    if kind == "zip":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("archive/data.pkl", pickle.dumps(Bomb()))
-    assert "can carry code and" in refusal(read_bundle, path)
+    words = "not a safetensors" if kind == "old" and suffix == ".safetensors" else "can carry code"
+    assert words in refusal(read_bundle, path)
     assert not (tmp_path / "was-executed").exists()
 
 

@@ -124,8 +124,8 @@ def test_trunk_is_taken_over_whole_and_only_from_the_same_width():
     assert not torch.allclose(network.trunk(x), source.trunk(x))
     network.load_trunk(source)
     torch.testing.assert_close(network.trunk(x), source.trunk(x), rtol=0, atol=0)
-    with pytest.raises(ValueError, match=r"13 channels .* 6"):
-        network.load_trunk(PrognosisNetwork(0.2, input_size=32))
+    with pytest.raises(ValueError, match=r"7, 13, 27, 54 channels .* 6, 13, 26, 51:"):
+        network.load_trunk(PrognosisNetwork(0.105, input_size=32))
 
 
 @pytest.mark.parametrize(("size", "voxel"), [(50, 0), (50, 9), (32, 2)])
@@ -168,6 +168,17 @@ def test_head_samples_equal_passes_with_torchs_own_dropout():
     spread = ours[:, 0].std(0)
     assert ((ours[:, 0].mean(0) - theirs.mean(0)).abs() < 0.1 * spread).all()
     torch.testing.assert_close(spread, theirs.std(0), rtol=0.08, atol=0)
+
+
+def test_head_samples_are_ordered_by_pass_then_case():
+    network = randomise(PrognosisNetwork(0.1, input_size=32))
+    for layer in network.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
+    activations = network.trunk(crops(3, 32)) * torch.tensor([1.0, 3.0, -2.0]).view(3, 1, 1, 1, 1)
+    samples = network.head.sample(activations, n=4, generator=torch.Generator())
+    plain = network.head(activations).logits
+    torch.testing.assert_close(samples, plain.expand(4, 3, 2))
 
 
 def test_head_is_not_sampled_in_training_mode():
