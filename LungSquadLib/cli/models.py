@@ -118,5 +118,5 @@ def _verify(options: argparse.Namespace) -> int:
         print_json({"differences": result.differences, "tolerance": result.tolerance})
     else:
         print_table([(name, f"{value:.3g}") for name, value in result.differences.items()])
-        print("agrees" if result.agrees else f"differs by more than {result.tolerance:g}")
-    return 0 if result.agrees else 1
+        print("agrees" if result.passed else f"differs by more than {result.tolerance:g}")
+    return 0 if result.passed else 1
