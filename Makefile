@@ -24,7 +24,7 @@ bench: $(BENCH)/.ready
 
 # The two demo models, trained from nothing on phantoms.
 models: $(READY)
-	$(BIN)/python -m LungSquadLib.training.demo -o LungSquadLib/models/bundled
+	$(BIN)/lungsquad models train-demo -o LungSquadLib/models/bundled
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

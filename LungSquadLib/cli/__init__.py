@@ -20,6 +20,8 @@ VERBS = {
     "inspect": "what a folder or file holds: series, ROIs, segments, sizes, volumes",
     "crop": "a cube of CT and mask round the tumour",
     "slices": "the axial slices that contain tumour, as arrays and PNG",
+    "predict": "crop, prediction with its uncertainty, and report",
+    "models": "list, show, import, verify and train models",
     "doctor": "what is installed, what is missing, what to do",
 }
 

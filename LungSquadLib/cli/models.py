@@ -1,11 +1,11 @@
-"""`lungsquad models list | show | import-keras | verify`."""
+"""`lungsquad models list | show | import-keras | verify | train-demo`."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
 
-from .output import add_json_argument, print_json, print_table, printable
+from .output import add_json_argument, bar, print_json, print_table, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,13 +28,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verify.add_argument("expected", metavar="EXPECTED.npz")
     verify.add_argument("--tolerance", type=float, default=1e-5, metavar="T", help="1e-5")
     add_json_argument(verify)
-    for verb in (listing, show, importing, verify):
+    training = verbs.add_parser(
+        "train-demo", help="train the demo models from nothing on phantoms (about two hours)"
+    )
+    training.add_argument("-o", "--out", required=True, metavar="FOLDER")
+    training.add_argument("--only", metavar="NAME", help="one of them")
+    training.add_argument("--jobs", type=int, metavar="N", help="processes and threads (all cores)")
+    for verb in (training, listing, show, importing, verify):
         verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(options: argparse.Namespace) -> int | None:
     """Hand over to the wanted verb."""
     verbs = {"list": _list, "show": _show, "import-keras": _import_keras, "verify": _verify}
+    verbs["train-demo"] = _train_demo
     return verbs[options.models_verb](options)
 
 
@@ -106,6 +113,16 @@ def _import_keras(options: argparse.Namespace) -> None:
     network, card = import_keras(options.weights)
     digest = write_bundle(options.out, network, card=card)
     print(f"written  {options.out}\nsha256   {digest}")
+
+
+def _train_demo(options: argparse.Namespace) -> None:
+    from ..training.demo import train_demo_models
+
+    with bar() as progress:
+        written = train_demo_models(
+            options.out, only=options.only, jobs=options.jobs, progress=progress
+        )
+    print_table(written.items())
 
 
 def _verify(options: argparse.Namespace) -> int:

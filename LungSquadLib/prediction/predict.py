@@ -21,6 +21,7 @@ from ..models.bundle import Model
 from ..models.card import Card
 from ..networks.parts import TrunkAndHead
 from ..progress import Part, Progress, Silent, step
+from ..statistics.calibration import log_odds
 from .novelty import UNUSUAL, novelty
 from .prediction import Interval, ModelUsed, Novelty, Prediction, Robustness
 from .saliency import grad_cam, on_ct_grid
@@ -162,7 +163,7 @@ def _interval(runs: list[_Run], card: Card) -> Interval:
 
 
 def _robustness(runs: list[_Run], around: Variants, card: Card) -> Robustness:
-    logits = np.array([positive_logit(run.logits, card.positive) for run in runs])
+    logits = np.array([log_odds(run.logits, card.positive) for run in runs])
     answers = {
         variant.name: float(_softmax(run.logits, card)[card.positive])
         for variant, run in zip(around.variants, runs, strict=True)
@@ -177,14 +178,6 @@ def _robustness(runs: list[_Run], around: Variants, card: Card) -> Robustness:
         "with how much the model's reference patients differ (1: not at all, 0.75 and more: good)."
     )
     return Robustness(answers, min(answers.values()), max(answers.values()), icc, explanation)
-
-
-def positive_logit(logits: np.ndarray, positive: int) -> np.ndarray:
-    """The log odds of one class against all others, of logits (..., classes)."""
-    others = np.delete(logits, positive, axis=-1)
-    largest = others.max(axis=-1)
-    rest = np.log(np.exp(others - largest[..., None]).sum(axis=-1)) + largest
-    return logits[..., positive] - rest
 
 
 def _flags(seen: Novelty | None, cam: np.ndarray) -> Iterator[Flag]:

@@ -5,6 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 
+def log_odds(logits: np.ndarray, positive: int) -> np.ndarray:
+    """The log odds of one class against all others, of logits (..., classes)."""
+    others = np.delete(logits, positive, axis=-1)
+    largest = others.max(axis=-1)
+    rest = np.log(np.exp(others - largest[..., None]).sum(axis=-1)) + largest
+    return logits[..., positive] - rest
+
+
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature under which logits give the labels the greatest likelihood.
 

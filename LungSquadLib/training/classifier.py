@@ -82,7 +82,7 @@ def train(
         said = f", validation loss {validated:.3f}"
         if validated < best:
             best, weights = validated, _copy(network)
-    network.load_state_dict(weights)
+    _restore(network, weights)
     network.eval()
     return best
 
@@ -141,3 +141,9 @@ def _tensors(logits: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torc
 
 def _copy(network: TrunkAndHead) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+@torch.no_grad()
+def _restore(network: TrunkAndHead, weights: dict[str, torch.Tensor]) -> None:
+    for name, value in network.state_dict().items():
+        value.copy_(weights[name])

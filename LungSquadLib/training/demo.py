@@ -1,0 +1,251 @@
+"""Trains the two demo models on phantoms (`lungsquad models train-demo`).
+
+The models show that everything works; they know computer-made phantoms and nothing else, and their
+cards say so. Patients are split once: training, validation (best epoch, temperature) and held-out
+test (metrics, reference distances, agreement).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..errors import InputError
+from ..imaging.jitter import variants
+from ..models.bundle import Reference, write_bundle
+from ..models.card import (
+    Baseline,
+    Card,
+    ClassLabel,
+    InputSpec,
+    Interval,
+    Metric,
+    NetworkSpec,
+    ReferenceSpec,
+    Training,
+)
+from ..networks import build
+from ..networks.parts import TrunkAndHead
+from ..progress import Part, Progress, Silent
+from ..statistics.agreement import icc_2_1
+from ..statistics.calibration import fit_logistic, fit_temperature, log_odds
+from ..statistics.discrimination import auc, auc_interval
+from ..statistics.distance import mahalanobis, shrunk_precision
+from .classifier import Cases, Recipe, answers, train
+from .phantoms import PhantomCase, phantom_cases, scanned
+
+NOTICE = (
+    "Demo model: trained on computer-made phantoms only. What it says about a real patient means "
+    "nothing."
+)
+FIRST_SEED = 1_000_000  # far from the seeds that demos and tests use
+
+
+@dataclass(frozen=True)
+class Split:
+    """How many phantoms for what; seeds follow one another."""
+
+    training: int = 3000
+    validation: int = 300
+    test: int = 400
+    agreement: int = 40  # of the test patients, whose masks are drawn again
+
+    @property
+    def seeds(self) -> range:
+        """The phantoms, in order."""
+        return range(FIRST_SEED, FIRST_SEED + self.training + self.validation + self.test)
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        """Which of them are for training, validation and test."""
+        end = self.training + self.validation
+        return slice(0, self.training), slice(self.training, end), slice(end, end + self.test)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One of the demo models."""
+
+    name: str
+    title: str
+    task: str
+    question: str
+    classes: tuple[ClassLabel, ClassLabel]
+    label: Callable[[PhantomCase], bool]
+    network: NetworkSpec
+    input: InputSpec
+    recipe: Recipe
+
+
+DEMOS = (
+    Demo(
+        "demo-histology",
+        "Demo: adenocarcinoma or squamous cell carcinoma",
+        "histology",
+        "Is this tumour an adenocarcinoma or a squamous cell carcinoma?",
+        (ClassLabel("LUAD", "adenocarcinoma"), ClassLabel("LUSC", "squamous cell carcinoma")),
+        lambda case: case.tumour.histology == "LUSC",
+        NetworkSpec(
+            "transfer",
+            {"width": 0.125, "classes": 2, "input_size": 64, "hidden": (32,), "dropout": 0.3},
+        ),
+        InputSpec(64, 1.0, -1000.0, 300.0, True),
+        Recipe(epochs=6),
+    ),
+    Demo(
+        "demo-survival2y",
+        "Demo: alive at two years",
+        "survival2y",
+        "Will this patient be alive in two years?",
+        (ClassLabel("DECEASED", "deceased"), ClassLabel("ALIVE", "alive at two years")),
+        lambda case: case.tumour.alive_at_two_years,
+        NetworkSpec("prognosis", {"width": 0.1875, "classes": 2, "input_size": 50}),
+        InputSpec(50, 1.0, -1000.0, 300.0, True),
+        Recipe(epochs=8),
+    ),
+)
+
+
+def train_demo_models(
+    folder: str | os.PathLike[str],
+    *,
+    only: str | None = None,
+    jobs: int | None = None,
+    split: Split | None = None,
+    progress: Progress | None = None,
+) -> dict[str, str]:
+    """Make the phantoms, train the demo models, and write them into a folder.
+
+    Args:
+        folder: where the `.safetensors` files go.
+        only: the name of one model to train.
+        jobs: processes and threads; all cores if left out.
+        split: how many phantoms for what.
+        progress: told how it goes; may cancel.
+
+    Returns:
+        SHA-256 of each file written, by the model's name.
+    """
+    demos = [demo for demo in DEMOS if only in (None, demo.name)]
+    if not demos:
+        names = ", ".join(demo.name for demo in DEMOS)
+        raise InputError(f"There is no demo model '{only}'; there are {names}.")
+    jobs, split, progress = jobs or os.cpu_count() or 1, split or Split(), progress or Silent()
+    torch.set_num_threads(jobs)
+    cases = phantom_cases(
+        split.seeds, jobs=jobs, progress=Part(progress, 0.0, 0.1), message="Making phantoms"
+    )
+    share, written = 0.9 / len(demos), {}
+    for number, demo in enumerate(demos):
+        part = Part(progress, 0.1 + number * share, 0.1 + (number + 1) * share)
+        network, card, reference = _trained(demo, cases, split, part)
+        path = Path(folder) / f"{demo.name}.safetensors"
+        written[demo.name] = write_bundle(path, network, card=card, reference=reference)
+    return written
+
+
+def _trained(
+    demo: Demo, cases: Sequence[PhantomCase], split: Split, progress: Progress
+) -> tuple[TrunkAndHead, Card, Reference]:
+    """Train one demo model and measure it on the held-out patients."""
+    hu = np.stack([case.hu for case in cases])
+    labels = np.array([demo.label(case) for case in cases], np.int64)
+    volumes = np.log([case.volume_ml for case in cases])
+    training, validation, test = split.slices
+    torch.manual_seed(demo.recipe.seed)
+    network = build(demo.network.name, demo.network.arguments)
+    train(
+        network,
+        demo.input,
+        Cases(hu[training], labels[training]),
+        Cases(hu[validation], labels[validation]),
+        recipe=demo.recipe,
+        progress=progress,
+    )
+    _, known = answers(network, demo.input, hu[training])
+    reached, _ = answers(network, demo.input, hu[validation])
+    logits, features = answers(network, demo.input, hu[test])
+    mean, precision = known.mean(axis=0), shrunk_precision(known)
+    reference = Reference(mean, precision, np.sort(mahalanobis(features, mean, precision)))
+    scores, where = log_odds(logits, 1), f"{split.test} held-out phantoms"
+    intercept, slope = fit_logistic(volumes[training], labels[training])
+    by_volume = {"AUC": _auc(labels[test], slope * volumes[test], where)}
+    card = replace(
+        _card(demo, split),
+        temperature=fit_temperature(reached, labels[validation]),
+        metrics={
+            "AUC": _auc(labels[test], scores, where),
+            "accuracy": _accuracy(labels[test], scores > 0, where),
+        },
+        baseline=Baseline("log_volume_logistic", intercept, slope, by_volume),
+        reference=ReferenceSpec(
+            split.training, float(scores.std(ddof=1)), _agreement(network, demo.input, split)
+        ),
+    )
+    seen = replace(card.training, fingerprint=hashlib.sha256(hu[training].tobytes()).hexdigest())
+    return network, replace(card, training=seen), reference
+
+
+def _card(demo: Demo, split: Split) -> Card:
+    return Card(
+        name=demo.name,
+        title=demo.title,
+        task=demo.task,
+        question=demo.question,
+        classes=demo.classes,
+        network=demo.network,
+        input=demo.input,
+        positive=1,
+        training=Training(
+            f"{split.training} computer-made phantoms, no patient; {split.validation} more to "
+            "choose the epoch and the temperature.",
+            patients=0,
+            split_hash=hashlib.sha256(repr(split).encode()).hexdigest(),
+            seed=demo.recipe.seed,
+            command=f"lungsquad models train-demo --only {demo.name}",
+        ),
+        licence="MIT, as LungSquad.",
+        intended_use="To try LungSquad out, and to test it.",
+        must_not=(
+            "Must not be used for anything about a real patient.",
+            "Must not be used to judge how well such networks do on real CT.",
+        ),
+        notice=NOTICE,
+    )
+
+
+def _agreement(network: TrunkAndHead, spec: InputSpec, split: Split) -> Interval:
+    """ICC(2,1) of the logit over the variants of each patient's crop; bootstrap over patients."""
+    ratings = []
+    side = (spec.size,) * 3
+    for seed in split.seeds[split.slices[2]][: split.agreement]:
+        ct, mask, _ = scanned(seed)
+        around = variants(ct, mask, size=side, spacing=spec.spacing)
+        if around.skipped:  # an outline that shrank to nothing: not every rater has answered
+            continue
+        logits, _ = answers(network, spec, np.stack([around.hu(v) for v in around.variants]))
+        ratings.append(log_odds(logits, 1))
+    table = np.array(ratings)
+    random = np.random.default_rng(0)
+    again = [icc_2_1(table[random.integers(0, len(table), len(table))]) for _ in range(1000)]
+    low, high = np.quantile(again, (0.025, 0.975))
+    value = icc_2_1(table)
+    return Interval(value, min(float(low), value), max(float(high), value))
+
+
+def _auc(labels: np.ndarray, scores: np.ndarray, where: str) -> Metric:
+    return Metric(auc(labels, scores), *auc_interval(labels, scores), len(labels), where)
+
+
+def _accuracy(labels: np.ndarray, answers_: np.ndarray, where: str) -> Metric:
+    """With Wilson's interval (J Am Stat Assoc 1927;22:209)."""
+    n, share, z = len(labels), float(np.mean(labels == answers_)), 1.959964
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return Metric(share, float(middle - reach), float(middle + reach), n, where)
