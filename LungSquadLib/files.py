@@ -14,6 +14,8 @@ from typing import Any
 
 from .errors import InputError
 
+_PREFIX = ".lungsquad-"  # of names that are not whole yet
+
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -24,7 +26,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     _make_folder(target.parent)
     handle, name = tempfile.mkstemp(
-        prefix=".lungsquad-", suffix="".join(target.suffixes[-2:]), dir=target.parent
+        prefix=_PREFIX, suffix="".join(target.suffixes[-2:]), dir=target.parent
     )
     os.close(handle)
     temporary = Path(name)
@@ -44,7 +46,7 @@ def whole_folder(path: str | os.PathLike[str], *, last: str) -> Iterator[Path]:
     """
     target = Path(path)
     _make_folder(target.parent)
-    temporary = Path(tempfile.mkdtemp(prefix=".lungsquad-", dir=target.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
     try:
         yield temporary
         _make_folder(target)
@@ -55,6 +57,15 @@ def whole_folder(path: str | os.PathLike[str], *, last: str) -> Iterator[Path]:
             entry.replace(target / entry.name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sweep(folder: str | os.PathLike[str]) -> None:
+    """Remove what a run that was killed left unfinished in a folder of ours."""
+    for leftover in Path(folder).glob(f"{_PREFIX}*"):
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

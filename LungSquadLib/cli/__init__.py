@@ -17,10 +17,13 @@ from ..errors import LungSquadError
 from .output import printable
 
 VERBS = {
+    "demo": "the whole job on a phantom patient, or on your own CT and mask",
     "inspect": "what a folder or file holds: series, ROIs, segments, sizes, volumes",
     "crop": "a cube of CT and mask round the tumour",
     "slices": "the axial slices that contain tumour, as arrays and PNG",
     "predict": "crop, prediction with its uncertainty, and report",
+    "batch": "predict for every row of a table, in several processes, resumable",
+    "report": "make the report of a finished case again",
     "models": "list, show, import, verify and train models",
     "doctor": "what is installed, what is missing, what to do",
 }

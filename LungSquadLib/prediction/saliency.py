@@ -45,8 +45,10 @@ def on_ct_grid(cam: np.ndarray, network: TrunkAndHead, crop: Grid, ct: Grid) -> 
         ct: the grid of the CT.
     """
     grid = network.grid
-    origin = crop.to_lps((grid.offset, grid.offset, grid.offset))
-    image = sitk.GetImageFromArray(cam.astype(np.float32))
+    # A rim of zeros lets the map fade out where the trunk's last voxels look, not break off.
+    first = grid.centre(-1)
+    origin = crop.to_lps((first, first, first))
+    image = sitk.GetImageFromArray(np.pad(cam, 1).astype(np.float32))
     image.SetSpacing([spacing * grid.stride for spacing in crop.spacing])
     image.SetOrigin(origin.tolist())
     image.SetDirection(crop.direction)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,10 @@ from ..prediction.predict import predict
 from ..prediction.prediction import Prediction
 from ..progress import Part, Progress, Silent, step
 from .dicom_results import write_dicom
-from .document import report_page
-from .figures import crop_viewer, plane_figure
 from .identity import pseudonym
+from .render import PLANES, REPORT, RESULT, rendered, write_planes
 
 FORMAT_VERSION = 1
-RESULT = "prediction.json"
 
 
 @dataclass(frozen=True)
@@ -57,13 +54,15 @@ def run_case(
     folder: str | os.PathLike[str],
     *,
     options: Options | None = None,
+    stamp: tuple[str, str] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Do the whole job for one patient and write its folder; return what `prediction.json` says.
 
     The folder gets `report.html`, `prediction.json`, the crop and its mask, a saliency volume for
-    each model and, where the CT is DICOM and highdicom is installed, a SEG and an SR. They appear
-    together at the end, `prediction.json` last: where it is, all is.
+    each model, the planes of the report's figures and, where the CT is DICOM and highdicom is
+    installed, a SEG and an SR. They appear together at the end, `prediction.json` last: where it
+    is, all is. `stamp` is the name and the content of one more text file.
 
     Raises:
         InputError: as `open_ct`, `read_mask` and `crop`.
@@ -89,6 +88,8 @@ def run_case(
     step(progress, 0.8, "Writing the report")
     results = Results(ct, mask, cut, tuple(predictions), options)
     with whole_folder(folder, last=RESULT) as temporary:
+        if stamp is not None:
+            (temporary / stamp[0]).write_text(stamp[1] + "\n", encoding="utf-8")
         described = results.write(temporary)
     step(progress, 1.0, "Done")
     return described
@@ -156,17 +157,12 @@ class Results:
                 described["flags"].append(flag.to_dict())
             else:
                 files.update({Path(name).stem: name for name in written})
-        files["report"] = "report.html"
-        page = self._page(described)
-        (folder / files["report"]).write_text(page, encoding="utf-8")
+        planes = [plane_through_tumour(self.ct, self.mask, view) for view in VIEWS]
+        write_planes(folder / PLANES, planes)
+        files.update({"planes": PLANES, "report": REPORT})
         write_json(folder / RESULT, described)
+        (folder / REPORT).write_text(rendered(folder), encoding="utf-8")
         return described
-
-    def _page(self, described: dict[str, Any]) -> str:
-        planes = [plane_figure(plane_through_tumour(self.ct, self.mask, view)) for view in VIEWS]
-        viewers = [crop_viewer(p.crop.ct, p.crop.mask, p.saliency) for p in self.predictions]
-        made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-        return report_page(described, planes, viewers, made=made)
 
     def _patient(self) -> str:
         if self.ct.dicom is None:

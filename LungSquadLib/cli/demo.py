@@ -1,0 +1,52 @@
+"""`lungsquad demo`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .output import bar
+from .predict import show
+
+MODELS = ("demo-histology", "demo-survival2y")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `demo`."""
+    parser.add_argument(
+        "-o", "--out", default="lungsquad-demo", metavar="DIR", help="lungsquad-demo"
+    )
+    parser.add_argument("--seed", type=int, default=7, help="which phantom patient (7)")
+    parser.add_argument("--ct", metavar="CT", help="your own CT instead of a phantom")
+    parser.add_argument("--mask", metavar="MASK", help="its mask")
+    parser.add_argument("--roi", metavar="NAME", help="the ROI or segment of your own mask")
+    parser.add_argument("--label", type=int, metavar="N", help="the label of your own label map")
+    parser.add_argument("--series", metavar="UID", help="the series of your own CT")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Do the whole job, tell."""
+    from ..errors import InputError
+    from ..models.bundle import read_bundle
+    from ..models.catalogue import find
+    from ..progress import Part
+    from ..report.case import CaseInput, run_case
+
+    if (options.ct is None) != (options.mask is None):
+        raise InputError("Give --ct and --mask together, or neither.")
+    models = [read_bundle(find(name)) for name in MODELS]
+    out = Path(options.out)
+    with bar() as progress:
+        if options.ct is not None:
+            case = CaseInput(options.ct, options.mask, options.roi, options.label, options.series)
+            rest = Part(progress, 0.0, 1.0)
+        else:
+            from ..imaging.phantom.dicom import write_patient
+            from ..imaging.phantom.patient import Phantom
+
+            phantom = Phantom(options.seed)
+            files = write_patient(phantom, out / "patient", progress=Part(progress, 0.0, 0.5))
+            case = CaseInput(files.ct, files.rtstruct)
+            rest = Part(progress, 0.5, 1.0)
+        described = run_case(case, models, out / "result", progress=rest)
+    show(described, str(out / "result"))

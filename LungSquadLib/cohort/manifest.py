@@ -1,0 +1,97 @@
+"""The manifest: a CSV table with one row a case.
+
+Columns: `ct` and `mask` (paths, relative to the manifest's folder or absolute); optional `case` (a
+name for the outputs), `patient_id`, `roi`, `label`, `series`. Other columns are left alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+
+_LARGEST = 64 << 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case of a manifest; `number` counts from 1, without the header."""
+
+    number: int
+    ct: Path
+    mask: Path
+    case: str
+    patient_id: str
+    roi: str | None
+    label: int | None
+    series: str | None
+
+
+def read_manifest(path: str | os.PathLike[str]) -> list[Row]:
+    """Read and check a manifest.
+
+    Raises:
+        InputError: no such file, no CSV, no rows, a column missing, a name that cannot be a file's,
+            or one name twice; the message says in which row.
+        OSError: the file cannot be read.
+    """
+    source = Path(path)
+    if source.is_file() and source.stat().st_size > _LARGEST:
+        raise InputError(f"'{path}' is larger than {_LARGEST >> 20} MB: it is no manifest.")
+    try:
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file, strict=True)
+            columns = table.fieldnames or []
+            missing = [name for name in ("ct", "mask") if name not in columns]
+            if missing:
+                raise InputError(_missing(path, missing, list(columns)))
+            rows = [_row(path, number, cells) for number, cells in enumerate(table, 1)]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"'{path}' is not a CSV table in UTF-8 ({error}).") from error
+    if not rows:
+        raise InputError(f"'{path}' has no rows.")
+    twice = [name for name, count in Counter(row.case for row in rows).items() if count > 1]
+    if twice:
+        raise InputError(f"'{path}' has the case '{twice[0]}' more than once; names must differ.")
+    return rows
+
+
+def _row(path: str | os.PathLike[str], number: int, cells: dict[str, str]) -> Row:
+    if None in cells or None in cells.values():
+        raise InputError(f"'{path}', row {number}: it has more or fewer cells than the header.")
+    values = {name: value.strip() for name, value in cells.items()}
+    for name in ("ct", "mask"):
+        if not values[name]:
+            raise InputError(f"'{path}', row {number}: the cell '{name}' is empty.")
+    case = values.get("case") or f"case-{number:04d}"
+    if not _NAME.fullmatch(case):
+        raise InputError(
+            f"'{path}', row {number}: the case '{case}' cannot name a folder; use letters, digits, "
+            "'.', '_' and '-'."
+        )
+    label = values.get("label") or None
+    if label is not None and not label.lstrip("-").isdecimal():
+        raise InputError(f"'{path}', row {number}: the label '{label}' is not a whole number.")
+    folder = Path(path).parent
+    return Row(
+        number,
+        folder / values["ct"],
+        folder / values["mask"],
+        case,
+        values.get("patient_id", ""),
+        values.get("roi") or None,
+        int(label) if label is not None else None,
+        values.get("series") or None,
+    )
+
+
+def _missing(path: str | os.PathLike[str], missing: list[str], columns: list[str]) -> str:
+    named = " and ".join(f"'{name}'" for name in missing)
+    found = ", ".join(f"'{name}'" for name in columns[:20]) or "none"
+    return f"'{path}' lacks the column {named}; it has {found}. Is the delimiter a comma?"

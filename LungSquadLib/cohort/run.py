@@ -1,0 +1,111 @@
+"""Work over many cases in processes of their own: no case can end the run."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any, Generic, TypeVar
+
+from ..errors import LungSquadError
+
+Task = TypeVar("Task")
+
+DIED = (
+    "The process that worked on it died: out of memory, or a crash in a decoder. "
+    "Look at its files one by one."
+)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Task]):
+    """What became of one task: a result, or the sentence of an error."""
+
+    task: Task
+    result: Any = None
+    error: str | None = None
+
+
+def run_all(
+    tasks: Sequence[Task],
+    work: Callable[[Task], Any],
+    *,
+    jobs: int,
+    initializer: Callable[..., None] | None = None,
+    arguments: tuple[Any, ...] = (),
+) -> Iterator[Outcome[Task]]:
+    """Do `work` on every task, `jobs` at a time, and yield outcomes as they come.
+
+    Work that raises, or whose process dies, is an outcome with an error. When the caller stops
+    iterating (or is interrupted), what has not begun is dropped and the processes end.
+
+    Args:
+        tasks: whatever `work` takes; it must be picklable, and so must its results.
+        work: a function at a module's top level.
+        jobs: how many processes.
+        initializer: called once in each process, with `arguments`.
+        arguments: for the initializer.
+    """
+    waiting = list(reversed(tasks))
+    suspects: list[Task] = []
+    while waiting or suspects:
+        # After a death nobody knows whose fault it was: those that were at work run one by one.
+        alone = bool(suspects)
+        queue = suspects if alone else waiting
+        with ProcessPoolExecutor(
+            1 if alone else jobs,
+            mp_context=get_context("spawn"),
+            initializer=_begin,
+            initargs=(initializer, arguments),
+        ) as pool:
+            running: dict[Future[Any], Task] = {}
+            try:
+                while queue or running:
+                    while queue and len(running) < (1 if alone else jobs):
+                        task = queue.pop()
+                        running[pool.submit(_guarded, work, task)] = task
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        yield _outcome(running[future], future)
+                        del running[future]
+            except BrokenProcessPool:
+                if alone:
+                    yield Outcome(next(iter(running.values())), error=DIED)
+                else:
+                    suspects = list(running.values())
+            except BaseException:  # interrupted: let nothing that waits begin
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in list((getattr(pool, "_processes", None) or {}).values()):
+                    process.terminate()
+                raise
+
+
+def _begin(initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    """Leave Ctrl-C to the parent, and clean up when the parent ends the work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    if initializer is not None:
+        initializer(*arguments)
+
+
+def _outcome(task: Task, future: Future[Any]) -> Outcome[Task]:
+    result, error = future.result()
+    return Outcome(task, result, error)
+
+
+def _guarded(work: Callable[[Task], Any], task: Task) -> tuple[Any, str | None]:
+    try:
+        return work(task), None
+    except LungSquadError as error:
+        return None, str(error)
+    except OSError as error:
+        place = f"'{error.filename}': " if error.filename else ""
+        return None, f"{place}{error.strerror or error}."
+    except MemoryError:
+        return None, "There is not enough memory for this case."
+    except Exception as error:
+        return None, f"A fault in LungSquad ({type(error).__name__}: {error}); please report it."

@@ -1,0 +1,214 @@
+"""Many patients: a folder each, a table of results, a table of errors, and a page to look at."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..cohort.manifest import Row, read_manifest
+from ..cohort.run import Outcome, run_all
+from ..files import sweep, whole_file
+from ..models.bundle import Model, read_bundle
+from ..progress import Progress, Silent, step
+from .case import RESULT, CaseInput, Options, run_case
+from .identity import pseudonym
+from .index import index_page
+
+_STAMP = "inputs.sha256"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row of the manifest, and all that decides what comes out of it."""
+
+    row: Row
+    folder: Path
+    models: tuple[str, ...]
+    options: Options
+    stamp: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run went."""
+
+    done: int
+    skipped: int
+    failed: int
+
+
+def run_batch(
+    manifest: str | os.PathLike[str],
+    models: Sequence[Model],
+    folder: str | os.PathLike[str],
+    *,
+    jobs: int = 1,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Run every case of a manifest; what is whole from an earlier run is kept.
+
+    Writes `cases/NAME/` for each case, `results.csv` (a row for each case and model), `errors.csv`
+    (a row for each case that failed, with the reason) and `index.html`.
+
+    Raises:
+        InputError: the manifest or a model cannot be used. What is wrong with one case is a row.
+        CancelledError: `progress` said so; what was finished stays and is in the tables.
+    """
+    options, progress = options or Options(), progress or Silent()
+    rows, target = read_manifest(manifest), Path(folder)
+    tasks = [_task(row, target, models, options) for row in rows]
+    (target / "cases").mkdir(parents=True, exist_ok=True)
+    sweep(target)
+    sweep(target / "cases")
+    waiting = [task for task in tasks if not _is_whole(task)]
+    errors: dict[int, str] = {}
+    threads = max((os.cpu_count() or 1) // jobs, 1)
+    finished = len(tasks) - len(waiting)
+    try:
+        step(progress, finished / len(tasks), f"{finished} of {len(tasks)} cases")
+        for outcome in run_all(waiting, _work, jobs=jobs, initializer=_begin, arguments=(threads,)):
+            finished += 1
+            if outcome.error is not None:
+                errors[outcome.task.row.number] = _without_paths(outcome, options)
+            step(progress, finished / len(tasks), f"{finished} of {len(tasks)} cases")
+    finally:
+        _write_tables(tasks, errors, target, options)
+    return Summary(len(waiting) - len(errors), len(tasks) - len(waiting), len(errors))
+
+
+def _task(row: Row, target: Path, models: Sequence[Model], options: Options) -> Task:
+    """The stamp changes with whatever would change the result, as far as a look can tell."""
+    seen = [_look(row.ct), _look(row.mask), row.roi, row.label, row.series, repr(options)]
+    seen += [__version__, *(model.sha256 for model in models)]
+    stamp = hashlib.sha256(json.dumps([str(one) for one in seen]).encode()).hexdigest()
+    names = tuple(str(model.path) for model in models)
+    return Task(row, target / "cases" / row.case, names, options, stamp)
+
+
+def _look(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError:
+        return f"{path} absent"
+    return f"{path} {status.st_size} {status.st_mtime_ns}"
+
+
+def _is_whole(task: Task) -> bool:
+    stamp = task.folder / _STAMP
+    try:
+        return (task.folder / RESULT).is_file() and stamp.read_text().strip() == task.stamp
+    except OSError:
+        return False
+
+
+def _begin(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+@cache
+def _model(path: str) -> Model:
+    return read_bundle(path)
+
+
+def _work(task: Task) -> None:
+    """What one process does for one case."""
+    row = task.row
+    case = CaseInput(row.ct, row.mask, row.roi, row.label, row.series)
+    models = [_model(path) for path in task.models]
+    run_case(case, models, task.folder, options=task.options, stamp=(_STAMP, task.stamp))
+
+
+def _without_paths(outcome: Outcome[Task], options: Options) -> str:
+    """The reason, with CT and MASK for paths, which may name the patient."""
+    sentence, row = str(outcome.error), outcome.task.row
+    if options.keep_identity:
+        return sentence
+    for path, name in ((row.mask, "MASK"), (row.ct, "CT")):
+        for form in (str(path), str(path.resolve())):
+            sentence = sentence.replace(form, name)
+    return sentence
+
+
+def _write_tables(
+    tasks: Sequence[Task], errors: dict[int, str], target: Path, options: Options
+) -> None:
+    rows, cases = [], []
+    for task in tasks:
+        if task.row.number not in errors and _is_whole(task):
+            described = json.loads((task.folder / RESULT).read_text(encoding="utf-8"))
+            cases.append((task.row.case, described))
+            rows += [_result(task, described, one, options) for one in described["predictions"]]
+    failed = [
+        {"row": task.row.number, "case": task.row.case, "error": errors[task.row.number]}
+        for task in tasks
+        if task.row.number in errors
+    ]
+    _write_csv(target / "results.csv", _COLUMNS, rows)
+    _write_csv(target / "errors.csv", ("row", "case", "error"), failed)
+    with whole_file(target / "index.html") as temporary:
+        temporary.write_text(index_page(cases, failed, len(tasks)), encoding="utf-8")
+
+
+_COLUMNS = (
+    "row",
+    "case",
+    "patient",
+    "model",
+    "answer",
+    "positive_class",
+    "probability",
+    "interval_low",
+    "interval_high",
+    "robustness_low",
+    "robustness_high",
+    "icc",
+    "out_of_distribution",
+    "baseline_volume_alone",
+    "mask_volume_ml",
+    "flags",
+)
+
+
+def _result(
+    task: Task, described: dict[str, Any], prediction: dict[str, Any], options: Options
+) -> dict[str, Any]:
+    positive, novelty = prediction["positive_class"], prediction["out_of_distribution"]
+    patient = task.row.patient_id
+    return {
+        "row": task.row.number,
+        "case": task.row.case,
+        "patient": (patient if options.keep_identity else pseudonym(patient))
+        if patient
+        else described["patient"],
+        "model": prediction["model"]["name"],
+        "answer": prediction["answer"],
+        "positive_class": positive,
+        "probability": prediction["probabilities"][positive],
+        "interval_low": prediction["interval"]["low"],
+        "interval_high": prediction["interval"]["high"],
+        "robustness_low": prediction["robustness"]["low"],
+        "robustness_high": prediction["robustness"]["high"],
+        "icc": prediction["robustness"]["icc"],
+        "out_of_distribution": None if novelty is None else novelty["out_of_distribution"],
+        "baseline_volume_alone": prediction["baseline_volume_alone"],
+        "mask_volume_ml": described["crop"]["mask_volume_ml"],
+        "flags": " ".join(flag["code"] for flag in prediction["flags"]),
+    }
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, columns)
+        table.writeheader()
+        table.writerows(rows)

@@ -1,0 +1,104 @@
+"""The report of a case, made from the files in its folder: at once, or again later."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError, parsing
+from ..imaging.planes import VIEWS, PlaneView
+from .document import report_page
+from .figures import crop_viewer, plane_figure
+
+RESULT = "prediction.json"
+REPORT = "report.html"
+PLANES = "planes.npz"
+FORMAT_VERSION = 1
+
+
+def rendered(folder: str | os.PathLike[str], *, window: str = "lung") -> str:
+    """The report's HTML from a case's folder.
+
+    Args:
+        folder: as `run_case` wrote it.
+        window: of the CT planes, one of `imaging.pictures.WINDOWS`.
+
+    Raises:
+        InputError: the folder is not one, or a file of it is missing or damaged.
+    """
+    here = Path(folder)
+    described = read_result(here)
+    with parsing(here / RESULT, "a result of this LungSquad"):
+        files = described["files"]
+        planes = [
+            plane_figure(plane, window) for plane in read_planes(_inside(here, files["planes"]))
+        ]
+        ct, mask = (_volume(_inside(here, files[name])) for name in ("crop", "crop_mask"))
+        viewers = [
+            crop_viewer(ct, mask, _volume(_inside(here, files[_saliency(prediction)])))
+            for prediction in described["predictions"]
+        ]
+        made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+        return report_page(described, planes, viewers, made=made)
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """`prediction.json` of a case's folder.
+
+    Raises:
+        InputError: there is none, or it is not one that this version reads.
+    """
+    path = folder / RESULT
+    if not path.is_file():
+        raise InputError(f"'{folder}' holds no {RESULT}: it is no folder of a finished case.")
+    with parsing(path, "a result of this LungSquad"):
+        described = json.loads(path.read_text(encoding="utf-8"))
+        version = described["format_version"]
+        if version != FORMAT_VERSION:
+            raise InputError(
+                f"'{path}' has the format version {version}, not {FORMAT_VERSION}: update LungSquad."
+            )
+        return dict(described)
+
+
+def write_planes(path: Path, planes: Sequence[PlaneView]) -> None:
+    """Keep the planes of the figures: HU, mask and pixel size of each view."""
+    arrays = {}
+    for plane in planes:
+        arrays[f"{plane.view}_hu"] = plane.hu
+        arrays[f"{plane.view}_mask"] = plane.mask
+        arrays[f"{plane.view}_pixel_mm"] = np.array(plane.pixel_mm)
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+
+
+def read_planes(path: Path) -> list[PlaneView]:
+    """What `write_planes` kept."""
+    with np.load(path, allow_pickle=False) as arrays:
+        planes = []
+        for view in VIEWS:
+            across, down = arrays[f"{view}_pixel_mm"].tolist()
+            hu, mask = arrays[f"{view}_hu"], arrays[f"{view}_mask"]
+            planes.append(PlaneView(view, hu, mask, (float(across), float(down))))
+        return planes
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A file of the folder; a name from a file is not followed elsewhere."""
+    if Path(name).name != name:
+        raise InputError(f"'{folder / RESULT}' names the file '{name}' outside its folder.")
+    return folder / name
+
+
+def _saliency(prediction: dict[str, Any]) -> str:
+    return f"saliency-{prediction['model']['name']}"
+
+
+def _volume(path: Path) -> sitk.Image:
+    return sitk.ReadImage(os.fspath(path))
