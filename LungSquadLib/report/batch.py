@@ -18,9 +18,10 @@ from ..cohort.run import Outcome, run_all
 from ..files import sweep, whole_file
 from ..models.bundle import Model, read_bundle
 from ..progress import Progress, Silent, step
-from .case import RESULT, CaseInput, Options, run_case
+from .case import CaseInput, Options, run_case
 from .identity import pseudonym
 from .index import index_page
+from .render import RESULT
 
 _STAMP = "inputs.sha256"
 

@@ -23,9 +23,7 @@ from ..prediction.prediction import Prediction
 from ..progress import Part, Progress, Silent, step
 from .dicom_results import write_dicom
 from .identity import pseudonym
-from .render import PLANES, REPORT, RESULT, rendered, write_planes
-
-FORMAT_VERSION = 1
+from .render import FORMAT_VERSION, PLANES, REPORT, RESULT, rendered, write_planes
 
 
 @dataclass(frozen=True)

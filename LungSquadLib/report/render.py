@@ -63,7 +63,7 @@ def read_result(folder: Path) -> dict[str, Any]:
         version = described["format_version"]
         if version != FORMAT_VERSION:
             raise InputError(
-                f"'{path}' has the format version {version}, not {FORMAT_VERSION}: update LungSquad."
+                f"'{path}' has the format version {version}; this LungSquad reads {FORMAT_VERSION}."
             )
         return dict(described)
 
