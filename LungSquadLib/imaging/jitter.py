@@ -97,27 +97,27 @@ def _shifts() -> Iterator[tuple[str, tuple[float, float, float]]]:
 
 
 def _margins(array: np.ndarray, at: Box, grid: Grid) -> Iterator[tuple[str, np.ndarray, Box]]:
-    """The mask grown and shrunk by whole margins, in mm, and the box that each lies in."""
+    """The mask dilated and eroded by balls of so many mm, and the box that each lies in."""
     room = [int(np.ceil(max(MARGINS_MM) / spacing)) for spacing in grid.spacing]
     padded = np.pad(array, [(n, n) for n in reversed(room)])
     start = tuple(a - n for a, n in zip(at.start, room, strict=True))
     stop = tuple(b + n for b, n in zip(at.stop, room, strict=True))
-    image = sitk.GetImageFromArray(padded)
-    image.SetSpacing(grid.spacing)
-    # Millimetres to the outline, which runs half-way between voxels in and out; inside negative.
-    inside, outside = (
-        sitk.GetArrayFromImage(
-            sitk.SignedMaurerDistanceMap(
-                one, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
-            )
-        )
-        for one in (image, 1 - image)
-    )
-    distance = (inside - outside) / 2
     box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+    to_tumour, to_rest = _distance_to(padded, grid), _distance_to(1 - padded, grid)
     for margin in MARGINS_MM:
-        yield f"mask grown by {margin:g} mm", (distance <= margin).astype(np.uint8), box
-        yield f"mask shrunk by {margin:g} mm", (distance <= -margin).astype(np.uint8), box
+        yield f"mask grown by {margin:g} mm", (to_tumour <= margin).astype(np.uint8), box
+        yield f"mask shrunk by {margin:g} mm", (to_rest > margin).astype(np.uint8), box
+
+
+def _distance_to(mask: np.ndarray, grid: Grid) -> np.ndarray:
+    """Millimetres from each voxel's centre to the nearest one in the mask; 0 or less within."""
+    image = sitk.GetImageFromArray(mask)
+    image.SetSpacing(grid.spacing)
+    return sitk.GetArrayFromImage(
+        sitk.SignedMaurerDistanceMap(
+            image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
+        )
+    )
 
 
 def _around(boxes: list[Box]) -> Box:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .figures import probability_bars, spread_figure
 from .html import Child, Markup, element, joined
 
 RESEARCH = "Research software, not a medical device."
@@ -53,6 +54,7 @@ def report_page(
         [element("p", notice, class_="notice") for notice in notices],
         element("h2", "Answers"),
         element("div", [_answer(p) for p in predictions], class_="answers"),
+        [element("p", text, class_="soft") for text in _explanations(predictions)],
         _flags(case["flags"]),
         element("h2", "The tumour in the CT"),
         element("div", list(planes), class_="planes"),
@@ -89,8 +91,6 @@ def _answer(prediction: dict[str, Any]) -> Markup:
     names = {one["code"]: one["name"] for one in prediction["classes"]}
     answer, probabilities = prediction["answer"], prediction["probabilities"]
     positive, interval = prediction["positive_class"], prediction["interval"]
-    from .figures import probability_bars, spread_figure
-
     robustness = prediction["robustness"]
     icc = "" if robustness["icc"] is None else f"; ICC {robustness['icc']:.2f}"
     lines: list[Child] = [
@@ -117,10 +117,15 @@ def _answer(prediction: dict[str, Any]) -> Markup:
         _legend(names[positive], prediction["baseline_volume_alone"] is not None),
         element("p", lines),
         element("p", _novelty(prediction["out_of_distribution"])),
-        element("p", interval["explanation"], class_="soft"),
-        element("p", robustness["explanation"], class_="soft"),
         class_="card",
     )
+
+
+def _explanations(predictions: Sequence[dict[str, Any]]) -> list[str]:
+    """What interval and other outlines mean, each once."""
+    intervals = {f"Interval: {p['interval']['explanation']}": None for p in predictions}
+    outlines = {f"Other outlines: {p['robustness']['explanation']}": None for p in predictions}
+    return [*intervals, *outlines]
 
 
 def _legend(positive: str, baseline: bool) -> Markup:

@@ -11,7 +11,6 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..imaging.contours import outlines
-from ..imaging.geometry import Grid
 from ..imaging.pictures import WINDOWS, windowed
 from ..imaging.planes import PlaneView
 from ..imaging.write import png_bytes
@@ -104,13 +103,13 @@ def spread_figure(prediction: dict[str, Any]) -> Markup:
         x = 100 * baseline
         marks.append(element("path", d=f"M{_short(x)} 31l2.2 4h-4.4z", class_="baseline"))
     marks += [
-        element("text", f"{x} %", x=x, y=48, text_anchor="middle", class_="tick")
+        element("text", f"{x} %", x=x, y=46, text_anchor="middle", class_="tick")
         for x in (0, 25, 50, 75, 100)
     ]
     return element(
         "svg",
         marks,
-        viewBox="-6 4 112 46",
+        viewBox="-7 6 114 42",
         class_="spread",
         role="img",
         aria_label=f"answer {answer:.0%}, interval {interval['low']:.0%} to {interval['high']:.0%}",
@@ -197,10 +196,3 @@ def _png_uri(pixels: np.ndarray) -> str:
 
 def _short(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def geometry_line(image: sitk.Image) -> str:
-    """Size and spacing of a volume, for people."""
-    grid = Grid.of(image)
-    size = " x ".join(map(str, grid.size))
-    return f"{size} voxels of {' x '.join(f'{value:.4g}' for value in grid.spacing)} mm"
