@@ -40,15 +40,20 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: str | os.PathLike[str], *, last: str) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; on success its entries move into `path`.
+    """Yield a temporary folder beside `path`; on success it becomes `path`.
 
-    What else lies in `path` stays. The entry named `last` moves last: where it is, all is.
+    If there is a `path`, the entries move into it and what else lies there stays; the entry named
+    `last` moves last: where it is, all is.
     """
     target = Path(path)
     _make_folder(target.parent)
     temporary = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
     try:
         yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if not target.exists():
+            temporary.replace(target)
+            return
         _make_folder(target)
         (target / last).unlink(missing_ok=True)
         for entry in sorted(temporary.iterdir(), key=lambda entry: entry.name == last):

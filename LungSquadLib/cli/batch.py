@@ -42,9 +42,7 @@ def run(options: argparse.Namespace) -> int:
             options=how,
             progress=progress,
         )
-    print(
-        f"{summary.done} cases done, {summary.skipped} whole from before, {summary.failed} failed"
-    )
+    print(f"{summary.done} done, {summary.skipped} whole from before, {summary.failed} failed")
     print(f"{options.out}/index.html")
     if summary.failed:
         print(f"lungsquad: see {options.out}/errors.csv for what failed.", file=sys.stderr)

@@ -78,10 +78,18 @@ def run_all(
                 else:
                     suspects = list(running.values())
             except BaseException:  # interrupted: let nothing that waits begin
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in list((getattr(pool, "_processes", None) or {}).values()):
-                    process.terminate()
+                _end(pool)
                 raise
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Stop the processes at once; each has time to take away what it left unfinished."""
+    processes = list((getattr(pool, "_processes", None) or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(timeout=20)
 
 
 def _begin(initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

@@ -106,7 +106,7 @@ def _sources(case: dict[str, Any], planes: Sequence[Plane]) -> list[Any]:
 
 
 def _hide_identity(dataset: Any, patient: str) -> None:
-    dataset.PatientID = dataset.PatientName = patient
+    dataset.PatientID, dataset.PatientName = patient, f"{patient}^"
     for keyword in _IDENTITY:
         setattr(dataset, keyword, "")
     for keyword in _DROPPED:

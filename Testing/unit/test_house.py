@@ -1,0 +1,121 @@
+"""The house stands as it was drawn: imports point down, and heavy things stay where they belong."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import LungSquadLib
+
+ROOT = Path(LungSquadLib.__file__).parent
+# From the top floor down; a file imports from its own floor's package or from a lower one.
+FLOORS = (
+    "cli",
+    "mrml",
+    "worker",
+    "report",
+    "prediction",
+    "training",
+    "cohort",
+    "doctor",
+    "models",
+    "statistics",
+    "networks",
+    "imaging",
+    "files",
+    "progress",
+    "errors",
+)
+FILES = sorted(ROOT.rglob("*.py"))
+PACKAGES = [path for path in FILES if path.parent != ROOT or path.stem in FLOORS]
+
+
+def floor_of(path: Path) -> str:
+    return path.relative_to(ROOT).with_suffix("").parts[0]
+
+
+def imports(path: Path, *, at_file_scope: bool = False):
+    """Modules that a file imports, absolute, with its own package's as LungSquadLib.x."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if at_file_scope else ast.walk(tree)
+    package = ["LungSquadLib", *path.relative_to(ROOT).parent.parts]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield module
+            yield from (f"{module}.{name.name}" for name in node.names)
+
+
+@pytest.mark.parametrize("path", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(path):
+    own = FLOORS.index(floor_of(path))
+    for module in imports(path):
+        parts = module.split(".")
+        if parts[0] == "LungSquadLib" and len(parts) > 1 and parts[1] in FLOORS:
+            assert FLOORS.index(parts[1]) >= own, f"{module} is above"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_slicer_and_torch_stay_where_they_belong(path):
+    floor = floor_of(path)
+    everywhere = {module.split(".")[0] for module in imports(path)}
+    at_file_scope = {module.split(".")[0] for module in imports(path, at_file_scope=True)}
+    if floor != "mrml":
+        assert not everywhere & {"slicer", "qt", "ctk", "vtk"}
+    if floor not in ("networks", "training", "models", "prediction"):
+        assert "torch" not in at_file_scope
+    if floor == "imaging":
+        assert "torch" not in everywhere
+    if floor == "networks":
+        assert not everywhere & {"os", "pathlib", "io", "json", "safetensors"}
+    assert "pickle" not in everywhere
+
+
+def test_files_are_short_and_say_their_subject():
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 400, path
+        assert ast.get_docstring(ast.parse(text)), path
+
+
+def test_importing_the_package_pulls_nothing_heavy():
+    code = (
+        "import sys, LungSquadLib;"
+        "print([name for name in ('torch', 'numpy', 'SimpleITK') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there():
+    for name in LungSquadLib.__all__:
+        assert getattr(LungSquadLib, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        LungSquadLib.nonsense  # noqa: B018
+    assert set(LungSquadLib.__all__) <= set(dir(LungSquadLib))
+
+
+def test_crop_needs_neither_torch_nor_optional_packages(tmp_path):
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'highdicom', 'h5py', 'safetensors', 'zlib_ng', 'PIL'):\n"
+        "    sys.modules[name] = None\n"
+        "from Testing.samples import ball_images\n"
+        "import LungSquadLib as ls\n"
+        "print(ls.crop(*ball_images()).mask_voxels > 0)\n"
+    )
+    samples = tmp_path / "Testing"
+    samples.mkdir()
+    source = (Path(__file__).parents[1] / "samples.py").read_text(encoding="utf-8")
+    start, end = source.index("def ball_images"), source.index("def write_model")
+    head = "from __future__ import annotations\nimport numpy as np\nimport SimpleITK as sitk\n"
+    (samples / "samples.py").write_text(head + source[start:end], encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "True"
