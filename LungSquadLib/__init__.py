@@ -5,6 +5,7 @@
     ct = ls.open_ct("patient/CT")
     mask = ls.read_mask("patient/rtstruct.dcm", ct, roi="GTV-1")
     crop = ls.crop(ct, mask)
+    prediction = ls.predict(ct, mask, ls.read_model("demo-histology"))
 
 Names are imported when they are first used, so that importing the package is quick and never pulls
 torch. Research software, not a medical device.
@@ -26,6 +27,12 @@ _PLACES = {
     "Crop": "imaging.crop",
     "tumour_slices": "imaging.slices",
     "inspect": "imaging.inspect",
+    "read_model": "models.catalogue",
+    "predict": "prediction.predict",
+    "Prediction": "prediction.prediction",
+    "run_case": "report.case",
+    "CaseInput": "report.case",
+    "run_batch": "report.batch",
     "Phantom": "imaging.phantom.patient",
     "LungSquadError": "errors",
     "InputError": "errors",

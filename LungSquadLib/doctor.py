@@ -7,6 +7,8 @@ import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
 
+from .models.catalogue import VARIABLE, available
+
 # Package, what it is for, extra that brings it ("" for what is always needed).
 _PACKAGES = (
     ("numpy", "arrays", ""),
@@ -22,7 +24,7 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: `state` is ok or missing."""
+    """One thing looked at: `state` is ok, missing or broken."""
 
     name: str
     state: str
@@ -41,7 +43,7 @@ def examine() -> list[Finding]:
         Finding("Python", "missing" if old else "ok", version + " (3.10 is needed)" * old, True)
     ]
     findings += [_package(*row) for row in _PACKAGES]
-    return findings
+    return [*findings, _device(), *_models()]
 
 
 def _package(name: str, purpose: str, extra: str) -> Finding:
@@ -50,3 +52,32 @@ def _package(name: str, purpose: str, extra: str) -> Finding:
     except metadata.PackageNotFoundError:
         what = f"lungsquad[{extra}]" if extra else name
         return Finding(name, "missing", f"for {purpose}: pip install '{what}'", not extra)
+
+
+def _device() -> Finding:
+    """What `--device auto` would run networks on."""
+    try:
+        import torch
+    except ImportError:
+        return Finding("device", "missing", "networks cannot run without torch", False)
+    if torch.cuda.is_available():
+        return Finding("device", "ok", f"cuda, {torch.cuda.get_device_name()}", False)
+    if torch.backends.mps.is_available():
+        return Finding("device", "ok", "mps", False)
+    return Finding("device", "ok", f"cpu, {torch.get_num_threads()} threads", False)
+
+
+def _models() -> list[Finding]:
+    entries = available()
+    if not entries:
+        detail = f"no model is installed: name their folder in {VARIABLE}, or import one"
+        return [Finding("models", "missing", detail, False)]
+    return [
+        Finding(
+            f"model {entry.name}",
+            "broken" if entry.problem else "ok",
+            entry.problem or f"{entry.card.title if entry.card else ''} ({entry.source})",
+            False,
+        )
+        for entry in entries
+    ]

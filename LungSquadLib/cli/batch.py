@@ -24,14 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run all, tell; 1 where not one case could be done."""
     from ..errors import InputError
-    from ..models.bundle import read_bundle
-    from ..models.catalogue import find
+    from ..models.catalogue import read_model
     from ..report.batch import run_batch
     from ..report.case import Options
 
     if options.jobs < 1:
         raise InputError(f"--jobs must be 1 or more, not {options.jobs}.")
-    models = [read_bundle(find(name)) for name in options.model]
+    models = [read_model(name) for name in options.model]
     how = Options(options.device, options.seed, options.keep_identity)
     with bar() as progress:
         summary = run_batch(

@@ -27,14 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Do the whole job, tell."""
     from ..errors import InputError
-    from ..models.bundle import read_bundle
-    from ..models.catalogue import find
+    from ..models.catalogue import read_model
     from ..progress import Part
     from ..report.case import CaseInput, run_case
 
     if (options.ct is None) != (options.mask is None):
         raise InputError("Give --ct and --mask together, or neither.")
-    models = [read_bundle(find(name)) for name in MODELS]
+    models = [read_model(name) for name in MODELS]
     out = Path(options.out)
     with bar() as progress:
         if options.ct is not None:

@@ -126,11 +126,10 @@ def _train_demo(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from ..models.bundle import read_bundle
-    from ..models.catalogue import find
+    from ..models.catalogue import read_model
     from ..models.verify import verify
 
-    result = verify(read_bundle(find(options.model)), options.expected, tolerance=options.tolerance)
+    result = verify(read_model(options.model), options.expected, tolerance=options.tolerance)
     if options.json:
         print_json({"differences": result.differences, "tolerance": result.tolerance})
     else:

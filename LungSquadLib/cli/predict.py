@@ -44,11 +44,10 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Predict, write, tell."""
-    from ..models.bundle import read_bundle
-    from ..models.catalogue import find
+    from ..models.catalogue import read_model
     from ..report.case import CaseInput, Options, run_case
 
-    models = [read_bundle(find(name)) for name in options.model]
+    models = [read_model(name) for name in options.model]
     case = CaseInput(options.ct, options.mask, options.roi, options.label, options.series)
     how = Options(options.device, options.seed, options.keep_identity)
     with bar() as progress:

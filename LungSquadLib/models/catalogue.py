@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelError
-from .bundle import SUFFIX, read_card
+from .bundle import SUFFIX, Model, read_bundle, read_card
 from .card import Card
 from .fields import shown_path
 
@@ -100,6 +100,11 @@ def find(name_or_file: str | os.PathLike[str]) -> Path:
         f"There is no model named {shown_path(text)}: {there_are}. Give a name, a "
         f"'{SUFFIX}' file, or name the models' folder in {VARIABLE}."
     )
+
+
+def read_model(name_or_file: str | os.PathLike[str]) -> Model:
+    """The model of a name or file, read and checked; see `find` and `read_bundle`."""
+    return read_bundle(find(name_or_file))
 
 
 def _folders() -> Iterator[tuple[str, Path]]:

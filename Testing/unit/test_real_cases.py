@@ -11,6 +11,7 @@ from LungSquadLib.imaging.crop import crop, mask_box
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.masks import read_mask
 
+from ..samples import write_model
 from .test_crop import check
 
 # CT, mask, ROI; voxels and mL of the mask, its centre of mass (LPS mm), from the data's description
@@ -137,3 +138,18 @@ def test_inspect_tells_what_a_patient_folder_holds(shared_data, capsys):
     assert {roi["name"]: roi["voxels"] for roi in structures["rois"]}["Tumor_c40"] == 23_611
     assert main(["inspect", str(shared_data / "open/4dlung_113")]) == 0
     assert "Vertebra_c40" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["4dlung rtstruct", "lidc 314 seg", "lidc 1 rtstruct", "r01"])
+def test_every_real_case_is_predicted_and_reported(shared_data, tmp_path, name):
+    model = write_model(tmp_path / "sample.safetensors")
+    ct, mask, roi = CASES[name][0]
+    arguments = [str(shared_data / "open" / ct), str(shared_data / "open" / mask)]
+    arguments += ["--model", str(model.path), "-o", str(tmp_path / "out"), "--device", "cpu"]
+    assert main(["predict", *arguments, *(["--roi", roi] if roi else [])]) == 0
+    described = json.loads((tmp_path / "out/prediction.json").read_text())
+    assert described["crop"]["mask_voxels"] == CASES[name][1][0]
+    (prediction,) = described["predictions"]
+    assert sum(prediction["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    back = read_mask(tmp_path / "out/seg.dcm", open_ct(shared_data / "open" / ct))
+    assert np.count_nonzero(sitk.GetArrayViewFromImage(back.image)) == CASES[name][1][0]

@@ -1,0 +1,137 @@
+"""The command line as a whole: help, exit codes, and nothing but sentences."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from LungSquadLib import cli
+from LungSquadLib.cli import VERBS, main
+from LungSquadLib.cli.output import printable
+from LungSquadLib.progress import Part, Silent, TerminalBar, step
+
+
+def test_help_names_every_verb(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(verb in shown for verb in VERBS)
+    assert "not a medical device" in shown
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_and_refuses_nonsense(verb, capsys):
+    assert main([verb, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"usage: lungsquad {verb}")
+    assert main([verb, "--nonsense"]) == 2
+    assert capsys.readouterr().err.startswith("lungsquad")
+
+
+def test_wrong_usage_is_one_sentence(capsys):
+    for arguments in (
+        [],
+        ["nonsense"],
+        ["crop", "a"],
+        ["crop", "a", "b", "-o", "c", "--size", "x"],
+    ):
+        assert main(arguments) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "--help" in said
+
+
+def test_debug_shows_the_traceback_and_nothing_else_does(tmp_path, capsys):
+    arguments = ["inspect", str(tmp_path / "nowhere")]
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == (
+        f"lungsquad: There is no file or folder '{tmp_path / 'nowhere'}'.\n"
+    )
+    with pytest.raises(cli.LungSquadError):
+        main([*arguments, "--debug"])
+
+
+def test_a_fault_of_our_own_is_told_apart_from_bad_input(monkeypatch, capsys):
+    monkeypatch.setattr("LungSquadLib.doctor.examine", lambda: 1 / 0)
+    assert main(["doctor"]) == 70
+    assert "--debug" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_said_and_ends_with_130(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("LungSquadLib.doctor.examine", interrupted)
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr().err == "lungsquad: Cancelled.\n"
+
+
+def test_output_that_nobody_reads_to_the_end_is_no_error():
+    code = "import sys; from LungSquadLib.cli import main; sys.exit(main(['doctor']))"
+    run = subprocess.run(
+        f'{sys.executable} -c "{code}" | head -c 1', shell=True, capture_output=True, check=True
+    )
+    assert b"Traceback" not in run.stderr
+
+
+def test_module_and_script_are_the_same():
+    run = subprocess.run(
+        [sys.executable, "-m", "LungSquadLib", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.startswith("lungsquad ")
+
+
+def test_doctor_lists_what_there_is(capsys):
+    assert main(["doctor", "--json"]) == 0
+    found = {one["name"]: one["state"] for one in json.loads(capsys.readouterr().out)}
+    assert found["SimpleITK"] == "ok"
+    assert main(["doctor"]) == 0
+    assert "SimpleITK" in capsys.readouterr().out
+
+
+def test_text_from_files_cannot_drive_the_terminal():
+    assert printable("a\x1b[31mb\x07\u202ec\nd") == "a\ufffd[31mb\ufffd\ufffdc\nd"
+
+
+class Told:
+    cancelled = False
+
+    def __init__(self):
+        self.fractions = []
+
+    def report(self, fraction, message):
+        self.fractions.append(fraction)
+
+
+def test_parts_of_progress_fit_into_the_whole():
+    told = Told()
+    part = Part(Part(told, 0.5, 1.0), 0.0, 0.5)
+    for fraction in (0.0, 0.5, 1.0):
+        step(part, fraction, "")
+    assert told.fractions == [0.5, 0.625, 0.75]
+    assert not Silent().cancelled
+
+
+class Terminal:
+    def __init__(self):
+        self.text = ""
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+def test_the_bar_draws_on_one_line_and_goes_away():
+    terminal = Terminal()
+    bar = TerminalBar(terminal, width=4)
+    bar.report(0.5, "half")
+    assert terminal.text == "\r[##..]  50% half"
+    bar.close()
+    assert terminal.text.endswith("\r")
