@@ -101,7 +101,8 @@ def _crop(crop: dict[str, Any]) -> list[Goal]:
         ),
         Goal("crop", "peak memory", max(peaks), 250, "MB"),
         *([flat] if len(peaks) > 1 else []),
-        Goal("crop", "CT and mask in memory", crop["in_memory"]["medians"]["warm_s"], 0.03, "ms"),
+        # Of the processor, not of the clock: the crop is one thread, and others use the machine.
+        Goal("crop", "CPU with both in memory", crop["in_memory"]["medians"]["cpu_s"], 0.03, "ms"),
         Goal("crop", "HU from SimpleITK's crop", agreement["largest_hu"], LARGEST_HU, "HU"),
         Goal(
             "crop",
