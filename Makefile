@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 BENCH  := .venv-bench
+PEERS  := Testing/benchmarks
 
 .PHONY: demo test bench lint models clean
 
@@ -32,11 +33,11 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
 	touch $@
 
-$(BENCH)/.ready: pyproject.toml constraints.txt Testing/benchmarks/constraints.txt
+$(BENCH)/.ready: pyproject.toml $(PEERS)/requirements.txt $(PEERS)/constraints.txt
 	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --constraint constraints.txt setuptools
-	$(BENCH)/bin/python -m pip install --quiet --constraint Testing/benchmarks/constraints.txt \
-		--no-build-isolation --editable '.[all]' --requirement Testing/benchmarks/requirements.txt
+	$(BENCH)/bin/python -m pip install --quiet --constraint $(PEERS)/constraints.txt setuptools
+	$(BENCH)/bin/python -m pip install --quiet --constraint $(PEERS)/constraints.txt \
+		--no-build-isolation --editable '.[networks,fast]' --requirement $(PEERS)/requirements.txt
 	touch $@
 
 clean:

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..progress import Progress
 from .ct import CT, as_ct, content_hash
 from .flags import Flag
-from .geometry import Box, Grid, Index, Point
+from .geometry import Box, Grid, Index, Point, span
 from .masks import Mask, as_mask
 from .quality import crop_flags, mask_flags
 from .resample import axes_of, linear, nearest
@@ -170,8 +170,8 @@ def _outside_fraction(mask: np.ndarray, at: Box, box: Box, grid: Grid, spacing: 
         at.start, at.stop, box.start, box.stop, grid.spacing, strict=True
     ):
         place = np.arange(start, stop) * own / spacing
-        within.append((place >= first - 0.5) & (place < last - 0.5))
-    kept = np.count_nonzero(mask[np.ix_(*reversed(within))])
+        within.append(span((place >= first - 0.5) & (place < last - 0.5)))
+    kept = np.count_nonzero(mask[tuple(reversed(within))])
     return 1 - int(kept) / int(np.count_nonzero(mask))
 
 

@@ -60,12 +60,42 @@ WANTED = frozenset(
     value for name, value in globals().items() if name.isupper() and isinstance(value, int)
 )
 
+# PS3.5 section 7.1.2: with a length of 16 bits, and with one of 32.
+_SHORT_VRS = frozenset(
+    (
+        b"AE",
+        b"AS",
+        b"AT",
+        b"CS",
+        b"DA",
+        b"DS",
+        b"DT",
+        b"FD",
+        b"FL",
+        b"IS",
+        b"LO",
+        b"LT",
+        b"PN",
+        b"SH",
+        b"SL",
+        b"SS",
+        b"ST",
+        b"TM",
+        b"UI",
+        b"UL",
+        b"US",
+    )
+)
 _LONG_VRS = frozenset(
     (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 )
+# Each wanted tag by its four bytes in the file, read as one number: group first.
+_BY_KEY = {tag >> 16 | (tag & 0xFFFF) << 16: tag for tag in WANTED}
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _short_element = struct.Struct("<HH2sH").unpack_from
+_keyed_short_element = struct.Struct("<I2sH").unpack_from
+_keyed_long_element = struct.Struct("<II").unpack_from
 _long_element = struct.Struct("<HHI").unpack_from
 _uint32 = struct.Struct("<I").unpack_from
 _FIRST_READ, _LARGEST_READ = 8 << 10, 8 << 20
@@ -165,31 +195,33 @@ def _scan(path: str, buffer: bytes, length: int) -> Header:
     if syntax in (DEFLATED, EXPLICIT_BIG, ""):
         raise _Unusual
     explicit = syntax != IMPLICIT_LITTLE
-    while position < length:
+    while position < length:  # a hundred times a file, so every test here counts
         if explicit:
-            group, element, vr, size = _short_element(buffer, position)
+            key, vr, size = _keyed_short_element(buffer, position)
             position += 8
-            if vr in _LONG_VRS:
+            if vr not in _SHORT_VRS:
+                if vr not in _LONG_VRS:
+                    raise _Unusual
                 (size,) = _uint32(buffer, position)
                 position += 4
-            elif not vr.isupper():
-                raise _Unusual
         else:
-            group, element, size = _long_element(buffer, position)
+            key, size = _keyed_long_element(buffer, position)
             position += 8
-        tag = group << 16 | element
+        tag = _BY_KEY.get(key)
         if tag == PIXEL_DATA:
             return Header(path, elements, position, None if size == _UNDEFINED else size, length)
         if size == _UNDEFINED:
             position = _skip_sequence(buffer, position, explicit=explicit)
             continue
-        if position + size > length or group > 0x7FE0:
-            raise _Unusual
-        if tag in WANTED:
-            if position + size > len(buffer):
+        start, position = position, position + size
+        if tag is not None:
+            if len(buffer) < position <= length:
                 raise struct.error
-            elements[tag] = buffer[position : position + size]
-        position += size
+            elements[tag] = buffer[start:position]
+        elif key & 0xFFFF > 0x7FE0:
+            raise _Unusual
+    if position > length:
+        raise _Unusual
     return Header(path, elements, -1, 0, length)
 
 

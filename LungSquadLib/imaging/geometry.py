@@ -129,5 +129,11 @@ class Grid:
         return (int(first[0]), int(first[1]), int(first[2]))
 
 
+def span(marked: np.ndarray) -> slice:
+    """From the first to the last True of a line; empty where there is none."""
+    places = np.flatnonzero(marked)
+    return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)
+
+
 def _add(a: Index, b: Index) -> Index:
     return (a[0] + b[0], a[1] + b[1], a[2] + b[2])

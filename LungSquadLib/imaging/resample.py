@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .geometry import Box, Grid, Index
+from .geometry import Box, Grid, Index, span
 
 AIR = -1024  # HU outside the CT
 # Points this close to half-way between voxels, or to the border, count as there: spacings are
@@ -84,7 +84,7 @@ def linear(
     for dimension, axis in ((1, 1), (2, 0), (0, 2)):
         values = _interpolated(values, dimension, axes[axis], box.start[axis])
     out = np.full(shape, AIR, block.dtype)
-    inside = np.ix_(*(axis.inside for axis in reversed(axes)))
+    inside = tuple(span(axis.inside) for axis in reversed(axes))
     out[inside] = np.rint(values) if block.dtype.kind == "i" else values
     return out
 
@@ -96,9 +96,9 @@ def nearest(axes: tuple[Axis, Axis, Axis], mask: np.ndarray, at: Box) -> np.ndar
     for axis, start, stop in zip(axes, at.start, at.stop, strict=True):
         voxel = axis.nearest()
         hit = axis.inside & (voxel >= start) & (voxel < stop)
-        chosen.append(np.flatnonzero(hit))
+        chosen.append(span(hit))
         sources.append(voxel[hit] - start)
-    out[np.ix_(*reversed(chosen))] = mask[np.ix_(*reversed(sources))]
+    out[tuple(reversed(chosen))] = mask[np.ix_(*reversed(sources))]
     return out
 
 

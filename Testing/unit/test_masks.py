@@ -186,6 +186,12 @@ def test_empty_and_fractional_masks_are_refused(tumour, ct, tmp_path):
     assert "holds fractions" in refused(fractional, ct)
 
 
+def test_zeros_below_zero_are_no_label(tumour, ct, tmp_path):
+    negative = np.where(tumour, np.float32(1), np.float32(-0.0))
+    mask = read_mask(label_map(ct, negative, tmp_path / "n.nrrd"), ct)
+    assert sitk.GetArrayFromImage(mask.image).sum() == tumour.sum()
+
+
 @pytest.mark.parametrize("kind", ["seg", "rtstruct"])
 def test_another_frame_of_reference_is_refused(tumour, ct, series, tmp_path, kind):
     if kind == "seg":

@@ -1,0 +1,1 @@
+"""What LungSquad needs beside its peers: `python -m Testing.benchmarks -o bench`."""

@@ -1,0 +1,213 @@
+"""The networks, forward and in training, by torch and by two runtimes, on one thread."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from LungSquadLib.networks import build
+from LungSquadLib.networks.folding import folded
+from LungSquadLib.networks.parts import TrunkAndHead
+
+from .children import Timer
+from .network import CHANNELS_LAST, FOLDED
+
+EAGER, PLAIN = "torch, eager", "torch, plain"
+TRAINING_BATCH = 4
+_PEAK_SIDE, _PEAK_TRIES = 2048, 3
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What is timed; the probabilities it gives; the floating-point operations it computes."""
+
+    act: Callable[[], object]
+    probabilities: Callable[[], np.ndarray]
+    flop: int
+
+
+def measure(job: dict[str, Any]) -> dict[str, Any]:
+    """Rounds of one task; in each round the machine's peak, then every contender once.
+
+    Returns:
+        For each contender its seconds, what it computes in GFLOP, and how far its probabilities
+        are from the first contender's; the peaks in GFLOP/s; the nominal GFLOP of the task.
+    """
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    network = _with_statistics(build(job["network"], {}))
+    contenders = (_training if job["training"] else _inference)(job["network"], network)
+    answers = {name: one.probabilities() for name, one in contenders.items()}
+    truth = next(iter(answers.values()))
+    rows: dict[str, Any] = {
+        name: {
+            "cpu_s": [],
+            "wall_s": [],
+            "executed_gflop": one.flop / 1e9,
+            "apart": float(np.abs(answers[name] - truth).max()),
+        }
+        for name, one in contenders.items()
+    }
+    for one in contenders.values():  # what is made on first use
+        one.act()
+    peaks = []
+    for _ in range(job["rounds"]):
+        peaks.append(_peak_gflops())
+        for name, one in contenders.items():
+            with Timer() as timer:
+                one.act()
+            rows[name]["cpu_s"].append(timer.cpu)
+            rows[name]["wall_s"].append(timer.wall)
+    crops, passes = (TRAINING_BATCH, 3) if job["training"] else (1, 1)
+    nominal = crops * passes * _flop(lambda: network(_crops(network, 1)))
+    return {"rows": rows, "peak_gflops": peaks, "nominal_gflop": nominal / 1e9}
+
+
+def _with_statistics(network: TrunkAndHead) -> TrunkAndHead:
+    """Batch norms that do something, as in a network that was trained."""
+    with torch.no_grad():
+        for layer in network.modules():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                layer.running_mean.normal_(0, 0.1)
+                layer.running_var.uniform_(0.5, 1.5)
+                layer.weight.uniform_(0.5, 1.5)
+                layer.bias.normal_(0, 0.1)
+    return network.eval()
+
+
+def _crops(network: TrunkAndHead, count: int) -> torch.Tensor:
+    return torch.rand(count, 1, *(network.input_size,) * 3)
+
+
+def _inference(_name: str, network: TrunkAndHead) -> dict[str, Contender]:
+    """The forward pass of one crop."""
+    x = _crops(network, 1)
+    contenders = {}
+    for own, of, one in ((EAGER, "", network), (FOLDED, " of the folded network", folded(network))):
+        flop, graph = _flop(partial(one, x)), _onnx(one, x)
+        for name, act in (
+            (own, _forward(one, x)),
+            (f"ONNX Runtime{of}", _onnx_runtime(graph, x)),
+            (f"OpenVINO{of}", _openvino(graph, x)),
+        ):
+            contenders[name] = Contender(act, act, flop)
+    return contenders
+
+
+def _forward(network: nn.Module, x: torch.Tensor) -> Callable[[], np.ndarray]:
+    def act() -> np.ndarray:
+        with torch.inference_mode():
+            return network(x).softmax(1).numpy()
+
+    return act
+
+
+def _onnx(network: nn.Module, x: torch.Tensor) -> bytes:
+    class Probabilities(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.network(x).softmax(1)
+
+    logging.disable(logging.WARNING)
+    with warnings.catch_warnings(), io.BytesIO() as file:
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(Probabilities().eval(), (x,), dynamo=True, verbose=False)
+        program.save(file)
+        return file.getvalue()
+
+
+def _onnx_runtime(graph: bytes, x: torch.Tensor) -> Callable[[], np.ndarray]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    feed = {session.get_inputs()[0].name: x.numpy()}
+    return lambda: session.run(None, feed)[0]
+
+
+def _openvino(graph: bytes, x: torch.Tensor) -> Callable[[], np.ndarray]:
+    import openvino
+
+    core = openvino.Core()
+    # By itself it takes bfloat16 where the processor has it: other answers, and slower without AMX.
+    settings = {
+        "INFERENCE_NUM_THREADS": 1,
+        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    request = core.compile_model(core.read_model(graph), "CPU", settings).create_infer_request()
+    return lambda: request.infer([x.numpy()])[0]
+
+
+def _training(name: str, network: TrunkAndHead) -> dict[str, Contender]:
+    """One step of training as `training.classifier.train` takes it, in two layouts of memory."""
+    x = _crops(network, TRAINING_BATCH)
+    contenders = {}
+    for title, layout in (
+        (PLAIN, torch.contiguous_format),
+        (CHANNELS_LAST, torch.channels_last_3d),
+    ):
+        own = build(name, {})
+        own.load_state_dict(network.state_dict())
+        own.to(memory_format=layout).train()
+        laid = x.contiguous(memory_format=layout)
+        step = _step(own, laid)
+        contenders[title] = Contender(step, partial(_without_dropout, own, laid), _flop(step))
+        own.load_state_dict(network.state_dict())
+    return contenders
+
+
+def _step(network: TrunkAndHead, x: torch.Tensor) -> Callable[[], object]:
+    """Forward, backward, optimiser."""
+    labels = torch.arange(len(x)) % network.classes
+    optimiser = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=1e-3)
+
+    def act() -> None:
+        loss = nn.functional.cross_entropy(network(x), labels)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+
+    return act
+
+
+def _without_dropout(network: TrunkAndHead, x: torch.Tensor) -> np.ndarray:
+    """Probabilities in training mode but for the dropouts, whose draws depend on the layout."""
+    for layer in network.modules():
+        layer.train(not isinstance(layer, nn.Dropout))
+    with torch.no_grad():
+        probabilities = network(x).softmax(1).numpy()
+    network.train()
+    return probabilities
+
+
+def _flop(act: Callable[[], object]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        act()
+    return int(counter.get_total_flops())
+
+
+def _peak_gflops() -> float:
+    """The best of a few float32 matrix products, in GFLOP a CPU second."""
+    a, b = torch.rand(_PEAK_SIDE, _PEAK_SIDE), torch.rand(_PEAK_SIDE, _PEAK_SIDE)
+    best = 0.0
+    for _ in range(_PEAK_TRIES):
+        with Timer() as timer:
+            torch.mm(a, b)
+        best = max(best, 2 * _PEAK_SIDE**3 / timer.cpu / 1e9)
+    return best

@@ -1,0 +1,151 @@
+"""The benchmarks' arithmetic and tables, on recorded samples: nothing is timed here."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from Testing.benchmarks.goals import Goal, disagreements, goals_of
+from Testing.benchmarks.results import markdown, row, write
+
+
+def recorded():
+    """Results as a run leaves them, with round numbers."""
+
+    def crop(cpu, peak):
+        return row(warm_s=[cpu], cpu_s=[cpu, cpu, 9.0], cold_s=[4 * cpu], peak_mb=[peak])
+
+    def agreement(hu=1.0, voxels=0, shift=0.0):
+        return {"largest_hu": hu, "mask_voxels": voxels, "shift_mm": shift}
+
+    names = ("LungSquad", "SimpleITK, whole volume then crop", "torchio")
+    names = (*names, "MONAI (ITKReader, Spacingd)")
+    network = {
+        "title": "prognosis network",
+        "ours": "folded",
+        "goal": 0.88,
+        "note": "",
+        "nominal_gflop": 50.0,
+        "peak": row(gflops=[100.0]),
+        "rows": {
+            "folded": {
+                "executed_gflop": 45.0,
+                "apart": 1e-7,
+                **row(cpu_s=[0.5, 0.6, 0.7], nominal=[0.91, 0.9, 0.89]),
+            }
+        },
+    }
+    return {
+        "started": "2026-11-23 08:00 UTC",
+        "quick": False,
+        "machine": {
+            "processor": "A processor",
+            "cores": 2,
+            "memory_gb": 24.0,
+            "load": 0.5,
+            "system": "Linux",
+            "python": "3.11.7",
+            "packages": {"torch": "2.13.0"},
+        },
+        "crop": {
+            "slices": 300,
+            "rows": dict(
+                zip(names, map(crop, (0.1, 1.5, 4.0, 12.0), (140, 800, 1400, 4200)), strict=True)
+            ),
+            "agreement": {name: agreement() for name in names},
+            "in_memory": row(warm_s=[0.02], cpu_s=[0.02, 0.03, 0.5]),
+            "peak_by_slices": {"150": row(peak_mb=[140.0]), "600": row(peak_mb=[144.0])},
+        },
+        "network": {"prognosis": network},
+        "start": {
+            "rows": {
+                "lungsquad --help": row(seconds=[0.3, 0.1, 0.2]),
+                "import LungSquadLib": row(seconds=[0.04]),
+            },
+            "pulled": [],
+        },
+    }
+
+
+def goal(results, subject):
+    (found,) = [one for one in goals_of(results) if subject in one.subject]
+    return found
+
+
+def test_every_goal_is_reached_at_its_limit():
+    results = recorded()
+    assert [one.subject for one in goals_of(results) if not one.reached] == []
+    against = goal(results, "against MONAI")
+    assert (against.asked, against.measured) == ("at most 1/100", "1/120")
+
+
+@pytest.mark.parametrize(
+    ("subject", "spoil"),
+    [
+        ("against SimpleITK", lambda r: r["crop"]["rows"].update({"LungSquad": _slow(0.11)})),
+        ("peak memory", lambda r: _peaks(r, 251.0, 251.0)),
+        ("peak memory, most", lambda r: _peaks(r, 100.0, 120.0)),
+        ("in memory", lambda r: r["crop"].update(in_memory=row(warm_s=[0.01], cpu_s=[0.031]))),
+        ("prognosis", lambda r: _folded(r).update(row(cpu_s=[1.0], nominal=[0.87]))),
+        ("--help", lambda r: r["start"]["rows"].update({"lungsquad --help": row(seconds=[0.26])})),
+        ("pulls", lambda r: r["start"].update(pulled=["numpy"])),
+    ],
+)
+def test_a_goal_that_is_missed_is_called_so(subject, spoil):
+    results = recorded()
+    spoil(results)
+    missed = [one.subject for one in goals_of(results) if not one.reached]
+    assert any(subject in one for one in missed)
+    assert "**not reached**" in markdown(results)
+
+
+def test_what_is_no_number_reaches_nothing():
+    assert not Goal("crop", "", float("nan"), 250, "MB").reached
+    assert not Goal("crop", "", float("nan"), 15, "part").reached
+
+
+def test_contenders_that_disagree_are_named():
+    results = recorded()
+    assert disagreements(results) == []
+    results["crop"]["agreement"]["torchio"]["mask_voxels"] = 3
+    _folded(results)["apart"] = float("nan")
+    assert [sentence.split(":")[0] for sentence in disagreements(results)] == [
+        "torchio",
+        "prognosis network, folded",
+    ]
+
+
+def test_results_are_written_as_json_with_every_sample_and_as_tables(tmp_path: Path):
+    write(recorded(), tmp_path)
+    read = json.loads((tmp_path / "results.json").read_text())
+    assert read["crop"]["rows"]["LungSquad"] == {
+        "samples": {"warm_s": [0.1], "cpu_s": [0.1, 0.1, 9.0], "cold_s": [0.4], "peak_mb": [140]},
+        "medians": {"warm_s": 0.1, "cpu_s": 0.1, "cold_s": 0.4, "peak_mb": 140},
+    }
+    assert all(one["reached"] for one in read["goals"])
+    lines = (tmp_path / "results.md").read_text().splitlines()
+    assert "| torchio | 4 | 4 | 16.0 | 1400 | 40.0 x |" in lines
+    assert "| folded | 0.6 | 0.900 | 0.810 | 45.0 | 1.0e-07 |" in lines
+    assert "| `lungsquad --help` | 200 | 100 | 300 |" in lines
+    assert "| peak memory | at most 250 MB | 144 MB | reached |" in lines
+
+
+def test_a_table_that_was_not_measured_is_left_out():
+    results = recorded()
+    del results["crop"], results["network"]
+    assert {one.table for one in goals_of(results)} == {"start"}
+    assert "Crop" not in markdown(results)
+
+
+def _slow(cpu):
+    return row(warm_s=[cpu], cpu_s=[cpu], cold_s=[cpu], peak_mb=[1])
+
+
+def _peaks(results, *values):
+    results["crop"]["peak_by_slices"] = {
+        str(150 * n): row(peak_mb=[value]) for n, value in enumerate(values, 1)
+    }
+
+
+def _folded(results):
+    return results["network"]["prognosis"]["rows"]["folded"]
