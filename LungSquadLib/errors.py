@@ -47,6 +47,17 @@ class CancelledError(LungSquadError):
     exit_code = 130
 
 
+def one_line(text: object, *, most: int = 300) -> str:
+    """What a file says, fit for a sentence: it can neither move a cursor nor fill the screen."""
+    shown = str(text)
+    shown = shown if len(shown) <= most else shown[:most] + "..."
+    return shown if shown.isprintable() else "".join(map(_printable, shown))
+
+
+def _printable(char: str) -> str:
+    return char if char.isprintable() else "\N{REPLACEMENT CHARACTER}"
+
+
 @contextmanager
 def parsing(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
     """Turn whatever a parser of foreign files raises on a broken one into an `InputError`.
@@ -60,5 +71,5 @@ def parsing(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
         # Parsers raise OSError themselves; what comes from the system has a number.
         if own or (isinstance(error, OSError) and error.errno is not None):
             raise
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(" ".join(str(error).split()), most=200) or type(error).__name__
         raise InputError(f"'{os.fspath(path)}' is damaged or is not {kind} ({reason}).") from error

@@ -25,9 +25,12 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     _make_folder(target.parent)
-    handle, name = tempfile.mkstemp(
-        prefix=_PREFIX, suffix="".join(target.suffixes[-2:]), dir=target.parent
-    )
+    if target.exists() and not target.is_file():  # a folder, or a device: /dev/null, say
+        raise InputError(f"'{target}' is there and is no file, so it cannot be replaced.")
+    with _named(target):
+        handle, name = tempfile.mkstemp(
+            prefix=_PREFIX, suffix="".join(target.suffixes[-2:]), dir=target.parent
+        )
     os.close(handle)
     temporary = Path(name)
     try:
@@ -47,7 +50,8 @@ def whole_folder(path: str | os.PathLike[str], *, last: str) -> Iterator[Path]:
     """
     target = Path(path)
     _make_folder(target.parent)
-    temporary = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
+    with _named(target):
+        temporary = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
@@ -55,6 +59,10 @@ def whole_folder(path: str | os.PathLike[str], *, last: str) -> Iterator[Path]:
             temporary.replace(target)
             return
         _make_folder(target)
+        for entry in temporary.iterdir():
+            there = target / entry.name
+            if there.exists() and there.is_dir() != entry.is_dir():
+                raise InputError(f"'{there}' is in the way: it cannot be replaced. Move it away.")
         (target / last).unlink(missing_ok=True)
         for entry in sorted(temporary.iterdir(), key=lambda entry: entry.name == last):
             if entry.is_dir() and (target / entry.name).exists():
@@ -93,6 +101,15 @@ def _make_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"'{folder}' is a file, so nothing can be written into it.")
     folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _named(target: Path) -> Iterator[None]:
+    """Have the system's errors name what was asked for, not a temporary name beside it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 def _umask() -> int:

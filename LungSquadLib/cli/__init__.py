@@ -7,14 +7,15 @@ standard error. `--debug` shows the traceback.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from typing import NoReturn
 
-from ..errors import LungSquadError
+from ..errors import LungSquadError, one_line
 from .output import printable
+from .streams import accept_any_text, drop_output, flush_output, quiet_libraries
 
 VERBS = {
     "demo": "the whole job on a phantom patient, or on your own CT and mask",
@@ -33,20 +34,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    accept_any_text()
     try:
         options = _parser(given).parse_args(given)
-        _quieten()
-        return int(import_module(f".{options.verb}", __name__).run(options) or 0)
+        with nullcontext() if debug else quiet_libraries():
+            code = int(import_module(f".{options.verb}", __name__).run(options) or 0)
+        flush_output()
+        return code
     except SystemExit as end:  # argparse has said what is wrong, or shown its help
         return int(end.code or 0)
     except KeyboardInterrupt:
         return _refuse("Cancelled.", 130)
     except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return 0
     except Exception as error:
         if debug:
             raise
+        drop_output()
         return _refuse(*_sentence(error))
 
 
@@ -67,18 +72,9 @@ def _refuse(sentence: str, code: int) -> int:
     return code
 
 
-def _quieten() -> None:
-    """Silence the chatter of libraries: what matters is said in our own sentences."""
-    import logging
-    import warnings
-
-    warnings.simplefilter("ignore")
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {one_line(message, most=1000)} (see {self.prog} --help)\n")
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:

@@ -29,11 +29,12 @@ def run(options: argparse.Namespace) -> None:
     from ..imaging.crop import crop
     from ..imaging.ct import open_ct
     from ..imaging.masks import read_mask
-    from ..imaging.write import check_volume_name, write_volumes
+    from ..imaging.write import check_distinct, check_volume_name, write_volumes
 
     names = [name for name in (options.out, options.mask_out) if name]
     for name in names:
         check_volume_name(name)
+    check_distinct(names, [options.ct, options.mask])
     with bar() as progress:
         ct = open_ct(options.ct, series=options.series, progress=progress)
         mask = read_mask(options.mask, ct, roi=options.roi, label=options.label)

@@ -13,10 +13,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 
 _LARGEST = 64 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # by Windows
+_LABEL = re.compile(r"-?[0-9]{1,18}")
+_KNOWN = ("ct", "mask", "case", "patient_id", "roi", "label", "series")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Row]:
         OSError: the file cannot be read.
     """
     source = Path(path)
+    if source.exists() and not source.is_file():  # a folder, or a pipe that never ends
+        raise InputError(f"'{path}' is no file; a manifest is a CSV table.")
     if source.is_file() and source.stat().st_size > _LARGEST:
         raise InputError(f"'{path}' is larger than {_LARGEST >> 20} MB: it is no manifest.")
     try:
@@ -51,12 +56,17 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Row]:
             missing = [name for name in ("ct", "mask") if name not in columns]
             if missing:
                 raise InputError(_missing(path, missing, list(columns)))
+            twice = [name for name in _KNOWN if columns.count(name) > 1]
+            if twice:
+                raise InputError(f"'{path}' has the column '{twice[0]}' more than once.")
             rows = [_row(path, number, cells) for number, cells in enumerate(table, 1)]
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"'{path}' is not a CSV table in UTF-8 ({error}).") from error
     if not rows:
         raise InputError(f"'{path}' has no rows.")
-    twice = [name for name, count in Counter(row.case for row in rows).items() if count > 1]
+    # Folders on Windows and macOS do not tell "a" from "A".
+    counted = Counter(row.case.casefold() for row in rows)
+    twice = [row.case for row in rows if counted[row.case.casefold()] > 1]
     if twice:
         raise InputError(f"'{path}' has the case '{twice[0]}' more than once; names must differ.")
     return rows
@@ -69,15 +79,21 @@ def _row(path: str | os.PathLike[str], number: int, cells: dict[str, str]) -> Ro
     for name in ("ct", "mask"):
         if not values[name]:
             raise InputError(f"'{path}', row {number}: the cell '{name}' is empty.")
-    case = values.get("case") or f"case-{number:04d}"
-    if not _NAME.fullmatch(case):
+    if any("\0" in value for value in values.values()):
         raise InputError(
-            f"'{path}', row {number}: the case '{case}' cannot name a folder; use letters, digits, "
-            "'.', '_' and '-'."
+            f"'{path}', row {number}: it holds a NUL character; save it as UTF-8 text."
+        )
+    case = values.get("case") or f"case-{number:04d}"
+    if not _NAME.fullmatch(case) or case.endswith(".") or _RESERVED.match(case):
+        raise InputError(
+            f"'{path}', row {number}: the case '{one_line(case)}' cannot name a folder on every "
+            "system; use letters, digits, '.', '_' and '-'."
         )
     label = values.get("label") or None
-    if label is not None and not label.lstrip("-").isdecimal():
-        raise InputError(f"'{path}', row {number}: the label '{label}' is not a whole number.")
+    if label is not None and not _LABEL.fullmatch(label):
+        raise InputError(
+            f"'{path}', row {number}: the label '{one_line(label)}' is not a whole number."
+        )
     folder = Path(path).parent
     return Row(
         number,
@@ -93,5 +109,5 @@ def _row(path: str | os.PathLike[str], number: int, cells: dict[str, str]) -> Ro
 
 def _missing(path: str | os.PathLike[str], missing: list[str], columns: list[str]) -> str:
     named = " and ".join(f"'{name}'" for name in missing)
-    found = ", ".join(f"'{name}'" for name in columns[:20]) or "none"
+    found = one_line(", ".join(f"'{name}'" for name in columns[:20]) or "none")
     return f"'{path}' lacks the column {named}; it has {found}. Is the delimiter a comma?"

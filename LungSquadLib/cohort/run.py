@@ -15,6 +15,7 @@ from ..errors import LungSquadError
 
 Task = TypeVar("Task")
 
+_MOST_PROCESSES = 61  # more than these Windows cannot wait for
 DIED = (
     "The process that worked on it died: out of memory, or a crash in a decoder. "
     "Look at its files one by one."
@@ -57,7 +58,7 @@ def run_all(
         alone = bool(suspects)
         queue = suspects if alone else waiting
         with ProcessPoolExecutor(
-            1 if alone else jobs,
+            1 if alone else min(jobs, len(tasks), _MOST_PROCESSES),
             mp_context=get_context("spawn"),
             initializer=_begin,
             initargs=(initializer, arguments),

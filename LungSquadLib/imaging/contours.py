@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..errors import InputError
+
 # Outlines are often drawn from voxel centre to voxel centre and written as decimals: a point this
 # near to a centre, in pixels, is on it.
 _ON_CENTRE = 1e-3
+_MOST_CROSSINGS = 1 << 22  # memory is taken for each
 
 
 def fill_even_odd(
@@ -23,6 +26,9 @@ def fill_even_odd(
 
     Returns:
         x and y of the first pixel of a block of the slice, and the block (y, x) of bool.
+
+    Raises:
+        InputError: they cross rows or columns so often that they are no outlines.
     """
     polygons = [np.where(np.abs(p - p.round()) < _ON_CENTRE, p.round(), p) for p in polygons]
     start = np.concatenate(polygons)
@@ -45,6 +51,11 @@ def _crossings(edges: np.ndarray, y0: int, y1: int) -> tuple[np.ndarray, np.ndar
     low, high = np.sort(edges[:, [1, 3]], axis=1).T
     first = np.clip(np.ceil(low), y0, y1).astype(int)
     count = np.clip(np.ceil(high), y0, y1).astype(int) - first
+    if count.sum() > _MOST_CROSSINGS:
+        raise InputError(
+            f"The contours of a slice cross its rows or columns more than {_MOST_CROSSINGS:,} "
+            "times; no outline does. Draw them again."
+        )
     edge = np.repeat(edges, count, axis=0)
     y = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count - first, count)
     slope = (edge[:, 2] - edge[:, 0]) / (edge[:, 3] - edge[:, 1])

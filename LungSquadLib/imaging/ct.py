@@ -15,12 +15,15 @@ from ..errors import InputError
 from ..progress import Progress
 from . import dicom_header as tags
 from .dicom_pixels import FrameReader
-from .dicom_planes import Plane, planes_of
+from .dicom_planes import LARGEST_INTERCEPT, LARGEST_SLOPE, Plane, planes_of
 from .dicom_series import Series, choose_ct, find_series
 from .dicom_stack import stack
 from .flags import Flag
 from .geometry import Box, Grid
 from .volume_files import VolumeFile, is_volume_file, open_volume_file
+
+LARGEST_HU = 1e6  # the densest metal has not a tenth of it
+LARGEST_CT = 1 << 31  # voxels: 4 GB of HU
 
 
 class Voxels(Protocol):
@@ -63,8 +66,12 @@ class CT:
             InputError: voxels are damaged, or are not numbers.
         """
         array = self.voxels.read(box, progress)
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise InputError("The CT holds voxels that are not numbers (NaN or infinite).")
+        if array.dtype.kind == "f" and array.size:
+            low, high = float(array.min()), float(array.max())
+            if not (np.isfinite(low) and np.isfinite(high)):
+                raise InputError("The CT holds voxels that are not numbers (NaN or infinite).")
+            if max(-low, high) > LARGEST_HU:
+                raise InputError(f"The CT holds values from {low:.3g} to {high:.3g}: no HU.")
         return array
 
     def read(self, box: Box | None = None, progress: Progress | None = None) -> sitk.Image:
@@ -93,9 +100,16 @@ def open_ct(
         OSError: the file cannot be opened.
     """
     source = Path(path)
-    if source.is_file() and is_volume_file(source):
-        return _from_volume_file(open_volume_file(source))
-    return _from_dicom(source, series, progress)
+    volume = source.is_file() and is_volume_file(source)
+    ct = (
+        _from_volume_file(open_volume_file(source))
+        if volume
+        else _from_dicom(source, series, progress)
+    )
+    if ct.grid.box.voxels > LARGEST_CT:
+        listed = " x ".join(map(str, ct.grid.size))
+        raise InputError(f"'{path}' has {listed} voxels: more than any CT. Cut out a part of it.")
+    return ct
 
 
 def ct_of_series(series: Series) -> CT:
@@ -145,7 +159,10 @@ def _from_dicom(source: Path, series: str | None, progress: Progress | None) -> 
     ct = ct_of_series(choose_ct(found, series))
     if not found.unreadable:
         return ct
-    sentence = f"{len(found.unreadable)} files could not be read: {found.unreadable[0]}."
+    sentence = (
+        f"{len(found.unreadable)} files could not be read and were left out; `lungsquad inspect` "
+        "names them."
+    )
     return replace(ct, flags=(*ct.flags, Flag("unreadable_files", "warning", sentence)))
 
 
@@ -154,6 +171,11 @@ def _from_volume_file(file: VolumeFile) -> CT:
         raise InputError(
             f"'{file.path}' has {file.components} values a voxel; a CT has one. "
             "Is it a segmentation?"
+        )
+    if not (abs(file.slope) <= LARGEST_SLOPE and abs(file.intercept) <= LARGEST_INTERCEPT):
+        raise InputError(
+            f"'{file.path}' has the slope {file.slope:g} and the intercept {file.intercept:g}, "
+            "which give no HU."
         )
     return CT(file.grid, _FileVoxels(file))
 
@@ -199,10 +221,10 @@ def _as_hu(values: np.ndarray, slope: float, intercept: float, out: np.ndarray) 
     """HU into `out`: whole numbers are limited to what int16 holds, far beyond any HU."""
     if out.dtype.kind == "f":
         out[:] = values * slope + intercept
-    elif values.dtype.itemsize < 2 or (values.dtype == np.int16 and intercept == 0):
-        out[:] = values.astype(np.int16) + int(intercept)
+    elif values.dtype == np.int16 and intercept == 0:
+        out[:] = values
     else:
-        low, high = -32768 - int(intercept), 32767 - int(intercept)
-        np.add(
-            np.clip(values.astype(np.int64), low, high), int(intercept), out=out, casting="unsafe"
-        )
+        if values.dtype.kind == "u" and values.dtype.itemsize == 8:  # int64 does not hold them
+            values = np.minimum(values, np.uint64(1 << 62))
+        hu = values.astype(np.int64) + int(intercept)
+        np.clip(hu, -32768, 32767, out=out, casting="unsafe")

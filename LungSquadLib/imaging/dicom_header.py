@@ -12,7 +12,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import parsing
+from ..errors import InputError, one_line, parsing
+from . import inflate
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
@@ -99,6 +100,9 @@ _keyed_long_element = struct.Struct("<II").unpack_from
 _long_element = struct.Struct("<HHI").unpack_from
 _uint32 = struct.Struct("<I").unpack_from
 _FIRST_READ, _LARGEST_READ = 8 << 10, 8 << 20
+_LARGEST_META = 1 << 20
+_LARGEST_INFLATED = 1 << 29  # of deflated files, which pydicom inflates whole
+_LONGEST_TEXT = 1024
 
 
 class _Unusual(Exception):  # noqa: N818 - a signal to let pydicom have a go, never seen outside
@@ -121,19 +125,21 @@ class Header:
     file_size: int
 
     def text(self, tag: int) -> str:
-        """The value as text, without padding; empty where absent."""
-        return self.elements.get(tag, b"").decode("ascii", "replace").strip(" \0")
+        """The value as one line of text, without padding; empty where absent."""
+        text = self.elements.get(tag, b"").decode("ascii", "replace").strip(" \0")
+        return one_line(text, most=_LONGEST_TEXT)
 
     def decoded(self, tag: int) -> str:
-        """The value as text in the file's own character set, for people to read."""
+        """The value as one line in the file's own character set, for people to read."""
         from pydicom.charset import convert_encodings, decode_bytes
 
         try:
             encodings = convert_encodings(self.text(CHARACTER_SET).split("\\"))
-            text = decode_bytes(self.elements.get(tag, b""), encodings, set())
+            value = self.elements.get(tag, b"")[: 4 * _LONGEST_TEXT]
+            text = decode_bytes(value, encodings, set())
         except (LookupError, ValueError):
             text = self.text(tag)
-        return text.strip(" \0")
+        return one_line(text.strip(" \0"), most=_LONGEST_TEXT)
 
     def number(self, tag: int) -> int | None:
         """An unsigned short (VR US), None where absent or malformed."""
@@ -150,6 +156,12 @@ class Header:
             return tuple(float(part) for part in value.rstrip(b" \0").split(b"\\")) if value else ()
         except ValueError:
             return ()
+
+    @property
+    def frames(self) -> int:
+        """Number of Frames; 1 where absent or malformed."""
+        (first, *_) = self.decimals(NUMBER_OF_FRAMES) or (1.0,)
+        return int(first) if 1 <= first < 1 << 31 else 1
 
     @property
     def syntax(self) -> str:
@@ -311,4 +323,21 @@ def read_dataset(path: str | os.PathLike[str], **options: Any) -> Any:
     import pydicom
 
     with parsing(path, "a DICOM file"):
+        _check_inflated(path)
         return pydicom.dcmread(path, **options)
+
+
+def _check_inflated(path: str | os.PathLike[str]) -> None:
+    """Refuse a deflated file that would fill the memory, before it is inflated."""
+    from pydicom.filereader import read_file_meta_info
+
+    if read_file_meta_info(path).get("TransferSyntaxUID") != DEFLATED:
+        return
+    with open(path, "rb") as file:
+        position, _ = _scan_meta(file.read(_LARGEST_META))
+        file.seek(position)
+        if inflate.inflated_size(file, inflate.RAW, most=_LARGEST_INFLATED) > _LARGEST_INFLATED:
+            raise InputError(
+                f"'{os.fspath(path)}' inflates to more than {_LARGEST_INFLATED >> 20} MB; "
+                "no CT or mask does. Export it uncompressed if it is one."
+            )

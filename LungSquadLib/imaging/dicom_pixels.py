@@ -19,16 +19,18 @@ import SimpleITK as sitk
 
 from ..errors import InputError, parsing
 from ..progress import Progress, Silent, step
+from . import codestreams
 from . import dicom_header as tags
 from .dicom_planes import PixelFormat, Plane
 from .geometry import Box
 
 
 class FrameReader:
-    """Reads stored values and HU of planes; keeps the last compressed multi-frame file at hand."""
+    """Reads stored values and HU of planes; keeps the last file that must be read whole at hand."""
 
     def __init__(self) -> None:
         self._encapsulated: tuple[str, list[bytes]] = ("", [])
+        self._inflated: tuple[str, bytes] = ("", b"")
 
     def hu(self, planes: Sequence[Plane], box: Box, progress: Progress | None = None) -> np.ndarray:
         """HU of `box` (index order; z counts `planes`) as an array (z, y, x).
@@ -53,7 +55,7 @@ class FrameReader:
     def stored(self, plane: Plane, rows: slice = slice(None)) -> np.ndarray:
         """Stored values of some rows of a plane (PS3.5 section 8.1.1), all columns."""
         pixel_format = plane.format
-        array = self._decoded(plane)[rows] if pixel_format.compressed else _raw(plane, rows)
+        array = self._decoded(plane)[rows] if pixel_format.compressed else self._raw(plane, rows)
         unused = pixel_format.bits_allocated - pixel_format.bits_stored
         if unused == 0:
             return array
@@ -82,24 +84,33 @@ class FrameReader:
             )
         return _decode(streams[plane.frame], plane)
 
+    def _raw(self, plane: Plane, rows: slice) -> np.ndarray:
+        pixel_format, header = plane.format, plane.header
+        start, stop, _ = rows.indices(pixel_format.rows)
+        order = ">" if pixel_format.syntax == tags.EXPLICIT_BIG else "<"
+        kind = "i" if pixel_format.signed else "u"
+        width = pixel_format.bits_allocated // 8
+        offset = plane.frame * pixel_format.frame_bytes + start * pixel_format.columns * width
+        length = (stop - start) * pixel_format.columns * width
+        if header.pixel_offset < 0:
+            data = self._pixels_of_deflated(header.path)[offset : offset + length]
+        else:
+            with open(header.path, "rb", buffering=0) as file:
+                file.seek(header.pixel_offset + offset)
+                data = file.read(length) or b""
+        if len(data) < length:
+            raise InputError(
+                f"'{header.path}' is truncated: its pixel data end early; copy it again."
+            )
+        values = np.frombuffer(data, f"{order}{kind}{width}")
+        return values.reshape(stop - start, pixel_format.columns)
 
-def _raw(plane: Plane, rows: slice) -> np.ndarray:
-    pixel_format, header = plane.format, plane.header
-    start, stop, _ = rows.indices(pixel_format.rows)
-    order = ">" if pixel_format.syntax == tags.EXPLICIT_BIG else "<"
-    kind = "i" if pixel_format.signed else "u"
-    width = pixel_format.bits_allocated // 8
-    offset = plane.frame * pixel_format.frame_bytes + start * pixel_format.columns * width
-    length = (stop - start) * pixel_format.columns * width
-    if header.pixel_offset < 0:
-        data = bytes(tags.read_dataset(header.path).PixelData)[offset : offset + length]
-    else:
-        with open(header.path, "rb", buffering=0) as file:
-            file.seek(header.pixel_offset + offset)
-            data = file.read(length) or b""
-    if len(data) < length:
-        raise InputError(f"'{header.path}' is truncated: its pixel data end early; copy it again.")
-    return np.frombuffer(data, f"{order}{kind}{width}").reshape(stop - start, pixel_format.columns)
+    def _pixels_of_deflated(self, path: str) -> bytes:
+        if self._inflated[0] != path:
+            dataset = tags.read_dataset(path)
+            with parsing(path, "a DICOM file with pixel data"):
+                self._inflated = (path, bytes(dataset.PixelData))
+        return self._inflated[1]
 
 
 def _bit_streams(plane: Plane) -> list[bytes]:
@@ -109,7 +120,7 @@ def _bit_streams(plane: Plane) -> list[bytes]:
     with open(plane.header.path, "rb") as file:
         file.seek(plane.header.pixel_offset)
         data = file.read()
-    frames = max(int((plane.header.decimals(tags.NUMBER_OF_FRAMES) or (1,))[0]), 1)
+    frames = plane.header.frames
     if hasattr(encaps, "generate_frames"):
         return list(encaps.generate_frames(data, number_of_frames=frames))
     return list(encaps.generate_pixel_data_frame(data, frames))  # pydicom 2
@@ -117,6 +128,8 @@ def _bit_streams(plane: Plane) -> list[bytes]:
 
 def _decode(stream: bytes, plane: Plane) -> np.ndarray:
     pixel_format = plane.format
+    if pixel_format.syntax not in codestreams.KNOWN or not codestreams.fits(stream, pixel_format):
+        raise InputError(_cannot_decode(plane))
     handle, name = tempfile.mkstemp(suffix=".dcm", prefix="lungsquad-")
     try:
         with os.fdopen(handle, "wb") as file:

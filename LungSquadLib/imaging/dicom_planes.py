@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, parsing
+from ..errors import InputError, one_line, parsing
 from . import dicom_header as tags
 from .dicom_header import ENHANCED_CT, Header, read_dataset
-from .geometry import Point
+from .geometry import LARGEST_SIDE, LARGEST_SLICE, Point, plausible_place, plausible_steps
 
-LARGEST_SIDE = 16384  # more rows or columns than any CT has: a broken or hostile header
+LARGEST_SLOPE, LARGEST_INTERCEPT = 1e3, 1e6  # beyond those of any scanner
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,12 @@ def _plane_of_frame(
 def _pixel_format(header: Header) -> PixelFormat:
     rows, columns = header.number(tags.ROWS), header.number(tags.COLUMNS)
     allocated, stored = header.number(tags.BITS_ALLOCATED), header.number(tags.BITS_STORED)
-    if not rows or not columns or max(rows, columns) > LARGEST_SIDE:
+    if (
+        not rows
+        or not columns
+        or max(rows, columns) > LARGEST_SIDE
+        or (rows * columns > LARGEST_SLICE)
+    ):
         raise InputError(f"'{header.path}' says it has {rows} rows and {columns} columns.")
     if allocated not in (8, 16, 32) or not stored or stored > allocated:
         raise InputError(
@@ -200,7 +205,7 @@ def _pixel_format(header: Header) -> PixelFormat:
 
 
 def _check_length(header: Header, pixel_format: PixelFormat, frames: int) -> None:
-    if pixel_format.syntax == tags.DEFLATED:
+    if pixel_format.syntax == tags.DEFLATED and header.pixel_length is None:
         return
     if header.pixel_offset < 0:
         raise InputError(f"'{header.path}' has no pixel data; export the series again.")
@@ -215,7 +220,7 @@ def _check_length(header: Header, pixel_format: PixelFormat, frames: int) -> Non
 
 
 def _position(values: tuple[float, ...], header: Header) -> Point:
-    if len(values) != 3 or not all(map(math.isfinite, values)):
+    if len(values) != 3 or not plausible_place(values):
         raise InputError(
             f"'{header.path}' does not say where its slice lies "
             "(Image Position (Patient)); give the original CT series."
@@ -224,23 +229,29 @@ def _position(values: tuple[float, ...], header: Header) -> Point:
 
 
 def _orientation(values: tuple[float, ...], header: Header) -> tuple[float, ...]:
-    if len(values) == 6 and all(map(math.isfinite, values)):
-        row, column = values[:3], values[3:]
-        lengths = math.hypot(*row), math.hypot(*column)
-        dot = sum(a * b for a, b in zip(row, column, strict=True))
-        if all(abs(length - 1) < 1e-2 for length in lengths) and abs(dot) < 1e-2:
-            return values
+    if is_orientation(values):
+        return values
     raise InputError(
         f"'{header.path}' has no usable Image Orientation (Patient): two perpendicular unit "
-        f"vectors are needed, found {values or 'none'}."
+        f"vectors are needed, found {one_line(values or 'none', most=100)}."
     )
 
 
+def is_orientation(values: Sequence[float]) -> bool:
+    """Whether these are two perpendicular unit vectors, as far as decimals can say it."""
+    if len(values) != 6 or not all(map(math.isfinite, values)):
+        return False
+    row, column = values[:3], values[3:]
+    lengths = math.hypot(*row), math.hypot(*column)
+    dot = sum(a * b for a, b in zip(row, column, strict=True))
+    return all(abs(length - 1) < 1e-2 for length in lengths) and abs(dot) < 1e-2
+
+
 def _spacing(values: tuple[float, ...], header: Header) -> tuple[float, float]:
-    if len(values) != 2 or not all(math.isfinite(value) and value > 0 for value in values):
+    if len(values) != 2 or not plausible_steps(values):
         raise InputError(
             f"'{header.path}' has no usable Pixel Spacing: two lengths in mm above zero are "
-            f"needed, found {values or 'none'}."
+            f"needed, found {one_line(values or 'none', most=100)}."
         )
     return (values[0], values[1])
 
@@ -253,7 +264,7 @@ def _rescale(
             f"'{header.path}' has no rescale slope and intercept, so its values cannot be turned "
             "into HU; give the original CT series."
         )
-    if not (math.isfinite(slope[0]) and math.isfinite(intercept[0]) and slope[0] != 0):
+    if not (0 < abs(slope[0]) <= LARGEST_SLOPE and abs(intercept[0]) <= LARGEST_INTERCEPT):
         raise InputError(
             f"'{header.path}' has the rescale slope {slope[0]} and intercept {intercept[0]}, "
             "which give no HU."

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import InputError, parsing
+from ..errors import InputError, one_line, parsing
 from .dicom_header import Header, read_dataset, read_header
 from .dicom_pixels import FrameReader
-from .dicom_planes import LARGEST_SIDE, PixelFormat, Plane
-from .geometry import Grid
-from .label_maps import labelled_box
+from .dicom_planes import PixelFormat, Plane, is_orientation
+from .geometry import LARGEST_SIDE, LARGEST_SLICE, Grid, plausible_place, plausible_steps
+from .label_maps import LONGEST_NAME, labelled_box
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ def read_seg(path: str) -> Segmentation:
             )
         measures = _functional(groups[0], shared, "PixelMeasuresSequence")
         between = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness")
+        if int(dataset.Rows) * int(dataset.Columns) > LARGEST_SLICE:
+            raise InputError(f"'{path}' has frames larger than any CT slice.")
         pixel_format = PixelFormat(
             _side(dataset.Rows, path),
             _side(dataset.Columns, path),
@@ -73,7 +75,10 @@ def read_seg(path: str) -> Segmentation:
             header,
             str(dataset.SegmentationType),
             tuple(
-                DicomSegment(int(item.SegmentNumber), str(item.get("SegmentLabel", "")))
+                DicomSegment(
+                    int(item.SegmentNumber),
+                    one_line(item.get("SegmentLabel", ""), most=LONGEST_NAME),
+                )
                 for item in dataset.SegmentSequence
                 if int(item.SegmentNumber) > 0  # 0 is a label map's background
             ),
@@ -87,7 +92,7 @@ def read_seg(path: str) -> Segmentation:
                 for series in dataset.get("ReferencedSeriesSequence") or []
             ),
             int(dataset.get("MaximumFractionalValue") or 1),
-            float(between) if between else None,
+            _step(between, path),
         )
 
 
@@ -180,10 +185,12 @@ def _bits(header: Header, plane: Plane) -> np.ndarray:
     pixels = plane.format.rows * plane.format.columns
     start = plane.frame * pixels
     length = (start + pixels + 7) // 8 - start // 8
+    if plane.format.compressed or header.pixel_offset < 0:
+        raise InputError(f"'{header.path}' holds compressed bits, or none; save it uncompressed.")
     with open(header.path, "rb") as file:
         file.seek(header.pixel_offset + start // 8)
         data = file.read(length)
-    if len(data) < length or plane.format.compressed or header.pixel_offset < 0:
+    if len(data) < length:
         raise InputError(f"'{header.path}' is truncated: its frames end early; copy it again.")
     bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
     mask = bits[start % 8 : start % 8 + pixels]
@@ -197,7 +204,8 @@ def _frame(
     orientation = _functional(group, shared, "PlaneOrientationSequence").ImageOrientationPatient
     spacing = _functional(group, shared, "PixelMeasuresSequence").PixelSpacing
     numbers = [float(value) for value in (*position, *orientation, *spacing)]
-    if len(numbers) != 11 or not np.isfinite(numbers).all() or min(numbers[9:]) <= 0:
+    placed = plausible_place(numbers[:3]) and plausible_steps(numbers[9:])
+    if len(numbers) != 11 or not placed or not is_orientation(numbers[3:9]):
         raise InputError(f"'{header.path}' does not say where its frame {number + 1} lies.")
     owner = group.get("SegmentIdentificationSequence") or shared.get(
         "SegmentIdentificationSequence"
@@ -217,6 +225,14 @@ def _frame(
 
 def _functional(group: Any, shared: Any, name: str) -> Any:
     return (group.get(name) or shared.get(name))[0]
+
+
+def _step(between: Any, path: str) -> float | None:
+    if not between:
+        return None
+    if not plausible_steps([abs(float(between))]):
+        raise InputError(f"'{path}' says that its frames are {float(between):g} mm apart.")
+    return abs(float(between))
 
 
 def _side(value: Any, path: str) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 from ..progress import Progress, Silent, step
 from . import dicom_header as tags
 from .dicom_header import CT_IMAGE, DICOMDIR, ENHANCED_CT, Header, read_header
@@ -38,9 +38,7 @@ class Series:
     @property
     def frames(self) -> int:
         """CT slices, over all files."""
-        return sum(
-            max(int((h.decimals(tags.NUMBER_OF_FRAMES) or (1,))[0]), 1) for h in self.ct_images
-        )
+        return sum(header.frames for header in self.ct_images)
 
     def summary(self) -> str:
         """One line for a person who has to choose."""
@@ -84,12 +82,14 @@ def find_series(path: str | os.PathLike[str], progress: Progress | None = None) 
         try:
             header = read_header(name)
         except (OSError, InputError) as error:
-            found.unreadable.append(f"{Path(name).name}: {getattr(error, 'strerror', '') or error}")
+            reason = getattr(error, "strerror", "") or error
+            found.unreadable.append(one_line(f"{Path(name).name}: {reason}"))
             continue
         if header is None or header.text(tags.MEDIA_SOP_CLASS) == DICOMDIR:
             found.other_files += 1
         elif tags.SERIES_UID not in header.elements:
-            found.unreadable.append(f"{Path(name).name}: it belongs to no series; is it cut short?")
+            reason = "it belongs to no series; is it cut short?"
+            found.unreadable.append(one_line(f"{Path(name).name}: {reason}"))
         else:
             by_uid.setdefault(header.text(tags.SERIES_UID), []).append(header)
     found.series = [Series(uid, tuple(headers)) for uid, headers in sorted(by_uid.items())]
@@ -126,7 +126,7 @@ def _files(found: Found) -> Iterator[str]:
         return
 
     def remember(error: OSError) -> None:
-        found.unreadable.append(f"{error.filename}: {error.strerror}")
+        found.unreadable.append(one_line(f"{Path(error.filename).name}: {error.strerror}"))
 
     for folder, subfolders, names in os.walk(found.path, onerror=remember):
         subfolders.sort()

@@ -13,7 +13,7 @@ from ..errors import InputError
 from . import dicom_header as tags
 from .dicom_planes import Plane
 from .flags import Flag
-from .geometry import Grid
+from .geometry import Grid, plausible_steps
 
 # A slice may lie this part of the spacing off the even grid: positions are written in decimals.
 UNEVEN_TOLERANCE = 0.1
@@ -56,6 +56,8 @@ def stack(planes: Sequence[Plane], same_pixels: Callable[[Plane, Plane], bool]) 
             f"The series has {len(keep)} slice ('{first.name}'); a volume needs at least two."
         )
     spacing, flags = _even_spacing(along[keep])
+    if not plausible_steps([spacing]):
+        raise InputError(f"The slices are {spacing:g} mm apart; no CT is like that.")
     _check_tilt(points[keep], normal, first)
     if dropped:
         flags.append(

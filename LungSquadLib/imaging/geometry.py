@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -11,6 +12,12 @@ import SimpleITK as sitk
 
 Index: TypeAlias = tuple[int, int, int]
 Point: TypeAlias = tuple[float, float, float]
+
+# Beyond these lies no patient, and not far beyond them arithmetic ends.
+SMALLEST_STEP_MM, LARGEST_STEP_MM = 1e-3, 1e3
+FARTHEST_MM = 1e6
+LARGEST_SIDE = 16384  # voxels: more than any CT has
+LARGEST_SLICE = 1 << 26  # voxels
 
 # Two grids are one when no voxel centre is further off than this, in voxels.
 SAME_GRID_TOLERANCE = 0.01
@@ -133,6 +140,16 @@ def span(marked: np.ndarray) -> slice:
     """From the first to the last True of a line; empty where there is none."""
     places = np.flatnonzero(marked)
     return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)
+
+
+def plausible_steps(steps: Iterable[float]) -> bool:
+    """Whether these can be millimetres between voxels."""
+    return all(SMALLEST_STEP_MM <= step <= LARGEST_STEP_MM for step in steps)
+
+
+def plausible_place(values: Iterable[float]) -> bool:
+    """Whether these can be millimetres in a patient's coordinates."""
+    return all(abs(value) <= FARTHEST_MM for value in values)
 
 
 def _add(a: Index, b: Index) -> Index:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import InputError
 
-GZIP, ZLIB = 31, 15  # zlib's wbits for the two containers
+GZIP, ZLIB, RAW = 31, 15, -15  # zlib's wbits for the containers
 MOST_GROWTH = 1040  # no deflate stream grows by more than this factor
 
 
@@ -46,6 +46,22 @@ class Inflater:
             parts.append(data)
             missing -= len(data)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def inflated_size(file: BufferedReader, wbits: int, *, most: int) -> int:
+    """Bytes of the stream that begins where `file` is, counted in constant memory up to `most`.
+
+    Damage ends the count: what reads the stream in earnest will meet it and say so.
+    """
+    module = _fastest_zlib()
+    inflate, size, given = module.decompressobj(wbits), 0, file.read(1 << 16)
+    try:
+        while given and size <= most and not inflate.eof:
+            size += len(inflate.decompress(given, 1 << 20))
+            given = inflate.unconsumed_tail or file.read(1 << 16)
+    except module.error:
+        pass
+    return size
 
 
 def _fastest_zlib() -> Any:

@@ -10,9 +10,12 @@ from typing import TypeAlias
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import InputError
+from ..errors import InputError, one_line, parsing
 from .geometry import Box, span
 from .volume_files import VolumeFile
+
+LONGEST_NAME = 200  # of an ROI or segment; a DICOM name has at most 64 characters
+LARGEST_MASK = 1 << 29  # voxels of the box round it
 
 # Slices that are not all zero, each with its number.
 Planes: TypeAlias = Callable[[], Iterable[tuple[int, np.ndarray]]]
@@ -45,9 +48,11 @@ def labelled_box(planes: Planes, label: int | None, name: str) -> tuple[Box, np.
     for number, whole in planes():
         rows = span(np.any(whole, axis=1))  # the others are not looked at again
         plane = whole[rows]
-        _check_whole_numbers(plane, name)
-        if wanted is None and plane.size:
-            wanted = int(plane.flat[np.flatnonzero(plane)[0]])
+        if wanted is None:
+            marked = np.flatnonzero(plane)
+            if not len(marked):  # -0.0 is no mark
+                continue
+            wanted = int(plane.flat[marked[0]])
         selected = plane == wanted
         if label is None and np.count_nonzero(selected) != np.count_nonzero(plane):
             raise InputError(_which_label(planes, name))
@@ -56,28 +61,31 @@ def labelled_box(planes: Planes, label: int | None, name: str) -> tuple[Box, np.
             blocks.append((number, rows.start + y.start, x.start, selected[y, x].copy()))
     if not blocks:
         raise InputError(_which_label(planes, name, label))
-    return _assembled(blocks)
+    return _assembled(blocks, name)
 
 
 def file_planes(file: VolumeFile, layer: int = 0) -> Planes:
-    """The slices of a volume file's layer that are not all zero."""
+    """The slices of a volume file's layer that are not all zero; `InputError` for fractions."""
 
     def planes() -> Iterator[tuple[int, np.ndarray]]:
         nothing = bytes(file.slice_bytes)
         for number, data in enumerate(file.slices()):
             if data != nothing:
                 array = file.array(data)
-                yield number, array if array.ndim == 2 else array[..., layer]
+                plane = array if array.ndim == 2 else array[..., layer]
+                _check_whole_numbers(plane, file.path)
+                yield number, plane
 
     return planes
 
 
 def image_planes(image: sitk.Image) -> Planes:
-    """The slices of an image in memory that are not all zero."""
+    """The slices of an image in memory that are not all zero; `InputError` for fractions."""
 
     def planes() -> Iterator[tuple[int, np.ndarray]]:
         for number, plane in enumerate(sitk.GetArrayViewFromImage(image)):
             if plane.max() or plane.min():  # three times faster than any()
+                _check_whole_numbers(plane, "mask")
                 yield number, plane
 
     return planes
@@ -105,14 +113,11 @@ def segments_of(file: VolumeFile) -> list[Segment]:
     ):
         key = f"Segment{len(segments)}_"
         identifier = file.fields.get(key + "ID", "")
-        segments.append(
-            Segment(
-                file.fields.get(key + "Name", identifier),
-                identifier,
-                int(file.fields.get(key + "Layer", min(len(segments), file.components - 1))),
-                int(file.fields.get(key + "LabelValue", "1")),
-            )
-        )
+        layer = file.fields.get(key + "Layer", str(min(len(segments), file.components - 1)))
+        label = file.fields.get(key + "LabelValue", "1")
+        name = one_line(file.fields.get(key + "Name", identifier), most=LONGEST_NAME)
+        with parsing(file.path, "a segmentation of Slicer"):
+            segments.append(Segment(name, identifier, int(layer), int(label)))
     for segment in segments:
         if not 0 <= segment.layer < file.components:
             raise InputError(
@@ -122,16 +127,20 @@ def segments_of(file: VolumeFile) -> list[Segment]:
     return segments
 
 
-def _assembled(blocks: list[tuple[int, int, int, np.ndarray]]) -> tuple[Box, np.ndarray]:
+def _assembled(blocks: list[tuple[int, int, int, np.ndarray]], name: str) -> tuple[Box, np.ndarray]:
     z0, z1 = blocks[0][0], blocks[-1][0] + 1
     y0, x0 = min(block[1] for block in blocks), min(block[2] for block in blocks)
     y1 = max(y + block.shape[0] for _, y, _, block in blocks)
     x1 = max(x + block.shape[1] for _, _, x, block in blocks)
+    box = Box((x0, y0, z0), (x1, y1, z1))
+    if box.voxels > LARGEST_MASK:
+        listed = " x ".join(map(str, box.size))
+        raise InputError(f"The mask '{name}' extends over {listed} voxels: more than any tumour.")
     array = np.zeros((z1 - z0, y1 - y0, x1 - x0), np.uint8)
     for z, y, x, block in blocks:
         rows, columns = block.shape
         array[z - z0, y - y0 : y - y0 + rows, x - x0 : x - x0 + columns] = block
-    return Box((x0, y0, z0), (x1, y1, z1)), array
+    return box, array
 
 
 def _check_whole_numbers(plane: np.ndarray, name: str) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, parsing
+from ..errors import InputError, one_line, parsing
 from .contours import fill_even_odd
 from .dicom_header import read_dataset
 from .flags import Flag
-from .geometry import Box, Grid
+from .geometry import FARTHEST_MM, Box, Grid
+from .label_maps import LONGEST_NAME
 
 _CONTOUR_DATA = 0x30060050
 # Points of one contour may leave its plane by this part of the slice spacing.
@@ -54,9 +55,9 @@ def read_rtstruct(path: str) -> tuple[list[Contours], set[str]]:
                 if kind in ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR"):
                     closed.append(_points(contour, path))
                 else:
-                    others.add(kind)
+                    others.add(one_line(kind, most=40))
             frame = str(roi.get("ReferencedFrameOfReferenceUID", ""))
-            name = str(roi.get("ROIName", ""))
+            name = one_line(roi.get("ROIName", ""), most=LONGEST_NAME)
             rois.append(Contours(number, name, frame, tuple(closed), tuple(sorted(others))))
         return rois, _referenced_series(dataset)
 
@@ -101,8 +102,11 @@ def _points(contour: Any, path: str) -> np.ndarray:
         values = np.array(raw.rstrip(b" \0").split(b"\\"), np.float64)
     else:
         values = np.array([float(value) for value in raw], np.float64)
-    if len(values) % 3 or not np.isfinite(values).all():
-        raise InputError(f"'{path}' has a contour whose points are not triples of numbers.")
+    if len(values) % 3 or not (np.abs(values) <= FARTHEST_MM).all():  # NaN is not either
+        raise InputError(
+            f"'{path}' has a contour whose points are not triples of numbers within "
+            f"{FARTHEST_MM:g} mm."
+        )
     return values.reshape(-1, 3)
 
 

@@ -1,7 +1,7 @@
 """Volume files (NRRD, NIfTI, MHA): where their voxels are, and reading only those one needs.
 
-SimpleITK reads the geometry. The voxels are read here, slice by slice, because SimpleITK reads
-whole volumes and a crop needs a hundredth of one. Files that keep their voxels in a second file
+The voxels are read here, slice by slice, because SimpleITK reads whole volumes and a crop needs a
+hundredth of one. Files that keep their voxels in a second file
 (.nhdr, .mhd, .hdr/.img) are refused: a path that comes from a file is not followed.
 """
 
@@ -18,12 +18,15 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import InputError, parsing
-from .geometry import Grid
+from ..errors import InputError, one_line, parsing
+from .geometry import Grid, plausible_steps
 from .inflate import GZIP, MOST_GROWTH, ZLIB, Inflater
+from .volume_grids import checked_grid, metaimage_grid, nrrd_grid
 
 FORMATS = "a DICOM folder, .nrrd, .nii, .nii.gz or .mha"
 _LARGEST_HEADER = 16 << 20
+_LARGEST_SLICE = 1 << 28  # bytes: slices are held in memory one at a time
+_MOST_VALUES = 1 << 32
 _NIFTI_BYTES = 352
 
 
@@ -106,8 +109,12 @@ def open_volume_file(path: str | os.PathLike[str]) -> VolumeFile:
             layout["components"] * layout["dtype"].itemsize
         )
         _check_length(name, layout, expected)
-        grid = _grid(name, kind, layout.pop("size"))
-        return VolumeFile(name, grid, **layout)
+        size, header = layout.pop("size"), layout.pop("header", {})
+        if kind == "NIfTI":
+            return VolumeFile(name, _nifti_grid(name, size), **layout)
+        if kind == "NRRD":
+            return VolumeFile(name, nrrd_grid(name, header, size), **layout, fields=header)
+        return VolumeFile(name, metaimage_grid(name, header, size), **layout)
 
 
 def _kind(path: str | os.PathLike[str]) -> str | None:
@@ -133,14 +140,17 @@ def _read_nrrd(path: str) -> dict[str, Any]:
                 continue
             separator = ":=" if ":=" in line else ":"
             key, _, value = line.partition(separator)
-            fields[key.strip()] = value.strip()
+            key = key.strip() if separator == ":=" else key.strip().lower()
+            fields[key] = value.strip()
         offset = file.tell()
     for name in ("data file", "datafile", "line skip", "lineskip", "byte skip", "byteskip"):
         if fields.get(name, "0") != "0":
             _refuse_second_file(path)
     sizes = [int(part) for part in fields["sizes"].split()]
-    kinds = fields.get("kinds", "").split()
+    kinds = fields.get("kinds", "").lower().split()
     components = 1
+    if int(fields["dimension"]) != len(sizes) or any("color" in kind for kind in kinds[-3:]):
+        raise InputError(f"'{path}' contradicts itself about its dimension; save it again.")
     if len(sizes) == 4:
         spatial = kinds[1:] == ["domain"] * 3 or kinds[1:] == ["space"] * 3
         if not spatial or fields.get("space directions", "none").split()[0] != "none":
@@ -148,7 +158,9 @@ def _read_nrrd(path: str) -> dict[str, Any]:
         components = sizes.pop(0)
     encoding = fields["encoding"].lower()
     if encoding not in ("raw", "gzip", "gz"):
-        raise InputError(f"'{path}' is encoded as {encoding}; save it as gzip or raw.")
+        raise InputError(
+            f"'{path}' is encoded as {one_line(encoding, most=40)}; save it as gzip or raw."
+        )
     order = {"big": ">", "little": "<"}[fields.get("endian", "little").lower()]
     return {
         "size": sizes,
@@ -156,7 +168,7 @@ def _read_nrrd(path: str) -> dict[str, Any]:
         "components": components,
         "offset": offset,
         "compression": None if encoding == "raw" else GZIP,
-        "fields": fields,
+        "header": fields,
     }
 
 
@@ -169,17 +181,18 @@ def _read_metaimage(path: str) -> dict[str, Any]:
         offset = file.tell()
     if fields.get("ElementDataFile", "").upper() != "LOCAL":
         _refuse_second_file(path)
-    if fields.get("BinaryData", "True") != "True" or fields.get("HeaderSize", "0") != "0":
+    if not _true(fields, "BinaryData", "True") or fields.get("HeaderSize", "0") != "0":
         raise InputError(f"'{path}' is a MetaImage of an old kind; save it again as .mha.")
     spacing = fields.get("ElementSpacing") or fields.get("ElementSize") or ""
     _check_spacing(path, [float(part) for part in spacing.split()])
-    big = "True" in (fields.get("BinaryDataByteOrderMSB"), fields.get("ElementByteOrderMSB"))
+    big = _true(fields, "BinaryDataByteOrderMSB") or _true(fields, "ElementByteOrderMSB")
     return {
         "size": [int(part) for part in fields["DimSize"].split()],
         "dtype": np.dtype((">" if big else "<") + _METAIMAGE_TYPES[fields["ElementType"]]),
         "components": int(fields.get("ElementNumberOfChannels", "1")),
         "offset": offset,
-        "compression": ZLIB if fields.get("CompressedData") == "True" else None,
+        "compression": ZLIB if _true(fields, "CompressedData") else None,
+        "header": fields,
     }
 
 
@@ -281,6 +294,11 @@ def _header_lines(file: BufferedReader, path: str, last: str | None = None) -> I
     raise InputError(f"'{path}' has a header without an end; the file is damaged.")
 
 
+def _true(fields: dict[str, str], name: str, default: str = "False") -> bool:
+    """A MetaImage flag: True, T or 1."""
+    return fields.get(name, default)[:1] in ("T", "t", "1")
+
+
 def _refuse_second_file(path: str) -> None:
     raise InputError(
         f"'{path}' keeps its voxels in another file, which is not followed; "
@@ -289,16 +307,17 @@ def _refuse_second_file(path: str) -> None:
 
 
 def _check_spacing(path: str, spacing: list[float]) -> None:
-    if spacing and not all(np.isfinite(value) and value > 0 for value in spacing):
-        listed = " x ".join(f"{value:g}" for value in spacing)
+    if spacing and not plausible_steps(spacing):
+        listed = one_line(" x ".join(f"{value:g}" for value in spacing), most=100)
         raise InputError(f"'{path}' has voxels of {listed} mm; sizes above zero are needed.")
 
 
 def _check_length(path: str, layout: dict[str, Any], expected: int) -> None:
     """Refuse voxels that cannot be in the file before any memory is taken for them."""
     size, length = layout["size"], Path(path).stat().st_size
-    if len(size) != 3 or min(size) < 1 or not 1 <= layout["components"] <= 4096:
-        listed = " x ".join(str(extent) for extent in size)
+    components = layout["components"]
+    listed = one_line(" x ".join(str(extent) for extent in size), most=100)
+    if len(size) != 3 or min(size) < 1 or not 1 <= components <= 4096:
         raise InputError(f"'{path}' says it has {listed} voxels; a 3D volume is needed.")
     available = length - layout["offset"]
     if layout["compression"] is not None:
@@ -308,28 +327,21 @@ def _check_length(path: str, layout: dict[str, Any], expected: int) -> None:
             f"'{path}' is truncated or its header is damaged: it says that {expected} bytes of "
             f"voxels follow, and there can be at most {max(available, 0)}."
         )
+    values = size[0] * size[1] * components
+    if values * layout["dtype"].itemsize > _LARGEST_SLICE or values * size[2] > _MOST_VALUES:
+        raise InputError(f"'{path}' says it has {listed} voxels: it is larger than any CT or mask.")
 
 
-def _grid(path: str, kind: str, size: list[int]) -> Grid:
+def _nifti_grid(path: str, size: list[int]) -> Grid:
+    """The grid of a NIfTI file, by ITK: a binary header of fixed length, unlike the others."""
     reader = sitk.ImageFileReader()
-    reader.SetImageIO({"NRRD": "NrrdImageIO", "NIfTI": "NiftiImageIO"}.get(kind, "MetaImageIO"))
+    reader.SetImageIO("NiftiImageIO")
     reader.SetFileName(path)
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1].split("ERROR:")[-1].strip()
+        reason = one_line(str(error).strip().splitlines()[-1].split("ERROR:")[-1].strip())
         raise InputError(f"'{path}' has a header that ITK does not accept: {reason}") from error
-    direction = np.array(reader.GetDirection())
-    values = [*reader.GetSpacing(), *reader.GetOrigin(), *direction]
     if list(reader.GetSize()) != size:
         raise InputError(f"'{path}' contradicts itself about its size; save it again.")
-    if len(direction) != 9 or not np.isfinite(values).all() or min(reader.GetSpacing()) <= 0:
-        raise InputError(
-            f"'{path}' has no usable grid: spacing, origin or direction is not finite."
-        )
-    matrix = direction.reshape(3, 3)
-    if np.abs(matrix.T @ matrix - np.eye(3)).max() > 1e-3:
-        raise InputError(f"'{path}' has a sheared grid; resample it onto a rectangular one.")
-    return Grid(
-        (size[0], size[1], size[2]), reader.GetSpacing(), reader.GetOrigin(), tuple(direction)
-    )
+    return checked_grid(path, size, reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())

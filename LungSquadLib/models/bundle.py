@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import os
@@ -130,6 +131,7 @@ def write_bundle(
         raise ModelError(f"A model's file name ends in '{SUFFIX}', which '{target.name}' does not.")
     card = Card.from_json(card.to_json())
     try:
+        from safetensors import SafetensorError
         from safetensors.numpy import save_file
     except ImportError as error:
         raise MissingPackageError("safetensors", "Writing a model file", "networks") from error
@@ -145,7 +147,10 @@ def write_bundle(
     except ValueError as error:
         raise ModelError(f"The model '{target.name}' was not written: {error}.") from error
     with whole_file(target) as temporary:
-        save_file(arrays, temporary, metadata={"format": FORMAT, "card": card.to_json()})
+        try:
+            save_file(arrays, temporary, metadata={"format": FORMAT, "card": card.to_json()})
+        except SafetensorError as error:  # its way to say that the system refused
+            raise OSError(errno.EIO, f"could not be written ({error})", str(target)) from error
         return sha256_of_file(temporary)
 
 

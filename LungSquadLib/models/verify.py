@@ -65,8 +65,10 @@ def verify(model: Model, path: str | os.PathLike[str], *, tolerance: float = 1e-
         tolerance: largest absolute difference that passes.
 
     Raises:
-        ModelError: with a sentence that says what is wrong with the file.
+        ModelError: with a sentence that says what is wrong with the file or the tolerance.
     """
+    if not 0 <= tolerance < math.inf:
+        raise ModelError(f"The tolerance must be a number from 0 up, not {tolerance}.")
     try:
         expected = _read(Path(path), model.network)
     except _BROKEN as error:

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 import torch
 
 from .. import __version__
+from ..errors import InputError
 from ..imaging.crop import crop
 from ..imaging.ct import CT, as_ct
 from ..imaging.flags import Flag
@@ -52,17 +53,18 @@ def predict(
         progress: told how it goes; may cancel.
 
     Raises:
-        InputError: as `crop`.
+        InputError: as `crop`; or there is no such device, or the seed is none.
         CancelledError: `progress` said so.
     """
     progress = progress or Silent()
+    check_seed(seed)
+    place = chosen_device(device)
     ct, card = as_ct(ct), model.card
     mask = as_mask(mask, ct)
     side = card.input.size
     size, spacing = (side, side, side), card.input.spacing
     around = variants(ct, mask, size=size, spacing=spacing, progress=Part(progress, 0.0, 0.3))
     cut = crop(ct, mask, size=side, spacing=spacing)
-    place = chosen_device(device)
     network = model.network.to(place)
     runs = list(_runs(network, card, around, seed, Part(progress, 0.3, 1.0)))
     drawn = runs[0]
@@ -92,12 +94,29 @@ def predict(
 
 
 def chosen_device(name: str) -> torch.device:
-    """The device that "auto" or a name stands for."""
+    """The device that "auto" or a name stands for.
+
+    Raises:
+        InputError: this machine, or this torch, has no such device.
+    """
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(name):
+        raise InputError(f"There is no device '{name}' on this machine; use 'auto' or 'cpu'.")
     return torch.device(name)
+
+
+def check_seed(seed: int) -> None:
+    """`InputError` for what is no seed."""
+    if not 0 <= seed < 1 << 63:
+        raise InputError(f"The seed must be a whole number from 0 to 2^63 - 1, not {seed}.")
 
 
 @dataclass(frozen=True)

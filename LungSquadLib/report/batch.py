@@ -15,13 +15,15 @@ from typing import Any
 from .. import __version__
 from ..cohort.manifest import Row, read_manifest
 from ..cohort.run import Outcome, run_all
+from ..errors import InputError
 from ..files import sweep, whole_file
 from ..models.bundle import Model, read_bundle
+from ..prediction.predict import chosen_device
 from ..progress import Progress, Silent, step
 from .case import CaseInput, Options, run_case
-from .identity import pseudonym
+from .identity import pseudonym, without_names
 from .index import index_page
-from .render import RESULT
+from .render import read_result
 
 _STAMP = "inputs.sha256"
 
@@ -65,6 +67,7 @@ def run_batch(
         CancelledError: `progress` said so; what was finished stays and is in the tables.
     """
     options, progress = options or Options(), progress or Silent()
+    chosen_device(options.device)
     rows, target = read_manifest(manifest), Path(folder)
     tasks = [_task(row, target, models, options) for row in rows]
     (target / "cases").mkdir(parents=True, exist_ok=True)
@@ -79,7 +82,7 @@ def run_batch(
         for outcome in run_all(waiting, _work, jobs=jobs, initializer=_begin, arguments=(threads,)):
             finished += 1
             if outcome.error is not None:
-                errors[outcome.task.row.number] = _without_paths(outcome, options)
+                errors[outcome.task.row.number] = _reason(outcome, options)
             step(progress, finished / len(tasks), f"{finished} of {len(tasks)} cases")
     finally:
         _write_tables(tasks, errors, target, options)
@@ -98,7 +101,7 @@ def _task(row: Row, target: Path, models: Sequence[Model], options: Options) -> 
 def _look(path: Path) -> str:
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return f"{path} absent"
     return f"{path} {status.st_size} {status.st_mtime_ns}"
 
@@ -106,8 +109,8 @@ def _look(path: Path) -> str:
 def _is_whole(task: Task) -> bool:
     stamp = task.folder / _STAMP
     try:
-        return (task.folder / RESULT).is_file() and stamp.read_text().strip() == task.stamp
-    except OSError:
+        return stamp.read_text().strip() == task.stamp and bool(read_result(task.folder))
+    except (OSError, ValueError, InputError):
         return False
 
 
@@ -130,15 +133,12 @@ def _work(task: Task) -> None:
     run_case(case, models, task.folder, options=task.options, stamp=(_STAMP, task.stamp))
 
 
-def _without_paths(outcome: Outcome[Task], options: Options) -> str:
-    """The reason, with CT and MASK for paths, which may name the patient."""
+def _reason(outcome: Outcome[Task], options: Options) -> str:
+    """Why a case failed, without names unless they are to be kept."""
     sentence, row = str(outcome.error), outcome.task.row
     if options.keep_identity:
         return sentence
-    for path, name in ((row.mask, "MASK"), (row.ct, "CT")):
-        for form in (str(path), str(path.resolve())):
-            sentence = sentence.replace(form, name)
-    return sentence
+    return without_names(sentence, {"MASK": row.mask, "CT": row.ct})
 
 
 def _write_tables(
@@ -147,7 +147,7 @@ def _write_tables(
     rows, cases = [], []
     for task in tasks:
         if task.row.number not in errors and _is_whole(task):
-            described = json.loads((task.folder / RESULT).read_text(encoding="utf-8"))
+            described = read_result(task.folder)
             cases.append((task.row.case, described))
             rows += [_result(task, described, one, options) for one in described["predictions"]]
     failed = [
@@ -212,4 +212,10 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, columns)
         table.writeheader()
-        table.writerows(rows)
+        table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula."""
+    formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if formula else value

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import MissingPackageError
+from ..errors import InputError, MissingPackageError
 from ..files import whole_folder, write_json
 from ..imaging.crop import Crop, crop
 from ..imaging.ct import CT, content_hash, open_ct
@@ -18,7 +18,7 @@ from ..imaging.masks import Mask, read_mask
 from ..imaging.planes import VIEWS, plane_through_tumour
 from ..imaging.write import write_volumes
 from ..models.bundle import Model
-from ..prediction.predict import predict
+from ..prediction.predict import check_seed, chosen_device, predict
 from ..prediction.prediction import Prediction
 from ..progress import Part, Progress, Silent, step
 from .dicom_results import write_dicom
@@ -45,6 +45,9 @@ class Options:
     seed: int = 0
     keep_identity: bool = False
 
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+
 
 def run_case(
     case: CaseInput,
@@ -67,6 +70,7 @@ def run_case(
         CancelledError: `progress` said so; nothing is left behind.
     """
     options, progress = options or Options(), progress or Silent()
+    chosen_device(options.device)  # an answer that cannot be had is said before the work
     ct = open_ct(case.ct, series=case.series, progress=progress)
     mask = read_mask(case.mask, ct, roi=case.roi, label=case.label)
     ct = ct.loaded(Part(progress, 0.0, 0.3))  # the figures need all of it
@@ -150,8 +154,8 @@ class Results:
         if self.ct.dicom is not None:
             try:
                 written = write_dicom(described, self.ct, self.mask, folder)
-            except MissingPackageError as error:
-                flag = Flag("dicom_not_written", "info", str(error))
+            except (MissingPackageError, InputError) as error:
+                flag = Flag("dicom_not_written", "info", self._why_no_dicom(error))
                 described["flags"].append(flag.to_dict())
             else:
                 files.update({Path(name).stem: name for name in written})
@@ -161,6 +165,12 @@ class Results:
         write_json(folder / RESULT, described)
         (folder / REPORT).write_text(rendered(folder), encoding="utf-8")
         return described
+
+    def _why_no_dicom(self, error: MissingPackageError | InputError) -> str:
+        if isinstance(error, MissingPackageError):
+            return str(error)
+        reason = f" {error}" if self.options.keep_identity else ""  # it may quote the header
+        return f"SEG and SR were not written: the CT's headers lack what they need.{reason}"
 
     def _patient(self) -> str:
         if self.ct.dicom is None:

@@ -16,7 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .. import __version__
-from ..errors import MissingPackageError
+from ..errors import MissingPackageError, parsing
 from ..imaging.crop import mask_box
 from ..imaging.ct import CT
 from ..imaging.dicom_header import read_dataset
@@ -26,7 +26,7 @@ from ..imaging.masks import Mask
 
 _UIDS = uuid.UUID("3c1f0a54-91c5-4e0e-8d0e-6a1a43b1a7d2")  # the name space of all result UIDs
 _SCHEME = "99LUNGSQUAD"
-# What SEG and SR take over from the CT and may tell who the patient is.
+# What SEG and SR must take over from the CT and may tell who the patient is: left empty.
 _IDENTITY = (
     "PatientBirthDate",
     "PatientSex",
@@ -36,14 +36,16 @@ _IDENTITY = (
     "AccessionNumber",
     "ReferringPhysicianName",
 )
-_DROPPED = (
-    "PatientAge",
-    "PatientWeight",
-    "PatientSize",
-    "StudyDescription",
-    "OtherPatientIDs",
-    "IssuerOfPatientID",
+# All that they take over else, when identity is hidden; highdicom copies whole modules.
+_KEPT = frozenset(
+    (
+        *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"),
+        *("FrameOfReferenceUID", "PositionReferenceIndicator", "Modality", "ImageType"),
+        *("ImagePositionPatient", "ImageOrientationPatient", "SliceThickness"),
+        *("DimensionOrganizationSequence", "DimensionIndexSequence"),
+    )
 )
+_KEPT_GROUPS = (0x0028, 0x5200)  # image pixels, functional groups
 
 
 def require_highdicom() -> Any:
@@ -68,7 +70,15 @@ def write_dicom(case: dict[str, Any], ct: CT, mask: Mask, folder: Path) -> list[
 
     Raises:
         MissingPackageError: highdicom is not installed.
+        InputError: the CT's headers lack what a SEG or SR needs.
     """
+    assert ct.dicom is not None  # noqa: S101 - the caller has looked
+    with parsing(ct.dicom.planes[0].header.path, "a CT that SEG and SR can refer to"):
+        _write(case, ct, mask, folder)
+    return ["seg.dcm", "sr.dcm"]
+
+
+def _write(case: dict[str, Any], ct: CT, mask: Mask, folder: Path) -> None:
     highdicom = require_highdicom()
     assert ct.dicom is not None  # noqa: S101 - the caller has looked
     z, y, x = mask_box(mask, ct.grid).slices
@@ -90,28 +100,32 @@ def write_dicom(case: dict[str, Any], ct: CT, mask: Mask, folder: Path) -> list[
         content_description="The mask that LungSquad was given",
         series_description="LungSquad tumour mask",
     )
+    report = _report(case, seg, sources)
     seg.save_as(folder / "seg.dcm")
-    _report(case, seg, sources).save_as(folder / "sr.dcm")
-    return ["seg.dcm", "sr.dcm"]
+    report.save_as(folder / "sr.dcm")
 
 
 def _sources(case: dict[str, Any], planes: Sequence[Plane]) -> list[Any]:
     """The CT's instances that hold tumour, as pydicom data sets without their pixels."""
     files = dict.fromkeys(plane.header.path for plane in planes)
     sources = [read_dataset(path, stop_before_pixels=True) for path in files]
-    if "identity" not in case:
-        for dataset in sources:
+    for dataset in sources:
+        if "identity" not in case:
             _hide_identity(dataset, case["patient"])
+        dataset.decode()
+        dataset.SpecificCharacterSet = "ISO_IR 192"  # a mask's name may be in any script
     return sources
 
 
 def _hide_identity(dataset: Any, patient: str) -> None:
+    from pydicom.datadict import keyword_for_tag
+
+    for tag in list(dataset.keys()):
+        if tag.group not in _KEPT_GROUPS and keyword_for_tag(tag) not in _KEPT:
+            del dataset[tag]
     dataset.PatientID, dataset.PatientName = patient, f"{patient}^"
     for keyword in _IDENTITY:
         setattr(dataset, keyword, "")
-    for keyword in _DROPPED:
-        if keyword in dataset:
-            delattr(dataset, keyword)
 
 
 def _segment(case: dict[str, Any], mask: Mask) -> Any:
@@ -120,7 +134,7 @@ def _segment(case: dict[str, Any], mask: Mask) -> Any:
 
     return highdicom.seg.SegmentDescription(
         segment_number=1,
-        segment_label=mask.name[:64] or "tumour",
+        segment_label=_text(mask.name) or "tumour",
         segmented_property_category=Code("49755003", "SCT", "Morphologically Abnormal Structure"),
         segmented_property_type=Code("108369006", "SCT", "Neoplasm"),
         anatomic_regions=[Code("39607008", "SCT", "Lung")],
@@ -245,7 +259,7 @@ def _evaluations(case: dict[str, Any]) -> list[Any]:
     sr = require_highdicom().sr
     name = Code("FLAG", _SCHEME, "Quality flag")
     return [
-        sr.QualitativeEvaluation(name, Code(_short(flag["code"]), _SCHEME, flag["sentence"][:64]))
+        sr.QualitativeEvaluation(name, Code(_short(flag["code"]), _SCHEME, _text(flag["sentence"])))
         for flag in case["flags"]
     ]
 
@@ -253,6 +267,11 @@ def _evaluations(case: dict[str, Any]) -> list[Any]:
 def _short(code: str) -> str:
     """A Code Value has at most 16 characters (PS3.5 6.2, SH)."""
     return code.upper().replace("_", "")[:16]
+
+
+def _text(text: str) -> str:
+    """As a Long String: at most 64 characters, and no backslash, which parts values."""
+    return text.replace("\\", "/")[:64].strip()
 
 
 def _uid(case: dict[str, Any], what: str) -> str:

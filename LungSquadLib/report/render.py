@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,6 +15,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError, parsing
 from ..imaging.planes import VIEWS, PlaneView
+from ..imaging.volume_files import open_volume_file
 from .document import report_page
 from .figures import crop_viewer, plane_figure
 
@@ -21,6 +23,7 @@ RESULT = "prediction.json"
 REPORT = "report.html"
 PLANES = "planes.npz"
 FORMAT_VERSION = 1
+_LARGEST = 1 << 29  # bytes: what a damaged or hostile file may make the report hold
 
 
 def rendered(folder: str | os.PathLike[str], *, window: str = "lung") -> str:
@@ -79,7 +82,10 @@ def write_planes(path: Path, planes: Sequence[PlaneView]) -> None:
 
 
 def read_planes(path: Path) -> list[PlaneView]:
-    """What `write_planes` kept."""
+    """What `write_planes` kept; anything else raises."""
+    with zipfile.ZipFile(path) as archive:  # a header may declare what no memory holds
+        if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
+            raise InputError(f"'{path}' inflates to more than planes of a CT take.")
     with np.load(path, allow_pickle=False) as arrays:
         planes = []
         for view in VIEWS:
@@ -91,9 +97,12 @@ def read_planes(path: Path) -> list[PlaneView]:
 
 def _inside(folder: Path, name: str) -> Path:
     """A file of the folder; a name from a file is not followed elsewhere."""
-    if Path(name).name != name:
+    if Path(name).name != name or name == "..":
         raise InputError(f"'{folder / RESULT}' names the file '{name}' outside its folder.")
-    return folder / name
+    path = folder / name
+    if path.is_symlink() or not path.is_file():
+        raise InputError(f"'{path}' is not there, or is no file; predict again.")
+    return path
 
 
 def _saliency(prediction: dict[str, Any]) -> str:
@@ -101,4 +110,8 @@ def _saliency(prediction: dict[str, Any]) -> str:
 
 
 def _volume(path: Path) -> sitk.Image:
-    return sitk.ReadImage(os.fspath(path))
+    """A volume of our own, read as if it were a stranger's: no second file, no absurd size."""
+    file = open_volume_file(path)
+    if file.components != 1 or file.grid.box.voxels * file.dtype.itemsize > _LARGEST:
+        raise InputError(f"'{path}' is no volume that LungSquad wrote.")
+    return file.grid.image(np.stack([file.array(data) for data in file.slices()]))

@@ -132,6 +132,10 @@ def train_demo_models(
     Returns:
         SHA-256 of each file written, by the model's name.
     """
+    if jobs is not None and jobs < 1:
+        raise InputError(f"The number of processes must be 1 or more, not {jobs}.")
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise InputError(f"'{folder}' is a file, so nothing can be written into it.")
     demos = [demo for demo in DEMOS if only in (None, demo.name)]
     if not demos:
         names = ", ".join(demo.name for demo in DEMOS)

@@ -306,7 +306,7 @@ def test_a_file_cut_in_its_header_is_flagged_not_hidden(tmp_path):
     ct = open_ct(tmp_path)
     assert ct.grid.size[2] == 11
     assert codes(ct) == ["unreadable_files"]
-    assert "0011.dcm" in ct.flags[0].sentence
+    assert ct.flags[0].sentence.startswith("1 files could not be read")
 
 
 def test_dropping_into_a_link_loop_ends(tmp_path):

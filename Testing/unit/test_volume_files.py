@@ -131,7 +131,7 @@ def spoiled(tmp_path, name, old, new):
         ("a.nrrd", b"sizes: 40 32 12", b"sizes: 40000000 32 12", "truncated"),
         ("a.nrrd", b"sizes: 40 32 12", b"sizes: -40 32 12", "3D volume"),
         ("a.nrrd", b"type: short", b"type: block", "damaged"),
-        ("a.nrrd", b"space origin: (-10.5", b"space origin: (nan", "ITK does not accept"),
+        ("a.nrrd", b"space origin: (-10.5", b"space origin: (nan", "no usable grid"),
         ("a.mha", b"ElementDataFile = LOCAL", b"ElementDataFile = x.raw", "another file"),
         ("a.mha", b"ElementSpacing = 0.", b"ElementSpacing = -0.", "voxels of -0.7 x 0.8"),
         ("a.mha", b"DimSize = 40", b"DimSize = 0 ", "3D volume"),

@@ -65,6 +65,8 @@ class Phantom:
     def __init__(self, seed: int, *, histology: str | None = None) -> None:
         if histology not in (None, *HISTOLOGIES):
             raise InputError(f"The histology is 'LUAD' or 'LUSC', not '{histology}'.")
+        if not 0 <= seed < 1 << 63:
+            raise InputError(f"The seed must be a whole number from 0 to 2^63 - 1, not {seed}.")
         self.seed = seed
         body, scanner, tumour, *later = np.random.default_rng(seed).spawn(5)
         self._shape_rng, self._tree_rng = later

@@ -1,0 +1,120 @@
+"""Where the voxels of a volume file lie: grids of NRRD and MetaImage headers, as ITK reads them.
+
+ITK's own parsers of these text headers write beyond their buffers on damaged ones, so none is given
+to them. NRRD: teem.sourceforge.net/nrrd/format.html. MetaImage: itk.org/Wiki/MetaIO/Documentation.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from ..errors import InputError
+from .geometry import (
+    FARTHEST_MM,
+    LARGEST_STEP_MM,
+    Grid,
+    plausible_place,
+    plausible_steps,
+)
+
+# Factors that turn x and y to LPS; of other spaces nobody knows, and they are taken as LPS.
+_SIGNS = {
+    "right-anterior-superior": (-1.0, -1.0, 1.0),
+    "ras": (-1.0, -1.0, 1.0),
+    "left-anterior-superior": (1.0, -1.0, 1.0),
+    "las": (1.0, -1.0, 1.0),
+}
+_VECTOR = re.compile(r"none|\(([^()]*)\)")
+_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+
+def nrrd_grid(path: str, fields: Mapping[str, str], size: Sequence[int]) -> Grid:
+    """The grid of an NRRD header, whose spatial axes are its last three.
+
+    Raises:
+        InputError: it has none, or one that is not rectangular.
+    """
+    signs = np.array(_SIGNS.get(fields.get("space", "").lower(), (1.0, 1.0, 1.0)))
+    spaced = "space" in fields or "space dimension" in fields
+    directions = _vectors(fields.get("space directions", ""))[-3:]
+    origin = next(iter(_vectors(fields.get("space origin", ""))), None) or (0.0, 0.0, 0.0)
+    steps = fields.get("spacings", "").split()[-3:]
+    if "axis mins" in fields or "axis maxs" in fields:
+        raise InputError(f"'{path}' places its voxels by 'axis mins'; save it with a space origin.")
+    if (directions and not spaced) or (steps and spaced) or (steps and directions):
+        raise InputError(f"'{path}' contradicts itself about its space; save it again.")
+    if not directions:
+        spacing = [float(step) for step in steps] or [1.0, 1.0, 1.0]
+        return checked_grid(path, size, spacing, signs * origin, _IDENTITY)
+    if any(vector is None for vector in directions):
+        raise InputError(f"'{path}' does not say how far apart its voxels are; save it again.")
+    vectors = [np.array(vector) for vector in directions]
+    spacing = [math.sqrt(sum(vector * vector)) for vector in vectors]
+    axes = [signs * (v * (1 / (step or 1.0))) for v, step in zip(vectors, spacing, strict=True)]
+    return checked_grid(path, size, spacing, signs * origin, np.array(axes).T.ravel())
+
+
+def metaimage_grid(path: str, fields: Mapping[str, str], size: Sequence[int]) -> Grid:
+    """The grid of a MetaImage header.
+
+    Raises:
+        InputError: it has none, or one that is not rectangular.
+    """
+    if fields.get("NDims") != "3":
+        raise InputError(f"'{path}' says it is not 3D; a single 3D volume is needed.")
+
+    def numbers(names: Iterable[str], default: tuple[float, ...]) -> list[float]:
+        text = next((fields[name] for name in names if name in fields), None)
+        return list(default) if text is None else [float(part) for part in text.split()]
+
+    spacing = numbers(("ElementSpacing", "ElementSize"), (1.0, 1.0, 1.0))
+    origin = numbers(("Origin", "Position", "Offset"), (0.0, 0.0, 0.0))
+    axes = numbers(("TransformMatrix", "Orientation", "Rotation"), _IDENTITY)
+    if (len(spacing), len(origin), len(axes)) != (3, 3, 9):
+        raise InputError(f"'{path}' has a grid that is not 3D; a single 3D volume is needed.")
+    # A row of its matrix is the direction of an axis.
+    return checked_grid(path, size, spacing, origin, np.array(axes).reshape(3, 3).T.ravel())
+
+
+def checked_grid(
+    path: str,
+    size: Sequence[int],
+    spacing: Sequence[float],
+    origin: Sequence[float] | np.ndarray,
+    direction: Sequence[float] | np.ndarray,
+) -> Grid:
+    """A grid of finite numbers and rectangular axes.
+
+    Raises:
+        InputError: it is not like that.
+    """
+    matrix = np.array(direction, float)
+    placed = plausible_steps(spacing) and plausible_place(origin)
+    if matrix.size != 9 or len(origin) != 3 or not np.isfinite(matrix).all() or not placed:
+        raise InputError(
+            f"'{path}' has no usable grid: spacing must be above 0 and below {LARGEST_STEP_MM:g} "
+            f"mm, origin and direction finite and within {FARTHEST_MM:g} mm."
+        )
+    matrix = matrix.reshape(3, 3)
+    if np.abs(matrix.T @ matrix - np.eye(3)).max() > 1e-3:
+        raise InputError(f"'{path}' has a sheared grid; resample it onto a rectangular one.")
+    x, y, z = (float(value) for value in spacing)
+    a, b, c = (float(value) for value in origin)
+    return Grid((size[0], size[1], size[2]), (x, y, z), (a, b, c), tuple(matrix.ravel().tolist()))
+
+
+def _vectors(text: str) -> list[tuple[float, ...] | None]:
+    """The vectors of an NRRD field, of three numbers each; None for "none"."""
+    if _VECTOR.sub("", text).strip():
+        raise ValueError("a space vector is malformed")
+    found: list[tuple[float, ...] | None] = []
+    for match in _VECTOR.finditer(text):
+        inside = match.group(1)
+        found.append(None if inside is None else tuple(float(n) for n in inside.split(",")))
+    if any(vector is not None and len(vector) != 3 for vector in found):
+        raise ValueError("a space vector has not three numbers")
+    return found

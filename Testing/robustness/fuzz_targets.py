@@ -1,0 +1,251 @@
+"""What the fuzzing mutates and how it is read: one target a reader."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import logging
+import shutil
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import SimpleITK as sitk
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from LungSquadLib.cohort.manifest import read_manifest
+from LungSquadLib.imaging import dicom_header
+from LungSquadLib.imaging.ct import open_ct
+from LungSquadLib.imaging.dicom_series import find_series
+from LungSquadLib.imaging.inspect import inspect
+from LungSquadLib.imaging.masks import read_mask
+from Testing import dicom_maker
+from Testing.dicom_maker import some_hu, write_enhanced, write_rtstruct, write_seg, write_series
+
+SHAPE = (4, 16, 20)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Files with their whole content, what reads them, and what is inside of what is packed."""
+
+    files: list[tuple[Path, bytes]]
+    read: Callable[[], object]
+    unpack: Callable[[bytes], bytes] = bytes
+    pack: Callable[[bytes], bytes] = bytes
+
+
+def make(name: str, folder: Path) -> Target:
+    """Write the files of a target into a new folder."""
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    numbers = itertools.count(1)
+    # The same bytes every time, so that a number names an iteration.
+    dicom_maker.generate_uid = lambda: f"1.2.826.0.1.{next(numbers):08d}"
+    folder.mkdir(parents=True)
+    paths, read = TARGETS[name](folder)
+    return Target([(path, path.read_bytes()) for path in paths], read, *_PACKED.get(name, ()))
+
+
+def _meta_end(data: bytes) -> int:
+    """Where the file meta information of a DICOM file ends (PS3.10 section 7.1)."""
+    return 144 + int.from_bytes(data[140:144], "little")
+
+
+def _inflated(data: bytes) -> bytes:
+    end = _meta_end(data)
+    return data[:end] + zlib.decompress(data[end:], -15)
+
+
+def _deflated(data: bytes) -> bytes:
+    end = _meta_end(data)
+    packer = zlib.compressobj(wbits=-15)
+    return data[:end] + packer.compress(data[end:]) + packer.flush()
+
+
+def _header(folder: Path):
+    def nested(dataset, z):
+        inner = pydicom.Dataset()
+        inner.CodeValue, inner.CodeMeaning = "1", "meaning"
+        outer = pydicom.Dataset()
+        outer.AdmittingDiagnosesCodeSequence = [inner]
+        dataset.ProcedureCodeSequence = [outer, outer]
+        dataset["ProcedureCodeSequence"].is_undefined_length = True
+        dataset.SpecificCharacterSet = ["ISO_IR 100", "ISO 2022 IR 87"]
+        dataset.SeriesDescription, dataset.NumberOfFrames = "Thorax größer", 1
+
+    for name, syntax in (("implicit", ImplicitVRLittleEndian), ("explicit", None)):
+        options = {} if syntax is None else {"syntax": syntax}
+        write_series(folder / name, some_hu((1, 4, 4)), edit=nested, **options)
+
+    def read():
+        for path in folder.rglob("*.dcm"):
+            header = dicom_header.read_header(path)
+            for tag in dicom_header.WANTED if header else ():
+                header.text(tag), header.decoded(tag), header.number(tag), header.decimals(tag)
+        for series in find_series(folder).series:
+            series.summary()
+
+    return list(folder.rglob("*.dcm")), read
+
+
+def _series(syntax: str, **options):
+    def files(folder: Path):
+        write_series(folder, some_hu(SHAPE), syntax=syntax, **options)
+        return sorted(folder.iterdir())[1:3], lambda: open_ct(folder).read()
+
+    return files
+
+
+def _enhanced(folder: Path):
+    path = write_enhanced(folder / "enhanced.dcm", some_hu(SHAPE) // 2 * 2)
+    return [path], lambda: (open_ct(path).read(), inspect(folder))
+
+
+def _tumour() -> np.ndarray:
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[1:3, 4:10, 5:15] = 1
+    return mask
+
+
+def _rtstruct(folder: Path):
+    series = write_series(folder / "CT", some_hu(SHAPE))
+    ct = open_ct(series)
+    corners = [(5, 4), (15, 4), (14, 10), (5, 10)]
+    contours = [ct.grid.to_lps(np.array([(x, y, z) for x, y in corners])) for z in (1, 2)]
+    path = write_rtstruct(folder / "rs.dcm", series, {"GTV": contours, "Node": contours[:1]})
+    return [path], lambda: (inspect(folder), read_mask(path, ct, roi="1"))
+
+
+def _seg(kind: str):
+    def files(folder: Path):
+        series = write_series(folder / "CT", some_hu(SHAPE))
+        ct = open_ct(series)
+        masks = np.stack([_tumour(), np.roll(_tumour(), 1, axis=0)])
+        names = ("GTV", "Node")
+        if kind == "LABELMAP":
+            masks, names = _tumour(), ("GTV",)
+        if kind == "FRACTIONAL":
+            masks, names = _tumour() * 0.9, ("GTV",)
+        path = write_seg(folder / "seg.dcm", series, masks, names=names, kind=kind)
+        dataset = pydicom.dcmread(path)
+        for keyword in ("ContentDate", "InstanceCreationDate", "SeriesDate"):
+            setattr(dataset, keyword, "20200101")
+        for keyword in ("ContentTime", "InstanceCreationTime", "SeriesTime"):
+            setattr(dataset, keyword, "120000")
+        dicom_maker.save(dataset, path)
+        return [path], lambda: (inspect(folder), read_mask(path, ct, roi="1"))
+
+    return files
+
+
+def _volume(name: str, *, compress: bool = True):
+    def files(folder: Path):
+        path, mask = folder / f"ct-{name}", folder / f"mask-{name}"
+        for image, place in ((some_hu(SHAPE), path), (_tumour(), mask)):
+            volume = sitk.GetImageFromArray(image)
+            volume.SetSpacing((0.7, 0.8, 2.5))
+            sitk.WriteImage(volume, str(place), compress)
+        ct = open_ct(path)
+
+        def read():
+            inspect(path), inspect(mask)
+            read_mask(mask, ct)
+            open_ct(path).read()
+
+        return [path, mask], read
+
+    return files
+
+
+def _slicer(folder: Path):
+    image = sitk.GetImageFromArray(np.stack([_tumour()] * 2, axis=-1), isVector=True)
+    for number in range(3):
+        image.SetMetaData(f"Segment{number}_ID", f"Segment_{number}")
+        image.SetMetaData(f"Segment{number}_Name", f"GTV {number}")
+        image.SetMetaData(f"Segment{number}_Layer", str(number % 2))
+        image.SetMetaData(f"Segment{number}_LabelValue", "1")
+    path = folder / "s.seg.nrrd"
+    sitk.WriteImage(image, str(path), True)
+    ct = sitk.GetImageFromArray(some_hu(SHAPE))
+    return [path], lambda: (inspect(path), read_mask(path, ct, roi="GTV 1"))
+
+
+def _manifest(folder: Path):
+    path = folder / "m.csv"
+    path.write_text(
+        "case,ct,mask,patient_id,roi,label,series\n"
+        "one,a/CT,a/m.nrrd,4711,,1,1.2.3\ntwo,b/CT,b/rs.dcm,4712,GTV,,\nthree,c,d,,,-2,\n"
+    )
+    return [path], lambda: read_manifest(path)
+
+
+def _report(folder: Path):
+    from LungSquadLib.report.case import CaseInput, Options, run_case
+    from LungSquadLib.report.render import rendered
+    from Testing.samples import ball_images, write_model
+
+    ct, mask = ball_images(spacing=(2.0, 2.0, 2.5))
+    sitk.WriteImage(ct, str(folder / "ct.nrrd"))
+    sitk.WriteImage(mask, str(folder / "mask.nrrd"))
+    model = write_model(folder / "m.safetensors")
+    case = CaseInput(folder / "ct.nrrd", folder / "mask.nrrd")
+    run_case(case, [model], folder / "case", options=Options(device="cpu"))
+    names = ["prediction.json"] * 4 + ["planes.npz", "crop.nrrd", "saliency-sample.nrrd"]
+    return [folder / "case" / name for name in names], lambda: rendered(folder / "case")
+
+
+def _copied(files):
+    """The same target, read from files whose names say something else."""
+
+    def other(folder: Path):
+        paths, read = files(folder)
+        shutil.copy(paths[0], folder / "copy.dcm")
+        return paths, read
+
+    return other
+
+
+_PACKED = {
+    "deflated-inside": (_inflated, _deflated),
+    "nii-gz-inside": (gzip.decompress, lambda data: gzip.compress(data, 1)),
+}
+
+TARGETS = {
+    "header": _header,
+    "native": _series(ExplicitVRLittleEndian),
+    "implicit": _copied(_series(ImplicitVRLittleEndian, signed=True, intercept=0.0)),
+    "big-endian": _series(ExplicitVRBigEndian),
+    "deflated": _series(DeflatedExplicitVRLittleEndian),
+    "deflated-inside": _series(DeflatedExplicitVRLittleEndian),
+    "rle": _series(RLELossless),
+    "jpeg": _series(JPEGLosslessSV1),
+    "jpeg-ls": _series(JPEGLSLossless),
+    "jpeg-2000": _series(JPEG2000Lossless),
+    "enhanced": _enhanced,
+    "rtstruct": _rtstruct,
+    "seg": _seg("BINARY"),
+    "seg-fractional": _seg("FRACTIONAL"),
+    "seg-labelmap": _seg("LABELMAP"),
+    "nrrd": _volume("a.nrrd"),
+    "nrrd-raw": _volume("b.nrrd", compress=False),
+    "nii": _volume("a.nii"),
+    "nii-gz": _volume("a.nii.gz"),
+    "nii-gz-inside": _volume("a.nii.gz"),
+    "mha": _volume("a.mha"),
+    "mha-raw": _volume("b.mha", compress=False),
+    "seg-nrrd": _slicer,
+    "manifest": _manifest,
+    "report": _report,
+}
