@@ -34,11 +34,10 @@ def without_names(sentence: str, places: dict[str, Path]) -> str:
     if more:
         first = first.rstrip(": ") + " (`lungsquad inspect` lists them)."
     for word, path in places.items():
+        for form in _forms(path):  # with its quotes, for a path may be a single letter
+            first = first.replace(f"'{form}'", f"'{word}'")
+    for word, path in places.items():
         folder = path if path.is_dir() else path.parent
-        for form in _forms(path):
-            first = first.replace(
-                f"'{form}'", f"'{word}'"
-            )  # quoted, for a path may be a single letter
         for form in _forms(folder):
             first = first.replace(f"'{form}{os.sep}", f"'{word}{os.sep}")
         for name in _names(folder) if path.exists() else ():
