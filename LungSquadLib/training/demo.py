@@ -51,9 +51,9 @@ FIRST_SEED = 1_000_000  # far from the seeds that demos and tests use
 class Split:
     """How many phantoms for what; seeds follow one another."""
 
-    training: int = 2400
-    validation: int = 300
-    test: int = 400
+    training: int = 1200
+    validation: int = 200
+    test: int = 300
     agreement: int = 40  # of the test patients, whose masks are drawn again
 
     @property
@@ -96,7 +96,7 @@ DEMOS = (
             {"width": 0.125, "classes": 2, "input_size": 64, "hidden": (32,), "dropout": 0.3},
         ),
         InputSpec(64, 1.0, -1000.0, 300.0, True),
-        Recipe(epochs=6),
+        Recipe(),
     ),
     Demo(
         "demo-survival2y",
@@ -107,7 +107,7 @@ DEMOS = (
         lambda case: case.tumour.alive_at_two_years,
         NetworkSpec("prognosis", {"width": 0.1875, "classes": 2, "input_size": 50}),
         InputSpec(50, 1.0, -1000.0, 300.0, True),
-        Recipe(epochs=8, learning_rate=3e-3),
+        Recipe(),
     ),
 )
 
