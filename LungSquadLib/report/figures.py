@@ -16,7 +16,7 @@ from ..imaging.planes import PlaneView
 from ..imaging.write import png_bytes
 from .html import Markup, element
 
-# Grid-CAM colours from nothing to most: transparent, violet, orange, yellow.
+# Grad-CAM colours from nothing to most: transparent, violet, orange, yellow.
 _HEAT = np.array([(80, 18, 123, 0), (183, 55, 121, 120), (252, 137, 97, 190), (252, 253, 191, 230)])
 _TILES = 8  # slices in a row of a sprite
 _SCALE_BAR_MM = 50
