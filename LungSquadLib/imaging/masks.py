@@ -17,7 +17,7 @@ from .dicom_header import Header, read_header
 from .dicom_seg import read_seg, segment_image
 from .dicom_series import find_series
 from .flags import Flag
-from .geometry import Grid
+from .geometry import Box, Grid, Index
 from .label_maps import (
     Segment,
     count_labels,
@@ -260,7 +260,7 @@ def _resampled(image: sitk.Image, ct: Grid) -> sitk.Image:
     size = np.array(ct.size)
     start = np.clip(np.floor(there.min(axis=0)), 0, size - 1).astype(int)
     stop = np.clip(np.ceil(there.max(axis=0)) + 1, start + 1, size).astype(int)
-    part = ct.part(ct.box.__class__(tuple(start.tolist()), tuple(stop.tolist())))
+    part = ct.part(Box(_index(start), _index(stop)))
     resample = sitk.ResampleImageFilter()
     resample.SetInterpolator(sitk.sitkNearestNeighbor)
     resample.SetSize(part.size)
@@ -268,6 +268,10 @@ def _resampled(image: sitk.Image, ct: Grid) -> sitk.Image:
     resample.SetOutputOrigin(part.origin)
     resample.SetOutputDirection(part.direction)
     return resample.Execute(image)
+
+
+def _index(values: np.ndarray) -> Index:
+    return (int(values[0]), int(values[1]), int(values[2]))
 
 
 def _no_overlap(mask: Grid, ct: Grid, name: str) -> str:
