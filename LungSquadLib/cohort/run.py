@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
+import time
+from _thread import interrupt_main
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, Generic, TypeVar
 
 from ..errors import LungSquadError
@@ -16,6 +20,7 @@ from ..errors import LungSquadError
 Task = TypeVar("Task")
 
 _MOST_PROCESSES = 61  # more than these Windows cannot wait for
+_GRACE_S = 5.0
 DIED = (
     "The process that worked on it died: out of memory, or a crash in a decoder. "
     "Look at its files one by one."
@@ -60,7 +65,7 @@ def run_all(
         with ProcessPoolExecutor(
             1 if alone else min(jobs, len(tasks), _MOST_PROCESSES),
             mp_context=get_context("spawn"),
-            initializer=_begin,
+            initializer=begin,
             initargs=(initializer, arguments),
         ) as pool:
             running: dict[Future[Any], Task] = {}
@@ -93,12 +98,24 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.join(timeout=20)
 
 
-def _begin(initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    """Leave Ctrl-C to the parent, and clean up when the parent ends the work."""
+def begin(initializer: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()) -> None:
+    """What a process of a pool does first: leave Ctrl-C to its parent, and end when that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if initializer is not None:
         initializer(*arguments)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed told nobody: without this its processes would wait for ever."""
+    parent = parent_process()
+    if parent is None:
+        return
+    parent.join()
+    interrupt_main(signal.SIGTERM)  # what is at work takes away what it left unfinished
+    time.sleep(_GRACE_S)
+    os._exit(1)  # what waits for work does not hear signals
 
 
 def _outcome(task: Task, future: Future[Any]) -> Outcome[Task]:

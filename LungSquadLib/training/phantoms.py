@@ -10,6 +10,7 @@ from multiprocessing import get_context
 import numpy as np
 import SimpleITK as sitk
 
+from ..cohort.run import begin
 from ..imaging.crop import crop
 from ..imaging.ct import CT, as_ct
 from ..imaging.geometry import Box, Point
@@ -37,7 +38,8 @@ def phantom_cases(
 ) -> list[PhantomCase]:
     """The cases of some seeds, in order; made in `jobs` processes."""
     cases: list[PhantomCase] = []
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=begin) as pool:
         for case in pool.map(phantom_case, seeds, chunksize=4):
             step(progress, len(cases) / len(seeds), f"{message} ({len(cases)}/{len(seeds)})")
             cases.append(case)

@@ -149,6 +149,28 @@ def test_a_process_that_dies_takes_nobody_with_it():
     }
 
 
+def touch_and_wait(path):
+    Path(path).touch()
+    time.sleep(600)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes do not inherit pipes there")
+def test_processes_end_with_a_parent_that_was_killed(tmp_path):
+    said = tmp_path / "here"
+    code = (
+        "from LungSquadLib.cohort.run import run_all\n"
+        "from Testing.unit.test_batch import touch_and_wait\n"
+        f"list(run_all([{str(said)!r}], touch_and_wait, jobs=1))\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    end = time.monotonic() + 120
+    while not said.exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    parent.kill()
+    parent.communicate(timeout=120)  # which ends when nobody holds the other end of the pipe
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
