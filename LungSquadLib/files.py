@@ -24,7 +24,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     After an error or a cancellation nothing is left behind, and an older `path` is untouched.
     """
     target = Path(path)
-    _make_folder(target.parent)
+    make_folder(target.parent)
     if target.exists() and not target.is_file():  # a folder, or a device: /dev/null, say
         raise InputError(f"'{target}' is there and is no file, so it cannot be replaced.")
     with _named(target):
@@ -49,7 +49,7 @@ def whole_folder(path: str | os.PathLike[str], *, last: str) -> Iterator[Path]:
     `last` moves last: where it is, all is.
     """
     target = Path(path)
-    _make_folder(target.parent)
+    make_folder(target.parent)
     with _named(target):
         temporary = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
     try:
@@ -58,7 +58,7 @@ def whole_folder(path: str | os.PathLike[str], *, last: str) -> Iterator[Path]:
         if not target.exists():
             temporary.replace(target)
             return
-        _make_folder(target)
+        make_folder(target)
         for entry in temporary.iterdir():
             there = target / entry.name
             if there.exists() and there.is_dir() != entry.is_dir():
@@ -97,9 +97,11 @@ def sha256_of_file(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
-def _make_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"'{folder}' is a file, so nothing can be written into it.")
+def make_folder(folder: Path) -> None:
+    """Make a folder and those it lies in; `InputError` if one of them is a file."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    if there.exists() and not there.is_dir():
+        raise InputError(f"'{there}' is a file, so nothing can be written into it.")
     folder.mkdir(parents=True, exist_ok=True)
 
 

@@ -16,7 +16,7 @@ from .. import __version__
 from ..cohort.manifest import Row, read_manifest
 from ..cohort.run import Outcome, run_all
 from ..errors import InputError
-from ..files import sweep, whole_file
+from ..files import make_folder, sweep, whole_file
 from ..models.bundle import Model, read_bundle
 from ..prediction.predict import chosen_device
 from ..progress import Progress, Silent, step
@@ -70,7 +70,7 @@ def run_batch(
     chosen_device(options.device)
     rows, target = read_manifest(manifest), Path(folder)
     tasks = [_task(row, target, models, options) for row in rows]
-    (target / "cases").mkdir(parents=True, exist_ok=True)
+    make_folder(target / "cases")
     sweep(target)
     sweep(target / "cases")
     waiting = [task for task in tasks if not _is_whole(task)]

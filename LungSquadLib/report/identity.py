@@ -48,7 +48,7 @@ def without_names(sentence: str, places: dict[str, Path]) -> str:
 
 
 def _forms(path: Path) -> list[str]:
-    return list(dict.fromkeys((str(path.absolute()), str(path.resolve()), str(path))))
+    return list(dict.fromkeys((str(path.absolute()), os.path.realpath(path), str(path))))
 
 
 def _names(folder: Path) -> list[str]:
