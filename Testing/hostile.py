@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import tracemalloc
 from pathlib import Path
@@ -56,6 +57,12 @@ def contents(folder: Path) -> dict[str, object]:
             else kind
         )
     return found
+
+
+def sentences(said: str) -> str:
+    """What was said on standard error but for how far the work is, which a slow machine says."""
+    lines = said.splitlines(keepends=True)
+    return "".join(line for line in lines if not re.match(r" *[0-9]+% ", line))
 
 
 def table(rows: dict):

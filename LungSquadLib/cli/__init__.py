@@ -7,6 +7,7 @@ standard error. `--debug` shows the traceback.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     accept_any_text()
+    if arguments is None:  # the process is ours: let it clean up when it is told to end
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         options = _parser(given).parse_args(given)
         with nullcontext() if debug else quiet_libraries():

@@ -19,9 +19,8 @@ from pydicom.dataset import Dataset
 
 from LungSquadLib.cli.demo import MODELS
 from LungSquadLib.imaging.ct import open_ct
-from Testing import dicom_maker
+from Testing import dicom_maker, model_samples
 from Testing.dicom_maker import some_hu, write_enhanced, write_rtstruct, write_seg, write_series
-from Testing.samples import write_model
 
 SHAPE = (6, 24, 28)
 EVIL = "<script>alert(1)</script>\x1b[31m\u202e" + "A" * 9000
@@ -51,11 +50,10 @@ class Good:
         sitk.WriteImage(grid.image(tumour()), str(mask), True)
         rtstruct = write_rtstruct(folder / "rs.dcm", series, {"GTV": square(series, 2, 3)})
         seg = write_seg(folder / "seg.dcm", series, tumour())
-        model = folder / "model.safetensors"
-        write_model(model)
+        model = model_samples.bundle(folder / "model.safetensors")
         demo_models = folder / "models"
         for name in MODELS:
-            write_model(demo_models / f"{name}.safetensors", name=name)
+            model_samples.bundle(demo_models / f"{name}.safetensors", name=name)
         return cls(folder, series, ct, mask, rtstruct, seg, model, demo_models)
 
 

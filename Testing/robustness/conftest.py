@@ -7,7 +7,7 @@ import tempfile
 import pytest
 
 from LungSquadLib.cli import main
-from Testing.hostile import contents
+from Testing.hostile import contents, sentences
 from Testing.robustness.bad_inputs import Good
 
 
@@ -38,6 +38,7 @@ def refused(here, capfd):
         before = contents(here)
         code = main([str(part) for part in command])
         out, said = capfd.readouterr()
+        said = sentences(said)
         assert code == 2, said
         assert out == ""
         first, *listed = said.splitlines()
