@@ -254,6 +254,14 @@ def locked(_: Good, here: Path) -> Path:
     return path
 
 
+def locked_folder(_: Good, here: Path) -> Path:
+    """A folder that this user may not read."""
+    (here / "CT").mkdir(mode=0)
+    if os.access(here / "CT", os.R_OK):
+        pytest.skip("this user may read everything")
+    return here / "CT"
+
+
 # Volume files
 
 

@@ -5,6 +5,8 @@ The tables are the list of what is tried; the files are made in `bad_inputs`.
 
 from __future__ import annotations
 
+import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -147,6 +149,20 @@ COMMANDS = {
         f"{CASE} --mask-out {{here}}/crop.nrrd",
         "is an input or another output",
     ),
+    "output folder is the CT": (
+        "predict {ct} {mask} --model {model} -o {ct}",
+        "is an input or another output",
+    ),
+    "slices folder is the CT": ("slices {ct} {mask} -o {ct}", "is an input or another output"),
+    "result on the mask": (
+        "predict {ct} {here}/seg.dcm --model {model} --device cpu -o {here}",
+        "seg.dcm' is an input or another output",
+    ),
+    "table on the manifest": (
+        "batch {here}/results.csv --model {model} -o {here}",
+        "results.csv' is an input or another output",
+    ),
+    "report on the result": ("report {ct} -o {here}/prediction.json", "must end in .html"),
     "output is a folder": (
         "crop {ct} {mask} -o {here}/folder.nrrd",
         "is no file, so it cannot be replaced",
@@ -178,15 +194,21 @@ COMMANDS = {
     "report of a file outside": ("report {here}/outside", "outside its folder"),
     "show no model": ("models show {here}/taken", "not a safetensors file"),
     "import no weights": ("models import-keras {here}/taken -o {here}/m.safetensors", "taken"),
+    "verify with 2^40 numbers": ("models verify {model} {here}/huge.npz", "huge.npz"),
     "verify with no arrays": ("models verify {model} {here}/taken", "taken"),
 }
 
 
 @pytest.fixture
-def room(here):
+def room(here, good):
     """Files and folders that are in the way of outputs, and results that are none."""
     (here / "taken").write_text("the work of a lifetime, which must not be lost")
     (here / "m.csv").write_text("ct,mask\na,b\n")
+    (here / "results.csv").write_text("ct,mask\na,b\n")
+    shutil.copy(good.seg, here)
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776,), }"
+    with zipfile.ZipFile(here / "huge.npz", "w") as archive:
+        archive.writestr("x.npy", b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header)
     bad.fifo(None, here)
     (here / "folder.nrrd").mkdir()
     for name in ("slices.json", "slices.npz", "prediction.json", "report.html"):
@@ -208,6 +230,14 @@ def test_a_command_that_cannot_be_followed_is_refused(row, good, room, refused, 
     command, phrase = row
     places = {"ct": good.series, "vol": good.ct, "mask": good.mask, "model": good.model}
     refused([part.format(here=room, **places) for part in command.split()], phrase)
+
+
+def test_an_empty_argument_is_refused(good, here, refused):
+    for command in (
+        ["crop", "", good.mask, "-o", "a.nrrd"],
+        ["slices", good.ct, good.mask, "-o", ""],
+    ):
+        refused(command, "An argument is empty")
 
 
 def test_a_device_that_is_not_there_is_refused(good, here, refused):

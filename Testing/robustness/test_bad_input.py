@@ -5,16 +5,19 @@ The tables are the list of what is tried; the files are made in `bad_inputs`.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from LungSquadLib.cli import main
 from Testing.dicom_maker import CORONAL
-from Testing.hostile import table
+from Testing.hostile import contents, sentences, table
 from Testing.robustness import bad_inputs as bad
 from Testing.robustness.bad_inputs import EVIL
 
@@ -42,6 +45,7 @@ CT = {
     "/dev/zero": (bad.device("/dev/zero"), "is neither a file nor a folder"),
     "file that gives an error": (bad.device("/proc/self/mem"), "'/proc/self/mem'"),
     "file without permission": (bad.locked, "Permission denied"),
+    "folder without permission": (bad.locked_folder, "Permission denied"),
     # files of a series
     "truncated slice": (bad.cut(0.7), "is truncated"),
     "slice cut in its header": (bad.cut(0.2), "Slices are missing"),
@@ -320,6 +324,22 @@ def test_a_mask_that_cannot_be_placed_is_refused(row, good, here, refused):
     make, phrase, *options = row
     mask = make(good, here)
     refused(["crop", good.series, mask, "-o", here / "crop.nrrd", *options], phrase)
+
+
+@pytest.mark.parametrize("name", ["truncated slice", "damaged JPEG 2000", "text named nii"])
+def test_libraries_add_nothing_in_a_process_of_its_own(name, good, here):
+    make, phrase = CT[name]
+    command = ["crop", str(make(good, here)), str(good.mask), "-o", str(here / "crop.nrrd")]
+    before = contents(here)
+    done = subprocess.run(
+        [sys.executable, "-m", "LungSquadLib", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (said,) = sentences(done.stderr).splitlines()
+    assert (done.returncode, done.stdout, phrase in said) == (2, "", True)
+    assert contents(here) == before
 
 
 STILL_READ = {
