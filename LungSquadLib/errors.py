@@ -62,14 +62,17 @@ def _printable(char: str) -> str:
 def parsing(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
     """Turn whatever a parser of foreign files raises on a broken one into an `InputError`.
 
-    Errors of the operating system (no such file, no permission) pass as they are.
+    Errors of the operating system (no such file, no permission) pass, with the file's name.
     """
     try:
         yield
     except Exception as error:
         own = isinstance(error, LungSquadError)
         # Parsers raise OSError themselves; what comes from the system has a number.
-        if own or (isinstance(error, OSError) and error.errno is not None):
+        if isinstance(error, OSError) and error.errno is not None:
+            error.filename = error.filename or os.fspath(path)  # reading gives none, opening does
+            raise
+        if own:
             raise
         reason = one_line(" ".join(str(error).split()), most=200) or type(error).__name__
         raise InputError(f"'{os.fspath(path)}' is damaged or is not {kind} ({reason}).") from error

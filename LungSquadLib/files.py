@@ -24,21 +24,21 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     After an error or a cancellation nothing is left behind, and an older `path` is untouched.
     """
     target = Path(path)
-    _make_folder(target.parent)
+    make_folder(target.parent)
     if target.exists() and not target.is_file():  # a folder, or a device: /dev/null, say
         raise InputError(f"'{target}' is there and is no file, so it cannot be replaced.")
-    with _named(target):
+    with _naming(target):
         handle, name = tempfile.mkstemp(
             prefix=_PREFIX, suffix="".join(target.suffixes[-2:]), dir=target.parent
         )
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -49,27 +49,31 @@ def whole_folder(path: str | os.PathLike[str], *, last: str) -> Iterator[Path]:
     `last` moves last: where it is, all is.
     """
     target = Path(path)
-    _make_folder(target.parent)
-    with _named(target):
+    make_folder(target.parent)
+    with _naming(target):
         temporary = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        if not target.exists():
-            temporary.replace(target)
-            return
-        _make_folder(target)
-        for entry in temporary.iterdir():
-            there = target / entry.name
-            if there.exists() and there.is_dir() != entry.is_dir():
-                raise InputError(f"'{there}' is in the way: it cannot be replaced. Move it away.")
-        (target / last).unlink(missing_ok=True)
-        for entry in sorted(temporary.iterdir(), key=lambda entry: entry.name == last):
-            if entry.is_dir() and (target / entry.name).exists():
-                shutil.rmtree(target / entry.name)
-            entry.replace(target / entry.name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            if target.exists():
+                _move_into(target, temporary, last)
+            else:
+                temporary.replace(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move_into(target: Path, temporary: Path, last: str) -> None:
+    make_folder(target)
+    for entry in temporary.iterdir():
+        there = target / entry.name
+        if there.exists() and there.is_dir() != entry.is_dir():
+            raise InputError(f"'{there}' is in the way: it cannot be replaced. Move it away.")
+    (target / last).unlink(missing_ok=True)
+    for entry in sorted(temporary.iterdir(), key=lambda entry: entry.name == last):
+        if entry.is_dir() and (target / entry.name).exists():
+            shutil.rmtree(target / entry.name)
+        entry.replace(target / entry.name)
 
 
 def sweep(folder: str | os.PathLike[str]) -> None:
@@ -97,19 +101,23 @@ def sha256_of_file(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
-def _make_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"'{folder}' is a file, so nothing can be written into it.")
+def make_folder(folder: Path) -> None:
+    """Make a folder and those it lies in; `InputError` if one of them is a file."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    if there.exists() and not there.is_dir():
+        raise InputError(f"'{there}' is a file, so nothing can be written into it.")
     folder.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
-def _named(target: Path) -> Iterator[None]:
-    """Have the system's errors name what was asked for, not a temporary name beside it."""
+def _naming(target: Path) -> Iterator[None]:
+    """Have the system's errors name what was asked for, not a temporary name or nothing."""
     try:
         yield
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(target)) from error
+        if error.filename is None or _PREFIX in str(error.filename):
+            error.filename = str(target)
+        raise
 
 
 def _umask() -> int:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import stat
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +44,28 @@ def refusal(read, path) -> str:
     if text is None:
         pytest.fail(f"'{path}' was read")
     return text
+
+
+def contents(folder: Path) -> dict[str, object]:
+    """Everything in a folder with its content, so that any change to it is seen."""
+    found: dict[str, object] = {}
+    for path in folder.rglob("*"):
+        kind = stat.S_IFMT(path.lstat().st_mode)
+        found[str(path.relative_to(folder))] = (
+            hashlib.sha256(path.read_bytes()).hexdigest()
+            if kind == stat.S_IFREG and os.access(path, os.R_OK)
+            else kind
+        )
+    return found
+
+
+def sentences(said: str) -> str:
+    """What was said on standard error but for how far the work is, which a slow machine says."""
+    lines = said.splitlines(keepends=True)
+    return "".join(line for line in lines if not re.match(r" *[0-9]+% ", line))
+
+
+def table(rows: dict):
+    """A row each, under its name."""
+    names = [name.replace(" ", "-") for name in rows]
+    return pytest.mark.parametrize("row", rows.values(), ids=names)

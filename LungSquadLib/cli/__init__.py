@@ -7,13 +7,14 @@ standard error. `--debug` shows the traceback.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
 from typing import NoReturn
 
-from ..errors import LungSquadError, one_line
+from ..errors import InputError, LungSquadError, one_line
 from .output import printable
 from .streams import accept_any_text, drop_output, flush_output, quiet_libraries
 
@@ -35,8 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     accept_any_text()
+    if arguments is None:  # the process is ours: let it clean up when it is told to end
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         options = _parser(given).parse_args(given)
+        if "" in given:
+            raise InputError("An argument is empty; is a variable of the shell not set?")
         with nullcontext() if debug else quiet_libraries():
             code = int(import_module(f".{options.verb}", __name__).run(options) or 0)
         flush_output()

@@ -20,11 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Make the report again, tell."""
+    from ..errors import InputError
     from ..files import whole_file
     from ..report.render import REPORT, rendered
 
-    page = rendered(options.folder, window=options.window)
     target = Path(options.out) if options.out else Path(options.folder) / REPORT
+    if target.suffix != ".html":  # it could take the place of a file that the report is made from
+        raise InputError(f"'{target}' must end in .html.")
+    page = rendered(options.folder, window=options.window)
     with whole_file(target) as temporary:
         temporary.write_text(page, encoding="utf-8")
     print(target)

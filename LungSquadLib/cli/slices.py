@@ -24,7 +24,9 @@ def run(options: argparse.Namespace) -> None:
     from ..imaging.ct import open_ct
     from ..imaging.masks import read_mask
     from ..imaging.slices import tumour_slices, write_slices
+    from ..imaging.write import check_distinct
 
+    check_distinct([options.out], [options.ct, options.mask])
     with bar() as progress:
         ct = open_ct(options.ct, series=options.series, progress=progress)
         mask = read_mask(options.mask, ct, roi=options.roi, label=options.label)

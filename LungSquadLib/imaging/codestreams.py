@@ -18,6 +18,7 @@ JPEG_2000 = frozenset(_JPEG + end for end in ("90", "91"))
 KNOWN = JPEG_FAMILY | JPEG_2000 | {RLE}
 
 _FRAME_HEADERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF0-15 and JPEG-LS's SOF55
+_END_OF_IMAGE, _MOST_PADDING = b"\xff\xd9", 64
 _MOST_TILES = 65535
 
 
@@ -38,6 +39,8 @@ def _jpeg(stream: bytes) -> tuple[int, int, int, int]:
     """Rows, columns, bits and components from the first frame header."""
     if stream[:2] != b"\xff\xd8":
         raise ValueError("no start of image")
+    if _END_OF_IMAGE not in stream[-_MOST_PADDING:]:  # decoders make up what is missing
+        raise ValueError("no end of image")
     position = 2
     while True:
         fill, marker = struct.unpack_from("BB", stream, position)

@@ -73,6 +73,8 @@ class FrameReader:
 
     def _decoded(self, plane: Plane) -> np.ndarray:
         path = plane.header.path
+        if plane.format.syntax not in codestreams.KNOWN:
+            raise InputError(_cannot_decode(plane))
         if self._encapsulated[0] != path:
             with parsing(path, "a DICOM file with compressed frames"):
                 self._encapsulated = (path, _bit_streams(plane))
@@ -95,7 +97,7 @@ class FrameReader:
         if header.pixel_offset < 0:
             data = self._pixels_of_deflated(header.path)[offset : offset + length]
         else:
-            with open(header.path, "rb", buffering=0) as file:
+            with parsing(header.path, "a DICOM file"), open(header.path, "rb", buffering=0) as file:
                 file.seek(header.pixel_offset + offset)
                 data = file.read(length) or b""
         if len(data) < length:
@@ -128,7 +130,7 @@ def _bit_streams(plane: Plane) -> list[bytes]:
 
 def _decode(stream: bytes, plane: Plane) -> np.ndarray:
     pixel_format = plane.format
-    if pixel_format.syntax not in codestreams.KNOWN or not codestreams.fits(stream, pixel_format):
+    if not codestreams.fits(stream, pixel_format):
         raise InputError(_cannot_decode(plane))
     handle, name = tempfile.mkstemp(suffix=".dcm", prefix="lungsquad-")
     try:

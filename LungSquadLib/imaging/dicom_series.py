@@ -75,6 +75,8 @@ def find_series(path: str | os.PathLike[str], progress: Progress | None = None) 
     found = Found(Path(path))
     if not found.path.exists():
         raise InputError(f"There is no file or folder '{path}'.")
+    if not (found.path.is_file() or found.path.is_dir()):  # a pipe, or a device that never ends
+        raise InputError(f"'{path}' is neither a file nor a folder.")
     by_uid: dict[str, list[Header]] = {}
     for count, name in enumerate(_files(found)):
         if count % 64 == 0:
@@ -108,7 +110,10 @@ def choose_ct(found: Found, uid: str | None = None) -> Series:
         if chosen:
             return chosen[0]
         listed = _listed(candidates) or "\n  (no CT series at all)"
-        raise InputError(f"'{found.path}' holds no CT series with the UID {uid}. It holds:{listed}")
+        named = one_line(uid, most=64)  # the longest there is
+        raise InputError(
+            f"'{found.path}' holds no CT series with the UID {named}. It holds:{listed}"
+        )
     volumes = [series for series in candidates if series.frames > 1] or candidates
     if len(volumes) == 1:
         return volumes[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 from . import dicom_header as tags
 from .ct import CT, DicomOrigin, as_ct
 from .dicom_header import Header, read_header
@@ -19,6 +19,7 @@ from .dicom_series import find_series
 from .flags import Flag
 from .geometry import Box, Grid, Index
 from .label_maps import (
+    LONGEST_NAME,
     Segment,
     count_labels,
     file_planes,
@@ -122,6 +123,7 @@ def choose(rois: Sequence[Roi], wanted: str | None, path: str) -> Roi:
         raise InputError(
             f"'{path}' holds {len(rois)} ROIs; choose one with --roi: {_listed(rois)}."
         )
+    named = one_line(wanted, most=LONGEST_NAME)
     for fits in (
         lambda roi: roi.name == wanted,
         lambda roi: roi.name.casefold() == wanted.casefold(),
@@ -133,10 +135,10 @@ def choose(rois: Sequence[Roi], wanted: str | None, path: str) -> Roi:
         if fitting:
             numbers = ", ".join(str(roi.number) for roi in fitting)
             raise InputError(
-                f"'{path}' holds {len(fitting)} ROIs called '{wanted}'; "
+                f"'{path}' holds {len(fitting)} ROIs called '{named}'; "
                 f"choose by number with --roi: {numbers}."
             )
-    raise InputError(f"'{path}' holds no ROI called '{wanted}'; it holds {_listed(rois)}.")
+    raise InputError(f"'{path}' holds no ROI called '{named}'; it holds {_listed(rois)}.")
 
 
 def _from_label_map(file: VolumeFile, ct: CT, roi: str | None, label: int | None) -> Mask:

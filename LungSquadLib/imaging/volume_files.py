@@ -118,7 +118,7 @@ def open_volume_file(path: str | os.PathLike[str]) -> VolumeFile:
 
 
 def _kind(path: str | os.PathLike[str]) -> str | None:
-    with open(path, "rb") as file:
+    with parsing(path, "a file that can be read"), open(path, "rb") as file:
         start = file.read(352)
     if start.startswith(b"NRRD0"):
         return "NRRD"

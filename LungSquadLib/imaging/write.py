@@ -30,9 +30,9 @@ def check_distinct(
     outputs: Sequence[str | os.PathLike[str]], inputs: Sequence[str | os.PathLike[str]]
 ) -> None:
     """Refuse outputs that would take the place of one another or of an input."""
-    taken = {Path(path).resolve() for path in inputs}
+    taken = {os.path.realpath(path) for path in inputs}  # which bears links in a circle
     for path in outputs:
-        place = Path(path).resolve()
+        place = os.path.realpath(path)
         if place in taken:
             raise InputError(f"'{path}' is an input or another output; give another name.")
         taken.add(place)

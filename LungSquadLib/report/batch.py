@@ -16,7 +16,8 @@ from .. import __version__
 from ..cohort.manifest import Row, read_manifest
 from ..cohort.run import Outcome, run_all
 from ..errors import InputError
-from ..files import sweep, whole_file
+from ..files import make_folder, sweep, whole_file
+from ..imaging.write import check_distinct
 from ..models.bundle import Model, read_bundle
 from ..prediction.predict import chosen_device
 from ..progress import Progress, Silent, step
@@ -26,6 +27,7 @@ from .index import index_page
 from .render import read_result
 
 _STAMP = "inputs.sha256"
+_TABLES = _RESULTS, _ERRORS, _INDEX = "results.csv", "errors.csv", "index.html"
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,9 @@ def run_batch(
     options, progress = options or Options(), progress or Silent()
     chosen_device(options.device)
     rows, target = read_manifest(manifest), Path(folder)
+    check_distinct([target / name for name in _TABLES], [manifest])
     tasks = [_task(row, target, models, options) for row in rows]
-    (target / "cases").mkdir(parents=True, exist_ok=True)
+    make_folder(target / "cases")
     sweep(target)
     sweep(target / "cases")
     waiting = [task for task in tasks if not _is_whole(task)]
@@ -155,9 +158,9 @@ def _write_tables(
         for task in tasks
         if task.row.number in errors
     ]
-    _write_csv(target / "results.csv", _COLUMNS, rows)
-    _write_csv(target / "errors.csv", ("row", "case", "error"), failed)
-    with whole_file(target / "index.html") as temporary:
+    _write_csv(target / _RESULTS, _COLUMNS, rows)
+    _write_csv(target / _ERRORS, ("row", "case", "error"), failed)
+    with whole_file(target / _INDEX) as temporary:
         temporary.write_text(index_page(cases, failed, len(tasks)), encoding="utf-8")
 
 

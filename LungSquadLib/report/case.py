@@ -16,7 +16,7 @@ from ..imaging.ct import CT, content_hash, open_ct
 from ..imaging.flags import Flag
 from ..imaging.masks import Mask, read_mask
 from ..imaging.planes import VIEWS, plane_through_tumour
-from ..imaging.write import write_volumes
+from ..imaging.write import check_distinct, write_volumes
 from ..models.bundle import Model
 from ..prediction.predict import check_seed, chosen_device, predict
 from ..prediction.prediction import Prediction
@@ -66,11 +66,12 @@ def run_case(
     is, all is. `stamp` is the name and the content of one more text file.
 
     Raises:
-        InputError: as `open_ct`, `read_mask` and `crop`.
+        InputError: as `open_ct`, `read_mask` and `crop`; or an input would be written over.
         CancelledError: `progress` said so; nothing is left behind.
     """
     options, progress = options or Options(), progress or Silent()
     chosen_device(options.device)  # an answer that cannot be had is said before the work
+    check_distinct([folder], [case.ct, case.mask])
     ct = open_ct(case.ct, series=case.series, progress=progress)
     mask = read_mask(case.mask, ct, roi=case.roi, label=case.label)
     ct = ct.loaded(Part(progress, 0.0, 0.3))  # the figures need all of it
@@ -93,6 +94,8 @@ def run_case(
         if stamp is not None:
             (temporary / stamp[0]).write_text(stamp[1] + "\n", encoding="utf-8")
         described = results.write(temporary)
+        written = [Path(folder) / entry.name for entry in temporary.iterdir()]
+        check_distinct(written, [case.ct, case.mask])
     step(progress, 1.0, "Done")
     return described
 

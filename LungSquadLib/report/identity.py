@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 KEY_VARIABLE = "LUNGSQUAD_IDENTITY_KEY"
-_MOST_FILES = 20_000
 _ROUNDS = 200_000  # so that trying all numbers of a hospital takes long
 
 
@@ -33,28 +33,30 @@ def without_names(sentence: str, places: dict[str, Path]) -> str:
     first, *more = sentence.split("\n")
     if more:
         first = first.rstrip(": ") + " (`lungsquad inspect` lists them)."
-    for word, path in places.items():
-        for form in _forms(path):  # with its quotes, for a path may be a single letter
-            first = first.replace(f"'{form}'", f"'{word}'")
+    hidden = {form: word for word, path in places.items() for form in _forms(path)}
     for word, path in places.items():
         folder = path if path.is_dir() else path.parent
-        for form in _forms(folder):
-            first = first.replace(f"'{form}{os.sep}", f"'{word}{os.sep}")
         for name in _names(folder) if path.exists() else ():
-            place = f"(?<=['(])({re.escape(word + os.sep)})?{re.escape(name)}(?=[',:])"
-            first = re.sub(place, f"a file of {word}", first)
+            if name in first:
+                hidden |= dict.fromkeys((name, *_forms(folder / name)), f"a file of {word}")
+    for name in sorted(hidden, key=len, reverse=True):
+        # A short name is hidden only where it is quoted, for it may be a word of the sentence.
+        before = "" if Path(name).is_absolute() else "(?<=['(])"
+        first = re.sub(f"{before}{re.escape(name)}(?![\\w./\\\\-]*[\\w-])", hidden[name], first)
+    for word, path in places.items():  # and what is not there any more
+        for form in _forms(path if path.is_dir() else path.parent):
+            if Path(form).is_absolute():
+                first = re.sub(f"{re.escape(form + os.sep)}[^']*", f"a file of {word}", first)
     return first
 
 
 def _forms(path: Path) -> list[str]:
-    return list(dict.fromkeys((str(path.absolute()), str(path.resolve()), str(path))))
+    return list(dict.fromkeys((str(path.absolute()), os.path.realpath(path), str(path))))
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: Path) -> Iterator[str]:
     """Names of the files and folders in a folder, with and without the way to them."""
-    names: set[str] = set()
-    for number, inside in enumerate(folder.rglob("*")):
-        if number == _MOST_FILES:
-            break
-        names |= {str(inside.relative_to(folder)), inside.name}
-    return sorted(names, key=len, reverse=True)
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            yield name
+            yield os.path.relpath(os.path.join(place, name), folder)  # noqa: PTH118

@@ -1,0 +1,253 @@
+"""Wrong models, manifests, options and outputs end in one sentence and exit code 2.
+
+The tables are the list of what is tried; the files are made in `bad_inputs`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from Testing.hostile import table
+from Testing.robustness import bad_inputs as bad
+from Testing.robustness.bad_inputs import EVIL
+
+MODEL = {
+    "no such file": (bad.nothing, "nowhere"),
+    "another suffix": (lambda good, _: good.ct, "ct.nrrd"),
+    "truncated": (bad.cut_file("model", 0.5), "model.safetensors"),
+    "empty": (bad.content("m.safetensors", b""), "is empty"),
+    "text": (
+        bad.content("m.safetensors", b"Dear colleague, here is the model"),
+        "not a safetensors file",
+    ),
+    "pickle": (bad.content("m.pt", b"\x80\x04cos\nmkdir\n(X\x01\0\0\0atR."), "can carry code"),
+    "a folder": (lambda good, _: good.series, "is a folder"),
+    "too new": (bad.model_card(format_version=99), "99"),
+    "hostile names": (bad.model_card(name="../../etc"), "name"),
+    "unknown network": (
+        bad.model_card(network={"name": "os.system", "arguments": {}}),
+        "os.system",
+    ),
+    "huge network": (
+        bad.model_header(
+            lambda h: h["__metadata__"]["card"]["network"]["arguments"].update(width=1e9)
+        ),
+        "width",
+    ),
+    "card is a list": (bad.model_header(lambda h: h["__metadata__"].update(card=[])), "card"),
+    "header in a circle": (
+        bad.content("m.safetensors", (90000).to_bytes(8, "little") + b"[" * 90000),
+        "m.safetensors",
+    ),
+    "header of 2^63 bytes": (
+        bad.content("m.safetensors", b"\xff" * 7 + b"\x7f{}"),
+        "header is longer",
+    ),
+    "/dev/zero": (bad.device("/dev/zero"), "not a regular file"),
+}
+
+
+@table(MODEL)
+def test_a_model_that_is_none_is_refused(row, good, here, refused):
+    make, phrase = row
+    model = make(good, here)
+    refused(["predict", good.series, good.mask, "--model", model, "-o", here / "out"], phrase)
+    assert not Path("a").exists()
+
+
+HEADER = b"ct,mask,case\n"
+MANIFEST = {
+    "no such file": (bad.nothing, "No such file"),
+    "empty": (bad.content("m.csv", b""), "lacks the column 'ct' and 'mask'"),
+    "header alone": (bad.content("m.csv", HEADER), "has no rows"),
+    "column missing": (bad.content("m.csv", b"ct,segmentation\na,b\n"), "lacks the column 'mask'"),
+    "semicolons": (bad.content("m.csv", b"ct;mask\na;b\n"), "Is the delimiter a comma?"),
+    "column twice": (
+        bad.content("m.csv", b"ct,mask,ct\na,b,c\n"),
+        "the column 'ct' more than once",
+    ),
+    "case twice": (bad.content("m.csv", HEADER + b"a,b,one\nc,d,ONE\n"), "more than once"),
+    "case out of the folder": (
+        bad.content("m.csv", HEADER + b"a,b,../../etc/cron.d/x\n"),
+        "cannot name a folder",
+    ),
+    "case is a path": (bad.content("m.csv", HEADER + b"a,b,/etc/passwd\n"), "cannot name a folder"),
+    "case is a device": (bad.content("m.csv", HEADER + b"a,b,NUL\n"), "cannot name a folder"),
+    "case that drives a terminal": (
+        bad.content("m.csv", HEADER + b"a,b,\x1b[31m" + b"A" * 5000 + b"\n"),
+        "cannot name a folder",
+    ),
+    "NUL": (bad.content("m.csv", HEADER + b"a\0b,c,one\n"), "NUL"),
+    "binary": (bad.content("m.csv", bytes(range(256)) * 9), "m.csv"),
+    "UTF-16": (bad.content("m.csv", "ct,mask\na,b\n".encode("utf-16")), "UTF-8"),
+    "ragged": (bad.content("m.csv", HEADER + b"a,b\n"), "more or fewer cells"),
+    "label in words": (bad.content("m.csv", b"ct,mask,label\na,b,one\n"), "is not a whole number"),
+    "a folder": (lambda good, _: good.series, "is no file"),
+    "a named pipe": (bad.fifo, "is no file"),
+    "/dev/zero": (bad.device("/dev/zero"), "is no file"),
+}
+
+
+@table(MANIFEST)
+def test_a_manifest_that_is_none_is_refused(row, good, here, refused):
+    make, phrase = row
+    manifest = make(good, here)
+    refused(["batch", manifest, "--model", good.model, "-o", here / "out"], phrase)
+
+
+CASE = "crop {ct} {mask} -o {here}/crop.nrrd"
+PREDICT = "predict {ct} {mask} --model {model} -o {here}/out"
+BATCH = "batch {here}/taken --model {model} -o {here}/out"
+COMMANDS = {
+    # options
+    "nothing at all": ("", "the following arguments are required"),
+    "unknown verb": ("conquer {ct}", "invalid choice: 'conquer'"),
+    "unknown option": (f"{CASE} --fast", "unrecognized arguments"),
+    "size 0": (f"{CASE} --size 0", "size must be 1 to 512"),
+    "negative size": (f"{CASE} --size -1", "size must be 1 to 512"),
+    "huge size": (f"{CASE} --size 100000000000", "size must be 1 to 512"),
+    "size in words": (f"{CASE} --size big", "invalid int value"),
+    "spacing 0": (f"{CASE} --spacing 0", "spacing must be 0.05 to 20"),
+    "NaN for a spacing": (f"{CASE} --spacing nan", "spacing must be 0.05 to 20"),
+    "infinite spacing": (f"{CASE} --spacing inf", "spacing must be 0.05 to 20"),
+    "negative spacing": (f"{CASE} --spacing=-1", "spacing must be 0.05 to 20"),
+    "no jobs": (f"{BATCH} --jobs 0", "--jobs must be 1 or more"),
+    "negative seed": (f"{PREDICT} --seed -1", "seed"),
+    "huge seed": (f"{PREDICT} --seed 99999999999999999999", "seed"),
+    "unknown device": (f"{PREDICT} --device tpu", "invalid choice: 'tpu'"),
+    "unknown window": ("slices {ct} {mask} -o {here}/out --window bone", "invalid choice: 'bone'"),
+    "unknown series": (f"{CASE} --series 1.2.3", "holds no CT series with the UID 1.2.3"),
+    "hostile series": (
+        f"{CASE} --series {EVIL.replace(' ', '')}",
+        "holds no CT series with the UID",
+    ),
+    "negative seed of the demo": ("demo --seed -1 -o {here}/out", "seed"),
+    "CT without mask": ("demo --ct {ct} -o {here}/out", "--ct and --mask together"),
+    "no such model": (
+        "predict {ct} {mask} --model nobody -o {here}/out",
+        "There is no model named 'nobody'",
+    ),
+    "no such demo model": ("models train-demo --only nobody -o {here}/out", "nobody"),
+    "training with no jobs": (
+        "models train-demo --jobs 0 -o {here}/out",
+        "processes must be 1 or more",
+    ),
+    "NaN for a tolerance": ("models verify {model} {mask} --tolerance nan", "tolerance"),
+    "name of 300 letters": (f"inspect {{here}}/{'x' * 300}", "File name too long"),
+    # outputs
+    "output without a format": ("crop {ct} {mask} -o {here}/crop.xyz", "must end in one of"),
+    "output is the CT": ("crop {vol} {mask} -o {vol}", "is an input or another output"),
+    "output is the mask": (
+        "crop {ct} {mask} -o {here}/a.nrrd --mask-out {mask}",
+        "is an input or another output",
+    ),
+    "one output for two": (
+        f"{CASE} --mask-out {{here}}/crop.nrrd",
+        "is an input or another output",
+    ),
+    "output folder is the CT": (
+        "predict {ct} {mask} --model {model} -o {ct}",
+        "is an input or another output",
+    ),
+    "slices folder is the CT": ("slices {ct} {mask} -o {ct}", "is an input or another output"),
+    "result on the mask": (
+        "predict {ct} {here}/seg.dcm --model {model} --device cpu -o {here}",
+        "seg.dcm' is an input or another output",
+    ),
+    "table on the manifest": (
+        "batch {here}/results.csv --model {model} -o {here}",
+        "results.csv' is an input or another output",
+    ),
+    "report on the result": ("report {ct} -o {here}/prediction.json", "must end in .html"),
+    "output is a folder": (
+        "crop {ct} {mask} -o {here}/folder.nrrd",
+        "is no file, so it cannot be replaced",
+    ),
+    "output in a file": ("crop {ct} {mask} -o {here}/taken/crop.nrrd", "is a file"),
+    "output is a named pipe": (
+        "crop {ct} {mask} -o {here}/pipe.nrrd",
+        "is no file, so it cannot be replaced",
+    ),
+    "output below a file": ("crop {ct} {mask} -o {here}/taken/a/b/crop.nrrd", "taken' is a file"),
+    "output where nobody may write": ("crop {ct} {mask} -o /proc/1/none/crop.nrrd", "/proc/1/none"),
+    "slices into a file": ("slices {ct} {mask} -o {here}/taken", "is a file"),
+    "slices where a folder is in the way": ("slices {ct} {mask} -o {here}/full", "is in the way"),
+    "prediction into a file": ("predict {ct} {mask} --model {model} -o {here}/taken", "is a file"),
+    "prediction where a folder is in the way": (
+        "predict {ct} {mask} --model {model} -o {here}/full",
+        "is in the way",
+    ),
+    "batch into a file": ("batch {here}/m.csv --model {model} -o {here}/taken", "is a file"),
+    "model into a folder": ("models import-keras {here}/taken -o {here}/folder.nrrd", "taken"),
+    # what other verbs read
+    "inspect nothing": ("inspect {here}/nowhere", "There is no file or folder"),
+    "inspect junk": ("inspect {here}/taken", "holds no DICOM series and is no volume file"),
+    "inspect /dev/zero": ("inspect /dev/zero", "is neither a file nor a folder"),
+    "report of nothing": ("report {here}/nowhere", "holds no prediction.json"),
+    "report of a CT": ("report {ct}", "holds no prediction.json"),
+    "report of a broken result": ("report {here}/broken", "is damaged or is not a result"),
+    "report of a newer result": ("report {here}/newer", "format version 99"),
+    "report of a file outside": ("report {here}/outside", "outside its folder"),
+    "show no model": ("models show {here}/taken", "not a safetensors file"),
+    "import no weights": ("models import-keras {here}/taken -o {here}/m.safetensors", "taken"),
+    "verify with 2^40 numbers": ("models verify {model} {here}/huge.npz", "huge.npz"),
+    "verify with no arrays": ("models verify {model} {here}/taken", "taken"),
+}
+
+
+@pytest.fixture
+def room(here, good):
+    """Files and folders that are in the way of outputs, and results that are none."""
+    (here / "taken").write_text("the work of a lifetime, which must not be lost")
+    (here / "m.csv").write_text("ct,mask\na,b\n")
+    (here / "results.csv").write_text("ct,mask\na,b\n")
+    shutil.copy(good.seg, here)
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776,), }"
+    with zipfile.ZipFile(here / "huge.npz", "w") as archive:
+        archive.writestr("x.npy", b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header)
+    bad.fifo(None, here)
+    (here / "folder.nrrd").mkdir()
+    for name in ("slices.json", "slices.npz", "prediction.json", "report.html"):
+        (here / "full" / name / "kept").mkdir(parents=True)
+    results = {
+        "broken": "{",
+        "newer": '{"format_version": 99}',
+        "outside": '{"format_version": 1, "files": {"planes": "../taken"}}',
+    }
+    for name, text in results.items():
+        (here / name).mkdir()
+        (here / name / "prediction.json").write_text(text)
+    return here
+
+
+@table(COMMANDS)
+def test_a_command_that_cannot_be_followed_is_refused(row, good, room, refused, monkeypatch):
+    monkeypatch.setenv("LUNGSQUAD_MODELS", str(good.demo_models))
+    command, phrase = row
+    places = {"ct": good.series, "vol": good.ct, "mask": good.mask, "model": good.model}
+    refused([part.format(here=room, **places) for part in command.split()], phrase)
+
+
+def test_an_empty_argument_is_refused(good, here, refused):
+    for command in (
+        ["crop", "", good.mask, "-o", "a.nrrd"],
+        ["slices", good.ct, good.mask, "-o", ""],
+    ):
+        refused(command, "An argument is empty")
+
+
+def test_a_device_that_is_not_there_is_refused(good, here, refused):
+    import torch
+
+    missing = [
+        ("cuda", torch.cuda.is_available()),
+        ("mps", torch.backends.mps.is_available()),
+    ]
+    for device, there in missing:
+        if not there:
+            command = ["predict", good.series, good.mask, "--model", good.model]
+            refused([*command, "--device", device, "-o", here / "out"], device)
