@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verify.add_argument("--tolerance", type=float, default=1e-5, metavar="T", help="1e-5")
     add_json_argument(verify)
     training = verbs.add_parser(
-        "train-demo", help="train the demo models from nothing on phantoms (about two hours)"
+        "train-demo", help="train the demo models from nothing on phantoms (under an hour)"
     )
     training.add_argument("-o", "--out", required=True, metavar="FOLDER")
     training.add_argument("--only", metavar="NAME", help="one of them")
@@ -87,6 +87,8 @@ def _show(options: argparse.Namespace) -> None:
         return
     if card.notice:
         print(printable(card.notice))
+    by_volume = card.baseline.metrics if card.baseline else {}
+    volume_alone = [(f"{name} of volume alone", metric) for name, metric in by_volume.items()]
     print_table(
         [
             ("name", card.name),
@@ -97,7 +99,7 @@ def _show(options: argparse.Namespace) -> None:
             ("trained on", card.training.data),
             *(
                 (name, f"{m.value:.3f} ({m.low:.3f} to {m.high:.3f}), n = {m.n}, {m.where}")
-                for name, m in card.metrics.items()
+                for name, m in (*card.metrics.items(), *volume_alone)
             ),
             ("intended use", card.intended_use),
             *(("must not", sentence) for sentence in card.must_not),

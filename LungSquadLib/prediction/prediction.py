@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import SimpleITK as sitk
 
 from ..imaging.crop import Crop
 from ..imaging.flags import Flag
-from ..models.card import Card
+from ..models.card import Card, Metric
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ class Prediction:
                 "title": card.title,
                 "sha256": self.model.sha256,
                 "trained_on": card.training.data,
-                "metrics": {name: asdict(metric) for name, metric in card.metrics.items()},
+                "metrics": _metrics(card.metrics),
+                "metrics_of_volume_alone": _metrics(card.baseline.metrics if card.baseline else {}),
                 "licence": card.licence,
                 "intended_use": card.intended_use,
                 "must_not": list(card.must_not),
@@ -125,6 +127,10 @@ class Prediction:
             "crop": self.crop.to_dict(),
             "parameters": self.parameters,
         }
+
+
+def _metrics(metrics: Mapping[str, Metric]) -> dict[str, Any]:
+    return {name: asdict(metric) for name, metric in metrics.items()}
 
 
 def _rounded(value: float) -> float:

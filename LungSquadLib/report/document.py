@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +189,7 @@ def _model(prediction: dict[str, Any]) -> Markup:
             f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f}), "
             f"n = {metric['n']}, {metric['where']}",
         )
-        for name, metric in model["metrics"].items()
+        for name, metric in _named_metrics(model)
     ]
     rows += [
         ("Intended use", model["intended_use"]),
@@ -198,6 +198,13 @@ def _model(prediction: dict[str, Any]) -> Markup:
         ("SHA-256", element("code", model["sha256"])),
     ]
     return joined([element("h2", f"Model: {prediction['question']}"), _table(rows)])
+
+
+def _named_metrics(model: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The model's metrics, and beside them those of what it must beat."""
+    yield from model["metrics"].items()
+    for name, metric in model["metrics_of_volume_alone"].items():
+        yield f"{name} of volume alone", metric
 
 
 def _provenance(case: dict[str, Any]) -> list[tuple[str, Child]]:

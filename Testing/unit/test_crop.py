@@ -44,8 +44,8 @@ def half_way(ct, centre, sides, spacing):
     for c, n, own in zip(centre[::-1], sides[::-1], ct.GetSpacing()[::-1], strict=True):
         index = (np.arange(n) + c - n // 2) * spacing / own
         near.append(np.abs(index - np.floor(index) - 0.5) < 1e-4)
-    z, y, x = np.ix_(*near)
-    return z | y | x
+    z, y, x = near
+    return z[:, None, None] | y[:, None] | x
 
 
 def check(ct, mask, sides, spacing, centre_lps=None):
@@ -55,6 +55,7 @@ def check(ct, mask, sides, spacing, centre_lps=None):
     hu, marked = whole_volume_crop(ct, mask, centre, sides, spacing)
     decided = ~half_way(ct, centre, sides, spacing)
     ours = sitk.GetArrayFromImage(cut.ct).astype(int)
+    assert decided.shape == ours.shape
     assert np.abs(ours - hu)[decided].max(initial=0) <= 1
     assert np.array_equal(sitk.GetArrayFromImage(cut.mask)[decided], marked[decided])
     return cut
@@ -68,7 +69,8 @@ def cases(draw):
     ct = sitk.GetImageFromArray(random.integers(-1000, 1500, size[::-1]).astype(np.int16))
     ct.SetSpacing([draw(st.floats(0.3, 6)) for _ in range(3)])
     ct.SetOrigin([draw(st.floats(-500, 500)) for _ in range(3)])
-    ct.SetDirection(rotation(*(draw(st.floats(-3, 3)) for _ in range(3))))
+    # Rounded: where a direction is 1e-311, ITK's own inverse of it fails.
+    ct.SetDirection(rotation(*(round(draw(st.floats(-3, 3)), 6) for _ in range(3))))
     array = np.zeros(size[::-1], np.uint8)
     low = [draw(st.integers(0, n - 1)) for n in size]
     high = [draw(st.integers(a + 1, n)) for a, n in zip(low, size, strict=True)]

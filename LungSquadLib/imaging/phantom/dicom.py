@@ -78,7 +78,7 @@ def write_patient(
         rtstruct_dataset(slices, grid, mask).save_as(temporary / "RTSTRUCT.dcm")
         step(progress, 0.9, "Writing the SEG")
         seg_dataset(slices, mask).save_as(temporary / "SEG.dcm")
-    step(progress, 1.0, "Done")
+    step(progress, 1.0, "The phantom patient is written")
     target = Path(folder)
     return PatientFiles(target / "CT", target / "RTSTRUCT.dcm", target / "SEG.dcm")
 
