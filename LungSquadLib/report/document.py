@@ -146,7 +146,7 @@ def _novelty(novelty: dict[str, Any] | None) -> str:
     nearer = f"{novelty['percentile']:.0%} of the model's held-out cases lie nearer to its training"
     if novelty["out_of_distribution"]:
         return f"Unlike what the model was trained on ({nearer})."
-    return f"Like what the model was trained on ({nearer})."
+    return f"The model's features see nothing unusual in it ({nearer}); that proves no likeness."
 
 
 def _flags(flags: Sequence[dict[str, str]]) -> Markup:
