@@ -35,6 +35,20 @@ class MissingPackageError(LungSquadError):
         )
 
 
+class NoMemoryError(LungSquadError):
+    """The memory of the machine or of its graphics card does not suffice."""
+
+
+class WorkerError(LungSquadError):
+    """The process that runs the networks cannot be started, died, or was asked for nonsense."""
+
+
+class FaultError(LungSquadError):
+    """Something that LungSquad should have foreseen."""
+
+    exit_code = 70
+
+
 class RefusedError(LungSquadError):
     """The work was done, and its result is a refusal."""
 
@@ -45,6 +59,36 @@ class CancelledError(LungSquadError):
     """The user cancelled the work."""
 
     exit_code = 130
+
+
+def understood(error: Exception) -> LungSquadError:
+    """Any error as one of ours, with a sentence that can be shown."""
+    if isinstance(error, LungSquadError):
+        return error
+    if isinstance(error, MemoryError) or any(sign in str(error) for sign in _NO_MEMORY):
+        return NoMemoryError(
+            "There is not enough memory for this work: close other programs, choose the device "
+            "'cpu', or use a CT with fewer slices."
+        )
+    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+        return MissingPackageError("torch", "Running a network", "networks")
+    if isinstance(error, OSError):
+        place = f"'{error.filename}': " if error.filename else ""
+        return InputError(f"{place}{error.strerror or error}.")
+    return FaultError(
+        f"A fault in LungSquad ({type(error).__name__}: {one_line(error)}); please report it."
+    )
+
+
+# How torch, on its devices, and ITK say it, each in an error of another type.
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "Failed to allocate memory",
+    "bad_alloc",
+    "bad allocation",
+)
 
 
 def one_line(text: object, *, most: int = 300) -> str:

@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from importlib import import_module
 from typing import NoReturn
 
-from ..errors import InputError, LungSquadError, one_line
+from ..errors import FaultError, InputError, one_line, understood
 from .output import printable
 from .streams import accept_any_text, drop_output, flush_output, quiet_libraries
 
@@ -57,19 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         drop_output()
-        return _refuse(*_sentence(error))
-
-
-def _sentence(error: Exception) -> tuple[str, int]:
-    if isinstance(error, LungSquadError):
-        return str(error), error.exit_code
-    if isinstance(error, OSError):
-        place = f"'{error.filename}': " if error.filename else ""
-        return f"{place}{error.strerror or error}.", 2
-    if isinstance(error, MemoryError):
-        return "There is not enough memory for this input.", 2
-    name = type(error).__name__
-    return f"A fault in LungSquad ({name}: {error}). Run it with --debug and report that.", 70
+        told = understood(error)
+        hint = " Run it with --debug to see where." if isinstance(told, FaultError) else ""
+        return _refuse(f"{told}{hint}", told.exit_code)
 
 
 def _refuse(sentence: str, code: int) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from typing import Any, Generic, TypeVar
 
-from ..errors import LungSquadError
+from ..errors import understood
 
 Task = TypeVar("Task")
 
@@ -126,12 +126,5 @@ def _outcome(task: Task, future: Future[Any]) -> Outcome[Task]:
 def _guarded(work: Callable[[Task], Any], task: Task) -> tuple[Any, str | None]:
     try:
         return work(task), None
-    except LungSquadError as error:
-        return None, str(error)
-    except OSError as error:
-        place = f"'{error.filename}': " if error.filename else ""
-        return None, f"{place}{error.strerror or error}."
-    except MemoryError:
-        return None, "There is not enough memory for this case."
     except Exception as error:
-        return None, f"A fault in LungSquad ({type(error).__name__}: {error}); please report it."
+        return None, str(understood(error))

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..networks import checked_arguments
-from .fields import Fields, shown
+from .fields import Fields, parsed_json, shown
 
 FORMAT_VERSION = 1
 
@@ -167,16 +167,6 @@ class Card:
             raise ModelError(f"The model card cannot be written as JSON: {error}.") from error
 
 
-def parsed_json(text: str) -> Any:
-    """JSON of somebody else's; `ValueError` also where Python would be lenient or give up."""
-    try:
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
-    except RecursionError:
-        raise ValueError("its JSON is nested too deeply") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"its JSON is broken at character {error.pos} ({error.msg})") from None
-
-
 def checked_card(text: str) -> Card:
     """As `Card.from_json`, with half a sentence in a `ValueError`."""
     fields = Fields(parsed_json(text), "the card")
@@ -323,15 +313,4 @@ def _reference(fields: Fields) -> ReferenceSpec:
         icc=_interval(fields.child("icc")) if fields.has("icc") else None,
     )
     fields.end()
-    return result
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"it holds {name}, which is not a number")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("its JSON has the same key twice")
     return result

@@ -14,8 +14,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from .card import parsed_json
-from .fields import shown
+from .fields import parsed_json, shown
 
 FORMAT = "lungsquad-model"
 MAX_HEADER = 1 << 20

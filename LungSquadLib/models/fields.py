@@ -6,6 +6,7 @@ the whole sentence.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable
@@ -124,6 +125,27 @@ class Fields:
 
     def _wrong(self, name: str, expected: str, value: Any) -> ValueError:
         return ValueError(f"{self._path(name)} must be {expected}, but is {shown(value)}")
+
+
+def parsed_json(text: str) -> Any:
+    """JSON of somebody else's; `ValueError` also where Python would be lenient or give up."""
+    try:
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
+    except RecursionError:
+        raise ValueError("its JSON is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"its JSON is broken at character {error.pos} ({error.msg})") from None
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"it holds {name}, which is not a number")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("its JSON has the same key twice")
+    return result
 
 
 def is_plain(text: str) -> bool:

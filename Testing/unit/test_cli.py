@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from LungSquadLib import cli
 from LungSquadLib.cli import VERBS, main
 from LungSquadLib.cli.output import printable
+from LungSquadLib.errors import FaultError, LungSquadError, NoMemoryError, understood
 from LungSquadLib.progress import Part, Silent, TerminalBar, step
 
 
@@ -46,7 +46,7 @@ def test_debug_shows_the_traceback_and_nothing_else_does(tmp_path, capsys):
     assert capsys.readouterr().err == (
         f"lungsquad: There is no file or folder '{tmp_path / 'nowhere'}'.\n"
     )
-    with pytest.raises(cli.LungSquadError):
+    with pytest.raises(LungSquadError):
         main([*arguments, "--debug"])
 
 
@@ -135,3 +135,22 @@ def test_the_bar_draws_on_one_line_and_goes_away():
     assert terminal.text == "\r[##..]  50% half"
     bar.close()
     assert terminal.text.endswith("\r")
+
+
+def test_every_error_becomes_one_of_ours_with_a_sentence():
+    for error in (
+        MemoryError(),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"
+        ),
+        RuntimeError("itk::ERROR: Image(0x1): Failed to allocate memory for image."),
+    ):
+        assert isinstance(understood(error), NoMemoryError)
+    assert (
+        str(understood(FileNotFoundError(2, "No such file", "a.nrrd"))) == "'a.nrrd': No such file."
+    )
+    assert "pip install 'lungsquad[networks]'" in str(
+        understood(ModuleNotFoundError("No module named 'torch'", name="torch"))
+    )
+    assert isinstance(understood(ZeroDivisionError()), FaultError)

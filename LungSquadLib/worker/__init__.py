@@ -1,0 +1,24 @@
+"""A process that keeps torch loaded and answers JSON lines, and what talks to it.
+
+Every line is one JSON object in UTF-8. The worker's standard output carries its answers and nothing
+else; what libraries print goes to standard error. The first line is
+
+    {"type": "ready", "protocol": 1, "lungsquad": "0.1.0", "python": "3.12.10"}
+
+Each request has a number of its own as `id`, and a `verb`. Its last answer is a `result` or an
+`error`; `progress` may come before:
+
+    {"id": 1, "verb": "ping"}            the library's version, whether torch is loaded, requests
+    {"id": 2, "verb": "models"}          the catalogue with its cards
+    {"id": 3, "verb": "predict", "ct": PATH, "mask": PATH, "models": [NAME_OR_PATH], "folder": PATH}
+                                         and "roi", "label", "series", "device", "seed",
+                                         "keep_identity"; paths are full; gives `prediction.json`
+    {"id": 4, "verb": "cancel", "request": 3}
+
+    {"type": "progress", "id": 3, "fraction": 0.35, "message": "Histology: mask moved by 2 mm"}
+    {"type": "result", "id": 3, "result": {...}}
+    {"type": "error", "id": 3, "kind": "input", "sentence": "There is no file or folder ..."}
+
+`ping` and `cancel` are answered at once, the others one after the other. An error's `id` is null
+where the request's cannot be told. The end of standard input ends the worker, whatever it does.
+"""

@@ -1,0 +1,25 @@
+"""`python -m LungSquadLib.worker`: answers JSON lines until its input ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+
+from .server import Worker, take_descriptors
+
+
+def main() -> None:
+    """Be the worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the client
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):  # told to end in the middle of the work
+        Worker(*take_descriptors()).run()
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    os._exit(0)  # a library that hangs while it unloads must not keep the process alive
+
+
+if __name__ == "__main__":
+    main()

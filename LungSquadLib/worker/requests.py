@@ -1,0 +1,123 @@
+"""What can be asked of the worker: every field of a request, checked before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..models.fields import Fields, shown
+from .protocol import Message
+
+MOST_MODELS = 16
+
+
+@dataclass(frozen=True)
+class Ping:
+    """Is anybody there?"""
+
+
+@dataclass(frozen=True)
+class Models:
+    """Which models are on this machine?"""
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop working on a request, or forget one that waits."""
+
+    request: int
+
+
+@dataclass(frozen=True)
+class Predict:
+    """What `lungsquad predict` does; the fields are its arguments."""
+
+    ct: str
+    mask: str
+    models: tuple[str, ...]
+    folder: str
+    roi: str | None
+    label: int | None
+    series: str | None
+    device: str
+    seed: int
+    keep_identity: bool
+
+
+Request = Ping | Models | Cancel | Predict
+
+
+def request_id(message: Message) -> int | None:
+    """The number under which a message wants its answers, if it has a proper one."""
+    try:
+        return Fields(message, "the request").integer("id", 0, 2**53)
+    except ValueError:
+        return None
+
+
+def read_request(message: Message) -> Request:
+    """What a message asks for.
+
+    Raises:
+        ValueError: with half a sentence that says which field is wrong and how.
+    """
+    fields = Fields(message, "the request")
+    fields.integer("id", 0, 2**53)
+    verb = _text(fields, "verb")
+    if verb not in _VERBS:
+        raise ValueError(f"there is no verb {shown(verb)}: known are {', '.join(_VERBS)}")
+    request = _VERBS[verb](fields)
+    fields.end()
+    return request
+
+
+def _predict(fields: Fields) -> Predict:
+    return Predict(
+        ct=_path(fields, "ct"),
+        mask=_path(fields, "mask"),
+        models=_models(fields),
+        folder=_path(fields, "folder"),
+        roi=_text(fields, "roi") if fields.has("roi") else None,
+        label=fields.integer("label", -(2**63), 2**63) if fields.has("label") else None,
+        series=_text(fields, "series") if fields.has("series") else None,
+        device=_text(fields, "device") if fields.has("device") else "auto",
+        seed=fields.integer("seed", 0, 2**63 - 1) if fields.has("seed") else 0,
+        keep_identity=fields.flag("keep_identity") if fields.has("keep_identity") else False,
+    )
+
+
+_VERBS: dict[str, Callable[[Fields], Request]] = {
+    "ping": lambda _: Ping(),
+    "models": lambda _: Models(),
+    "predict": _predict,
+    "cancel": lambda fields: Cancel(fields.integer("request", 0, 2**53)),
+}
+
+
+def _text(fields: Fields, name: str) -> str:
+    """Any text: ROI names and paths hold what their makers liked."""
+    value = fields.take(name)
+    if not isinstance(value, str) or "\0" in value:
+        raise _wrong(name, "a text", value)
+    return value
+
+
+def _path(fields: Fields, name: str) -> str:
+    value = _text(fields, name)
+    if not Path(value).is_absolute():  # nobody should have to know where the worker was started
+        raise _wrong(name, "a full path", value)
+    return value
+
+
+def _models(fields: Fields) -> tuple[str, ...]:
+    values: Any = fields.take("models")
+    texts = isinstance(values, list) and all(isinstance(value, str) for value in values)
+    if not texts or not 1 <= len(values) <= MOST_MODELS:
+        raise _wrong("models", f"a list of 1 to {MOST_MODELS} names or files", values)
+    return tuple(values)
+
+
+def _wrong(name: str, expected: str, value: object) -> ValueError:
+    return ValueError(f"the request's '{name}' must be {expected}, but is {shown(value)}")

@@ -1,0 +1,48 @@
+"""The work behind the verbs: the same functions that the command line calls."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from ..progress import Progress, step
+from .requests import Models, Predict
+
+
+def load() -> None:
+    """Import all that a prediction needs, torch with it: seconds."""
+    from ..report import case  # noqa: F401
+
+
+def do(request: Models | Predict, progress: Progress) -> Any:
+    """Do what was asked and return what the answer says."""
+    return _models() if isinstance(request, Models) else _predict(request, progress)
+
+
+def release() -> None:
+    """Give back the graphics memory that torch keeps for later: Slicer draws with it."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def _models() -> list[dict[str, Any]]:
+    from ..models.catalogue import available
+
+    return [{**asdict(entry), "path": str(entry.path)} for entry in available()]
+
+
+def _predict(request: Predict, progress: Progress) -> dict[str, Any]:
+    from ..models.catalogue import read_model
+    from ..report.case import CaseInput, Options, run_case
+
+    step(progress, 0.0, "Reading the model")
+    models = [read_model(name) for name in request.models]
+    case = CaseInput(request.ct, request.mask, request.roi, request.label, request.series)
+    how = Options(request.device, request.seed, request.keep_identity)
+    return run_case(case, models, request.folder, options=how, progress=progress)

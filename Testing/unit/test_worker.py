@@ -1,0 +1,499 @@
+"""The worker: what it says and hears, and that it ends when it should and only then."""
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from threading import Timer
+
+import pytest
+import SimpleITK as sitk
+
+from LungSquadLib import errors
+from LungSquadLib.cli import main
+from LungSquadLib.errors import CancelledError, FaultError, InputError, ModelError, WorkerError
+from LungSquadLib.worker import client as client_module
+from LungSquadLib.worker.client import WorkerClient
+from LungSquadLib.worker.launch import died, environment
+from LungSquadLib.worker.protocol import (
+    KINDS,
+    MOST_REQUEST,
+    Decoder,
+    encoded,
+    error_message,
+    error_of,
+)
+from LungSquadLib.worker.requests import MOST_MODELS, read_request, request_id
+
+from ..samples import ball_images, write_model
+
+STAND_IN = "Testing.worker_stand_in"
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+HERE = str(Path(__file__).resolve())
+PREDICT = {"verb": "predict", "ct": HERE, "mask": HERE, "models": ["m"], "folder": HERE}
+LIMIT = 240  # seconds; only to fail instead of waiting for ever
+
+
+# Lines and messages
+
+
+def test_messages_come_out_the_same_however_the_bytes_are_cut():
+    sent = [{"id": 1, "ct": "/Zürich/肺"}, {"id": 2}, {"id": 3, "text": "a\nb"}]
+    stream = encoded(sent[0]) + b"\r\n \n" + encoded(sent[1]).replace(b"\n", b"\r\n")
+    stream += json.dumps(sent[2], ensure_ascii=False).encode() + b"\n"
+    assert Decoder(most=100).feed(stream) == sent
+    for size in range(1, len(stream)):
+        decoder = Decoder(most=100)
+        pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+        assert [message for piece in pieces for message in decoder.feed(piece)] == sent
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"hello", "JSON is broken"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"[1]", "a list, not an object"),
+        (b"7", "7, not an object"),
+        (b'{"id": NaN}', "not a number"),
+        (b'{"id": 1, "id": 2}', "same key twice"),
+        (b'{"a":' * 30, "broken|deeply"),
+        (b"x" * 201, "longer than 200 bytes"),
+    ],
+)
+def test_a_line_that_is_no_message_is_said_and_the_next_one_is_heard(line, said):
+    broken, good = Decoder(most=200).feed(line + b'\n{"id": 1}\n')
+    with pytest.raises(ValueError, match=said):
+        raise broken
+    assert good == {"id": 1}
+
+
+def test_a_line_without_end_is_not_kept():
+    decoder = Decoder(most=1000)
+    for _ in range(100):
+        assert decoder.feed(b"x" * 999) == []
+        assert len(decoder._line) <= 1000
+    (broken,) = decoder.feed(b"\n")
+    assert "longer" in str(broken)
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ({}, "has no 'id'"),
+        ({"id": "1", "verb": "ping"}, "'id' must be a whole number"),
+        ({"id": True, "verb": "ping"}, "'id' must be a whole number"),
+        ({"id": 1}, "has no 'verb'"),
+        ({"id": 1, "verb": "dance"}, "no verb 'dance'"),
+        ({"id": 1, "verb": ["ping"]}, "'verb' must be a text"),
+        ({"id": 1, "verb": "ping", "more": 1}, "a field 'more' that means nothing"),
+        ({"id": 1, "verb": "cancel"}, "has no 'request'"),
+        ({"id": 1, **PREDICT, "ct": "ct.nrrd"}, "'ct' must be a full path"),
+        ({"id": 1, **PREDICT, "ct": HERE + "\0"}, "'ct' must be a text"),
+        ({"id": 1, **PREDICT, "folder": None}, "'folder' must be a text"),
+        ({"id": 1, **PREDICT, "models": "m"}, "'models' must be a list"),
+        ({"id": 1, **PREDICT, "models": []}, f"a list of 1 to {MOST_MODELS}"),
+        ({"id": 1, **PREDICT, "models": [1]}, "'models' must be a list"),
+        ({"id": 1, **PREDICT, "seed": -1}, "'seed' must be a whole number"),
+        ({"id": 1, **PREDICT, "seed": 0.5}, "'seed' must be a whole number"),
+        ({"id": 1, **PREDICT, "label": "1"}, "'label' must be a whole number"),
+        ({"id": 1, **PREDICT, "keep_identity": 1}, "must be true or false"),
+        ({"id": 1, **PREDICT, "device": 0}, "'device' must be a text"),
+    ],
+)
+def test_a_request_that_is_wrong_is_refused_with_the_field(request_, said):
+    with pytest.raises(ValueError, match=said):
+        read_request(request_)
+
+
+def test_what_a_request_leaves_out_is_as_on_the_command_line():
+    request = read_request({"id": 5, **PREDICT, "roi": None})
+    assert (request.device, request.seed, request.roi, request.keep_identity) == (
+        "auto",
+        0,
+        None,
+        False,
+    )
+    assert request_id({"id": 5}) == 5
+
+
+def test_an_error_is_the_same_on_both_sides():
+    own = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, Exception)]
+    for kind in own:
+        error = kind.__new__(kind, "A sentence.")
+        there = error_of(json.loads(encoded(error_message(1, error))))
+        assert (type(there), str(there)) == (kind, "A sentence.")
+    assert set(KINDS.values()) == set(own)
+
+
+def test_how_a_worker_died_is_said():
+    assert "SIGKILL" in str(died(-9, "")) or os.name == "nt"
+    assert "0xc0000005" in str(died(0xC0000005, ""))
+    assert "last said: out of luck" in str(died(1, "out of luck"))
+
+
+# The process, line by line
+
+
+class Raw:
+    """A worker's process and its messages, without the client."""
+
+    def __init__(self, module=STAND_IN):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        )
+        self.watch = Timer(LIMIT, self.process.kill)
+        self.watch.start()
+        assert self.read()["type"] == "ready"
+
+    def write(self, *requests):
+        lines = [line if isinstance(line, bytes) else encoded(line) for line in requests]
+        self.process.stdin.write(b"".join(lines))
+        self.process.stdin.flush()
+
+    def read(self):
+        return json.loads(self.process.stdout.readline())
+
+    def end(self):
+        """Close its input; its exit code and all that it still said."""
+        out, said = self.process.communicate(timeout=LIMIT)
+        return self.process.returncode, out, said.decode()
+
+    def kill(self):
+        self.watch.cancel()
+        self.process.kill()
+        with suppress(ValueError):  # its input may be closed
+            self.process.communicate()
+
+
+@pytest.fixture
+def raw():
+    worker = Raw()
+    yield worker
+    worker.kill()
+
+
+def predict(number, roi, **more):
+    return {"id": number, **PREDICT, "roi": roi, **more}
+
+
+def test_garbage_is_answered_and_the_next_request_too(raw):
+    raw.write(
+        b"garbage\n", b'{"id": 3, "verb": "x"}\n', b"\xff\n", b"x" * (MOST_REQUEST + 1) + b"\n"
+    )
+    raw.write(b"[" * 100_000 + b"\n", {"id": 4, "verb": "ping"})
+    answers = [raw.read() for _ in range(6)]
+    assert [answer["id"] for answer in answers] == [None, 3, None, None, None, 4]
+    assert all(answer["kind"] == "request" for answer in answers[:5])
+    assert answers[5]["result"]["requests"] == 0
+    assert raw.end() == (0, b"", "")
+
+
+def test_a_request_in_pieces_is_heard(raw):
+    line = encoded({"id": 1, "verb": "ping"})
+    for byte in range(len(line)):
+        raw.write(line[byte : byte + 1])
+    assert raw.read()["id"] == 1
+
+
+def test_one_request_is_worked_on_and_others_wait(raw):
+    raw.write(predict(1, "heedful"))
+    assert raw.read()["message"] in ("at it", "Loading PyTorch")
+    raw.write(predict(2, "echo"), predict(3, "echo"), predict(2, "echo"))
+    raw.write({"id": 4, "verb": "cancel", "request": 2}, {"id": 5, "verb": "cancel", "request": 9})
+    raw.write({"id": 6, "verb": "ping"}, {"id": 7, "verb": "cancel", "request": 1})
+    last = {}
+    while len(last) < 8:
+        answer = raw.read()
+        if answer["type"] != "progress":
+            last[answer["id"]] = answer
+    assert list(last)[:5] == [None, 2, 4, 5, 6]  # at once; of 7 and 1 either may be first
+    assert "already a request with the id 2" in last[None]["sentence"]
+    assert last[2]["kind"] == "cancelled"
+    assert last[4]["result"] == {"cancelled": True}
+    assert last[5]["result"] == {"cancelled": False}
+    assert last[6]["result"]["requests"] == 2
+    assert last[1]["kind"] == "cancelled"
+    assert last[3]["result"]["roi"] == "echo"
+
+
+def test_too_many_requests_are_refused(raw):
+    raw.write(predict(0, "heedful"), *(predict(number, "echo") for number in range(1, 151)))
+    refused = 0
+    while refused < 51:
+        answer = raw.read()
+        refused += answer["type"] == "error" and "requests waiting" in answer["sentence"]
+
+
+def test_nothing_but_answers_is_on_standard_output(raw):
+    raw.write(predict(1, "chatter"))
+    answers = [raw.read()]
+    while answers[-1]["type"] == "progress":
+        answers.append(raw.read())
+    assert answers[-1] == {"type": "result", "id": 1, "result": ""}
+    code, out, said = raw.end()
+    assert (code, out) == (0, b"")
+    assert all(f"from {source}" in said for source in ("Python", "a library", "a child"))
+
+
+@pytest.mark.parametrize("roi", ["heedful", "stuck"])
+def test_the_end_of_its_input_ends_work_of_any_kind(raw, roi):
+    raw.write(predict(1, roi))
+    raw.read()
+    code, _, said = raw.end()
+    assert code in (0, 1)
+    assert "Traceback" not in said
+
+
+def test_a_client_that_neither_reads_nor_stays_is_survived_by_nothing(raw):
+    raw.write(*({"id": number, "verb": "ping", "x": "y" * 500} for number in range(2000)))
+    raw.process.stdin.close()
+    assert raw.process.wait(timeout=LIMIT) in (0, 1)
+
+
+def test_work_that_is_interrupted_leaves_nothing_behind(raw, tmp_path):
+    raw.write(predict(1, "writing", folder=str(tmp_path / "out")))
+    while raw.read()["message"] != "writing":
+        pass
+    assert len(list(tmp_path.iterdir())) == 1
+    raw.end()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no signals")
+def test_a_worker_that_is_told_to_end_does_and_one_that_is_interrupted_does_not(raw):
+    raw.process.send_signal(signal.SIGINT)
+    raw.write({"id": 1, "verb": "ping"})
+    assert raw.read()["id"] == 1
+    raw.process.send_signal(signal.SIGTERM)
+    assert raw.process.wait(timeout=LIMIT) == 0
+
+
+def test_the_real_one_is_ready_before_torch_is_loaded():
+    worker = Raw("LungSquadLib.worker")
+    worker.write({"id": 1, "verb": "ping"}, {"id": 2, "verb": "models"})
+    ping, answer = worker.read(), worker.read()
+    assert ping["result"]["loaded"] is False
+    while answer["type"] == "progress":
+        answer = worker.read()
+    assert isinstance(answer["result"], list)
+    assert worker.end()[0] == 0
+    worker.kill()
+
+
+# The client
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    monkeypatch.setattr(client_module, "command", lambda python: [python, "-m", STAND_IN])
+
+
+@pytest.fixture
+def worker(stand_in):
+    with WorkerClient() as client:
+        watch = Timer(LIMIT, lambda: os.kill(client.pid, KILL))
+        watch.start()
+        yield client
+        watch.cancel()
+
+
+class Told:
+    """Progress that keeps what it is told, and may cancel at a fraction."""
+
+    def __init__(self, cancel_at=2.0):
+        self.cancelled = False
+        self.reports = []
+        self._cancel_at = cancel_at
+
+    def report(self, fraction, message):
+        self.reports.append((fraction, message))
+        self.cancelled = fraction >= self._cancel_at
+
+
+def ask(client, roi, **more):
+    return client.request(**PREDICT, roi=roi, **more)
+
+
+def test_errors_of_the_work_are_raised_here_and_end_nothing(worker):
+    with pytest.raises(FaultError, match="ZeroDivisionError"):
+        ask(worker, "fault")
+    pid = worker.pid
+    with pytest.raises(errors.NoMemoryError, match="not enough memory"):
+        ask(worker, "memory")
+    with pytest.raises(FaultError, match="JSON"):
+        ask(worker, "nan")
+    with pytest.raises(WorkerError, match="no verb 'dance'"):
+        worker.request("dance")
+    assert ask(worker, "echo")["seed"] == 0
+    assert worker.pid == pid
+    assert any("ZeroDivisionError" in line for line in worker.said)
+
+
+def test_a_worker_that_was_killed_is_said_and_started_again(worker):
+    class Killing(Told):
+        def report(self, fraction, message):
+            os.kill(worker.pid, KILL)
+
+    with pytest.raises(WorkerError, match="died in the middle of the work"):
+        ask(worker, "stuck", progress=Killing())
+    assert ask(worker, "echo")["roi"] == "echo"
+
+
+def test_a_worker_that_was_killed_while_idle_is_started_again(worker):
+    worker.start()
+    first = worker.pid
+    os.kill(first, KILL)
+    wait_until(lambda: not worker._process.alive)
+    assert ask(worker, "echo")["roi"] == "echo"
+    assert worker.pid != first
+
+
+def test_work_that_does_not_heed_a_cancellation_is_killed(stand_in):
+    with WorkerClient(cancel_within=0.5) as client:
+        with pytest.raises(CancelledError):
+            ask(client, "stuck", progress=Told(cancel_at=0.5))
+        assert ask(client, "echo")["roi"] == "echo"
+
+
+def test_whoever_is_interrupted_while_waiting_leaves_no_work_behind(worker):
+    class Interrupted(Told):
+        def report(self, fraction, message):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ask(worker, "heedful", progress=Interrupted())
+    assert ask(worker, "echo")["roi"] == "echo"
+
+
+def test_closing_ends_the_process_and_asking_starts_another(worker):
+    worker.start()
+    process = worker._process._process
+    worker.close()
+    assert process.returncode == 0
+    worker.close()
+    assert ask(worker, "echo")["roi"] == "echo"
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_client_that_is_forgotten_takes_its_worker_with_it(stand_in):
+    client = WorkerClient()
+    client.start()
+    pid = client.pid
+    del client
+    gc.collect()
+    wait_until(lambda: is_gone(pid))
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["/nowhere/python"], "could not be started with"),
+        ([sys.executable, "-c", "import sys; sys.exit('no luck')"], "no luck"),
+        ([sys.executable, "-c", "print('hello')"], "hello"),
+        ([sys.executable, "-c", 'print(\'{"type": "ready", "protocol": 99}\')'], "another version"),
+        ([sys.executable, "-c", "import time; time.sleep(600)"], "not ready after 1 seconds"),
+    ],
+)
+def test_a_worker_that_cannot_be_started_is_one_sentence(monkeypatch, command, said):
+    monkeypatch.setattr(client_module, "command", lambda _: command)
+    within = 1.0 if "sleep" in command[-1] else LIMIT
+    with pytest.raises(WorkerError, match=said):
+        WorkerClient(start_within=within).start()
+
+
+def test_a_worker_whose_driver_was_killed_ends(tmp_path):
+    script = f"""
+from LungSquadLib.worker import client
+client.command = lambda python: [python, "-m", {STAND_IN!r}]
+worker = client.WorkerClient()
+class Telling:
+    cancelled = False
+    def report(self, fraction, message):
+        print(worker.pid, flush=True)
+worker.request(roi="stuck", progress=Telling(), **{PREDICT!r})
+"""
+    driver = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment()
+    )
+    watch = Timer(LIMIT, driver.kill)
+    watch.start()
+    pid = int(driver.stdout.readline())
+    watch.cancel()
+    assert not is_gone(pid)
+    driver.kill()
+    driver.communicate()
+    wait_until(lambda: is_gone(pid))
+
+
+# The real work
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    """The files of a case, in a folder whose name no code page has."""
+    folder = tmp_path_factory.mktemp("Zürich 肺 Ω")
+    for image, name in zip(ball_images(), ("ct", "mask"), strict=True):
+        sitk.WriteImage(image, str(folder / f"{name} ä.nrrd"))
+    write_model(folder / "möbius.safetensors")
+    return {
+        "ct": folder / "ct ä.nrrd",
+        "mask": folder / "mask ä.nrrd",
+        "models": [folder / "möbius.safetensors"],
+        "device": "cpu",
+    }
+
+
+def test_the_worker_says_what_the_command_line_says(worker, case, tmp_path):
+    told = Told()
+    answer = worker.request("predict", **case, folder=tmp_path / "worker", progress=told)
+    fractions = [fraction for fraction, _ in told.reports]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+    command = ["predict", str(case["ct"]), str(case["mask"]), "--model", str(case["models"][0])]
+    assert main([*command, "--device", "cpu", "-o", str(tmp_path / "cli")]) == 0
+    written = (tmp_path / "cli" / "prediction.json").read_text(encoding="utf-8")
+    assert (tmp_path / "worker" / "prediction.json").read_text(encoding="utf-8") == written
+    assert answer == json.loads(written)
+
+    with pytest.raises(CancelledError):  # the same worker, half-way through the next one
+        worker.request(
+            "predict", **case, roi="pausing", folder=tmp_path / "no", progress=Told(cancel_at=0.5)
+        )
+    assert {path.name for path in tmp_path.iterdir()} == {"cli", "worker"}
+    with pytest.raises(InputError, match="no file or folder"):
+        worker.request("predict", **case | {"ct": tmp_path / "gone"}, folder=tmp_path / "no")
+    with pytest.raises(ModelError, match="no model named"):
+        worker.request("predict", **case | {"models": ["nobody"]}, folder=tmp_path / "no")
+    with pytest.raises(InputError, match="no device 'abacus'"):
+        worker.request("predict", **case | {"device": "abacus"}, folder=tmp_path / "no")
+    assert {path.name for path in tmp_path.iterdir()} == {"cli", "worker"}
+
+
+def wait_until(holds):
+    limit = time.monotonic() + LIMIT
+    while not holds():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, reaped by its new parent or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return True
+    return Path("/proc/self/stat").exists()

@@ -1,0 +1,91 @@
+"""A worker that does what a test asks for in `roi`; all but the work itself is the real one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+
+from LungSquadLib.files import whole_folder
+from LungSquadLib.progress import step
+from LungSquadLib.worker import __main__ as worker
+from LungSquadLib.worker import work
+
+real = work.do
+
+
+class Pausing:
+    """Progress that holds the work half-way until it is cancelled."""
+
+    def __init__(self, progress):
+        self._progress = progress
+
+    @property
+    def cancelled(self):
+        return self._progress.cancelled
+
+    def report(self, fraction, message):
+        self._progress.report(fraction, message)
+        limit = time.monotonic() + 120
+        while fraction >= 0.5 and not self.cancelled and time.monotonic() < limit:
+            time.sleep(0.02)
+
+
+def pausing(request, progress):
+    return real(replace(request, roi=None), Pausing(progress))
+
+
+def heedful(_request, progress):
+    while True:
+        step(progress, 0.5, "at it")
+        time.sleep(0.02)
+
+
+def stuck(_request, progress):
+    progress.report(0.5, "stuck")
+    time.sleep(600)  # in C: nothing gets it out
+
+
+def writing(request, progress):
+    with whole_folder(request.folder, last="b") as temporary:
+        (temporary / "a").write_text("half", encoding="utf-8")
+        progress.report(0.5, "writing")
+        while True:
+            time.sleep(0.02)
+
+
+def chatter(_request, _progress):
+    print("from Python", flush=True)
+    os.write(1, b'from a library\n{"type": "result", "id": 1, "result": "forged"}\n')
+    subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
+    return sys.stdin.read() + os.read(0, 10).decode()  # at their end at once
+
+
+def no_memory(_request, _progress):
+    raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+
+WORK = {
+    None: real,
+    "echo": lambda request, _: asdict(request),
+    "pausing": pausing,
+    "heedful": heedful,
+    "stuck": stuck,
+    "writing": writing,
+    "chatter": chatter,
+    "fault": lambda *_: 1 / 0,
+    "memory": no_memory,
+    "nan": lambda *_: float("nan"),
+}
+
+
+def do(request, progress):
+    return WORK[getattr(request, "roi", None)](request, progress)
+
+
+if __name__ == "__main__":
+    work.load = lambda: None
+    work.do = do
+    worker.main()
