@@ -22,5 +22,7 @@ def test_fewer_cases_than_features_still_have_a_distance():
     random = np.random.default_rng(1)
     cases = random.normal(size=(5, 20))
     precision = shrunk_precision(cases)
-    assert np.isfinite(mahalanobis(random.normal(size=(3, 20)), cases.mean(axis=0), precision)).all()
+    assert np.isfinite(
+        mahalanobis(random.normal(size=(3, 20)), cases.mean(axis=0), precision)
+    ).all()
     assert np.linalg.eigvalsh(precision).min() > 0
