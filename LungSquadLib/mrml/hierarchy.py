@@ -52,7 +52,7 @@ def remove(nodes: Iterable[Any]) -> None:
         item = tree.GetItemByDataNode(node)
         folder = tree.GetItemParent(item) if item else 0
         if item:
-            tree.RemoveItem(item)  # and the node
+            tree.RemoveItem(item, False)  # slicer-core would leave it
         for one in [node, *made]:
             if scene.IsNodePresent(one):
                 scene.RemoveNode(one)

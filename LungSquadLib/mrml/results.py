@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,9 +68,10 @@ def add_crop_box(scene: Any, crop: Crop) -> Any:
     if np.linalg.det(matrix[:3, :3]) < 0:  # a box is the same in a mirror, an ROI's axes are not
         matrix[:3, 2] *= -1
     side = " x ".join(f"{value:g}" for value in size)
-    node = scene.AddNewNodeByClass(
-        "vtkMRMLMarkupsROINode", scene.GenerateUniqueName(f"Crop {side} mm")
-    )
+    with _placing_kept(scene):
+        node = scene.AddNewNodeByClass(
+            "vtkMRMLMarkupsROINode", scene.GenerateUniqueName(f"Crop {side} mm")
+        )
     node.CreateDefaultDisplayNodes()
     node.SetAndObserveObjectToNodeMatrix(matrix_of(matrix))
     node.SetSize(*size.tolist())
@@ -81,6 +84,16 @@ def add_crop_box(scene: Any, crop: Crop) -> Any:
     display.SetColor(*_BOX_COLOUR)
     display.SetSelectedColor(*_BOX_COLOUR)
     return node
+
+
+@contextmanager
+def _placing_kept(scene: Any) -> Iterator[None]:
+    """Slicer would have the user's next click place points of any markups node that is new."""
+    selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+    node, kind = selection.GetActivePlaceNodeID(), selection.GetActivePlaceNodeClassName()
+    yield
+    selection.SetReferenceActivePlaceNodeID(node)
+    selection.SetReferenceActivePlaceNodeClassName(kind)
 
 
 def add_saliency(scene: Any, prediction: Prediction) -> Any:
