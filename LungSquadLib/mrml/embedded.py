@@ -19,7 +19,7 @@ except ImportError as missing:
 
 from vtkmodules.vtkCommonCore import vtkCollection
 
-__all__ = ["application_logic", "inside_slicer", "slicer", "start"]
+__all__ = ["application_logic", "inside_slicer", "new_node", "slicer", "start"]
 
 # The terminologies' logic is left out: it reads files that slicer-core does not bring, and
 # LungSquad writes its few codes itself.
@@ -55,6 +55,12 @@ def application_logic() -> Any:
     """The application logic of `slicer.mrmlScene`."""
     start()
     return slicer.app.applicationLogic() if inside_slicer() else slicer.applicationLogic
+
+
+def new_node(scene: Any, kind: str, name: str) -> Any:
+    """A new node of a class; the name gets a number where another node has it."""
+    taken = scene.GetFirstNodeByName(name) is not None
+    return scene.AddNewNodeByClass(kind, scene.GenerateUniqueName(name) if taken else name)
 
 
 def _set_up(scene: Any) -> None:

@@ -13,6 +13,7 @@ from vtkmodules.vtkCommonCore import vtkStringArray
 from ..imaging.crop import Crop
 from ..imaging.geometry import Grid
 from ..prediction.prediction import Prediction
+from .embedded import new_node
 from .hierarchy import file_beside, remove
 from .placing import index_to_ras, matrix_of
 from .volumes import add_volume
@@ -69,9 +70,7 @@ def add_crop_box(scene: Any, crop: Crop) -> Any:
         matrix[:3, 2] *= -1
     side = " x ".join(f"{value:g}" for value in size)
     with _placing_kept(scene):
-        node = scene.AddNewNodeByClass(
-            "vtkMRMLMarkupsROINode", scene.GenerateUniqueName(f"Crop {side} mm")
-        )
+        node = new_node(scene, "vtkMRMLMarkupsROINode", f"Crop {side} mm")
     node.CreateDefaultDisplayNodes()
     node.SetAndObserveObjectToNodeMatrix(matrix_of(matrix))
     node.SetSize(*size.tolist())
@@ -110,9 +109,7 @@ def add_saliency(scene: Any, prediction: Prediction) -> Any:
 
 def add_table(scene: Any, prediction: Prediction) -> Any:
     """A table in words: answer, probabilities, interval, robustness, flags, model."""
-    node = scene.AddNewNodeByClass(
-        "vtkMRMLTableNode", scene.GenerateUniqueName(f"Prediction {prediction.model.card.title}")
-    )
+    node = new_node(scene, "vtkMRMLTableNode", f"Prediction {prediction.model.card.title}")
     for title, texts in zip(("what", "value"), zip(*rows(prediction), strict=True), strict=True):
         column = vtkStringArray()
         column.SetName(title)

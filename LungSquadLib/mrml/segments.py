@@ -13,7 +13,7 @@ from ..imaging.ct import CT
 from ..imaging.geometry import Box, Grid
 from ..imaging.label_maps import labelled_box
 from ..imaging.masks import Mask, as_mask
-from .embedded import slicer
+from .embedded import new_node, slicer
 from .placing import grid_in_world, index_to_ras, matrix_of, matrix_to_world
 from .volumes import grid_of_volume, set_voxels, voxel_array
 
@@ -82,7 +82,7 @@ def mask_on_ct(node: Any, segment_id: str, volume: Any, ct: CT) -> Mask:
 
 def add_segmentation(scene: Any, volume: Any, *, name: str) -> Any:
     """A new segmentation node of a volume, empty, with a display node."""
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
+    node = new_node(scene, "vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
     display.SetVisibility2DFill(False)  # the CT under it is what people look at

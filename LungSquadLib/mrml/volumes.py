@@ -12,6 +12,7 @@ from vtkmodules.vtkCommonDataModel import vtkImageData
 from ..errors import InputError
 from ..imaging.ct import CT, ArrayVoxels
 from ..imaging.geometry import Grid
+from .embedded import new_node
 from .placing import directions_ras, grid_in_world, to_ras
 
 
@@ -38,7 +39,7 @@ def image_of_volume(node: Any) -> sitk.Image:
 def add_volume(scene: Any, image: sitk.Image, *, name: str) -> Any:
     """A new scalar volume node of an image, with a display node."""
     grid = Grid.of(image)
-    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(name))
+    node = new_node(scene, "vtkMRMLScalarVolumeNode", name)
     node.SetSpacing(grid.spacing)
     node.SetOrigin(to_ras(grid.origin))
     node.SetIJKToRASDirections(directions_ras(grid))

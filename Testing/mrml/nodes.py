@@ -23,9 +23,7 @@ def read_node(scene, kind: str, storage_kind: str, *files: Path):
 
 def read_volume(scene, *files: Path):
     """A volume node as Slicer reads it."""
-    return read_node(
-        scene, "vtkMRMLScalarVolumeNode", "vtkMRMLVolumeArchetypeStorageNode", *files
-    )
+    return read_node(scene, "vtkMRMLScalarVolumeNode", "vtkMRMLVolumeArchetypeStorageNode", *files)
 
 
 def read_segmentation(scene, file: Path):

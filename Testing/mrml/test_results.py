@@ -74,9 +74,7 @@ def test_the_saliency_lies_where_the_prediction_has_it(drawn, prediction):
     shown = lsm.show_prediction(prediction, drawn[0])
     back = lsm.image_of_volume(shown.saliency)
     assert Grid.of(back) == Grid.of(prediction.saliency)
-    assert np.array_equal(
-        sitk.GetArrayFromImage(back), sitk.GetArrayFromImage(prediction.saliency)
-    )
+    assert np.array_equal(sitk.GetArrayFromImage(back), sitk.GetArrayFromImage(prediction.saliency))
     display = shown.saliency.GetDisplayNode()
     assert display.GetColorNode() is not None
     assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (0.0, 1.0)

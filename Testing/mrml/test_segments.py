@@ -17,7 +17,6 @@ from . import nodes
 from .test_volumes import rotation
 
 
-
 def voxels(image: sitk.Image) -> np.ndarray:
     return sitk.GetArrayFromImage(image)
 
@@ -134,10 +133,12 @@ def test_a_surface_under_a_transform_is_drawn_where_it_is_seen(scene, drawn):
     nodes.under_transform(scene, other, moved)
     image, mask = ball_images()
     shifted = sitk.Image(mask)
-    shifted.SetOrigin(np.array(mask.GetOrigin()) + (-8, 7, 5))
+    shifted.SetOrigin(np.add(mask.GetOrigin(), (-8, 7, 5)))
     back = lsm.mask_of_segment(other, segment_id, volume)
     assert Grid.of(back).offset_in(Grid.of(image)) is not None
-    assert dice(back, sitk.Resample(shifted, mask, sitk.Transform(), sitk.sitkNearestNeighbor)) > 0.9
+    assert (
+        dice(back, sitk.Resample(shifted, mask, sitk.Transform(), sitk.sitkNearestNeighbor)) > 0.9
+    )
 
 
 def dice(part: sitk.Image, whole: sitk.Image) -> float:
