@@ -22,7 +22,7 @@ def file_beside(volume: Any, nodes: Iterable[Any], *, folder: str) -> None:
     own = tree.GetItemByDataNode(volume)
     parent = tree.GetItemParent(own) if own else tree.GetSceneItemID()
     made = tree.CreateFolderItem(parent, tree.GenerateUniqueItemName(folder))
-    tree.SetItemAttribute(made, _FOLDER, volume.GetID())
+    tree.SetItemAttribute(made, _FOLDER, "true")
     for node in nodes:
         node.SetNodeReferenceID(RESULT_OF, volume.GetID())
         item = tree.GetItemByDataNode(node)  # Slicer has made one, slicer-core has not

@@ -88,8 +88,6 @@ def add_segmentation(scene: Any, volume: Any, *, name: str) -> Any:
     display.SetVisibility2DFill(False)  # the CT under it is what people look at
     display.SetSliceIntersectionThickness(3)
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
-    role = node.GetReferenceImageGeometryReferenceRole()
-    node.SetNodeReferenceID(role, volume.GetID())
     return node
 
 

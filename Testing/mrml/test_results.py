@@ -55,6 +55,7 @@ def test_the_crop_box_has_the_crops_corners(scene, mirror):
     assert distances.min(axis=0).max() < 1e-4  # Slicer keeps an ROI's centre in float32
     assert distances.min(axis=1).max() < 1e-4
     assert node.GetSize() == pytest.approx((48, 36, 25.5))
+    assert node.GetObjectToNodeMatrix().Determinant() == pytest.approx(1)
 
 
 def test_results_lie_beside_their_ct(drawn, prediction):
