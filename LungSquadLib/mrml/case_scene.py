@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..imaging.pictures import WINDOWS
 from ..imaging.planes import VIEWS
 from ..imaging.write import write_png
-from ..report.case import Results
 from .embedded import start
 from .hierarchy import scene_kept
 from .pictures import slice_picture, space_picture
@@ -17,6 +16,9 @@ from .results import show_prediction
 from .scene_file import write_scene
 from .segments import add_segment, add_segmentation
 from .volumes import add_volume
+
+if TYPE_CHECKING:
+    from ..report.case import Results  # it imports torch, which Slicer's process never does
 
 SCENE = "scene.mrb"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..errors import LungSquadError
 from ..imaging.ct import CT
 from ..imaging.masks import Mask
+from ..models.catalogue import read_model
 from ..progress import Progress
 from .embedded import inside_slicer
 
@@ -41,10 +42,10 @@ def in_process(
     progress: Progress | None,
 ) -> Prediction:
     """Run the network here: this process imports torch."""
-    from ..models.catalogue import read_model
+    found = read_model(model)  # says what to install where torch is missing
     from ..prediction.predict import predict
 
-    return predict(ct, mask, read_model(model), device=device, seed=seed, progress=progress)
+    return predict(ct, mask, found, device=device, seed=seed, progress=progress)
 
 
 def usual_predictor() -> Predictor:

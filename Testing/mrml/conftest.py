@@ -32,6 +32,7 @@ def drawn(scene):
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory):
     """A model with random weights."""
+    pytest.importorskip("torch", reason="networks: torch is not installed")
     path = tmp_path_factory.mktemp("models") / "sample.safetensors"
     write_model(path)
     return path

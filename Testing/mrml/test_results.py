@@ -22,7 +22,6 @@ from .test_volumes import oblique, rotation
 
 @pytest.fixture(scope="module")
 def prediction(model_file):
-    pytest.importorskip("torch", reason="networks: torch is not installed")
     return ls.predict(*ball_images(), ls.read_model(model_file), device="cpu")
 
 

@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 pytest.importorskip("slicer", reason="Slicer's scene: slicer-core is not installed")
+pytest.importorskip("torch", reason="networks: torch is not installed")
 
 import LungSquadLib as ls
 import LungSquadLib.mrml as lsm
@@ -33,7 +34,6 @@ ORANGE, BLUE = np.array((255, 176, 46)), np.array((92, 191, 242))  # outline, cr
 
 @pytest.fixture(scope="module")
 def prediction(model_file):
-    pytest.importorskip("torch", reason="networks: torch is not installed")
     return ls.predict(*ball_images(), ls.read_model(model_file), device="cpu")
 
 
