@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .output import bar
 from .predict import show
+
+if TYPE_CHECKING:
+    from ..report.case import More
 
 MODELS = ("demo-histology", "demo-survival2y")
 
@@ -33,6 +37,7 @@ def run(options: argparse.Namespace) -> None:
 
     if (options.ct is None) != (options.mask is None):
         raise InputError("Give --ct and --mask together, or neither.")
+    more, left_out = _scene_writer()
     models = [read_model(name) for name in MODELS]
     out = Path(options.out)
     with bar() as progress:
@@ -47,5 +52,22 @@ def run(options: argparse.Namespace) -> None:
             files = write_patient(phantom, out / "patient", progress=Part(progress, 0.0, 0.5))
             case = CaseInput(files.ct, files.rtstruct)
             rest = Part(progress, 0.5, 1.0)
-        described = run_case(case, models, out / "result", progress=rest)
+        described = run_case(case, models, out / "result", more=more, progress=rest)
     show(described, str(out / "result"))
+    if more is None:
+        print(f"Scene and pictures were left out. {left_out}")
+        return
+    if "view-3d" not in described["files"]:
+        print("Pictures of the scene were left out: this machine has nothing to draw them with.")
+    print(f"scene for 3D Slicer: {out / 'result' / described['files']['scene']}")
+
+
+def _scene_writer() -> tuple[More | None, str]:
+    """What writes the scene and its pictures; None and the reason where it cannot be had."""
+    from ..errors import MissingPackageError
+
+    try:
+        from ..mrml.case_scene import write_case_scene
+    except MissingPackageError as error:
+        return None, str(error)
+    return write_case_scene, ""

@@ -206,15 +206,25 @@ class _FileVoxels:
 
 
 @dataclass(frozen=True)
+class ArrayVoxels:
+    """HU (z, y, x) of a whole grid that somebody else holds: an image, a node of Slicer's."""
+
+    array: np.ndarray
+
+    def read(self, box: Box, progress: Progress | None) -> np.ndarray:
+        del progress
+        view = self.array[box.slices]
+        array = np.empty(view.shape, np.int16 if view.dtype.kind in "iu" else np.float32)
+        _as_hu(view, 1, 0, array)
+        return array
+
+
+@dataclass(frozen=True)
 class _ImageVoxels:
     image: sitk.Image
 
     def read(self, box: Box, progress: Progress | None) -> np.ndarray:
-        del progress
-        view = sitk.GetArrayViewFromImage(self.image)[box.slices]
-        array = np.empty(view.shape, np.int16 if view.dtype.kind in "iu" else np.float32)
-        _as_hu(view, 1, 0, array)
-        return array
+        return ArrayVoxels(sitk.GetArrayViewFromImage(self.image)).read(box, progress)
 
 
 def _as_hu(values: np.ndarray, slope: float, intercept: float, out: np.ndarray) -> None:

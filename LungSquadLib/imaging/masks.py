@@ -95,7 +95,14 @@ def read_mask(
     return _from_rtstruct(header.path, ct, roi)
 
 
-def as_mask(mask: Mask | sitk.Image, ct: CT | sitk.Image, *, label: int | None = None) -> Mask:
+def as_mask(
+    mask: Mask | sitk.Image,
+    ct: CT | sitk.Image,
+    *,
+    label: int | None = None,
+    name: str = "mask",
+    source: str = "image",
+) -> Mask:
     """A SimpleITK image as a mask on the CT's grid; a Mask as it is.
 
     Raises:
@@ -105,8 +112,8 @@ def as_mask(mask: Mask | sitk.Image, ct: CT | sitk.Image, *, label: int | None =
         return mask
     if mask.GetDimension() != 3 or mask.GetNumberOfComponentsPerPixel() != 1:
         raise InputError("The mask must be a 3D image with one value a voxel.")
-    box, array = labelled_box(image_planes(mask), label, "mask")
-    return _placed(Grid.of(mask).part(box).image(array), as_ct(ct), "mask", "image", [])
+    box, array = labelled_box(image_planes(mask), label, name)
+    return _placed(Grid.of(mask).part(box).image(array), as_ct(ct), name, source, [])
 
 
 def choose(rois: Sequence[Roi], wanted: str | None, path: str) -> Roi:

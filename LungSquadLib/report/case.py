@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from .. import __version__
 from ..errors import InputError, MissingPackageError
@@ -24,6 +24,9 @@ from ..progress import Part, Progress, Silent, step
 from .dicom_results import write_dicom
 from .identity import pseudonym
 from .render import FORMAT_VERSION, PLANES, REPORT, RESULT, rendered, write_planes
+
+# Writes further files of a case into its folder: what they are, and their names.
+More: TypeAlias = "Callable[[Results, Path], dict[str, str]]"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def run_case(
     *,
     options: Options | None = None,
     stamp: tuple[str, str] | None = None,
+    more: More | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Do the whole job for one patient and write its folder; return what `prediction.json` says.
@@ -63,7 +67,8 @@ def run_case(
     The folder gets `report.html`, `prediction.json`, the crop and its mask, a saliency volume for
     each model, the planes of the report's figures and, where the CT is DICOM and highdicom is
     installed, a SEG and an SR. They appear together at the end, `prediction.json` last: where it
-    is, all is. `stamp` is the name and the content of one more text file.
+    is, all is. `stamp` is the name and the content of one more text file; `more` writes further
+    files.
 
     Raises:
         InputError: as `open_ct`, `read_mask` and `crop`; or an input would be written over.
@@ -93,7 +98,7 @@ def run_case(
     with whole_folder(folder, last=RESULT) as temporary:
         if stamp is not None:
             (temporary / stamp[0]).write_text(stamp[1] + "\n", encoding="utf-8")
-        described = results.write(temporary)
+        described = results.write(temporary, more)
         written = [Path(folder) / entry.name for entry in temporary.iterdir()]
         check_distinct(written, [case.ct, case.mask])
     step(progress, 1.0, "Done")
@@ -145,7 +150,7 @@ class Results:
             }
         return described
 
-    def write(self, folder: Path) -> dict[str, Any]:
+    def write(self, folder: Path, more: More | None = None) -> dict[str, Any]:
         """Write all files of the case into a folder; `prediction.json` last."""
         described = self.to_dict()
         files: dict[str, str] = described["files"]
@@ -165,6 +170,8 @@ class Results:
         planes = [plane_through_tumour(self.ct, self.mask, view) for view in VIEWS]
         write_planes(folder / PLANES, planes)
         files.update({"planes": PLANES, "report": REPORT})
+        if more is not None:
+            files.update(more(self, folder))
         write_json(folder / RESULT, described)
         (folder / REPORT).write_text(rendered(folder), encoding="utf-8")
         return described

@@ -1,0 +1,67 @@
+"""A finished case as a scene for Slicer, and pictures of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..imaging.pictures import WINDOWS
+from ..imaging.planes import VIEWS
+from ..imaging.write import write_png
+from .embedded import start
+from .hierarchy import scene_kept
+from .pictures import slice_picture, space_picture
+from .results import show_prediction
+from .scene_file import write_scene
+from .segments import add_segment, add_segmentation
+from .volumes import add_volume
+
+if TYPE_CHECKING:
+    from ..report.case import Results  # it imports torch, which Slicer's process never does
+
+SCENE = "scene.mrb"
+
+
+def write_case_scene(results: Results, folder: Path) -> dict[str, str]:
+    """Write `scene.mrb` and pictures of it; `run_case` takes this as its `more`.
+
+    The scene holds the CT, the tumour as a segment, and for each prediction its table, saliency
+    and crop box, and no name or number of a patient. A machine that cannot draw writes no pictures.
+
+    Returns:
+        What was written, and the files' names.
+    """
+    scene = start()
+    with scene_kept(scene):
+        volume = add_volume(scene, results.ct.read(), name="CT")
+        centre, width = WINDOWS["lung"]
+        volume.GetDisplayNode().SetAutoWindowLevel(False)
+        volume.GetDisplayNode().SetWindowLevel(width, centre)
+        segmentation = add_segmentation(scene, volume, name="Tumour")
+        add_segment(segmentation, results.mask)
+        segmentation.CreateClosedSurfaceRepresentation()  # for 3D views
+        shown = [show_prediction(prediction, volume) for prediction in results.predictions]
+        write_scene(scene, folder / SCENE)
+        saliencies = {
+            f"view-saliency-{prediction.model.card.name}": one.saliency
+            for prediction, one in zip(results.predictions, shown, strict=True)
+        }
+        return {"scene": SCENE, **_pictures(results, volume, saliencies, folder)}
+
+
+def _pictures(
+    results: Results, volume: Any, saliencies: dict[str, Any], folder: Path
+) -> dict[str, str]:
+    """Write what views of the scene show; nothing where this machine cannot draw."""
+    centre = results.crop.mask_centre_of_mass_lps
+    try:
+        pictures = {f"view-{view}": slice_picture(volume, view, centre) for view in VIEWS}
+        for name, saliency in saliencies.items():
+            pictures[name] = slice_picture(volume, "axial", centre, over=saliency)
+        pictures["view-3d"] = space_picture(volume, centre)
+    except InputError:
+        return {}
+    for name, pixels in pictures.items():
+        write_png(folder / f"{name}.png", pixels)
+    return {name: f"{name}.png" for name in pictures}

@@ -1,0 +1,85 @@
+"""Slicer's scene, in Slicer and without it.
+
+Slicer brings scene, application logic and module logics up itself. The package `slicer-core` has
+the same classes and none of that: what segmentations, colours, markups and slice views need to find
+is made here.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from ..errors import MissingPackageError
+
+try:
+    import slicer
+except ImportError as missing:
+    raise MissingPackageError("slicer-core", "Slicer's scene outside Slicer", "slicer") from missing
+
+from vtkmodules.vtkCommonCore import vtkCollection
+
+__all__ = ["application_logic", "inside_slicer", "new_node", "slicer", "start"]
+
+# The terminologies' logic is left out: it reads files that slicer-core does not bring, and
+# LungSquad writes its few codes itself.
+_LOGICS = {
+    "Volumes": "vtkSlicerVolumesLogic",
+    "Segmentations": "vtkSlicerSegmentationsModuleLogic",
+    "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
+    "Markups": "vtkSlicerMarkupsLogic",
+    "Tables": "vtkSlicerTablesLogic",
+    "Plots": "vtkSlicerPlotsLogic",
+    "Models": "vtkSlicerModelsLogic",
+}
+
+
+def inside_slicer() -> bool:
+    """Whether this is Slicer's own process, with its application and event loop."""
+    return getattr(slicer, "app", None) is not None
+
+
+def start() -> Any:
+    """The scene `slicer.mrmlScene`; outside Slicer it is made on the first call.
+
+    Then `slicer.modules.volumes.logic()` and its like work as in Slicer, too.
+    """
+    if getattr(slicer, "mrmlScene", None) is None:
+        slicer.mrmlScene = slicer.vtkMRMLScene()
+        slicer.modules = SimpleNamespace()
+        _set_up(slicer.mrmlScene)
+    return slicer.mrmlScene
+
+
+def application_logic() -> Any:
+    """The application logic of `slicer.mrmlScene`."""
+    start()
+    return slicer.app.applicationLogic() if inside_slicer() else slicer.applicationLogic
+
+
+def new_node(scene: Any, kind: str, name: str) -> Any:
+    """A new node of a class; the name gets a number where another node has it."""
+    taken = scene.GetFirstNodeByName(name) is not None
+    return scene.AddNewNodeByClass(kind, scene.GenerateUniqueName(name) if taken else name)
+
+
+def _set_up(scene: Any) -> None:
+    application = slicer.applicationLogic = slicer.vtkSlicerApplicationLogic()
+    application.SetMRMLScene(scene)
+    application.SetSliceLogics(vtkCollection())
+    application.SetViewLogics(vtkCollection())
+    colours = application.GetColorLogic()
+    colours.SetMRMLScene(scene)
+    colours.AddDefaultColorNodes()
+    _register(application, "Colors", colours)
+    for name, class_name in _LOGICS.items():
+        logic = getattr(slicer, class_name)()
+        logic.SetMRMLApplicationLogic(application)
+        logic.SetMRMLScene(scene)
+        _register(application, name, logic)
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
+
+
+def _register(application: Any, name: str, logic: Any) -> None:
+    application.SetModuleLogic(name, logic)
+    setattr(slicer.modules, name.lower(), SimpleNamespace(logic=lambda: logic))

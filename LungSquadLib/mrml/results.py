@@ -1,0 +1,158 @@
+"""A crop or a prediction as nodes of a scene: table, saliency, crop box."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from vtkmodules.vtkCommonCore import vtkStringArray
+
+from ..imaging.crop import Crop
+from ..imaging.geometry import Grid
+from ..prediction.prediction import Prediction
+from .embedded import new_node
+from .hierarchy import file_beside, remove
+from .placing import index_to_ras, matrix_of
+from .volumes import add_volume
+
+RESEARCH = "Research software, not a medical device."
+# Colour of the saliency, one of those that every scene has; what is below the threshold shows
+# the CT under it.
+_COLOURS = "vtkMRMLPETProceduralColorNodePET-Heat"
+_LEAST_SHOWN = 0.15
+_BOX_COLOUR = (0.36, 0.75, 0.95)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The nodes that were added to a scene for one result; `remove` takes them out again."""
+
+    box: Any
+    table: Any = None
+    saliency: Any = None
+
+    def remove(self) -> None:
+        """Leave the scene as it was before."""
+        remove(node for node in (self.box, self.table, self.saliency) if node is not None)
+
+
+def show_crop(crop: Crop, volume: Any) -> Shown:
+    """Add a crop's box to the scene of its CT's node, beside it."""
+    box = add_crop_box(volume.GetScene(), crop)
+    file_beside(volume, [box], folder="LungSquad crop")
+    return Shown(box)
+
+
+def show_prediction(prediction: Prediction, volume: Any) -> Shown:
+    """Add a prediction's table, saliency and crop box to the scene of its CT's node, beside it.
+
+    Nothing else in the scene changes: what the views show is left to who looks at them.
+    """
+    scene, card = volume.GetScene(), prediction.model.card
+    table = add_table(scene, prediction)
+    saliency = add_saliency(scene, prediction)
+    box = add_crop_box(scene, prediction.crop)
+    file_beside(volume, [table, saliency, box], folder=f"LungSquad: {card.title}")
+    return Shown(box, table, saliency)
+
+
+def add_crop_box(scene: Any, crop: Crop) -> Any:
+    """A markups ROI round the crop's voxels, outer faces included; locked, it is a result."""
+    grid = Grid.of(crop.ct)
+    size = np.array(grid.size) * grid.spacing
+    matrix = index_to_ras(grid)
+    matrix[:3, 3] = matrix[:3, :3] @ ((np.array(grid.size) - 1) / 2) + matrix[:3, 3]
+    matrix[:3, :3] /= grid.spacing
+    if np.linalg.det(matrix[:3, :3]) < 0:  # a box is the same in a mirror, an ROI's axes are not
+        matrix[:3, 2] *= -1
+    side = " x ".join(f"{value:g}" for value in size)
+    with _placing_kept(scene):
+        node = new_node(scene, "vtkMRMLMarkupsROINode", f"Crop {side} mm")
+    node.CreateDefaultDisplayNodes()
+    node.SetAndObserveObjectToNodeMatrix(matrix_of(matrix))
+    node.SetSize(*size.tolist())
+    node.SetLocked(True)
+    display = node.GetDisplayNode()
+    display.SetHandlesInteractive(False)
+    display.SetPropertiesLabelVisibility(False)
+    display.SetFillOpacity(0.0)
+    display.SetGlyphScale(0.0)  # no dot in the middle, it would sit on the tumour
+    display.SetColor(*_BOX_COLOUR)
+    display.SetSelectedColor(*_BOX_COLOUR)
+    return node
+
+
+@contextmanager
+def _placing_kept(scene: Any) -> Iterator[None]:
+    """Slicer would have the user's next click place points of any markups node that is new."""
+    selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+    node, kind = selection.GetActivePlaceNodeID(), selection.GetActivePlaceNodeClassName()
+    yield
+    selection.SetReferenceActivePlaceNodeID(node)
+    selection.SetReferenceActivePlaceNodeClassName(kind)
+
+
+def add_saliency(scene: Any, prediction: Prediction) -> Any:
+    """The saliency (0 to 1) as a volume that is ready to be laid over the CT."""
+    node = add_volume(scene, prediction.saliency, name=f"Saliency {prediction.model.card.title}")
+    display = node.GetDisplayNode()
+    display.SetAndObserveColorNodeID(_COLOURS)
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevelMinMax(0.0, 1.0)
+    display.SetThreshold(_LEAST_SHOWN, 1.0)
+    display.SetApplyThreshold(True)
+    return node
+
+
+def add_table(scene: Any, prediction: Prediction) -> Any:
+    """A table in words: answer, probabilities, interval, robustness, flags, model."""
+    node = new_node(scene, "vtkMRMLTableNode", f"Prediction {prediction.model.card.title}")
+    for title, texts in zip(("what", "value"), zip(*rows(prediction), strict=True), strict=True):
+        column = vtkStringArray()
+        column.SetName(title)
+        for text in texts:
+            column.InsertNextValue(text)
+        node.AddColumn(column)
+    node.SetUseColumnTitleAsColumnHeader(True)
+    return node
+
+
+def rows(prediction: Prediction) -> list[tuple[str, str]]:
+    """A prediction for people: what, and what is said of it."""
+    card, crop = prediction.model.card, prediction.crop
+    interval, robustness = prediction.interval, prediction.robustness
+    positive = card.classes[card.positive].name
+    told = [("Notice", notice) for notice in (RESEARCH, card.notice) if notice]
+    told += [
+        ("Question", card.question),
+        ("Answer", card.classes[prediction.answer].name),
+    ]
+    told += [
+        (f"Probability of {label.name}", f"{value:.1%}")
+        for label, value in zip(card.classes, prediction.probabilities, strict=True)
+    ]
+    told += [
+        (
+            f"{interval.level:.0%} interval of {positive}",
+            f"{interval.low:.1%} to {interval.high:.1%}",
+        ),
+        (
+            f"{positive} with other outlines",
+            f"{robustness.low:.1%} to {robustness.high:.1%}",
+        ),
+    ]
+    if robustness.icc is not None:
+        told.append(("Agreement with other outlines (ICC)", f"{robustness.icc:.2f}"))
+    if prediction.baseline is not None:
+        told.append((f"{positive} by tumour volume alone", f"{prediction.baseline:.1%}"))
+    told.append(("Tumour volume", f"{crop.mask_volume_ml:.2f} mL"))
+    told += [(f"Flag, {flag.severity}", flag.sentence) for flag in prediction.flags]
+    told += [
+        ("Model", f"{card.name}: {card.title}"),
+        ("Trained on", card.training.data),
+        ("Model SHA-256", prediction.model.sha256),
+    ]
+    return told

@@ -1,0 +1,180 @@
+"""Segments as the library's masks, and masks as segments that say what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..imaging.ct import CT
+from ..imaging.geometry import Box, Grid
+from ..imaging.label_maps import labelled_box
+from ..imaging.masks import Mask, as_mask
+from .embedded import new_node, slicer
+from .placing import grid_in_world, index_to_ras, matrix_of, matrix_to_world
+from .volumes import grid_of_volume, set_voxels, voxel_array
+
+LABEL_MAP = "Binary labelmap"
+SOURCE = "Slicer segmentation"
+
+# Category, type and region in SNOMED CT, and the lists of Slicer that hold them; what stands
+# between two ~ is a code, and one that is left out is ^^.
+NEOPLASM_OF_LUNG = "~".join(
+    (
+        "Segmentation category and type - DICOM master list",
+        "SCT^49755003^Morphologically Abnormal Structure",
+        "SCT^108369006^Neoplasm",
+        "^^",
+        "Anatomic codes - DICOM master list",
+        "SCT^39607008^Lung",
+        "^^",
+    )
+)
+_COLOUR = (1.0, 0.69, 0.18)  # the outline's in the report
+
+
+def mask_of_segment(node: Any, segment_id: str, volume: Any) -> sitk.Image:
+    """One segment's voxels (uint8, 1 inside) in the box round them, in world LPS.
+
+    Args:
+        node: the segmentation node; it is not changed.
+        segment_id: the segment's ID. Names may occur twice and are not taken.
+        volume: the CT's node, on whose voxels a segment that is a surface alone is drawn.
+
+    Raises:
+        InputError: no such segment, an empty one, or one that no grid can be found for.
+    """
+    segmentation = node.GetSegmentation()
+    segment = segmentation.GetSegment(segment_id)
+    if segment is None:
+        raise InputError(_unknown(node, segment_id))
+    name = segment.GetName() or segment_id
+    if segment.GetRepresentation(LABEL_MAP) is None:
+        segment = _drawn(segmentation, segment_id, node, volume)
+    image = segment.GetRepresentation(LABEL_MAP) if segment is not None else None
+    if image is None or image.IsEmpty():
+        raise InputError(f"The segment '{name}' is empty: draw the tumour, or choose another.")
+    voxels, value = voxel_array(image, name), segment.GetLabelValue()
+
+    def planes() -> Iterator[tuple[int, np.ndarray]]:
+        for number, plane in enumerate(voxels):  # a layer may hold other segments' voxels, too
+            marked = plane == value
+            if marked.any():
+                yield number, marked
+
+    box, array = labelled_box(planes, None, name)
+    return _grid(node, image).part(box).image(array)
+
+
+def mask_on_ct(node: Any, segment_id: str, volume: Any, ct: CT) -> Mask:
+    """One segment as the mask of a CT; see `mask_of_segment`.
+
+    Raises:
+        InputError: also where the segment lies elsewhere than the CT.
+    """
+    image = mask_of_segment(node, segment_id, volume)
+    name = node.GetSegmentation().GetSegment(segment_id).GetName() or segment_id
+    return as_mask(image, ct, name=name, source=SOURCE)
+
+
+def add_segmentation(scene: Any, volume: Any, *, name: str) -> Any:
+    """A new segmentation node of a volume, empty, with a display node."""
+    node = new_node(scene, "vtkMRMLSegmentationNode", name)
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetVisibility2DFill(False)  # the CT under it is what people look at
+    display.SetSliceIntersectionThickness(3)
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    return node
+
+
+def add_segment(
+    node: Any, mask: Mask | sitk.Image, *, name: str = "tumour", label: int | None = None
+) -> str:
+    """Put a mask or label map, in world LPS, into a segmentation node as a neoplasm of the lung.
+
+    Args:
+        node: the segmentation node, under no transform.
+        mask: on any grid.
+        name: what people read.
+        label: the value to take, where a label map holds several.
+
+    Returns:
+        The new segment's ID.
+
+    Raises:
+        InputError: the mask is empty, or holds several labels and none was named.
+    """
+    image = mask.image if isinstance(mask, Mask) else mask
+    box, array = labelled_box(lambda: enumerate(sitk.GetArrayViewFromImage(image)), label, name)
+    oriented = _on_reference(node, Grid.of(image).part(box))
+    set_voxels(oriented, array)
+    segment = slicer.vtkSegment()
+    segment.SetName(name)
+    segment.SetColor(*_COLOUR)
+    segment.SetTag(segment.GetTerminologyEntryTagName(), NEOPLASM_OF_LUNG)
+    segment.AddRepresentation(LABEL_MAP, oriented)
+    segmentation = node.GetSegmentation()
+    segmentation.SetSourceRepresentationName(LABEL_MAP)
+    segmentation.AddSegment(segment)
+    return str(segmentation.GetSegmentIdBySegment(segment))
+
+
+def _drawn(segmentation: Any, segment_id: str, node: Any, volume: Any) -> Any:
+    """A copy of a segment that is a surface, with voxels on the volume's grid."""
+    copy = slicer.vtkSegmentation()
+    copy.SetSourceRepresentationName(segmentation.GetSourceRepresentationName())
+    copy.CopySegmentFromSegmentation(segmentation, segment_id)
+    grid = grid_of_volume(volume)
+    to_local = np.linalg.inv(matrix_to_world(node))
+    geometry = _oriented(to_local @ index_to_ras(grid), grid.box)
+    converter = slicer.vtkSegmentationConverter
+    copy.SetConversionParameter(
+        converter.GetReferenceImageGeometryParameterName(),
+        converter.SerializeImageGeometry(geometry),
+    )
+    copy.CreateRepresentation(LABEL_MAP)
+    return copy.GetSegment(segment_id)
+
+
+def _on_reference(node: Any, place: Grid) -> Any:
+    """An image without voxels for `place`, in the reference volume's indices where they fit."""
+    reference = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
+    whole = place if reference is None else grid_of_volume(reference)
+    offset = place.offset_in(whole)
+    if offset is None:
+        whole, offset = place, (0, 0, 0)
+    return _oriented(index_to_ras(whole), place.box.shifted(offset))
+
+
+def _oriented(to_ras: np.ndarray, box: Box) -> Any:
+    image = slicer.vtkOrientedImageData()
+    (x0, y0, z0), (x1, y1, z1) = box.start, box.stop
+    image.SetExtent(x0, x1 - 1, y0, y1 - 1, z0, z1 - 1)
+    image.SetGeometryFromImageToWorldMatrix(matrix_of(to_ras))
+    return image
+
+
+def _grid(node: Any, image: Any) -> Grid:
+    directions = np.zeros((3, 3))
+    image.GetDirections(directions)
+    return grid_in_world(
+        node,
+        image.GetExtent(),
+        spacing=image.GetSpacing(),
+        origin=image.GetOrigin(),
+        directions=directions,
+    )
+
+
+def _unknown(node: Any, segment_id: str) -> str:
+    segmentation = node.GetSegmentation()
+    there = [
+        f"'{one}' ({segmentation.GetSegment(one).GetName()})"
+        for one in map(segmentation.GetNthSegmentID, range(segmentation.GetNumberOfSegments()))
+    ]
+    listed = f"it has {', '.join(there)}" if there else "it has none"
+    return f"'{node.GetName()}' has no segment with the ID '{segment_id}': {listed}."

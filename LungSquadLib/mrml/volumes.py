@@ -1,0 +1,82 @@
+"""Volume nodes as the library's CT and images, and images as volume nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkCommonDataModel import vtkImageData
+
+from ..errors import InputError
+from ..imaging.ct import CT, ArrayVoxels
+from ..imaging.geometry import Grid
+from .embedded import new_node
+from .placing import directions_ras, grid_in_world, to_ras
+
+
+def ct_of_volume(node: Any) -> CT:
+    """The CT that a scalar volume node shows, in world LPS; its voxels are read where they are.
+
+    Raises:
+        InputError: the node has no voxels or several values a voxel, a sheared grid, or a
+            transform above it that is not linear.
+    """
+    return CT(grid_of_volume(node), ArrayVoxels(voxel_array(node.GetImageData(), node.GetName())))
+
+
+def image_of_volume(node: Any) -> sitk.Image:
+    """A copy of a scalar or label map volume node, in world LPS, with its own scalar type.
+
+    Raises:
+        InputError: as `ct_of_volume`.
+    """
+    grid = grid_of_volume(node)
+    return grid.image(voxel_array(node.GetImageData(), node.GetName()))
+
+
+def add_volume(scene: Any, image: sitk.Image, *, name: str) -> Any:
+    """A new scalar volume node of an image, with a display node."""
+    grid = Grid.of(image)
+    node = new_node(scene, "vtkMRMLScalarVolumeNode", name)
+    node.SetSpacing(grid.spacing)
+    node.SetOrigin(to_ras(grid.origin))
+    node.SetIJKToRASDirections(directions_ras(grid))
+    voxels = vtkImageData()
+    voxels.SetDimensions(grid.size)
+    set_voxels(voxels, sitk.GetArrayViewFromImage(image))
+    node.SetAndObserveImageData(voxels)
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def voxel_array(image: Any, name: str) -> np.ndarray:
+    """The voxels of VTK image data (z, y, x), where they are: not a copy."""
+    scalars = image.GetPointData().GetScalars() if image is not None else None
+    if scalars is None or not scalars.GetNumberOfTuples():
+        raise InputError(f"'{name}' holds no voxels.")
+    if scalars.GetNumberOfComponents() != 1 or scalars.GetDataTypeAsString() == "bit":
+        raise InputError(f"'{name}' must have one number a voxel; convert it to a scalar volume.")
+    return np.reshape(vtk_to_numpy(scalars), image.GetDimensions()[::-1])
+
+
+def set_voxels(image: Any, array: np.ndarray) -> None:
+    """Give VTK image data of the array's (z, y, x) size a copy of its numbers."""
+    image.GetPointData().SetScalars(numpy_to_vtk(np.ravel(array), deep=True))
+
+
+def grid_of_volume(node: Any) -> Grid:
+    """The grid of a volume node in world LPS; errors as `ct_of_volume`."""
+    image = node.GetImageData()
+    if image is None:
+        raise InputError(f"The volume '{node.GetName()}' holds no voxels.")
+    directions = np.zeros((3, 3))
+    node.GetIJKToRASDirections(directions)
+    return grid_in_world(
+        node,
+        image.GetExtent(),
+        spacing=node.GetSpacing(),
+        origin=node.GetOrigin(),
+        directions=directions,
+    )
