@@ -39,8 +39,7 @@ def plane_through_tumour(ct: CT, mask: Mask, view: View) -> PlaneView:
     A CT that is not axial is cut along its own axes, across the one nearest to the view's.
     """
     at, array = mask_box(mask, ct.grid), sitk.GetArrayFromImage(mask.image)
-    directions = np.abs(np.array(ct.grid.direction).reshape(3, 3))
-    axis = int(directions[_ACROSS[view]].argmax())
+    axis = across(ct.grid, view)
     index = at.start[axis] + int(array.sum(axis=tuple({0, 1, 2} - {2 - axis})).argmax())
     start, stop = [0, 0, 0], list(ct.grid.size)
     start[axis], stop[axis] = index, index + 1
@@ -54,6 +53,12 @@ def plane_through_tumour(ct: CT, mask: Mask, view: View) -> PlaneView:
     hu, pixel_mm = _turned(ct.read(box), view)
     turned_mask, _ = _turned(ct.grid.part(box).image(marked), view)
     return PlaneView(view, hu, turned_mask, pixel_mm)
+
+
+def across(grid: Grid, view: View) -> int:
+    """The index axis (0 to 2) of a grid that runs most nearly across a view's planes."""
+    directions = np.abs(np.array(grid.direction).reshape(3, 3))
+    return int(directions[_ACROSS[view]].argmax())
 
 
 def _turned(slab: sitk.Image, view: View) -> tuple[np.ndarray, tuple[float, float]]:

@@ -66,6 +66,12 @@ def set_voxels(image: Any, array: np.ndarray) -> None:
     image.GetPointData().SetScalars(numpy_to_vtk(np.ravel(array), deep=True))
 
 
+def set_colours(image: Any, pixels: np.ndarray) -> None:
+    """Give VTK image data a copy of colour pixels (rows, columns, channels)."""
+    flat = pixels.reshape(-1, pixels.shape[-1])
+    image.GetPointData().SetScalars(numpy_to_vtk(flat, deep=True))
+
+
 def grid_of_volume(node: Any) -> Grid:
     """The grid of a volume node in world LPS; errors as `ct_of_volume`."""
     image = node.GetImageData()

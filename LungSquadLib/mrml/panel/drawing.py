@@ -1,0 +1,99 @@
+"""Small pictures for the panel: planes of the crop, and a probability with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import qt
+import SimpleITK as sitk
+import slicer
+from vtkmodules.vtkCommonDataModel import vtkImageData
+
+from ...imaging.crop import Crop
+from ...imaging.pictures import windowed
+from ...imaging.planes import View
+from ..volumes import set_colours
+
+_OUTLINE = (255, 176, 46)
+# Colours that can be told apart in Slicer's light and dark style, and with any colour vision.
+_GROUND, _BAR, _LINE, _TICK = (205, 208, 214), (92, 191, 242), (40, 48, 64), (255, 176, 46)
+_ACROSS = {"axial": 2, "coronal": 1, "sagittal": 0}
+
+
+def plane_picture(crop: Crop, view: View, *, pixels: int = 192) -> np.ndarray:
+    """The crop's plane with most tumour in it, in the lung window, with the outline.
+
+    Returns:
+        (pixels, pixels, 3), uint8; turned as radiologists look at it.
+    """
+    ct, mask = (sitk.DICOMOrient(image, "LPS") for image in (crop.ct, crop.mask))
+    axis = 2 - _ACROSS[view]
+    marked = sitk.GetArrayViewFromImage(mask)
+    others = tuple({0, 1, 2} - {axis})
+    index = int(marked.sum(axis=others).argmax()) if marked.any() else marked.shape[axis] // 2
+    grey = windowed(sitk.GetArrayViewFromImage(ct).take(index, axis))
+    inside = marked.take(index, axis) > 0
+    if view != "axial":  # the head is up
+        grey, inside = grey[::-1], inside[::-1]
+    grey, inside = _enlarged(grey, pixels), _enlarged(inside, pixels)
+    picture = np.repeat(grey[..., None], 3, axis=2)
+    picture[_border(inside)] = _OUTLINE
+    return picture
+
+
+def probability_picture(
+    prediction: Mapping[str, Any], *, width: int = 360, height: int = 34
+) -> np.ndarray:
+    """A probability from 0 to 1 as a bar, its interval as a line, that of volume alone as a tick.
+
+    Args:
+        prediction: as `Prediction.to_dict` gives it.
+        width: pixels.
+        height: pixels.
+
+    Returns:
+        (height, width, 3), uint8.
+    """
+    picture = np.full((height, width, 3), 255, np.uint8)
+
+    def column(probability: float) -> int:
+        return round(probability * (width - 1))
+
+    picture[8:-8] = _GROUND
+    positive = prediction["positive_class"]
+    picture[8:-8, : column(prediction["probabilities"][positive]) + 1] = _BAR
+    low, high = column(prediction["interval"]["low"]), column(prediction["interval"]["high"])
+    middle = height // 2
+    picture[middle - 1 : middle + 1, low : high + 1] = _LINE
+    for end in (low, high):
+        picture[middle - 5 : middle + 5, max(end - 1, 0) : end + 1] = _LINE
+    baseline = prediction["baseline_volume_alone"]
+    if baseline is not None:
+        at = column(baseline)
+        picture[1:-1, max(at - 1, 0) : at + 2] = _TICK
+    return picture
+
+
+def pixmap(picture: np.ndarray) -> Any:
+    """Pixels (rows, columns, 3) as Qt draws them."""
+    image = vtkImageData()
+    image.SetDimensions(picture.shape[1], picture.shape[0], 1)
+    set_colours(image, picture[::-1])  # VTK's first row is the lowest
+    drawn = qt.QImage()
+    slicer.qMRMLUtils().vtkImageDataToQImage(image, drawn)
+    return qt.QPixmap.fromImage(drawn)
+
+
+def _enlarged(plane: np.ndarray, pixels: int) -> np.ndarray:
+    """Nearest neighbours: the voxels that the network sees stay visible."""
+    rows, columns = (np.arange(pixels) * side // pixels for side in plane.shape)
+    return plane[rows[:, None], columns]
+
+
+def _border(inside: np.ndarray) -> np.ndarray:
+    """What is inside and has a neighbour that is not."""
+    framed = np.pad(inside, 1)
+    all_in = framed[:-2, 1:-1] & framed[2:, 1:-1] & framed[1:-1, :-2] & framed[1:-1, 2:]
+    return inside & ~all_in

@@ -1,0 +1,119 @@
+"""Section 1: the CT, out of a DICOM folder, a file, or a patient that is made on the spot."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ...errors import InputError
+from .section import Section
+from .tasks import Ask, Steps
+from .views import look_at, show_ct
+
+if TYPE_CHECKING:
+    from .panel import Panel
+
+
+class PatientSection(Section):
+    """Chooses or loads a CT."""
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__(panel)
+        self._folder = ""
+        self.ui.loadDicomButton.clicked.connect(self._choose_folder)
+        self.ui.loadSeriesButton.clicked.connect(self._load_chosen_series)
+        self.ui.sampleButton.clicked.connect(self._make_sample)
+
+    def update(self) -> None:
+        super().update()
+        for button in (self.ui.loadDicomButton, self.ui.sampleButton, self.ui.loadSeriesButton):
+            button.enabled = not self.tasks.title
+
+    def open_folder(self, folder: str) -> None:
+        """Load the CT of a DICOM folder; where there are several, let the user choose."""
+        self.ui.seriesFrame.visible = False
+        self.tasks.start(_("Reading the folder"), self._open_folder(folder))
+
+    def open_volume(self, path: str) -> None:
+        """Load a CT from a volume file, as Slicer does."""
+        volume = slicer.util.loadVolume(path)
+        if not volume:
+            raise InputError(_("'{path}' is no volume that Slicer can read.").format(path=path))
+        self._loaded(volume)
+
+    def _choose_folder(self) -> None:
+        folder = qt.QFileDialog.getExistingDirectory(
+            self.panel.widget, _("Folder with a patient's DICOM files")
+        )
+        if folder:
+            self.open_folder(folder)
+
+    def _open_folder(self, folder: str) -> Steps:
+        found = yield Ask("inspect", {"path": str(Path(folder).resolve())})
+        series = [one for one in found.get("series", ()) if "size" in one]
+        if not series:
+            problems = [one["problem"] for one in found.get("series", ()) if "problem" in one]
+            why = problems[0] if problems else _("There are other series in it, but no CT.")
+            sentence = _("'{folder}' holds no CT that can be used. {why}")
+            raise InputError(sentence.format(folder=folder, why=why))
+        self._folder = folder
+        if len(series) == 1:
+            self._load_series(series[0]["uid"])
+            return
+        self.ui.seriesSelector.clear()
+        for one in sorted(series, key=lambda one: -one["size"][2]):
+            self.ui.seriesSelector.addItem(_series_text(one), one["uid"])
+        self.ui.seriesFrame.visible = True
+        self.panel.tell(_("The folder holds several CT series: choose one and load it."))
+
+    def _load_chosen_series(self) -> None:
+        with self.panel.errors_told():
+            self._load_series(self.ui.seriesSelector.currentData)
+
+    def _load_series(self, uid: str) -> None:
+        """Slicer's own import and loading; its progress is shown by Slicer."""
+        from DICOMLib import DICOMUtils
+
+        if not slicer.dicomDatabase or not slicer.dicomDatabase.isOpen:
+            raise InputError(_("Slicer's DICOM database is not open: open the module DICOM once."))
+        DICOMUtils.importDicom(self._folder)
+        nodes = map(slicer.mrmlScene.GetNodeByID, DICOMUtils.loadSeriesByUID([uid]))
+        volumes = [node for node in nodes if node and node.IsA("vtkMRMLScalarVolumeNode")]
+        if not volumes:
+            raise InputError(_("Slicer could not load this series: see its error log."))
+        self.ui.seriesFrame.visible = False
+        self._loaded(volumes[0])
+        self.panel.folder_loaded(self._folder)
+
+    def _loaded(self, volume: Any) -> None:
+        state = self.state
+        state.segmentation, state.segment, state.centre = None, "", ""
+        state.ct = volume
+        show_ct(volume)
+        self.panel.tell(_("The CT is loaded. Next: the tumour."))
+
+    def _make_sample(self) -> None:
+        self.tasks.start(_("Making a patient"), self._sample())
+
+    def _sample(self) -> Steps:
+        from ..sample_patient import add_sample
+
+        with tempfile.TemporaryDirectory(prefix="lungsquad-", ignore_cleanup_errors=True) as folder:
+            files = yield Ask("sample", {"folder": folder})
+            volume, segmentation, segment, centre = add_sample(slicer.mrmlScene, files)
+        self._loaded(volume)
+        self.state.segmentation = segmentation
+        self.state.segment = segment
+        look_at(slicer.mrmlScene, centre)
+        self.panel.tell(_("A computer-made patient is loaded, with the tumour outlined."))
+
+
+def _series_text(series: dict[str, Any]) -> str:
+    slices, thickness = series["size"][2], series["spacing_mm"][2]
+    name = series["description"] or _("no description")
+    return f"{name} ({slices} x {thickness:.3g} mm)"

@@ -1,0 +1,62 @@
+"""What the user chose, kept in the scene: it is saved and restored with it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import slicer
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
+
+from ...imaging.geometry import Point
+
+MODULE = "LungSquad"
+ALL_MODELS = "*"
+
+
+@parameterNodeWrapper
+class State:
+    """The choices that the panel shows.
+
+    Attributes:
+        ct: the CT.
+        segmentation, segment: the tumour; a segment's ID.
+        proposal: ID of a segment that was proposed, and neither accepted nor undone.
+        centre: the crop's centre where it was moved, as text; see `centre_of`.
+        box, ruler: the crop's cube and the tumour's diameter in the views.
+        model: a model's name, or `ALL_MODELS`.
+    """
+
+    ct: slicer.vtkMRMLScalarVolumeNode
+    segmentation: slicer.vtkMRMLSegmentationNode
+    segment: str
+    proposal: str
+    centre: str
+    box: slicer.vtkMRMLMarkupsROINode
+    ruler: slicer.vtkMRMLMarkupsLineNode
+    show_box: bool = True
+    show_ruler: bool = True
+    model: str
+    device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
+    saliency_opacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.4
+
+
+def state_of(scene: Any) -> State:
+    """The panel's state in a scene; made where there is none."""
+    kind = "vtkMRMLScriptedModuleNode"
+    node = scene.GetSingletonNode(MODULE, kind)
+    if node is None:
+        node = scene.CreateNodeByClass(kind)
+        node.UnRegister(None)
+        node.SetSingletonTag(MODULE)
+        node.SetModuleName(MODULE)
+        node.SetName(MODULE)
+        node = scene.AddNode(node)
+    return State(node)
+
+
+def centre_of(state: State) -> Point | None:
+    """Where the crop was moved to, LPS mm; None where it follows the tumour."""
+    if not state.centre:
+        return None
+    x, y, z = map(float, state.centre.split())
+    return (x, y, z)

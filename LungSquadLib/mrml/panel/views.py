@@ -1,0 +1,99 @@
+"""What Slicer's views show: layers, the place, and where the user clicks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import slicer
+
+from ...imaging.geometry import Point
+from ...imaging.pictures import WINDOWS
+from ..embedded import new_node
+from ..hierarchy import nodes_of, remove
+from ..placing import to_ras
+
+
+def show_ct(volume: Any) -> None:
+    """A CT that was just loaded: in all slice views, whole, in the lung window."""
+    centre, width = WINDOWS["lung"]
+    display = volume.GetDisplayNode()
+    if display is not None:
+        display.SetAutoWindowLevel(False)
+        display.SetWindowLevel(width, centre)
+    slicer.util.setSliceViewerLayers(background=volume, foreground=None, label=None, fit=True)
+
+
+def show_over(volume: Any, opacity: float) -> None:
+    """Lay a volume over what the slice views show; None takes the layer away."""
+    slicer.util.setSliceViewerLayers(foreground=volume, foregroundOpacity=opacity)
+
+
+def look_at(scene: Any, point_lps: Point) -> None:
+    """Move all slice views to a point."""
+    for node in nodes_of(scene):
+        if node.IsA("vtkMRMLSliceNode"):
+            node.JumpSliceByCentering(*to_ras(point_lps))
+
+
+class Click:
+    """Waits for the user to click one point in a view."""
+
+    def __init__(self, got: Callable[[Point], None], ended: Callable[[], None]) -> None:
+        """Args:
+        got: called with the point, LPS mm.
+        ended: called when nothing is waited for any more, clicked or not.
+        """
+        self._got, self._ended = got, ended
+        self._node: Any = None
+        self._tags: list[tuple[Any, int]] = []
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the next click is ours."""
+        return self._node is not None
+
+    def start(self, scene: Any) -> None:
+        """Make the next click in a view ours."""
+        self.stop()
+        self._node = new_node(scene, "vtkMRMLMarkupsFiducialNode", "LungSquad click")
+        self._node.SetSaveWithScene(False)
+        self._node.SetHideFromEditors(True)
+        selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+        interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+        selection.SetReferenceActivePlaceNodeClassName("vtkMRMLMarkupsFiducialNode")
+        selection.SetActivePlaceNodeID(self._node.GetID())
+        self._observe(self._node, slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent, self._placed)
+        interaction.SetPlaceModePersistence(0)
+        interaction.SetCurrentInteractionMode(interaction.Place)
+        event = interaction.InteractionModeChangedEvent
+        self._observe(interaction, event, self._mode_changed)
+
+    def stop(self) -> None:
+        """Wait no longer."""
+        if self._node is None:
+            return
+        node, self._node = self._node, None
+        for subject, tag in self._tags:
+            subject.RemoveObserver(tag)
+        self._tags.clear()
+        scene = node.GetScene()
+        if scene is not None:
+            interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+            interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+            remove([node])
+        self._ended()
+
+    def _observe(self, subject: Any, event: int, call: Callable[[Any, Any], None]) -> None:
+        self._tags.append((subject, subject.AddObserver(event, call)))
+
+    def _placed(self, _caller: Any, _event: Any) -> None:
+        ras = [0.0, 0.0, 0.0]
+        self._node.GetNthControlPointPositionWorld(0, ras)
+        self.stop()
+        self._got((-ras[0], -ras[1], ras[2]))
+
+    def _mode_changed(self, caller: Any, _event: Any) -> None:
+        if caller.GetCurrentInteractionMode() != caller.Place and self._node is not None:
+            if not self._node.GetNumberOfDefinedControlPoints():
+                self.stop()  # the user went back to the arrow
