@@ -11,6 +11,7 @@ to separate by openings scaled to the lesion: Kuhnigk et al. 2006, doi:10.1109/T
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import SimpleITK as sitk
@@ -30,17 +31,19 @@ HAZE_HU, HAZE_SHARE, HAZE_MM = -650, 0.5, (1.5, 3.0)  # a shell that is ground g
 NEAR_MM = 4.0  # how far beside tissue a click may be
 WALL_STEP = 1.25  # by which the ball that fills walls is widened
 VESSEL_BALLS = (0.45, 0.6, 0.75, 0.9)  # of the tumour's thickness
-MOST_SPRAWL, MOST_SPRAWL_AT_ALL = 3.5, 10.0  # volume, in largest inscribed balls
-LEAST_FREE, LEAST_FREE_AT_ALL = 0.35, 0.15  # of the surface that borders on lung
-TOUCHING_WORTH_SAYING = 0.05
+MOST_SPRAWL = 3.5  # volume, in largest inscribed balls
+LEAST_FREE = 0.25  # of the surface that borders on lung
+TOUCHING_WORTH_SAYING = 0.15
 
 _HALF = 32  # voxels from a cube's middle to its faces
 _MARGIN = 3  # voxels that must stay free at a cube's faces
-_LUNG_HU, _OUTDOORS_HU = -800, -960  # typical of lung; air outside the body is below
-_LARGE_AIR = 300  # voxels
+_LUNG_HU = -800  # typical of lung
 _GAP_MM = 2.0  # of the holes in a cavity's wall that are overlooked
 _SMOOTHING_MM = 0.7  # against noise
-_CENTRE = (_HALF,) * 3
+_SLACK = 1.0  # voxels by which a ball must miss the click: rims have crumbs no ball fills
+_CENTRE = (_HALF, _HALF, _HALF)
+
+_Voxel: TypeAlias = tuple[int, int, int]  # z, y, x
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,6 @@ class _Region:
     sprawl: float
 
     @property
-    def ends_within(self) -> bool:
-        inner = self.voxels[(slice(_MARGIN, -_MARGIN),) * 3]
-        return np.count_nonzero(inner) == np.count_nonzero(self.voxels)
-
-    @property
     def free(self) -> float:
         """How much of the surface borders on lung, not on other tissue."""
         lung = other = 0
@@ -88,12 +86,11 @@ class _Region:
 
     @property
     def sound(self) -> bool:
-        return self.ends_within and self.sprawl <= MOST_SPRAWL and self.free >= LEAST_FREE
-
-    @property
-    def bearable(self) -> bool:
-        """Whether it is worth showing, with a warning, where there is no sound one."""
-        return self.sprawl <= MOST_SPRAWL_AT_ALL and self.free >= LEAST_FREE_AT_ALL
+        return (
+            not _reaches_faces(self.voxels, _MARGIN)
+            and self.sprawl <= MOST_SPRAWL
+            and self.free >= LEAST_FREE
+        )
 
 
 def propose_mask(
@@ -128,7 +125,8 @@ def _index_in(grid: Grid, point: Point) -> np.ndarray:
         raise InputError("A point must be three finite numbers: X,Y,Z in LPS mm.")
     index = grid.to_index(point)
     if (index < -0.5).any() or (index > np.array(grid.size) - 0.5).any():
-        corners = grid.to_lps(np.array([np.where(far, grid.size, 1) - 1 for far in _CORNERS]))
+        last = np.array(grid.size) - 1
+        corners = grid.to_lps(np.array([np.where(far, last, 0) for far in np.ndindex(2, 2, 2)]))
         extent = " x ".join(
             f"{low:.0f}..{high:.0f}"
             for low, high in zip(corners.min(0), corners.max(0), strict=True)
@@ -139,40 +137,31 @@ def _index_in(grid: Grid, point: Point) -> np.ndarray:
     return index
 
 
-_CORNERS = list(np.ndindex(2, 2, 2))
-
-
 def _shown(point: Point) -> str:
     return "({:.1f}, {:.1f}, {:.1f}) mm (LPS)".format(*point)
 
 
 def _region_round(ct: CT, index: np.ndarray, point: Point, progress: Progress | None) -> _Region:
-    """The region of the first cube that holds a sound one; else the best of the doubtful."""
-    found: list[_Region] = []
-    glass = False
+    """The region of the first cube that holds a sound one."""
+    in_air, glass = True, False
     for reach in REACHES_MM:
         cube = _cube_round(ct, index, reach, progress)
         region = None if glass else _grown(cube, SOLID_HU)
         if region is None or region.hazy:
             with_haze = _grown(cube, GLASS_HU)
             glass, region = with_haze is not None, with_haze or region
-        if region is not None:
-            found.append(region)
-            if region.sound:
-                return region
-    if not found:
-        hu = float(cube.hu[_CENTRE])
+        if region is not None and region.sound:
+            return region
+        in_air = in_air and region is None
+    if in_air:
         raise InputError(
-            f"The point {_shown(point)} lies in lung or air ({hu:.0f} HU), and there is no tissue "
-            f"within {NEAR_MM:g} mm: click into the tumour."
+            f"The point {_shown(point)} lies in lung or air, and there is no tissue within "
+            f"{NEAR_MM:g} mm: click into the tumour."
         )
-    bearable = [one for one in found if one.bearable]
-    if not bearable:
-        raise InputError(
-            f"What lies at {_shown(point)} cannot be told from what surrounds it: too little of it "
-            "borders on lung. Click into a tumour of the lung, or draw the outline by hand."
-        )
-    return max(bearable, key=lambda one: one.free / one.sprawl)
+    raise InputError(
+        f"What lies at {_shown(point)} cannot be told from what surrounds it: too little of it "
+        "borders on lung. Click into a tumour of the lung, or draw the outline by hand."
+    )
 
 
 def _cube_round(ct: CT, index: np.ndarray, reach: float, progress: Progress | None) -> _Cube:
@@ -214,16 +203,9 @@ def _grown(cube: _Cube, above: float) -> _Region | None:
 
 
 def _tissue(cube: _Cube, above: float) -> np.ndarray:
-    """What is denser than lung; with the air in cavities, and that outside the body."""
+    """What is denser than lung, with the air in cavities."""
     dense = cube.hu > GLASS_HU
-    pieces = _pieces(~dense)
-    sizes = np.bincount(pieces.ravel())
-    filled = np.ones(len(sizes), bool)
-    for piece in np.unique(pieces[_faces(pieces.shape)]):
-        large = sizes[piece] > _LARGE_AIR
-        filled[piece] = large and np.median(cube.hu[pieces == piece]) < _OUTDOORS_HU
-    filled[0] = False
-    tissue = (cube.hu > above) | filled[pieces]
+    tissue = (cube.hu > above) | (_filled(dense) & ~dense)
     if not tissue[_CENTRE]:
         tissue |= _cavity(dense, _GAP_MM / cube.spacing)
     return _filled(tissue)
@@ -235,40 +217,47 @@ def _cavity(dense: np.ndarray, gap: float) -> np.ndarray:
     if not away[_CENTRE]:
         return np.zeros_like(dense)
     air = _piece_at(away, _CENTRE)
-    if air[_faces(air.shape)].any():
+    if _reaches_faces(air, 1):
         return np.zeros_like(dense)
     return _distance_to(air) <= gap + 1
 
 
-def _without_walls(tissue: np.ndarray, depth: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
+def _without_walls(tissue: np.ndarray, depth: np.ndarray, seed: _Voxel) -> np.ndarray:
     """The tissue round the seed that balls just too thick for it leave; empty if none does."""
-    radius = max(float(depth[seed]), 1.0)
+    away, radius = _away_from(seed), max(float(depth[seed]), 1.0)
     while radius < 0.75 * _HALF:
-        rest = tissue & (_distance_to(depth >= radius) > radius - 0.5)
-        if rest[seed]:
-            return _piece_at(rest, seed)
+        middles = depth >= radius
+        if not middles.any() or away[middles].min() > radius + _SLACK:
+            return _piece_at(tissue & (_distance_to(middles) > radius - 0.5), seed)
         radius *= WALL_STEP
     return np.zeros_like(tissue)
 
 
-def _deepest_near_centre(depth: np.ndarray, reach: float) -> tuple[int, ...]:
+def _deepest_near_centre(depth: np.ndarray, reach: float) -> _Voxel:
     """The voxel within `reach` of the click that lies deepest; nearer ones are preferred."""
-    z, y, x = np.ogrid[tuple(slice(-_HALF, _HALF + 1) for _ in range(3))]
-    away = np.sqrt(x * x + y * y + z * z)
+    away = _away_from(_CENTRE)
     worth = np.where((away <= reach) & (depth > 0), depth - 0.5 * away, -np.inf)
-    return tuple(int(i) for i in np.unravel_index(worth.argmax(), worth.shape))
+    z, y, x = np.unravel_index(worth.argmax(), worth.shape)
+    return int(z), int(y), int(x)
 
 
-def _uphill(depth: np.ndarray, start: tuple[int, ...]) -> tuple[int, ...]:
+def _away_from(voxel: _Voxel) -> np.ndarray:
+    """Voxels from each voxel of a cube to one of them."""
+    z, y, x = (np.arange(2 * _HALF + 1) - i for i in voxel)
+    return np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2)
+
+
+def _uphill(depth: np.ndarray, start: _Voxel) -> _Voxel:
     """The summit that the steepest way from `start` leads to."""
     at = start
     while True:
-        around = tuple(slice(max(i - 1, 0), i + 2) for i in at)
-        steepest = np.unravel_index(depth[around].argmax(), depth[around].shape)
-        higher = tuple(int(a.start + i) for a, i in zip(around, steepest, strict=True))
-        if depth[higher] <= depth[at]:
+        first = [max(i - 1, 0) for i in at]
+        around = depth[tuple(slice(a, i + 2) for a, i in zip(first, at, strict=True))]
+        steepest = np.unravel_index(around.argmax(), around.shape)
+        z, y, x = (a + int(i) for a, i in zip(first, steepest, strict=True))
+        if depth[z, y, x] <= depth[at]:
             return at
-        at = higher
+        at = (z, y, x)
 
 
 def _on_grid(region: _Region, grid: Grid) -> tuple[Box, np.ndarray]:
@@ -292,15 +281,6 @@ def _on_grid(region: _Region, grid: Grid) -> tuple[Box, np.ndarray]:
 
 def _flags(region: _Region) -> tuple[Flag, ...]:
     flags = []
-    if not region.sound:
-        sentence = (
-            "The proposal is doubtful: its border with other tissue could not be found. Correct "
-            "the outline, or draw it by hand."
-        )
-        flags.append(Flag("proposal_doubtful", "severe", sentence))
-    if not region.ends_within:
-        sentence = "The proposal ends where the search ended, not where the tumour does."
-        flags.append(Flag("proposal_cut_off", "severe", sentence))
     if (touching := 1 - region.free) > TOUCHING_WORTH_SAYING:
         sentence = (
             f"{touching:.0%} of the proposal's surface touches other tissue (chest wall, "
@@ -328,7 +308,7 @@ def _pieces(marked: np.ndarray) -> np.ndarray:
     return sitk.GetArrayFromImage(image)
 
 
-def _piece_at(marked: np.ndarray, voxel: tuple[int, ...]) -> np.ndarray:
+def _piece_at(marked: np.ndarray, voxel: _Voxel) -> np.ndarray:
     pieces = _pieces(marked)
     return marked & (pieces == pieces[voxel])
 
@@ -338,8 +318,7 @@ def _filled(marked: np.ndarray) -> np.ndarray:
     return sitk.GetArrayFromImage(image) > 0
 
 
-def _faces(shape: tuple[int, ...]) -> np.ndarray:
-    """The outermost voxels of a block."""
-    faces = np.ones(shape, bool)
-    faces[(slice(1, -1),) * 3] = False
-    return faces
+def _reaches_faces(marked: np.ndarray, margin: int) -> bool:
+    """Whether anything is marked in the outermost voxels of a cube."""
+    inner = marked[(slice(margin, -margin),) * 3]
+    return bool(np.count_nonzero(inner) < np.count_nonzero(marked))
