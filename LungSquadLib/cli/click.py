@@ -30,7 +30,9 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
     import SimpleITK as sitk
 
+    from ..imaging.crop import mask_box
     from ..imaging.ct import open_ct
+    from ..imaging.quality import mask_flags
     from ..imaging.region import propose_mask
     from ..imaging.write import check_distinct, check_volume_name, write_volumes
 
@@ -42,8 +44,10 @@ def run(options: argparse.Namespace) -> None:
         ct = open_ct(options.ct, series=options.series, progress=progress)
         proposal = propose_mask(ct, point, progress=progress)
     write_volumes({options.out: proposal.image})
-    flags = [flag.to_dict() for flag in (*ct.flags, *proposal.flags)]
-    voxels = int(np.count_nonzero(sitk.GetArrayViewFromImage(proposal.image)))
+    array = sitk.GetArrayViewFromImage(proposal.image)
+    found = mask_flags(array, mask_box(proposal, ct.grid), ct.grid)
+    flags = [flag.to_dict() for flag in (*ct.flags, *proposal.flags, *found)]
+    voxels = int(np.count_nonzero(array))
     volume = voxels * ct.grid.voxel_volume / 1000
     if options.json:
         print_json({"mask_voxels": voxels, "mask_volume_ml": volume, "flags": flags})

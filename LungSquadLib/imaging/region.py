@@ -107,8 +107,8 @@ def propose_mask(
         A mask on voxels of the CT's grid; its flags say where it may be wrong.
 
     Raises:
-        InputError: the point lies outside the CT or in lung, or what is there has no border with
-            lung that would set it apart (mediastinum, chest wall, abdomen).
+        InputError: the point lies outside the CT or in lung, or too little of what is there
+            borders on lung to set it apart (mediastinum, chest wall, a tumour that fills a lobe).
     """
     ct = as_ct(ct)
     index = _index_in(ct.grid, point_lps)
