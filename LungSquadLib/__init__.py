@@ -23,6 +23,7 @@ _PLACES = {
     "CT": "imaging.ct",
     "read_mask": "imaging.masks",
     "Mask": "imaging.masks",
+    "propose_mask": "imaging.region",
     "crop": "imaging.crop",
     "Crop": "imaging.crop",
     "tumour_slices": "imaging.slices",

@@ -21,6 +21,7 @@ from .streams import accept_any_text, drop_output, flush_output, quiet_libraries
 VERBS = {
     "demo": "the whole job on a phantom patient, or on your own CT and mask",
     "inspect": "what a folder or file holds: series, ROIs, segments, sizes, volumes",
+    "click": "propose a mask from a point in the tumour",
     "crop": "a cube of CT and mask round the tumour",
     "slices": "the axial slices that contain tumour, as arrays and PNG",
     "predict": "crop, prediction with its uncertainty, and report",

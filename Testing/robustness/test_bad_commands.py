@@ -120,6 +120,12 @@ COMMANDS = {
     "huge seed": (f"{PREDICT} --seed 99999999999999999999", "seed"),
     "unknown device": (f"{PREDICT} --device tpu", "invalid choice: 'tpu'"),
     "unknown window": ("slices {ct} {mask} -o {here}/out --window bone", "invalid choice: 'bone'"),
+    "click at two numbers": ("click {ct} --at 1,2 -o {here}/a.nrrd", "is not X,Y,Z, three numbers"),
+    "click at words": ("click {ct} --at a,b,c -o {here}/a.nrrd", "is not X,Y,Z, three numbers"),
+    "click at NaN": ("click {ct} --at nan,0,0 -o {here}/a.nrrd", "three finite numbers"),
+    "click at infinity": ("click {ct} --at inf,0,0 -o {here}/a.nrrd", "three finite numbers"),
+    "click outside the CT": ("click {ct} --at 1e9,0,0 -o {here}/a.nrrd", "lies outside the CT"),
+    "click onto the CT": ("click {vol} --at 0,0,0 -o {vol}", "is an input or another output"),
     "unknown series": (f"{CASE} --series 1.2.3", "holds no CT series with the UID 1.2.3"),
     "hostile series": (
         f"{CASE} --series {EVIL.replace(' ', '')}",
