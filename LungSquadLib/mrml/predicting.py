@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..errors import LungSquadError
 from ..imaging.ct import CT
+from ..imaging.geometry import Point
 from ..imaging.masks import Mask
 from ..models.catalogue import read_model
 from ..progress import Progress
@@ -27,6 +28,7 @@ class Predictor(Protocol):
         *,
         device: str,
         seed: int,
+        centre_lps: Point | None,
         progress: Progress | None,
     ) -> Prediction:
         """As `prediction.predict.predict`; the model by name or file."""
@@ -39,13 +41,16 @@ def in_process(
     *,
     device: str,
     seed: int,
+    centre_lps: Point | None,
     progress: Progress | None,
 ) -> Prediction:
     """Run the network here: this process imports torch."""
     found = read_model(model)  # says what to install where torch is missing
     from ..prediction.predict import predict
 
-    return predict(ct, mask, found, device=device, seed=seed, progress=progress)
+    return predict(
+        ct, mask, found, device=device, seed=seed, centre_lps=centre_lps, progress=progress
+    )
 
 
 def usual_predictor() -> Predictor:

@@ -14,6 +14,7 @@ from ..files import whole_folder, write_json
 from ..imaging.crop import Crop, crop
 from ..imaging.ct import CT, content_hash, open_ct
 from ..imaging.flags import Flag
+from ..imaging.geometry import Point
 from ..imaging.masks import Mask, read_mask
 from ..imaging.planes import VIEWS, plane_through_tumour
 from ..imaging.write import check_distinct, write_volumes
@@ -31,13 +32,17 @@ More: TypeAlias = "Callable[[Results, Path], dict[str, str]]"
 
 @dataclass(frozen=True)
 class CaseInput:
-    """Which files make a case, and how to choose among what they hold."""
+    """Which files make a case, how to choose among what they hold, and where to cut.
+
+    `centre_lps` is the crop's centre where it is not the mask's centre of mass.
+    """
 
     ct: str | os.PathLike[str]
     mask: str | os.PathLike[str]
     roi: str | None = None
     label: int | None = None
     series: str | None = None
+    centre_lps: Point | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ def run_case(
     ct = open_ct(case.ct, series=case.series, progress=progress)
     mask = read_mask(case.mask, ct, roi=case.roi, label=case.label)
     ct = ct.loaded(Part(progress, 0.0, 0.3))  # the figures need all of it
-    cut = crop(ct, mask)
+    cut = crop(ct, mask, centre_lps=case.centre_lps)
     share = 0.5 / max(len(models), 1)
     predictions = [
         predict(
@@ -89,6 +94,7 @@ def run_case(
             model,
             device=options.device,
             seed=options.seed,
+            centre_lps=case.centre_lps,
             progress=Part(progress, 0.3 + number * share, 0.3 + (number + 1) * share),
         )
         for number, model in enumerate(models)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..imaging.geometry import FARTHEST_MM, Point, plausible_place
 from ..models.fields import Fields, shown
 from .protocol import Message
 
@@ -44,6 +45,7 @@ class Predict:
     device: str
     seed: int
     keep_identity: bool
+    centre: Point | None
 
 
 Request = Ping | Models | Cancel | Predict
@@ -85,6 +87,7 @@ def _predict(fields: Fields) -> Predict:
         device=_text(fields, "device") if fields.has("device") else "auto",
         seed=fields.integer("seed", 0, 2**63 - 1) if fields.has("seed") else 0,
         keep_identity=fields.flag("keep_identity") if fields.has("keep_identity") else False,
+        centre=_point(fields, "centre") if fields.has("centre") else None,
     )
 
 
@@ -109,6 +112,14 @@ def _path(fields: Fields, name: str) -> str:
     if not Path(value).is_absolute():  # nobody should have to know where the worker was started
         raise _wrong(name, "a full path", value)
     return value
+
+
+def _point(fields: Fields, name: str) -> Point:
+    values: Any = fields.take(name)
+    numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
+    if not numbers or len(values) != 3 or not plausible_place(values):
+        raise _wrong(name, f"three numbers within {FARTHEST_MM:g} mm", values)
+    return (float(values[0]), float(values[1]), float(values[2]))
 
 
 def _models(fields: Fields) -> tuple[str, ...]:

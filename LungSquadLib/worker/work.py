@@ -43,6 +43,8 @@ def _predict(request: Predict, progress: Progress) -> dict[str, Any]:
 
     step(progress, 0.0, "Reading the model")
     models = [read_model(name) for name in request.models]
-    case = CaseInput(request.ct, request.mask, request.roi, request.label, request.series)
+    case = CaseInput(
+        request.ct, request.mask, request.roi, request.label, request.series, request.centre
+    )
     how = Options(request.device, request.seed, request.keep_identity)
     return run_case(case, models, request.folder, options=how, progress=progress)

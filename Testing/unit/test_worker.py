@@ -104,6 +104,10 @@ def test_a_line_without_end_is_not_kept():
         ({"id": 1, **PREDICT, "label": "1"}, "'label' must be a whole number"),
         ({"id": 1, **PREDICT, "keep_identity": 1}, "must be true or false"),
         ({"id": 1, **PREDICT, "device": 0}, "'device' must be a text"),
+        ({"id": 1, **PREDICT, "centre": "1,2,3"}, "'centre' must be three numbers"),
+        ({"id": 1, **PREDICT, "centre": [1, 2]}, "'centre' must be three numbers"),
+        ({"id": 1, **PREDICT, "centre": [1, 2, True]}, "'centre' must be three numbers"),
+        ({"id": 1, **PREDICT, "centre": [1, 2, 1e9]}, "'centre' must be three numbers"),
     ],
 )
 def test_a_request_that_is_wrong_is_refused_with_the_field(request_, said):
@@ -113,12 +117,8 @@ def test_a_request_that_is_wrong_is_refused_with_the_field(request_, said):
 
 def test_what_a_request_leaves_out_is_as_on_the_command_line():
     request = read_request({"id": 5, **PREDICT, "roi": None})
-    assert (request.device, request.seed, request.roi, request.keep_identity) == (
-        "auto",
-        0,
-        None,
-        False,
-    )
+    assert (request.device, request.seed, request.roi, request.centre) == ("auto", 0, None, None)
+    assert request.keep_identity is False
     assert request_id({"id": 5}) == 5
 
 
