@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import InputError, one_line
+from ..errors import InputError, one_line, parsing
 from . import dicom_header as tags
 from .ct import CT, DicomOrigin, as_ct
 from .dicom_header import Header, read_header
@@ -29,6 +30,8 @@ from .label_maps import (
 )
 from .rtstruct import rasterise, read_rtstruct
 from .volume_files import VolumeFile, is_volume_file, open_volume_file
+
+FLAGS_FIELD = "LungSquad_flags"  # of a mask file: what had been found when it was written
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,14 @@ def _from_segments(
     if segment.label not in count_labels(planes):
         raise InputError(f"The segment '{segment.name}' of '{file.path}' is empty.")
     box, array = labelled_box(planes, segment.label, file.path)
-    return _placed(file.grid.part(box).image(array), ct, segment.name, "Slicer segmentation", [])
+    image = file.grid.part(box).image(array)
+    return _placed(image, ct, segment.name, "Slicer segmentation", _own_flags(file))
+
+
+def _own_flags(file: VolumeFile) -> list[Flag]:
+    """The flags of a mask that `handover.write_mask` wrote."""
+    with parsing(file.path, "a mask that LungSquad wrote"):
+        return [Flag.of(value) for value in json.loads(file.fields.get(FLAGS_FIELD, "[]"))]
 
 
 def _from_seg(path: str, ct: CT, roi: str | None) -> Mask:

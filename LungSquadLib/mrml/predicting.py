@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from ..errors import LungSquadError
 from ..imaging.ct import CT
 from ..imaging.geometry import Point
 from ..imaging.masks import Mask
-from ..models.catalogue import read_model
-from ..progress import Progress
+from ..models.catalogue import find, read_model
+from ..progress import Part, Progress, Silent, step
+from ..worker.client import WorkerClient
 from .embedded import inside_slicer
+from .exchange import Exchange, ct_writer, read_predictions, write_mask
 
 if TYPE_CHECKING:
     from ..prediction.prediction import Prediction
@@ -53,14 +56,60 @@ def in_process(
     )
 
 
-def usual_predictor() -> Predictor:
-    """Who predicts where nobody was named.
+class WorkerPredictor:
+    """Runs the network in a worker; the process that asks needs no torch.
 
-    Raises:
-        LungSquadError: this is Slicer, whose process must never import torch.
+    The numbers of its predictions are rounded as `Prediction.to_dict` rounds them.
     """
-    if inside_slicer():
-        raise LungSquadError(
-            "Inside Slicer a network runs in a process of its own: name who runs it with how=..."
-        )
-    return in_process
+
+    def __init__(self, worker: WorkerClient) -> None:
+        self._worker = worker
+
+    def __call__(
+        self,
+        ct: CT,
+        mask: Mask,
+        model: str | os.PathLike[str],
+        *,
+        device: str,
+        seed: int,
+        centre_lps: Point | None,
+        progress: Progress | None,
+    ) -> Prediction:
+        """Hand CT and mask over, wait for the worker, read what it found.
+
+        Raises:
+            WorkerError: the worker cannot be started, or died.
+        """
+        progress, file = progress or Silent(), find(model).absolute()
+        with Exchange() as exchange:
+            writing = Part(progress, 0.0, 0.1)
+            for fraction in ct_writer(ct, exchange.ct):
+                step(writing, fraction, "Handing the CT over")
+            write_mask(mask, exchange.mask)
+            self._worker.request(
+                "predict",
+                ct=exchange.ct,
+                mask=exchange.mask,
+                models=[file],
+                folder=exchange.results,
+                device=device,
+                seed=seed,
+                centre=centre_lps,
+                progress=Part(progress, 0.1, 1.0),
+            )
+            (prediction,) = read_predictions(exchange.results, ct, mask, [file])
+        return prediction
+
+
+def usual_predictor() -> Predictor:
+    """Who predicts where nobody was named: this process, or inside Slicer its worker."""
+    return _slicers_worker() if inside_slicer() else in_process
+
+
+@cache
+def _slicers_worker() -> Predictor:
+    """One worker for the whole process: loading torch takes longer than a prediction."""
+    worker = WorkerClient()
+    atexit.register(worker.close)
+    return WorkerPredictor(worker)

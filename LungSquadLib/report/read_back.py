@@ -73,7 +73,7 @@ def _prediction(
         None if novelty is None else Novelty(**novelty),
         entry["baseline_volume_alone"],
         saliency,
-        tuple(Flag(**flag) for flag in entry["flags"]),
+        tuple(Flag.of(flag) for flag in entry["flags"]),
         entry["parameters"],
     )
     if prediction.to_dict() != entry:

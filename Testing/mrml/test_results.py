@@ -10,9 +10,8 @@ import slicer
 
 import LungSquadLib as ls
 import LungSquadLib.mrml as lsm
-from LungSquadLib.errors import LungSquadError, ModelError
+from LungSquadLib.errors import ModelError
 from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.mrml import predicting
 from LungSquadLib.mrml.results import add_crop_box
 
 from ..samples import ball_images
@@ -173,11 +172,3 @@ def test_who_predicts_can_be_named(drawn, prediction):
     assert answer is prediction
     size = tuple(ball_images()[0].GetSize())
     assert asked == [(size, "tumour", "far", "auto", 3, (1.0, 2.0, 3.0))]
-
-
-def test_slicers_own_process_never_predicts_by_itself(drawn, monkeypatch):
-    monkeypatch.setattr(slicer, "app", object(), raising=False)
-    with pytest.raises(LungSquadError, match="in a process of its own"):
-        predicting.usual_predictor()
-    with pytest.raises(LungSquadError, match="in a process of its own"):
-        lsm.predict(*drawn, model="demo-histology")
