@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 
 import numpy as np
 import SimpleITK as sitk
 
 from ..errors import one_line
 from ..files import whole_file
+from ..progress import Progress, step
 from .ct import CT
 from .geometry import Box, Grid
 from .label_maps import LONGEST_NAME
@@ -26,7 +28,18 @@ _PIECE = 1 << 20  # voxels written at once: a few milliseconds
 _TYPES = {"<i2": "MET_SHORT", "<f4": "MET_FLOAT"}
 
 
-def ct_writer(ct: CT, path: str | os.PathLike[str]) -> Iterator[float]:
+def write_ct(ct: CT, path: str | os.PathLike[str], progress: Progress) -> None:
+    """Write a CT in one go; see `ct_writer`.
+
+    Raises:
+        CancelledError: `progress` said so; nothing is left behind.
+    """
+    with closing(ct_writer(ct, path)) as writing:
+        for fraction in writing:
+            step(progress, fraction, "Writing the CT")
+
+
+def ct_writer(ct: CT, path: str | os.PathLike[str]) -> Generator[float, None, None]:
     """Write a CT as `.mha`, a few slices with each step, so that an event loop can drive it.
 
     When the iterator is at its end the file is there, whole. One that is closed before leaves

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..imaging.ct import CT
 from ..imaging.geometry import Point
+from ..imaging.handover import write_ct
 from ..imaging.masks import Mask
 from ..models.catalogue import find, read_model
-from ..progress import Part, Progress, Silent, step
+from ..progress import Part, Progress, Silent
 from ..worker.client import WorkerClient
 from .embedded import inside_slicer
-from .exchange import Exchange, ct_writer, read_predictions, write_mask
+from .exchange import Exchange, read_predictions, write_mask
 
 if TYPE_CHECKING:
     from ..prediction.prediction import Prediction
@@ -83,9 +84,7 @@ class WorkerPredictor:
         """
         progress, file = progress or Silent(), find(model).absolute()
         with Exchange() as exchange:
-            writing = Part(progress, 0.0, 0.1)
-            for fraction in ct_writer(ct, exchange.ct):
-                step(writing, fraction, "Handing the CT over")
+            write_ct(ct, exchange.ct, Part(progress, 0.0, 0.1))
             write_mask(mask, exchange.mask)
             self._worker.request(
                 "predict",
