@@ -5,20 +5,28 @@ import sys
 import tempfile
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 
 pytest.importorskip("slicer", reason="Slicer's scene: slicer-core is not installed")
 
+import slicer
+
 import LungSquadLib.mrml as lsm
 from LungSquadLib.errors import CancelledError, ModelError
 from LungSquadLib.imaging.ct import content_hash, open_ct
+from LungSquadLib.imaging.handover import write_ct
+from LungSquadLib.imaging.masks import as_mask, read_mask
 from LungSquadLib.mrml.exchange import Exchange, ct_writer, write_mask
 from LungSquadLib.mrml.predicting import WorkerPredictor
 from LungSquadLib.mrml.segments import mask_on_ct
+from LungSquadLib.progress import Silent
 from LungSquadLib.worker.client import WorkerClient
 from LungSquadLib.worker.launch import environment
 
+from ..dicom_maker import write_series
+from ..samples import ball_images
 from ..unit.test_worker import is_gone
 from . import nodes
 from .test_volumes import oblique
@@ -106,6 +114,54 @@ def test_what_fails_or_is_cancelled_leaves_no_file(predictor, drawn, model_file,
     with pytest.raises(ModelError, match="no model named"):
         lsm.predict(*drawn, model="nobody", how=predictor)
     assert list(temporary.iterdir()) == []
+
+
+@pytest.fixture
+def series(tmp_path):
+    """A DICOM series of the ball."""
+    ct, _ = ball_images()
+    folder = tmp_path / "DICOM"
+    where = {"spacing": ct.GetSpacing(), "origin": ct.GetOrigin()}
+    return write_series(folder, sitk.GetArrayFromImage(ct), **where)
+
+
+def test_results_of_a_volume_that_slicer_read_go_back_to_its_series(
+    scene, predictor, model_file, series, tmp_path
+):
+    volume = nodes.read_volume(scene, *sorted(series.iterdir()))
+    ct = lsm.ct_of_volume(volume)
+    mask = as_mask(ball_images()[1], ct)
+    with Exchange() as exchange:
+        write_ct(ct, exchange.ct, Silent())
+        write_mask(mask, exchange.mask)
+        files = {"ct": exchange.ct, "mask": exchange.mask}
+        ask = predictor._worker.request
+        ask("predict", **files, models=[model_file], folder=exchange.results, device="cpu")
+        asked = {"results": exchange.results, "source": series, "folder": tmp_path / "out"}
+        answer = ask("dicom", **files, **asked)
+    back = read_mask(answer["seg"], open_ct(series))
+    assert sitk.Hash(back.image) == sitk.Hash(mask.image)
+    assert pydicom.dcmread(answer["sr"]).PatientID.startswith("LS-")
+
+
+def test_the_series_of_a_volume_is_known_where_slicers_database_knows_it(
+    scene, series, monkeypatch
+):
+    files = {str(pydicom.dcmread(path).SOPInstanceUID): path for path in series.iterdir()}
+    uid = str(pydicom.dcmread(next(series.iterdir())).SeriesInstanceUID)
+
+    class Database:
+        def fileForInstance(self, instance):
+            return str(files.get(instance, ""))
+
+    volume = lsm.add_volume(scene, ball_images()[0], name="CT")
+    assert lsm.dicom_source(volume) is None
+    volume.SetAttribute("DICOM.instanceUIDs", " ".join(files))
+    assert lsm.dicom_source(volume) is None
+    monkeypatch.setattr(slicer, "dicomDatabase", Database(), raising=False)
+    assert lsm.dicom_source(volume) == (series, uid)
+    volume.SetAttribute("DICOM.instanceUIDs", "1.2.3")
+    assert lsm.dicom_source(volume) is None
 
 
 def test_inside_slicer_one_worker_predicts_and_torch_stays_out(model_file):
