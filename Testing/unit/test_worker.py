@@ -528,12 +528,9 @@ def test_the_sample_patient_is_made_or_not(worker, tmp_path):
     assert mask.name == "Tumour"
     there = crop(ct, mask).mask_centre_of_mass_lps
     assert np.linalg.norm(np.subtract(there, phantom.tumour.centre_lps)) < 10
-    tumour = phantom.mask(ct.grid)
-    assert sitk.GetArrayFromImage(mask.image).sum() == tumour.sum()
-    slab = slice(*np.flatnonzero(tumour.any(axis=(1, 2)))[[0, -1]])
-    z0, z1 = slab.start, slab.stop
-    part = ct.grid.part(Box((0, 0, z0), (512, 512, z1)))
-    assert np.array_equal(ct.hu(Box((0, 0, z0), (512, 512, z1))), phantom.ct(part))
+    assert sitk.GetArrayFromImage(mask.image).sum() == phantom.mask(ct.grid).sum()
+    box = Box((0, 0, 60), (512, 512, 62))
+    assert np.array_equal(ct.hu(box), phantom.ct(ct.grid.part(box)))
 
 
 def wait_until(holds):
