@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
@@ -108,7 +107,5 @@ def usual_predictor() -> Predictor:
 
 @cache
 def _slicers_worker() -> Predictor:
-    """One worker for the whole process: loading torch takes longer than a prediction."""
-    worker = WorkerClient()
-    atexit.register(worker.close)
-    return WorkerPredictor(worker)
+    """One worker for the whole process, which it ends with: loading torch takes seconds."""
+    return WorkerPredictor(WorkerClient())
