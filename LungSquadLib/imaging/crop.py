@@ -109,7 +109,9 @@ def crop(
         *ct.flags,
         *mask.flags,
         *mask_flags(voxels, at, grid),
-        *crop_flags(hu, cut, padding=1 - inside, tumour_outside=outside),
+        *crop_flags(
+            hu, cut, padding=1 - inside, tumour_outside=outside, chosen=centre_lps is not None
+        ),
         *_centre_flags(centre_lps, grid.to_lps(mass)),
     )
     count = int(np.count_nonzero(voxels))

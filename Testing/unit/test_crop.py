@@ -170,6 +170,8 @@ def test_fractions_outside_are_counted():
     assert "tumour_larger_than_crop" in codes(cut)
     outside = crop(ct, mask, size=20, centre_lps=(500.0, 0.0, 0.0))
     assert (outside.padding_fraction, outside.tumour_outside_fraction) == (1, 1)
+    assert "its centre was chosen by hand" in outside.flags[0].sentence
+    assert "it is too large for it" in cut.flags[0].sentence
     assert (sitk.GetArrayFromImage(outside.ct) == -1024).all()
 
 
