@@ -6,6 +6,7 @@ import argparse
 
 from .output import (
     add_case_arguments,
+    add_centre_argument,
     add_json_argument,
     bar,
     print_flags,
@@ -17,6 +18,7 @@ from .output import (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `crop`."""
     add_case_arguments(parser)
+    add_centre_argument(parser)
     parser.add_argument("-o", "--out", required=True, help="the crop's CT: .nrrd, .nii.gz or .mha")
     parser.add_argument("--mask-out", metavar="FILE", help="the crop's mask")
     parser.add_argument("--size", type=int, default=64, metavar="N", help="voxels a side (64)")
@@ -38,7 +40,14 @@ def run(options: argparse.Namespace) -> None:
     with bar() as progress:
         ct = open_ct(options.ct, series=options.series, progress=progress)
         mask = read_mask(options.mask, ct, roi=options.roi, label=options.label)
-        cut = crop(ct, mask, size=options.size, spacing=options.spacing, progress=progress)
+        cut = crop(
+            ct,
+            mask,
+            size=options.size,
+            spacing=options.spacing,
+            centre_lps=tuple(options.centre) if options.centre else None,
+            progress=progress,
+        )
     write_volumes(dict(zip(names, (cut.ct, cut.mask), strict=False)))
     description = cut.to_dict()
     if options.json:

@@ -25,6 +25,17 @@ def add_case_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--series", metavar="UID", help="the CT series, where there are several")
 
 
+def add_centre_argument(parser: argparse.ArgumentParser) -> None:
+    """`--centre`: three words, for argparse takes one that begins with a minus for an option."""
+    parser.add_argument(
+        "--centre",
+        nargs=3,
+        type=float,
+        metavar=("X", "Y", "Z"),
+        help="the crop's centre, LPS mm (the mask's centre of mass)",
+    )
+
+
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     """`--json`."""
     parser.add_argument("--json", action="store_true", help="print JSON")

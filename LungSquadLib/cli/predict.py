@@ -7,6 +7,7 @@ from typing import Any
 
 from .output import (
     add_case_arguments,
+    add_centre_argument,
     add_json_argument,
     bar,
     print_flags,
@@ -19,6 +20,7 @@ from .output import (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `predict`."""
     add_case_arguments(parser)
+    add_centre_argument(parser)
     add_model_arguments(parser)
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
     add_json_argument(parser)
@@ -48,7 +50,8 @@ def run(options: argparse.Namespace) -> None:
     from ..report.case import CaseInput, Options, run_case
 
     models = [read_model(name) for name in options.model]
-    case = CaseInput(options.ct, options.mask, options.roi, options.label, options.series)
+    centre = tuple(options.centre) if options.centre else None
+    case = CaseInput(options.ct, options.mask, options.roi, options.label, options.series, centre)
     how = Options(options.device, options.seed, options.keep_identity)
     with bar() as progress:
         described = run_case(case, models, options.out, options=how, progress=progress)

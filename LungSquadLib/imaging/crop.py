@@ -30,7 +30,8 @@ class Crop:
     """CT (HU) and mask (uint8) of one size and spacing, and where they were taken from.
 
     `tumour_outside_fraction` counts mask voxels of the CT whose centre lies beyond the crop;
-    `padding_fraction` counts crop voxels beyond the CT.
+    `padding_fraction` counts crop voxels beyond the CT. `chosen_centre_lps` is set where somebody
+    chose the centre; `centre_lps` is that, on the crop's grid.
     """
 
     ct: sitk.Image
@@ -42,15 +43,18 @@ class Crop:
     padding_fraction: float
     tumour_outside_fraction: float
     flags: tuple[Flag, ...]
+    chosen_centre_lps: Point | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the voxels, for JSON."""
+        chosen = self.chosen_centre_lps
         return {
             "size": list(self.ct.GetSize()),
             "spacing_mm": list(self.ct.GetSpacing()),
             "origin_lps": list(self.ct.GetOrigin()),
             "direction": list(self.ct.GetDirection()),
             "centre_lps": list(self.centre_lps),
+            **({} if chosen is None else {"chosen_centre_lps": list(chosen)}),
             "mask_centre_of_mass_lps": list(self.mask_centre_of_mass_lps),
             "mask_volume_ml": self.mask_volume_ml,
             "mask_voxels": self.mask_voxels,
@@ -105,7 +109,10 @@ def crop(
         *ct.flags,
         *mask.flags,
         *mask_flags(voxels, at, grid),
-        *crop_flags(hu, cut, padding=1 - inside, tumour_outside=outside),
+        *crop_flags(
+            hu, cut, padding=1 - inside, tumour_outside=outside, chosen=centre_lps is not None
+        ),
+        *_centre_flags(centre_lps, grid.to_lps(mass)),
     )
     count = int(np.count_nonzero(voxels))
     return Crop(
@@ -118,6 +125,7 @@ def crop(
         1 - inside,
         outside,
         flags,
+        None if centre_lps is None else _point(np.asarray(centre_lps, float)),
     )
 
 
@@ -173,6 +181,16 @@ def _outside_fraction(mask: np.ndarray, at: Box, box: Box, grid: Grid, spacing: 
         within.append(span((place >= first - 0.5) & (place < last - 0.5)))
     kept = np.count_nonzero(mask[tuple(reversed(within))])
     return 1 - int(kept) / int(np.count_nonzero(mask))
+
+
+def _centre_flags(chosen: Point | None, mass: np.ndarray) -> list[Flag]:
+    if chosen is None:
+        return []
+    sentence = (
+        f"The cube's centre was chosen by hand, {np.linalg.norm(mass - chosen):.1f} mm away from "
+        "the tumour's centre of mass; models were trained on crops centred on that."
+    )
+    return [Flag("centre_chosen", "info", sentence)]
 
 
 def _point(values: np.ndarray) -> Point:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 Severity: TypeAlias = Literal["info", "warning", "severe"]
 
@@ -18,3 +18,11 @@ class Flag:
 
     def to_dict(self) -> dict[str, str]:
         return asdict(self)
+
+    @classmethod
+    def of(cls, value: dict[str, str]) -> Flag:
+        """The flag that `to_dict` described; `ValueError` or `TypeError` for anything else."""
+        texts = all(isinstance(text, str) and text.isprintable() for text in value.values())
+        if not texts or value["severity"] not in get_args(Severity):
+            raise ValueError("a flag is malformed")
+        return cls(**value)  # type: ignore[arg-type]

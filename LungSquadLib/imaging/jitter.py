@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from ..progress import Progress
 from .crop import box_round, centre_of_mass, mask_box
 from .ct import CT
-from .geometry import Box, Grid, Index
+from .geometry import Box, Grid, Index, Point
 from .masks import Mask
 from .resample import axes_of, linear
 
@@ -50,7 +50,13 @@ class Variants:
 
 
 def variants(
-    ct: CT, mask: Mask, *, size: Index, spacing: float, progress: Progress | None = None
+    ct: CT,
+    mask: Mask,
+    *,
+    size: Index,
+    spacing: float,
+    centre_lps: Point | None = None,
+    progress: Progress | None = None,
 ) -> Variants:
     """The crop as it is, with the mask shifted, grown and shrunk, and with the crop itself moved.
 
@@ -59,6 +65,7 @@ def variants(
         mask: its mask.
         size: of the crop, voxels (x, y, z).
         spacing: of the crop, mm.
+        centre_lps: another centre than the mask's centre of mass, in LPS mm; it goes with the mask.
         progress: told how the reading of the CT goes.
 
     Returns:
@@ -66,14 +73,15 @@ def variants(
     """
     at, array = mask_box(mask, ct.grid), sitk.GetArrayFromImage(mask.image)
     mass = centre_of_mass(array, at)
-    found = [Variant("as drawn", "none", box_round(mass, ct.grid, size, spacing))]
+    centre = ct.grid.to_index(centre_lps) if centre_lps is not None else mass
+    found = [Variant("as drawn", "none", box_round(centre, ct.grid, size, spacing))]
     skipped = []
     for name, offset in _shifts():
-        index = mass + np.array(offset) / np.array(ct.grid.spacing)
+        index = centre + np.array(offset) / np.array(ct.grid.spacing)
         found.append(Variant(name, "shift", box_round(index, ct.grid, size, spacing)))
     for name, changed, box in _margins(array, at, ct.grid):
         if changed.any():
-            index = centre_of_mass(changed, box)
+            index = centre_of_mass(changed, box) + (centre - mass)
             found.append(Variant(name, "margin", box_round(index, ct.grid, size, spacing)))
         else:
             skipped.append(name)

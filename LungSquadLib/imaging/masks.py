@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import InputError, one_line
+from ..errors import InputError, one_line, parsing
 from . import dicom_header as tags
 from .ct import CT, DicomOrigin, as_ct
 from .dicom_header import Header, read_header
@@ -30,6 +32,9 @@ from .label_maps import (
 from .rtstruct import rasterise, read_rtstruct
 from .volume_files import VolumeFile, is_volume_file, open_volume_file
 
+_MOST_LABELS = 256  # more different values than this make an image
+FLAGS_FIELD = "LungSquad_flags"  # of a mask file: what had been found when it was written
+
 
 @dataclass(frozen=True)
 class Roi:
@@ -41,6 +46,15 @@ class Roi:
 
     def __str__(self) -> str:
         return f"'{self.name}'" if self.name else f"number {self.number}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Something in a mask file, and the `roi` or `label` with which `read_mask` takes it."""
+
+    name: str
+    roi: str | None = None
+    label: int | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,46 @@ def read_mask(
     if header.text(tags.MODALITY) == "SEG":
         return _from_seg(header.path, ct, roi)
     return _from_rtstruct(header.path, ct, roi)
+
+
+def choices(path: str | os.PathLike[str]) -> list[Choice]:
+    """What a mask file holds to choose from; see `read_mask`.
+
+    Raises:
+        InputError: the file holds no mask, or is damaged.
+        OSError: the file cannot be opened.
+    """
+    source = Path(path)
+    if not source.exists():
+        raise InputError(f"There is no file or folder '{path}'.")
+    if source.is_file() and is_volume_file(source):
+        file = open_volume_file(source)
+        segments = segments_of(file)
+        if not segments:
+            return _labels(file)
+        rois = _segment_rois(segments)
+    else:
+        header = _dicom_mask(source)
+        if header.text(tags.MODALITY) == "SEG":
+            rois = [Roi(one.label, one.number) for one in read_seg(header.path).segments]
+        else:
+            rois = [Roi(one.name, one.number) for one in read_rtstruct(header.path)[0]]
+    names = Counter(roi.name for roi in rois)
+    return [
+        Choice(roi.name, roi.name if roi.name and names[roi.name] == 1 else str(roi.number))
+        for roi in rois
+    ]
+
+
+def _labels(file: VolumeFile) -> list[Choice]:
+    _check_one_component(file)
+    counts = count_labels(file_planes(file), most=_MOST_LABELS)
+    if len(counts) > _MOST_LABELS:
+        raise InputError(
+            f"'{file.path}' holds more than {_MOST_LABELS} different values: it is an image, and "
+            "no mask."
+        )
+    return [Choice(f"label {label}", label=label) for label in counts]
 
 
 def as_mask(
@@ -153,11 +207,19 @@ def _from_label_map(file: VolumeFile, ct: CT, roi: str | None, label: int | None
         raise InputError(
             f"'{file.path}' is a label map without names: choose with --label, not --roi."
         )
-    if file.components != 1:
-        raise InputError(f"'{file.path}' has {file.components} values a voxel; a mask has one.")
+    _check_one_component(file)
     box, array = labelled_box(file_planes(file), label, file.path)
     name = "mask" if label is None else f"label {label}"
     return _placed(file.grid.part(box).image(array), ct, name, "label map", [])
+
+
+def _check_one_component(file: VolumeFile) -> None:
+    if file.components != 1:
+        raise InputError(f"'{file.path}' has {file.components} values a voxel; a mask has one.")
+
+
+def _segment_rois(segments: list[Segment]) -> list[Roi]:
+    return [Roi(one.name, number, one.identifier) for number, one in enumerate(segments, 1)]
 
 
 def _from_segments(
@@ -165,13 +227,19 @@ def _from_segments(
 ) -> Mask:
     if label is not None:
         raise InputError(f"'{file.path}' names its segments: choose with --roi, not --label.")
-    rois = [Roi(one.name, number, one.identifier) for number, one in enumerate(segments, 1)]
-    segment = segments[choose(rois, roi, file.path).number - 1]
+    segment = segments[choose(_segment_rois(segments), roi, file.path).number - 1]
     planes = file_planes(file, segment.layer)
     if segment.label not in count_labels(planes):
         raise InputError(f"The segment '{segment.name}' of '{file.path}' is empty.")
     box, array = labelled_box(planes, segment.label, file.path)
-    return _placed(file.grid.part(box).image(array), ct, segment.name, "Slicer segmentation", [])
+    image = file.grid.part(box).image(array)
+    return _placed(image, ct, segment.name, "Slicer segmentation", _own_flags(file))
+
+
+def _own_flags(file: VolumeFile) -> list[Flag]:
+    """The flags of a mask that `handover.write_mask` wrote."""
+    with parsing(file.path, "a mask that LungSquad wrote"):
+        return [Flag.of(value) for value in json.loads(file.fields.get(FLAGS_FIELD, "[]"))]
 
 
 def _from_seg(path: str, ct: CT, roi: str | None) -> Mask:

@@ -19,14 +19,16 @@ LUNG_HU = -500
 
 
 def crop_flags(
-    ct: np.ndarray, mask: np.ndarray, *, padding: float, tumour_outside: float
+    ct: np.ndarray, mask: np.ndarray, *, padding: float, tumour_outside: float, chosen: bool
 ) -> list[Flag]:
-    """Flags that the crop raises: its HU and mask (z, y, x), and how much of each is missing."""
+    """Flags that the crop raises: its HU and mask (z, y, x), and how much of each is missing.
+
+    `chosen` says that somebody chose its centre.
+    """
     flags = []
     if tumour_outside > 0:
-        sentence = (
-            f"{tumour_outside:.1%} of the tumour lies outside the crop: it is too large for it."
-        )
+        why = "it is too large for it" if not chosen else "its centre was chosen by hand"
+        sentence = f"{tumour_outside:.1%} of the tumour lies outside the crop: {why}."
         severity = "severe" if tumour_outside > 0.1 else "warning"
         flags.append(Flag("tumour_larger_than_crop", severity, sentence))  # type: ignore[arg-type]
     if padding > PADDING_WORTH_SAYING:

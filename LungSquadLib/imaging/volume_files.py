@@ -8,6 +8,7 @@ hundredth of one. Files that keep their voxels in a second file
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -138,10 +139,12 @@ def _read_nrrd(path: str) -> dict[str, Any]:
         for line in lines:
             if line.startswith("#"):
                 continue
-            separator = ":=" if ":=" in line else ":"
-            key, _, value = line.partition(separator)
-            key = key.strip() if separator == ":=" else key.strip().lower()
-            fields[key] = value.strip()
+            key, separator, value = line.partition(":=")
+            if separator:
+                fields[key.strip()] = _ESCAPED.sub(_unescaped, value.strip())
+            else:
+                key, _, value = line.partition(":")
+                fields[key.strip().lower()] = value.strip()
         offset = file.tell()
     for name in ("data file", "datafile", "line skip", "lineskip", "byte skip", "byteskip"):
         if fields.get(name, "0") != "0":
@@ -170,6 +173,13 @@ def _read_nrrd(path: str) -> dict[str, Any]:
         "compression": None if encoding == "raw" else GZIP,
         "header": fields,
     }
+
+
+_ESCAPED = re.compile(r"\\([\\n])")  # in the values of NRRD's key/value pairs
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return "\n" if match[1] == "n" else "\\"
 
 
 def _read_metaimage(path: str) -> dict[str, Any]:

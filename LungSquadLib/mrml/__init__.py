@@ -16,7 +16,7 @@ from .console import crop, models, predict, remove_results
 from .embedded import start
 from .results import Shown, show_crop, show_prediction
 from .segments import add_segment, add_segmentation, mask_of_segment
-from .volumes import add_volume, ct_of_volume, image_of_volume
+from .volumes import add_volume, ct_of_volume, dicom_source, image_of_volume
 
 __all__ = [
     "Shown",
@@ -25,6 +25,7 @@ __all__ = [
     "add_volume",
     "crop",
     "ct_of_volume",
+    "dicom_source",
     "image_of_volume",
     "mask_of_segment",
     "models",

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..imaging.crop import Crop
 from ..imaging.crop import crop as crop_of
+from ..imaging.geometry import Point
 from ..models.catalogue import Entry, available
 from ..prediction.prediction import Prediction
 from ..progress import Progress
@@ -29,6 +30,7 @@ def crop(
     *,
     size: int = 64,
     spacing: float = 1.0,
+    centre_lps: Point | None = None,
     show: bool = False,
     progress: Progress | None = None,
 ) -> Crop:
@@ -40,6 +42,7 @@ def crop(
         segment_id: the segment's ID, not its name.
         size: voxels a side.
         spacing: mm.
+        centre_lps: another centre than the segment's centre of mass, LPS mm.
         show: add the crop's box to the scene, beside the CT.
         progress: told how it goes.
 
@@ -48,7 +51,7 @@ def crop(
     """
     ct = ct_of_volume(volume)
     mask = mask_on_ct(segmentation, segment_id, volume, ct)
-    cut = crop_of(ct, mask, size=size, spacing=spacing, progress=progress)
+    cut = crop_of(ct, mask, size=size, spacing=spacing, centre_lps=centre_lps, progress=progress)
     if show:
         show_crop(cut, volume)
     return cut
@@ -63,6 +66,7 @@ def predict(
     show: bool = False,
     device: str = "auto",
     seed: int = 0,
+    centre_lps: Point | None = None,
     progress: Progress | None = None,
     how: Predictor | None = None,
 ) -> Prediction:
@@ -76,6 +80,7 @@ def predict(
         show: add table, saliency and crop box to the scene, beside the CT.
         device: "auto", "cpu", "cuda" or "mps".
         seed: of the dropout that the interval is drawn from.
+        centre_lps: of the crop, LPS mm, where it is not the segment's centre of mass.
         progress: told how it goes; may cancel.
         how: who runs the network; outside Slicer this process.
 
@@ -87,7 +92,9 @@ def predict(
     how = how or usual_predictor()
     ct = ct_of_volume(volume)
     mask = mask_on_ct(segmentation, segment_id, volume, ct)
-    prediction = how(ct, mask, model, device=device, seed=seed, progress=progress)
+    prediction = how(
+        ct, mask, model, device=device, seed=seed, centre_lps=centre_lps, progress=progress
+    )
     if show:
         show_prediction(prediction, volume)
     return prediction

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonDataModel import vtkImageData
 
 from ..errors import InputError
+from ..imaging import dicom_header as tags
 from ..imaging.ct import CT, ArrayVoxels
+from ..imaging.dicom_header import read_header
 from ..imaging.geometry import Grid
-from .embedded import new_node
+from .embedded import new_node, slicer
 from .placing import directions_ras, grid_in_world, to_ras
 
 
@@ -49,6 +52,23 @@ def add_volume(scene: Any, image: sitk.Image, *, name: str) -> Any:
     node.SetAndObserveImageData(voxels)
     node.CreateDefaultDisplayNodes()
     return node
+
+
+def dicom_source(node: Any) -> tuple[Path, str] | None:
+    """Where the DICOM series lies that a volume node was loaded from: its folder, and its UID.
+
+    None where Slicer's DICOM database does not know it, and outside Slicer, which has none.
+
+    Raises:
+        InputError: the first of its files is damaged.
+    """
+    database = getattr(slicer, "dicomDatabase", None)
+    instances = (node.GetAttribute("DICOM.instanceUIDs") or "").split()
+    if database is None or not instances:
+        return None
+    file = Path(database.fileForInstance(instances[0]) or ".")
+    header = read_header(file) if file.is_file() else None
+    return None if header is None else (file.parent, header.text(tags.SERIES_UID))
 
 
 def voxel_array(image: Any, name: str) -> np.ndarray:

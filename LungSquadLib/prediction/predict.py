@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..imaging.crop import crop
 from ..imaging.ct import CT, as_ct
 from ..imaging.flags import Flag
-from ..imaging.geometry import Box, Grid
+from ..imaging.geometry import Box, Grid, Point
 from ..imaging.jitter import Variants, variants
 from ..imaging.masks import Mask, as_mask
 from ..models.bundle import Model
@@ -38,6 +38,7 @@ def predict(
     *,
     device: str = "auto",
     seed: int = 0,
+    centre_lps: Point | None = None,
     progress: Progress | None = None,
 ) -> Prediction:
     """What a model says of the tumour in a mask, how sure that is, and where it looked.
@@ -50,6 +51,7 @@ def predict(
         model: as `read_bundle` gives it.
         device: "auto", "cpu", "cuda" or "mps".
         seed: of the dropout that the interval is drawn from.
+        centre_lps: of the crop, LPS mm, where it is not the mask's centre of mass.
         progress: told how it goes; may cancel.
 
     Raises:
@@ -63,8 +65,15 @@ def predict(
     mask = as_mask(mask, ct)
     side = card.input.size
     size, spacing = (side, side, side), card.input.spacing
-    around = variants(ct, mask, size=size, spacing=spacing, progress=Part(progress, 0.0, 0.3))
-    cut = crop(ct, mask, size=side, spacing=spacing)
+    around = variants(
+        ct,
+        mask,
+        size=size,
+        spacing=spacing,
+        centre_lps=centre_lps,
+        progress=Part(progress, 0.0, 0.3),
+    )
+    cut = crop(ct, mask, size=side, spacing=spacing, centre_lps=centre_lps)
     network = model.network.to(place)
     runs = list(_runs(network, card, around, seed, Part(progress, 0.3, 1.0)))
     drawn = runs[0]

@@ -81,8 +81,9 @@ class Prediction:
 
     @property
     def answer(self) -> int:
-        """The most probable class."""
-        return max(range(len(self.probabilities)), key=self.probabilities.__getitem__)
+        """The most probable class; the first where they are equal as `to_dict` rounds them."""
+        rounded = [_rounded(value) for value in self.probabilities]
+        return rounded.index(max(rounded))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but voxels: the JSON of the command line, the worker and the report."""

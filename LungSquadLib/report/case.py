@@ -14,6 +14,7 @@ from ..files import whole_folder, write_json
 from ..imaging.crop import Crop, crop
 from ..imaging.ct import CT, content_hash, open_ct
 from ..imaging.flags import Flag
+from ..imaging.geometry import Point
 from ..imaging.masks import Mask, read_mask
 from ..imaging.planes import VIEWS, plane_through_tumour
 from ..imaging.write import check_distinct, write_volumes
@@ -22,7 +23,7 @@ from ..prediction.predict import check_seed, chosen_device, predict
 from ..prediction.prediction import Prediction
 from ..progress import Part, Progress, Silent, step
 from .dicom_results import write_dicom
-from .identity import pseudonym
+from .identity import identity_of, patient_of
 from .render import FORMAT_VERSION, PLANES, REPORT, RESULT, rendered, write_planes
 
 # Writes further files of a case into its folder: what they are, and their names.
@@ -31,13 +32,17 @@ More: TypeAlias = "Callable[[Results, Path], dict[str, str]]"
 
 @dataclass(frozen=True)
 class CaseInput:
-    """Which files make a case, and how to choose among what they hold."""
+    """Which files make a case, how to choose among what they hold, and where to cut.
+
+    `centre_lps` is the crop's centre where it is not the mask's centre of mass.
+    """
 
     ct: str | os.PathLike[str]
     mask: str | os.PathLike[str]
     roi: str | None = None
     label: int | None = None
     series: str | None = None
+    centre_lps: Point | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ def run_case(
     ct = open_ct(case.ct, series=case.series, progress=progress)
     mask = read_mask(case.mask, ct, roi=case.roi, label=case.label)
     ct = ct.loaded(Part(progress, 0.0, 0.3))  # the figures need all of it
-    cut = crop(ct, mask)
+    cut = crop(ct, mask, centre_lps=case.centre_lps)
     share = 0.5 / max(len(models), 1)
     predictions = [
         predict(
@@ -89,6 +94,7 @@ def run_case(
             model,
             device=options.device,
             seed=options.seed,
+            centre_lps=case.centre_lps,
             progress=Part(progress, 0.3 + number * share, 0.3 + (number + 1) * share),
         )
         for number, model in enumerate(models)
@@ -117,14 +123,15 @@ class Results:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but voxels, the same for the same inputs: the content of `prediction.json`."""
-        described: dict[str, Any] = {
+        keep = self.options.keep_identity
+        return {
             "format_version": FORMAT_VERSION,
             "lungsquad": __version__,
             "notice": "Research software, not a medical device.",
             "notices": list(
                 dict.fromkeys(p.model.card.notice for p in self.predictions if p.model.card.notice)
             ),
-            "patient": self._patient(),
+            "patient": patient_of(self.ct, keep=keep),
             "ct": {
                 "source": "DICOM series" if self.ct.dicom else "volume file",
                 "size": list(self.ct.grid.size),
@@ -142,13 +149,8 @@ class Results:
             "flags": [flag.to_dict() for flag in self._flags()],
             "predictions": [prediction.to_dict() for prediction in self.predictions],
             "files": {},
+            **identity_of(self.ct, keep=keep),
         }
-        if self.options.keep_identity and self.ct.dicom is not None:
-            described["identity"] = {
-                "Patient ID": self.ct.dicom.patient_id,
-                "Series Instance UID": self.ct.dicom.series_uid,
-            }
-        return described
 
     def write(self, folder: Path, more: More | None = None) -> dict[str, Any]:
         """Write all files of the case into a folder; `prediction.json` last."""
@@ -181,12 +183,6 @@ class Results:
             return str(error)
         reason = f" {error}" if self.options.keep_identity else ""  # it may quote the header
         return f"SEG and SR were not written: the CT's headers lack what they need.{reason}"
-
-    def _patient(self) -> str:
-        if self.ct.dicom is None:
-            return pseudonym(content_hash(self.ct.read()))
-        patient = self.ct.dicom.patient_id
-        return patient if self.options.keep_identity else pseudonym(patient)
 
     def _flags(self) -> tuple[Flag, ...]:
         """Flags of the images and of the models, each once; a model's own says which model."""

@@ -7,6 +7,9 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from ..imaging.ct import CT, content_hash
 
 KEY_VARIABLE = "LUNGSQUAD_IDENTITY_KEY"
 _ROUNDS = 200_000  # so that trying all numbers of a hospital takes long
@@ -21,6 +24,21 @@ def pseudonym(identity: str) -> str:
     key = os.environ.get(KEY_VARIABLE, "").encode()
     digest = hashlib.pbkdf2_hmac("sha256", identity.encode(), b"LungSquad" + key, _ROUNDS)
     return "LS-" + digest.hex()[:16]
+
+
+def patient_of(ct: CT, *, keep: bool) -> str:
+    """What outputs call the patient of a CT: the ID only where it is to be kept."""
+    if ct.dicom is None:
+        return pseudonym(content_hash(ct.read()))
+    return ct.dicom.patient_id if keep else pseudonym(ct.dicom.patient_id)
+
+
+def identity_of(ct: CT, *, keep: bool) -> dict[str, Any]:
+    """The `identity` of a case's JSON; nothing where it is not to be kept, or is not known."""
+    if not keep or ct.dicom is None:
+        return {}
+    ids = {"Patient ID": ct.dicom.patient_id, "Series Instance UID": ct.dicom.series_uid}
+    return {"identity": ids}
 
 
 def without_names(sentence: str, places: dict[str, Path]) -> str:

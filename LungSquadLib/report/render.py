@@ -45,7 +45,7 @@ def rendered(folder: str | os.PathLike[str], *, window: str = "lung") -> str:
         ]
         ct, mask = (_volume(_inside(here, files[name])) for name in ("crop", "crop_mask"))
         viewers = [
-            crop_viewer(ct, mask, _volume(_inside(here, files[_saliency(prediction)])))
+            crop_viewer(ct, mask, saliency_of(here, described, prediction))
             for prediction in described["predictions"]
         ]
         made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
@@ -69,6 +69,16 @@ def read_result(folder: Path) -> dict[str, Any]:
                 f"'{path}' has the format version {version}; this LungSquad reads {FORMAT_VERSION}."
             )
         return dict(described)
+
+
+def saliency_of(folder: Path, described: dict[str, Any], prediction: dict[str, Any]) -> sitk.Image:
+    """The saliency of one prediction of a result, on the CT's voxels.
+
+    Raises:
+        InputError: its file is missing or damaged.
+    """
+    name = described["files"][f"saliency-{prediction['model']['name']}"]
+    return _volume(_inside(folder, name))
 
 
 def write_planes(path: Path, planes: Sequence[PlaneView]) -> None:
@@ -103,10 +113,6 @@ def _inside(folder: Path, name: str) -> Path:
     if path.is_symlink() or not path.is_file():
         raise InputError(f"'{path}' is not there, or is no file; predict again.")
     return path
-
-
-def _saliency(prediction: dict[str, Any]) -> str:
-    return f"saliency-{prediction['model']['name']}"
 
 
 def _volume(path: Path) -> sitk.Image:

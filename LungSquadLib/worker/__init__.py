@@ -12,8 +12,20 @@ Each request has a number of its own as `id`, and a `verb`. Its last answer is a
     {"id": 2, "verb": "models"}          the catalogue with its cards
     {"id": 3, "verb": "predict", "ct": PATH, "mask": PATH, "models": [NAME_OR_PATH], "folder": PATH}
                                          and "roi", "label", "series", "device", "seed",
-                                         "keep_identity"; paths are full; gives `prediction.json`
+                                         "keep_identity", "centre" (the crop's: [X, Y, Z], LPS mm);
+                                         paths are full; gives `prediction.json`
     {"id": 4, "verb": "cancel", "request": 3}
+    {"id": 5, "verb": "rois", "mask": PATH}
+                                         what a mask file holds: a list of "name", and the "roi" or
+                                         "label" that chooses it
+    {"id": 6, "verb": "mask", "ct": PATH, "mask": PATH, "out": PATH}
+                                         and "roi", "label", "series"; writes the tumour on the CT's
+                                         voxels as .seg.nrrd; gives name, source, volume_ml, flags
+    {"id": 7, "verb": "sample", "folder": PATH}
+                                         and "seed"; makes a phantom patient; gives name, ct, mask
+    {"id": 8, "verb": "dicom", "results": PATH, "ct": PATH, "mask": PATH, "source": PATH,
+     "folder": PATH}                     and "series", "keep_identity"; SEG and SR of results that
+                                         were made on a copy of the source; gives seg, sr
 
     {"type": "progress", "id": 3, "fraction": 0.35, "message": "Histology: mask moved by 2 mm"}
     {"type": "result", "id": 3, "result": {...}}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..imaging.geometry import FARTHEST_MM, Point, plausible_place
 from ..models.fields import Fields, shown
 from .protocol import Message
 
@@ -44,9 +45,51 @@ class Predict:
     device: str
     seed: int
     keep_identity: bool
+    centre: Point | None
 
 
-Request = Ping | Models | Cancel | Predict
+@dataclass(frozen=True)
+class Rois:
+    """What can be chosen in a mask file?"""
+
+    mask: str
+
+
+@dataclass(frozen=True)
+class PlaceMask:
+    """Write a mask file's tumour on the CT's voxels."""
+
+    ct: str
+    mask: str
+    out: str
+    roi: str | None
+    label: int | None
+    series: str | None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Make a phantom patient."""
+
+    folder: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write SEG and SR of a case that was made on a copy of a DICOM series."""
+
+    results: str
+    ct: str
+    mask: str
+    source: str
+    series: str | None
+    folder: str
+    keep_identity: bool
+
+
+Work = Models | Predict | Rois | PlaceMask | Sample | Export  # what takes time
+Request = Ping | Cancel | Work
 
 
 def request_id(message: Message) -> int | None:
@@ -85,6 +128,35 @@ def _predict(fields: Fields) -> Predict:
         device=_text(fields, "device") if fields.has("device") else "auto",
         seed=fields.integer("seed", 0, 2**63 - 1) if fields.has("seed") else 0,
         keep_identity=fields.flag("keep_identity") if fields.has("keep_identity") else False,
+        centre=_point(fields, "centre") if fields.has("centre") else None,
+    )
+
+
+def _place_mask(fields: Fields) -> PlaceMask:
+    return PlaceMask(
+        ct=_path(fields, "ct"),
+        mask=_path(fields, "mask"),
+        out=_path(fields, "out"),
+        roi=_text(fields, "roi") if fields.has("roi") else None,
+        label=fields.integer("label", -(2**63), 2**63) if fields.has("label") else None,
+        series=_text(fields, "series") if fields.has("series") else None,
+    )
+
+
+def _sample(fields: Fields) -> Sample:
+    seed = fields.integer("seed", 0, 2**63 - 1) if fields.has("seed") else 7
+    return Sample(_path(fields, "folder"), seed)
+
+
+def _export(fields: Fields) -> Export:
+    return Export(
+        results=_path(fields, "results"),
+        ct=_path(fields, "ct"),
+        mask=_path(fields, "mask"),
+        source=_path(fields, "source"),
+        series=_text(fields, "series") if fields.has("series") else None,
+        folder=_path(fields, "folder"),
+        keep_identity=fields.flag("keep_identity") if fields.has("keep_identity") else False,
     )
 
 
@@ -92,6 +164,10 @@ _VERBS: dict[str, Callable[[Fields], Request]] = {
     "ping": lambda _: Ping(),
     "models": lambda _: Models(),
     "predict": _predict,
+    "rois": lambda fields: Rois(_path(fields, "mask")),
+    "mask": _place_mask,
+    "sample": _sample,
+    "dicom": _export,
     "cancel": lambda fields: Cancel(fields.integer("request", 0, 2**53)),
 }
 
@@ -109,6 +185,14 @@ def _path(fields: Fields, name: str) -> str:
     if not Path(value).is_absolute():  # nobody should have to know where the worker was started
         raise _wrong(name, "a full path", value)
     return value
+
+
+def _point(fields: Fields, name: str) -> Point:
+    values: Any = fields.take(name)
+    numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
+    if not numbers or len(values) != 3 or not plausible_place(values):
+        raise _wrong(name, f"three numbers within {FARTHEST_MM:g} mm", values)
+    return (float(values[0]), float(values[1]), float(values[2]))
 
 
 def _models(fields: Fields) -> tuple[str, ...]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..progress import Progress, step
-from .requests import Models, Predict
+from .requests import Export, Models, PlaceMask, Predict, Rois, Sample, Work
+
+if TYPE_CHECKING:
+    from ..imaging.ct import CT
+    from ..imaging.masks import Mask
 
 
 def load() -> None:
@@ -15,9 +20,9 @@ def load() -> None:
     from ..report import case  # noqa: F401
 
 
-def do(request: Models | Predict, progress: Progress) -> Any:
+def do(request: Work, progress: Progress) -> Any:
     """Do what was asked and return what the answer says."""
-    return _models() if isinstance(request, Models) else _predict(request, progress)
+    return _WORK[type(request)](request, progress)
 
 
 def release() -> None:
@@ -31,7 +36,7 @@ def release() -> None:
         torch.mps.empty_cache()
 
 
-def _models() -> list[dict[str, Any]]:
+def _models(_request: Models, _progress: Progress) -> list[dict[str, Any]]:
     from ..models.catalogue import available
 
     return [{**asdict(entry), "path": str(entry.path)} for entry in available()]
@@ -43,6 +48,87 @@ def _predict(request: Predict, progress: Progress) -> dict[str, Any]:
 
     step(progress, 0.0, "Reading the model")
     models = [read_model(name) for name in request.models]
-    case = CaseInput(request.ct, request.mask, request.roi, request.label, request.series)
+    case = CaseInput(
+        request.ct, request.mask, request.roi, request.label, request.series, request.centre
+    )
     how = Options(request.device, request.seed, request.keep_identity)
     return run_case(case, models, request.folder, options=how, progress=progress)
+
+
+def _rois(request: Rois, _progress: Progress) -> list[dict[str, Any]]:
+    from ..imaging.masks import choices
+
+    return [asdict(choice) for choice in choices(request.mask)]
+
+
+def _place_mask(request: PlaceMask, progress: Progress) -> dict[str, Any]:
+    from ..imaging.ct import open_ct
+    from ..imaging.handover import write_mask
+    from ..imaging.masks import read_mask
+    from ..imaging.write import check_distinct
+
+    check_distinct([request.out], [request.ct, request.mask])
+    ct = open_ct(request.ct, series=request.series, progress=progress)
+    step(progress, 0.3, "Reading the mask")
+    mask = read_mask(request.mask, ct, roi=request.roi, label=request.label)
+    step(progress, 0.9, "Writing the mask")
+    write_mask(mask, request.out)
+    return _described(mask, ct)
+
+
+def _described(mask: Mask, ct: CT) -> dict[str, Any]:
+    """What people should see of a mask before they take it."""
+    import SimpleITK as sitk
+
+    from ..imaging.crop import mask_box
+    from ..imaging.quality import mask_flags
+
+    array = sitk.GetArrayFromImage(mask.image)
+    flags = [*mask.flags, *mask_flags(array, mask_box(mask, ct.grid), ct.grid)]
+    return {
+        "name": mask.name,
+        "source": mask.source,
+        "volume_ml": int(array.sum()) * ct.grid.voxel_volume / 1000,
+        "flags": [flag.to_dict() for flag in flags],
+    }
+
+
+def _sample(request: Sample, progress: Progress) -> dict[str, Any]:
+    from ..imaging.phantom.patient import Phantom
+    from ..imaging.phantom.volumes import write_patient_volumes
+
+    phantom = Phantom(request.seed)
+    ct, mask = write_patient_volumes(phantom, request.folder, progress=progress)
+    return {"name": f"Phantom patient {request.seed}", "ct": str(ct), "mask": str(mask)}
+
+
+def _export(request: Export, progress: Progress) -> dict[str, Any]:
+    from ..imaging.ct import open_ct
+    from ..imaging.masks import read_mask
+    from ..imaging.write import check_distinct
+    from ..report.dicom_export import export_dicom
+
+    check_distinct([request.folder], [request.source])
+    ct = open_ct(request.ct)
+    mask = read_mask(request.mask, ct)
+    series = open_ct(request.source, series=request.series, progress=progress)
+    seg, sr = export_dicom(
+        request.results,
+        ct,
+        mask,
+        series,
+        request.folder,
+        keep_identity=request.keep_identity,
+        progress=progress,
+    )
+    return {"seg": str(seg), "sr": str(sr)}
+
+
+_WORK: dict[type, Callable[[Any, Progress], Any]] = {
+    Models: _models,
+    Predict: _predict,
+    Rois: _rois,
+    PlaceMask: _place_mask,
+    Sample: _sample,
+    Export: _export,
+}

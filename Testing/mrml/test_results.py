@@ -10,9 +10,8 @@ import slicer
 
 import LungSquadLib as ls
 import LungSquadLib.mrml as lsm
-from LungSquadLib.errors import LungSquadError, ModelError
+from LungSquadLib.errors import ModelError
 from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.mrml import predicting
 from LungSquadLib.mrml.results import add_crop_box
 
 from ..samples import ball_images
@@ -145,10 +144,11 @@ def test_the_console_predicts_what_the_images_give(drawn, prediction, model_file
 
 
 def test_the_console_shows_a_crop(drawn, scene):
-    crop = lsm.crop(*drawn, size=40, show=True)
+    crop = lsm.crop(*drawn, size=40, centre_lps=(10.0, 50.0, 155.0), show=True)
     box = scene.GetFirstNodeByClass("vtkMRMLMarkupsROINode")
     assert box.GetSize() == (40, 40, 40)
     assert crop.ct.GetSize() == (40, 40, 40)
+    assert crop.chosen_centre_lps == (10.0, 50.0, 155.0)
 
 
 def test_the_console_lists_the_models(model_file, monkeypatch):
@@ -164,18 +164,11 @@ def test_an_unknown_model_is_refused_with_a_sentence(drawn):
 def test_who_predicts_can_be_named(drawn, prediction):
     asked = []
 
-    def elsewhere(ct, mask, model, *, device, seed, progress):
-        asked.append((ct.grid.size, mask.name, model, device, seed))
+    def elsewhere(ct, mask, model, *, device, seed, centre_lps, progress):
+        asked.append((ct.grid.size, mask.name, model, device, seed, centre_lps))
         return prediction
 
-    assert lsm.predict(*drawn, model="far", seed=3, how=elsewhere) is prediction
+    answer = lsm.predict(*drawn, model="far", seed=3, centre_lps=(1.0, 2.0, 3.0), how=elsewhere)
+    assert answer is prediction
     size = tuple(ball_images()[0].GetSize())
-    assert asked == [(size, "tumour", "far", "auto", 3)]
-
-
-def test_slicers_own_process_never_predicts_by_itself(drawn, monkeypatch):
-    monkeypatch.setattr(slicer, "app", object(), raising=False)
-    with pytest.raises(LungSquadError, match="in a process of its own"):
-        predicting.usual_predictor()
-    with pytest.raises(LungSquadError, match="in a process of its own"):
-        lsm.predict(*drawn, model="demo-histology")
+    assert asked == [(size, "tumour", "far", "auto", 3, (1.0, 2.0, 3.0))]

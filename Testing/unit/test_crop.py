@@ -170,7 +170,23 @@ def test_fractions_outside_are_counted():
     assert "tumour_larger_than_crop" in codes(cut)
     outside = crop(ct, mask, size=20, centre_lps=(500.0, 0.0, 0.0))
     assert (outside.padding_fraction, outside.tumour_outside_fraction) == (1, 1)
+    assert "its centre was chosen by hand" in outside.flags[0].sentence
+    assert "it is too large for it" in cut.flags[0].sentence
     assert (sitk.GetArrayFromImage(outside.ct) == -1024).all()
+
+
+def test_a_chosen_centre_is_said_with_its_distance():
+    ct, mask = ball()
+    plain = crop(ct, mask)
+    there = tuple(np.add(plain.mask_centre_of_mass_lps, (3.0, 0.0, -4.0)).tolist())
+    chosen = crop(ct, mask, centre_lps=there)
+    flag = chosen.flags[-1]
+    assert (flag.code, flag.severity) == ("centre_chosen", "info")
+    assert "5.0 mm away from the tumour's centre of mass; models were trained" in flag.sentence
+    assert chosen.to_dict()["chosen_centre_lps"] == list(there)
+    assert chosen.centre_lps == pytest.approx(there, abs=0.51)
+    assert "chosen_centre_lps" not in plain.to_dict()
+    assert "centre_chosen" not in codes(plain)
 
 
 def spoil(hu=None, marked=None, **shape):

@@ -10,7 +10,7 @@ from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.contours import fill_even_odd
 from LungSquadLib.imaging.crop import mask_box
 from LungSquadLib.imaging.ct import open_ct
-from LungSquadLib.imaging.masks import as_mask, read_mask
+from LungSquadLib.imaging.masks import as_mask, choices, read_mask
 
 from ..dicom_maker import save, some_hu, write_rtstruct, write_seg, write_series
 
@@ -255,6 +255,42 @@ def test_rois_without_contours_or_of_one_name_are_explained(tumour, ct, series, 
     save(dataset, path)
     assert "2 ROIs called 'GTV'; choose by number with --roi: 1, 2" in refused(path, ct, roi="GTV")
     assert np.array_equal(whole(read_mask(path, ct, roi="1"), ct), tumour)
+
+
+def test_every_choice_of_a_file_is_one_that_it_is_read_with(tumour, ct, series, tmp_path):
+    contours = pixel_centre_contours(tumour, ct)
+    drawn = {"GTV": contours, "node": contours[:1]}
+    rtstruct = write_rtstruct(tmp_path / "rs.dcm", series, drawn)
+    dataset = pydicom.dcmread(rtstruct)
+    dataset.StructureSetROISequence[1].ROIName = "GTV"
+    save(dataset, tmp_path / "twice.dcm")
+    labels = tumour * 3
+    labels[0, 0, 0] = 7
+    masks = np.stack([tumour, np.roll(tumour, 3, axis=2)])
+    for path, expected in {
+        rtstruct: ["GTV", "node"],
+        tmp_path / "twice.dcm": ["GTV", "GTV"],
+        write_seg(tmp_path / "seg.dcm", series, masks, names=("A", "B")): ["A", "B"],
+        slicer_segmentation(tmp_path / "s.seg.nrrd", ct, tumour): ["GTV", "dot", "moved"],
+        label_map(ct, labels, tmp_path / "labels.nrrd"): ["label 3", "label 7"],
+        label_map(ct, labels.astype(np.float32), tmp_path / "f.nrrd"): ["label 3", "label 7"],
+    }.items():
+        found = choices(path)
+        assert [choice.name for choice in found] == expected
+        read = [read_mask(path, ct, roi=one.roi, label=one.label) for one in found]
+        assert [mask.name for mask in read] == expected
+        voxels = {whole(mask, ct).tobytes() for mask in read}
+        assert len(voxels) == len(expected)
+
+
+def test_what_holds_no_mask_has_no_choices(ct, series, tmp_path):
+    for path, said in (
+        (tmp_path / "nothing", "no file or folder"),
+        (series, "holds no DICOM SEG or RTSTRUCT"),
+        (label_map(ct, some_hu(ct.grid.size[::-1]), tmp_path / "ct.nrrd"), "is an image, and no"),
+    ):
+        with pytest.raises(InputError, match=said):
+            choices(path)
 
 
 def test_a_folder_with_one_mask_will_do(tumour, ct, series, tmp_path):

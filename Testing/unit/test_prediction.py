@@ -146,6 +146,25 @@ def test_variants_are_crops_of_the_changed_masks():
             assert np.array_equal(around.hu(variant), sitk.GetArrayFromImage(cut.ct))
 
 
+def test_a_chosen_centre_goes_with_the_mask():
+    ct = as_ct(ball_images()[0])
+    drawn = as_mask(ball_images()[1], ct)
+    plain = variants(ct, drawn, size=(50, 50, 50), spacing=1.0)
+    mass = crop(ct, drawn).mask_centre_of_mass_lps
+    moved = tuple(np.add(mass, (7.0, -5.0, 10.0)).tolist())  # whole voxels of the crop
+    chosen = variants(ct, drawn, size=(50, 50, 50), spacing=1.0, centre_lps=moved)
+    for one, other in zip(plain.variants, chosen.variants, strict=True):
+        assert (one.name, one.box.shifted((7, -5, 10))) == (other.name, other.box)
+
+
+def test_a_prediction_round_a_chosen_centre_says_so(model, prediction):
+    there = tuple(np.add(prediction.crop.mask_centre_of_mass_lps, (8.0, 0.0, 0.0)).tolist())
+    chosen = predict(*ball_images(), model, device="cpu", centre_lps=there)
+    assert chosen.crop.chosen_centre_lps == there
+    assert "8.0 mm away" in next(f.sentence for f in chosen.flags if f.code == "centre_chosen")
+    assert chosen.probabilities != prediction.probabilities
+
+
 def test_grown_and_shrunk_masks_are_so_by_their_margin():
     from LungSquadLib.imaging.crop import mask_box
     from LungSquadLib.imaging.jitter import _margins

@@ -227,6 +227,24 @@ def test_predict_command_tells_people_and_programs(series, model, tmp_path, caps
     assert said == json.loads((tmp_path / "out/prediction.json").read_text())
 
 
+def test_the_crops_centre_can_be_chosen_on_the_command_line(series, model, case, tmp_path, capsys):
+    inputs = [str(series / "CT"), str(series / "mask.nrrd")]
+    centre = ["--centre", "-5", "52.5", "140"]
+    out = tmp_path / "out"
+    assert main(["predict", *inputs, "--model", str(model.path), "-o", str(out), *centre]) == 0
+    described = json.loads((out / "prediction.json").read_text())
+    for crop_ in (described["crop"], described["predictions"][0]["crop"]):
+        assert crop_["chosen_centre_lps"] == [-5, 52.5, 140]
+        assert np.abs(np.subtract(crop_["centre_lps"], [-5, 52.5, 140])).max() <= 0.5
+    codes = [flag["code"] for flag in described["flags"]]
+    assert codes.count("centre_chosen") == 1
+    assert "centre_chosen" in (out / "report.html").read_text()
+    assert "centre_chosen" not in json.dumps(case[1])
+    capsys.readouterr()
+    assert main(["crop", *inputs, "-o", str(tmp_path / "c.nrrd"), *centre, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == described["crop"]
+
+
 def test_views_are_turned_as_readers_expect(tmp_path):
     """Bright spots at patient left, back and head end up right, below and above."""
     hu = np.full((30, 40, 50), -800, np.int16)

@@ -11,12 +11,18 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Timer
 
+import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from LungSquadLib import errors
 from LungSquadLib.cli import main
 from LungSquadLib.errors import CancelledError, FaultError, InputError, ModelError, WorkerError
+from LungSquadLib.imaging.crop import crop
+from LungSquadLib.imaging.ct import open_ct
+from LungSquadLib.imaging.geometry import Box
+from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.phantom.patient import Phantom
 from LungSquadLib.worker import client as client_module
 from LungSquadLib.worker.client import WorkerClient
 from LungSquadLib.worker.launch import died, environment
@@ -104,6 +110,15 @@ def test_a_line_without_end_is_not_kept():
         ({"id": 1, **PREDICT, "label": "1"}, "'label' must be a whole number"),
         ({"id": 1, **PREDICT, "keep_identity": 1}, "must be true or false"),
         ({"id": 1, **PREDICT, "device": 0}, "'device' must be a text"),
+        ({"id": 1, "verb": "rois", "mask": "m"}, "'mask' must be a full path"),
+        ({"id": 1, "verb": "mask", "ct": HERE, "mask": HERE}, "has no 'out'"),
+        ({"id": 1, "verb": "mask", "ct": HERE, "mask": HERE, "out": "o"}, "'out' must be a full"),
+        ({"id": 1, "verb": "sample", "folder": HERE, "seed": -1}, "'seed' must be a whole number"),
+        ({"id": 1, "verb": "dicom", "results": HERE, "ct": HERE}, "has no 'mask'"),
+        ({"id": 1, **PREDICT, "centre": "1,2,3"}, "'centre' must be three numbers"),
+        ({"id": 1, **PREDICT, "centre": [1, 2]}, "'centre' must be three numbers"),
+        ({"id": 1, **PREDICT, "centre": [1, 2, True]}, "'centre' must be three numbers"),
+        ({"id": 1, **PREDICT, "centre": [1, 2, 1e9]}, "'centre' must be three numbers"),
     ],
 )
 def test_a_request_that_is_wrong_is_refused_with_the_field(request_, said):
@@ -113,12 +128,8 @@ def test_a_request_that_is_wrong_is_refused_with_the_field(request_, said):
 
 def test_what_a_request_leaves_out_is_as_on_the_command_line():
     request = read_request({"id": 5, **PREDICT, "roi": None})
-    assert (request.device, request.seed, request.roi, request.keep_identity) == (
-        "auto",
-        0,
-        None,
-        False,
-    )
+    assert (request.device, request.seed, request.roi, request.centre) == ("auto", 0, None, None)
+    assert request.keep_identity is False
     assert request_id({"id": 5}) == 5
 
 
@@ -477,6 +488,49 @@ def test_the_worker_says_what_the_command_line_says(worker, case, tmp_path):
     with pytest.raises(InputError, match="no device 'abacus'"):
         worker.request("predict", **case | {"device": "abacus"}, folder=tmp_path / "no")
     assert {path.name for path in tmp_path.iterdir()} == {"cli", "worker"}
+
+
+def test_a_panel_can_choose_and_place_a_mask(worker, case, tmp_path):
+    _, drawn = ball_images()
+    two = drawn + 0
+    two[:20, :20, :5] = 5
+    sitk.WriteImage(two, str(tmp_path / "two.nrrd"))
+    assert worker.request("rois", mask=tmp_path / "two.nrrd") == [
+        {"name": "label 1", "roi": None, "label": 1},
+        {"name": "label 5", "roi": None, "label": 5},
+    ]
+    out = tmp_path / "placed.seg.nrrd"
+    asked = {"ct": case["ct"], "mask": tmp_path / "two.nrrd", "out": out}
+    with pytest.raises(InputError, match="several labels"):
+        worker.request("mask", **asked)
+    assert not out.exists()
+    told = worker.request("mask", **asked, label=5)
+    assert told["name"] == "label 5"
+    assert told["volume_ml"] == pytest.approx(20 * 20 * 5 * 0.8 * 0.7 * 2.5 / 1000)
+    assert "mask_at_ct_border" in [flag["code"] for flag in told["flags"]]
+    placed = read_mask(out, open_ct(case["ct"]))
+    assert placed.image.GetSize() == (20, 20, 5)
+    assert placed.name == "label 5"
+    with pytest.raises(InputError, match="is an input or another output"):
+        worker.request("mask", **asked | {"out": case["ct"]}, label=5)
+
+
+def test_the_sample_patient_is_made_or_not(worker, tmp_path):
+    with pytest.raises(CancelledError):
+        worker.request("sample", folder=tmp_path / "patient", progress=Told(cancel_at=0.2))
+    assert list(tmp_path.iterdir()) == []
+    told = Told()
+    answer = worker.request("sample", folder=tmp_path / "patient", seed=11, progress=told)
+    assert len(told.reports) > 20
+    ct, phantom = open_ct(answer["ct"]), Phantom(11)
+    assert ct.grid == phantom.chest_grid()
+    mask = read_mask(answer["mask"], ct)
+    assert mask.name == "Tumour"
+    there = crop(ct, mask).mask_centre_of_mass_lps
+    assert np.linalg.norm(np.subtract(there, phantom.tumour.centre_lps)) < 10
+    assert sitk.GetArrayFromImage(mask.image).sum() == phantom.mask(ct.grid).sum()
+    box = Box((0, 0, 60), (512, 512, 62))
+    assert np.array_equal(ct.hu(box), phantom.ct(ct.grid.part(box)))
 
 
 def wait_until(holds):

@@ -1,0 +1,81 @@
+"""Predictions from a folder of results: what another process found, as the library's objects.
+
+Needs no torch: Slicer's process reads here what a worker has written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from ..errors import InputError, ModelError, parsing
+from ..files import sha256_of_file
+from ..imaging.crop import crop
+from ..imaging.ct import CT
+from ..imaging.flags import Flag
+from ..imaging.masks import Mask
+from ..models.bundle import read_card
+from ..models.catalogue import find
+from ..prediction.prediction import Interval, ModelUsed, Novelty, Prediction, Robustness
+from .render import RESULT, read_result, saliency_of
+
+
+def read_predictions(
+    folder: str | os.PathLike[str],
+    ct: CT,
+    mask: Mask,
+    models: Sequence[str | os.PathLike[str]],
+) -> list[Prediction]:
+    """The predictions of a case, as `predict` gave them but for the rounding of `to_dict`.
+
+    The crops are cut again, and everything is compared with what the folder says.
+
+    Args:
+        folder: as `run_case` wrote it.
+        ct: the CT that it was made from.
+        mask: the mask.
+        models: those that were asked, in that order, by name or file.
+
+    Raises:
+        InputError: the folder is not one, was made from something else, or a file of it is damaged.
+        ModelError: a model is not there, or is another than the one that was asked.
+    """
+    here = Path(folder)
+    with parsing(here / RESULT, "a result of this LungSquad"):
+        described = read_result(here)
+        entries = described["predictions"]
+        if len(entries) != len(models):
+            raise InputError(f"'{here}' holds {len(entries)} predictions, not {len(models)}.")
+        return [
+            _prediction(entry, ct, mask, find(model), saliency_of(here, described, entry))
+            for entry, model in zip(entries, models, strict=True)
+        ]
+
+
+def _prediction(
+    entry: dict[str, Any], ct: CT, mask: Mask, model: Path, saliency: sitk.Image
+) -> Prediction:
+    used = ModelUsed(read_card(model), sha256_of_file(model))
+    if used.sha256 != entry["model"]["sha256"]:
+        raise ModelError(f"'{model}' is not the model that predicted this; predict again.")
+    size, spacing = used.card.input.size, used.card.input.spacing
+    centre, novelty = entry["crop"].get("chosen_centre_lps"), entry["out_of_distribution"]
+    prediction = Prediction(
+        used,
+        crop(ct, mask, size=size, spacing=spacing, centre_lps=centre),
+        tuple(entry["probabilities"].values()),
+        Interval(**entry["interval"]),
+        Robustness(**entry["robustness"]),
+        None if novelty is None else Novelty(**novelty),
+        entry["baseline_volume_alone"],
+        saliency,
+        tuple(Flag.of(flag) for flag in entry["flags"]),
+        entry["parameters"],
+    )
+    if prediction.to_dict() != entry:
+        raise InputError("This was predicted from another CT or mask; predict again.")
+    return prediction

@@ -1,0 +1,191 @@
+"""What goes to a worker and comes back is what is in the scene, and no file of it stays."""
+
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+
+pytest.importorskip("slicer", reason="Slicer's scene: slicer-core is not installed")
+
+import slicer
+
+import LungSquadLib.mrml as lsm
+from LungSquadLib.errors import CancelledError, ModelError
+from LungSquadLib.imaging.ct import content_hash, open_ct
+from LungSquadLib.imaging.handover import write_ct
+from LungSquadLib.imaging.masks import as_mask, read_mask
+from LungSquadLib.mrml.exchange import Exchange, ct_writer, write_mask
+from LungSquadLib.mrml.predicting import WorkerPredictor
+from LungSquadLib.mrml.segments import mask_on_ct
+from LungSquadLib.progress import Silent
+from LungSquadLib.worker.client import WorkerClient
+from LungSquadLib.worker.launch import environment
+
+from ..dicom_maker import write_series
+from ..samples import ball_images
+from ..unit.test_worker import is_gone
+from . import nodes
+from .test_volumes import oblique
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    with WorkerClient() as worker:
+        yield WorkerPredictor(worker)
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """The folder in which temporary folders are made."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+def test_slicer_reads_a_ct_that_was_handed_over(scene, tmp_path, dtype):
+    volume = lsm.add_volume(scene, oblique(dtype), name="CT")
+    list(ct_writer(lsm.ct_of_volume(volume), tmp_path / "ct.mha"))
+    back = nodes.read_volume(scene, tmp_path / "ct.mha")
+    one, other = (lsm.image_of_volume(node) for node in (volume, back))
+    assert np.array_equal(sitk.GetArrayFromImage(one), sitk.GetArrayFromImage(other))
+    for of in ("Spacing", "Origin", "Direction"):
+        assert getattr(one, f"Get{of}")() == pytest.approx(getattr(other, f"Get{of}")(), abs=1e-9)
+    assert content_hash(open_ct(tmp_path / "ct.mha").read()) == content_hash(one)
+
+
+def test_slicer_reads_a_mask_that_was_handed_over(scene, drawn, tmp_path):
+    volume, segmentation, segment_id = drawn
+    ct = lsm.ct_of_volume(volume)
+    write_mask(mask_on_ct(segmentation, segment_id, volume, ct), tmp_path / "mask.seg.nrrd")
+    back = nodes.read_segmentation(scene, tmp_path / "mask.seg.nrrd")
+    (there,) = nodes.segment_ids(back)
+    assert back.GetSegmentation().GetSegment(there).GetName() == "tumour"
+    one = lsm.mask_of_segment(segmentation, segment_id, volume)
+    other = lsm.mask_of_segment(back, there, volume)
+    assert np.array_equal(sitk.GetArrayFromImage(one), sitk.GetArrayFromImage(other))
+    assert other.GetOrigin() == pytest.approx(one.GetOrigin(), abs=1e-6)
+
+
+def test_the_folder_is_private_and_goes(temporary):
+    with Exchange() as exchange:
+        exchange.ct.write_text("voxels")
+        (folder,) = temporary.iterdir()
+        assert exchange.ct.parent == folder
+        if sys.platform != "win32":
+            assert folder.stat().st_mode & 0o077 == 0
+    assert list(temporary.iterdir()) == []
+    exchange.close()
+
+
+def test_a_worker_answers_as_this_process_does(scene, predictor, drawn, model_file, temporary):
+    volume, segmentation, segment_id = drawn
+    turn = np.eye(4)
+    turn[:2, :2], turn[:3, 3] = [[0.8, -0.6], [0.6, 0.8]], (1.1, 2.3, 5.7)
+    nodes.under_transform(scene, volume, turn)
+    nodes.under_transform(scene, segmentation, turn + 0.3 * np.eye(4, k=3))  # off the CT's voxels
+    asked = {"model": model_file, "device": "cpu", "seed": 5, "centre_lps": (-12.3, -3.4, 160.5)}
+    there = lsm.predict(volume, segmentation, segment_id, **asked, how=predictor)
+    here = lsm.predict(volume, segmentation, segment_id, **asked)
+    assert {flag.code for flag in here.flags} >= {"mask_resampled", "centre_chosen"}
+    assert there.to_dict() == here.to_dict()
+    assert np.array_equal(
+        sitk.GetArrayFromImage(there.saliency), sitk.GetArrayFromImage(here.saliency)
+    )
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_fails_or_is_cancelled_leaves_no_file(predictor, drawn, model_file, temporary):
+    class Stopped:
+        cancelled = False
+
+        def report(self, fraction, message):
+            self.cancelled = fraction >= self.at
+
+    for at in (0.05, 0.3):
+        progress = Stopped()
+        progress.at = at
+        with pytest.raises(CancelledError):
+            lsm.predict(*drawn, model=model_file, device="cpu", progress=progress, how=predictor)
+        assert list(temporary.iterdir()) == []
+    with pytest.raises(ModelError, match="no model named"):
+        lsm.predict(*drawn, model="nobody", how=predictor)
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.fixture
+def series(tmp_path):
+    """A DICOM series of the ball."""
+    ct, _ = ball_images()
+    folder = tmp_path / "DICOM"
+    where = {"spacing": ct.GetSpacing(), "origin": ct.GetOrigin()}
+    return write_series(folder, sitk.GetArrayFromImage(ct), **where)
+
+
+def test_results_of_a_volume_that_slicer_read_go_back_to_its_series(
+    scene, predictor, model_file, series, tmp_path
+):
+    volume = nodes.read_volume(scene, *sorted(series.iterdir()))
+    ct = lsm.ct_of_volume(volume)
+    mask = as_mask(ball_images()[1], ct)
+    with Exchange() as exchange:
+        write_ct(ct, exchange.ct, Silent())
+        write_mask(mask, exchange.mask)
+        files = {"ct": exchange.ct, "mask": exchange.mask}
+        ask = predictor._worker.request
+        ask("predict", **files, models=[model_file], folder=exchange.results, device="cpu")
+        asked = {"results": exchange.results, "source": series, "folder": tmp_path / "out"}
+        answer = ask("dicom", **files, **asked)
+    back = read_mask(answer["seg"], open_ct(series))
+    assert sitk.Hash(back.image) == sitk.Hash(mask.image)
+    assert pydicom.dcmread(answer["sr"]).PatientID.startswith("LS-")
+
+
+def test_the_series_of_a_volume_is_known_where_slicers_database_knows_it(
+    scene, series, monkeypatch
+):
+    files = {str(pydicom.dcmread(path).SOPInstanceUID): path for path in series.iterdir()}
+    uid = str(pydicom.dcmread(next(series.iterdir())).SeriesInstanceUID)
+
+    class Database:
+        def fileForInstance(self, instance):
+            return str(files.get(instance, ""))
+
+    volume = lsm.add_volume(scene, ball_images()[0], name="CT")
+    assert lsm.dicom_source(volume) is None
+    volume.SetAttribute("DICOM.instanceUIDs", " ".join(files))
+    assert lsm.dicom_source(volume) is None
+    monkeypatch.setattr(slicer, "dicomDatabase", Database(), raising=False)
+    assert lsm.dicom_source(volume) == (series, uid)
+    volume.SetAttribute("DICOM.instanceUIDs", "1.2.3")
+    assert lsm.dicom_source(volume) is None
+
+
+def test_inside_slicer_one_worker_predicts_and_torch_stays_out(model_file):
+    code = f"""
+import sys
+import slicer
+slicer.app = object()  # as in Slicer
+import LungSquadLib.mrml as lsm
+from LungSquadLib.mrml.predicting import usual_predictor
+scene = lsm.start()
+from Testing.samples import ball_images
+ct, mask = ball_images()
+volume = lsm.add_volume(scene, ct, name="CT")
+segmentation = lsm.add_segmentation(scene, volume, name="Outlines")
+segment = lsm.add_segment(segmentation, mask)
+pids = []
+for _ in range(2):
+    prediction = lsm.predict(volume, segmentation, segment, model={str(model_file)!r})
+    pids.append(usual_predictor()._worker.pid)
+print(len(set(pids)), pids[0], prediction.model.card.name, "torch" in sys.modules)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
+    )
+    count, pid, name, torch = run.stdout.split()
+    assert (count, name, torch) == ("1", "sample", "False")
+    assert is_gone(int(pid))
