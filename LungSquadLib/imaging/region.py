@@ -1,0 +1,345 @@
+"""A mask proposed from a click into a tumour: region growing that stops where the lung does not.
+
+Everything is decided on a small cube of voxels round the click, first a fine one of 40 mm, then
+ever larger and coarser ones, until what was found ends within its cube. Tissue is what is denser
+than lung. Chest wall, mediastinum and diaphragm are what a ball somewhat thicker than the tumour
+can fill without touching lung (an opening); what such a ball leaves is tumour and its vessels. The
+vessels go by an opening with a smaller ball, which is widened until the rest is compact. The idea
+to separate by openings scaled to the lesion: Kuhnigk et al. 2006, doi:10.1109/TMI.2006.871547.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..progress import Progress
+from .ct import CT, as_ct
+from .flags import Flag
+from .geometry import Box, Grid, Index, Point, span
+from .masks import Mask
+from .resample import axes_of, linear
+
+# Set on phantoms; the README says how well they do on others and on real CT.
+REACHES_MM = (20.0, 32.0, 50.0, 80.0)  # from the click to the faces of each cube
+SOLID_HU, GLASS_HU = -400, -680  # half-way from lung to solid tumour, and to ground glass
+HAZE_HU, HAZE_SHARE, HAZE_MM = -650, 0.5, (1.5, 3.0)  # a shell that is ground glass
+NEAR_MM = 4.0  # how far beside tissue a click may be
+WALL_STEP = 1.25  # by which the ball that fills walls is widened
+VESSEL_BALLS = (0.45, 0.6, 0.75, 0.9)  # of the tumour's thickness
+MOST_SPRAWL, MOST_SPRAWL_AT_ALL = 3.5, 10.0  # volume, in largest inscribed balls
+LEAST_FREE, LEAST_FREE_AT_ALL = 0.35, 0.15  # of the surface that borders on lung
+TOUCHING_WORTH_SAYING = 0.05
+
+_HALF = 32  # voxels from a cube's middle to its faces
+_MARGIN = 3  # voxels that must stay free at a cube's faces
+_LUNG_HU, _OUTDOORS_HU = -800, -960  # typical of lung; air outside the body is below
+_LARGE_AIR = 300  # voxels
+_GAP_MM = 2.0  # of the holes in a cavity's wall that are overlooked
+_SMOOTHING_MM = 0.7  # against noise
+_CENTRE = (_HALF,) * 3
+
+
+@dataclass(frozen=True)
+class _Cube:
+    """Smoothed HU (z, y, x) of a cube round the click; `start` is its first voxel's number."""
+
+    hu: np.ndarray
+    spacing: float
+    start: Index
+
+
+@dataclass(frozen=True)
+class _Region:
+    """What grew in a cube: its voxels, and how far that can be trusted to be a tumour."""
+
+    cube: _Cube
+    voxels: np.ndarray
+    tissue: np.ndarray
+    glass: bool
+    sprawl: float
+
+    @property
+    def ends_within(self) -> bool:
+        inner = self.voxels[(slice(_MARGIN, -_MARGIN),) * 3]
+        return np.count_nonzero(inner) == np.count_nonzero(self.voxels)
+
+    @property
+    def free(self) -> float:
+        """How much of the surface borders on lung, not on other tissue."""
+        lung = other = 0
+        for axis in range(3):
+            inside, tissue = np.moveaxis(self.voxels, axis, 0), np.moveaxis(self.tissue, axis, 0)
+            for here, there in ((slice(1, None), slice(-1)), (slice(-1), slice(1, None))):
+                faces = inside[here] & ~inside[there]
+                other += np.count_nonzero(faces & tissue[there])
+                lung += np.count_nonzero(faces & ~tissue[there])
+        return lung / max(lung + other, 1)
+
+    @property
+    def hazy(self) -> bool:
+        """Whether ground glass lies round it."""
+        away = _distance_to(self.voxels) * self.cube.spacing
+        shell = (away > HAZE_MM[0]) & (away < HAZE_MM[1]) & ~self.tissue
+        return bool(shell.any()) and float((self.cube.hu[shell] > HAZE_HU).mean()) > HAZE_SHARE
+
+    @property
+    def sound(self) -> bool:
+        return self.ends_within and self.sprawl <= MOST_SPRAWL and self.free >= LEAST_FREE
+
+    @property
+    def bearable(self) -> bool:
+        """Whether it is worth showing, with a warning, where there is no sound one."""
+        return self.sprawl <= MOST_SPRAWL_AT_ALL and self.free >= LEAST_FREE_AT_ALL
+
+
+def propose_mask(
+    ct: CT | sitk.Image, point_lps: Point, *, progress: Progress | None = None
+) -> Mask:
+    """Propose a mask of the tumour that was clicked into. A person must look at it.
+
+    Args:
+        ct: HU, LPS mm.
+        point_lps: in the tumour, or within 4 mm of it; LPS mm.
+        progress: told how the reading goes.
+
+    Returns:
+        A mask on voxels of the CT's grid; its flags say where it may be wrong.
+
+    Raises:
+        InputError: the point lies outside the CT or in lung, or what is there has no border with
+            lung that would set it apart (mediastinum, chest wall, abdomen).
+    """
+    ct = as_ct(ct)
+    index = _index_in(ct.grid, point_lps)
+    region = _region_round(ct, index, point_lps, progress)
+    box, array = _on_grid(region, ct.grid)
+    if not array.any():
+        raise InputError(f"What lies at {_shown(point_lps)} is smaller than the CT's voxels.")
+    image = ct.grid.part(box).image(array)
+    return Mask(image, "proposal", "region growing from a click", _flags(region))
+
+
+def _index_in(grid: Grid, point: Point) -> np.ndarray:
+    if len(point) != 3 or not np.isfinite(point).all():
+        raise InputError("A point must be three finite numbers: X,Y,Z in LPS mm.")
+    index = grid.to_index(point)
+    if (index < -0.5).any() or (index > np.array(grid.size) - 0.5).any():
+        corners = grid.to_lps(np.array([np.where(far, grid.size, 1) - 1 for far in _CORNERS]))
+        extent = " x ".join(
+            f"{low:.0f}..{high:.0f}"
+            for low, high in zip(corners.min(0), corners.max(0), strict=True)
+        )
+        raise InputError(
+            f"The point {_shown(point)} lies outside the CT, which covers {extent} mm (LPS)."
+        )
+    return index
+
+
+_CORNERS = list(np.ndindex(2, 2, 2))
+
+
+def _shown(point: Point) -> str:
+    return "({:.1f}, {:.1f}, {:.1f}) mm (LPS)".format(*point)
+
+
+def _region_round(ct: CT, index: np.ndarray, point: Point, progress: Progress | None) -> _Region:
+    """The region of the first cube that holds a sound one; else the best of the doubtful."""
+    found: list[_Region] = []
+    glass = False
+    for reach in REACHES_MM:
+        cube = _cube_round(ct, index, reach, progress)
+        region = None if glass else _grown(cube, SOLID_HU)
+        if region is None or region.hazy:
+            with_haze = _grown(cube, GLASS_HU)
+            glass, region = with_haze is not None, with_haze or region
+        if region is not None:
+            found.append(region)
+            if region.sound:
+                return region
+    if not found:
+        hu = float(cube.hu[_CENTRE])
+        raise InputError(
+            f"The point {_shown(point)} lies in lung or air ({hu:.0f} HU), and there is no tissue "
+            f"within {NEAR_MM:g} mm: click into the tumour."
+        )
+    bearable = [one for one in found if one.bearable]
+    if not bearable:
+        raise InputError(
+            f"What lies at {_shown(point)} cannot be told from what surrounds it: too little of it "
+            "borders on lung. Click into a tumour of the lung, or draw the outline by hand."
+        )
+    return max(bearable, key=lambda one: one.free / one.sprawl)
+
+
+def _cube_round(ct: CT, index: np.ndarray, reach: float, progress: Progress | None) -> _Cube:
+    spacing = reach / _HALF
+    x, y, z = np.rint(index * np.array(ct.grid.spacing) / spacing).astype(int).tolist()
+    box = Box((x, y, z), (x + 1, y + 1, z + 1)).grown(_HALF)
+    axes = axes_of(box, ct.grid, spacing)
+    hu = linear(axes, ct.grid.size, lambda part: ct.hu(part, progress)).astype(np.float32)
+    # Beyond the CT nothing is known; as lung it ends what grows there.
+    inside = tuple(span(axis.inside) for axis in reversed(axes))
+    known = np.full(hu.shape, _LUNG_HU, np.float32)
+    known[inside] = hu[inside]
+    smooth = sitk.DiscreteGaussian(sitk.GetImageFromArray(known), (_SMOOTHING_MM / spacing) ** 2)
+    return _Cube(sitk.GetArrayFromImage(smooth), spacing, box.start)
+
+
+def _grown(cube: _Cube, above: float) -> _Region | None:
+    """The region that holds the click's tissue, empty if all is wall; None for a click in air."""
+    tissue = _tissue(cube, above)
+    depth = _distance_to(~tissue)
+    seed = _deepest_near_centre(depth, NEAR_MM / cube.spacing)
+    if not tissue[seed]:
+        return None
+    empty = _Region(cube, np.zeros_like(tissue), tissue, above == GLASS_HU, np.inf)
+    piece = _without_walls(tissue, depth, seed)
+    if not piece[seed]:
+        return empty
+    depth = _distance_to(~piece)
+    top = _uphill(depth, seed)
+    thick = max(float(depth[top]), 1.0)
+    ball = 4 / 3 * np.pi * thick**3
+    for size in VESSEL_BALLS:
+        core = _piece_at(depth >= size * depth[top], top)
+        region = _piece_at(piece & (_distance_to(core) <= size * depth[top] + 0.5), top)
+        sprawl = np.count_nonzero(region) / ball
+        if sprawl <= MOST_SPRAWL:
+            break
+    return _Region(cube, region, tissue, above == GLASS_HU, sprawl)
+
+
+def _tissue(cube: _Cube, above: float) -> np.ndarray:
+    """What is denser than lung; with the air in cavities, and that outside the body."""
+    dense = cube.hu > GLASS_HU
+    pieces = _pieces(~dense)
+    sizes = np.bincount(pieces.ravel())
+    filled = np.ones(len(sizes), bool)
+    for piece in np.unique(pieces[_faces(pieces.shape)]):
+        large = sizes[piece] > _LARGE_AIR
+        filled[piece] = large and np.median(cube.hu[pieces == piece]) < _OUTDOORS_HU
+    filled[0] = False
+    tissue = (cube.hu > above) | filled[pieces]
+    if not tissue[_CENTRE]:
+        tissue |= _cavity(dense, _GAP_MM / cube.spacing)
+    return _filled(tissue)
+
+
+def _cavity(dense: np.ndarray, gap: float) -> np.ndarray:
+    """The air round the click, if its walls are closed but for holes as wide as twice `gap`."""
+    away = _distance_to(dense) > gap
+    if not away[_CENTRE]:
+        return np.zeros_like(dense)
+    air = _piece_at(away, _CENTRE)
+    if air[_faces(air.shape)].any():
+        return np.zeros_like(dense)
+    return _distance_to(air) <= gap + 1
+
+
+def _without_walls(tissue: np.ndarray, depth: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
+    """The tissue round the seed that balls just too thick for it leave; empty if none does."""
+    radius = max(float(depth[seed]), 1.0)
+    while radius < 0.75 * _HALF:
+        rest = tissue & (_distance_to(depth >= radius) > radius - 0.5)
+        if rest[seed]:
+            return _piece_at(rest, seed)
+        radius *= WALL_STEP
+    return np.zeros_like(tissue)
+
+
+def _deepest_near_centre(depth: np.ndarray, reach: float) -> tuple[int, ...]:
+    """The voxel within `reach` of the click that lies deepest; nearer ones are preferred."""
+    z, y, x = np.ogrid[tuple(slice(-_HALF, _HALF + 1) for _ in range(3))]
+    away = np.sqrt(x * x + y * y + z * z)
+    worth = np.where((away <= reach) & (depth > 0), depth - 0.5 * away, -np.inf)
+    return tuple(int(i) for i in np.unravel_index(worth.argmax(), worth.shape))
+
+
+def _uphill(depth: np.ndarray, start: tuple[int, ...]) -> tuple[int, ...]:
+    """The summit that the steepest way from `start` leads to."""
+    at = start
+    while True:
+        around = tuple(slice(max(i - 1, 0), i + 2) for i in at)
+        steepest = np.unravel_index(depth[around].argmax(), depth[around].shape)
+        higher = tuple(int(a.start + i) for a, i in zip(around, steepest, strict=True))
+        if depth[higher] <= depth[at]:
+            return at
+        at = higher
+
+
+def _on_grid(region: _Region, grid: Grid) -> tuple[Box, np.ndarray]:
+    """The region on the CT's voxels: its box, and uint8 (z, y, x)."""
+    cube, spacing = region.cube, np.array(grid.spacing)
+    voxels = np.argwhere(region.voxels)[:, ::-1] + cube.start
+    first, last = (voxels.min(0) - 1) * cube.spacing, (voxels.max(0) + 1) * cube.spacing
+    start, stop = np.floor(first / spacing).astype(int), np.ceil(last / spacing).astype(int) + 1
+    (x0, y0, z0), (x1, y1, z1) = start.tolist(), stop.tolist()
+    box = Box((x0, y0, z0), (x1, y1, z1)).within(grid.box)
+    # Both grids run along the CT's axes: in mm along these, neither needs a direction.
+    depth = sitk.GetImageFromArray(_distance_to(~region.voxels) - _distance_to(region.voxels))
+    depth.SetSpacing((cube.spacing,) * 3)
+    depth.SetOrigin([float(i) * cube.spacing for i in cube.start])
+    wanted = sitk.Image(box.size, sitk.sitkUInt8)
+    wanted.SetSpacing(grid.spacing)
+    wanted.SetOrigin([float(i) for i in np.array(box.start) * spacing])
+    on_grid = sitk.Resample(depth, wanted, sitk.Transform(), sitk.sitkLinear, -1.0)
+    return box, (sitk.GetArrayFromImage(on_grid) >= 0).astype(np.uint8)
+
+
+def _flags(region: _Region) -> tuple[Flag, ...]:
+    flags = []
+    if not region.sound:
+        sentence = (
+            "The proposal is doubtful: its border with other tissue could not be found. Correct "
+            "the outline, or draw it by hand."
+        )
+        flags.append(Flag("proposal_doubtful", "severe", sentence))
+    if not region.ends_within:
+        sentence = "The proposal ends where the search ended, not where the tumour does."
+        flags.append(Flag("proposal_cut_off", "severe", sentence))
+    if (touching := 1 - region.free) > TOUCHING_WORTH_SAYING:
+        sentence = (
+            f"{touching:.0%} of the proposal's surface touches other tissue (chest wall, "
+            "mediastinum, diaphragm or vessels): check the border there."
+        )
+        flags.append(Flag("proposal_touches_tissue", "warning", sentence))
+    if region.glass:
+        sentence = f"Ground glass was included: all above {GLASS_HU} HU. Check the border."
+        flags.append(Flag("proposal_with_ground_glass", "info", sentence))
+    return tuple(flags)
+
+
+def _distance_to(marked: np.ndarray) -> np.ndarray:
+    """Voxels from each voxel's centre to the nearest marked one's; far if there is none."""
+    if not marked.any():
+        return np.full(marked.shape, 1e3, np.float32)
+    image = sitk.GetImageFromArray(marked.astype(np.uint8))
+    distance = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False)
+    return np.maximum(sitk.GetArrayFromImage(distance), 0)
+
+
+def _pieces(marked: np.ndarray) -> np.ndarray:
+    """The number of each voxel's piece (connected by faces), from 1; 0 where nothing is marked."""
+    image = sitk.ConnectedComponent(sitk.GetImageFromArray(marked.astype(np.uint8)))
+    return sitk.GetArrayFromImage(image)
+
+
+def _piece_at(marked: np.ndarray, voxel: tuple[int, ...]) -> np.ndarray:
+    pieces = _pieces(marked)
+    return marked & (pieces == pieces[voxel])
+
+
+def _filled(marked: np.ndarray) -> np.ndarray:
+    image = sitk.BinaryFillhole(sitk.GetImageFromArray(marked.astype(np.uint8)))
+    return sitk.GetArrayFromImage(image) > 0
+
+
+def _faces(shape: tuple[int, ...]) -> np.ndarray:
+    """The outermost voxels of a block."""
+    faces = np.ones(shape, bool)
+    faces[(slice(1, -1),) * 3] = False
+    return faces
