@@ -68,6 +68,16 @@ class PlaceMask:
 
 
 @dataclass(frozen=True)
+class Propose:
+    """Propose a mask of the tumour at a point, and write it."""
+
+    ct: str
+    point: Point
+    out: str
+    series: str | None
+
+
+@dataclass(frozen=True)
 class Sample:
     """Make a phantom patient."""
 
@@ -88,7 +98,7 @@ class Export:
     keep_identity: bool
 
 
-Work = Models | Predict | Rois | PlaceMask | Sample | Export  # what takes time
+Work = Models | Predict | Rois | PlaceMask | Propose | Sample | Export  # what takes time
 Request = Ping | Cancel | Work
 
 
@@ -143,6 +153,15 @@ def _place_mask(fields: Fields) -> PlaceMask:
     )
 
 
+def _propose(fields: Fields) -> Propose:
+    return Propose(
+        ct=_path(fields, "ct"),
+        point=_point(fields, "point"),
+        out=_path(fields, "out"),
+        series=_text(fields, "series") if fields.has("series") else None,
+    )
+
+
 def _sample(fields: Fields) -> Sample:
     seed = fields.integer("seed", 0, 2**63 - 1) if fields.has("seed") else 7
     return Sample(_path(fields, "folder"), seed)
@@ -166,6 +185,7 @@ _VERBS: dict[str, Callable[[Fields], Request]] = {
     "predict": _predict,
     "rois": lambda fields: Rois(_path(fields, "mask")),
     "mask": _place_mask,
+    "propose": _propose,
     "sample": _sample,
     "dicom": _export,
     "cancel": lambda fields: Cancel(fields.integer("request", 0, 2**53)),

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..progress import Progress, step
-from .requests import Export, Models, PlaceMask, Predict, Rois, Sample, Work
+from .requests import Export, Models, PlaceMask, Predict, Propose, Rois, Sample, Work
 
 if TYPE_CHECKING:
     from ..imaging.ct import CT
@@ -76,6 +76,20 @@ def _place_mask(request: PlaceMask, progress: Progress) -> dict[str, Any]:
     return _described(mask, ct)
 
 
+def _propose(request: Propose, progress: Progress) -> dict[str, Any]:
+    from ..imaging.ct import open_ct
+    from ..imaging.handover import write_mask
+    from ..imaging.region import propose_mask
+    from ..imaging.write import check_distinct
+
+    check_distinct([request.out], [request.ct])
+    ct = open_ct(request.ct, series=request.series, progress=progress)
+    mask = propose_mask(ct, request.point, progress=progress)
+    step(progress, 0.9, "Writing the mask")
+    write_mask(mask, request.out)
+    return _described(mask, ct)
+
+
 def _described(mask: Mask, ct: CT) -> dict[str, Any]:
     """What people should see of a mask before they take it."""
     import SimpleITK as sitk
@@ -129,6 +143,7 @@ _WORK: dict[type, Callable[[Any, Progress], Any]] = {
     Predict: _predict,
     Rois: _rois,
     PlaceMask: _place_mask,
+    Propose: _propose,
     Sample: _sample,
     Export: _export,
 }

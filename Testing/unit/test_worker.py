@@ -113,6 +113,7 @@ def test_a_line_without_end_is_not_kept():
         ({"id": 1, "verb": "rois", "mask": "m"}, "'mask' must be a full path"),
         ({"id": 1, "verb": "mask", "ct": HERE, "mask": HERE}, "has no 'out'"),
         ({"id": 1, "verb": "mask", "ct": HERE, "mask": HERE, "out": "o"}, "'out' must be a full"),
+        ({"id": 1, "verb": "propose", "ct": HERE, "out": HERE, "point": [1]}, "'point' must be"),
         ({"id": 1, "verb": "sample", "folder": HERE, "seed": -1}, "'seed' must be a whole number"),
         ({"id": 1, "verb": "dicom", "results": HERE, "ct": HERE}, "has no 'mask'"),
         ({"id": 1, **PREDICT, "centre": "1,2,3"}, "'centre' must be three numbers"),
@@ -513,6 +514,21 @@ def test_a_panel_can_choose_and_place_a_mask(worker, case, tmp_path):
     assert placed.name == "label 5"
     with pytest.raises(InputError, match="is an input or another output"):
         worker.request("mask", **asked | {"out": case["ct"]}, label=5)
+
+
+def test_a_mask_is_proposed_at_a_point(worker, case, tmp_path):
+    out, ct = tmp_path / "proposed.seg.nrrd", open_ct(case["ct"])
+    drawn = crop(ct, read_mask(case["mask"], ct))
+    there = [float(value) for value in drawn.mask_centre_of_mass_lps]
+    told = worker.request("propose", ct=case["ct"], point=there, out=out)
+    assert told["volume_ml"] == pytest.approx(drawn.mask_volume_ml, rel=0.1)
+    proposed = read_mask(out, ct)
+    assert proposed.name == told["name"]
+    assert [flag.to_dict() for flag in proposed.flags] == told["flags"][: len(proposed.flags)]
+    out.unlink()
+    with pytest.raises(InputError, match="lies in lung or air"):
+        worker.request("propose", ct=case["ct"], point=[there[0] - 25, *there[1:]], out=out)
+    assert not out.exists()
 
 
 def test_the_sample_patient_is_made_or_not(worker, tmp_path):
