@@ -14,6 +14,9 @@ Each request has a number of its own as `id`, and a `verb`. Its last answer is a
                                          and "roi", "label", "series", "device", "seed",
                                          "keep_identity"; paths are full; gives `prediction.json`
     {"id": 4, "verb": "cancel", "request": 3}
+    {"id": 5, "verb": "batch", "manifest": PATH, "models": [NAME_OR_PATH], "folder": PATH}
+                                         and "jobs", "device", "seed", "keep_identity"; gives
+                                         {"done": 2, "skipped": 0, "failed": 1}
 
     {"type": "progress", "id": 3, "fraction": 0.35, "message": "Histology: mask moved by 2 mm"}
     {"type": "result", "id": 3, "result": {...}}

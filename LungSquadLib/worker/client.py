@@ -74,7 +74,7 @@ class WorkerClient:
         """Ask for something and wait for the answer.
 
         Args:
-            verb: "ping", "models" or "predict".
+            verb: "ping", "models", "predict" or "batch".
             progress: told how it goes; may cancel.
             arguments: the request's other fields; paths are full.
 

@@ -11,6 +11,7 @@ from ..models.fields import Fields, shown
 from .protocol import Message
 
 MOST_MODELS = 16
+MOST_JOBS = 1024
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,20 @@ class Predict:
     keep_identity: bool
 
 
-Request = Ping | Models | Cancel | Predict
+@dataclass(frozen=True)
+class Batch:
+    """What `lungsquad batch` does; the fields are its arguments."""
+
+    manifest: str
+    folder: str
+    models: tuple[str, ...]
+    jobs: int
+    device: str
+    seed: int
+    keep_identity: bool
+
+
+Request = Ping | Models | Cancel | Predict | Batch
 
 
 def request_id(message: Message) -> int | None:
@@ -88,10 +102,23 @@ def _predict(fields: Fields) -> Predict:
     )
 
 
+def _batch(fields: Fields) -> Batch:
+    return Batch(
+        manifest=_path(fields, "manifest"),
+        folder=_path(fields, "folder"),
+        models=_models(fields),
+        jobs=fields.integer("jobs", 1, MOST_JOBS) if fields.has("jobs") else 1,
+        device=_text(fields, "device") if fields.has("device") else "auto",
+        seed=fields.integer("seed", 0, 2**63 - 1) if fields.has("seed") else 0,
+        keep_identity=fields.flag("keep_identity") if fields.has("keep_identity") else False,
+    )
+
+
 _VERBS: dict[str, Callable[[Fields], Request]] = {
     "ping": lambda _: Ping(),
     "models": lambda _: Models(),
     "predict": _predict,
+    "batch": _batch,
     "cancel": lambda fields: Cancel(fields.integer("request", 0, 2**53)),
 }
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..progress import Progress, step
-from .requests import Models, Predict
+from .requests import Batch, Models, Predict
 
 
 def load() -> None:
@@ -15,8 +15,10 @@ def load() -> None:
     from ..report import case  # noqa: F401
 
 
-def do(request: Models | Predict, progress: Progress) -> Any:
+def do(request: Models | Predict | Batch, progress: Progress) -> Any:
     """Do what was asked and return what the answer says."""
+    if isinstance(request, Batch):
+        return _batch(request, progress)
     return _models() if isinstance(request, Models) else _predict(request, progress)
 
 
@@ -46,3 +48,22 @@ def _predict(request: Predict, progress: Progress) -> dict[str, Any]:
     case = CaseInput(request.ct, request.mask, request.roi, request.label, request.series)
     how = Options(request.device, request.seed, request.keep_identity)
     return run_case(case, models, request.folder, options=how, progress=progress)
+
+
+def _batch(request: Batch, progress: Progress) -> dict[str, Any]:
+    from ..models.catalogue import read_model
+    from ..report.batch import run_batch
+    from ..report.case import Options
+
+    step(progress, 0.0, "Reading the model")
+    models = [read_model(name) for name in request.models]
+    how = Options(request.device, request.seed, request.keep_identity)
+    summary = run_batch(
+        request.manifest,
+        models,
+        request.folder,
+        jobs=request.jobs,
+        options=how,
+        progress=progress,
+    )
+    return asdict(summary)
