@@ -74,7 +74,7 @@ class WorkerClient:
         """Ask for something and wait for the answer.
 
         Args:
-            verb: "ping", "models", "predict" or "batch".
+            verb: "predict", say; the package's docstring lists them.
             progress: told how it goes; may cancel.
             arguments: the request's other fields; paths are full.
 

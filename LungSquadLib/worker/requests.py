@@ -11,7 +11,6 @@ from ..models.fields import Fields, shown
 from .protocol import Message
 
 MOST_MODELS = 16
-MOST_JOBS = 1024
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,8 @@ class Batch:
     keep_identity: bool
 
 
-Request = Ping | Models | Cancel | Predict | Batch
+Work = Models | Predict | Batch  # what takes time
+Request = Ping | Cancel | Work
 
 
 def request_id(message: Message) -> int | None:
@@ -107,7 +107,7 @@ def _batch(fields: Fields) -> Batch:
         manifest=_path(fields, "manifest"),
         folder=_path(fields, "folder"),
         models=_models(fields),
-        jobs=fields.integer("jobs", 1, MOST_JOBS) if fields.has("jobs") else 1,
+        jobs=fields.integer("jobs", 1, 2**31) if fields.has("jobs") else 1,
         device=_text(fields, "device") if fields.has("device") else "auto",
         seed=fields.integer("seed", 0, 2**63 - 1) if fields.has("seed") else 0,
         keep_identity=fields.flag("keep_identity") if fields.has("keep_identity") else False,

@@ -21,7 +21,7 @@ from .. import __version__
 from ..errors import CancelledError, FaultError, WorkerError, understood
 from . import work
 from .protocol import MOST_REQUEST, VERSION, Decoder, Message, encoded, error_message
-from .requests import Batch, Cancel, Models, Ping, Predict, read_request, request_id
+from .requests import Cancel, Ping, Work, read_request, request_id
 
 MOST_WAITING = 100
 GRACE = 0.5  # seconds that work has to stop by itself, and then again, when the client is gone
@@ -147,7 +147,7 @@ class Worker:
 class Job:
     """One request that takes time, and the progress of the work on it."""
 
-    def __init__(self, number: int, request: Models | Predict | Batch, answers: Answers) -> None:
+    def __init__(self, number: int, request: Work, answers: Answers) -> None:
         self.number = number
         self.cancelled = False
         self._request = request

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from ..progress import Progress, step
-from .requests import Batch, Models, Predict
+from .requests import Batch, Models, Predict, Work
 
 
 def load() -> None:
@@ -15,11 +16,9 @@ def load() -> None:
     from ..report import case  # noqa: F401
 
 
-def do(request: Models | Predict | Batch, progress: Progress) -> Any:
+def do(request: Work, progress: Progress) -> Any:
     """Do what was asked and return what the answer says."""
-    if isinstance(request, Batch):
-        return _batch(request, progress)
-    return _models() if isinstance(request, Models) else _predict(request, progress)
+    return _WORK[type(request)](request, progress)
 
 
 def release() -> None:
@@ -33,7 +32,7 @@ def release() -> None:
         torch.mps.empty_cache()
 
 
-def _models() -> list[dict[str, Any]]:
+def _models(_request: Models, _progress: Progress) -> list[dict[str, Any]]:
     from ..models.catalogue import available
 
     return [{**asdict(entry), "path": str(entry.path)} for entry in available()]
@@ -67,3 +66,10 @@ def _batch(request: Batch, progress: Progress) -> dict[str, Any]:
         progress=progress,
     )
     return asdict(summary)
+
+
+_WORK: dict[type, Callable[[Any, Progress], Any]] = {
+    Models: _models,
+    Predict: _predict,
+    Batch: _batch,
+}
