@@ -9,20 +9,23 @@ pytest.importorskip("slicer", reason="Slicer's scene: slicer-core is not install
 import LungSquadLib as ls
 import LungSquadLib.mrml as lsm
 from LungSquadLib.errors import CancelledError
+from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.mrml.sample_patient import add_sample_patient
 from LungSquadLib.progress import Silent
 
 
-def test_the_sample_patient_has_a_tumour_where_its_outline_says(scene):
+def test_the_sample_patient_is_the_phantom_of_the_demo_with_its_tumour_outlined(scene):
     volume, segmentation = add_sample_patient(scene)
     segments = segmentation.GetSegmentation()
     assert segments.GetNumberOfSegments() == 1
-    crop = lsm.crop(volume, segmentation, segments.GetNthSegmentID(0))
-    phantom = ls.Phantom(7)
-    centre = np.subtract(crop.mask_centre_of_mass_lps, phantom.tumour.centre_lps)
-    assert np.linalg.norm(centre) < 5
-    inside = sitk.GetArrayFromImage(crop.ct)[sitk.GetArrayFromImage(crop.mask) > 0]
-    assert np.median(inside) > -200  # soft tissue, not lung
+    mask = lsm.mask_of_segment(segmentation, segments.GetNthSegmentID(0), volume)
+    phantom, image = ls.Phantom(7), lsm.image_of_volume(volume)
+    grid = phantom.chest_grid()
+    place = Grid.of(mask)
+    offset = place.offset_in(grid)
+    box = place.box.shifted(offset)
+    assert np.array_equal(sitk.GetArrayFromImage(mask), phantom.mask(grid)[box.slices])
+    assert np.array_equal(sitk.GetArrayViewFromImage(image)[box.slices], phantom.ct(grid.part(box)))
 
 
 def test_cancelling_leaves_the_scene_as_it_was(scene):
