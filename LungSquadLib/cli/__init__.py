@@ -14,7 +14,8 @@ from contextlib import nullcontext
 from importlib import import_module
 from typing import NoReturn
 
-from ..errors import FaultError, InputError, one_line, understood
+from ..arguments import refuse_empty
+from ..errors import FaultError, one_line, understood
 from .output import printable
 from .streams import accept_any_text, drop_output, flush_output, quiet_libraries
 
@@ -41,8 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         options = _parser(given).parse_args(given)
-        if "" in given:
-            raise InputError("An argument is empty; is a variable of the shell not set?")
+        refuse_empty(given)
         with nullcontext() if debug else quiet_libraries():
             code = int(import_module(f".{options.verb}", __name__).run(options) or 0)
         flush_output()

@@ -5,20 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ..arguments import add_batch_arguments
 from .output import bar
-from .predict import add_model_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `batch`."""
-    parser.add_argument(
-        "manifest",
-        metavar="MANIFEST.csv",
-        help="columns ct, mask; optional case, patient_id, roi, label, series",
-    )
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
-    add_model_arguments(parser)
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (1)")
+    add_batch_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,8 +34,8 @@ def run(options: argparse.Namespace) -> int:
             options=how,
             progress=progress,
         )
-    print(f"{summary.done} done, {summary.skipped} whole from before, {summary.failed} failed")
+    print(summary)
     print(f"{options.out}/index.html")
     if summary.failed:
         print(f"lungsquad: see {options.out}/errors.csv for what failed.", file=sys.stderr)
-    return int(summary.failed > 0 and summary.done + summary.skipped == 0)
+    return summary.exit_code

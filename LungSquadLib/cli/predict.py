@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..arguments import add_model_arguments
 from .output import (
     add_case_arguments,
     add_centre_argument,
@@ -24,24 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
     add_json_argument(parser)
-
-
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--model`, and what concerns running one."""
-    parser.add_argument(
-        "--model",
-        required=True,
-        action="append",
-        metavar="NAME_OR_FILE",
-        help="a model of `lungsquad models list`, or a .safetensors file; may be repeated",
-    )
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
-    parser.add_argument("--seed", type=int, default=0, help="of the interval's dropout (0)")
-    parser.add_argument(
-        "--keep-identity",
-        action="store_true",
-        help="write the patient's ID instead of a hash of it",
-    )
 
 
 def run(options: argparse.Namespace) -> None:

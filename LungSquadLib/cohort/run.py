@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from typing import Any, Generic, TypeVar
 
-from ..errors import understood
+from ..errors import CancelledError, understood
+from ..progress import Progress, Silent
 
 Task = TypeVar("Task")
 
 _MOST_PROCESSES = 61  # more than these Windows cannot wait for
 _GRACE_S = 5.0
+_LOOK_S = 0.2  # between two looks at whether the user cancelled
 DIED = (
     "The process that worked on it died: out of memory, or a crash in a decoder. "
     "Look at its files one by one."
@@ -36,6 +38,23 @@ class Outcome(Generic[Task]):
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class Summary:
+    """How a run went, counted in cases."""
+
+    done: int
+    skipped: int
+    failed: int
+
+    @property
+    def exit_code(self) -> int:
+        """1 where not one case could be done."""
+        return int(self.failed > 0 and self.done + self.skipped == 0)
+
+    def __str__(self) -> str:
+        return f"{self.done} done, {self.skipped} whole from before, {self.failed} failed"
+
+
 def run_all(
     tasks: Sequence[Task],
     work: Callable[[Task], Any],
@@ -43,6 +62,7 @@ def run_all(
     jobs: int,
     initializer: Callable[..., None] | None = None,
     arguments: tuple[Any, ...] = (),
+    progress: Progress | None = None,
 ) -> Iterator[Outcome[Task]]:
     """Do `work` on every task, `jobs` at a time, and yield outcomes as they come.
 
@@ -55,7 +75,12 @@ def run_all(
         jobs: how many processes.
         initializer: called once in each process, with `arguments`.
         arguments: for the initializer.
+        progress: asked, while processes work, whether the user cancelled; told nothing.
+
+    Raises:
+        CancelledError: `progress` said so.
     """
+    progress = progress or Silent()
     waiting = list(reversed(tasks))
     suspects: list[Task] = []
     while waiting or suspects:
@@ -74,7 +99,9 @@ def run_all(
                     while queue and len(running) < (1 if alone else jobs):
                         task = queue.pop()
                         running[pool.submit(_guarded, work, task)] = task
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    done, _ = wait(running, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+                    if progress.cancelled:
+                        raise CancelledError("Cancelled.")
                     for future in done:
                         yield _outcome(running[future], future)
                         del running[future]

@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import __version__
 from ..cohort.manifest import Row, read_manifest
-from ..cohort.run import Outcome, run_all
+from ..cohort.run import Outcome, Summary, run_all
 from ..errors import InputError
 from ..files import make_folder, sweep, whole_file
 from ..imaging.write import check_distinct
@@ -39,15 +39,6 @@ class Task:
     models: tuple[str, ...]
     options: Options
     stamp: str
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How a run went."""
-
-    done: int
-    skipped: int
-    failed: int
 
 
 def run_batch(
@@ -82,7 +73,9 @@ def run_batch(
     finished = len(tasks) - len(waiting)
     try:
         step(progress, finished / len(tasks), f"{finished} of {len(tasks)} cases")
-        for outcome in run_all(waiting, _work, jobs=jobs, initializer=_begin, arguments=(threads,)):
+        for outcome in run_all(
+            waiting, _work, jobs=jobs, initializer=_begin, arguments=(threads,), progress=progress
+        ):
             finished += 1
             if outcome.error is not None:
                 errors[outcome.task.row.number] = _reason(outcome, options)
@@ -94,7 +87,14 @@ def run_batch(
 
 def _task(row: Row, target: Path, models: Sequence[Model], options: Options) -> Task:
     """The stamp changes with whatever would change the result, as far as a look can tell."""
-    seen = [_look(row.ct), _look(row.mask), row.roi, row.label, row.series, repr(options)]
+    seen = [
+        _look(row.ct.absolute()),
+        _look(row.mask.absolute()),
+        row.roi,
+        row.label,
+        row.series,
+        repr(options),
+    ]
     seen += [__version__, *(model.sha256 for model in models)]
     stamp = hashlib.sha256(json.dumps([str(one) for one in seen]).encode()).hexdigest()
     names = tuple(str(model.path) for model in models)

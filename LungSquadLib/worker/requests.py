@@ -98,7 +98,20 @@ class Export:
     keep_identity: bool
 
 
-Work = Models | Predict | Rois | PlaceMask | Propose | Sample | Export  # what takes time
+class Batch:
+    """What `lungsquad batch` does; the fields are its arguments."""
+
+    manifest: str
+    folder: str
+    models: tuple[str, ...]
+    jobs: int
+    device: str
+    seed: int
+    keep_identity: bool
+
+
+# What takes time.
+Work = Models | Predict | Rois | PlaceMask | Propose | Sample | Export | Batch
 Request = Ping | Cancel | Work
 
 
@@ -179,6 +192,18 @@ def _export(fields: Fields) -> Export:
     )
 
 
+def _batch(fields: Fields) -> Batch:
+    return Batch(
+        manifest=_path(fields, "manifest"),
+        folder=_path(fields, "folder"),
+        models=_models(fields),
+        jobs=fields.integer("jobs", 1, 2**31) if fields.has("jobs") else 1,
+        device=_text(fields, "device") if fields.has("device") else "auto",
+        seed=fields.integer("seed", 0, 2**63 - 1) if fields.has("seed") else 0,
+        keep_identity=fields.flag("keep_identity") if fields.has("keep_identity") else False,
+    )
+
+
 _VERBS: dict[str, Callable[[Fields], Request]] = {
     "ping": lambda _: Ping(),
     "models": lambda _: Models(),
@@ -188,6 +213,7 @@ _VERBS: dict[str, Callable[[Fields], Request]] = {
     "propose": _propose,
     "sample": _sample,
     "dicom": _export,
+    "batch": _batch,
     "cancel": lambda fields: Cancel(fields.integer("request", 0, 2**53)),
 }
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..progress import Progress, step
-from .requests import Export, Models, PlaceMask, Predict, Propose, Rois, Sample, Work
+from .requests import Batch, Export, Models, PlaceMask, Predict, Propose, Rois, Sample, Work
 
 if TYPE_CHECKING:
     from ..imaging.ct import CT
@@ -138,6 +138,25 @@ def _export(request: Export, progress: Progress) -> dict[str, Any]:
     return {"seg": str(seg), "sr": str(sr)}
 
 
+def _batch(request: Batch, progress: Progress) -> dict[str, Any]:
+    from ..models.catalogue import read_model
+    from ..report.batch import run_batch
+    from ..report.case import Options
+
+    step(progress, 0.0, "Reading the model")
+    models = [read_model(name) for name in request.models]
+    how = Options(request.device, request.seed, request.keep_identity)
+    summary = run_batch(
+        request.manifest,
+        models,
+        request.folder,
+        jobs=request.jobs,
+        options=how,
+        progress=progress,
+    )
+    return asdict(summary)
+
+
 _WORK: dict[type, Callable[[Any, Progress], Any]] = {
     Models: _models,
     Predict: _predict,
@@ -146,4 +165,5 @@ _WORK: dict[type, Callable[[Any, Progress], Any]] = {
     Propose: _propose,
     Sample: _sample,
     Export: _export,
+    Batch: _batch,
 }

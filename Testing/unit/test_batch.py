@@ -15,7 +15,8 @@ import SimpleITK as sitk
 from LungSquadLib.cli import main
 from LungSquadLib.cohort.manifest import read_manifest
 from LungSquadLib.cohort.run import DIED, run_all
-from LungSquadLib.errors import InputError
+from LungSquadLib.errors import CancelledError, InputError
+from LungSquadLib.progress import Silent
 
 from ..samples import ball_images, write_model
 
@@ -152,6 +153,16 @@ def test_a_process_that_dies_takes_nobody_with_it():
 def touch_and_wait(path):
     Path(path).touch()
     time.sleep(600)
+
+
+def test_a_cancellation_is_heeded_while_a_process_works(tmp_path):
+    said = tmp_path / "here"
+
+    class CancelledOnceBegun(Silent):
+        cancelled = property(lambda self: said.exists())
+
+    with pytest.raises(CancelledError):
+        list(run_all([said], touch_and_wait, jobs=1, progress=CancelledOnceBegun()))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes do not inherit pipes there")

@@ -26,6 +26,7 @@ FLOORS = (
     "imaging",
     "files",
     "progress",
+    "arguments",
     "errors",
 )
 FILES = sorted(ROOT.rglob("*.py"))

@@ -42,6 +42,7 @@ STAND_IN = "Testing.worker_stand_in"
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 HERE = str(Path(__file__).resolve())
 PREDICT = {"verb": "predict", "ct": HERE, "mask": HERE, "models": ["m"], "folder": HERE}
+BATCH = {"verb": "batch", "manifest": HERE, "models": ["m"], "folder": HERE}
 LIMIT = 240  # seconds; only to fail instead of waiting for ever
 
 
@@ -120,6 +121,8 @@ def test_a_line_without_end_is_not_kept():
         ({"id": 1, **PREDICT, "centre": [1, 2]}, "'centre' must be three numbers"),
         ({"id": 1, **PREDICT, "centre": [1, 2, True]}, "'centre' must be three numbers"),
         ({"id": 1, **PREDICT, "centre": [1, 2, 1e9]}, "'centre' must be three numbers"),
+        ({"id": 1, **BATCH, "manifest": "m.csv"}, "'manifest' must be a full path"),
+        ({"id": 1, **BATCH, "jobs": 0}, "'jobs' must be a whole number from 1"),
     ],
 )
 def test_a_request_that_is_wrong_is_refused_with_the_field(request_, said):

@@ -1,0 +1,37 @@
+"""A patient to try things with, made on the spot: no download, no person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..imaging.phantom.patient import Phantom
+from ..progress import Progress
+from .segments import add_segment, add_segmentation
+from .volumes import add_volume
+
+NAME = "LungSquad phantom patient"
+_SEED = 7  # the patient of `lungsquad demo`
+
+
+def add_sample_patient(scene: Any, *, progress: Progress | None = None) -> tuple[Any, Any]:
+    """Add a computer-made chest CT (512 x 512 x 124) and the outline of its tumour to a scene.
+
+    Takes seconds, in the process that calls it.
+
+    Args:
+        scene: the scene.
+        progress: told how it goes; may cancel.
+
+    Returns:
+        The volume node and the segmentation node, whose one segment is the tumour.
+
+    Raises:
+        CancelledError: `progress` said so; the scene is as it was.
+    """
+    phantom = Phantom(_SEED)
+    grid = phantom.chest_grid()
+    hu, mask = phantom.ct(grid, progress), phantom.mask(grid)
+    volume = add_volume(scene, grid.image(hu), name=NAME)
+    segmentation = add_segmentation(scene, volume, name=f"{NAME}: tumour")
+    add_segment(segmentation, grid.image(mask))
+    return volume, segmentation

@@ -1,0 +1,100 @@
+"""`lungsquad batch` inside Slicer, which is started with this file.
+
+    Slicer --no-splash --no-main-window --python-script .../LungSquadLib/mrml/slicer_batch.py
+        MANIFEST.csv -o DIR --model demo-histology
+
+Same arguments, files and exit codes. Slicer's process asks a worker, which has torch; how far it is
+goes to standard output, and nobody is asked anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+
+def main() -> None:
+    """Run the script's arguments and end the process, with Slicer where this is Slicer."""
+    from .embedded import inside_slicer, slicer
+
+    code = run(sys.argv[1:])
+    if inside_slicer():
+        slicer.util.exit(code)  # an exception, SystemExit too, would leave Slicer running
+    else:
+        sys.exit(code)
+
+
+def run(given: Sequence[str]) -> int:
+    """Do the work, say what is wrong, and return the exit code; nothing is raised."""
+    from ..errors import one_line, understood
+
+    try:
+        return _run(given)
+    except SystemExit as end:  # argparse has said what is wrong, or shown its help
+        return int(end.code or 0)
+    except Exception as error:
+        told = understood(error)
+        print(f"lungsquad: {one_line(told, most=1000)}", file=sys.stderr)
+        return told.exit_code
+
+
+def _run(given: Sequence[str]) -> int:
+    from ..arguments import add_batch_arguments, refuse_empty
+    from ..cohort.run import Summary
+    from ..worker.client import WorkerClient
+
+    parser = argparse.ArgumentParser(
+        prog="slicer_batch.py", description="Predict for every row of a table, resumable."
+    )
+    add_batch_arguments(parser)
+    options = parser.parse_args(given)
+    refuse_empty(given)
+    progress = _Lines()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, progress.cancel)
+    with WorkerClient() as worker:
+        answer = worker.request(
+            "batch",
+            manifest=Path(options.manifest).absolute(),
+            folder=Path(options.out).absolute(),
+            models=options.model,
+            jobs=options.jobs,
+            device=options.device,
+            seed=options.seed,
+            keep_identity=options.keep_identity,
+            progress=progress,
+        )
+    summary = Summary(**answer)
+    print(summary)
+    print(f"{options.out}/index.html")
+    if summary.failed:
+        print(f"lungsquad: see {options.out}/errors.csv for what failed.", file=sys.stderr)
+    return summary.exit_code
+
+
+class _Lines:
+    """Progress as lines on standard output."""
+
+    cancelled = False
+
+    def report(self, fraction: float, message: str) -> None:
+        print(f"{fraction:4.0%} {message}", flush=True)
+
+    def cancel(self, number: int, _frame: FrameType | None) -> None:
+        """What Ctrl-C does: let the worker write down what is done. The next one ends us at once,
+        and the worker when it notices.
+        """
+        signal.signal(number, signal.SIG_DFL)
+        self.cancelled = True
+
+
+if __name__ == "__main__":
+    # Run by its path, from anywhere: this file does not know which package it belongs to.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    from LungSquadLib.mrml.slicer_batch import main as packaged_main
+
+    packaged_main()

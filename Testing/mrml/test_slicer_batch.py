@@ -1,0 +1,134 @@
+"""The batch script for Slicer does what `lungsquad batch` does, through a worker."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import SimpleITK as sitk
+
+pytest.importorskip("slicer", reason="Slicer's scene: slicer-core is not installed")
+pytest.importorskip("torch", reason="networks: torch is not installed")
+
+from LungSquadLib.mrml import slicer_batch
+from LungSquadLib.mrml.embedded import slicer
+
+from ..samples import ball_images, write_model
+from ..unit.test_worker import is_gone, wait_until
+
+SCRIPT = slicer_batch.__file__
+RANDOM = {"seg.dcm", "sr.dcm"}  # they hold the time at which they were written, and a new UID
+MINUTE = rb"\d{4}-\d\d-\d\d \d\d:\d\d UTC"  # at which a report was made
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """A manifest of two patients and a row that is broken, and a model."""
+    folder = tmp_path_factory.mktemp("Zürich patients")
+    for number, radius in enumerate((7.0, 9.0)):
+        for image, name in zip(ball_images(radius=radius), ("ct", "mask"), strict=True):
+            sitk.WriteImage(image, str(folder / f"{name}{number}.nrrd"))
+    rows = [
+        "ct,mask,case",
+        "ct0.nrrd,mask0.nrrd,a",
+        "no.nrrd,mask1.nrrd,b",
+        "ct1.nrrd,mask1.nrrd,c",
+    ]
+    (folder / "all.csv").write_text("\n".join(rows), encoding="utf-8")
+    (folder / "broken.csv").write_text("\n".join(rows[::2]), encoding="utf-8")
+    write_model(folder / "model.safetensors")
+    return folder
+
+
+def start(program, inputs, out, *options, manifest="all.csv", model="model.safetensors"):
+    """Run where the inputs are, with relative paths, and not where the library is."""
+    command = [sys.executable, *program, manifest, "-o", out, "--model", model, "--device", "cpu"]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([*command, *options], cwd=inputs, **streams)
+
+
+def ended(process):
+    out, said = process.communicate(timeout=240)
+    return process.returncode, out, said
+
+
+def files(folder):
+    return {
+        path.relative_to(folder): re.sub(MINUTE, b"", path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in RANDOM
+    }
+
+
+def test_files_and_exit_code_are_those_of_the_command_line(inputs):
+    code, out, said = ended(start([SCRIPT], inputs, "slicer", "--jobs", "2"))
+    own = start(["-m", "LungSquadLib", "batch"], inputs, "own", "--jobs", "2")
+    assert (code, said) == (0, "lungsquad: see slicer/errors.csv for what failed.\n")
+    assert ended(own)[0] == 0
+    assert " 33% 1 of 3 cases\n" in out
+    assert "2 done, 0 whole from before, 1 failed\nslicer/index.html\n" in out
+    written = files(inputs / "slicer")
+    assert len(written) > 10
+    assert written == files(inputs / "own")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        ({"manifest": "broken.csv"}, 1, "see out/errors.csv"),
+        ({"manifest": "gone.csv"}, 2, "gone.csv': No such file"),
+        ({"model": "nope"}, 2, "There is no model named 'nope'"),
+        ({"out": ""}, 2, "An argument is empty"),
+        ({"options": ["--jobs", "0"]}, 2, "'jobs' must be a whole number from 1"),
+        ({"options": ["--tea"]}, 2, "unrecognized arguments: --tea"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_and_the_exit_code_says_so(inputs, options, code, said):
+    given = {"out": "out", "options": [], **options}
+    out, more = given.pop("out"), given.pop("options")
+    ended_with, _, told = ended(start([SCRIPT], inputs, out, *more, **given))
+    assert ended_with == code
+    assert said in told
+    assert "Traceback" not in told
+
+
+def test_inside_slicer_the_application_ends_with_the_exit_code(monkeypatch, capsys):
+    """An exception would leave Slicer running, with its window closed and nobody to end it."""
+    codes = []
+    util = type("util", (), {"exit": staticmethod(codes.append)})
+    monkeypatch.setattr(slicer, "app", object(), raising=False)
+    monkeypatch.setattr(slicer, "util", util, raising=False)
+    for arguments in (["--help"], ["m.csv"], ["m.csv", "-o", "", "--model", "m"]):
+        monkeypatch.setattr(sys, "argv", [SCRIPT, *arguments])
+        slicer_batch.main()
+    assert codes == [0, 2, 2]
+
+
+def children(pid):
+    """The processes that a process began, and those that they began; only Linux can say."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    own = [int(one) for task in tasks for one in task.read_text().split()]
+    return own + [one for child in own for one in children(child)]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes: only on Linux")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_run_keeps_what_was_finished_and_leaves_no_process(inputs, number):
+    out = inputs / f"stopped-{number}"
+    process = start([SCRIPT], inputs, out.name)
+    line = ""
+    while "1 of 3" not in line:
+        line = process.stdout.readline()
+        assert line
+    begun = children(process.pid)
+    assert len(begun) >= 2  # the worker, and its process for one case
+    process.send_signal(number)
+    code, _, said = ended(process)
+    wait_until(lambda: all(is_gone(pid) for pid in begun))
+    assert (out / "cases/a/prediction.json").exists()
+    if number == signal.SIGKILL:  # nobody was told
+        return
+    assert (code, said) == (130, "lungsquad: Cancelled.\n")
+    assert (out / "results.csv").read_text(encoding="utf-8").splitlines()[1].startswith("1,a,")
