@@ -32,13 +32,14 @@ def gui(application, scene, monkeypatch, tmp_path):  # noqa: F811 - a fixture
 
 
 @pytest.fixture
-def screenshot(tmp_path):
+def screenshot(application, tmp_path):
     """Save a widget's picture, in $LUNGSQUAD_SCREENSHOTS if that is set; its file is returned."""
     folder = Path(os.environ.get("LUNGSQUAD_SCREENSHOTS", tmp_path))
 
     def save(widget, name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.png"
+        application.processEvents()
         assert widget.grab().save(str(path))
         return path
 

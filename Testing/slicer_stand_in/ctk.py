@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Property, QSize, Qt, Signal
+from PySide6.QtCore import Property, QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -26,6 +26,7 @@ class ctkCollapsibleButton(QAbstractButton):
 
     def __init__(self, parent=None):
         super().__init__(parent)
+        self._wanted, self._own_doing = {}, False
         self.checkable = self.checked = True
         self.setContentsMargins(0, _HEADER, 0, 0)
         self.toggled.connect(self._show_contents)
@@ -39,15 +40,33 @@ class ctkCollapsibleButton(QAbstractButton):
     collapsed = Property(bool, _collapsed, _set_collapsed)
 
     def _show_contents(self, shown):
-        for child in self.findChildren(QWidget, options=Qt.FindDirectChildrenOnly):
-            child.visible = shown
+        for child, wanted in self._wanted.items():
+            self._show(child, shown and wanted)
         self.maximumHeight = _NO_LIMIT if shown else _HEADER
         self.contentsCollapsed.emit(not shown)
 
+    def _show(self, child, shown):
+        self._own_doing = True
+        child.visible = shown
+        if self._wanted[child]:  # not by code: Qt tells when code hides it as well
+            child.setAttribute(Qt.WA_WState_ExplicitShowHide, False)
+        self._own_doing = False
+
     def childEvent(self, event):
         super().childEvent(event)
-        if event.added() and event.child().isWidgetType() and not self.checked:
-            event.child().visible = False
+        if event.polished() and event.child().isWidgetType():
+            child = event.child()
+            self._wanted[child] = not child.isHidden()
+            child.installEventFilter(self)
+            self._show(child, self.checked and self._wanted[child])
+
+    def eventFilter(self, child, event):
+        """What code shows or hides while all is folded is so when it is unfolded."""
+        if event.type() in (QEvent.ShowToParent, QEvent.HideToParent) and not self._own_doing:
+            self._wanted[child] = event.type() == QEvent.ShowToParent
+            if not self.checked:
+                self._show(child, False)
+        return False
 
     def sizeHint(self):
         layout = self.layout()
