@@ -123,14 +123,19 @@ def test_the_node_selector_follows_the_scene(sample, scene):
     assert (selector.currentNode(), selector._box.currentText) == (first, "Renamed")
     selector.showChildNodeTypes = False
     assert label_map not in selector._rows
+    selector.showChildNodeTypes = True
+    scene.RemoveNode(label_map)
     scene.RemoveNode(first)
     assert selector.currentNode() is second  # as in Slicer, the neighbour
     scene.RemoveNode(second)
     assert told == [first, second, None]
-    selector.setCurrentNode(volume(scene))
+    third, _ = volume(scene, "Third"), volume(scene, "Fourth")
+    volume(scene, "Hidden").SetHideFromEditors(True)
+    assert selector._box.count == 3  # with None
+    selector.setCurrentNode(third)
     scene.Clear(False)
     assert selector.currentNode() is None
-    assert told[-1] is None
+    assert told[3:] == [third, None]  # not a neighbour while the scene is closing
 
 
 def test_the_segment_selector_follows_the_segmentation(sample, drawn):
@@ -185,6 +190,7 @@ def test_parameters_and_widgets_follow_each_other(sample, state, scene):
     state.disconnectGui(tag)
     state.share, sample.shareSlider.value = 0.1, 0.9
     assert (sample.shareSlider.value, state.share) == (0.9, 0.1)
+    assert not state.parameterNode.HasObserver("ModifiedEvent")
 
 
 @pytest.mark.parametrize(

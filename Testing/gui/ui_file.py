@@ -18,14 +18,23 @@ SCENE = ("mrmlSceneChanged(vtkMRMLScene*)", "setMRMLScene(vtkMRMLScene*)")
 PARAMETER = "SlicerParameterName"
 # Inputs say what they are for, by a label that is their buddy or by a tool tip.
 INPUTS = (
-    "QPushButton QToolButton QCheckBox QRadioButton QComboBox QSpinBox QDoubleSpinBox QLineEdit "
-    "QSlider ctkSliderWidget ctkDoubleSpinBox ctkComboBox ctkPathLineEdit ctkMenuButton "
-    "qMRMLNodeComboBox qMRMLSegmentSelectorWidget qSlicerMarkupsPlaceWidget"
-).split()
+    "QPushButton",
+    "QToolButton",
+    "QCheckBox",
+    "QRadioButton",
+    "QComboBox",
+    "QSpinBox",
+    "QDoubleSpinBox",
+    "QLineEdit",
+    "QSlider",
+    "ctkSliderWidget",
+    "qMRMLNodeComboBox",
+    "qMRMLSegmentSelectorWidget",
+)
 
 
 def classes_of_slicer() -> dict[str, dict]:
-    """Properties, signals and methods of a real Slicer's widgets; empty where they are not there."""
+    """Properties, signals and methods of a real Slicer's widgets; empty without their file."""
     return json.loads(SHARED.read_text(encoding="utf-8"))["classes"] if SHARED.is_file() else {}
 
 
@@ -87,9 +96,9 @@ class UiFile:
         }
         for name, kind in self.kinds.items():
             takes_one = SCENE[1] in self._all(kind, "slots_and_invokables", [SCENE[1]])
-            if name != root and kind.startswith(("qMRML", "qSlicer")) and takes_one:
-                if (root, SCENE[0], name, SCENE[1]) not in connected:
-                    yield f"{name} does not get the scene."
+            needs_one = name != root and kind.startswith(("qMRML", "qSlicer")) and takes_one
+            if needs_one and (root, SCENE[0], name, SCENE[1]) not in connected:
+                yield f"{name} does not get the scene."
 
     def _parameters(self) -> Iterator[str]:
         fields = {
