@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ..mrml.conftest import drawn, model_file, scene  # noqa: F401 - fixtures
 
+MODULE = Path(__file__).resolve().parents[2] / "LungSquad" / "LungSquad.py"
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
@@ -29,6 +33,29 @@ def gui(application, scene, monkeypatch, tmp_path):  # noqa: F811 - a fixture
     from ..slicer_stand_in import install
 
     return install(monkeypatch, folder=tmp_path)
+
+
+@pytest.fixture
+def module(gui, scene, monkeypatch):  # noqa: F811 - a fixture
+    """The module's widget as Slicer opens it, and takes it away in the end."""
+    import slicer
+
+    if not MODULE.is_file():
+        pytest.skip(f"the module: {MODULE.name} is not there")
+    name = MODULE.stem
+    known = SimpleNamespace(path=str(MODULE), name=name)
+    monkeypatch.setattr(slicer.modules, name.lower(), known, raising=False)
+    spec = spec_from_file_location(name, MODULE)
+    code = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, code)
+    spec.loader.exec_module(code)
+    getattr(code, name)(known)
+    slicer.app.startupCompleted.emit()
+    widget = getattr(code, f"{name}Widget")()
+    yield widget
+    widget.cleanup()
+    widget.parent.setMRMLScene(None)
+    widget.parent.deleteLater()
 
 
 @pytest.fixture

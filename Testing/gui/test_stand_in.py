@@ -11,8 +11,10 @@ from typing import Annotated
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from ..dicom_maker import some_hu, write_series
+from ..samples import ball_images
 from .ui_file import classes_of_slicer
 
 SAMPLE = Path(__file__).with_name("sample.ui")
@@ -292,6 +294,19 @@ def test_a_dicom_series_is_loaded_through_the_database(gui, scene, tmp_path):
     assert files == {str(file) for file in (tmp_path / "ct").iterdir()}
     assert slicer.dicomDatabase.seriesForFile(files.pop()) == uid
     assert image_of_volume(node).GetSize()[2] == len(instances)
+
+
+def test_a_volume_file_is_loaded(gui, scene, tmp_path):
+    import slicer
+
+    ct, _ = ball_images()
+    sitk.WriteImage(ct, str(tmp_path / "ct.nrrd"))
+    node = slicer.util.loadVolume(str(tmp_path / "ct.nrrd"))
+    assert node.GetImageData().GetDimensions() == ct.GetSize()
+    nodes = scene.GetNumberOfNodes()
+    with pytest.raises(RuntimeError):
+        slicer.util.loadVolume(str(tmp_path / "none.nrrd"))
+    assert scene.GetNumberOfNodes() == nodes
 
 
 def test_questions_are_answered_and_messages_kept(gui):

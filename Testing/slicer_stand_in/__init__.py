@@ -43,6 +43,7 @@ def install(patch: pytest.MonkeyPatch, *, folder: Path) -> SimpleNamespace:
     messages = application.Messages()
     patch.setattr(slicer.util, "_messageDisplay", messages.display)
     patch.setattr(slicer.util, "showStatusMessage", messages.show_status)
+    patch.setattr(slicer.util, "loadVolume", application.load_volume)
     widgets = [*_widgets_of(ctk), *_widgets_of(mrml_widgets)]
     patch.setattr(python_qt.UiLoader, "widgets", tuple(widgets))
     for widget in (*_widgets_of(mrml_widgets), mrml_widgets.qMRMLUtils):

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from types import SimpleNamespace
 
 import slicer
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, QObject, Signal
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 
-class Application:
+class Application(QObject):
     """Slicer's application without a main window and views."""
 
+    startupCompleted = Signal()
     applicationName = "Slicer"
 
     def __init__(self, folder):
-        self.temporaryPath = str(folder)
-        self._logic = slicer.applicationLogic
+        super().__init__()
+        self._folder, self._logic = str(folder), slicer.applicationLogic
+
+    @property
+    def temporaryPath(self):
+        return self._folder
 
     def applicationLogic(self):
         return self._logic
@@ -56,3 +62,17 @@ class Messages:
     def show_status(self, text, _duration=0):
         self.told.append(("status", text))
         return True
+
+
+def load_volume(path, properties=None):
+    """`slicer.util.loadVolume`, which asks Slicer's application for a reader."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", Path(path).stem)
+    storage = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+    storage.SetFileName(str(path))
+    if not storage.ReadData(node):
+        slicer.mrmlScene.RemoveNode(node)
+        slicer.mrmlScene.RemoveNode(storage)
+        raise RuntimeError(f"Failed to load node from file: {path}")
+    node.SetAndObserveStorageNodeID(storage.GetID())
+    node.CreateDefaultDisplayNodes()
+    return node
