@@ -13,6 +13,7 @@ import pytest
 
 from ..mrml.conftest import drawn, model_file, scene  # noqa: F401 - fixtures
 
+LIBRARIES = "libdbus-1-3 libegl1 libfontconfig1 libgl1 libglib2.0-0 libx11-6 libxkbcommon0"
 MODULE = Path(__file__).resolve().parents[2] / "LungSquad" / "LungSquad.py"
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -23,7 +24,7 @@ def application():
     try:
         from PySide6.QtWidgets import QApplication
     except ImportError as missing:
-        pytest.skip(f"GUI: PySide6 cannot be loaded here ({missing})")
+        pytest.skip(f"GUI: Qt cannot be loaded ({missing}); on Debian install {LIBRARIES}")
     return QApplication.instance() or QApplication(["Slicer"])
 
 
