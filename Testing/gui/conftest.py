@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import traceback
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,10 +31,19 @@ def application():
 
 @pytest.fixture
 def gui(application, scene, monkeypatch, tmp_path):  # noqa: F811 - a fixture
-    """Slicer's GUI, stood in for; see `install`."""
+    """Slicer's GUI, stood in for; see `install`.
+
+    An exception that Qt or VTK would only print fails the test, unless it takes it from `errors`.
+    """
     from ..slicer_stand_in import install
 
-    return install(monkeypatch, folder=tmp_path)
+    errors: list = []
+    monkeypatch.setattr(sys, "excepthook", lambda *error: errors.append(error))
+    installed = install(monkeypatch, folder=tmp_path)
+    installed.errors = errors
+    yield installed
+    for error in errors:
+        pytest.fail("".join(traceback.format_exception(*error)))
 
 
 @pytest.fixture

@@ -105,6 +105,19 @@ def test_widgets_have_the_manners_of_pythonqt(sample, gui):
     assert not hasattr(sample.root, "runButton")
 
 
+def test_errors_in_callbacks_are_noticed(sample, gui, scene):
+    def fails(*_):
+        raise ZeroDivisionError
+
+    tag = scene.AddObserver("ModifiedEvent", fails)
+    scene.Modified()
+    scene.RemoveObserver(tag)
+    sample.runButton.clicked.connect(fails)
+    sample.runButton.click()
+    assert [error[0] for error in gui.errors] == [ZeroDivisionError, ZeroDivisionError]
+    gui.errors.clear()
+
+
 def test_an_ui_file_with_a_widget_that_has_no_stand_in_is_refused(gui, tmp_path):
     import slicer
 

@@ -17,7 +17,6 @@ from xml.etree import ElementTree
 
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
-_VIRTUAL = ("minimumSizeHint", "sizeHint", "text@QProgressBar")  # Qt asks Python for these itself
 _connect, _disconnect = QtCore.QObject.connect, QtCore.QObject.disconnect
 
 
@@ -49,16 +48,15 @@ def _finder(of_class):
 def _set_attribute(owner, name, value):
     """As PythonQt: what a class of Qt has no property for cannot be set."""
     held = getattr_static(type(owner), name, None)
+    ours = name[0] == "_" or not type(owner).__module__.startswith(("PySide6.", __package__))
     if isinstance(held, QtCore.Property):
         owner.setProperty(name, value)
     elif hasattr(held, "__set__"):
         held.__set__(owner, value)
-    elif isinstance(value, QtCore.QObject) and value.objectName == name:
-        return  # PySide6's loader names the children on their root; PythonQt does not
-    elif name[0] != "_" and type(owner).__module__.startswith(("PySide6.", __package__)):
-        raise AttributeError(f"{type(owner).__name__} has no property {name!r}.")
-    else:
+    elif ours or isinstance(value, QtCore.SignalInstance):  # PySide6 keeps those it has made
         vars(owner)[name] = value
+    elif getattr(value, "objectName", "") != name:  # PySide6's loader names children on their root
+        raise AttributeError(f"{type(owner).__name__} has no property {name!r}.")
 
 
 def _signal(owner, signature):
@@ -95,8 +93,7 @@ def _mend_class(kind):
     meta = kind.staticMetaObject
     for number in range(meta.propertyOffset(), meta.propertyCount()):
         name = meta.property(number).name()
-        if name not in _VIRTUAL and f"{name}@{kind.__name__}" not in _VIRTUAL:
-            setattr(kind, name, _Attribute(name, getattr(kind, name, None)))
+        setattr(kind, name, _Attribute(name, getattr(kind, name, None)))
     kind.__getattribute__, kind.__setattr__ = _finder(kind.__getattribute__), _set_attribute
 
 
