@@ -113,7 +113,7 @@ class qMRMLNodeComboBox(QWidget, _Watching):
         """Show what the scene holds now; where the current node went, its neighbour is taken."""
         scene, before = self._scene, self.currentNode()
         row = self._box.currentIndex
-        nodes = []
+        nodes, watched = [], []
         if scene is not None:
             if scene.IsBatchProcessing():  # the end of it is told, too
                 return
@@ -123,7 +123,7 @@ class qMRMLNodeComboBox(QWidget, _Watching):
             ends = (kind.NodeAddedEvent, kind.NodeRemovedEvent, kind.EndBatchProcessEvent)
             watched = [(scene, event) for event in ends]
             watched += [(node, "ModifiedEvent") for node in nodes]  # it may be renamed
-            self._watch(*watched, call=self._update)
+        self._watch(*watched, call=self._update)
         self._rows = [*([None] if self.noneEnabled else []), *nodes]
         self._box.blockSignals(True)
         self._box.clear()
@@ -203,11 +203,13 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget, _Watching):
         self._segments.blockSignals(True)
         self._segments.clear()
         if ids and self.noneEnabled:
-            self._segments.addItem(_NONE, "")
+            self._segments.addItem(_NONE, _NONE)
         for segment_id in ids:
             self._segments.addItem(segmentation.GetSegment(segment_id).GetName(), segment_id)
         known = self._segment_id in ids or (self.noneEnabled and not self._segment_id)
-        self._segments.currentIndex = self._segments.findData(self._segment_id) if known else -1
+        self._segments.currentIndex = -1
+        if known:
+            self.setCurrentSegmentID(self._segment_id)
         self._segments.blockSignals(False)
         self._segments.visible = bool(ids)
         self._message.visible = not ids
@@ -217,7 +219,8 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget, _Watching):
 
     def _segment_changed(self, index):
         if self.currentNode() is not None:
-            self._segment_id = self._segments.itemData(index) or ""
+            chosen = self._segments.itemData(index)
+            self._segment_id = "" if chosen in (_NONE, None) else chosen
             self.currentSegmentChanged.emit(self._segment_id)
 
 
