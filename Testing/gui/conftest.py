@@ -1,0 +1,128 @@
+"""The panel in a stand-in of Slicer's GUI, offscreen: pictures of it, its event loop watched."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ..mrml.conftest import drawn, model_file, scene  # noqa: F401 - fixtures
+
+LIBRARIES = "libdbus-1-3 libegl1 libfontconfig1 libgl1 libglib2.0-0 libx11-6 libxkbcommon0"
+MODULE = Path(__file__).resolve().parents[2] / "LungSquad" / "LungSquad.py"
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture(scope="session")
+def application():
+    """Qt's application, with no screen."""
+    try:
+        from PySide6.QtWidgets import QApplication
+    except ImportError as missing:
+        pytest.skip(f"GUI: Qt cannot be loaded ({missing}); on Debian install {LIBRARIES}")
+    return QApplication.instance() or QApplication(["Slicer"])
+
+
+@pytest.fixture
+def gui(application, scene, monkeypatch, tmp_path):  # noqa: F811 - a fixture
+    """Slicer's GUI, stood in for; see `install`.
+
+    An exception that Qt or VTK would only print fails the test, unless it takes it from `errors`.
+    """
+    from ..slicer_stand_in import install
+
+    errors: list = []
+    monkeypatch.setattr(sys, "excepthook", lambda *error: errors.append(error))
+    installed = install(monkeypatch, folder=tmp_path)
+    installed.errors = errors
+    yield installed
+    for error in errors:
+        pytest.fail("".join(traceback.format_exception(*error)))
+
+
+@pytest.fixture
+def module(gui, scene, monkeypatch):  # noqa: F811 - a fixture
+    """The module's widget as Slicer opens it, and takes it away in the end."""
+    import slicer
+
+    if not MODULE.is_file():
+        pytest.skip(f"the module: {MODULE.name} is not there")
+    name = MODULE.stem
+    known = SimpleNamespace(path=str(MODULE), name=name)
+    monkeypatch.setattr(slicer.modules, name.lower(), known, raising=False)
+    spec = spec_from_file_location(name, MODULE)
+    code = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, code)
+    spec.loader.exec_module(code)
+    getattr(code, name)(known)
+    slicer.app.startupCompleted.emit()
+    widget = getattr(code, f"{name}Widget")()
+    yield widget
+    widget.cleanup()
+    widget.parent.setMRMLScene(None)
+    widget.parent.deleteLater()
+
+
+@pytest.fixture
+def screenshot(application, tmp_path):
+    """Save a widget's picture, in $LUNGSQUAD_SCREENSHOTS if that is set; its file is returned."""
+    folder = Path(os.environ.get("LUNGSQUAD_SCREENSHOTS", tmp_path))
+
+    def save(widget, name: str) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.png"
+        application.processEvents()
+        assert widget.grab().save(str(path))
+        return path
+
+    return save
+
+
+@pytest.fixture
+def wait_until(application):
+    """Run the event loop until a condition holds, or fail after some seconds."""
+
+    def wait(condition, seconds: float = 10.0) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"not so after {seconds:g} s"
+            application.processEvents()
+            time.sleep(0.002)
+
+    return wait
+
+
+class Heartbeat:
+    """Measures how long the event loop was deaf: the longest time between ticks of a timer."""
+
+    def __init__(self, timer):
+        self._timer = timer
+        timer.setInterval(10)
+        timer.timeout.connect(self._tick)
+
+    def __enter__(self):
+        self.longest, self._last = 0.0, time.monotonic()
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_):
+        self._timer.stop()
+        self._tick()
+
+    def _tick(self):
+        now = time.monotonic()
+        self.longest, self._last = max(self.longest, now - self._last), now
+
+
+@pytest.fixture
+def heartbeat(application):
+    """Within `with heartbeat:` the event loop is watched; then `heartbeat.longest` has seconds."""
+    from PySide6.QtCore import QTimer
+
+    return Heartbeat(QTimer())

@@ -1,0 +1,184 @@
+"""Finds what is wrong with a `.ui` file and with the code that uses its widgets.
+
+Nothing of it is run: Slicer would tell some of it when the panel is opened, and the rest never.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from xml.etree import ElementTree
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "docs" / "slicer-widgets.json"
+SCENE = ("mrmlSceneChanged(vtkMRMLScene*)", "setMRMLScene(vtkMRMLScene*)")
+PARAMETER = "SlicerParameterName"
+# Inputs say what they are for, by a label that is their buddy or by a tool tip.
+INPUTS = (
+    "QPushButton",
+    "QToolButton",
+    "QCheckBox",
+    "QRadioButton",
+    "QComboBox",
+    "QSpinBox",
+    "QDoubleSpinBox",
+    "QLineEdit",
+    "QSlider",
+    "ctkSliderWidget",
+    "qMRMLNodeComboBox",
+    "qMRMLSegmentSelectorWidget",
+)
+
+
+def classes_of_slicer() -> dict[str, dict]:
+    """Properties, signals and methods of a real Slicer's widgets; empty without their file."""
+    return json.loads(SHARED.read_text(encoding="utf-8"))["classes"] if SHARED.is_file() else {}
+
+
+def _name(signature: str) -> str:
+    return signature.partition("(")[0]
+
+
+class UiFile:
+    """A `.ui` file, and the package of the code that uses it."""
+
+    def __init__(self, path: Path, code: Path) -> None:
+        self.tree = ElementTree.parse(path).getroot()
+        self.widgets = list(self.tree.iter("widget"))
+        self.kinds = {one.get("name"): one.get("class") for one in self.widgets}
+        files = sorted(code.rglob("*.py"))
+        self.modules = [ast.parse(file.read_text(encoding="utf-8"), str(file)) for file in files]
+        self.slicer = classes_of_slicer()
+
+    def breaches(self) -> list[str]:
+        """All that is wrong, a sentence each."""
+        return [
+            *self._names(),
+            *self._custom_widgets(),
+            *self._scene(),
+            *self._parameters(),
+            *self._properties(),
+            *self._inputs(),
+            *self._widgets_in_code(),
+            *self._members_in_code(),
+        ]
+
+    @cached_property
+    def _extends(self) -> dict[str, str]:
+        custom = self.tree.iter("customwidget")
+        return {one.findtext("class", ""): one.findtext("extends", "") for one in custom}
+
+    def _names(self) -> Iterator[str]:
+        for name, count in Counter(one.get("name") for one in self.widgets).items():
+            if count > 1:
+                yield f"{count} widgets are called {name}."
+        stops = [one.text for one in self.tree.iter("tabstop")]
+        buddies = [one.text for one in self._values("buddy")]
+        for name in (*stops, *buddies):
+            if name not in self.kinds:
+                yield f"A buddy or tab stop is {name}, which is not there."
+        if len(set(stops)) != len(stops):
+            yield "A tab stop is named twice."
+
+    def _custom_widgets(self) -> Iterator[str]:
+        for name, kind in self.kinds.items():
+            if not kind.startswith("Q") and kind not in self._extends:
+                yield f"{name}: {kind} is not among the custom widgets."
+
+    def _scene(self) -> Iterator[str]:
+        root = self.widgets[0].get("name")
+        connected = {
+            tuple(one.findtext(part) for part in ("sender", "signal", "receiver", "slot"))
+            for one in self.tree.iter("connection")
+        }
+        for name, kind in self.kinds.items():
+            takes_one = SCENE[1] in self._all(kind, "slots_and_invokables", [SCENE[1]])
+            needs_one = name != root and kind.startswith(("qMRML", "qSlicer")) and takes_one
+            if needs_one and (root, SCENE[0], name, SCENE[1]) not in connected:
+                yield f"{name} does not get the scene."
+
+    def _parameters(self) -> Iterator[str]:
+        fields = {
+            part.target.id
+            for module in self.modules
+            for node in ast.walk(module)
+            if isinstance(node, ast.ClassDef)
+            and any(ast.unparse(one) == "parameterNodeWrapper" for one in node.decorator_list)
+            for part in node.body
+            if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
+        }
+        for value in self._values(PARAMETER):
+            if value.text not in fields:
+                yield f"No parameter is called {value.text}."
+
+    def _properties(self) -> Iterator[str]:
+        if self._values("styleSheet"):
+            yield "A style sheet is set: Slicer's light and dark styles would not show."
+        if not self.slicer:
+            return
+        for widget in self.widgets:
+            for one in widget.findall("property"):
+                name, kind = one.get("name"), widget.get("class")
+                if one.get("stdset") != "0" and not self._knows(kind, name):
+                    yield f"{widget.get('name')}: {kind} has no property {name}."
+
+    def _inputs(self) -> Iterator[str]:
+        named = {one.text for one in self._values("buddy")}
+        for widget in self.widgets:
+            tips = [one for one in widget.findall("property") if one.get("name") == "toolTip"]
+            if widget.get("class") in INPUTS and widget.get("name") not in named and not tips:
+                yield f"{widget.get('name')} has neither a label nor a tool tip."
+
+    def _widgets_in_code(self) -> Iterator[str]:
+        for node in self._of_ui():
+            if node.attr not in self.kinds:
+                yield f"The code uses ui.{node.attr}, which is not there."
+
+    def _members_in_code(self) -> Iterator[str]:
+        """What the code asks of a widget, the real one has."""
+        if not self.slicer:
+            return
+        used = {id(node): node.attr for node in self._of_ui()}
+        for node in (node for module in self.modules for node in ast.walk(module)):
+            if isinstance(node, ast.Attribute) and id(node.value) in used:
+                name, kind = used[id(node.value)], self.kinds.get(used[id(node.value)])
+                if kind and not self._knows(kind, node.attr):
+                    yield f"ui.{name}: {kind} has no {node.attr}."
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                name = used.get(id(node.func.value))
+                signals = self._all(self.kinds.get(name), "signals", None)
+                if node.func.attr == "connect" and signals is not None and node.args:
+                    asked = node.args[0]
+                    if isinstance(asked, ast.Constant) and asked.value not in signals:
+                        yield f"ui.{name} has no signal {asked.value}."
+
+    def _of_ui(self) -> list[ast.Attribute]:
+        """The expressions `ui.NAME` and `... .ui.NAME` of the code."""
+        nodes = (node for module in self.modules for node in ast.walk(module))
+        return [
+            node
+            for node in nodes
+            if isinstance(node, ast.Attribute)
+            and (getattr(node.value, "id", "") == "ui" or getattr(node.value, "attr", "") == "ui")
+        ]
+
+    def _all(self, kind: str | None, part: str, otherwise: list | None) -> list | None:
+        """The signals or methods of a class; `otherwise` for a class that nothing is known of."""
+        return list(self.slicer[kind][part]) if kind in self.slicer else otherwise
+
+    def _knows(self, kind: str, name: str) -> bool:
+        """Whether a real widget has a property, signal or method, as far as is known."""
+        from PySide6 import QtWidgets
+
+        known = self.slicer.get(kind, {})
+        own = [_name(one) for part in known.values() for one in part]
+        base = kind if kind.startswith("Q") else self._extends.get(kind, "QWidget")
+        qt = getattr(QtWidgets, base, QtWidgets.QWidget)
+        return name in own or hasattr(qt, name) or qt.staticMetaObject.indexOfProperty(name) >= 0
+
+    def _values(self, name: str) -> list[ElementTree.Element]:
+        """The values of all properties of a name."""
+        return [one[0] for one in self.tree.iter("property") if one.get("name") == name]

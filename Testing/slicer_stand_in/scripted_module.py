@@ -1,0 +1,53 @@
+"""`slicer.ScriptedLoadableModule`: the classes that a scripted module is made of."""
+
+from __future__ import annotations
+
+import unittest
+from pathlib import Path
+
+import qt
+import slicer
+
+
+class ScriptedLoadableModule:
+    """What Slicer knows of a module before it is opened."""
+
+    def __init__(self, parent):
+        self.parent = parent
+        self.moduleName = type(self).__name__
+
+
+class ScriptedLoadableModuleWidget:
+    """The module's panel."""
+
+    def __init__(self, parent=None):
+        self.moduleName = type(self).__name__.removesuffix("Widget")
+        self.parent = parent
+        if parent is None:
+            self.parent = slicer.qMRMLWidget()
+            self.parent.setLayout(qt.QVBoxLayout())
+            self.parent.setMRMLScene(slicer.mrmlScene)
+        self.layout = self.parent.layout()
+        if parent is None:
+            self.setup()
+            self.parent.show()
+
+    def resourcePath(self, name):
+        return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / name)
+
+    def setup(self):
+        pass
+
+    def cleanup(self):
+        pass
+
+
+class ScriptedLoadableModuleLogic:
+    """The module's work."""
+
+    def __init__(self, parent=None):
+        self.moduleName = type(self).__name__.removesuffix("Logic")
+
+
+class ScriptedLoadableModuleTest(unittest.TestCase):
+    """The module's own test."""
