@@ -69,8 +69,9 @@ def _border(plane: np.ndarray) -> np.ndarray:
         there = np.flatnonzero(lines.any(1))
         low = lines[there].argmax(1) - 0.5
         high = lines.shape[1] - lines[there, ::-1].argmax(1) - 0.5
-        for ends in (low, high):
-            points.append(np.column_stack([there, ends] if swap else [ends, there]))
+        points += [
+            np.column_stack([there, ends] if swap else [ends, there]) for ends in (low, high)
+        ]
     return np.concatenate(points)
 
 

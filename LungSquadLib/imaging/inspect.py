@@ -83,6 +83,7 @@ def _rois(path: str, cts: dict[str, CT | InputError]) -> list[dict[str, Any]]:
     rows = []
     for roi in contours:
         row: dict[str, Any] = {
+            "path": path,
             "name": roi.name,
             "number": roi.number,
             "contours": len(roi.contours),
@@ -112,7 +113,7 @@ def _segments(path: str) -> list[dict[str, Any]]:
     segmentation = read_seg(path)
     rows = []
     for segment in segmentation.segments:
-        row: dict[str, Any] = {"name": segment.label, "number": segment.number}
+        row: dict[str, Any] = {"path": path, "name": segment.label, "number": segment.number}
         try:
             image = segment_image(segmentation, segment, None)
         except InputError as error:

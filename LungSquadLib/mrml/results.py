@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from vtkmodules.vtkCommonCore import vtkStringArray
+from vtkmodules.vtkCommonCore import vtkPoints, vtkStringArray
 
 from ..imaging.crop import Crop
+from ..imaging.diameter import Diameter
 from ..imaging.geometry import Grid
+from ..models.fields import parsed_json
 from ..prediction.prediction import Prediction
+from ..report.tables import prediction_row
 from .embedded import new_node
-from .hierarchy import file_beside, remove
-from .placing import index_to_ras, matrix_of
+from .hierarchy import file_beside, remove, results_of
+from .placing import index_to_ras, matrix_of, to_ras
 from .volumes import add_volume
 
 RESEARCH = "Research software, not a medical device."
@@ -24,19 +28,28 @@ RESEARCH = "Research software, not a medical device."
 _COLOURS = "vtkMRMLPETProceduralColorNodePET-Heat"
 _LEAST_SHOWN = 0.15
 _BOX_COLOUR = (0.36, 0.75, 0.95)
+_RULER_COLOUR = (1.0, 0.9, 0.3)
+_MODEL = "LungSquad.model"
 
 
 @dataclass(frozen=True)
 class Shown:
     """The nodes that were added to a scene for one result; `remove` takes them out again."""
 
-    box: Any
+    box: Any = None
     table: Any = None
     saliency: Any = None
+    record: Any = None
+
+    @property
+    def nodes(self) -> list[Any]:
+        """Those that there are."""
+        every = (self.box, self.table, self.saliency, self.record)
+        return [node for node in every if node is not None]
 
     def remove(self) -> None:
         """Leave the scene as it was before."""
-        remove(node for node in (self.box, self.table, self.saliency) if node is not None)
+        remove(self.nodes)
 
 
 def show_crop(crop: Crop, volume: Any) -> Shown:
@@ -46,34 +59,78 @@ def show_crop(crop: Crop, volume: Any) -> Shown:
     return Shown(box)
 
 
-def show_prediction(prediction: Prediction, volume: Any) -> Shown:
-    """Add a prediction's table, saliency and crop box to the scene of its CT's node, beside it.
+def show_prediction(prediction: Prediction, volume: Any, *, with_box: bool = True) -> Shown:
+    """Add a prediction's table, saliency, record and crop box to the scene of its CT's node.
 
-    Nothing else in the scene changes: what the views show is left to who looks at them.
+    They are filed beside the CT. Nothing else in the scene changes: what the views show is left to
+    who looks at them.
     """
     scene, card = volume.GetScene(), prediction.model.card
-    table = add_table(scene, prediction)
-    saliency = add_saliency(scene, prediction)
-    box = add_crop_box(scene, prediction.crop)
-    file_beside(volume, [table, saliency, box], folder=f"LungSquad: {card.title}")
-    return Shown(box, table, saliency)
+    shown = Shown(
+        add_crop_box(scene, prediction.crop) if with_box else None,
+        add_table(scene, prediction),
+        add_saliency(scene, prediction),
+        add_record(scene, prediction),
+    )
+    for node in shown.nodes:
+        node.SetAttribute(_MODEL, card.name)
+    file_beside(volume, shown.nodes, folder=f"LungSquad: {card.title}")
+    return shown
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A prediction that the scene holds: what `Prediction.to_dict` gave, and its nodes."""
+
+    described: dict[str, Any]
+    table: Any
+    saliency: Any
+
+
+def stored_predictions(volume: Any) -> list[Stored]:
+    """The predictions that the scene holds for a volume; what is no record of one is left out."""
+    found = []
+    nodes = results_of(volume)
+    for record in nodes:
+        if not record.IsA("vtkMRMLTextNode"):
+            continue
+        described = _described(record.GetText())
+        own = [one for one in nodes if one.GetAttribute(_MODEL) == record.GetAttribute(_MODEL)]
+        tables = [one for one in own if one.IsA("vtkMRMLTableNode")]
+        saliencies = [one for one in own if one.IsA("vtkMRMLScalarVolumeNode")]
+        if described is not None and tables and saliencies:
+            found.append(Stored(described, tables[-1], saliencies[-1]))
+    return found
+
+
+def remove_prediction(volume: Any, model: str) -> None:
+    """Take a model's results for a volume out of the scene."""
+    remove(node for node in results_of(volume) if node.GetAttribute(_MODEL) == model)
+
+
+def _described(text: str) -> dict[str, Any] | None:
+    """A scene's file may come from anywhere: a record must be one."""
+    try:
+        described = parsed_json(text)
+        prediction_row(described)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return dict(described)
+
+
+def add_record(scene: Any, prediction: Prediction) -> Any:
+    """A text node with all numbers and their provenance, as JSON."""
+    node = new_node(scene, "vtkMRMLTextNode", f"Record {prediction.model.card.title}")
+    node.SetText(json.dumps(prediction.to_dict(), ensure_ascii=False, allow_nan=False))
+    return node
 
 
 def add_crop_box(scene: Any, crop: Crop) -> Any:
     """A markups ROI round the crop's voxels, outer faces included; locked, it is a result."""
-    grid = Grid.of(crop.ct)
-    size = np.array(grid.size) * grid.spacing
-    matrix = index_to_ras(grid)
-    matrix[:3, 3] = matrix[:3, :3] @ ((np.array(grid.size) - 1) / 2) + matrix[:3, 3]
-    matrix[:3, :3] /= grid.spacing
-    if np.linalg.det(matrix[:3, :3]) < 0:  # a box is the same in a mirror, an ROI's axes are not
-        matrix[:3, 2] *= -1
-    side = " x ".join(f"{value:g}" for value in size)
+    side = " x ".join(f"{value:g}" for value in _size(Grid.of(crop.ct)))
     with _placing_kept(scene):
         node = new_node(scene, "vtkMRMLMarkupsROINode", f"Crop {side} mm")
     node.CreateDefaultDisplayNodes()
-    node.SetAndObserveObjectToNodeMatrix(matrix_of(matrix))
-    node.SetSize(*size.tolist())
     node.SetLocked(True)
     display = node.GetDisplayNode()
     display.SetHandlesInteractive(False)
@@ -82,7 +139,47 @@ def add_crop_box(scene: Any, crop: Crop) -> Any:
     display.SetGlyphScale(0.0)  # no dot in the middle, it would sit on the tumour
     display.SetColor(*_BOX_COLOUR)
     display.SetSelectedColor(*_BOX_COLOUR)
+    place_crop_box(node, crop)
     return node
+
+
+def place_crop_box(node: Any, crop: Crop) -> None:
+    """Move a box to where a crop lies."""
+    grid = Grid.of(crop.ct)
+    matrix = index_to_ras(grid)
+    matrix[:3, 3] = matrix[:3, :3] @ ((np.array(grid.size) - 1) / 2) + matrix[:3, 3]
+    matrix[:3, :3] /= grid.spacing
+    if np.linalg.det(matrix[:3, :3]) < 0:  # a box is the same in a mirror, an ROI's axes are not
+        matrix[:3, 2] *= -1
+    node.SetAndObserveObjectToNodeMatrix(matrix_of(matrix))
+    node.SetSize(*_size(grid).tolist())
+
+
+def _size(grid: Grid) -> np.ndarray:
+    return np.array(grid.size) * grid.spacing
+
+
+def add_ruler(scene: Any) -> Any:
+    """A line for the tumour's diameter, with its length beside it; locked, it is a result."""
+    with _placing_kept(scene):
+        node = new_node(scene, "vtkMRMLMarkupsLineNode", "Largest axial diameter")
+    node.CreateDefaultDisplayNodes()
+    node.SetLocked(True)
+    display = node.GetDisplayNode()
+    display.SetHandlesInteractive(False)
+    display.SetPointLabelsVisibility(False)
+    display.SetGlyphScale(1.5)
+    display.SetColor(*_RULER_COLOUR)
+    display.SetSelectedColor(*_RULER_COLOUR)
+    return node
+
+
+def place_ruler(node: Any, diameter: Diameter) -> None:
+    """Draw a diameter."""
+    positions = vtkPoints()
+    for point in (diameter.start_lps, diameter.end_lps):
+        positions.InsertNextPoint(*to_ras(point))
+    node.SetControlPointPositionsWorld(positions)
 
 
 @contextmanager

@@ -112,6 +112,15 @@ def add_segment(
     box, array = labelled_box(lambda: enumerate(sitk.GetArrayViewFromImage(image)), label, name)
     oriented = _on_reference(node, Grid.of(image).part(box))
     set_voxels(oriented, array)
+    return _add(node, oriented, name)
+
+
+def add_empty_segment(node: Any, *, name: str = "tumour") -> str:
+    """Put a segment that is to be drawn into a segmentation node; return its ID."""
+    return _add(node, slicer.vtkOrientedImageData(), name)
+
+
+def _add(node: Any, oriented: Any, name: str) -> str:
     segment = slicer.vtkSegment()
     segment.SetName(name)
     segment.SetColor(*_COLOUR)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -25,6 +24,7 @@ from .case import CaseInput, Options, run_case
 from .identity import pseudonym, without_names
 from .index import index_page
 from .render import read_result
+from .tables import COLUMNS, prediction_row, write_csv
 
 _STAMP = "inputs.sha256"
 _TABLES = _RESULTS, _ERRORS, _INDEX = "results.csv", "errors.csv", "index.html"
@@ -158,36 +158,15 @@ def _write_tables(
         for task in tasks
         if task.row.number in errors
     ]
-    _write_csv(target / _RESULTS, _COLUMNS, rows)
-    _write_csv(target / _ERRORS, ("row", "case", "error"), failed)
+    write_csv(target / _RESULTS, ("row", "case", "patient", *COLUMNS), rows)
+    write_csv(target / _ERRORS, ("row", "case", "error"), failed)
     with whole_file(target / _INDEX) as temporary:
         temporary.write_text(index_page(cases, failed, len(tasks)), encoding="utf-8")
-
-
-_COLUMNS = (
-    "row",
-    "case",
-    "patient",
-    "model",
-    "answer",
-    "positive_class",
-    "probability",
-    "interval_low",
-    "interval_high",
-    "robustness_low",
-    "robustness_high",
-    "icc",
-    "out_of_distribution",
-    "baseline_volume_alone",
-    "mask_volume_ml",
-    "flags",
-)
 
 
 def _result(
     task: Task, described: dict[str, Any], prediction: dict[str, Any], options: Options
 ) -> dict[str, Any]:
-    positive, novelty = prediction["positive_class"], prediction["out_of_distribution"]
     patient = task.row.patient_id
     return {
         "row": task.row.number,
@@ -195,30 +174,5 @@ def _result(
         "patient": (patient if options.keep_identity else pseudonym(patient))
         if patient
         else described["patient"],
-        "model": prediction["model"]["name"],
-        "answer": prediction["answer"],
-        "positive_class": positive,
-        "probability": prediction["probabilities"][positive],
-        "interval_low": prediction["interval"]["low"],
-        "interval_high": prediction["interval"]["high"],
-        "robustness_low": prediction["robustness"]["low"],
-        "robustness_high": prediction["robustness"]["high"],
-        "icc": prediction["robustness"]["icc"],
-        "out_of_distribution": None if novelty is None else novelty["out_of_distribution"],
-        "baseline_volume_alone": prediction["baseline_volume_alone"],
-        "mask_volume_ml": described["crop"]["mask_volume_ml"],
-        "flags": " ".join(flag["code"] for flag in prediction["flags"]),
+        **prediction_row(prediction),
     }
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, columns)
-        table.writeheader()
-        table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-
-
-def _cell(value: Any) -> Any:
-    """A value that no spreadsheet takes for a formula."""
-    formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{value}" if formula else value

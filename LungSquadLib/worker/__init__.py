@@ -28,7 +28,9 @@ Each request has a number of its own as `id`, and a `verb`. Its last answer is a
     {"id": 9, "verb": "dicom", "results": PATH, "ct": PATH, "mask": PATH, "source": PATH,
      "folder": PATH}                     and "series", "keep_identity"; SEG and SR of results that
                                          were made on a copy of the source; gives seg, sr
-    {"id": 10, "verb": "batch", "manifest": PATH, "models": [NAME_OR_PATH], "folder": PATH}
+    {"id": 10, "verb": "inspect", "path": PATH}
+                                         what `lungsquad inspect` says of a folder or file
+    {"id": 11, "verb": "batch", "manifest": PATH, "models": [NAME_OR_PATH], "folder": PATH}
                                          and "jobs", "device", "seed", "keep_identity"; gives
                                          {"done": 2, "skipped": 0, "failed": 1}
 

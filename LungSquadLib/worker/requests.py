@@ -49,6 +49,13 @@ class Predict:
 
 
 @dataclass(frozen=True)
+class Inspect:
+    """What does a folder or file hold?"""
+
+    path: str
+
+
+@dataclass(frozen=True)
 class Rois:
     """What can be chosen in a mask file?"""
 
@@ -98,6 +105,7 @@ class Export:
     keep_identity: bool
 
 
+@dataclass(frozen=True)
 class Batch:
     """What `lungsquad batch` does; the fields are its arguments."""
 
@@ -111,7 +119,7 @@ class Batch:
 
 
 # What takes time.
-Work = Models | Predict | Rois | PlaceMask | Propose | Sample | Export | Batch
+Work = Models | Predict | Inspect | Rois | PlaceMask | Propose | Sample | Export | Batch
 Request = Ping | Cancel | Work
 
 
@@ -208,6 +216,7 @@ _VERBS: dict[str, Callable[[Fields], Request]] = {
     "ping": lambda _: Ping(),
     "models": lambda _: Models(),
     "predict": _predict,
+    "inspect": lambda fields: Inspect(_path(fields, "path")),
     "rois": lambda fields: Rois(_path(fields, "mask")),
     "mask": _place_mask,
     "propose": _propose,

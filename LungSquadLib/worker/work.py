@@ -8,7 +8,18 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..progress import Progress, step
-from .requests import Batch, Export, Models, PlaceMask, Predict, Propose, Rois, Sample, Work
+from .requests import (
+    Batch,
+    Export,
+    Inspect,
+    Models,
+    PlaceMask,
+    Predict,
+    Propose,
+    Rois,
+    Sample,
+    Work,
+)
 
 if TYPE_CHECKING:
     from ..imaging.ct import CT
@@ -53,6 +64,12 @@ def _predict(request: Predict, progress: Progress) -> dict[str, Any]:
     )
     how = Options(request.device, request.seed, request.keep_identity)
     return run_case(case, models, request.folder, options=how, progress=progress)
+
+
+def _inspect(request: Inspect, progress: Progress) -> dict[str, Any]:
+    from ..imaging.inspect import inspect
+
+    return inspect(request.path, progress)
 
 
 def _rois(request: Rois, _progress: Progress) -> list[dict[str, Any]]:
@@ -160,6 +177,7 @@ def _batch(request: Batch, progress: Progress) -> dict[str, Any]:
 _WORK: dict[type, Callable[[Any, Progress], Any]] = {
     Models: _models,
     Predict: _predict,
+    Inspect: _inspect,
     Rois: _rois,
     PlaceMask: _place_mask,
     Propose: _propose,

@@ -77,6 +77,10 @@ def _add_modules(patch):
     for name, module in added.items():
         patch.setitem(sys.modules, name, module)
         patch.setattr(slicer, name.partition(".")[2], module, raising=False)
+    samples = ModuleType("SampleData")
+    samples.SampleDataLogic = scripted_module.SampleDataLogic
+    patch.setattr(scripted_module.SampleDataLogic, "sources", [])
+    patch.setitem(sys.modules, "SampleData", samples)
     library = ModuleType("DICOMLib")
     library.DICOMUtils = dicom
     patch.setitem(sys.modules, "DICOMLib", library)

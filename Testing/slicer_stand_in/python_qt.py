@@ -89,10 +89,16 @@ def mend() -> None:
     QtCore.QObject.name = _Attribute("objectName", None)
 
 
+# Properties that C++ reads by a virtual method: it would take ours for a Python override of that.
+_VIRTUAL = ("sizeHint", "minimumSizeHint")
+
+
 def _mend_class(kind):
     meta = kind.staticMetaObject
     for number in range(meta.propertyOffset(), meta.propertyCount()):
         name = meta.property(number).name()
+        if name in _VIRTUAL:
+            continue
         setattr(kind, name, _Attribute(name, getattr(kind, name, None)))
     kind.__getattribute__, kind.__setattr__ = _finder(kind.__getattribute__), _set_attribute
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 from pathlib import Path
+from typing import ClassVar
 
 import qt
 import slicer
@@ -51,3 +52,13 @@ class ScriptedLoadableModuleLogic:
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
     """The module's own test."""
+
+
+class SampleDataLogic:
+    """The samples that were offered, as they were."""
+
+    sources: ClassVar[list[dict]] = []
+
+    @classmethod
+    def registerCustomSampleDataSource(cls, **source):
+        cls.sources.append(source)

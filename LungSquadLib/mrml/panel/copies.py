@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..exchange import ct_writer
-from ..volumes import grid_of_volume
+from ..volumes import ct_of_volume
 
 
 class CtCopies:
@@ -22,18 +22,22 @@ class CtCopies:
         """Write the CT if it is not written yet, and return the file.
 
         Args:
-            volume: the node; its voxels may not change meanwhile.
+            volume: the node.
             share: of the progress bar.
+
+        Raises:
+            InputError: as `ct_of_volume`.
         """
-        key = (volume.GetID(), volume.GetImageData().GetMTime(), grid_of_volume(volume))
+        ct = ct_of_volume(volume)
+        key = (volume.GetID(), volume.GetImageData().GetMTime(), ct.grid)
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(
                 prefix="lungsquad-", ignore_cleanup_errors=True
             )
-        path = Path(self._folder.name) / "ct.nrrd"
+        path = Path(self._folder.name) / "ct.mha"
         if self._key != key:
             self._key = None
-            for fraction in ct_writer(volume, path):
+            for fraction in ct_writer(ct, path):
                 yield share * fraction
             self._key = key
         return path

@@ -11,9 +11,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from ...errors import InputError
+from ..hierarchy import RESULT_OF
+from ..sample_patient import load_sample_patient
 from .section import Section
 from .tasks import Ask, Steps
-from .views import look_at, show_ct
+from .views import show_ct
 
 if TYPE_CHECKING:
     from .panel import Panel
@@ -25,12 +27,15 @@ class PatientSection(Section):
     def __init__(self, panel: Panel) -> None:
         super().__init__(panel)
         self._folder = ""
+        self._masks: list[dict[str, Any]] = []  # beside the CT in the folder
         self.ui.loadDicomButton.clicked.connect(self._choose_folder)
         self.ui.loadSeriesButton.clicked.connect(self._load_chosen_series)
         self.ui.sampleButton.clicked.connect(self._make_sample)
 
     def update(self) -> None:
         super().update()
+        if self.state.ct is not None and self.state.ct.GetNodeReferenceID(RESULT_OF):
+            self.state.ct = None  # where a CT is deleted, the selector takes what stands beside it
         for button in (self.ui.loadDicomButton, self.ui.sampleButton, self.ui.loadSeriesButton):
             button.enabled = not self.tasks.title
 
@@ -61,7 +66,7 @@ class PatientSection(Section):
             why = problems[0] if problems else _("There are other series in it, but no CT.")
             sentence = _("'{folder}' holds no CT that can be used. {why}")
             raise InputError(sentence.format(folder=folder, why=why))
-        self._folder = folder
+        self._folder, self._masks = folder, _masks(found)
         if len(series) == 1:
             self._load_series(series[0]["uid"])
             return
@@ -88,7 +93,9 @@ class PatientSection(Section):
             raise InputError(_("Slicer could not load this series: see its error log."))
         self.ui.seriesFrame.visible = False
         self._loaded(volumes[0])
-        self.panel.folder_loaded(self._folder)
+        if self._masks:
+            self.panel.tumour.offer(self._masks)
+            self.panel.tell(_("The CT is loaded. Outlines lie beside it: import the tumour's."))
 
     def _loaded(self, volume: Any) -> None:
         state = self.state
@@ -101,16 +108,32 @@ class PatientSection(Section):
         self.tasks.start(_("Making a patient"), self._sample())
 
     def _sample(self) -> Steps:
-        from ..sample_patient import add_sample
-
+        scene = slicer.mrmlScene
         with tempfile.TemporaryDirectory(prefix="lungsquad-", ignore_cleanup_errors=True) as folder:
-            files = yield Ask("sample", {"folder": folder})
-            volume, segmentation, segment, centre = add_sample(slicer.mrmlScene, files)
+            made = yield Ask("sample", {"folder": str(Path(folder) / "patient")})
+            volume, segmentation, segment = load_sample_patient(scene, made["ct"], made["mask"])
         self._loaded(volume)
-        self.state.segmentation = segmentation
-        self.state.segment = segment
-        look_at(slicer.mrmlScene, centre)
+        self.panel.tumour.chosen(segmentation, segment)
         self.panel.tell(_("A computer-made patient is loaded, with the tumour outlined."))
+
+
+def _masks(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The outlines in a folder, as the worker's "mask" takes them."""
+    outlines = [
+        one
+        for series in found["series"]
+        for one in [*series.get("rois", ()), *series.get("segments", ())]
+        if one.get("voxels")
+    ]
+    return [
+        {
+            "mask": str(Path(one["path"]).resolve()),
+            "roi": str(one["number"]),
+            "name": one["name"],
+            "volume_ml": one["volume_ml"],
+        }
+        for one in outlines
+    ]
 
 
 def _series_text(series: dict[str, Any]) -> str:

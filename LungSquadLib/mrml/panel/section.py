@@ -41,7 +41,10 @@ class Section:
         """Show what the state says; called after every change, so it must be quick."""
         if self.name:
             missing = self.missing()
-            hint, frame = getattr(self.ui, f"{self.name}Hint"), getattr(self.ui, f"{self.name}Frame")
+            hint, frame = (
+                getattr(self.ui, f"{self.name}Hint"),
+                getattr(self.ui, f"{self.name}Frame"),
+            )
             hint.text, hint.visible = missing, bool(missing)
             frame.enabled = not missing
 

@@ -51,7 +51,7 @@ def state_of(scene: Any) -> State:
         node.SetModuleName(MODULE)
         node.SetName(MODULE)
         node = scene.AddNode(node)
-    return State(node)
+    return State(node)  # type: ignore[call-arg] # the decorator makes it so
 
 
 def centre_of(state: State) -> Point | None:

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import qt
-import SimpleITK as sitk
-import slicer
 from slicer.i18n import tr as _
 
 from ...errors import InputError
 from ...imaging.geometry import Point
+from ...imaging.masks import Mask, read_mask
 from ..hierarchy import remove
 from ..segments import add_empty_segment, add_segment, add_segmentation
+from ..volumes import ct_of_volume
 from .section import Section
 from .tasks import Ask, Steps, still_there
-from .views import Click, look_at
+from .views import Click
 
 if TYPE_CHECKING:
     from .panel import Panel
@@ -59,7 +59,10 @@ class TumourSection(Section):
         state, ui = self.state, self.ui
         self._updating = True
         ui.segmentSelector.setCurrentNode(state.segmentation)
-        if state.segmentation is not None and ui.segmentSelector.currentSegmentID() != state.segment:
+        if (
+            state.segmentation is not None
+            and ui.segmentSelector.currentSegmentID() != state.segment
+        ):
             ui.segmentSelector.setCurrentSegmentID(state.segment)
         self._updating = False
         busy = bool(self.tasks.title)
@@ -71,7 +74,7 @@ class TumourSection(Section):
 
     def scene_closes(self) -> None:
         self._click.stop()
-        self._offer([])
+        self.offer([])
         self._editor_node = None
         self.ui.segmentEditor.setMRMLSegmentEditorNode(None)
 
@@ -90,26 +93,24 @@ class TumourSection(Section):
             raise InputError(self.missing())
         self.tasks.start(_("Reading the mask"), self._open_mask(path), nodes=[self.state.ct])
 
-    def offer(self, rois: list[dict[str, Any]]) -> None:
-        """Outlines that were found beside the CT, for the user to choose from."""
-        self._offer(rois)
-
     # Choosing
 
     def _node_chosen(self, node: Any) -> None:
         if not self._updating and self.panel.has_state:
             self.state.segmentation = node
-            self.state.segment = self.ui.segmentSelector.currentSegmentID()
+            self.state.segment = _first_segment(node)
 
     def _segment_chosen(self, segment_id: str) -> None:
         if not self._updating and self.panel.has_state:
             self.state.segment = segment_id
 
-    def _chosen(self, segmentation: Any, segment_id: str) -> None:
+    def chosen(self, segmentation: Any, segment_id: str) -> None:
+        """Make a segment the tumour."""
         state = self.state
         state.segmentation = segmentation
         state.segment = segment_id
         state.centre = ""
+        self.panel.crop.look_at_next()
 
     def _segmentation(self) -> Any:
         """The segmentation that new segments go to: the chosen one, if it is of this CT."""
@@ -135,14 +136,19 @@ class TumourSection(Section):
                 self.open_mask(path)
 
     def _open_mask(self, path: str) -> Steps:
-        rois = yield Ask("rois", {"mask": str(Path(path).resolve())}, 0.0, 0.2)
+        mask = str(Path(path).resolve())
+        found = yield Ask("rois", {"mask": mask}, 0.0, 0.2)
+        rois = [{**roi, "mask": mask} for roi in found]
         if len(rois) > 1:
-            self._offer(rois)
+            self.offer(rois)
             self.panel.tell(_("The file holds several outlines: choose the tumour's."))
             return
-        yield from self._import(rois[0] if rois else {"mask": path})
+        if not rois:
+            raise InputError(_("'{path}' holds no outline.").format(path=path))
+        yield from self._import(rois[0])
 
-    def _offer(self, rois: list[dict[str, Any]]) -> None:
+    def offer(self, rois: list[dict[str, Any]]) -> None:
+        """Let the user choose among outlines; with none, nothing is offered."""
         self._found = rois
         self.ui.roiSelector.clear()
         for roi in rois:
@@ -156,25 +162,24 @@ class TumourSection(Section):
 
     def _import(self, roi: dict[str, Any]) -> Steps:
         fields = {name: roi[name] for name in ("mask", "roi", "label") if roi.get(name) is not None}
-        image, answer = yield from self._mask_from_worker("mask", fields)
+        mask, _answer = yield from self._mask_from_worker("mask", fields)
         segmentation = self._segmentation()
-        self._chosen(segmentation, add_segment(segmentation, image, name=answer["name"]))
-        self._look_at_mask(answer)
-        self._offer([])
+        self.chosen(segmentation, add_segment(segmentation, mask, name=roi["name"]))
+        self.offer([])
         self.panel.tell(_("The outline is imported. Next: the prediction."))
 
     def _mask_from_worker(
         self, verb: str, fields: dict[str, Any]
-    ) -> Generator[float | Ask, Any, tuple[sitk.Image, dict[str, Any]]]:
+    ) -> Generator[float | Ask, Any, tuple[Mask, dict[str, Any]]]:
         """A mask on the CT's grid that the worker makes."""
         ct = self.state.ct
         path = yield from self.panel.copies.of(ct, share=0.5)
         with tempfile.TemporaryDirectory(prefix="lungsquad-", ignore_cleanup_errors=True) as folder:
-            out = Path(folder) / "mask.nrrd"
+            out = Path(folder) / "mask.seg.nrrd"
             asked = {"ct": str(path), "out": str(out), **fields}
             answer = yield Ask(verb, asked, 0.5, 1.0)
             still_there(ct)
-            return sitk.ReadImage(str(out)), answer
+            return read_mask(out, ct_of_volume(ct)), answer
 
     # From a click
 
@@ -193,11 +198,11 @@ class TumourSection(Section):
             self.tasks.start(_("Outlining"), self._propose(point), nodes=[self.state.ct])
 
     def _propose(self, point: Point) -> Steps:
-        image, answer = yield from self._mask_from_worker("propose", {"point": list(point)})
+        mask, answer = yield from self._mask_from_worker("propose", {"point": list(point)})
         self._remove_proposal()
         segmentation = self._segmentation()
-        segment_id = add_segment(segmentation, image, name=_("proposed tumour"))
-        self._chosen(segmentation, segment_id)
+        segment_id = add_segment(segmentation, mask, name=_("proposed tumour"))
+        self.chosen(segmentation, segment_id)
         self.state.proposal = segment_id
         sentences = [_("Proposed: {ml:.2f} mL.").format(ml=answer["volume_ml"])]
         sentences += [flag["sentence"] for flag in answer["flags"]]
@@ -238,13 +243,13 @@ class TumourSection(Section):
             state.segmentation = None
             remove([segmentation])
         else:
-            state.segment = segmentation.GetSegmentation().GetNthSegmentID(0)
+            state.segment = _first_segment(segmentation)
 
     # Drawing
 
     def _draw(self) -> None:
         segmentation = self._segmentation()
-        self._chosen(segmentation, add_empty_segment(segmentation, name=_NAME))
+        self.chosen(segmentation, add_empty_segment(segmentation, name=_NAME))
         self.ui.editorSection.collapsed = False
         self._update_editor()
         self.ui.segmentEditor.setActiveEffectByName("Paint")
@@ -262,10 +267,6 @@ class TumourSection(Section):
         editor.setSourceVolumeNode(state.ct)
         editor.setCurrentSegmentID(state.segment)
 
-    def _look_at_mask(self, answer: dict[str, Any]) -> None:
-        x, y, z = answer["centre_lps"]
-        look_at(slicer.mrmlScene, (x, y, z))
-
 
 def _editor_node(scene: Any) -> Any:
     """The Segment Editor's node of this module, one for each scene."""
@@ -277,6 +278,12 @@ def _editor_node(scene: Any) -> Any:
         node.SetSingletonTag("LungSquad")
         node = scene.AddNode(node)
     return node
+
+
+def _first_segment(segmentation: Any) -> str:
+    if segmentation is None or not segmentation.GetSegmentation().GetNumberOfSegments():
+        return ""
+    return str(segmentation.GetSegmentation().GetNthSegmentID(0))
 
 
 def _roi_text(roi: dict[str, Any]) -> str:

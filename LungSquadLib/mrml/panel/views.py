@@ -94,6 +94,6 @@ class Click:
         self._got((-ras[0], -ras[1], ras[2]))
 
     def _mode_changed(self, caller: Any, _event: Any) -> None:
-        if caller.GetCurrentInteractionMode() != caller.Place and self._node is not None:
-            if not self._node.GetNumberOfDefinedControlPoints():
-                self.stop()  # the user went back to the arrow
+        placed = self._node is None or self._node.GetNumberOfDefinedControlPoints()
+        if caller.GetCurrentInteractionMode() != caller.Place and not placed:
+            self.stop()  # the user went back to the arrow

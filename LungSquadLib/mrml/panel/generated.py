@@ -1,0 +1,26 @@
+"""Section 5: images of tumours that a network made up."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+
+from ...models.catalogue import available, user_folder
+from .section import Section
+
+GENERATION = "generation"  # the task in the card of a model that makes images
+
+
+class GeneratedSection(Section):
+    """Says which models that make images there are."""
+
+    def update(self) -> None:
+        cards = [entry.card for entry in available() if entry.card is not None]
+        titles = [card.title for card in cards if card.task == GENERATION]
+        self.ui.generatedHint.text = (
+            ", ".join(titles)
+            if titles
+            else _(
+                "No model that generates images is installed. Such models are .safetensors files "
+                "in {folder}."
+            ).format(folder=user_folder())
+        )

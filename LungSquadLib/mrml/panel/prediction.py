@@ -1,0 +1,252 @@
+"""Section 4: models, the prediction, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from slicer.i18n import tr as _
+
+from ...errors import InputError
+from ...imaging.flags import Flag
+from ...models.catalogue import Entry, available
+from ..exchange import Exchange, read_predictions, write_mask
+from ..results import Stored, remove_prediction, show_prediction, stored_predictions
+from ..segments import mask_on_ct
+from ..volumes import ct_of_volume
+from .crop import flags_text
+from .drawing import pixmap, probability_picture
+from .packages import missing_packages
+from .section import Section
+from .state import ALL_MODELS, centre_of
+from .tasks import Ask, Steps, still_there
+from .views import show_over
+
+if TYPE_CHECKING:
+    from .panel import Panel
+
+
+class PredictionSection(Section):
+    """Asks models about the tumour.
+
+    Attributes:
+        files: what the last prediction wrote, and `of`, the CT that it is about; else None.
+    """
+
+    name = "prediction"
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__(panel)
+        self.files: Exchange | None = None
+        self.of: Any = None
+        self._entries: list[Entry] = []
+        self._stored: list[Stored] = []
+        self._seen: tuple[Any, float] | None = None
+        self._updating = False
+        self.ui.predictButton.clicked.connect(self._pressed)
+        self.ui.modelSelector.currentIndexChanged.connect(self._model_chosen)
+        self.ui.resultSelector.currentIndexChanged.connect(self._result_chosen)
+        self.list_models()
+
+    def missing(self) -> str:
+        crop = self.panel.crop
+        if self.tasks.title:
+            return ""  # Cancel must be there
+        if not self._entries:
+            return _("No model is installed that can predict.")
+        return crop.missing() or ("" if crop.crop is not None else _("The crop is being made."))
+
+    def update(self) -> None:
+        super().update()
+        running = bool(self.tasks.title)
+        self.ui.predictButton.text = _("Cancel") if running else _("Predict")
+        self.ui.modelSelector.enabled = self.ui.deviceSelector.enabled = not running
+        self._updating = True
+        self.ui.modelSelector.currentIndex = max(
+            self.ui.modelSelector.findData(self.state.model or ALL_MODELS), 0
+        )
+        self._updating = False
+        self.ui.modelAbout.text = "\n\n".join(map(_about, self._chosen()))
+        self._update_results()
+
+    def scene_closes(self) -> None:
+        self._stored, self._seen = [], None
+        self.ui.resultTable.setMRMLTableNode(None)
+        self._forget_files()
+
+    def list_models(self) -> None:
+        """Look which models there are; headers are read, weights are not."""
+        self._entries = [
+            entry for entry in available() if entry.card is not None and not entry.shadowed
+        ]
+        self._updating = True
+        selector = self.ui.modelSelector
+        selector.clear()
+        if len(self._entries) > 1:
+            selector.addItem(_("All models"), ALL_MODELS)
+        for entry in self._entries:
+            assert entry.card is not None  # noqa: S101 - or it would not be here
+            selector.addItem(entry.card.title, entry.name)
+        self._updating = False
+
+    @property
+    def stored(self) -> list[Stored]:
+        """The results that the scene holds for the CT."""
+        return self._stored
+
+    # Predicting
+
+    def _chosen(self) -> list[Entry]:
+        name = self.ui.modelSelector.currentData
+        return [entry for entry in self._entries if name in (ALL_MODELS, entry.name)]
+
+    def _model_chosen(self, _index: int) -> None:
+        if not self._updating and self.panel.has_state:
+            self.state.model = self.ui.modelSelector.currentData or ""
+
+    def _pressed(self) -> None:
+        if self.tasks.title:
+            self.tasks.cancel()
+            return
+        with self.panel.errors_told():
+            if missing := missing_packages():
+                self.panel.install(missing)
+                return
+            state = self.state
+            nodes = [state.ct, state.segmentation]
+            self.tasks.start(_("Predicting"), self._predict(), nodes=nodes)
+
+    def _predict(self) -> Steps:
+        state, entries = self.state, self._chosen()
+        volume, segmentation = state.ct, state.segmentation
+        ct = ct_of_volume(volume)
+        mask = mask_on_ct(segmentation, state.segment, volume, ct)
+        centre = centre_of(state)
+        file = yield from self.panel.copies.of(volume, share=0.1)
+        models = [entry.path for entry in entries]
+        files = Exchange()
+        try:
+            write_mask(mask, files.mask)
+            asked = {
+                "ct": str(file),
+                "mask": str(files.mask),
+                "models": [str(path) for path in models],
+                "folder": str(files.results),
+                "device": state.device,
+                **({} if centre is None else {"centre": list(centre)}),
+            }
+            yield Ask("predict", asked, 0.1, 0.95)
+            still_there(volume, segmentation)
+            predictions = read_predictions(files.results, ct, mask, models)
+            yield 0.97
+            still_there(volume, segmentation)
+            for prediction in predictions:
+                remove_prediction(volume, prediction.model.card.name)
+                show_prediction(prediction, volume, with_box=False)
+                yield 0.98
+                still_there(volume)
+        except BaseException:  # also when it is cancelled or the panel goes
+            files.close()
+            raise
+        self._forget_files()
+        self.files, self.of = files, volume
+        self._seen = None  # lay the new saliency over the CT
+        self.panel.tell(_("Done. Read the flags before the number."))
+
+    def _forget_files(self) -> None:
+        if self.files is not None:
+            self.files.close()
+        self.files = self.of = None
+
+    # Results
+
+    def _update_results(self) -> None:
+        volume = self.state.ct
+        self._stored = [] if volume is None else stored_predictions(volume)
+        selector, names = self.ui.resultSelector, [_title(one) for one in self._stored]
+        self._updating = True
+        if names != [selector.itemText(number) for number in range(selector.count)]:
+            selector.clear()
+            for name in names:
+                selector.addItem(name)
+        self._updating = False
+        self.ui.resultFrame.visible = bool(names)
+        shown = self._stored[selector.currentIndex] if names else None
+        self.ui.resultTable.setMRMLTableNode(None if shown is None else shown.table)
+        if shown is not None:
+            self._tell_result(shown.described)
+        self._lay_over(None if shown is None else shown.saliency)
+
+    def _result_chosen(self, _index: int) -> None:
+        if not self._updating and self.panel.has_state:
+            self.panel.refresh()
+
+    def _tell_result(self, described: Mapping[str, Any]) -> None:
+        ui = self.ui
+        ui.answerLabel.text = _answer(described)
+        ui.barPicture.setPixmap(pixmap(probability_picture(described)))
+        ui.certaintyLabel.text = _certainty(described)
+        ui.resultFlags.text = flags_text([Flag(**flag) for flag in described["flags"]])
+
+    def _lay_over(self, saliency: Any) -> None:
+        """Show a saliency over the CT; the views are touched only when something changed."""
+        opacity = self.state.saliency_opacity
+        wanted = None if saliency is None else (saliency, opacity)
+        if wanted != self._seen:
+            self._seen = wanted
+            show_over(saliency if opacity > 0 else None, opacity)
+
+
+def _title(stored: Stored) -> str:
+    return str(stored.described["model"]["title"])
+
+
+def _about(entry: Entry) -> str:
+    card = entry.card
+    assert card is not None  # noqa: S101 - broken ones are not offered
+    lines = [
+        f"{card.title}: {card.question}",
+        _("Trained on: {data}.").format(data=card.training.data.rstrip(".")),
+        _("Licence: {licence}").format(licence=card.licence),
+    ]
+    return "\n".join([*lines, card.notice] if card.notice else lines)
+
+
+def _answer(described: Mapping[str, Any]) -> str:
+    names = {one["code"]: one["name"] for one in described["classes"]}
+    listed = ", ".join(
+        f"{names[code]} {value:.0%}" for code, value in described["probabilities"].items()
+    )
+    answer = names[described["answer"]]
+    return f"{described['question']}\n{answer[:1].upper()}{answer[1:]} ({listed})."
+
+
+def _certainty(described: Mapping[str, Any]) -> str:
+    names = {one["code"]: one["name"] for one in described["classes"]}
+    interval, robustness = described["interval"], described["robustness"]
+    words = [
+        _("{name}: {level:.0%} interval {low:.0%} to {high:.0%};").format(
+            name=names[described["positive_class"]], **interval
+        ),
+        _("with other outlines {low:.0%} to {high:.0%}.").format(**robustness),
+    ]
+    if described["baseline_volume_alone"] is not None:
+        words.append(
+            _("Tumour volume alone says {value:.0%}.").format(
+                value=described["baseline_volume_alone"]
+            )
+        )
+    return " ".join(words)
+
+
+def result_files(section: PredictionSection, volume: Any) -> Exchange:
+    """What the last prediction on a volume wrote.
+
+    Raises:
+        InputError: there was none since Slicer started, or it was about another CT.
+    """
+    if section.files is None or section.of is not volume:
+        raise InputError(
+            _("The files of these results are gone (they are not kept in a scene): predict again.")
+        )
+    return section.files
