@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from ..mrml.conftest import drawn, model_file, scene  # noqa: F401 - fixtures
+from .figures import measured
 
 LIBRARIES = "libdbus-1-3 libegl1 libfontconfig1 libgl1 libglib2.0-0 libx11-6 libxkbcommon0"
 MODULE = Path(__file__).resolve().parents[2] / "LungSquad" / "LungSquad.py"
@@ -67,6 +68,39 @@ def module(gui, scene, monkeypatch):  # noqa: F811 - a fixture
     widget.cleanup()
     widget.parent.setMRMLScene(None)
     widget.parent.deleteLater()
+
+
+@pytest.fixture
+def opened(module, application):
+    """The module as Slicer shows it: in a column that scrolls.
+
+    `widget` is what is seen, `panel` the panel, `waiting()` whether it has yet to show something.
+    """
+    from PySide6.QtWidgets import QScrollArea
+
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setWidget(module.parent)
+    area.resize(520, 1000)
+    area.show()
+    module.enter()
+    panel = module.panel
+    timers = (panel._timer, panel.crop._timer)
+    yield SimpleNamespace(
+        widget=module.parent,
+        panel=panel,
+        module=module,
+        waiting=lambda: any(timer.isActive() for timer in timers),
+    )
+    area.takeWidget()
+    area.deleteLater()
+
+
+def pytest_terminal_summary(terminalreporter):
+    if measured:
+        terminalreporter.section("measured in the panel's tests")
+        for line in measured:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture

@@ -1,30 +1,98 @@
-"""The whole panel, clicked through."""
+"""The whole panel clicked through on a real patient, from a DICOM folder to the report."""
 
 from __future__ import annotations
 
-import pytest
+import csv
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+from .figures import figure
 
 
-@pytest.fixture
-def panel(module):
-    return module.panel
+def test_from_dicom_folder_to_report(
+    opened, gui, shared_data, wait_until, screenshot, heartbeat, tmp_path, monkeypatch
+):
+    import qt
+    import slicer
 
+    panel, ui = opened.panel, opened.panel.ui
+    patient = shared_data / "open" / "4dlung_113"
+    clicks = 0
 
-def idle(panel):
-    return lambda: not panel.tasks.title and not panel._timer.isActive()
+    def click(button):
+        nonlocal clicks
+        assert button.enabled and button.visible, button.objectName
+        button.click()
+        clicks += 1
 
+    def done(seconds=120):
+        wait_until(lambda: not panel.tasks.title and not opened.waiting(), seconds)
 
-def test_sample_patient_to_prediction(panel, wait_until, screenshot, heartbeat):
-    ui = panel.ui
-    ui.sampleButton.click()
-    wait_until(lambda: panel.current_state().ct is not None and not panel.tasks.title, 60)
-    wait_until(lambda: panel.crop.crop is not None or panel.crop.problem)
-    assert panel.crop.crop is not None, panel.crop.problem
-    screenshot(panel.widget, "crop")
+    screenshot(opened.widget, "0-empty")
+    assert "Choose or load a CT" in ui.tumourHint.text
+
+    gui.file_answers.append(str(patient))
     with heartbeat:
-        ui.predictButton.click()
-        wait_until(lambda: not panel.tasks.title, 90)
-    print(ui.statusLabel.text, heartbeat.longest)
-    wait_until(lambda: ui.resultFrame.visible)
-    screenshot(panel.widget, "prediction")
-    print(ui.answerLabel.text, ui.certaintyLabel.text)
+        click(ui.loadDicomButton)
+        wait_until(lambda: panel.tasks.title)
+        wait_until(lambda: not panel.tasks.title, 60)
+    done()
+    state = panel.current_state()
+    assert state.ct.GetImageData().GetDimensions() == (512, 512, 99)
+    names = [ui.roiSelector.itemText(number) for number in range(ui.roiSelector.count)]
+    assert any(name.startswith("Tumor_c40") for name in names)
+    assert ui.roiSelector.currentText.startswith("Tumor_c40")
+    screenshot(opened.widget, "1-patient")
+
+    with heartbeat:
+        click(ui.importRoiButton)
+        done()
+    figure("longest gap of the event loop, importing an RTSTRUCT", heartbeat.longest * 1000, "ms")
+    assert panel.crop.crop.mask_voxels == 23_611
+    assert "67.56 mL" in ui.cropLabel.text
+    screenshot(ui.tumourSection, "2-tumour")
+    screenshot(ui.cropSection, "3-crop")
+
+    with heartbeat:
+        click(ui.predictButton)
+        wait_until(lambda: ui.progressBar.value > 20, 60)
+        screenshot(opened.widget, "4-predicting")
+        done()
+    figure("longest gap of the event loop, predicting", heartbeat.longest * 1000, "ms")
+    assert ui.resultSelector.count == 2
+    screenshot(ui.predictionSection, "4-prediction")
+    layer = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
+    assert layer.GetForegroundVolumeID() == panel.prediction.stored[0].saliency.GetID()
+
+    ui.generatedSection.collapsed = False
+    screenshot(ui.generatedSection, "5-generated")
+    screenshot(ui.reportSection, "6-report")
+    shown = []
+    monkeypatch.setattr(
+        qt, "QDesktopServices", SimpleNamespace(openUrl=lambda url: shown.append(url) or True)
+    )
+    click(ui.openReportButton)
+    report = Path(shown[0].toLocalFile())
+    assert report.name == "report.html"
+    assert report.is_file()
+    assert clicks < 10
+    figure("clicks from the DICOM folder to the report (its folder chosen besides)", clicks, "")
+    screenshot(opened.widget, "7-whole")
+
+    gui.file_answers.append(str(tmp_path))
+    click(ui.saveReportButton)
+    assert (tmp_path / "LungSquad results" / "report.html").is_file()
+    gui.file_answers.append(str(tmp_path / "table"))
+    click(ui.saveTableButton)
+    with (tmp_path / "table.csv").open() as file:
+        assert [row["model"] for row in csv.DictReader(file)] == [
+            "demo-histology",
+            "demo-survival2y",
+        ]
+    gui.file_answers.append(str(tmp_path / "scene.mrb"))
+    click(ui.saveSceneButton)
+    assert zipfile.is_zipfile(tmp_path / "scene.mrb")
+    click(ui.dicomButton)
+    done()
+    assert "DICOM database" in ui.statusLabel.text, ui.statusLabel.text

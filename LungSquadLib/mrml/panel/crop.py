@@ -22,7 +22,7 @@ from ..segments import mask_on_ct
 from ..volumes import ct_of_volume
 from .drawing import pixmap, plane_picture
 from .observing import Observers
-from .section import Section
+from .section import Section, show_text
 from .state import centre_of
 from .views import Click, look_at
 
@@ -148,7 +148,7 @@ class CropSection(Section):
             label = getattr(self.ui, f"{view}Picture")
             label.setPixmap(pixmap(plane_picture(crop, view)))
         self.ui.cropLabel.text = _words(crop, diameter)
-        self.ui.cropFlags.text = flags_text(crop.flags)
+        show_text(self.ui.cropFlags, flags_text(crop.flags))
         if state.box is None:
             state.box = add_crop_box(scene, crop)
         else:

@@ -22,7 +22,7 @@ _GROUND, _BAR, _LINE, _TICK = (205, 208, 214), (92, 191, 242), (40, 48, 64), (25
 _ACROSS = {"axial": 2, "coronal": 1, "sagittal": 0}
 
 
-def plane_picture(crop: Crop, view: View, *, pixels: int = 192) -> np.ndarray:
+def plane_picture(crop: Crop, view: View, *, pixels: int = 128) -> np.ndarray:
     """The crop's plane with most tumour in it, in the lung window, with the outline.
 
     Returns:

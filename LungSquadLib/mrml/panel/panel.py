@@ -191,6 +191,7 @@ class Panel:
     def _update(self) -> None:
         running = self.tasks.title
         self.ui.statusLabel.text = self.tasks.message if running else self._sentence
+        self.ui.progressBar.textVisible = bool(running)
         self.ui.progressBar.value = round(100 * self.tasks.fraction)
         self.ui.cancelButton.enabled = bool(running)
         if self.has_state:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slicer.i18n import tr as _
@@ -17,7 +17,7 @@ from ..volumes import ct_of_volume
 from .crop import flags_text
 from .drawing import pixmap, probability_picture
 from .packages import missing_packages
-from .section import Section
+from .section import Section, show_text
 from .state import ALL_MODELS, centre_of
 from .tasks import Ask, Steps, still_there
 from .views import show_over
@@ -66,7 +66,7 @@ class PredictionSection(Section):
             self.ui.modelSelector.findData(self.state.model or ALL_MODELS), 0
         )
         self._updating = False
-        self.ui.modelAbout.text = "\n\n".join(map(_about, self._chosen()))
+        self.ui.modelAbout.text = _about(self._chosen())
         self._update_results()
 
     def scene_closes(self) -> None:
@@ -186,7 +186,7 @@ class PredictionSection(Section):
         ui.answerLabel.text = _answer(described)
         ui.barPicture.setPixmap(pixmap(probability_picture(described)))
         ui.certaintyLabel.text = _certainty(described)
-        ui.resultFlags.text = flags_text([Flag(**flag) for flag in described["flags"]])
+        show_text(ui.resultFlags, flags_text([Flag(**flag) for flag in described["flags"]]))
 
     def _lay_over(self, saliency: Any) -> None:
         """Show a saliency over the CT; the views are touched only when something changed."""
@@ -201,15 +201,18 @@ def _title(stored: Stored) -> str:
     return str(stored.described["model"]["title"])
 
 
-def _about(entry: Entry) -> str:
-    card = entry.card
-    assert card is not None  # noqa: S101 - broken ones are not offered
-    lines = [
-        f"{card.title}: {card.question}",
-        _("Trained on: {data}.").format(data=card.training.data.rstrip(".")),
-        _("Licence: {licence}").format(licence=card.licence),
-    ]
-    return "\n".join([*lines, card.notice] if card.notice else lines)
+def _about(entries: Sequence[Entry]) -> str:
+    """What the chosen models are; of several, what they have in common is said once."""
+    lines = []
+    for card in (entry.card for entry in entries if entry.card is not None):
+        lines += [
+            f"{card.title}. {card.question}",
+            _("Trained on {data}. Licence: {licence}.").format(
+                data=card.training.data.rstrip("."), licence=card.licence.rstrip(".")
+            ),
+            card.notice or "",
+        ]
+    return "\n".join(line for line in dict.fromkeys(lines) if line)
 
 
 def _answer(described: Mapping[str, Any]) -> str:
@@ -223,19 +226,17 @@ def _answer(described: Mapping[str, Any]) -> str:
 
 def _certainty(described: Mapping[str, Any]) -> str:
     names = {one["code"]: one["name"] for one in described["classes"]}
-    interval, robustness = described["interval"], described["robustness"]
+    positive, baseline = described["positive_class"], described["baseline_volume_alone"]
     words = [
-        _("{name}: {level:.0%} interval {low:.0%} to {high:.0%};").format(
-            name=names[described["positive_class"]], **interval
+        _("Probability of {name}, from 0 to 1:").format(name=names[positive]),
+        _("{value:.2f} (bar), {level:.0%} interval {low:.2f} to {high:.2f} (line),").format(
+            value=described["probabilities"][positive], **described["interval"]
         ),
-        _("with other outlines {low:.0%} to {high:.0%}.").format(**robustness),
+        _("with other outlines {low:.2f} to {high:.2f}").format(**described["robustness"])
+        + ("." if baseline is None else ";"),
     ]
-    if described["baseline_volume_alone"] is not None:
-        words.append(
-            _("Tumour volume alone says {value:.0%}.").format(
-                value=described["baseline_volume_alone"]
-            )
-        )
+    if baseline is not None:
+        words.append(_("tumour volume alone says {value:.2f} (tick).").format(value=baseline))
     return " ".join(words)
 
 

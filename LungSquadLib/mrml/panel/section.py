@@ -45,7 +45,7 @@ class Section:
                 getattr(self.ui, f"{self.name}Hint"),
                 getattr(self.ui, f"{self.name}Frame"),
             )
-            hint.text, hint.visible = missing, bool(missing)
+            show_text(hint, missing)
             frame.enabled = not missing
 
     def scene_closes(self) -> None:
@@ -54,3 +54,8 @@ class Section:
     def close(self) -> None:
         """The panel goes."""
         self.scene_closes()
+
+
+def show_text(label: Any, text: str) -> None:
+    """Show a text; an empty one takes no room."""
+    label.text, label.visible = text, bool(text)
