@@ -43,10 +43,9 @@ def axial_diameter(mask: sitk.Image) -> Diameter:
     for number in np.argsort(-reach):
         if reach[number] <= best:
             break
-        points = _border(planes[number])
-        length, pair = _farthest(points * steps)
+        length, pair = _farthest(_hull(_border(planes[number]) * steps))
         if length > best:
-            best, ends, where = length, points[list(pair)], int(number)
+            best, ends, where = length, pair / steps, int(number)
     if not best:
         raise InputError("The mask is empty: draw the tumour, or choose another.")
     start, end = (_index(point, where, axis, first, second) for point in ends)
@@ -75,11 +74,32 @@ def _border(plane: np.ndarray) -> np.ndarray:
     return np.concatenate(points)
 
 
-def _farthest(points: np.ndarray) -> tuple[float, tuple[int, int]]:
+def _hull(points: np.ndarray) -> np.ndarray:
+    """The corners of the convex hull of points (N, 2); A. M. Andrew, Inf. Process. Lett. 9, 1979.
+
+    The two points that are farthest apart are among them.
+    """
+    ordered = sorted(set(map(tuple, points.tolist())))
+    corners: list[tuple[float, float]] = []
+    for chain in (ordered, ordered[::-1]):
+        first = len(corners)
+        for x, y in chain:
+            while len(corners) >= first + 2:
+                (x1, y1), (x2, y2) = corners[-2:]
+                if (x2 - x1) * (y - y1) > (y2 - y1) * (x - x1):
+                    break
+                corners.pop()
+            corners.append((x, y))
+        corners.pop()
+    return np.array(corners)
+
+
+def _farthest(points: np.ndarray) -> tuple[float, np.ndarray]:
+    """The greatest distance between two of the points (N, 2), and those two (2, 2)."""
     differences = points[:, None] - points[None]
     lengths = np.hypot(differences[..., 0], differences[..., 1])
-    pair = np.unravel_index(int(lengths.argmax()), lengths.shape)
-    return float(lengths[pair]), (int(pair[0]), int(pair[1]))
+    first, second = np.unravel_index(int(lengths.argmax()), lengths.shape)
+    return float(lengths[first, second]), points[[first, second]]
 
 
 def _index(point: np.ndarray, plane: int, axis: int, first: int, second: int) -> np.ndarray:

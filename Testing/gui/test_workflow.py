@@ -22,7 +22,8 @@ def test_from_dicom_folder_to_report(
 
     def click(button):
         nonlocal clicks
-        assert button.enabled and button.visible, button.objectName
+        assert button.enabled, button.objectName
+        assert button.visible, button.objectName
         button.click()
         clicks += 1
 

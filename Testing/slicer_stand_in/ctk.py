@@ -8,6 +8,7 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QDoubleSpinBox,
     QHBoxLayout,
+    QSizePolicy,
     QSlider,
     QStyle,
     QStyleOptionButton,
@@ -29,6 +30,7 @@ class ctkCollapsibleButton(QAbstractButton):
         self._wanted, self._own_doing = {}, False
         self.checkable = self.checked = True
         self.setContentsMargins(0, _HEADER, 0, 0)
+        self.setSizePolicy(QSizePolicy.Minimum, QSizePolicy.Preferred)
         self.toggled.connect(self._show_contents)
 
     def _collapsed(self):

@@ -69,6 +69,11 @@ class CropSection(Section):
         self._look()
         super().update()
         ui, there = self.ui, self.crop is not None
+        for view in VIEWS:
+            getattr(ui, f"{view}Picture").visible = there
+        if not there:
+            show_text(ui.cropLabel, "")
+            show_text(ui.cropFlags, "")
         ui.centreButton.checked = self._click.waiting
         ui.followButton.enabled = there and bool(self.state.centre)
         _show(self.state.box, there and self.state.show_box)
@@ -147,7 +152,7 @@ class CropSection(Section):
         for view in VIEWS:
             label = getattr(self.ui, f"{view}Picture")
             label.setPixmap(pixmap(plane_picture(crop, view)))
-        self.ui.cropLabel.text = _words(crop, diameter)
+        show_text(self.ui.cropLabel, _words(crop, diameter))
         show_text(self.ui.cropFlags, flags_text(crop.flags))
         if state.box is None:
             state.box = add_crop_box(scene, crop)

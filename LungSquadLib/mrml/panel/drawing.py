@@ -44,7 +44,7 @@ def plane_picture(crop: Crop, view: View, *, pixels: int = 128) -> np.ndarray:
 
 
 def probability_picture(
-    prediction: Mapping[str, Any], *, width: int = 360, height: int = 34
+    prediction: Mapping[str, Any], *, width: int = 360, height: int = 22
 ) -> np.ndarray:
     """A probability from 0 to 1 as a bar, its interval as a line, that of volume alone as a tick.
 
@@ -56,14 +56,13 @@ def probability_picture(
     Returns:
         (height, width, 3), uint8.
     """
-    picture = np.full((height, width, 3), 255, np.uint8)
+    picture = np.full((height, width, 3), _GROUND, np.uint8)
 
     def column(probability: float) -> int:
         return round(probability * (width - 1))
 
-    picture[8:-8] = _GROUND
     positive = prediction["positive_class"]
-    picture[8:-8, : column(prediction["probabilities"][positive]) + 1] = _BAR
+    picture[:, : column(prediction["probabilities"][positive]) + 1] = _BAR
     low, high = column(prediction["interval"]["low"]), column(prediction["interval"]["high"])
     middle = height // 2
     picture[middle - 1 : middle + 1, low : high + 1] = _LINE
@@ -72,7 +71,7 @@ def probability_picture(
     baseline = prediction["baseline_volume_alone"]
     if baseline is not None:
         at = column(baseline)
-        picture[1:-1, max(at - 1, 0) : at + 2] = _TICK
+        picture[:, max(at - 1, 0) : at + 2] = _TICK
     return picture
 
 

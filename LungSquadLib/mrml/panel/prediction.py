@@ -186,7 +186,8 @@ class PredictionSection(Section):
         ui.answerLabel.text = _answer(described)
         ui.barPicture.setPixmap(pixmap(probability_picture(described)))
         ui.certaintyLabel.text = _certainty(described)
-        show_text(ui.resultFlags, flags_text([Flag(**flag) for flag in described["flags"]]))
+        flags = flags_text([Flag(**flag) for flag in described["flags"]])
+        show_text(ui.resultFlags, "\n".join(filter(None, (described["notice"], flags))))
 
     def _lay_over(self, saliency: Any) -> None:
         """Show a saliency over the CT; the views are touched only when something changed."""
