@@ -46,9 +46,11 @@ class PatientSection(Section):
 
     def open_volume(self, path: str) -> None:
         """Load a CT from a volume file, as Slicer does."""
-        volume = slicer.util.loadVolume(path)
-        if not volume:
-            raise InputError(_("'{path}' is no volume that Slicer can read.").format(path=path))
+        try:
+            volume = slicer.util.loadVolume(path)
+        except RuntimeError as error:
+            sentence = _("'{path}' is no volume that Slicer can read.")
+            raise InputError(sentence.format(path=path)) from error
         self._loaded(volume)
 
     def _choose_folder(self) -> None:
@@ -68,7 +70,7 @@ class PatientSection(Section):
             raise InputError(sentence.format(folder=folder, why=why))
         self._folder, self._masks = folder, _masks(found)
         if len(series) == 1:
-            self._load_series(series[0]["uid"])
+            yield from self._load_series(series[0]["uid"])
             return
         self.ui.seriesSelector.clear()
         for one in sorted(series, key=lambda one: -one["size"][2]):
@@ -77,11 +79,12 @@ class PatientSection(Section):
         self.panel.tell(_("The folder holds several CT series: choose one and load it."))
 
     def _load_chosen_series(self) -> None:
-        with self.panel.errors_told():
-            self._load_series(self.ui.seriesSelector.currentData)
+        steps = self._load_series(self.ui.seriesSelector.currentData)
+        self.tasks.start(_("Loading the series"), steps)
 
-    def _load_series(self, uid: str) -> None:
-        """Slicer's own import and loading; its progress is shown by Slicer."""
+    def _load_series(self, uid: str) -> Steps:
+        """Slicer's own import and loading, which cannot be cut into steps."""
+        yield 0.5
         from DICOMLib import DICOMUtils
 
         if not slicer.dicomDatabase or not slicer.dicomDatabase.isOpen:

@@ -119,5 +119,6 @@ class ReportSection(Section):
             "keep_identity": bool(self.ui.identityCheckBox.checked),
         }
         yield Ask("dicom", asked, 0.2, 0.9)
-        DICOMUtils.importDicom(str(out), copyFiles=True)
+        if not DICOMUtils.importDicom(str(out), copyFiles=True):
+            raise InputError(_("Slicer's DICOM database took no SEG and SR: see its error log."))
         self.panel.tell(_("SEG and SR are in Slicer's DICOM database."))
