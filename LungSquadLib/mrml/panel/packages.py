@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from subprocess import CalledProcessError
 
 import slicer
 from slicer.i18n import tr as _
@@ -38,6 +39,8 @@ def install(packages: list[str]) -> str:
             "Install the extension PyTorch with Slicer's Extensions Manager, restart Slicer, and "
             "press Predict again. Without internet, see the README, 'Offline'."
         )
-    if PyTorchUtils.PyTorchUtilsLogic().installTorch(torchVersionRequirement=TORCH) is None:
+    try:
+        PyTorchUtils.PyTorchUtilsLogic().installTorch(torchVersionRequirement=TORCH)
+    except (CalledProcessError, ImportError):
         return _("PyTorch could not be installed: see Slicer's error log.")
     return _("PyTorch is installed. Press Predict again.")
