@@ -146,15 +146,21 @@ class LungSquadFileDialog:
         self._dialog.acceptMimeData(shown and self._dropped() != "")
 
     def dropEvent(self):
-        path, panel = self._dropped(), slicer.util.getModuleWidget("LungSquad").panel
-        if panel is not None:
-            # Later: the program that it was dragged from waits until the drop is over.
-            qt.QTimer.singleShot(0, lambda: panel.open_path(path))
+        path = self._dropped()
+        # Later: the program that it was dragged from waits until the drop is over. Slicer keeps
+        # what such a timer calls for ever: it must not hold the panel.
+        qt.QTimer.singleShot(0, lambda: _open_in_panel(path))
 
     def _dropped(self):
         """The one file or folder, or nothing."""
         paths = [url.toLocalFile() for url in self._dialog.mimeData().urls()]
         return paths[0] if len(paths) == 1 else ""
+
+
+def _open_in_panel(path):
+    panel = slicer.util.getModuleWidget("LungSquad").panel
+    if panel is not None:
+        panel.open_path(path)
 
 
 class LungSquadTest(ScriptedLoadableModuleTest):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import slicer
 from PySide6.QtCore import Property, Signal
 from PySide6.QtGui import QImage, QStandardItem, QStandardItemModel
@@ -25,15 +27,23 @@ def _kept(kind, name, value, then=None):
 
 
 class _Watching:
-    """What a widget observes; it lets go of what it observed before."""
+    """What a widget observes; it lets go of what it observed before, and of all in the end."""
 
     def _watch(self, *subjects_and_events, call):
-        for subject, tag in vars(self).get("_tags", ()):
-            subject.RemoveObserver(tag)
-        self._tags = [
+        if "_tags" not in vars(self):
+            self._tags = []
+            self.destroyed.connect(partial(_unwatch, self._tags))
+        _unwatch(self._tags)
+        self._tags += [
             (subject, subject.AddObserver(event, lambda *_: call()))
             for subject, event in subjects_and_events
         ]
+
+
+def _unwatch(tags, _widget=None):
+    for subject, tag in tags:
+        subject.RemoveObserver(tag)
+    tags.clear()
 
 
 class qMRMLWidget(QWidget):
@@ -243,13 +253,17 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         return self._node
 
     def setMRMLSegmentEditorNode(self, node):
+        if node is None and self._effect:
+            raise AssertionError(f"The effect {self._effect} would stay at work in the views.")
         self._node = node
 
     def segmentationNode(self):
         return None if self._node is None else self._node.GetSegmentationNode()
 
     def setSegmentationNode(self, node):
-        self._required("setSegmentationNode").SetAndObserveSegmentationNode(node)
+        if node is not self.segmentationNode():
+            self._required("setSegmentationNode").SetAndObserveSegmentationNode(node)
+            self.setActiveEffectByName("")
 
     def sourceVolumeNode(self):
         return None if self._node is None else self._node.GetSourceVolumeNode()
@@ -265,8 +279,13 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         self.currentSegmentIDChanged.emit(segment_id)
 
     def setActiveEffectByName(self, name):
+        if name:
+            self._required("setActiveEffectByName")
         self._effect = name
         self._about.text = f"(Segment Editor: {name or 'no effect'})"
+
+    def removeViewObservations(self):
+        pass
 
     def installKeyboardShortcuts(self):
         pass

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -24,6 +23,7 @@ from .drawing import pixmap, plane_picture
 from .observing import Observers
 from .section import Section, show_text
 from .state import centre_of
+from .timing import single_shot
 from .views import Click, look_at
 
 if TYPE_CHECKING:
@@ -49,11 +49,8 @@ class CropSection(Section):
         self._look_at_next = False
         self._observed: Any = None
         self._observers = Observers()
-        self._click = Click(self._moved, self._click_ended)
-        self._timer = qt.QTimer()
-        self._timer.singleShot = True
-        self._timer.interval = _AFTER_MS
-        self._timer.timeout.connect(self._recompute)
+        self._click = Click(panel.widget, self._moved, self._click_ended)
+        self._timer = single_shot(panel.widget, self._recompute, ms=_AFTER_MS)
         self.ui.centreButton.clicked.connect(self._click_toggled)
         self.ui.followButton.clicked.connect(self._follow)
 

@@ -27,6 +27,7 @@ from .report import ReportSection
 from .section import Section
 from .state import State, state_of
 from .tasks import Tasks
+from .timing import single_shot
 from .tumour import TumourSection
 from .worker_process import WorkerProcess
 
@@ -44,12 +45,9 @@ class Panel:
         self._state: Any = None  # a State, with the methods that Slicer adds
         self._bound: Any = None  # the state's connection to the widgets
         self._state_observers, self._scene_observers = Observers(), Observers()
-        self._timer = qt.QTimer()
-        self._timer.singleShot = True
-        self._timer.interval = 0
-        self._timer.timeout.connect(self._update)
-        self.worker = WorkerProcess()
-        self.tasks = Tasks(self.worker, self.refresh, self.tell)
+        self._timer = single_shot(widget, self._update)
+        self.worker = WorkerProcess(widget)
+        self.tasks = Tasks(widget, self.worker, self.refresh, self.tell)
         self.copies = CtCopies()
         self.patient, self.tumour = PatientSection(self), TumourSection(self)
         self.crop, self.prediction = CropSection(self), PredictionSection(self)
@@ -92,6 +90,7 @@ class Panel:
 
     def close(self) -> None:
         """The module's widget goes, or is loaded anew: nothing of the panel stays."""
+        self.leave()
         self.tasks.cancel()
         self._timer.stop()
         self._scene_observers.clear()
@@ -100,6 +99,7 @@ class Panel:
             section.close()
         self.worker.close()
         self.copies.close()
+        self.widget.deleteLater()  # a reload would only hide it, at work
 
     def open_path(self, path: str) -> None:
         """Take what was dropped on Slicer: a folder of DICOM, a CT, or a mask of the CT."""
@@ -178,7 +178,7 @@ class Panel:
     @contextmanager
     def wait_cursor(self) -> Iterator[None]:
         """For the few things of Slicer's own that nobody can cut into steps."""
-        qt.QApplication.setOverrideCursor(qt.QCursor(qt.Qt.WaitCursor))
+        qt.QApplication.setOverrideCursor(qt.Qt.WaitCursor)
         try:
             yield
         finally:

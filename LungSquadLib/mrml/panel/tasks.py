@@ -7,10 +7,10 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-import qt
 from slicer.i18n import tr as _
 
 from ...errors import CancelledError, FaultError, InputError, LungSquadError, understood
+from .timing import single_shot
 from .worker_process import Heard, WorkerProcess
 
 
@@ -44,21 +44,20 @@ class Tasks:
     """Runs tasks, one at a time.
 
     Attributes:
+        owner: the widget that they are for.
         worker: answers what tasks ask.
         changed: called when a task begins, comes further or ends.
         tell: called with a sentence when one ended otherwise than it should.
     """
 
+    owner: Any
     worker: WorkerProcess
     changed: Callable[[], None]
     tell: Callable[[str], None]
     _task: _Task | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._timer = qt.QTimer()
-        self._timer.singleShot = True
-        self._timer.interval = 0
-        self._timer.timeout.connect(self._turn)
+        self._timer = single_shot(self.owner, self._turn)
 
     @property
     def title(self) -> str:
@@ -110,8 +109,8 @@ class Tasks:
     def _continue(self, value: Any = None, *, error: LungSquadError | None = None) -> None:
         """Do the next step of the task, or end it."""
         task = self._task
-        if task is None:
-            return
+        if task is None or task.steps.gi_running:
+            return  # Slicer's DICOM import turns the event loop in the middle of a step
         self._timer.stop()
         if task.request is not None:
             self.worker.forget(task.request)  # nothing to forget where it has answered

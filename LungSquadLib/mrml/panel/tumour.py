@@ -33,7 +33,7 @@ class TumourSection(Section):
 
     def __init__(self, panel: Panel) -> None:
         super().__init__(panel)
-        self._click = Click(self._clicked, self._click_ended)
+        self._click = Click(panel.widget, self._clicked, self._click_ended)
         self._found: list[dict[str, Any]] = []
         self._updating = False
         self._editor_node: Any = None
@@ -76,7 +76,10 @@ class TumourSection(Section):
         self._click.stop()
         self.offer([])
         self._editor_node = None
-        self.ui.segmentEditor.setMRMLSegmentEditorNode(None)
+        editor = self.ui.segmentEditor
+        editor.setSegmentationNode(None)  # ends the effect...
+        editor.removeViewObservations()  # ...but not its hold on the views while a scene closes
+        editor.setMRMLSegmentEditorNode(None)
 
     def entered(self, inside: bool) -> None:
         """The user opens the module, or another one."""

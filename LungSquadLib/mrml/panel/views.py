@@ -12,6 +12,7 @@ from ...imaging.pictures import WINDOWS
 from ..embedded import new_node
 from ..hierarchy import nodes_of, remove
 from ..placing import to_ras
+from .timing import single_shot
 
 
 def show_ct(volume: Any) -> None:
@@ -39,13 +40,19 @@ def look_at(scene: Any, point_lps: Point) -> None:
 class Click:
     """Waits for the user to click one point in a view."""
 
-    def __init__(self, got: Callable[[Point], None], ended: Callable[[], None]) -> None:
+    def __init__(
+        self, owner: Any, got: Callable[[Point], None], ended: Callable[[], None]
+    ) -> None:
         """Args:
-        got: called with the point, LPS mm.
+        owner: the widget that it is for.
+        got: called with the point, LPS mm, after the click.
         ended: called when nothing is waited for any more, clicked or not.
         """
         self._got, self._ended = got, ended
+        # Slicer tells of the click while it still works with the node: it must not go yet.
+        self._timer = single_shot(owner, self._done)
         self._node: Any = None
+        self._point: Point | None = None
         self._tags: list[tuple[Any, int]] = []
 
     @property
@@ -73,7 +80,8 @@ class Click:
         """Wait no longer."""
         if self._node is None:
             return
-        node, self._node = self._node, None
+        node, self._node, self._point = self._node, None, None
+        self._timer.stop()
         for subject, tag in self._tags:
             subject.RemoveObserver(tag)
         self._tags.clear()
@@ -90,10 +98,15 @@ class Click:
     def _placed(self, _caller: Any, _event: Any) -> None:
         ras = [0.0, 0.0, 0.0]
         self._node.GetNthControlPointPositionWorld(0, ras)
-        self.stop()
-        self._got((-ras[0], -ras[1], ras[2]))
+        self._point = (-ras[0], -ras[1], ras[2])
+        self._timer.start()
 
     def _mode_changed(self, caller: Any, _event: Any) -> None:
-        placed = self._node is None or self._node.GetNumberOfDefinedControlPoints()
-        if caller.GetCurrentInteractionMode() != caller.Place and not placed:
-            self.stop()  # the user went back to the arrow
+        if caller.GetCurrentInteractionMode() != caller.Place:
+            self._timer.start()  # after the click, or the user went back to the arrow
+
+    def _done(self) -> None:
+        point = self._point
+        self.stop()
+        if point is not None:
+            self._got(point)

@@ -14,6 +14,7 @@ import qt
 from ...errors import LungSquadError, WorkerError
 from ...worker.launch import check_ready, command, died, environment, not_started
 from ...worker.protocol import MOST_ANSWER, Decoder, Message, encoded, error_of
+from .timing import single_shot
 
 _CANCEL_WITHIN_MS = 30_000
 
@@ -33,8 +34,13 @@ class WorkerProcess:
     It ends with `close`, and, since its input ends then, with the process that drives it.
     """
 
-    def __init__(self, python: str | os.PathLike[str] = sys.executable) -> None:
-        """Nothing is started yet. `python` is one that has torch; in Slicer, PythonSlicer."""
+    def __init__(self, owner: Any, python: str | os.PathLike[str] = sys.executable) -> None:
+        """Nothing is started yet.
+
+        Args:
+            owner: the widget that it is for.
+            python: one that has torch; in Slicer, PythonSlicer.
+        """
         self._python = python
         self._ids = count(1)
         self._waiting: dict[int, Heard] = {}
@@ -44,6 +50,7 @@ class WorkerProcess:
         self._decoder = Decoder(most=MOST_ANSWER)
         self._ready = False
         self._said = ""
+        self._patience = single_shot(owner, self._kill_if_deaf, ms=_CANCEL_WITHIN_MS)
 
     @property
     def pid(self) -> int | None:
@@ -52,10 +59,10 @@ class WorkerProcess:
 
     def ask(self, verb: str, fields: dict[str, Any], heard: Heard) -> int:
         """Ask for something; returns at once. What comes of it goes to `heard`, later."""
+        number = next(self._ids)
+        self._waiting[number] = heard  # before the start, which may fail at once
         if self._process is None:
             self._start()
-        number = next(self._ids)
-        self._waiting[number] = heard
         self._send({"id": number, "verb": verb, **fields})
         return number
 
@@ -64,14 +71,8 @@ class WorkerProcess:
         if self._waiting.pop(number, None) is None:
             return
         self._send({"id": next(self._ids), "verb": "cancel", "request": number})
-        process = self._process
-
-        def kill_if_deaf() -> None:
-            if number in self._deaf and self._process is process:
-                process.kill()
-
         self._deaf.add(number)
-        qt.QTimer.singleShot(_CANCEL_WITHIN_MS, kill_if_deaf)
+        self._patience.start()
 
     def close(self) -> None:
         """End the worker; what waits for an answer gets none."""
@@ -82,7 +83,11 @@ class WorkerProcess:
             if not self._process.waitForFinished(3000):
                 self._process.kill()
                 self._process.waitForFinished(1000)
-            self._process = None
+        self._process = self._buried = None  # their signals hold this object
+
+    def _kill_if_deaf(self) -> None:
+        if self._deaf and self._process is not None:
+            self._process.kill()
 
     def _start(self) -> None:
         self._process = process = qt.QProcess()
@@ -106,6 +111,8 @@ class WorkerProcess:
     def _hear(self) -> None:
         chunk = bytes(self._process.readAllStandardOutput().data())
         for message in self._decoder.feed(chunk):
+            if self._process is None:
+                return  # it speaks another language, and is gone
             if isinstance(message, ValueError):
                 self._said = str(message)  # of a launcher, before the worker
             elif not self._ready:

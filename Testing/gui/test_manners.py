@@ -1,0 +1,123 @@
+"""What Slicer asks of those who use it, where nothing but a crash or a leak would tell."""
+
+from __future__ import annotations
+
+import sys
+from subprocess import CalledProcessError
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def panel(module, scene, application):
+    """The panel with a CT."""
+    import SimpleITK as sitk
+
+    from LungSquadLib.mrml import add_volume
+
+    ct = sitk.GetImageFromArray(np.full((40, 40, 40), -800, np.int16))
+    module.panel.current_state().ct = add_volume(scene, ct, name="CT")
+    module.enter()
+    application.processEvents()
+    return module.panel
+
+
+def test_what_qt_keeps_goes_with_the_widget(panel, module, application):
+    from PySide6.QtCore import QEvent
+    from shiboken6 import isValid
+
+    timers = [panel._timer, panel.tasks._timer, panel.crop._timer, panel.worker._patience]
+    timers += [section._click._timer for section in (panel.crop, panel.tumour)]
+    module.cleanup()
+    application.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert not any(map(isValid, (panel.widget, *timers)))
+
+
+def test_a_clicked_node_stays_while_slicer_works_with_it(panel, scene, application):
+    panel.ui.clickButton.click()
+    node = scene.GetFirstNodeByClass("vtkMRMLMarkupsFiducialNode")
+    interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    clicked = []
+    panel.tumour._click._got = clicked.append
+    node.AddControlPointWorld(1.0, 2.0, 3.0)
+    interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+    assert scene.IsNodePresent(node)
+    assert not clicked
+    application.processEvents()
+    assert not scene.IsNodePresent(node)
+    assert clicked == [(-1.0, -2.0, 3.0)]
+    assert not panel.ui.clickButton.checked
+
+
+def test_back_to_the_arrow_ends_the_wait_for_a_click(panel, scene, application):
+    panel.ui.clickButton.click()
+    interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+    assert panel.tumour._click.waiting
+    application.processEvents()
+    assert not panel.tumour._click.waiting
+    assert not panel.ui.clickButton.checked
+
+
+def test_no_effect_stays_at_work_when_the_scene_closes(panel, scene):
+    panel.ui.drawButton.click()
+    editor = panel.ui.segmentEditor
+    assert editor._effect == "Paint"
+    scene.Clear(0)
+    assert editor._effect == ""
+    assert editor.mrmlSegmentEditorNode() is None
+
+
+def test_a_worker_that_fails_within_its_start_is_told(application, gui, monkeypatch):
+    from LungSquadLib.mrml.panel.worker_process import Heard, WorkerProcess, qt
+
+    class Refused(qt.QProcess):
+        """As on Windows, where a program that is not there is told within `start`."""
+
+        def start(self, _program, _arguments):
+            self.errorOccurred.emit(qt.QProcess.FailedToStart)
+
+        def error(self):
+            return qt.QProcess.FailedToStart
+
+    monkeypatch.setattr(qt, "QProcess", Refused)
+    owner, told = qt.QWidget(), []
+    WorkerProcess(owner).ask("ping", {}, Heard(lambda *_: None, told.append, told.append))
+    assert "could not be started" in str(told[0])
+
+
+def test_cancel_within_a_step_does_not_disturb_it(panel, wait_until):
+    done = []
+
+    def steps():
+        yield 0.5
+        panel.tasks.cancel()  # pressed while Slicer turns the event loop within a step
+        done.append("step")
+
+    panel.tasks.start("Testing", steps())
+    wait_until(lambda: not panel.tasks.title)
+    wait_until(lambda: not panel._timer.isActive())
+    assert done == ["step"]
+    assert "Testing" not in panel.ui.statusLabel.text
+    assert "generator" not in panel.ui.statusLabel.text
+
+
+def test_a_file_that_is_no_volume_is_told(panel, scene, tmp_path):
+    scene.Clear(0)
+    file = tmp_path / "ct.nrrd"
+    file.write_text("NRRD0004\nnot a volume")
+    panel.open_path(str(file))
+    assert "no volume that Slicer can read" in panel._sentence
+
+
+def test_an_installation_that_fails_is_told(gui, monkeypatch):
+    from LungSquadLib.mrml.panel.packages import install
+
+    def fail(**_requirement):
+        raise CalledProcessError(1, "pip")
+
+    extension = SimpleNamespace(PyTorchUtilsLogic=lambda: SimpleNamespace(installTorch=fail))
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", extension)
+    assert "could not be installed" in install(["torch"])
