@@ -43,7 +43,7 @@ def axial_diameter(mask: sitk.Image) -> Diameter:
     for number in np.argsort(-reach):
         if reach[number] <= best:
             break
-        length, pair = _farthest(_hull(_border(planes[number]) * steps))
+        length, pair = _farthest(_outer(_border(planes[number]) * steps))
         if length > best:
             best, ends, where = length, pair / steps, int(number)
     if not best:
@@ -74,32 +74,26 @@ def _border(plane: np.ndarray) -> np.ndarray:
     return np.concatenate(points)
 
 
-def _hull(points: np.ndarray) -> np.ndarray:
-    """The corners of the convex hull of points (N, 2); A. M. Andrew, Inf. Process. Lett. 9, 1979.
+def _outer(points: np.ndarray) -> np.ndarray:
+    """Those of the points (N, 2) that may belong to the two that are farthest apart.
 
-    The two points that are farthest apart are among them.
+    With every point at most `reach` from the middle, a point nearer to it than `least - reach` is
+    nearer than `least` to all others; and some two are `least` apart.
     """
-    ordered = sorted(set(map(tuple, points.tolist())))
-    corners: list[tuple[float, float]] = []
-    for chain in (ordered, ordered[::-1]):
-        first = len(corners)
-        for x, y in chain:
-            while len(corners) >= first + 2:
-                (x1, y1), (x2, y2) = corners[-2:]
-                if (x2 - x1) * (y - y1) > (y2 - y1) * (x - x1):
-                    break
-                corners.pop()
-            corners.append((x, y))
-        corners.pop()
-    return np.array(corners)
+    out = _lengths(points - (points.max(0) + points.min(0)) / 2)
+    reach, least = out.max(), _lengths(points - points[out.argmax()]).max()
+    return points[out >= (least - reach) * (1 - 1e-9)]
 
 
 def _farthest(points: np.ndarray) -> tuple[float, np.ndarray]:
     """The greatest distance between two of the points (N, 2), and those two (2, 2)."""
-    differences = points[:, None] - points[None]
-    lengths = np.hypot(differences[..., 0], differences[..., 1])
+    lengths = _lengths(points[:, None] - points[None])
     first, second = np.unravel_index(int(lengths.argmax()), lengths.shape)
     return float(lengths[first, second]), points[[first, second]]
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    return np.hypot(vectors[..., 0], vectors[..., 1])
 
 
 def _index(point: np.ndarray, plane: int, axis: int, first: int, second: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from ..errors import InputError
 from ..imaging.pictures import WINDOWS
 from ..imaging.planes import VIEWS
 from ..imaging.write import write_png
+from ..report.render import VIEW
 from .embedded import start
 from .hierarchy import scene_kept
 from .pictures import slice_picture, space_picture
@@ -44,7 +45,7 @@ def write_case_scene(results: Results, folder: Path) -> dict[str, str]:
         shown = [show_prediction(prediction, volume) for prediction in results.predictions]
         write_scene(scene, folder / SCENE)
         saliencies = {
-            f"view-saliency-{prediction.model.card.name}": one.saliency
+            f"{VIEW}saliency-{prediction.model.card.name}": one.saliency
             for prediction, one in zip(results.predictions, shown, strict=True)
         }
         return {"scene": SCENE, **_pictures(results, volume, saliencies, folder)}
@@ -56,10 +57,10 @@ def _pictures(
     """Write what views of the scene show; nothing where this machine cannot draw."""
     centre = results.crop.mask_centre_of_mass_lps
     try:
-        pictures = {f"view-{view}": slice_picture(volume, view, centre) for view in VIEWS}
+        pictures = {f"{VIEW}{view}": slice_picture(volume, view, centre) for view in VIEWS}
         for name, saliency in saliencies.items():
             pictures[name] = slice_picture(volume, "axial", centre, over=saliency)
-        pictures["view-3d"] = space_picture(volume, centre)
+        pictures[f"{VIEW}3d"] = space_picture(volume, centre)
     except InputError:
         return {}
     for name, pixels in pictures.items():

@@ -15,7 +15,12 @@ RESEARCH = "Research software, not a medical device."
 
 
 def report_page(
-    case: dict[str, Any], planes: Sequence[Markup], viewers: Sequence[Markup], *, made: str
+    case: dict[str, Any],
+    planes: Sequence[Markup],
+    viewers: Sequence[Markup],
+    *,
+    views: Sequence[Markup] = (),
+    made: str,
 ) -> str:
     """The whole page.
 
@@ -23,6 +28,7 @@ def report_page(
         case: as `Case.to_dict` gives it.
         planes: figures of the CT.
         viewers: the crop to scroll through, one for each prediction.
+        views: pictures of 3D Slicer's views, where there are some.
         made: when, for people.
     """
     here = Path(__file__).parent
@@ -58,6 +64,9 @@ def report_page(
         _flags(case["flags"]),
         element("h2", "The tumour in the CT"),
         element("div", list(planes), class_="planes"),
+        [element("h2", "As 3D Slicer shows it"), element("div", list(views), class_="views")]
+        if views
+        else [],
         element("h2", "What the networks saw, and where they looked"),
         element(
             "div",

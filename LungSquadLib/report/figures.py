@@ -20,6 +20,7 @@ from .html import Markup, element
 _HEAT = np.array([(80, 18, 123, 0), (183, 55, 121, 120), (252, 137, 97, 190), (252, 253, 191, 230)])
 _TILES = 8  # slices in a row of a sprite
 _SCALE_BAR_MM = 50
+_PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def plane_figure(plane: PlaneView, window: str = "lung") -> Markup:
@@ -50,6 +51,18 @@ def plane_figure(plane: PlaneView, window: str = "lung") -> Markup:
         aria_label=f"{plane.view} plane of the CT with the outline of the tumour",
     )
     return element("figure", svg, element("figcaption", f"{caption}; bar {_SCALE_BAR_MM} mm"))
+
+
+def view_figure(png: bytes, caption: str) -> Markup:
+    """A picture of a view of 3D Slicer.
+
+    Raises:
+        ValueError: `png` is no PNG.
+    """
+    if not png.startswith(_PNG_START):
+        raise ValueError("it is no PNG")
+    image = element("img", src=_data_uri(png), alt=f"{caption} of the scene in 3D Slicer")
+    return element("figure", image, element("figcaption", caption))
 
 
 def probability_bars(rows: Sequence[tuple[str, float, bool]]) -> Markup:
@@ -191,7 +204,11 @@ def _background(pixels: np.ndarray, size: str) -> str:
 
 
 def _png_uri(pixels: np.ndarray) -> str:
-    return "data:image/png;base64," + base64.b64encode(png_bytes(pixels)).decode("ascii")
+    return _data_uri(png_bytes(pixels))
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def _short(value: float) -> str:

@@ -17,12 +17,14 @@ from ..errors import InputError, parsing
 from ..imaging.planes import VIEWS, PlaneView
 from ..imaging.volume_files import open_volume_file
 from .document import report_page
-from .figures import crop_viewer, plane_figure
+from .figures import crop_viewer, plane_figure, view_figure
 
 RESULT = "prediction.json"
 REPORT = "report.html"
 PLANES = "planes.npz"
+VIEW = "view-"  # what pictures of 3D Slicer's views are called
 FORMAT_VERSION = 1
+_LARGEST_PICTURE = 1 << 23
 _LARGEST = 1 << 29  # bytes: what a damaged or hostile file may make the report hold
 
 
@@ -48,8 +50,13 @@ def rendered(folder: str | os.PathLike[str], *, window: str = "lung") -> str:
             crop_viewer(ct, mask, saliency_of(here, described, prediction))
             for prediction in described["predictions"]
         ]
+        views = [
+            view_figure(_picture(_inside(here, name)), _view_caption(kind))
+            for kind, name in files.items()
+            if kind.startswith(VIEW)
+        ]
         made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-        return report_page(described, planes, viewers, made=made)
+        return report_page(described, planes, viewers, views=views, made=made)
 
 
 def read_result(folder: Path) -> dict[str, Any]:
@@ -103,6 +110,18 @@ def read_planes(path: Path) -> list[PlaneView]:
             hu, mask = arrays[f"{view}_hu"], arrays[f"{view}_mask"]
             planes.append(PlaneView(view, hu, mask, (float(across), float(down))))
         return planes
+
+
+def _picture(path: Path) -> bytes:
+    if path.stat().st_size > _LARGEST_PICTURE:
+        raise InputError(f"'{path}' is too large for a picture of a view.")
+    return path.read_bytes()
+
+
+def _view_caption(kind: str) -> str:
+    """What a view's picture shows: "3d", "axial", or a model's saliency."""
+    name = kind.removeprefix(VIEW)
+    return f"saliency of {name.removeprefix('saliency-')}" if name.startswith("saliency-") else name
 
 
 def _inside(folder: Path, name: str) -> Path:

@@ -33,6 +33,8 @@ def install(patch: pytest.MonkeyPatch, *, folder: Path) -> SimpleNamespace:
     from . import python_qt
 
     start()
+    for name in [one for one in sys.modules if one.startswith("LungSquadLib.mrml.panel")]:
+        patch.delitem(sys.modules, name)  # it knows the stand-ins of an earlier test
     qt = python_qt.qt_module(folder)
     patch.setitem(sys.modules, "qt", qt)
     from . import application, ctk, mrml_widgets

@@ -19,7 +19,7 @@ from ...imaging.planes import VIEWS
 from ..results import add_crop_box, add_ruler, place_crop_box, place_ruler
 from ..segments import mask_on_ct
 from ..volumes import ct_of_volume
-from .drawing import pixmap, plane_picture
+from .drawing import pixmap, plane_pictures
 from .observing import Observers
 from .section import Section, show_text
 from .state import centre_of
@@ -146,9 +146,8 @@ class CropSection(Section):
 
     def _show(self, crop: Crop, mask: Mask) -> None:
         state, scene, diameter = self.state, self.state.ct.GetScene(), axial_diameter(mask.image)
-        for view in VIEWS:
-            label = getattr(self.ui, f"{view}Picture")
-            label.setPixmap(pixmap(plane_picture(crop, view)))
+        for view, picture in plane_pictures(crop).items():
+            getattr(self.ui, f"{view}Picture").setPixmap(pixmap(picture))
         show_text(self.ui.cropLabel, _words(crop, diameter))
         show_text(self.ui.cropFlags, flags_text(crop.flags))
         if state.box is None:

@@ -13,7 +13,7 @@ from vtkmodules.vtkCommonDataModel import vtkImageData
 
 from ...imaging.crop import Crop
 from ...imaging.pictures import windowed
-from ...imaging.planes import View
+from ...imaging.planes import VIEWS, View
 from ..volumes import set_colours
 
 _OUTLINE = (255, 176, 46)
@@ -22,24 +22,27 @@ _GROUND, _BAR, _LINE, _TICK = (205, 208, 214), (92, 191, 242), (40, 48, 64), (25
 _ACROSS = {"axial": 2, "coronal": 1, "sagittal": 0}
 
 
-def plane_picture(crop: Crop, view: View, *, pixels: int = 128) -> np.ndarray:
-    """The crop's plane with most tumour in it, in the lung window, with the outline.
+def plane_pictures(crop: Crop, *, pixels: int = 128) -> dict[View, np.ndarray]:
+    """The crop's planes with most tumour in them, in the lung window, with the outline.
 
     Returns:
-        (pixels, pixels, 3), uint8; turned as radiologists look at it.
+        For each view (pixels, pixels, 3), uint8; turned as radiologists look at it.
     """
-    ct, mask = (sitk.DICOMOrient(image, "LPS") for image in (crop.ct, crop.mask))
+    ct, mask = (
+        sitk.GetArrayFromImage(sitk.DICOMOrient(image, "LPS")) for image in (crop.ct, crop.mask)
+    )
+    return {view: _plane_picture(ct, mask > 0, view, pixels) for view in VIEWS}
+
+
+def _plane_picture(hu: np.ndarray, inside: np.ndarray, view: View, pixels: int) -> np.ndarray:
     axis = 2 - _ACROSS[view]
-    marked = sitk.GetArrayViewFromImage(mask)
     others = tuple({0, 1, 2} - {axis})
-    index = int(marked.sum(axis=others).argmax()) if marked.any() else marked.shape[axis] // 2
-    grey = windowed(sitk.GetArrayViewFromImage(ct).take(index, axis))
-    inside = marked.take(index, axis) > 0
+    index = int(inside.sum(axis=others).argmax()) if inside.any() else inside.shape[axis] // 2
+    grey, marked = windowed(hu.take(index, axis)), inside.take(index, axis)
     if view != "axial":  # the head is up
-        grey, inside = grey[::-1], inside[::-1]
-    grey, inside = _enlarged(grey, pixels), _enlarged(inside, pixels)
-    picture = np.repeat(grey[..., None], 3, axis=2)
-    picture[_border(inside)] = _OUTLINE
+        grey, marked = grey[::-1], marked[::-1]
+    picture = np.repeat(_enlarged(grey, pixels)[..., None], 3, axis=2)
+    picture[_border(_enlarged(marked, pixels))] = _OUTLINE
     return picture
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from slicer.i18n import tr as _
 
-from ...models.catalogue import available, user_folder
+from ...models.catalogue import Entry, user_folder
 from .section import Section
 
 GENERATION = "generation"  # the task in the card of a model that makes images
@@ -13,8 +15,9 @@ GENERATION = "generation"  # the task in the card of a model that makes images
 class GeneratedSection(Section):
     """Says which models that make images there are."""
 
-    def update(self) -> None:
-        cards = [entry.card for entry in available() if entry.card is not None]
+    def list_models(self, entries: Sequence[Entry]) -> None:
+        """Show which of the models on this machine make images."""
+        cards = [entry.card for entry in entries if entry.card is not None]
         titles = [card.title for card in cards if card.task == GENERATION]
         self.ui.generatedHint.text = (
             ", ".join(titles)

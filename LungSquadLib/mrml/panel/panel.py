@@ -15,6 +15,7 @@ from vtkmodules.vtkCommonCore import vtkCommand
 
 from ...errors import FaultError, LungSquadError, understood
 from ...imaging.volume_files import is_volume_file
+from ...models.catalogue import available
 from ..hierarchy import RESULT_OF, nodes_of
 from .copies import CtCopies
 from .crop import CropSection
@@ -52,6 +53,7 @@ class Panel:
         self.patient, self.tumour = PatientSection(self), TumourSection(self)
         self.crop, self.prediction = CropSection(self), PredictionSection(self)
         self.generated, self.report = GeneratedSection(self), ReportSection(self)
+        self._list_models()
         self.ui.cancelButton.clicked.connect(lambda _checked=False: self.tasks.cancel())
         scene = slicer.mrmlScene
         for event, call in (
@@ -78,9 +80,15 @@ class Panel:
 
     def enter(self) -> None:
         """The user opens the module."""
-        self.prediction.list_models()
+        self._list_models()
         self.tumour.entered(True)
         self.refresh()
+
+    def _list_models(self) -> None:
+        """Look which models there are; headers are read, weights are not."""
+        entries = available()
+        self.prediction.list_models(entries)
+        self.generated.list_models(entries)
 
     def leave(self) -> None:
         """The user opens another module; work that is under way goes on."""

@@ -9,13 +9,14 @@ from slicer.i18n import tr as _
 
 from ...errors import InputError
 from ...imaging.flags import Flag
-from ...models.catalogue import Entry, available
+from ...models.catalogue import Entry
 from ..exchange import Exchange, read_predictions, write_mask
 from ..results import Stored, remove_prediction, show_prediction, stored_predictions
 from ..segments import mask_on_ct
 from ..volumes import ct_of_volume
 from .crop import flags_text
 from .drawing import pixmap, probability_picture
+from .generated import GENERATION
 from .packages import missing_packages
 from .section import Section, show_text
 from .state import ALL_MODELS, centre_of
@@ -46,7 +47,6 @@ class PredictionSection(Section):
         self.ui.predictButton.clicked.connect(self._pressed)
         self.ui.modelSelector.currentIndexChanged.connect(self._model_chosen)
         self.ui.resultSelector.currentIndexChanged.connect(self._result_chosen)
-        self.list_models()
 
     def missing(self) -> str:
         crop = self.panel.crop
@@ -74,10 +74,12 @@ class PredictionSection(Section):
         self.ui.resultTable.setMRMLTableNode(None)
         self._forget_files()
 
-    def list_models(self) -> None:
-        """Look which models there are; headers are read, weights are not."""
+    def list_models(self, entries: Sequence[Entry]) -> None:
+        """Offer those of the models on this machine that predict."""
         self._entries = [
-            entry for entry in available() if entry.card is not None and not entry.shadowed
+            entry
+            for entry in entries
+            if entry.card is not None and entry.card.task != GENERATION and not entry.shadowed
         ]
         self._updating = True
         selector = self.ui.modelSelector
