@@ -40,9 +40,7 @@ def look_at(scene: Any, point_lps: Point) -> None:
 class Click:
     """Waits for the user to click one point in a view."""
 
-    def __init__(
-        self, owner: Any, got: Callable[[Point], None], ended: Callable[[], None]
-    ) -> None:
+    def __init__(self, owner: Any, got: Callable[[Point], None], ended: Callable[[], None]) -> None:
         """Args:
         owner: the widget that it is for.
         got: called with the point, LPS mm, after the click.
