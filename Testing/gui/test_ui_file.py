@@ -48,9 +48,10 @@ BREACHES = {
         "qMRMLNodeComboBox has no currentIndex",
     ),
     "signal in code": ('"currentNodeChanged(vtk', '"nodeChanged(vtk', "has no signal nodeChanged("),
+    "property called": ("ui.section.collapsed =", "ui.section.collapsed() or", "property, and cal"),
     "property in code": ("ui.section.collapsed", "ui.section.folded", "Button has no folded."),
 }
-OF_SLICER = ("property", "method in code", "signal in code", "property in code")
+OF_SLICER = ("property", "property called", "method in code", "signal in code", "property in code")
 
 
 def breaches(folder: Path, *, wrong: str = "", instead: str = "") -> list[str]:

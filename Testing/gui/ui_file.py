@@ -142,11 +142,15 @@ class UiFile:
         if not self.slicer:
             return
         used = {id(node): node.attr for node in self._of_ui()}
-        for node in (node for module in self.modules for node in ast.walk(module)):
+        every = [node for module in self.modules for node in ast.walk(module)]
+        called = {id(node.func) for node in every if isinstance(node, ast.Call)}
+        for node in every:
             if isinstance(node, ast.Attribute) and id(node.value) in used:
                 name, kind = used[id(node.value)], self.kinds.get(used[id(node.value)])
                 if kind and not self._knows(kind, node.attr):
                     yield f"ui.{name}: {kind} has no {node.attr}."
+                elif kind and self._is_property(kind, node.attr) and id(node) in called:
+                    yield f"ui.{name}: {node.attr} is a property, and called."
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 name = used.get(id(node.func.value))
                 signals = self._all(self.kinds.get(name), "signals", None)
@@ -178,6 +182,14 @@ class UiFile:
         base = kind if kind.startswith("Q") else self._extends.get(kind, "QWidget")
         qt = getattr(QtWidgets, base, QtWidgets.QWidget)
         return name in own or hasattr(qt, name) or qt.staticMetaObject.indexOfProperty(name) >= 0
+
+    def _is_property(self, kind: str, name: str) -> bool:
+        """Whether PythonQt has it as an attribute."""
+        from PySide6 import QtWidgets
+
+        own = map(_name, self.slicer.get(kind, {}).get("properties", ()))
+        base = getattr(QtWidgets, kind, QtWidgets.QWidget)
+        return name in own or base.staticMetaObject.indexOfProperty(name) >= 0
 
     def _values(self, name: str) -> list[ElementTree.Element]:
         """The values of all properties of a name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from inspect import GEN_RUNNING, getgeneratorstate
 from typing import Any, TypeAlias
 
 from slicer.i18n import tr as _
@@ -109,7 +110,7 @@ class Tasks:
     def _continue(self, value: Any = None, *, error: LungSquadError | None = None) -> None:
         """Do the next step of the task, or end it."""
         task = self._task
-        if task is None or task.steps.gi_running:
+        if task is None or getgeneratorstate(task.steps) == GEN_RUNNING:
             return  # Slicer's DICOM import turns the event loop in the middle of a step
         self._timer.stop()
         if task.request is not None:
