@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 BENCH  := .venv-bench
 PEERS  := Testing/benchmarks
 
-.PHONY: demo test bench lint models clean
+.PHONY: demo test bench lint models pictures clean
 
 demo: $(READY)
 	$(BIN)/lungsquad demo -o demo
@@ -26,6 +26,11 @@ bench: $(BENCH)/.ready
 # The two demo models, trained from nothing on phantoms.
 models: $(READY)
 	$(BIN)/lungsquad models train-demo -o LungSquadLib/models/bundled
+
+# The pictures of the panel in the documentation.
+pictures: $(READY)
+	LUNGSQUAD_SCREENSHOTS=LungSquad/Resources/Screenshots \
+		$(BIN)/python -m pytest Testing/gui/test_tutorial.py
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

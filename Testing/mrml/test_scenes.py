@@ -191,9 +191,13 @@ def test_a_case_gets_its_scene_and_pictures(scene, files, model_file, tmp_path):
         assert (tmp_path / "case" / name).stat().st_size > 1000
     written = json.loads((tmp_path / "case" / "prediction.json").read_text(encoding="utf-8"))
     assert written["files"] == described["files"]
+    report = (tmp_path / "case" / "report.html").read_text(encoding="utf-8")
+    assert "As 3D Slicer shows it" in report
+    for caption in ("axial", "saliency of sample", "3d"):
+        assert f"<figcaption>{caption}</figcaption>" in report
     nodes.read_scene(scene, tmp_path / "case" / "scene.mrb", tmp_path / "open")
     volume = scene.GetFirstNodeByName("CT")
-    assert len(results_of(volume)) == 3
+    assert len(results_of(volume)) == 4
     assert volume.GetDisplayNode().GetWindow() == 1500
 
 

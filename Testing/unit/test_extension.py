@@ -119,9 +119,9 @@ def test_the_module_says_the_same():
 def test_pictures_that_the_catalogue_links_to_are_there():
     raw = extension("HOMEPAGE").replace("github.com", "raw.githubusercontent.com") + "/main/"
     for name in ("ICONURL", "SCREENSHOTURLS"):
-        url = extension(name)
-        assert url.startswith(raw)
-        assert (ROOT / url.removeprefix(raw)).is_file()
+        for url in extension(name).split():
+            assert url.startswith(raw)
+            assert (ROOT / url.removeprefix(raw)).is_file()
 
 
 def test_readme_and_licence_are_there_and_are_the_ones_that_are_packed():

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html import unescape
 from html.parser import HTMLParser
 
@@ -11,6 +12,7 @@ import pytest
 import SimpleITK as sitk
 
 from LungSquadLib.cli import main
+from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.geometry import Grid
@@ -124,6 +126,26 @@ def test_the_report_can_be_made_again(case, tmp_path, capsys):
     assert "window 40/400 HU" in out.read_text()
     assert main(["report", str(tmp_path)]) == 2
     assert "no folder of a finished case" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<svg onload=alert(1)>", "is damaged or is not"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(1 << 23), "too large for a picture"),
+        (None, "is not there"),
+    ],
+)
+def test_a_view_that_is_no_picture_is_refused(case, tmp_path, content, said):
+    folder = tmp_path / "case"
+    shutil.copytree(case[0], folder)
+    described = json.loads((folder / "prediction.json").read_text())
+    described["files"]["view-axial"] = "view.png"
+    (folder / "prediction.json").write_text(json.dumps(described))
+    if content is not None:
+        (folder / "view.png").write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        rendered(folder)
 
 
 def test_two_runs_give_the_same_json(series, model, case, tmp_path):

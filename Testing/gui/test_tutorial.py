@@ -1,0 +1,60 @@
+"""The tutorial's steps, on the sample patient; `make pictures` keeps the pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from LungSquadLib.imaging.write import write_png
+
+
+def test_the_tutorial(opened, gui, wait_until, screenshot, monkeypatch):
+    import slicer
+
+    from LungSquadLib.mrml.pictures import slice_picture, space_picture
+
+    panel, ui = opened.panel, opened.panel.ui
+    state = panel.current_state
+
+    def done(seconds=120):
+        wait_until(lambda: not panel.tasks.title and not opened.waiting(), seconds)
+
+    screenshot(opened.widget, "panel-empty")
+    ui.sampleButton.click()
+    wait_until(lambda: panel.tasks.title)
+    done()
+    assert panel.crop.crop is not None
+    outlined = panel.crop.crop.mask_volume_ml
+    screenshot(ui.patientSection, "patient")
+
+    ui.clickButton.click()
+    assert "Click into the tumour" in panel._sentence
+    x, y, z = panel.crop.crop.mask_centre_of_mass_lps
+    panel.tumour._click._node.AddControlPointWorld(-x, -y, z)
+    wait_until(lambda: panel.tasks.title)
+    done()
+    assert "Proposed" in ui.proposalLabel.text, ui.statusLabel.text
+    screenshot(ui.tumourSection, "tumour-proposed")
+    ui.acceptButton.click()
+    done()
+    assert 0.3 < panel.crop.crop.mask_volume_ml / outlined < 1.5
+    screenshot(ui.cropSection, "crop")
+
+    ui.predictButton.click()
+    done()
+    assert ui.resultSelector.count == 2
+    screenshot(ui.predictionSection, "prediction")
+    screenshot(ui.reportSection, "report-and-export")
+    screenshot(opened.widget, "panel")
+
+    centre = panel.crop.crop.mask_centre_of_mass_lps
+    state().segmentation.CreateClosedSurfaceRepresentation()
+    saliency = panel.prediction.stored[0].saliency
+    views = [
+        slice_picture(state().ct, "axial", centre, over=saliency, pixels=400),
+        slice_picture(state().ct, "coronal", centre, over=saliency, pixels=400),
+        space_picture(state().ct, centre, pixels=400),
+    ]
+    together = np.concatenate(views, axis=1)
+    assert together.std() > 20  # something is seen
+    write_png(screenshot(ui.cropSection, "views"), together)
+    assert slicer.mrmlScene.GetNodeByID(state().box.GetID()) is not None
