@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from LungSquadLib.imaging.write import write_png
 
 
 def test_the_tutorial(opened, gui, wait_until, screenshot, monkeypatch):
+    pytest.importorskip("torch", reason="networks: torch is not installed")
     import slicer
 
     from LungSquadLib.mrml.pictures import slice_picture, space_picture

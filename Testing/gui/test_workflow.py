@@ -7,12 +7,15 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 from .figures import figure
 
 
 def test_from_dicom_folder_to_report(
     opened, gui, shared_data, wait_until, screenshot, heartbeat, tmp_path, monkeypatch
 ):
+    pytest.importorskip("torch", reason="networks: torch is not installed")
     import qt
     import slicer
 
