@@ -12,6 +12,7 @@ from .server import Worker, take_descriptors
 
 def main() -> None:
     """Be the worker."""
+    _let_others_go_first()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the client
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):  # told to end in the middle of the work
@@ -19,6 +20,17 @@ def main() -> None:
     if sys.stderr is not None:
         sys.stderr.flush()
     os._exit(0)  # a library that hangs while it unloads must not keep the process alive
+
+
+def _let_others_go_first() -> None:
+    """Below normal priority: the window of the program that asked stays alive on a busy machine."""
+    if sys.platform == "win32":
+        import ctypes
+
+        this_process, below_normal = ctypes.c_void_p(-1), 0x4000
+        ctypes.windll.kernel32.SetPriorityClass(this_process, below_normal)
+    else:
+        os.nice(5)
 
 
 if __name__ == "__main__":

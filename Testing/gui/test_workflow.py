@@ -60,14 +60,20 @@ def test_from_dicom_folder_to_report(
 
     with heartbeat:
         click(ui.predictButton)
-        wait_until(lambda: ui.progressBar.value > 20, 60)
-        screenshot(opened.widget, "4-predicting")
         done()
     figure("longest gap of the event loop, predicting", heartbeat.longest * 1000, "ms")
     assert ui.resultSelector.count == 2
     screenshot(ui.predictionSection, "4-prediction")
     layer = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
     assert layer.GetForegroundVolumeID() == panel.prediction.stored[0].saliency.GetID()
+
+    click(ui.predictButton)
+    wait_until(lambda: ui.progressBar.value > 20, 60)
+    screenshot(opened.widget, "4-predicting")
+    click(ui.cancelButton)
+    done()
+    assert ui.statusLabel.text == "Cancelled."
+    assert ui.resultSelector.count == 2
 
     ui.generatedSection.collapsed = False
     screenshot(ui.generatedSection, "5-generated")
@@ -80,8 +86,8 @@ def test_from_dicom_folder_to_report(
     report = Path(shown[0].toLocalFile())
     assert report.name == "report.html"
     assert report.is_file()
-    assert clicks < 10
-    figure("clicks from the DICOM folder to the report (its folder chosen besides)", clicks, "")
+    assert clicks - 2 < 10  # one prediction was for the picture alone
+    figure("clicks from the DICOM folder to the report (its folder chosen besides)", clicks - 2, "")
     screenshot(opened.widget, "7-whole")
 
     gui.file_answers.append(str(tmp_path))

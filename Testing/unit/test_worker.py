@@ -308,6 +308,13 @@ def test_the_real_one_is_ready_before_torch_is_loaded():
 # The client
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the system counts priorities otherwise")
+def test_the_one_who_asks_goes_first():
+    with WorkerClient() as client:
+        client.start()
+        assert os.getpriority(os.PRIO_PROCESS, client.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
 @pytest.fixture
 def stand_in(monkeypatch):
     monkeypatch.setattr(client_module, "command", lambda python: [python, "-m", STAND_IN])

@@ -37,7 +37,7 @@ def install(packages: list[str]) -> str:
     except ImportError:
         return _(
             "Install the extension PyTorch with Slicer's Extensions Manager, restart Slicer, and "
-            "press Predict again. Without internet, see the README, 'Offline'."
+            "press Predict again. Without internet, see the tutorial, 'Offline installation'."
         )
     try:
         PyTorchUtils.PyTorchUtilsLogic().installTorch(torchVersionRequirement=TORCH)
