@@ -9,7 +9,6 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ...errors import LungSquadError
 from ...imaging.crop import Crop
 from ...imaging.crop import crop as crop_of
 from ...imaging.diameter import Diameter, axial_diameter
@@ -24,6 +23,7 @@ from .drawing import pixmap, plane_picture
 from .observing import Observers
 from .section import Section
 from .state import centre_of
+from .tasks import told
 from .views import Click, look_at
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ class CropSection(Section):
             ct = ct_of_volume(state.ct)
             mask = mask_on_ct(state.segmentation, state.segment, state.ct, ct)
             self.crop = crop_of(ct, mask, centre_lps=centre_of(state))
-        except LungSquadError as error:
-            self.crop, self.problem = None, str(error)
+        except Exception as error:
+            self.crop, self.problem = None, told(error)
         else:
             self.problem = ""
             self._show(self.crop, mask)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 from vtkmodules.vtkCommonCore import vtkCommand
 
-from ...errors import FaultError, LungSquadError, understood
+from ...errors import LungSquadError
 from ...imaging.volume_files import is_volume_file
 from ..hierarchy import RESULT_OF, nodes_of
 from .copies import CtCopies
@@ -26,7 +25,7 @@ from .prediction import PredictionSection
 from .report import ReportSection
 from .section import Section
 from .state import State, state_of
-from .tasks import Tasks
+from .tasks import Tasks, told
 from .tumour import TumourSection
 from .worker_process import WorkerProcess
 
@@ -170,10 +169,7 @@ class Panel:
         try:
             yield
         except Exception as error:
-            told = understood(error)
-            if isinstance(told, FaultError):
-                logging.exception("LungSquad")
-            self.tell(str(told))
+            self.tell(told(error))
 
     @contextmanager
     def wait_cursor(self) -> Iterator[None]:
@@ -195,8 +191,11 @@ class Panel:
         self.ui.cancelButton.enabled = bool(running)
         if self.has_state:
             for section in self._sections:
-                with self.errors_told():
+                try:
                     section.update()
+                except Exception as error:
+                    # Not `tell`: that would show all of it again, and fail again.
+                    self._sentence = self.ui.statusLabel.text = told(error)
 
 
 def _first_ct(scene: Any) -> Any:

@@ -52,10 +52,10 @@ class WorkerProcess:
 
     def ask(self, verb: str, fields: dict[str, Any], heard: Heard) -> int:
         """Ask for something; returns at once. What comes of it goes to `heard`, later."""
-        if self._process is None:
-            self._start()
         number = next(self._ids)
         self._waiting[number] = heard
+        if self._process is None:
+            self._start()  # which may fail at once
         self._send({"id": number, "verb": verb, **fields})
         return number
 
