@@ -66,8 +66,16 @@ def module(gui, scene, monkeypatch):  # noqa: F811 - a fixture
     slicer.app.startupCompleted.emit()
     widget = getattr(code, f"{name}Widget")()
     yield widget
+    put_away(widget)
+
+
+def put_away(widget) -> None:
+    """As Slicer ends a module's widget; its children hear no more of the scene."""
+    import slicer
+
     widget.cleanup()
-    widget.parent.setMRMLScene(None)
+    for one in widget.parent.findChildren(slicer.qMRMLWidget):
+        one.setMRMLScene(None)
     widget.parent.deleteLater()
 
 

@@ -14,7 +14,8 @@ from vtkmodules.vtkCommonCore import vtkCommand
 
 from ...errors import LungSquadError
 from ...imaging.volume_files import is_volume_file
-from ..hierarchy import RESULT_OF, nodes_of
+from ..hierarchy import nodes_of
+from ..results import is_result
 from .copies import CtCopies
 from .crop import CropSection
 from .generated import GeneratedSection
@@ -58,6 +59,7 @@ class Panel:
         for event, call in (
             (scene.StartCloseEvent, self._scene_closes),
             (scene.EndCloseEvent, self._attach),
+            (scene.StartImportEvent, self._detach),  # what is read is looked at before it is shown
             (scene.EndImportEvent, self._attach),
             (scene.NodeRemovedEvent, self._node_removed),
         ):
@@ -120,7 +122,7 @@ class Panel:
     def current_state(self) -> State:
         """The user's choices."""
         if self._state is None:
-            raise LungSquadError(_("The scene is being closed."))
+            raise LungSquadError(_("The scene is being closed or loaded."))
         return self._state
 
     def _attach(self) -> None:
@@ -201,8 +203,6 @@ class Panel:
 def _first_ct(scene: Any) -> Any:
     """The first volume that is not a result of ours."""
     for node in nodes_of(scene):
-        if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetNodeReferenceID(
-            RESULT_OF
-        ):
+        if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not is_result(node):
             return node
     return None

@@ -11,7 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ...errors import InputError
-from ..hierarchy import RESULT_OF
+from ..results import is_result
 from ..sample_patient import load_sample_patient
 from .section import Section
 from .tasks import Ask, Steps
@@ -34,7 +34,7 @@ class PatientSection(Section):
 
     def update(self) -> None:
         super().update()
-        if self.state.ct is not None and self.state.ct.GetNodeReferenceID(RESULT_OF):
+        if self.state.ct is not None and is_result(self.state.ct):
             self.state.ct = None  # where a CT is deleted, the selector takes what stands beside it
         for button in (self.ui.loadDicomButton, self.ui.sampleButton, self.ui.loadSeriesButton):
             button.enabled = not self.tasks.title

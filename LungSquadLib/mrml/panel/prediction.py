@@ -162,7 +162,8 @@ class PredictionSection(Section):
 
     def _update_results(self) -> None:
         volume = self.state.ct
-        self._stored = [] if volume is None else stored_predictions(volume)
+        stored = [] if volume is None else stored_predictions(volume)
+        self._stored = [one for one in stored if _can_be_told(one.described)]
         selector, names = self.ui.resultSelector, [_title(one) for one in self._stored]
         self._updating = True
         if names != [selector.itemText(number) for number in range(selector.count)]:
@@ -195,6 +196,19 @@ class PredictionSection(Section):
         if wanted != self._seen:
             self._seen = wanted
             show_over(saliency if opacity > 0 else None, opacity)
+
+
+def _can_be_told(described: Mapping[str, Any]) -> bool:
+    """A scene's file may come from anywhere: a record must have all that is shown of it."""
+    try:
+        str(described["model"]["title"])
+        _answer(described)
+        _certainty(described)
+        probability_picture(described)
+        flags_text([Flag(**flag) for flag in described["flags"]])
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+        return False
+    return True
 
 
 def _title(stored: Stored) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from inspect import GEN_RUNNING, getgeneratorstate
 from typing import Any, TypeAlias
 
 import qt
@@ -97,7 +98,8 @@ class Tasks:
         if self._task is None:
             return
         error = CancelledError(why or _("Cancelled."))
-        if self._task.steps.gi_running:  # Slicer turned the event loop within a step: after it
+        if getgeneratorstate(self._task.steps) == GEN_RUNNING:
+            # Slicer turned the event loop within a step: after it.
             self._task.stop = error
         else:
             self._continue(error=error)

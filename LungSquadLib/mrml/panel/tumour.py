@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .panel import Panel
 
 _NAME = "tumour"
+_PROPOSED = "LungSquad.proposed"  # tag of a segment that was neither accepted nor undone
 
 
 class TumourSection(Section):
@@ -179,6 +180,8 @@ class TumourSection(Section):
             asked = {"ct": str(path), "out": str(out), **fields}
             answer = yield Ask(verb, asked, 0.5, 1.0)
             still_there(ct)
+            if self.state.ct is not ct:
+                raise InputError(_("Another CT was chosen meanwhile: choose the first one again."))
             return read_mask(out, ct_of_volume(ct)), answer
 
     # From a click
@@ -202,23 +205,25 @@ class TumourSection(Section):
         self._remove_proposal()
         segmentation = self._segmentation()
         segment_id = add_segment(segmentation, mask, name=_("proposed tumour"))
+        segmentation.GetSegmentation().GetSegment(segment_id).SetTag(_PROPOSED, "yes")
         self.chosen(segmentation, segment_id)
-        self.state.proposal = segment_id
         sentences = [_("Proposed: {ml:.2f} mL.").format(ml=answer["volume_ml"])]
         sentences += [flag["sentence"] for flag in answer["flags"]]
         self.ui.proposalLabel.text = " ".join(sentences)
         self.panel.tell(_("Look at the proposed outline: accept, refine or undo it."))
 
     def _proposal(self) -> Any:
-        """The proposed segment, if it is still there."""
+        """The chosen segment, if it was proposed."""
         state = self.state
-        if not state.proposal or state.segmentation is None:
+        if state.segmentation is None:
             return None
-        return state.segmentation.GetSegmentation().GetSegment(state.proposal)
+        segment = state.segmentation.GetSegmentation().GetSegment(state.segment)
+        return segment if segment is not None and segment.HasTag(_PROPOSED) else None
 
     def _accept(self) -> None:
-        self._proposal().SetName(_NAME)
-        self.state.proposal = ""
+        segment = self._proposal()
+        segment.RemoveTag(_PROPOSED)
+        segment.SetName(_NAME)
         self.panel.tell(_("The outline is accepted. Next: the prediction."))
 
     def _refine(self) -> None:
@@ -237,8 +242,8 @@ class TumourSection(Section):
         if self._proposal() is None:
             return
         segmentation = state.segmentation
-        segmentation.GetSegmentation().RemoveSegment(state.proposal)
-        state.proposal, state.segment = "", ""
+        segmentation.GetSegmentation().RemoveSegment(state.segment)
+        state.segment = ""
         if not segmentation.GetSegmentation().GetNumberOfSegments():
             state.segmentation = None
             remove([segmentation])
