@@ -17,12 +17,13 @@ from ..errors import InputError
 from ..progress import Progress
 from .ct import CT, as_ct, content_hash
 from .flags import Flag
-from .geometry import Box, Grid, Index, Point, span
+from .geometry import Box, Grid, Index, Point, plausible_place, span
 from .masks import Mask, as_mask
 from .quality import crop_flags, mask_flags
 from .resample import axes_of, linear, nearest
 
 LARGEST_CROP = 512
+_NO_CENTRE = "The crop's centre must be three finite numbers (LPS mm) near the CT."
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def crop(
     sides = _sides(size, spacing)
     grid, at, voxels = ct.grid, mask_box(mask, ct.grid), sitk.GetArrayViewFromImage(mask.image)
     mass = centre_of_mass(voxels, at)
-    wanted = grid.to_index(centre_lps) if centre_lps is not None else mass
+    wanted = mass if centre_lps is None else _index_of_centre(centre_lps, grid)
     box = box_round(wanted, grid, sides, spacing)
     axes = axes_of(box, grid, spacing)
     hu = linear(axes, grid.size, lambda part: ct.hu(part, progress))
@@ -157,10 +158,16 @@ def centre_of_mass(mask: np.ndarray, at: Box) -> np.ndarray:
     )
 
 
+def _index_of_centre(centre_lps: Point, grid: Grid) -> np.ndarray:
+    if not plausible_place(centre_lps):
+        raise InputError(_NO_CENTRE)
+    return grid.to_index(centre_lps)
+
+
 def box_round(index: np.ndarray, grid: Grid, sides: Index, spacing: float) -> Box:
     """The crop's box on the grid of `spacing` mm: its centre is nearest to a voxel index."""
     if not np.isfinite(index).all() or np.abs(index).max() > 1e6:
-        raise InputError("The crop's centre must be three finite numbers (LPS mm) near the CT.")
+        raise InputError(_NO_CENTRE)
     centre = np.floor(index * np.array(grid.spacing) / spacing + 0.5).astype(int)
     start = (centre - _middle(sides)).tolist()
     x, y, z = start

@@ -103,6 +103,11 @@ def stored_predictions(volume: Any) -> list[Stored]:
     return found
 
 
+def is_result(node: Any) -> bool:
+    """Whether a node is of a prediction; also where the CT that it was about is gone."""
+    return node.GetAttribute(_MODEL) is not None
+
+
 def remove_prediction(volume: Any, model: str) -> None:
     """Take a model's results for a volume out of the scene."""
     remove(node for node in results_of(volume) if node.GetAttribute(_MODEL) == model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 import traceback
 from importlib.util import module_from_spec, spec_from_file_location
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from ..mrml.conftest import drawn, model_file, scene  # noqa: F401 - fixtures
+from ..samples import write_model
 from .figures import measured
 
 LIBRARIES = "libdbus-1-3 libegl1 libfontconfig1 libgl1 libglib2.0-0 libx11-6 libxkbcommon0"
@@ -65,8 +67,16 @@ def module(gui, scene, monkeypatch):  # noqa: F811 - a fixture
     slicer.app.startupCompleted.emit()
     widget = getattr(code, f"{name}Widget")()
     yield widget
+    put_away(widget)
+
+
+def put_away(widget) -> None:
+    """As Slicer ends a module's widget; its children hear no more of the scene."""
+    import slicer
+
     widget.cleanup()
-    widget.parent.setMRMLScene(None)
+    for one in widget.parent.findChildren(slicer.qMRMLWidget):
+        one.setMRMLScene(None)
     widget.parent.deleteLater()
 
 
@@ -160,3 +170,60 @@ def heartbeat(application):
     from PySide6.QtCore import QTimer
 
     return Heartbeat(QTimer())
+
+
+@pytest.fixture
+def temporary(monkeypatch, tmp_path):
+    """The folder for temporary files, of this process and of the worker."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.setenv(name, str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """A folder with two models of random weights."""
+    pytest.importorskip("torch", reason="networks: torch is not installed")
+    folder = tmp_path_factory.mktemp("panel_models")
+    for number, name in enumerate(("one", "two")):
+        write_model(folder / f"{name}.safetensors", seed=number, name=name, title=f"Model {name}")
+    return folder
+
+
+@pytest.fixture
+def panel(drawn, models, temporary, monkeypatch, request):  # noqa: F811 - a fixture
+    """The panel on the ball's CT, with its segment chosen and the two models."""
+    from LungSquadLib.models import catalogue
+
+    monkeypatch.setenv(catalogue.VARIABLE, str(models))
+    monkeypatch.setattr(catalogue, "BUNDLED", temporary)
+    monkeypatch.setattr(catalogue, "user_folder", lambda: temporary)
+    panel = request.getfixturevalue("module").panel
+    panel.enter()
+    panel.tumour.chosen(*drawn[1:])
+    request.getfixturevalue("wait_until")(lambda: panel.crop.crop is not None and at_rest(panel))
+    return panel
+
+
+def at_rest(panel) -> bool:
+    """Whether nothing is being done or about to be."""
+    return not (panel.tasks.title or panel._timer.isActive() or panel.crop._timer.isActive())
+
+
+@pytest.fixture
+def working(monkeypatch):
+    """Called with a name of `worker_stand_in.WORK`: what workers do from now on, without torch."""
+    from LungSquadLib.mrml.panel import worker_process
+
+    def work(name: str | None) -> None:
+        code = (
+            "from Testing import worker_stand_in as stand_in; "
+            "stand_in.work.load = lambda: None; "
+            f"stand_in.work.do = stand_in.WORK[{name!r}]; stand_in.worker.main()"
+        )
+        monkeypatch.setattr(worker_process, "command", lambda python: [python, "-c", code])
+
+    return work

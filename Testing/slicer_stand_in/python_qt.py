@@ -68,7 +68,10 @@ def _signal(owner, signature):
     return QtCore.SIGNAL(name)
 
 
-def _connect_by_signature(owner, signature, receiver):
+def _connect_by_signature(owner, *asked):
+    if asked[0] is owner:  # by PySide6's QTimer.singleShot
+        return _connect(*asked)
+    signature, receiver = asked
     return bool(_connect(owner, _signal(owner, signature), receiver))
 
 

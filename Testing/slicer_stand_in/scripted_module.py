@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import unittest
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,6 +43,15 @@ class ScriptedLoadableModuleWidget:
 
     def cleanup(self):
         pass
+
+    def onReload(self):
+        """A widget of code that is loaded anew, as `slicer.modules.<name>Widget`."""
+        name = self.moduleName
+        spec = spec_from_file_location(name, slicer.util.modulePath(name))
+        sys.modules[name] = code = module_from_spec(spec)
+        spec.loader.exec_module(code)
+        self.cleanup()
+        setattr(slicer.modules, f"{name}Widget", getattr(code, f"{name}Widget")())
 
 
 class ScriptedLoadableModuleLogic:

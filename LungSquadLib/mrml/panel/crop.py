@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import slicer
 from slicer.i18n import tr as _
 
-from ...errors import LungSquadError
 from ...imaging.crop import Crop
 from ...imaging.crop import crop as crop_of
 from ...imaging.diameter import Diameter, axial_diameter
@@ -23,6 +22,7 @@ from .drawing import pixmap, plane_pictures
 from .observing import Observers
 from .section import Section, show_text
 from .state import centre_of
+from .tasks import told
 from .timing import single_shot
 from .views import Click, look_at
 
@@ -51,8 +51,8 @@ class CropSection(Section):
         self._observers = Observers()
         self._click = Click(panel.widget, self._moved, self._click_ended)
         self._timer = single_shot(panel.widget, self._recompute, ms=_AFTER_MS)
-        self.ui.centreButton.clicked.connect(self._click_toggled)
-        self.ui.followButton.clicked.connect(self._follow)
+        self.on_click(self.ui.centreButton, self._click_pressed)
+        self.on_click(self.ui.followButton, self._follow)
 
     def missing(self) -> str:
         if self.state.ct is None:
@@ -135,8 +135,8 @@ class CropSection(Section):
             ct = ct_of_volume(state.ct)
             mask = mask_on_ct(state.segmentation, state.segment, state.ct, ct)
             self.crop = crop_of(ct, mask, centre_lps=centre_of(state))
-        except LungSquadError as error:
-            self.crop, self.problem = None, str(error)
+        except Exception as error:
+            self.crop, self.problem = None, told(error)
         else:
             self.problem = ""
             self._show(self.crop, mask)
@@ -163,8 +163,8 @@ class CropSection(Section):
 
     # Moving it
 
-    def _click_toggled(self, checked: bool) -> None:
-        if checked:
+    def _click_pressed(self) -> None:
+        if self.ui.centreButton.checked:
             self._click.start(self.state.ct.GetScene())
             self.panel.tell(_("Click in a slice view: the cube's centre moves there."))
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +12,11 @@ import slicer
 from slicer.i18n import tr as _
 from vtkmodules.vtkCommonCore import vtkCommand
 
-from ...errors import FaultError, LungSquadError, understood
+from ...errors import LungSquadError
 from ...imaging.volume_files import is_volume_file
 from ...models.catalogue import available
-from ..hierarchy import RESULT_OF, nodes_of
+from ..hierarchy import nodes_of
+from ..results import is_result
 from .copies import CtCopies
 from .crop import CropSection
 from .generated import GeneratedSection
@@ -27,7 +27,7 @@ from .prediction import PredictionSection
 from .report import ReportSection
 from .section import Section
 from .state import State, state_of
-from .tasks import Tasks
+from .tasks import Tasks, told
 from .timing import single_shot
 from .tumour import TumourSection
 from .worker_process import WorkerProcess
@@ -59,6 +59,7 @@ class Panel:
         for event, call in (
             (scene.StartCloseEvent, self._scene_closes),
             (scene.EndCloseEvent, self._attach),
+            (scene.StartImportEvent, self._detach),  # what is read is looked at before it is shown
             (scene.EndImportEvent, self._attach),
             (scene.NodeRemovedEvent, self._node_removed),
         ):
@@ -81,6 +82,8 @@ class Panel:
     def enter(self) -> None:
         """The user opens the module."""
         self._list_models()
+        if self.has_state and self._state.ct is None:
+            self._state.ct = _first_ct(slicer.mrmlScene)
         self.tumour.entered(True)
         self.refresh()
 
@@ -129,7 +132,7 @@ class Panel:
     def current_state(self) -> State:
         """The user's choices."""
         if self._state is None:
-            raise LungSquadError(_("The scene is being closed."))
+            raise LungSquadError(_("The scene is being closed or loaded."))
         return self._state
 
     def _attach(self) -> None:
@@ -178,10 +181,7 @@ class Panel:
         try:
             yield
         except Exception as error:
-            told = understood(error)
-            if isinstance(told, FaultError):
-                logging.exception("LungSquad")
-            self.tell(str(told))
+            self.tell(told(error))
 
     @contextmanager
     def wait_cursor(self) -> Iterator[None]:
@@ -204,15 +204,16 @@ class Panel:
         self.ui.cancelButton.enabled = bool(running)
         if self.has_state:
             for section in self._sections:
-                with self.errors_told():
+                try:
                     section.update()
+                except Exception as error:
+                    # Not `tell`: that would show all of it again, and fail again.
+                    self._sentence = self.ui.statusLabel.text = told(error)
 
 
 def _first_ct(scene: Any) -> Any:
     """The first volume that is not a result of ours."""
     for node in nodes_of(scene):
-        if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetNodeReferenceID(
-            RESULT_OF
-        ):
+        if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not is_result(node):
             return node
     return None

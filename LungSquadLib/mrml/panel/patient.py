@@ -11,7 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ...errors import InputError
-from ..hierarchy import RESULT_OF
+from ..results import is_result
 from ..sample_patient import load_sample_patient
 from .section import Section
 from .tasks import Ask, Steps
@@ -28,13 +28,13 @@ class PatientSection(Section):
         super().__init__(panel)
         self._folder = ""
         self._masks: list[dict[str, Any]] = []  # beside the CT in the folder
-        self.ui.loadDicomButton.clicked.connect(self._choose_folder)
-        self.ui.loadSeriesButton.clicked.connect(self._load_chosen_series)
-        self.ui.sampleButton.clicked.connect(self._make_sample)
+        self.on_click(self.ui.loadDicomButton, self._choose_folder)
+        self.on_click(self.ui.loadSeriesButton, self._load_chosen_series)
+        self.on_click(self.ui.sampleButton, self._make_sample)
 
     def update(self) -> None:
         super().update()
-        if self.state.ct is not None and self.state.ct.GetNodeReferenceID(RESULT_OF):
+        if self.state.ct is not None and is_result(self.state.ct):
             self.state.ct = None  # where a CT is deleted, the selector takes what stands beside it
         for button in (self.ui.loadDicomButton, self.ui.sampleButton, self.ui.loadSeriesButton):
             button.enabled = not self.tasks.title

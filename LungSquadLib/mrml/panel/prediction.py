@@ -44,7 +44,7 @@ class PredictionSection(Section):
         self._stored: list[Stored] = []
         self._seen: tuple[Any, float] | None = None
         self._updating = False
-        self.ui.predictButton.clicked.connect(self._pressed)
+        self.on_click(self.ui.predictButton, self._pressed)
         self.ui.modelSelector.currentIndexChanged.connect(self._model_chosen)
         self.ui.resultSelector.currentIndexChanged.connect(self._result_chosen)
 
@@ -110,13 +110,12 @@ class PredictionSection(Section):
         if self.tasks.title:
             self.tasks.cancel()
             return
-        with self.panel.errors_told():
-            if missing := missing_packages():
-                self.panel.install(missing)
-                return
-            state = self.state
-            nodes = [state.ct, state.segmentation]
-            self.tasks.start(_("Predicting"), self._predict(), nodes=nodes)
+        if missing := missing_packages():
+            self.panel.install(missing)
+            return
+        state = self.state
+        nodes = [state.ct, state.segmentation]
+        self.tasks.start(_("Predicting"), self._predict(), nodes=nodes)
 
     def _predict(self) -> Steps:
         state, entries = self.state, self._chosen()
@@ -164,7 +163,8 @@ class PredictionSection(Section):
 
     def _update_results(self) -> None:
         volume = self.state.ct
-        self._stored = [] if volume is None else stored_predictions(volume)
+        stored = [] if volume is None else stored_predictions(volume)
+        self._stored = [one for one in stored if _can_be_told(one.described)]
         selector, names = self.ui.resultSelector, [_title(one) for one in self._stored]
         self._updating = True
         if names != [selector.itemText(number) for number in range(selector.count)]:
@@ -198,6 +198,19 @@ class PredictionSection(Section):
         if wanted != self._seen:
             self._seen = wanted
             show_over(saliency if opacity > 0 else None, opacity)
+
+
+def _can_be_told(described: Mapping[str, Any]) -> bool:
+    """A scene's file may come from anywhere: a record must have all that is shown of it."""
+    try:
+        str(described["model"]["title"])
+        _answer(described)
+        _certainty(described)
+        probability_picture(described)
+        flags_text([Flag(**flag) for flag in described["flags"]])
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
+        return False
+    return True
 
 
 def _title(stored: Stored) -> str:

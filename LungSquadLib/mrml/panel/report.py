@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +37,7 @@ class ReportSection(Section):
             (self.ui.saveSceneButton, self._save_scene),
             (self.ui.dicomButton, self._add_dicom),
         ):
-            button.clicked.connect(self._guarded(action))
+            self.on_click(button, action)
 
     def missing(self) -> str:
         if not self.panel.prediction.stored:
@@ -50,13 +49,6 @@ class ReportSection(Section):
         busy = bool(self.tasks.title)
         for button in (self.ui.openReportButton, self.ui.saveReportButton, self.ui.dicomButton):
             button.enabled = not busy
-
-    def _guarded(self, action: Callable[[], None]) -> Callable[[bool], None]:
-        def slot(_checked: bool = False) -> None:
-            with self.panel.errors_told():
-                action()
-
-        return slot
 
     def _open(self) -> None:
         report = result_files(self.panel.prediction, self.state.ct).results / "report.html"

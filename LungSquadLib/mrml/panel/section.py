@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +33,15 @@ class Section:
     def tasks(self) -> Tasks:
         """Where work that takes time is done."""
         return self.panel.tasks
+
+    def on_click(self, button: Any, action: Callable[[], None]) -> None:
+        """Do something when a button is pressed; what goes wrong is said."""
+
+        def pressed(_checked: bool = False) -> None:
+            with self.panel.errors_told():
+                action()
+
+        button.clicked.connect(pressed)
 
     def missing(self) -> str:
         """A sentence that says what must be done before; empty where nothing."""

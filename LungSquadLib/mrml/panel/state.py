@@ -20,7 +20,6 @@ class State:
     Attributes:
         ct: the CT.
         segmentation, segment: the tumour; a segment's ID.
-        proposal: ID of a segment that was proposed, and neither accepted nor undone.
         centre: the crop's centre where it was moved, as text; see `centre_of`.
         box, ruler: the crop's cube and the tumour's diameter in the views.
         model: a model's name, or `ALL_MODELS`.
@@ -29,7 +28,6 @@ class State:
     ct: slicer.vtkMRMLScalarVolumeNode
     segmentation: slicer.vtkMRMLSegmentationNode
     segment: str
-    proposal: str
     centre: str
     box: slicer.vtkMRMLMarkupsROINode
     ruler: slicer.vtkMRMLMarkupsLineNode
@@ -51,11 +49,29 @@ def state_of(scene: Any) -> State:
         node.SetModuleName(MODULE)
         node.SetName(MODULE)
         node = scene.AddNode(node)
-    return State(node)  # type: ignore[call-arg] # the decorator makes it so
+    try:
+        return _checked(node)
+    except (ValueError, TypeError):  # a scene's file may come from anywhere
+        node.RemoveNodeReferenceIDs(None)
+        node.UnsetAllParameters()
+        return _checked(node)
+
+
+def _checked(node: Any) -> State:
+    """A node's state; Slicer refuses what does not fit where it is written, not when read."""
+    state: Any = State(node)  # type: ignore[call-arg] # the decorator makes it so
+    for name in state.allParameters:
+        state.setValue(name, state.getValue(name))
+    centre_of(state)
+    return state
 
 
 def centre_of(state: State) -> Point | None:
-    """Where the crop was moved to, LPS mm; None where it follows the tumour."""
+    """Where the crop was moved to, LPS mm; None where it follows the tumour.
+
+    Raises:
+        ValueError: it is not three numbers.
+    """
     if not state.centre:
         return None
     x, y, z = map(float, state.centre.split())

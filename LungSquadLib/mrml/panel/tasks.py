@@ -38,6 +38,7 @@ class _Task:
     fraction: float = 0.0
     message: str = ""
     request: int | None = None
+    stop: LungSquadError | None = None
 
 
 @dataclass
@@ -93,8 +94,14 @@ class Tasks:
 
     def cancel(self, why: str = "") -> None:
         """End the task at once; its own clean-up runs."""
-        if self._task is not None:
-            self._continue(error=CancelledError(why or _("Cancelled.")))
+        if self._task is None:
+            return
+        error = CancelledError(why or _("Cancelled."))
+        if getgeneratorstate(self._task.steps) == GEN_RUNNING:
+            # Slicer turned the event loop within a step: after it.
+            self._task.stop = error
+        else:
+            self._continue(error=error)
 
     def check_nodes(self) -> None:
         """Cancel the task if a node that it is about has gone."""
@@ -121,12 +128,12 @@ class Tasks:
         except StopIteration:
             self._end("")
         except Exception as raised:
-            told = understood(raised)
-            if isinstance(told, FaultError):
-                logging.exception("LungSquad: %s", task.title)
-            self._end(str(told))
+            self._end(told(raised))
         else:
-            self._wait(task, step)
+            if task.stop is not None:
+                self._continue(error=task.stop)
+            else:
+                self._wait(task, step)
 
     def _wait(self, task: _Task, step: float | Ask) -> None:
         if not isinstance(step, Ask):
@@ -150,6 +157,14 @@ class Tasks:
         self.changed()
         if sentence:
             self.tell(sentence)
+
+
+def told(error: Exception) -> str:
+    """What to say of an error; one that nobody foresaw is logged as well."""
+    known = understood(error)
+    if isinstance(known, FaultError):
+        logging.error("LungSquad", exc_info=error)
+    return str(known)
 
 
 def still_there(*nodes: Any) -> None:

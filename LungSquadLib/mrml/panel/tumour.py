@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .panel import Panel
 
 _NAME = "tumour"
+_PROPOSED = "LungSquad.proposed"  # tag of a segment that was neither accepted nor undone
 
 
 class TumourSection(Section):
@@ -40,13 +41,13 @@ class TumourSection(Section):
         ui = self.ui
         ui.segmentSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._node_chosen)
         ui.segmentSelector.connect("currentSegmentChanged(QString)", self._segment_chosen)
-        ui.importMaskButton.clicked.connect(self._choose_file)
-        ui.importRoiButton.clicked.connect(self._import_chosen)
-        ui.clickButton.clicked.connect(self._click_toggled)
-        ui.drawButton.clicked.connect(self._draw)
-        ui.acceptButton.clicked.connect(self._accept)
-        ui.refineButton.clicked.connect(self._refine)
-        ui.undoButton.clicked.connect(self._undo)
+        self.on_click(ui.importMaskButton, self._choose_file)
+        self.on_click(ui.importRoiButton, self._import_chosen)
+        self.on_click(ui.clickButton, self._click_pressed)
+        self.on_click(ui.drawButton, self._draw)
+        self.on_click(ui.acceptButton, self._accept)
+        self.on_click(ui.refineButton, self._refine)
+        self.on_click(ui.undoButton, self._undo)
         ui.editorSection.connect("contentsCollapsed(bool)", lambda _folded: self.panel.refresh())
 
     def missing(self) -> str:
@@ -135,8 +136,7 @@ class TumourSection(Section):
             _("Masks (*.dcm *.nrrd *.nii *.nii.gz *.mha *.mhd);;All files (*)"),
         )
         if path:
-            with self.panel.errors_told():
-                self.open_mask(path)
+            self.open_mask(path)
 
     def _open_mask(self, path: str) -> Steps:
         mask = str(Path(path).resolve())
@@ -182,12 +182,14 @@ class TumourSection(Section):
             asked = {"ct": str(path), "out": str(out), **fields}
             answer = yield Ask(verb, asked, 0.5, 1.0)
             still_there(ct)
+            if self.state.ct is not ct:
+                raise InputError(_("Another CT was chosen meanwhile: choose the first one again."))
             return read_mask(out, ct_of_volume(ct)), answer
 
     # From a click
 
-    def _click_toggled(self, checked: bool) -> None:
-        if checked:
+    def _click_pressed(self) -> None:
+        if self.ui.clickButton.checked:
             self._click.start(self.state.ct.GetScene())
             self.panel.tell(_("Click into the tumour in a slice view."))
         else:
@@ -205,23 +207,25 @@ class TumourSection(Section):
         self._remove_proposal()
         segmentation = self._segmentation()
         segment_id = add_segment(segmentation, mask, name=_("proposed tumour"))
+        segmentation.GetSegmentation().GetSegment(segment_id).SetTag(_PROPOSED, "yes")
         self.chosen(segmentation, segment_id)
-        self.state.proposal = segment_id
         sentences = [_("Proposed: {ml:.2f} mL.").format(ml=answer["volume_ml"])]
         sentences += [flag["sentence"] for flag in answer["flags"]]
         self.ui.proposalLabel.text = " ".join(sentences)
         self.panel.tell(_("Look at the proposed outline: accept, refine or undo it."))
 
     def _proposal(self) -> Any:
-        """The proposed segment, if it is still there."""
+        """The chosen segment, if it was proposed."""
         state = self.state
-        if not state.proposal or state.segmentation is None:
+        if state.segmentation is None:
             return None
-        return state.segmentation.GetSegmentation().GetSegment(state.proposal)
+        segment = state.segmentation.GetSegmentation().GetSegment(state.segment)
+        return segment if segment is not None and segment.HasTag(_PROPOSED) else None
 
     def _accept(self) -> None:
-        self._proposal().SetName(_NAME)
-        self.state.proposal = ""
+        segment = self._proposal()
+        segment.RemoveTag(_PROPOSED)
+        segment.SetName(_NAME)
         self.panel.tell(_("The outline is accepted. Next: the prediction."))
 
     def _refine(self) -> None:
@@ -240,8 +244,8 @@ class TumourSection(Section):
         if self._proposal() is None:
             return
         segmentation = state.segmentation
-        segmentation.GetSegmentation().RemoveSegment(state.proposal)
-        state.proposal, state.segment = "", ""
+        segmentation.GetSegmentation().RemoveSegment(state.segment)
+        state.segment = ""
         if not segmentation.GetSegmentation().GetNumberOfSegments():
             state.segmentation = None
             remove([segmentation])

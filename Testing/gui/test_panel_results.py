@@ -1,0 +1,116 @@
+"""What the panel shows of predictions, and which section is open to whom."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import at_rest
+
+
+@pytest.fixture
+def seen(panel, models, scene, drawn, wait_until):
+    """The panel with the results of both models."""
+    import LungSquadLib.mrml as lsm
+    from LungSquadLib.mrml.predicting import in_process
+
+    for name in ("one", "two"):
+        file = models / f"{name}.safetensors"
+        lsm.predict(*drawn, model=file, show=True, device="cpu", how=in_process)
+    panel.refresh()
+    wait_until(lambda: panel.ui.resultFrame.visible and at_rest(panel))
+    return panel
+
+
+def layers(scene) -> set[tuple]:
+    """What lies over the CT in the slice views, and how much of it is seen."""
+    kind = "vtkMRMLSliceCompositeNode"
+    nodes = [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
+    assert nodes
+    over = [scene.GetNodeByID(one.GetForegroundVolumeID() or "") for one in nodes]
+    return {
+        (None if volume is None else volume.GetName(), round(one.GetForegroundOpacity(), 3))
+        for volume, one in zip(over, nodes, strict=True)
+    }
+
+
+def test_the_saliency_of_the_chosen_result_is_laid_over(seen, scene, wait_until):
+    ui = seen.ui
+    assert [ui.resultSelector.itemText(number) for number in (0, 1)] == ["Model one", "Model two"]
+    for number, name in ((1, "two"), (0, "one")):
+        ui.resultSelector.currentIndex = number
+        wait_until(lambda: at_rest(seen))
+        assert layers(scene) == {(f"Saliency Model {name}", 0.4)}
+        assert ui.resultTable.mrmlTableNode().GetName() == f"Prediction Model {name}"
+        described = seen.prediction.stored[number].described
+        value = described["probabilities"][described["answer"]]
+        assert f"{value:.0%}" in ui.answerLabel.text
+        notice, *flags = ui.resultFlags.text.split("\n")
+        assert notice == described["notice"]
+        assert len(flags) == len(described["flags"])
+
+
+def test_the_slider_says_how_much_saliency_is_seen(seen, scene, wait_until):
+    for value, layer in ((0.75, ("Saliency Model one", 0.75)), (0.0, (None, 0.0))):
+        seen.ui.saliencySlider.value = value
+        wait_until(lambda: at_rest(seen))
+        assert layers(scene) == {layer}
+    seen.ui.saliencySlider.value = 0.2
+    wait_until(lambda: at_rest(seen))
+    assert layers(scene) == {("Saliency Model one", 0.2)}
+
+
+def test_a_result_whose_ct_is_not_chosen_is_not_shown(seen, scene, wait_until):
+    seen.ui.ctSelector.setCurrentNode(None)
+    wait_until(lambda: at_rest(seen))
+    assert not seen.ui.resultFrame.visible
+    assert seen.ui.resultTable.mrmlTableNode() is None
+    assert {volume for volume, _ in layers(scene)} == {None}
+
+
+def test_a_deleted_ct_is_not_replaced_by_its_saliency(seen, scene, drawn, wait_until):
+    scene.RemoveNode(drawn[0])
+    wait_until(lambda: at_rest(seen))
+    assert seen.current_state().ct is None
+    assert seen.ui.ctSelector.currentNode() is None
+    assert not seen.ui.resultFrame.visible
+
+
+def test_sections_open_one_after_the_other_and_say_what_is_missing(panel, wait_until, scene):
+    import LungSquadLib.mrml as lsm
+
+    from ..samples import ball_images
+
+    ui = panel.ui
+    hints = (ui.tumourHint, ui.cropHint, ui.predictionHint, ui.reportHint)
+    frames = (ui.tumourFrame, ui.cropFrame, ui.predictionFrame, ui.reportFrame)
+
+    def shown() -> list[str]:
+        wait_until(lambda: at_rest(panel))
+        for hint, frame in zip(hints, frames, strict=True):
+            assert frame.enabled == (not hint.text)
+            assert hint.isHidden() == (not hint.text)
+        return [hint.text for hint in hints]
+
+    load, outline = "Choose or load a CT first.", "Outline the tumour first."
+    predict = "Predict first: then there is something to report."
+    scene.Clear(0)
+    assert shown() == [load, load, load, predict]
+    ct, mask = ball_images()
+    volume = lsm.add_volume(scene, ct, name="CT")
+    ui.ctSelector.setCurrentNode(volume)
+    assert shown() == ["", outline, outline, predict]
+    segmentation = lsm.add_segmentation(scene, volume, name="Outlines")
+    ui.segmentSelector.setCurrentNode(segmentation)
+    assert shown() == ["", outline, outline, predict]
+    segment = lsm.add_segment(segmentation, mask)
+    ui.segmentSelector.setCurrentSegmentID(segment)
+    wait_until(lambda: panel.crop.crop is not None)
+    assert shown() == ["", "", "", predict]
+    panel.prediction._entries = []
+    panel.refresh()
+    assert shown() == ["", "", "No model is installed that can predict.", predict]
+
+
+def test_with_a_result_there_is_something_to_report(seen, wait_until):
+    assert seen.ui.reportFrame.enabled
+    assert seen.ui.reportHint.text == ""

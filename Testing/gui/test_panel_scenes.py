@@ -1,0 +1,293 @@
+"""Scenes that close, change and come from anywhere: the panel goes on, and leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+
+import pytest
+
+from ..mrml.nodes import read_scene
+from .conftest import at_rest, put_away
+
+# What is said in the end when this happens in mid-prediction.
+INTERRUPTIONS = {
+    "close": "The scene was closed, so this was stopped: Predicting.",
+    "ct": "'CT' was removed, so this was stopped: Predicting.",
+    "segmentation": "'Outlines' was removed, so this was stopped: Predicting.",
+}
+
+
+@pytest.fixture
+def predicted(panel, models, drawn, wait_until):
+    """The panel with a result."""
+    import LungSquadLib.mrml as lsm
+    from LungSquadLib.mrml.predicting import in_process
+
+    panel.current_state().model = "one"
+    lsm.predict(*drawn, model=models / "one.safetensors", show=True, device="cpu", how=in_process)
+    panel.refresh()
+    wait_until(lambda: panel.ui.resultFrame.visible and at_rest(panel))
+    return panel
+
+
+def another_case(scene, panel, wait_until):
+    """A new CT with its tumour, chosen in the panel."""
+    import LungSquadLib.mrml as lsm
+
+    from ..samples import ball_images
+
+    ct, mask = ball_images(radius=6.0)
+    volume = lsm.add_volume(scene, ct, name="Second CT")
+    segmentation = lsm.add_segmentation(scene, volume, name="Second")
+    segment = lsm.add_segment(segmentation, mask)
+    panel.ui.ctSelector.setCurrentNode(volume)
+    panel.tumour.chosen(segmentation, segment)
+    wait_until(lambda: panel.crop.crop is not None and at_rest(panel))
+    return volume
+
+
+@pytest.mark.parametrize("how", INTERRUPTIONS)
+def test_what_is_gone_in_mid_prediction_is_said_and_nothing_is_left(
+    how, panel, working, wait_until, scene, drawn, temporary
+):
+    working("heedful")
+    panel.ui.predictButton.click()
+    wait_until(lambda: panel.ui.statusLabel.text == "at it")
+    if how == "close":
+        scene.Clear(0)
+    else:
+        scene.RemoveNode(drawn[0] if how == "ct" else drawn[1])
+    wait_until(lambda: at_rest(panel) and not panel.worker._deaf)
+    assert panel.ui.statusLabel.text == INTERRUPTIONS[how]
+    assert [one.name for one in temporary.rglob("*") if one.is_file()] == ["ct.mha"]
+    for kind in ("vtkMRMLTableNode", "vtkMRMLTextNode"):
+        assert scene.GetNumberOfNodesByClass(kind) == 0
+    another_case(scene, panel, wait_until)
+    panel.ui.predictButton.click()
+    wait_until(lambda: panel.ui.statusLabel.text == "at it")
+
+
+def test_what_does_not_matter_in_mid_prediction_disturbs_nothing(
+    panel, wait_until, scene, drawn, temporary
+):
+    panel.current_state().model = "one"
+    panel.ui.predictButton.click()
+    wait_until(lambda: panel.tasks.fraction >= 0.1)
+    volume, segmentation, segment = drawn
+    volume.SetName("Other")
+    segmentation.SetName("Others")
+    segmentation.GetSegmentation().RemoveSegment(segment)
+    wait_until(lambda: at_rest(panel), 60)
+    assert panel.ui.statusLabel.text == "Done. Read the flags before the number."
+    assert [one.described["model"]["name"] for one in panel.prediction.stored] == ["one"]
+    assert len([one for one in temporary.rglob("*") if one.is_file()]) > 3  # for the report
+    scene.Clear(0)
+    assert [one.name for one in temporary.rglob("*") if one.is_file()] == ["ct.mha"]
+
+
+def test_several_scenes_one_after_the_other(panel, wait_until, scene, drawn):
+    for _ in range(3):
+        another_case(scene, panel, wait_until)
+        assert panel.ui.predictionFrame.enabled
+        scene.Clear(0)
+        wait_until(lambda: at_rest(panel))
+        state = panel.current_state()
+        assert (state.ct, state.segmentation, state.box, state.ruler) == (None,) * 4
+        assert (state.segment, panel.crop.crop) == ("", None)
+        assert panel.ui.cropHint.text == "Choose or load a CT first."
+        assert not scene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode")
+
+
+def test_a_saved_scene_is_restored(predicted, wait_until, scene, drawn, tmp_path):
+    from LungSquadLib.mrml.scene_file import write_scene
+
+    panel, segment = predicted, drawn[2]
+    panel.current_state().centre = "8.000 53.000 148.000"
+    panel.current_state().show_ruler = False
+    wait_until(lambda: at_rest(panel))
+    answer, centre = panel.ui.answerLabel.text, panel.current_state().box.GetCenterWorld()
+    write_scene(scene, tmp_path / "scene.mrb")
+    scene.Clear(0)
+    wait_until(lambda: at_rest(panel))
+    assert not panel.ui.resultFrame.visible
+    read_scene(scene, tmp_path / "scene.mrb", tmp_path / "read")
+    wait_until(lambda: panel.crop.crop is not None and at_rest(panel))
+    state = panel.current_state()
+    assert (state.ct.GetName(), state.segmentation.GetName()) == ("CT", "Outlines")
+    assert (state.segment, state.model, state.show_ruler) == (segment, "one", False)
+    assert (panel.ui.ctSelector.currentNode(), panel.ui.answerLabel.text) == (state.ct, answer)
+    assert state.box.GetCenterWorld() == pytest.approx(centre)
+    assert not state.ruler.GetDisplayNode().GetVisibility()
+    assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsLineNode") == 1
+    panel.ui.openReportButton.click()
+    wait_until(lambda: at_rest(panel))
+    assert "they are not kept in a scene" in panel.ui.statusLabel.text
+
+
+def spoiled(text: str) -> dict[str, str]:
+    """Records that are none, or say what hurts."""
+
+    def changed(**changes) -> str:
+        return json.dumps({**json.loads(text), **changes})
+
+    interval = json.loads(text)["interval"]
+    return {
+        "no JSON": "{",
+        "a list": "[1]",
+        "half": json.dumps({"model": {"name": "x"}}),
+        "no question": changed(question=None, classes=[]),
+        "no title": changed(model={"name": "one"}),
+        "texts for numbers": changed(interval={**interval, "low": "<b>"}),
+        "huge": changed(interval={**interval, "low": 10**400}),
+        "infinite": re.sub('"low": [^,]+', '"low": 1e999', text),
+        "flags": changed(flags=[{"code": "x"}]),
+        "severity": changed(flags=[{"code": "x", "severity": "huge", "sentence": "y"}]),
+        "classes": changed(classes=[{"code": 1}]),
+    }
+
+
+def test_hostile_records_do_no_harm(predicted, wait_until, scene, caplog):
+    from LungSquadLib.mrml.hierarchy import results_of
+
+    panel = predicted
+    volume = panel.current_state().ct
+    (record,) = (one for one in results_of(volume) if one.IsA("vtkMRMLTextNode"))
+    good = record.GetText()
+    for name, text in spoiled(good).items():
+        assert text != good
+        record.SetText(text)
+        panel.refresh()
+        wait_until(lambda: at_rest(panel))
+        assert (name, panel.prediction.stored, caplog.text) == (name, [], "")
+        assert not panel.ui.resultFrame.visible
+        assert not panel.ui.reportFrame.enabled
+    record.SetText(good)
+    panel.refresh()
+    wait_until(lambda: at_rest(panel))
+    assert panel.ui.resultFrame.visible
+
+
+def test_texts_are_never_taken_for_markup(panel):
+    import qt
+
+    labels = [one for one in panel.widget.findChildren(qt.QLabel) if one.name.endswith("Label")]
+    labels += [panel.ui.cropFlags, panel.ui.resultFlags, panel.ui.modelAbout]
+    written = {one.name for one in labels if not one.text or one.name == "statusLabel"}
+    assert {"statusLabel", "answerLabel", "certaintyLabel", "resultFlags"} <= written
+    rich = [one.name for one in labels if one.name in written and one.textFormat != qt.Qt.PlainText]
+    assert rich == []
+
+
+NONSENSE = {
+    "centre": "here and there",
+    "saliency_opacity": "<b>",
+    "device": "toaster",
+}
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_a_state_of_nonsense_is_begun_anew(name, panel, wait_until, scene):
+    node = panel.current_state().parameterNode
+    scene.InvokeEvent(scene.StartImportEvent)
+    node.SetParameter("show_box", "False")
+    node.SetParameter(name, NONSENSE[name])
+    scene.InvokeEvent(scene.EndImportEvent)
+    wait_until(lambda: at_rest(panel))
+    state = panel.current_state()
+    assert (state.centre, state.saliency_opacity, state.device) == ("", 0.4, "auto")
+    assert state.show_box
+    assert state.ct is not None
+    assert "fault" not in panel.ui.statusLabel.text
+
+
+def test_a_segment_that_is_not_there_is_said(panel, wait_until):
+    panel.current_state().segment = "gone"
+    wait_until(lambda: at_rest(panel) and panel.crop.crop is None)
+    assert "has no segment with the ID 'gone'" in panel.ui.cropHint.text
+    assert not panel.ui.predictionFrame.enabled
+
+
+def test_a_model_that_is_not_there_is_not_chosen(panel, wait_until):
+    panel.current_state().model = "gone"
+    wait_until(lambda: at_rest(panel))
+    assert panel.ui.modelSelector.currentText == "All models"
+
+
+def test_a_centre_far_away_is_a_sentence_and_not_a_fault(panel, wait_until):
+    for centre in ("1e300 0 0", "nan nan nan", "inf 0 0"):
+        panel.current_state().centre = centre
+        wait_until(lambda: at_rest(panel))
+        assert panel.crop.crop is None, centre
+        assert panel.ui.cropHint.text
+        assert "fault" not in panel.ui.cropHint.text
+
+
+# The module's life
+
+
+def observers(*subjects) -> int:
+    """How many observers VTK's objects have."""
+    return sum(str(one).count("vtkObserver") for one in subjects)
+
+
+def test_entering_leaving_and_editing_grows_nothing(
+    panel, module, wait_until, scene, drawn, monkeypatch
+):
+    from LungSquadLib.mrml.hierarchy import nodes_of
+
+    heard, refresh = [], panel.refresh
+    monkeypatch.setattr(panel, "refresh", lambda: (heard.append(1), refresh()))
+    segment = drawn[1].GetSegmentation().GetSegment(drawn[2])
+    counts = []
+    for _ in range(20):
+        module.exit()
+        module.enter()
+        module.enter()
+        heard.clear()
+        segment.Modified()
+        edits = len(heard)  # a segmentation does not print its observers
+        wait_until(lambda: at_rest(panel))
+        counts.append((scene.GetNumberOfNodes(), observers(scene, *nodes_of(scene)), edits))
+    assert min(counts[0]) > 0
+    assert len(set(counts[1:])) == 1
+
+
+def test_nothing_is_heard_after_closing(panel, scene, drawn, wait_until, application):
+    told = []
+    panel.close()
+    for name in ("refresh", "_scene_closes", "_attach", "_update"):
+        setattr(panel, name, lambda name=name: told.append(name))
+    drawn[1].GetSegmentation().GetSegment(drawn[2]).Modified()
+    scene.RemoveNode(drawn[0])
+    scene.Clear(0)
+    application.processEvents()
+    assert told == []
+    assert not panel._timer.isActive()
+    assert not panel.crop._timer.isActive()
+
+
+def test_reloading_makes_the_panel_anew_in_the_same_state(
+    panel, module, drawn, scene, wait_until, monkeypatch
+):
+    import slicer
+
+    mine = {one for one in sys.modules if one.split(".")[0] == "LungSquadLib"}
+    for name in mine:
+        monkeypatch.setitem(sys.modules, name, sys.modules[name])
+    nodes = scene.GetNumberOfNodes()
+    module.onReload()
+    new = slicer.modules.LungSquadWidget
+    try:
+        assert module.panel is None
+        assert type(new.panel) is not type(panel)
+        assert new.panel.current_state().segment == drawn[2]
+        wait_until(lambda: new.panel.crop.crop is not None and at_rest(new.panel))
+        assert scene.GetNumberOfNodes() == nodes
+        scene.Clear(0)
+        wait_until(lambda: at_rest(new.panel))
+        assert new.panel.ui.cropHint.text == "Choose or load a CT first."
+    finally:
+        put_away(new)
+        del slicer.modules.LungSquadWidget
