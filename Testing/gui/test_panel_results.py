@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from .conftest import at_rest
@@ -57,6 +58,41 @@ def test_the_slider_says_how_much_saliency_is_seen(seen, scene, wait_until):
     seen.ui.saliencySlider.value = 0.2
     wait_until(lambda: at_rest(seen))
     assert layers(scene) == {("Saliency Model one", 0.2)}
+
+
+def test_a_result_of_another_outline_or_crop_is_called_out_of_date(
+    seen, models, drawn, scene, wait_until
+):
+    """Nobody may read the number of an outline that is no longer there."""
+    import slicer
+
+    from LungSquadLib.mrml.segments import LABEL_MAP
+    from LungSquadLib.mrml.volumes import voxel_array
+
+    volume, segmentation, segment = drawn
+    state, label = seen.current_state(), seen.ui.outdatedLabel
+    state.ct, state.segmentation, state.segment = volume, segmentation, segment
+
+    def outdated():
+        wait_until(lambda: at_rest(seen))
+        return label.visible
+
+    assert not outdated()
+    seen.ui.predictButton.click()  # by the worker, on the mask's own file
+    wait_until(lambda: seen.tasks.title)
+    wait_until(lambda: not seen.tasks.title, 60)
+    assert not outdated()
+    x, y, z = seen.crop.crop.mask_centre_of_mass_lps
+    state.centre = f"{x + 3} {y} {z}"
+    assert outdated()
+    assert "Predict again" in label.text
+    state.centre = ""
+    assert not outdated()
+    image = segmentation.GetSegmentation().GetSegment(segment).GetRepresentation(LABEL_MAP)
+    array = voxel_array(image, "tumour")
+    array[tuple(np.argwhere(array)[0])] = 0  # one voxel
+    segmentation.GetSegmentation().InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
+    assert outdated()
 
 
 def test_a_result_whose_ct_is_not_chosen_is_not_shown(seen, scene, wait_until):

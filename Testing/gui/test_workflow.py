@@ -63,6 +63,7 @@ def test_from_dicom_folder_to_report(
         done()
     figure("longest gap of the event loop, predicting", heartbeat.longest * 1000, "ms")
     assert ui.resultSelector.count == 2
+    assert not ui.outdatedLabel.visible
     screenshot(ui.predictionSection, "4-prediction")
     layer = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
     assert layer.GetForegroundVolumeID() == panel.prediction.stored[0].saliency.GetID()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from slicer.i18n import tr as _
 
 from ...errors import InputError
+from ...imaging.crop import Crop
 from ...imaging.flags import Flag
 from ...models.catalogue import Entry
 from ..exchange import Exchange, read_predictions, write_mask
@@ -185,6 +186,10 @@ class PredictionSection(Section):
 
     def _tell_result(self, described: Mapping[str, Any]) -> None:
         ui = self.ui
+        crop = self.panel.crop.crop
+        outdated = _("Out of date: the outline or the crop was another then. Predict again.")
+        of_now = crop is not None and is_about(described, crop)
+        show_text(ui.outdatedLabel, "" if of_now else outdated)
         ui.answerLabel.text = _answer(described)
         ui.barPicture.setPixmap(pixmap(probability_picture(described)))
         ui.certaintyLabel.text = _certainty(described)
@@ -198,6 +203,16 @@ class PredictionSection(Section):
         if wanted != self._seen:
             self._seen = wanted
             show_over(saliency if opacity > 0 else None, opacity)
+
+
+def is_about(described: Mapping[str, Any], crop: Crop) -> bool:
+    """Whether a prediction was made on a crop's tumour, where the crop now is."""
+    made, centre = described["crop"], crop.chosen_centre_lps
+    return (
+        made.get("mask_voxels") == crop.mask_voxels
+        and made.get("mask_centre_of_mass_lps") == list(crop.mask_centre_of_mass_lps)
+        and made.get("chosen_centre_lps") == (None if centre is None else list(centre))
+    )
 
 
 def _can_be_told(described: Mapping[str, Any]) -> bool:
