@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
 import time
 
 import numpy as np
 
 from LungSquadLib.imaging.geometry import Grid
 
-from .conftest import MODULE
 from .figures import figure
 
-UI = "Resources/UI/LungSquad.ui"
 SIZE = (512, 512, 300)
 
 
@@ -55,33 +51,3 @@ def test_the_crop_follows_a_stroke_of_the_brush(opened, scene, wait_until, heart
     figure("crop after a stroke, 512 x 512 x 300, median", statistics.median(seconds) * 1000, "ms")
     figure("crop after a stroke, 512 x 512 x 300, longest", max(seconds) * 1000, "ms")
     figure("longest gap of the event loop, drawing", heartbeat.longest * 1000, "ms")
-
-
-OPENED = """
-import sys, time
-from pathlib import Path
-import pytest
-from PySide6.QtWidgets import QApplication
-application = QApplication([])
-from Testing.slicer_stand_in import install
-install(pytest.MonkeyPatch(), folder=Path(sys.argv[1]))
-import slicer
-start = time.perf_counter()
-from LungSquadLib.mrml.panel import Panel
-ui = slicer.util.loadUI(sys.argv[2])
-ui.setMRMLScene(slicer.mrmlScene)
-panel = Panel(ui)
-panel.enter()
-ui.show()
-application.processEvents()
-print(time.perf_counter() - start)
-assert "torch" not in sys.modules
-"""
-
-
-def test_the_panel_opens_quickly_and_without_torch(application, tmp_path):
-    root = MODULE.parents[1]
-    command = [sys.executable, "-c", OPENED, str(tmp_path), str(MODULE.parent / UI)]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    figure("opening the panel", float(done.stdout) * 1000, "ms")
