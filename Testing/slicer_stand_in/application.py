@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import slicer
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QCoreApplication, QEventLoop, QObject, Signal
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 
@@ -28,8 +28,14 @@ class Application(QObject):
     def applicationLogic(self):
         return self._logic
 
-    def processEvents(self):
-        QCoreApplication.processEvents()
+    def processEvents(self, flags=QEventLoop.ProcessEventsFlag.AllEvents):
+        QCoreApplication.processEvents(flags)
+
+    def setOverrideCursor(self, cursor):
+        QApplication.setOverrideCursor(cursor)
+
+    def restoreOverrideCursor(self):
+        QApplication.restoreOverrideCursor()
 
     def layoutManager(self):
         return None

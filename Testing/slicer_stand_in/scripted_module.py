@@ -64,6 +64,9 @@ class ScriptedLoadableModuleLogic:
 class ScriptedLoadableModuleTest(unittest.TestCase):
     """The module's own test."""
 
+    def delayDisplay(self, message, requestedDelay=None, msec=None):
+        """Slicer shows it for a while."""
+
 
 class SampleDataLogic:
     """The samples that were offered, as they were."""
