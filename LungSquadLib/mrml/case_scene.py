@@ -35,10 +35,7 @@ def write_case_scene(results: Results, folder: Path) -> dict[str, str]:
     """
     scene = start()
     with scene_kept(scene):
-        volume = add_volume(scene, results.ct.read(), name="CT")
-        centre, width = WINDOWS["lung"]
-        volume.GetDisplayNode().SetAutoWindowLevel(False)
-        volume.GetDisplayNode().SetWindowLevel(width, centre)
+        volume = add_volume(scene, results.ct.read(), name="CT", window=WINDOWS["lung"])
         segmentation = add_segmentation(scene, volume, name="Tumour")
         add_segment(segmentation, results.mask)
         segmentation.CreateClosedSurfaceRepresentation()  # for 3D views

@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from typing import Any
 
+import numpy as np
+
 from ..imaging.ct import open_ct
+from ..imaging.geometry import Box
 from ..imaging.masks import read_mask
 from ..imaging.phantom.patient import Phantom
+from ..imaging.pictures import WINDOWS
 from ..progress import Progress
 from .segments import add_segment, add_segmentation
 from .volumes import add_volume
 
 NAME = "LungSquad phantom patient"
+_SLICES_A_STEP = 8
 _SEED = 7  # the patient of `lungsquad demo`
 
 
 def load_sample_patient(
     scene: Any, ct: str | os.PathLike[str], mask: str | os.PathLike[str]
-) -> tuple[Any, Any, str]:
-    """Add the patient that a worker made to a scene.
+) -> Generator[float, None, tuple[Any, Any, str]]:
+    """Add the patient that a worker made to a scene, in steps between which a window can live.
 
     Args:
         scene: the scene.
         ct: the file that the worker's "sample" names so.
         mask: the other one.
 
+    Yields:
+        How much is done, 0 to 1.
+
     Returns:
         The volume node, the segmentation node, and the ID of the tumour's segment.
     """
     opened = open_ct(ct)
-    volume = add_volume(scene, opened.read(), name=NAME)
+    columns, rows, slices = opened.grid.size
+    hu = np.empty((slices, rows, columns), np.int16)
+    for start in range(0, slices, _SLICES_A_STEP):
+        stop = min(start + _SLICES_A_STEP, slices)
+        hu[start:stop] = opened.hu(Box((0, 0, start), (columns, rows, stop)))
+        yield 0.8 * stop / slices
+    image = opened.grid.image(hu)
+    yield 0.9
+    volume = add_volume(scene, image, name=NAME, window=WINDOWS["lung"])
+    yield 1.0
     segmentation = add_segmentation(scene, volume, name=f"{NAME}: tumour")
     return volume, segmentation, add_segment(segmentation, read_mask(mask, opened))
 
@@ -53,7 +71,7 @@ def add_sample_patient(scene: Any, *, progress: Progress | None = None) -> tuple
     phantom = Phantom(_SEED)
     grid = phantom.chest_grid()
     hu, mask = phantom.ct(grid, progress), phantom.mask(grid)
-    volume = add_volume(scene, grid.image(hu), name=NAME)
+    volume = add_volume(scene, grid.image(hu), name=NAME, window=WINDOWS["lung"])
     segmentation = add_segmentation(scene, volume, name=f"{NAME}: tumour")
     add_segment(segmentation, grid.image(mask))
     return volume, segmentation

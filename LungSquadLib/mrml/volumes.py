@@ -39,8 +39,18 @@ def image_of_volume(node: Any) -> sitk.Image:
     return grid.image(voxel_array(node.GetImageData(), node.GetName()))
 
 
-def add_volume(scene: Any, image: sitk.Image, *, name: str) -> Any:
-    """A new scalar volume node of an image, with a display node."""
+def add_volume(
+    scene: Any, image: sitk.Image, *, name: str, window: tuple[float, float] | None = None
+) -> Any:
+    """A new scalar volume node of an image, with a display node.
+
+    Args:
+        scene: the scene.
+        image: in LPS mm.
+        name: of the node.
+        window: centre and width of what is shown; without it Slicer looks at all voxels and
+            chooses, which takes a third of a second for a CT.
+    """
     grid = Grid.of(image)
     node = new_node(scene, "vtkMRMLScalarVolumeNode", name)
     node.SetSpacing(grid.spacing)
@@ -49,9 +59,20 @@ def add_volume(scene: Any, image: sitk.Image, *, name: str) -> Any:
     voxels = vtkImageData()
     voxels.SetDimensions(grid.size)
     set_voxels(voxels, sitk.GetArrayViewFromImage(image))
+    if window is not None:
+        node.CreateDefaultDisplayNodes()
+        set_window(node, window)
     node.SetAndObserveImageData(voxels)
     node.CreateDefaultDisplayNodes()
     return node
+
+
+def set_window(node: Any, window: tuple[float, float]) -> None:
+    """Show a volume with a centre and a width."""
+    centre, width = window
+    display = node.GetDisplayNode()
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevel(width, centre)
 
 
 def dicom_source(node: Any) -> tuple[Path, str] | None:

@@ -7,8 +7,10 @@ import pytest
 
 from LungSquadLib.imaging.write import write_png
 
+from .figures import figure
 
-def test_the_tutorial(opened, gui, wait_until, screenshot, monkeypatch):
+
+def test_the_tutorial(opened, gui, wait_until, screenshot, heartbeat):
     pytest.importorskip("torch", reason="networks: torch is not installed")
     import slicer
 
@@ -21,9 +23,11 @@ def test_the_tutorial(opened, gui, wait_until, screenshot, monkeypatch):
         wait_until(lambda: not panel.tasks.title and not opened.waiting(), seconds)
 
     screenshot(opened.widget, "panel-empty")
-    ui.sampleButton.click()
-    wait_until(lambda: panel.tasks.title)
-    done()
+    with heartbeat:
+        ui.sampleButton.click()
+        wait_until(lambda: panel.tasks.title)
+        done()
+    figure("longest gap of the event loop, sample patient", heartbeat.longest * 1000, "ms")
     assert panel.crop.crop is not None
     outlined = panel.crop.crop.mask_volume_ml
     screenshot(ui.patientSection, "patient")
@@ -31,9 +35,11 @@ def test_the_tutorial(opened, gui, wait_until, screenshot, monkeypatch):
     ui.clickButton.click()
     assert "Click into the tumour" in panel._sentence
     x, y, z = panel.crop.crop.mask_centre_of_mass_lps
-    panel.tumour._click._node.AddControlPointWorld(-x, -y, z)
-    wait_until(lambda: panel.tasks.title)
-    done()
+    with heartbeat:
+        panel.tumour._click._node.AddControlPointWorld(-x, -y, z)
+        wait_until(lambda: panel.tasks.title)
+        done()
+    figure("longest gap of the event loop, outlining from a click", heartbeat.longest * 1000, "ms")
     assert "Proposed" in ui.proposalLabel.text, ui.statusLabel.text
     screenshot(ui.tumourSection, "tumour-proposed")
     ui.acceptButton.click()

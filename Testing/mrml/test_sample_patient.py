@@ -10,12 +10,26 @@ import LungSquadLib as ls
 import LungSquadLib.mrml as lsm
 from LungSquadLib.errors import CancelledError
 from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.mrml.sample_patient import add_sample_patient
+from LungSquadLib.imaging.phantom.volumes import write_patient_volumes
+from LungSquadLib.mrml.sample_patient import add_sample_patient, load_sample_patient
 from LungSquadLib.progress import Silent
 
 
-def test_the_sample_patient_is_the_phantom_of_the_demo_with_its_tumour_outlined(scene):
-    volume, segmentation = add_sample_patient(scene)
+def loaded(scene, folder):
+    """The patient as a worker writes it and the panel loads it."""
+    steps = load_sample_patient(scene, *write_patient_volumes(ls.Phantom(7), folder / "patient"))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value[:2]
+
+
+@pytest.mark.parametrize("made", [lambda scene, _: add_sample_patient(scene), loaded])
+def test_the_sample_patient_is_the_phantom_of_the_demo_with_its_tumour_outlined(
+    scene, made, tmp_path
+):
+    volume, segmentation = made(scene, tmp_path)
     segments = segmentation.GetSegmentation()
     assert segments.GetNumberOfSegments() == 1
     mask = lsm.mask_of_segment(segmentation, segments.GetNthSegmentID(0), volume)

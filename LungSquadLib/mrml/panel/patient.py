@@ -114,7 +114,8 @@ class PatientSection(Section):
         scene = slicer.mrmlScene
         with tempfile.TemporaryDirectory(prefix="lungsquad-", ignore_cleanup_errors=True) as folder:
             made = yield Ask("sample", {"folder": str(Path(folder) / "patient")})
-            volume, segmentation, segment = load_sample_patient(scene, made["ct"], made["mask"])
+            loading = load_sample_patient(scene, made["ct"], made["mask"])
+            volume, segmentation, segment = yield from loading
         self._loaded(volume)
         self.panel.tumour.chosen(segmentation, segment)
         self.panel.tell(_("A computer-made patient is loaded, with the tumour outlined."))

@@ -13,16 +13,14 @@ from ...imaging.pictures import WINDOWS
 from ..embedded import new_node
 from ..hierarchy import nodes_of, remove
 from ..placing import to_ras
+from ..volumes import set_window
 from .timing import single_shot
 
 
 def show_ct(volume: Any) -> None:
     """A CT that was just loaded: in all slice views, whole, in the lung window."""
-    centre, width = WINDOWS["lung"]
-    display = volume.GetDisplayNode()
-    if display is not None:
-        display.SetAutoWindowLevel(False)
-        display.SetWindowLevel(width, centre)
+    if volume.GetDisplayNode() is not None:
+        set_window(volume, WINDOWS["lung"])
     slicer.util.setSliceViewerLayers(background=volume, foreground=None, label=None, fit=True)
 
 
