@@ -20,6 +20,12 @@ def add_batch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (1)")
 
 
+def check_batch_arguments(options: argparse.Namespace) -> None:
+    """Raise `InputError` for what argparse lets pass."""
+    if options.jobs < 1:
+        raise InputError(f"--jobs must be 1 or more, not {options.jobs}.")
+
+
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """`--model`, and what concerns running one."""
     parser.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ..arguments import add_batch_arguments
+from ..arguments import add_batch_arguments, check_batch_arguments
 from .output import bar
 
 
@@ -16,13 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run all, tell; 1 where not one case could be done."""
-    from ..errors import InputError
     from ..models.catalogue import read_model
     from ..report.batch import run_batch
     from ..report.case import Options
 
-    if options.jobs < 1:
-        raise InputError(f"--jobs must be 1 or more, not {options.jobs}.")
+    check_batch_arguments(options)
     models = [read_model(name) for name in options.model]
     how = Options(options.device, options.seed, options.keep_identity)
     with bar() as progress:

@@ -81,7 +81,7 @@ def test_files_and_exit_code_are_those_of_the_command_line(inputs):
         ({"manifest": "gone.csv"}, 2, "gone.csv': No such file"),
         ({"model": "nope"}, 2, "There is no model named 'nope'"),
         ({"out": ""}, 2, "An argument is empty"),
-        ({"options": ["--jobs", "0"]}, 2, "'jobs' must be a whole number from 1"),
+        ({"options": ["--jobs", "0"]}, 2, "--jobs must be 1 or more, not 0"),
         ({"options": ["--tea"]}, 2, "unrecognized arguments: --tea"),
     ],
 )
