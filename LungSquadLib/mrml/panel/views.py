@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import qt
 import slicer
 
 from ...imaging.geometry import Point
@@ -67,9 +66,8 @@ class Click:
         interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
         selection.SetReferenceActivePlaceNodeClassName("vtkMRMLMarkupsFiducialNode")
         selection.SetActivePlaceNodeID(self._node.GetID())
-        # Later: Slicer goes on with a node that is taken away while it tells of it.
         defined = slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent
-        self._observe(self._node, defined, lambda *_: qt.QTimer.singleShot(0, self._placed))
+        self._observe(self._node, defined, self._placed)
         interaction.SetPlaceModePersistence(0)
         interaction.SetCurrentInteractionMode(interaction.Place)
         event = interaction.InteractionModeChangedEvent
@@ -94,9 +92,7 @@ class Click:
     def _observe(self, subject: Any, event: int, call: Callable[[Any, Any], None]) -> None:
         self._tags.append((subject, subject.AddObserver(event, call)))
 
-    def _placed(self) -> None:
-        if self._node is None or not self._node.GetNumberOfDefinedControlPoints():
-            return  # stopped meanwhile
+    def _placed(self, _caller: Any, _event: Any) -> None:
         ras = [0.0, 0.0, 0.0]
         self._node.GetNthControlPointPositionWorld(0, ras)
         self._point = (-ras[0], -ras[1], ras[2])
