@@ -121,18 +121,3 @@ def test_an_installation_that_fails_is_told(gui, monkeypatch):
     extension = SimpleNamespace(PyTorchUtilsLogic=lambda: SimpleNamespace(installTorch=fail))
     monkeypatch.setitem(sys.modules, "PyTorchUtils", extension)
     assert "could not be installed" in install(["torch"])
-
-
-def test_a_click_is_kept_though_slicer_ends_place_mode_in_the_same_turn(module, scene, wait_until):
-    from LungSquadLib.mrml.panel.views import Click
-
-    got, ended = [], []
-    click = Click(module.panel.widget, got.append, lambda: ended.append(True))
-    click.start(scene)
-    click._node.AddControlPointWorld(1, 2, 3)
-    interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
-    interaction.SetCurrentInteractionMode(interaction.ViewTransform)
-    assert not got  # Slicer still works with the node
-    wait_until(lambda: ended)
-    assert got == [(-1, -2, 3)]
-    assert not click.waiting
