@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..progress import Progress
 from .ct import CT, as_ct, content_hash
 from .flags import Flag
-from .geometry import Box, Grid, Index, Point, plausible_place, span
+from .geometry import Box, Grid, Index, Point, plausible_place, point_of, span
 from .masks import Mask, as_mask
 from .quality import crop_flags, mask_flags
 from .resample import axes_of, linear, nearest
@@ -108,8 +108,7 @@ def crop(
     outside = _outside_fraction(voxels, at, box, grid, spacing)
     flags = (
         *ct.flags,
-        *mask.flags,
-        *mask_flags(voxels, at, grid),
+        *flags_of_mask(mask, grid),
         *crop_flags(
             hu, cut, padding=1 - inside, tumour_outside=outside, chosen=centre_lps is not None
         ),
@@ -119,15 +118,21 @@ def crop(
     return Crop(
         own.image(hu),
         own.image(cut),
-        _point(own.to_lps(_middle(box.size))),
-        _point(grid.to_lps(mass)),
+        point_of(own.to_lps(_middle(box.size))),
+        point_of(grid.to_lps(mass)),
         count * grid.voxel_volume / 1000,
         count,
         1 - inside,
         outside,
         flags,
-        None if centre_lps is None else _point(np.asarray(centre_lps, float)),
+        None if centre_lps is None else point_of(np.asarray(centre_lps, float)),
     )
+
+
+def flags_of_mask(mask: Mask, grid: Grid) -> tuple[Flag, ...]:
+    """What is to be said of a mask on its CT's grid: where it came from, and how it looks."""
+    voxels = sitk.GetArrayViewFromImage(mask.image)
+    return (*mask.flags, *mask_flags(voxels, mask_box(mask, grid), grid))
 
 
 def mask_box(mask: Mask, grid: Grid) -> Box:
@@ -198,7 +203,3 @@ def _centre_flags(chosen: Point | None, mass: np.ndarray) -> list[Flag]:
         "the tumour's centre of mass; models were trained on crops centred on that."
     )
     return [Flag("centre_chosen", "info", sentence)]
-
-
-def _point(values: np.ndarray) -> Point:
-    return (float(values[0]), float(values[1]), float(values[2]))

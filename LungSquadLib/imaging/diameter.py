@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
-from .geometry import Grid, Point
+from .geometry import Grid, Point, point_of
 from .planes import across
 
 
@@ -49,7 +49,7 @@ def axial_diameter(mask: sitk.Image) -> Diameter:
     if not best:
         raise InputError("The mask is empty: draw the tumour, or choose another.")
     start, end = (_index(point, where, axis, first, second) for point in ends)
-    return Diameter(best, _point(grid.to_lps(start)), _point(grid.to_lps(end)))
+    return Diameter(best, point_of(grid.to_lps(start)), point_of(grid.to_lps(end)))
 
 
 def _reach(plane: np.ndarray, steps: np.ndarray) -> float:
@@ -100,7 +100,3 @@ def _index(point: np.ndarray, plane: int, axis: int, first: int, second: int) ->
     index = np.empty(3)
     index[axis], index[first], index[second] = plane, point[0], point[1]
     return index
-
-
-def _point(values: np.ndarray) -> Point:
-    return (float(values[0]), float(values[1]), float(values[2]))

@@ -147,6 +147,12 @@ def plausible_steps(steps: Iterable[float]) -> bool:
     return all(SMALLEST_STEP_MM <= step <= LARGEST_STEP_MM for step in steps)
 
 
+def point_of(values: np.ndarray) -> Point:
+    """An array of three numbers as a point."""
+    x, y, z = values.tolist()
+    return (float(x), float(y), float(z))
+
+
 def plausible_place(values: Iterable[float]) -> bool:
     """Whether these can be millimetres in a patient's coordinates."""
     return all(abs(value) <= FARTHEST_MM for value in values)

@@ -34,13 +34,14 @@ class PlaneView:
 
 
 def plane_through_tumour(ct: CT, mask: Mask, view: View) -> PlaneView:
-    """The CT's whole plane with most tumour in it.
+    """The CT's whole plane with most tumour in it; of a mask without tumour, the middle one.
 
     A CT that is not axial is cut along its own axes, across the one nearest to the view's.
     """
     at, array = mask_box(mask, ct.grid), sitk.GetArrayFromImage(mask.image)
     axis = across(ct.grid, view)
-    index = at.start[axis] + int(array.sum(axis=tuple({0, 1, 2} - {2 - axis})).argmax())
+    counts = array.sum(axis=tuple({0, 1, 2} - {2 - axis}))
+    index = at.start[axis] + (int(counts.argmax()) if counts.any() else len(counts) // 2)
     start, stop = [0, 0, 0], list(ct.grid.size)
     start[axis], stop[axis] = index, index + 1
     box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))

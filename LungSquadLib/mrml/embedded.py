@@ -19,7 +19,7 @@ except ImportError as missing:
 
 from vtkmodules.vtkCommonCore import vtkCollection
 
-__all__ = ["application_logic", "inside_slicer", "new_node", "slicer", "start"]
+__all__ = ["application_logic", "inside_slicer", "new_node", "singleton", "slicer", "start"]
 
 # The terminologies' logic is left out: it reads files that slicer-core does not bring, and
 # LungSquad writes its few codes itself.
@@ -61,6 +61,18 @@ def new_node(scene: Any, kind: str, name: str) -> Any:
     """A new node of a class; the name gets a number where another node has it."""
     taken = scene.GetFirstNodeByName(name) is not None
     return scene.AddNewNodeByClass(kind, scene.GenerateUniqueName(name) if taken else name)
+
+
+def singleton(scene: Any, kind: str, tag: str) -> Any:
+    """The one node of a class that a scene has under a tag; made where there is none."""
+    node = scene.GetSingletonNode(tag, kind)
+    if node is None:
+        node = scene.CreateNodeByClass(kind)
+        node.UnRegister(None)
+        node.SetSingletonTag(tag)
+        node.SetName(tag)
+        node = scene.AddNode(node)
+    return node
 
 
 def _set_up(scene: Any) -> None:

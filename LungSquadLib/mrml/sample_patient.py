@@ -7,10 +7,11 @@ from collections.abc import Generator
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 
 from ..imaging.ct import open_ct
 from ..imaging.geometry import Box
-from ..imaging.masks import read_mask
+from ..imaging.masks import Mask, read_mask
 from ..imaging.phantom.patient import Phantom
 from ..imaging.pictures import WINDOWS
 from ..progress import Progress
@@ -47,10 +48,7 @@ def load_sample_patient(
         yield 0.8 * stop / slices
     image = opened.grid.image(hu)
     yield 0.9
-    volume = add_volume(scene, image, name=NAME, window=WINDOWS["lung"])
-    yield 1.0
-    segmentation = add_segmentation(scene, volume, name=f"{NAME}: tumour")
-    return volume, segmentation, add_segment(segmentation, read_mask(mask, opened))
+    return _add(scene, image, read_mask(mask, opened))
 
 
 def add_sample_patient(scene: Any, *, progress: Progress | None = None) -> tuple[Any, Any]:
@@ -71,7 +69,10 @@ def add_sample_patient(scene: Any, *, progress: Progress | None = None) -> tuple
     phantom = Phantom(_SEED)
     grid = phantom.chest_grid()
     hu, mask = phantom.ct(grid, progress), phantom.mask(grid)
-    volume = add_volume(scene, grid.image(hu), name=NAME, window=WINDOWS["lung"])
+    return _add(scene, grid.image(hu), grid.image(mask))[:2]
+
+
+def _add(scene: Any, ct: sitk.Image, mask: Mask | sitk.Image) -> tuple[Any, Any, str]:
+    volume = add_volume(scene, ct, name=NAME, window=WINDOWS["lung"])
     segmentation = add_segmentation(scene, volume, name=f"{NAME}: tumour")
-    add_segment(segmentation, grid.image(mask))
-    return volume, segmentation
+    return volume, segmentation, add_segment(segmentation, mask)

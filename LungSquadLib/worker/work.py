@@ -111,16 +111,14 @@ def _described(mask: Mask, ct: CT) -> dict[str, Any]:
     """What people should see of a mask before they take it."""
     import SimpleITK as sitk
 
-    from ..imaging.crop import mask_box
-    from ..imaging.quality import mask_flags
+    from ..imaging.crop import flags_of_mask
 
-    array = sitk.GetArrayFromImage(mask.image)
-    flags = [*mask.flags, *mask_flags(array, mask_box(mask, ct.grid), ct.grid)]
+    voxels = int(sitk.GetArrayViewFromImage(mask.image).sum())
     return {
         "name": mask.name,
         "source": mask.source,
-        "volume_ml": int(array.sum()) * ct.grid.voxel_volume / 1000,
-        "flags": [flag.to_dict() for flag in flags],
+        "volume_ml": voxels * ct.grid.voxel_volume / 1000,
+        "flags": [flag.to_dict() for flag in flags_of_mask(mask, ct.grid)],
     }
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from ..exchange import ct_writer
+from ..exchange import Exchange, ct_writer
 from ..volumes import ct_of_volume
 
 
@@ -15,7 +14,7 @@ class CtCopies:
     """Keeps one copy of the CT that was used last, in a private temporary folder."""
 
     def __init__(self) -> None:
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._exchange: Exchange | None = None
         self._key: Any = None
 
     def of(self, volume: Any, *, share: float) -> Generator[float, None, Path]:
@@ -30,11 +29,9 @@ class CtCopies:
         """
         ct = ct_of_volume(volume)
         key = (volume.GetID(), volume.GetImageData().GetMTime(), ct.grid)
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(
-                prefix="lungsquad-", ignore_cleanup_errors=True
-            )
-        path = Path(self._folder.name) / "ct.mha"
+        if self._exchange is None:
+            self._exchange = Exchange()
+        path = self._exchange.ct
         if self._key != key:
             self._key = None
             for fraction in ct_writer(ct, path):
@@ -45,6 +42,6 @@ class CtCopies:
     def close(self) -> None:
         """Take the copy away."""
         self._key = None
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        if self._exchange is not None:
+            self._exchange.close()
+            self._exchange = None

@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 import qt
-import SimpleITK as sitk
 import slicer
 from vtkmodules.vtkCommonDataModel import vtkImageData
 
 from ...imaging.crop import Crop
+from ...imaging.ct import as_ct
+from ...imaging.masks import Mask
 from ...imaging.pictures import windowed
-from ...imaging.planes import VIEWS, View
+from ...imaging.planes import VIEWS, PlaneView, View, plane_through_tumour
 from ..volumes import set_colours
 
 _OUTLINE = (255, 176, 46)
 # Colours that can be told apart in Slicer's light and dark style, and with any colour vision.
 _GROUND, _BAR, _LINE, _TICK = (205, 208, 214), (92, 191, 242), (40, 48, 64), (255, 176, 46)
-_ACROSS = {"axial": 2, "coronal": 1, "sagittal": 0}
 
 
 def plane_pictures(crop: Crop, *, pixels: int = 128) -> dict[View, np.ndarray]:
@@ -28,21 +28,15 @@ def plane_pictures(crop: Crop, *, pixels: int = 128) -> dict[View, np.ndarray]:
     Returns:
         For each view (pixels, pixels, 3), uint8; turned as radiologists look at it.
     """
-    ct, mask = (
-        sitk.GetArrayFromImage(sitk.DICOMOrient(image, "LPS")) for image in (crop.ct, crop.mask)
-    )
-    return {view: _plane_picture(ct, mask > 0, view, pixels) for view in VIEWS}
+    ct, mask = as_ct(crop.ct), Mask(crop.mask, "crop", "crop")
+    planes = (plane_through_tumour(ct, mask, view) for view in VIEWS)
+    return {plane.view: _outlined(plane, pixels) for plane in planes}
 
 
-def _plane_picture(hu: np.ndarray, inside: np.ndarray, view: View, pixels: int) -> np.ndarray:
-    axis = 2 - _ACROSS[view]
-    others = tuple({0, 1, 2} - {axis})
-    index = int(inside.sum(axis=others).argmax()) if inside.any() else inside.shape[axis] // 2
-    grey, marked = windowed(hu.take(index, axis)), inside.take(index, axis)
-    if view != "axial":  # the head is up
-        grey, marked = grey[::-1], marked[::-1]
-    picture = np.repeat(_enlarged(grey, pixels)[..., None], 3, axis=2)
-    picture[_border(_enlarged(marked, pixels))] = _OUTLINE
+def _outlined(plane: PlaneView, pixels: int) -> np.ndarray:
+    grey, inside = _enlarged(windowed(plane.hu), pixels), _enlarged(plane.mask > 0, pixels)
+    picture = np.repeat(grey[..., None], 3, axis=2)
+    picture[_border(inside)] = _OUTLINE
     return picture
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ...errors import InputError
+from ..exchange import Exchange
 from ..results import is_result
 from ..sample_patient import load_sample_patient
 from .section import Section
@@ -112,8 +112,8 @@ class PatientSection(Section):
 
     def _sample(self) -> Steps:
         scene = slicer.mrmlScene
-        with tempfile.TemporaryDirectory(prefix="lungsquad-", ignore_cleanup_errors=True) as folder:
-            made = yield Ask("sample", {"folder": str(Path(folder) / "patient")})
+        with Exchange() as exchange:
+            made = yield Ask("sample", {"folder": str(exchange.results)})
             loading = load_sample_patient(scene, made["ct"], made["mask"])
             volume, segmentation, segment = yield from loading
         self._loaded(volume)

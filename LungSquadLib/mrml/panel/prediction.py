@@ -193,7 +193,7 @@ class PredictionSection(Section):
         ui.answerLabel.text = _answer(described)
         ui.barPicture.setPixmap(pixmap(probability_picture(described)))
         ui.certaintyLabel.text = _certainty(described)
-        flags = flags_text([Flag(**flag) for flag in described["flags"]])
+        flags = flags_text([Flag.of(flag) for flag in described["flags"]])
         show_text(ui.resultFlags, "\n".join(filter(None, (described["notice"], flags))))
 
     def _lay_over(self, saliency: Any) -> None:
@@ -222,7 +222,7 @@ def _can_be_told(described: Mapping[str, Any]) -> bool:
         _answer(described)
         _certainty(described)
         probability_picture(described)
-        flags_text([Flag(**flag) for flag in described["flags"]])
+        flags_text([Flag.of(flag) for flag in described["flags"]])
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         return False
     return True

@@ -8,6 +8,7 @@ import slicer
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
 from ...imaging.geometry import Point
+from ..embedded import singleton
 
 MODULE = "LungSquad"
 ALL_MODELS = "*"
@@ -40,15 +41,8 @@ class State:
 
 def state_of(scene: Any) -> State:
     """The panel's state in a scene; made where there is none."""
-    kind = "vtkMRMLScriptedModuleNode"
-    node = scene.GetSingletonNode(MODULE, kind)
-    if node is None:
-        node = scene.CreateNodeByClass(kind)
-        node.UnRegister(None)
-        node.SetSingletonTag(MODULE)
-        node.SetModuleName(MODULE)
-        node.SetName(MODULE)
-        node = scene.AddNode(node)
+    node = singleton(scene, "vtkMRMLScriptedModuleNode", MODULE)
+    node.SetModuleName(MODULE)
     try:
         return _checked(node)
     except (ValueError, TypeError):  # a scene's file may come from anywhere

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +12,13 @@ from slicer.i18n import tr as _
 from ...errors import InputError
 from ...imaging.geometry import Point
 from ...imaging.masks import Mask, read_mask
+from ..embedded import singleton
+from ..exchange import Exchange
 from ..hierarchy import remove
 from ..segments import add_empty_segment, add_segment, add_segmentation
 from ..volumes import ct_of_volume
 from .section import Section
+from .state import MODULE
 from .tasks import Ask, Steps, still_there
 from .views import Click
 
@@ -177,14 +179,13 @@ class TumourSection(Section):
         """A mask on the CT's grid that the worker makes."""
         ct = self.state.ct
         path = yield from self.panel.copies.of(ct, share=0.5)
-        with tempfile.TemporaryDirectory(prefix="lungsquad-", ignore_cleanup_errors=True) as folder:
-            out = Path(folder) / "mask.seg.nrrd"
-            asked = {"ct": str(path), "out": str(out), **fields}
+        with Exchange() as exchange:
+            asked = {"ct": str(path), "out": str(exchange.mask), **fields}
             answer = yield Ask(verb, asked, 0.5, 1.0)
             still_there(ct)
             if self.state.ct is not ct:
                 raise InputError(_("Another CT was chosen meanwhile: choose the first one again."))
-            return read_mask(out, ct_of_volume(ct)), answer
+            return read_mask(exchange.mask, ct_of_volume(ct)), answer
 
     # From a click
 
@@ -277,14 +278,7 @@ class TumourSection(Section):
 
 def _editor_node(scene: Any) -> Any:
     """The Segment Editor's node of this module, one for each scene."""
-    kind = "vtkMRMLSegmentEditorNode"
-    node = scene.GetSingletonNode("LungSquad", kind)
-    if node is None:
-        node = scene.CreateNodeByClass(kind)
-        node.UnRegister(None)
-        node.SetSingletonTag("LungSquad")
-        node = scene.AddNode(node)
-    return node
+    return singleton(scene, "vtkMRMLSegmentEditorNode", MODULE)
 
 
 def _first_segment(segmentation: Any) -> str:
