@@ -2,160 +2,268 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ..models.card import InputSpec
-from ..networks.parts import TrunkAndHead
-from ..progress import Progress, step
+from ..networks.parts import Answer
+from ..networks.seeded_dropout import Position, seed_dropouts
+from ..networks.shared_norm import share_norms
+from ..statistics.calibration import log_odds
+from ..statistics.discrimination import auc
+from .checkpoint import load_optimiser, optimiser_tensors
+from .samples import Ahead, Samples
+from .world import World
+
+WARM_UP = 0.1  # share of the training in which the learning rate rises
+LAST_RATE = 0.01  # of the learning rate, at the end
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: every number that changes the result."""
+    """How to train: every number that changes the result.
 
-    epochs: int = 6
-    batch: int = 6
-    learning_rate: float = 2e-3
+    Attributes:
+        epochs: at most; `patience`: without a better validation loss; 0 never ends early.
+        batch: samples of an update, over all processes.
+        learning_rate: of the head; `trunk_rate`: times that, of a trunk taken from elsewhere.
+        weight_decay: of AdamW.
+        trunk_dropout: of a trunk that is trained; the head's stays as it is built.
+        norm_momentum: of batch norms; 0.01 lags behind for the whole of a short training.
+        balanced: weigh the classes as if each were as common; undone in the answers, see `unbalance`.
+        precision: "fp32", or "bf16" for mixed precision.
+        seed: of all that is drawn.
+    """
+
+    epochs: int = 40
+    patience: int = 10
+    batch: int = 8
+    learning_rate: float = 1e-3
+    trunk_rate: float = 0.1
     weight_decay: float = 1e-3
-    trunk_dropout: float = 0.0  # the head's stays as it is built
-    norm_momentum: float = 0.05  # of batch norms; 0.01 lags behind for the whole of a short run
-    noise_hu: float = 15.0  # added to each crop, standard deviation
-    shift_hu: float = 20.0  # added to all of a crop, standard deviation
+    trunk_dropout: float = 0.0
+    norm_momentum: float = 0.05
+    balanced: bool = True
+    precision: str = "fp32"
     seed: int = 0
 
 
 @dataclass(frozen=True)
-class Cases:
-    """Crops with a margin on every side (N, z, y, x; int16 HU) and their class indices (N,)."""
+class Group:
+    """Layers that are trained from one epoch on, at a rate of their own."""
 
-    hu: np.ndarray
-    labels: np.ndarray
+    layers: nn.Module
+    rate: float
+    from_epoch: int = 0
 
 
-def train(
-    network: TrunkAndHead,
-    spec: InputSpec,
-    training: Cases,
-    validation: Cases,
-    *,
-    recipe: Recipe,
-    progress: Progress,
-) -> float:
-    """Train a network in place; it ends with the weights of its best epoch on validation.
+class Classifier:
+    """A `loop.Task`: cross-entropy, AdamW, a learning rate that rises and falls (cosine).
 
     Args:
-        network: fresh or trained before.
-        spec: size and HU window of its input.
-        training: with margins, from which crops are cut at random places.
-        validation: cut in the middle.
+        network: what is trained.
+        answer: features and logits of a batch, by that network.
+        groups: its layers; those of none stay as they are.
+        samples: what it is trained on, with `labels` (N,) class indices.
+        training, validation: which of them (numbers).
+        classes: how many there are.
         recipe: the numbers.
-        progress: told the losses; may cancel between batches.
-
-    Returns:
-        The best validation loss (cross-entropy).
+        world: the processes that share each batch.
     """
-    torch.manual_seed(recipe.seed)
-    random = np.random.default_rng(recipe.seed)
-    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    _prepare(network, recipe)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    batches = -(-len(training.labels) // recipe.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=recipe.epochs * batches
-    )
-    best, weights, said = np.inf, {}, ""
-    for epoch in range(recipe.epochs):
-        network.train()
-        for number, (x, y) in enumerate(_batches(training, spec, recipe, random)):
-            step(progress, (epoch + number / batches) / recipe.epochs, f"Epoch {epoch + 1}{said}")
-            loss = nn.functional.cross_entropy(network(x), y)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-        logits, _ = answers(network, spec, validation.hu)
-        validated = float(nn.functional.cross_entropy(*_tensors(logits, validation.labels)))
-        said = f", validation loss {validated:.3f}"
-        if validated < best:
-            best, weights = validated, _copy(network)
-    _restore(network, weights)
-    network.eval()
-    return best
 
+    def __init__(
+        self,
+        network: nn.Module,
+        answer: Callable[[Tensor], Answer],
+        groups: Sequence[Group],
+        *,
+        samples: Samples,
+        labels: np.ndarray,
+        training: np.ndarray,
+        validation: np.ndarray,
+        classes: int,
+        recipe: Recipe,
+        world: World,
+    ) -> None:
+        self.network, self.groups, self.recipe, self.world = network, groups, recipe, world
+        self.samples, self.labels = samples, labels
+        self.training, self.validation = training, validation
+        self._answer = answer
+        self._position = Position(seed=recipe.seed)
+        seed_dropouts(network, self._position)
+        if world.size > 1:
+            share_norms(network)
+        for layer in network.modules():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                layer.momentum = recipe.norm_momentum
+        self.device = next(network.parameters()).device
+        self.class_weights = _class_weights(labels[training], classes, recipe.balanced)
+        self._optimiser = torch.optim.AdamW(
+            [{"params": list(group.layers.parameters())} for group in groups],
+            weight_decay=recipe.weight_decay,
+        )
+        self._ahead = Ahead()
 
-def _prepare(network: TrunkAndHead, recipe: Recipe) -> None:
-    for layer in network.trunk:
-        if isinstance(layer, nn.Dropout):
-            layer.p = recipe.trunk_dropout
-    for layer in network.modules():
-        if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm3d)):
-            layer.momentum = recipe.norm_momentum
+    def steps(self, epoch: int) -> int:
+        return len(self._batches(epoch))
 
+    def step(self, epoch: int, number: int) -> Mapping[str, float]:
+        batches = self._batches(epoch)
+        self._set_out(epoch, number, len(batches))
+        chosen = batches[number]
+        share = self.world.share(len(chosen))
+        self._position.step = epoch * len(batches) + number
+        self._position.start, self._position.total = share.start, len(chosen)
+        x = self._ahead.get((epoch, number), partial(self._input, epoch, chosen[share]))
+        if number + 1 < len(batches):
+            following = batches[number + 1]
+            following = following[self.world.share(len(following))]
+            self._ahead.begin((epoch, number + 1), partial(self._input, epoch, following))
+        y = torch.from_numpy(self.labels[chosen])
+        loss = self._loss(self._logits(x), y[share], self.class_weights[y].sum())
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.world.sum_gradients(self.network.parameters())
+        self._optimiser.step()
+        return {"loss": float(self.world.summed(loss.detach()))}
 
-@torch.no_grad()
-def answers(
-    network: TrunkAndHead, spec: InputSpec, hu: np.ndarray, *, batch: int = 16
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logits (N, classes) and features (N, D) of the middles of crops, in eval mode."""
-    network.eval()
-    logits, features = [], []
-    for start in range(0, len(hu), batch):
-        margin = (hu.shape[1] - spec.size) // 2
-        x = _cut(hu[start : start + batch], np.full((batch, 3), margin), spec.size)
-        answer = network.answer(torch.from_numpy(spec.scaled(x))[:, None])
-        logits.append(answer.logits.double().numpy())
-        features.append(answer.features.double().numpy())
-    return np.concatenate(logits), np.concatenate(features)
+    def validate(self) -> Mapping[str, float]:
+        logits = torch.from_numpy(self.answers(self.validation)[0]).float()
+        y = self.labels[self.validation]
+        weight = self.class_weights[y].sum()
+        measured = {"loss": float(self._loss(logits.to(self.device), torch.from_numpy(y), weight))}
+        if len(self.class_weights) == 2 and len(set(y.tolist())) == 2:
+            measured["AUC"] = auc(y, log_odds(logits.numpy(), 1))
+        return measured
 
-
-def _batches(
-    cases: Cases, spec: InputSpec, recipe: Recipe, random: np.random.Generator
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """One epoch: crops moved, mirrored left to right, noisy and shifted in HU."""
-    order = random.permutation(len(cases.labels))
-    for start in range(0, len(order), recipe.batch):
-        chosen = order[start : start + recipe.batch]
-        if len(chosen) < 2:  # batch norm needs two
-            continue
-        room = cases.hu.shape[1] - spec.size + 1
-        hu = _cut(cases.hu[chosen], random.integers(0, room, (len(chosen), 3)), spec.size)
-        mirrored = random.random(len(chosen)) < 0.5
-        hu[mirrored] = hu[mirrored, :, :, ::-1]
-        hu += random.normal(0, recipe.shift_hu, (len(chosen), 1, 1, 1)).astype(np.float32)
-        level = random.random((len(chosen), 1, 1, 1)).astype(np.float32) * recipe.noise_hu
-        hu += level * random.standard_normal(hu.shape, np.float32)
-        x = torch.from_numpy(spec.scaled(hu))[:, None]
-        yield (
-            x.contiguous(memory_format=torch.channels_last_3d),
-            torch.from_numpy(cases.labels[chosen]),
+    @torch.no_grad()
+    def answers(self, chosen: np.ndarray, *, batch: int = 16) -> tuple[np.ndarray, np.ndarray]:
+        """Logits (n, classes) and features (n, D) in eval mode, float64, in every process."""
+        self.network.eval()
+        parts = np.array_split(chosen, max(math.ceil(len(chosen) / batch), 1))
+        mine = range(self.world.rank, len(parts), self.world.size)
+        found = {n: self._answer(self.samples.plain(parts[n]).to(self.device)) for n in mine}
+        return tuple(  # type: ignore[return-value]
+            self._gathered(parts, {n: answer[i] for n, answer in found.items()}) for i in (1, 0)
         )
 
+    def weights(self) -> dict[str, Tensor]:
+        return self.network.state_dict()
 
-def _cut(hu: np.ndarray, starts: np.ndarray, size: int) -> np.ndarray:
-    return np.stack(
-        [
-            one[z : z + size, y : y + size, x : x + size].astype(np.float32)
-            for one, (z, y, x) in zip(hu, starts, strict=False)
-        ]
-    )
+    def memory(self) -> dict[str, Tensor]:
+        return optimiser_tensors(self._optimiser)
+
+    def restore(self, weights: Mapping[str, Tensor], memory: Mapping[str, Tensor] | None) -> None:
+        self.network.load_state_dict(weights)
+        if memory is not None:
+            load_optimiser(self._optimiser, memory)
+        self.network.eval()
+
+    def _batches(self, epoch: int) -> list[np.ndarray]:
+        """The epoch's batches, which differ in size by one at most: none is too small to norm."""
+        random = np.random.default_rng((self.recipe.seed, 0, epoch))
+        order = random.permutation(self.training)
+        return np.array_split(order, math.ceil(len(order) / self.recipe.batch))
+
+    def _set_out(self, epoch: int, number: int, steps: int) -> None:
+        """Rates and modes for a step: they follow from where it stands."""
+        rate = self.recipe.learning_rate * _rate((epoch + number / steps) / self.recipe.epochs)
+        self.network.train()
+        for group, options in zip(self.groups, self._optimiser.param_groups, strict=True):
+            trained = epoch >= group.from_epoch
+            group.layers.train(trained).requires_grad_(trained)
+            options["lr"] = rate * group.rate
+
+    def _input(self, epoch: int, chosen: np.ndarray) -> Tensor:
+        return self.samples.augmented(chosen, epoch)
+
+    def _logits(self, x: Tensor) -> Tensor:
+        mixed = self.recipe.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
+            return self._answer(x.to(self.device)).logits.float()
+
+    def _loss(self, logits: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """The weighted cross-entropy of some samples, of a batch whose weights sum to `weight`."""
+        summed = nn.functional.cross_entropy(
+            logits, y.to(self.device), self.class_weights.to(self.device), reduction="sum"
+        )
+        return summed / weight.to(self.device)
+
+    def _gathered(self, parts: list[np.ndarray], mine: Mapping[int, Tensor]) -> np.ndarray:
+        """What each process has of some parts, put together in every process."""
+        width = next(iter(mine.values())).shape[1] if mine else 0
+        width = int(self.world.largest(width))
+        rows = torch.zeros(sum(map(len, parts)), width, dtype=torch.float64)
+        starts = np.cumsum([0, *map(len, parts)])
+        for number, values in mine.items():
+            rows[starts[number] : starts[number + 1]] = values.double().cpu()
+        return self.world.summed(rows.to(self.device)).cpu().numpy()
 
 
-def _tensors(logits: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.from_numpy(logits), torch.from_numpy(labels)
+def groups_of(
+    network: nn.Module, recipe: Recipe, *, freeze: str, fresh_trunk: bool
+) -> list[Group]:
+    """What of a network with a trunk and a head is trained, and from when on.
+
+    Args:
+        network: a `TrunkAndHead`.
+        recipe: the numbers.
+        freeze: "none" trains all from the start; "gradual" the head alone for a quarter of the
+            epochs, then one more convolution, from the last to the first, each eighth of them
+            (after Howard and Ruder, ACL 2018, arXiv:1801.06146, section 3.3).
+        fresh_trunk: its weights were not learnt anywhere, so that it learns at full rate.
+    """
+    blocks = list(_blocks(network.get_submodule("trunk")))
+    rate = 1.0 if fresh_trunk else recipe.trunk_rate
+    starts = [0] * len(blocks)
+    if freeze == "gradual":
+        starts = [round(recipe.epochs * (0.25 + 0.125 * n)) for n in range(len(blocks))]
+    groups = [Group(network.get_submodule("head"), 1.0)]
+    for block, start in zip(reversed(blocks), starts, strict=True):
+        for layer in block:
+            if isinstance(layer, nn.Dropout):
+                layer.p = recipe.trunk_dropout
+        groups.append(Group(nn.ModuleList(block), rate, start))
+    return groups
 
 
-def _copy(network: TrunkAndHead) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+def unbalance(network: nn.Module, class_weights: Tensor) -> None:
+    """Take what weighing the classes did to the answers off the last layer's biases.
+
+    A network trained with weights w answers as if class c were w_c times as common; its logits
+    are then too high by log w_c (Saerens et al., Neural Computation 2002;14:21).
+    """
+    last = [layer for layer in network.modules() if getattr(layer, "bias", None) is not None][-1]
+    with torch.no_grad():
+        last.get_parameter("bias").sub_(class_weights.log().to(last.get_parameter("bias").device))
 
 
-@torch.no_grad()
-def _restore(network: TrunkAndHead, weights: dict[str, torch.Tensor]) -> None:
-    for name, value in network.state_dict().items():
-        value.copy_(weights[name])
+def _blocks(trunk: nn.Module) -> Iterator[list[nn.Module]]:
+    """The trunk's layers, each convolution with what follows it."""
+    block: list[nn.Module] = []
+    for layer in trunk.children():
+        if isinstance(layer, nn.Conv3d) and block:
+            yield block
+            block = []
+        block.append(layer)
+    yield block
+
+
+def _class_weights(labels: np.ndarray, classes: int, balanced: bool) -> Tensor:
+    if not balanced:
+        return torch.ones(classes)
+    counts = np.bincount(labels, minlength=classes)
+    return torch.from_numpy((len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32))
+
+
+def _rate(done: float) -> float:
+    """The learning rate as a share of its highest, where `done` (0 to 1) of the epochs are over."""
+    if done < WARM_UP:
+        return max(done / WARM_UP, LAST_RATE)
+    falling = (done - WARM_UP) / (1 - WARM_UP)
+    return LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * falling)) / 2
