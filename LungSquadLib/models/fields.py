@@ -148,6 +148,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
+def identifier(text: str) -> str:
+    """A text made fit for an identifier: what it must not hold becomes a hyphen."""
+    fit = re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-._+")
+    return fit[:64] or "unnamed"
+
+
 def is_plain(text: str) -> bool:
     """Whether a text can be shown on one line: no control, direction or surrogate characters."""
     return all(unicodedata.category(character) not in _UNSHOWN for character in text)

@@ -1,0 +1,53 @@
+"""What a network says of many crops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import numpy as np
+import torch
+
+from ..models.card import InputSpec
+from ..networks.parts import TrunkAndHead
+from ..progress import Progress, step
+from .augment import middle
+
+
+@torch.no_grad()
+def answers(
+    network: TrunkAndHead,
+    spec: InputSpec,
+    crops: Iterable[np.ndarray],
+    *,
+    batch: int = 8,
+    progress: Progress | None = None,
+    count: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits (N, classes) and features (N, D), float64, in eval mode.
+
+    Args:
+        network: on any device.
+        spec: its input.
+        crops: HU, cubes at least as large as the input, which is cut out of their middle.
+        batch: how many at once.
+        progress: told how it goes, where `count` says how many there are.
+    """
+    network.eval()
+    device = next(network.parameters()).device
+    logits, features, done = [], [], 0
+    for some in _batches(crops, batch):
+        if progress is not None and count:
+            step(progress, done / count, f"{done} of {count} cases")
+        x = torch.from_numpy(spec.scaled(np.stack([middle(hu, spec.size) for hu in some])))
+        answer = network.answer(x[:, None].to(device))
+        logits.append(answer.logits.double().cpu().numpy())
+        features.append(answer.features.double().cpu().numpy())
+        done += len(some)
+    return np.concatenate(logits), np.concatenate(features)
+
+
+def _batches(crops: Iterable[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
+    every = iter(crops)
+    while some := list(islice(every, size)):
+        yield some

@@ -1,0 +1,200 @@
+"""The model that a run ends in: weights, card, reference cases."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from ..cohort.overlap import seen
+from ..cohort.store import StoredCase
+from ..imaging.jitter import JITTER_MM
+from ..models.bundle import Reference, write_bundle
+from ..models.card import Baseline, Card, ClassLabel, Interval, Metric, ReferenceSpec, Training
+from ..models.fields import identifier
+from ..networks.folding import folded
+from ..networks.parts import TrunkAndHead
+from ..statistics.agreement import icc_interval
+from ..statistics.bootstrap import repeated
+from ..statistics.calibration import brier, fit_logistic, log_odds
+from ..statistics.discrimination import auc
+from ..statistics.distance import mahalanobis, shrunk_precision
+from .answers import answers
+from .augment import middle
+from .fitting import Job, read_rows, trained_network
+from .setup import Setup
+
+AGREEMENT_CASES = 20  # whose crops are moved about
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What the card says that the data do not.
+
+    Attributes:
+        name: identifier of the model; the label if left out.
+        title, question: for people; made of the classes if left out.
+        licence: of the weights.
+        command: that made it, without paths.
+    """
+
+    name: str | None = None
+    title: str | None = None
+    question: str | None = None
+    licence: str = "Not stated by who trained it."
+    command: str | None = None
+
+
+def write_model(setup: Setup, job: Job, place: Path, *, predictions: Path, naming: Naming) -> str:
+    """Write `model.safetensors` of a finished run; return its SHA-256.
+
+    Args:
+        setup: the run.
+        job: the training whose weights they are.
+        place: the run's folder.
+        predictions: the table of answers that the card's metrics are taken from.
+        naming: what else the card says.
+    """
+    network, temperature = trained_network(setup, job, place / "fits")
+    training = [setup.by_name[name] for name in job.parts.train]
+    held_out = [setup.by_name[name] for name in job.parts.validation]
+    inference = folded(network)
+    _, known = _answers(inference, setup, training)
+    logits, features = _answers(inference, setup, held_out)
+    mean, precision = known.mean(axis=0), shrunk_precision(known)
+    reference = Reference(mean, precision, np.sort(mahalanobis(features, mean, precision)))
+    spec = ReferenceSpec(
+        len(training),
+        float(log_odds(logits, setup.positive).std(ddof=1)),
+        _agreement(inference, setup, held_out[:AGREEMENT_CASES]),
+    )
+    rows = [row for row in read_rows(predictions) if row["part"] == "test"]
+    y = np.array([setup.label(case) == setup.positive for case in training], np.float64)
+    volumes = np.log([case.volume_ml for case in training])
+    intercept, slope = fit_logistic(volumes, y)
+    alone = {"AUC": _auc(setup, rows, "volume_alone")}
+    card = Card(
+        name=naming.name or identifier(setup.options.label),
+        title=naming.title or f"{setup.options.label}: {' or '.join(setup.classes)}",
+        task=identifier(setup.options.label),
+        question=naming.question or f"Which {setup.options.label} is it?",
+        classes=tuple(ClassLabel(identifier(name), name) for name in setup.classes),
+        network=setup.network,
+        input=setup.spec,
+        positive=setup.positive,
+        training=_training(setup, job, training, naming),
+        licence=naming.licence,
+        intended_use="Research on cohorts like the one that it was trained on.",
+        must_not=(
+            "Must not be used to diagnose, to choose a treatment or to tell a patient a prognosis.",
+            "Must not be used without testing it on patients of one's own first.",
+        ),
+        temperature=temperature,
+        metrics=_metrics(setup, rows),
+        baseline=Baseline("log_volume_logistic", intercept, slope, alone),
+        reference=spec,
+        notice=_notice(setup),
+    )
+    return write_bundle(place / "model.safetensors", network, card=card, reference=reference)
+
+
+def _answers(
+    network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase]
+) -> tuple[np.ndarray, np.ndarray]:
+    return answers(network, setup.spec, (setup.store.hu(case) for case in cases))
+
+
+def _agreement(
+    network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase]
+) -> Interval | None:
+    """ICC(2,1) of the logit over crops as they are and moved along their diagonals."""
+    moved = round(JITTER_MM / setup.spec.spacing)
+    side = setup.spec.size
+    if setup.store.preprocessing.side < side + 2 * moved or len(cases) < 2:
+        return None
+    offsets = [(0, 0, 0), *product((-moved, moved), repeat=3)]
+    ratings = []
+    for case in cases:
+        hu = middle(setup.store.hu(case), side + 2 * moved)
+        crops = [hu[tuple(slice(moved + n, moved + n + side) for n in at)] for at in offsets]
+        ratings.append(log_odds(answers(network, setup.spec, crops)[0], setup.positive))
+    return Interval(*icc_interval(np.array(ratings)))
+
+
+def _training(
+    setup: Setup, job: Job, training: Sequence[StoredCase], naming: Naming
+) -> Training:
+    known = [setup.by_name[name] for part in ("train", "validation") for name in getattr(job.parts, part)]
+    counts = {name: sum(setup.label(case) == n for case in training) for n, name in enumerate(setup.classes)}
+    start = setup.start
+    begun = "From scratch" if start.card is None else f"On the trunk of '{start.card.name}'"
+    patients = {case.patient for case in training}
+    data = (
+        f"{begun}, with {len(patients)} patients "
+        f"({', '.join(f'{count} {name}' for name, count in counts.items())}); "
+        f"{len({case.patient for case in known} - patients)} more to choose the epoch and the "
+        "temperature."
+    )
+    inherited = start.seen
+    own = seen(known)
+    return Training(
+        data=data,
+        patients=len(patients),
+        fingerprint=hashlib.sha256("".join(sorted(case.crop for case in training)).encode()).hexdigest(),
+        split_hash=setup.split_hash,
+        seed=setup.options.recipe.seed,
+        command=naming.command,
+        seen=own if inherited is None else own | inherited,
+        started_from=start.sha256,
+        overlap_allowed=" ".join(setup.overlaps) or None,
+    )
+
+
+def _notice(setup: Setup) -> str | None:
+    """What every output must show: that its test was not clean."""
+    if not setup.overlaps:
+        return None
+    return "Trained with patients of its own test set: what is said of its accuracy is too good."
+
+
+def _metrics(setup: Setup, rows: Sequence[dict[str, str]]) -> dict[str, Metric]:
+    """Of the answers out of fold: means over seeds, with intervals over patients."""
+    measured = {
+        "accuracy": _metric(setup, rows, lambda right, _: float(np.mean(right)), "right"),
+    }
+    if len(setup.classes) == 2:
+        measured = {"AUC": _auc(setup, rows, "score"), **measured}
+        measured["Brier"] = _metric(setup, rows, brier, "score")
+    return measured
+
+
+def _auc(setup: Setup, rows: Sequence[dict[str, str]], column: str) -> Metric:
+    return _metric(setup, rows, auc, column)
+
+
+def _metric(
+    setup: Setup,
+    rows: Sequence[dict[str, str]],
+    statistic: Callable[[np.ndarray, np.ndarray], float],
+    column: str,
+) -> Metric:
+    label = setup.options.label
+    positive = setup.classes[setup.positive]
+    y = np.array([row[label] == positive for row in rows], np.int64)
+    if column == "right":
+        y = np.array([row[label] == row["predicted"] for row in rows], np.int64)
+        values = y.astype(float)
+    else:
+        values = np.array([float(row[column]) for row in rows])
+    patients = np.array([row["patient"] for row in rows])
+    repeats = np.array([row["seed"] for row in rows])
+    found = repeated(statistic, y, values, repeats, groups=patients)
+    folds = len({number for _, number in setup.splits})
+    where = "held-out patients" if folds == 1 else f"{folds}-fold cross-validation"
+    where += f", mean of {setup.options.seeds} seeds" if setup.options.seeds > 1 else ""
+    low, high = min(found.low, found.value), max(found.high, found.value)
+    return Metric(found.value, low, high, len(set(patients.tolist())), where)

@@ -1,0 +1,287 @@
+"""A training run: cross-validation, controls, and the model that comes out of it.
+
+Its folder holds `run.json` (what decides the results), `splits.csv`, a folder for each training
+under `fits/`, `predictions.csv` (out of fold), `controls.csv`, and `model.safetensors`. The same
+call goes on where a run was stopped, and ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import __version__
+from ..cohort.run import run_all
+from ..cohort.splits import Fold, write_splits
+from ..errors import InputError, LungSquadError
+from ..files import make_folder, sweep, write_json
+from ..models.fields import parsed_json
+from ..progress import Part, Progress, Silent, step
+from ..statistics.discrimination import auc
+from .allocator import keep_blocks
+from .bundling import Naming, write_model
+from .fitting import ANSWERS, Job, features_of, is_done, jobs_of, run_job, write_rows
+from .logs import TensorBoard
+from .precision import faster_precision
+from .setup import Options, Setup, set_up
+from .world import World, world
+
+RUN, FITS, PREDICTIONS, CONTROLS, MODEL = (
+    "run.json",
+    "fits",
+    "predictions.csv",
+    "controls.csv",
+    "model.safetensors",
+)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that is over: its folder, what it was, and sentences for the user."""
+
+    folder: Path
+    setup: Setup
+    leads: bool
+    sentences: tuple[str, ...]
+
+
+def train_classifier(
+    store: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    options: Options,
+    *,
+    naming: Naming | None = None,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Finished:
+    """Train a classifier on a store, cross-validated, and write the run and its model.
+
+    Args:
+        store: of `cohort.build`.
+        folder: of the run; one that was stopped goes on.
+        options: what to train.
+        naming: what the model's card is to say.
+        jobs: how many trainings at once, each in a process of its own. Under torchrun, 1.
+        progress: told how it goes; may cancel, and nothing is lost.
+
+    Raises:
+        InputError: the store, the options or the folder cannot be used.
+        RefusedError: training and test overlap; see `set_up`.
+    """
+    progress, place = progress or Silent(), Path(folder)
+    if jobs < 1:
+        raise InputError(f"The number of trainings at once must be 1 or more, not {jobs}.")
+    keep_blocks()
+    with world(torch.device(options.device)) as processes:
+        if processes.size > 1 and jobs > 1:
+            raise InputError("Under torchrun the trainings run one after another: leave out --jobs.")
+        setup = _begun(store, place, options, jobs, processes)
+        if options.freeze == "trunk":
+            with _threads(os.cpu_count() or 1):
+                features_of(setup, place / FITS, Part(progress, 0.0, 0.3))
+        done = 0.3 if options.freeze == "trunk" else 0.0
+        _run_jobs(setup, place / FITS, jobs, processes, Part(progress, done, 0.9))
+        final = final_job(setup)
+        if not is_done(place / FITS, final):
+            part = Part(progress, 0.9, 0.98)
+            _run_one(setup, final, place / FITS, processes, part, "The final model")
+        if processes.leads:
+            _collect(setup, place)
+            step(progress, 0.98, "Writing the model")
+            write_model(
+                setup, final, place, predictions=place / PREDICTIONS, naming=naming or Naming()
+            )
+        processes.wait()
+    return Finished(place, setup, processes.leads, (*setup.warnings, *setup.overlaps))
+
+
+def final_job(setup: Setup) -> Job:
+    """The training whose weights become the model.
+
+    Where there is one split it is that of the first seed; after cross-validation, one more on all
+    cases but a validation part, and what the folds reached is what is said of it.
+    """
+    first = setup.splits[0, 0]
+    if len({fold for _, fold in setup.splits}) == 1:
+        return jobs_of(setup)[0]
+    everything = Fold((*first.train, *first.test), first.validation, (), keys=first.keys)
+    return Job("final", 0, -1, everything)
+
+
+def _begun(
+    store: str | os.PathLike[str], place: Path, options: Options, jobs: int, processes: World
+) -> Setup:
+    """Set up, and agree with what the folder's `run.json` says, or write it."""
+    setup = set_up(store, options)
+    described = setup.described()
+    path = place / RUN
+    processes.wait()
+    if path.exists():
+        known = _read_run(path)
+        if known["run"] != described:
+            different = _different(known["run"], described)
+            raise InputError(
+                f"'{place}' holds a training with {different}. Choose another folder, or call it "
+                "as before."
+            )
+    else:
+        make_folder(place / FITS)
+        chosen = options.recipe.precision
+        if chosen == "auto":
+            chosen = "fp32" if options.freeze == "trunk" else faster_precision(setup)
+        known = {
+            "run": described,
+            "threads": max((os.cpu_count() or 1) // jobs, 1),
+            "precision": chosen,
+            "lungsquad": __version__,
+            "torch": torch.__version__,
+            "excluded": dict(setup.excluded),
+        }
+        processes.wait()
+        if processes.leads:
+            write_json(path, known)
+            rows = [(*at, fold) for at, fold in setup.splits.items()]
+            write_splits(place / "splits.csv", rows)
+    if processes.leads:
+        sweep(place)
+    if processes.size == 1:
+        torch.set_num_threads(known["threads"])
+    recipe = replace(options.recipe, precision=known["precision"])
+    return replace(setup, options=replace(options, recipe=recipe))
+
+
+def _read_run(path: Path) -> dict[str, Any]:
+    try:
+        known = parsed_json(path.read_text(encoding="utf-8"))
+        if not {"run", "threads", "precision"} <= set(known):
+            raise ValueError("something is missing")
+    except (UnicodeDecodeError, ValueError, TypeError) as error:
+        raise InputError(f"'{path}' is damaged ({error}). Choose another folder.") from error
+    return known
+
+
+def _different(known: Any, described: dict[str, Any]) -> str:
+    """The first thing in which two runs differ, for a sentence."""
+    flat, other = _flat(known), _flat(described)
+    for name, value in other.items():
+        if flat.get(name) != value:
+            return f"another {name} ({flat.get(name)}, not {value})"
+    return "other options"
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {name: value}
+    return {key: one for k, v in value.items() for key, one in _flat(v, k).items()}
+
+
+def _run_jobs(
+    setup: Setup, folder: Path, jobs: int, processes: World, progress: Progress
+) -> None:
+    every = jobs_of(setup)
+    waiting = [job for job in every if not is_done(folder, job)]
+    processes.wait()
+    finished = len(every) - len(waiting)
+    if jobs == 1:
+        for n, job in enumerate(waiting, finished):
+            part = Part(progress, n / len(every), (n + 1) / len(every))
+            _run_one(setup, job, folder, processes, part, f"{n + 1} of {len(every)}")
+        return
+    step(progress, finished / len(every), f"{finished} of {len(every)} trainings")
+    for outcome in run_all(
+        [(setup.store.folder, setup.options, folder, job) for job in waiting],
+        _work,
+        jobs=jobs,
+        initializer=_begin,
+        arguments=(torch.get_num_threads(),),
+        progress=progress,
+    ):
+        if outcome.error is not None:
+            raise LungSquadError(outcome.error)
+        finished += 1
+        step(progress, finished / len(every), f"{finished} of {len(every)} trainings")
+
+
+def _run_one(
+    setup: Setup, job: Job, folder: Path, processes: World, progress: Progress, message: str
+) -> None:
+    watchers = (TensorBoard(folder / job.name),) if processes.leads else ()
+    run_job(
+        setup,
+        job,
+        folder,
+        world=processes,
+        progress=progress,
+        message=message,
+        watchers=watchers,
+    )
+
+
+def _begin(threads: int) -> None:
+    keep_blocks()
+    torch.set_num_threads(threads)
+
+
+@cache
+def _set_up(store: Path, options: Options) -> Setup:
+    return set_up(store, options)
+
+
+def _work(task: tuple[Path, Options, Path, Job]) -> None:
+    store, options, folder, job = task
+    _run_one(_set_up(store, options), job, folder, World(), Silent(), job.name)
+
+
+def _collect(setup: Setup, place: Path) -> None:
+    """Out-of-fold answers of all trainings in one table, and the controls' AUCs in another."""
+    rows, controls = [], []
+    for job in jobs_of(setup):
+        answers = read_rows(place / FITS / job.name / ANSWERS)
+        if job.kind == "main":
+            rows += answers
+        controls += _controlled(setup, job, answers)
+    write_rows(place / PREDICTIONS, rows)
+    write_rows(place / CONTROLS, controls)
+
+
+def _controlled(
+    setup: Setup, job: Job, answers: Sequence[dict[str, str]]
+) -> Iterator[dict[str, Any]]:
+    test = [row for row in answers if row["part"] == "test"]
+    y = np.array([row[setup.options.label] == setup.classes[setup.positive] for row in test])
+    if 0 < y.sum() < len(y):
+        yield {
+            "kind": job.kind,
+            "patients": len({setup.by_name[name].patient for name in job.parts.train}),
+            "seed": job.seed,
+            "fold": job.fold,
+            "tested": len(test),
+            "AUC": auc(y.astype(int), np.array([float(row["score"]) for row in test])),
+        }
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of one of our own tables."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+

@@ -1,0 +1,320 @@
+"""What a training run is: its options, and the cases, network and folds that follow from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from ..cohort.overlap import Overlap, Seen, check_fold, overlap, seen
+from ..cohort.splits import Fold, folds, read_split
+from ..cohort.store import Store, StoredCase, open_store
+from ..errors import InputError, RefusedError
+from ..models.bundle import Model
+from ..models.card import Card, ClassLabel, InputSpec, NetworkSpec
+from ..models.catalogue import read_model
+from ..models.keras_import import import_keras
+from ..networks import build
+from ..networks.parts import TrunkAndHead
+from .augment import Augmentation
+from .baselines import check_columns
+from .classifier import Recipe
+
+FREEZE = ("trunk", "gradual", "none")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asks for.
+
+    Attributes:
+        label: the column of the store that is to be told.
+        classes: its values in the order of the answers; empty: all, sorted. Others are left out.
+        positive: the class that AUC and risk are about; the last if left out.
+        init: a model, or Keras weights (.h5), whose trunk is the start; None: from scratch.
+        freeze: "trunk" trains a head on the frozen trunk's cached features, "gradual" thaws the
+            trunk step by step, "none" trains all at once.
+        folds: of cross-validation; 1 is one split with a fifth for the test.
+        seeds: repeats, each with folds and weights of its own.
+        by_site: whole sites go into one fold.
+        split: CSV (case, part) in place of folds.
+        clinical: columns of the clinical baseline.
+        hidden, dropout: the head's dense layers, and the dropout after each.
+        width: of a trunk from scratch, 1 is the published network's.
+        hu: window of a network from scratch; another's trunk keeps its own.
+        views: of each case, where the trunk is frozen: as it is, and augmented.
+        shuffled: also train on labels dealt out at random (control).
+        curve: numbers of patients for a learning curve.
+        allow_overlap: go on where patients overlap; the model is then marked.
+    """
+
+    label: str
+    classes: tuple[str, ...] = ()
+    positive: str | None = None
+    init: str | None = None
+    freeze: str = "none"
+    folds: int = 5
+    seeds: int = 3
+    by_site: bool = False
+    split: str | None = None
+    clinical: tuple[str, ...] = ()
+    hidden: tuple[int, ...] = (128,)
+    dropout: float = 0.5
+    width: float = 1.0
+    size: int = 64
+    hu: tuple[float, float] = (-1000.0, 400.0)
+    views: int = 8
+    shuffled: bool = False
+    curve: tuple[int, ...] = ()
+    allow_overlap: bool = False
+    device: str = "cpu"
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+@dataclass(frozen=True)
+class Start:
+    """The network that a training starts from."""
+
+    card: Card | None
+    network: TrunkAndHead | None
+    sha256: str | None
+
+    @property
+    def seen(self) -> Seen | None:
+        """What it has been trained on; None where it does not say."""
+        return self.card.training.seen if self.card is not None else None
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run before it begins; made by `set_up`, the same in every process.
+
+    Attributes:
+        excluded: how many cases were left out, by reason.
+        warnings: sentences for the user.
+        overlaps: sentences of overlaps that were allowed.
+    """
+
+    store: Store
+    options: Options
+    cases: tuple[StoredCase, ...]
+    classes: tuple[str, ...]
+    positive: int
+    spec: InputSpec
+    network: NetworkSpec
+    start: Start
+    splits: Mapping[tuple[int, int], Fold]
+    excluded: Mapping[str, int]
+    warnings: tuple[str, ...]
+    overlaps: tuple[str, ...]
+
+    @cached_property
+    def by_name(self) -> dict[str, StoredCase]:
+        """The cases by their names."""
+        return {case.case: case for case in self.cases}
+
+    def label(self, case: StoredCase) -> int:
+        """The number of a case's class."""
+        return self.classes.index(case.columns[self.options.label])
+
+    @property
+    def split_hash(self) -> str:
+        """One hash of all the run's folds."""
+        hashes = [fold.hash for _, fold in sorted(self.splits.items())]
+        return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+    def fresh_network(self, seed: int) -> TrunkAndHead:
+        """The network with the start's trunk, and all else drawn from a seed."""
+        torch.manual_seed(seed)
+        network = build(self.network.name, self.network.arguments)
+        if self.start.network is not None:
+            network.trunk.load_state_dict(self.start.network.trunk.state_dict())
+        return network
+
+    def described(self) -> dict[str, object]:
+        """What decides the run's results, for JSON; two runs that agree in it give the same."""
+        options = asdict(self.options) | {"init": self.start.sha256}
+        del options["device"]
+        if self.options.split is not None:
+            options["split"] = "own"
+        return {
+            "options": json.loads(json.dumps(options)),
+            "classes": list(self.classes),
+            "cases": hashlib.sha256(
+                "\n".join(sorted(f"{case.case} {case.sha256}" for case in self.cases)).encode()
+            ).hexdigest(),
+            "preprocessing": self.store.preprocessing.hash,
+            "split_hash": self.split_hash,
+        }
+
+
+def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
+    """Read the store and the start, choose cases and folds, and refuse what must not be trained.
+
+    Raises:
+        InputError: the store or the options cannot be used.
+        ModelError: the model to start from cannot be used.
+        RefusedError: patients, series or pixels overlap between training and test, or with what
+            the start was trained on.
+    """
+    opened = open_store(store)
+    cases, excluded = _labelled(opened, options)
+    classes = options.classes or tuple(sorted({case.columns[options.label] for case in cases}))
+    _check_classes(classes, options, cases)
+    check_columns(cases, options.clinical)
+    start = _start(options.init)
+    spec, network = _network(options, start, len(classes))
+    _check_store(opened, spec)
+    splits = _splits(cases, options)
+    overlaps = _overlaps(cases, splits, start, options)
+    warnings = []
+    if start.card is not None and start.seen is None:
+        warnings.append(
+            f"The model '{start.card.name}' does not say which patients it was trained on: whether "
+            "they are among those of the store cannot be told."
+        )
+    return Setup(
+        opened,
+        options,
+        tuple(cases),
+        classes,
+        len(classes) - 1 if options.positive is None else classes.index(options.positive),
+        spec,
+        network,
+        start,
+        splits,
+        excluded,
+        tuple(warnings),
+        overlaps,
+    )
+
+
+def _labelled(store: Store, options: Options) -> tuple[list[StoredCase], dict[str, int]]:
+    if not store.cases:
+        raise InputError(f"The store '{store.folder}' has no cases.")
+    if options.label not in store.cases[0].columns:
+        there = ", ".join(f"'{name}'" for name in store.cases[0].columns) or "none"
+        raise InputError(
+            f"The store '{store.folder}' has no column '{options.label}'; it has {there}."
+        )
+    excluded: Counter[str] = Counter()
+    cases = []
+    for case in store.cases:
+        value = case.columns[options.label]
+        if not value:
+            excluded[f"no {options.label}"] += 1
+        elif options.classes and value not in options.classes:
+            excluded[f"another {options.label}"] += 1
+        else:
+            cases.append(case)
+    return cases, dict(excluded)
+
+
+def _check_classes(
+    classes: Sequence[str], options: Options, cases: Sequence[StoredCase]
+) -> None:
+    counts = Counter(case.columns[options.label] for case in cases)
+    if len(set(classes)) != len(classes):
+        raise InputError("A class is named twice.")
+    if len(counts) < 2:
+        found = ", ".join(f"'{value}'" for value in counts) or "none"
+        raise InputError(
+            f"The column '{options.label}' must have two classes at least; found: {found}."
+        )
+    if missing := [name for name in classes if name not in counts]:
+        raise InputError(f"No case has the {options.label} '{missing[0]}'.")
+    if len(classes) > 32:
+        raise InputError(
+            f"The column '{options.label}' has {len(classes)} values; a classifier tells 32 at "
+            "most. Name those to tell with --classes."
+        )
+    if options.positive is not None and options.positive not in classes:
+        raise InputError(f"The positive class '{options.positive}' is none of {list(classes)}.")
+
+
+def _start(init: str | None) -> Start:
+    if init is None:
+        return Start(None, None, None)
+    if Path(init).suffix.lower() in (".h5", ".hdf5"):
+        network, card = import_keras(init)
+        digest = (card.training.fingerprint or "").rsplit(" ", 1)[-1]
+        return Start(card, network, digest)
+    model: Model = read_model(init)
+    return Start(model.card, model.trainable(), model.sha256)
+
+
+def _network(options: Options, start: Start, classes: int) -> tuple[InputSpec, NetworkSpec]:
+    """A new head on a trunk as wide as the start's, whose scaling of HU it keeps, limited."""
+    width, spec = options.width, InputSpec(options.size, 1.0, *options.hu, True)
+    if start.card is not None:
+        width = start.card.network.arguments["width"]
+        spec = replace(start.card.input, size=options.size, clip=True)
+    arguments = {
+        "width": width,
+        "classes": classes,
+        "input_size": options.size,
+        "hidden": list(options.hidden),
+        "dropout": options.dropout,
+    }
+    try:
+        build("transfer", arguments)
+    except ValueError as error:
+        raise InputError(f"Such a network cannot be built: {error}.") from error
+    return spec, NetworkSpec("transfer", arguments)
+
+
+def _check_store(store: Store, spec: InputSpec) -> None:
+    done = store.preprocessing
+    if done.spacing != spec.spacing:
+        raise InputError(
+            f"The network takes crops of {spec.spacing:g} mm a voxel, and the store has "
+            f"{done.spacing:g} mm: build it again with --spacing {spec.spacing:g}."
+        )
+    if done.side < spec.size:
+        raise InputError(
+            f"The network takes {spec.size} voxels a side, and the store has {done.side}: build it "
+            f"again with --size {spec.size}."
+        )
+
+
+def _splits(cases: Sequence[StoredCase], options: Options) -> dict[tuple[int, int], Fold]:
+    """The folds by (seed, number)."""
+    if options.split is not None:
+        fold = read_split(options.split, cases)
+        return {(seed, 0): fold for seed in range(options.seeds)}
+    labels = [case.columns[options.label] for case in cases]
+    return {
+        (seed, number): fold
+        for seed in range(options.seeds)
+        for number, fold in enumerate(
+            folds(cases, labels, count=options.folds, seed=seed, by_site=options.by_site)
+        )
+    }
+
+
+def _overlaps(
+    cases: Sequence[StoredCase],
+    splits: Mapping[tuple[int, int], Fold],
+    start: Start,
+    options: Options,
+) -> tuple[str, ...]:
+    """Sentences of what overlaps, where that is allowed; else they are refused."""
+    found = []
+    for fold in splits.values():
+        found.append(check_fold(fold, cases))
+    if start.seen is not None:
+        found.append(overlap(start.seen, cases, what="the model you start from"))
+    sentences = tuple(dict.fromkeys(one.sentence for one in found if one))
+    if sentences and not options.allow_overlap:
+        raise RefusedError(sentences[0])
+    return sentences
+
+
