@@ -108,9 +108,7 @@ def _answers(
     return answers(network, setup.spec, (setup.store.hu(case) for case in cases))
 
 
-def _agreement(
-    network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase]
-) -> Interval | None:
+def _agreement(network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase]) -> Interval | None:
     """ICC(2,1) of the logit over crops as they are and moved along their diagonals."""
     moved = round(JITTER_MM / setup.spec.spacing)
     side = setup.spec.size
@@ -125,11 +123,14 @@ def _agreement(
     return Interval(*icc_interval(np.array(ratings)))
 
 
-def _training(
-    setup: Setup, job: Job, training: Sequence[StoredCase], naming: Naming
-) -> Training:
-    known = [setup.by_name[name] for part in ("train", "validation") for name in getattr(job.parts, part)]
-    counts = {name: sum(setup.label(case) == n for case in training) for n, name in enumerate(setup.classes)}
+def _training(setup: Setup, job: Job, training: Sequence[StoredCase], naming: Naming) -> Training:
+    known = [
+        setup.by_name[name] for part in ("train", "validation") for name in getattr(job.parts, part)
+    ]
+    counts = {
+        name: sum(setup.label(case) == n for case in training)
+        for n, name in enumerate(setup.classes)
+    }
     start = setup.start
     begun = "From scratch" if start.card is None else f"On the trunk of '{start.card.name}'"
     patients = {case.patient for case in training}
@@ -144,7 +145,9 @@ def _training(
     return Training(
         data=data,
         patients=len(patients),
-        fingerprint=hashlib.sha256("".join(sorted(case.crop for case in training)).encode()).hexdigest(),
+        fingerprint=hashlib.sha256(
+            "".join(sorted(case.crop for case in training)).encode()
+        ).hexdigest(),
         split_hash=setup.split_hash,
         seed=setup.options.recipe.seed,
         command=naming.command,
@@ -163,33 +166,33 @@ def _notice(setup: Setup) -> str | None:
 
 def _metrics(setup: Setup, rows: Sequence[dict[str, str]]) -> dict[str, Metric]:
     """Of the answers out of fold: means over seeds, with intervals over patients."""
-    measured = {
-        "accuracy": _metric(setup, rows, lambda right, _: float(np.mean(right)), "right"),
-    }
+    measured = {"accuracy": _accuracy(setup, rows)}
     if len(setup.classes) == 2:
         measured = {"AUC": _auc(setup, rows, "score"), **measured}
-        measured["Brier"] = _metric(setup, rows, brier, "score")
+        measured["Brier"] = _metric(
+            setup, rows, brier, _positive(setup, rows), _column(rows, "score")
+        )
     return measured
 
 
 def _auc(setup: Setup, rows: Sequence[dict[str, str]], column: str) -> Metric:
-    return _metric(setup, rows, auc, column)
+    return _metric(setup, rows, auc, _positive(setup, rows), _column(rows, column))
+
+
+def _accuracy(setup: Setup, rows: Sequence[dict[str, str]]) -> Metric:
+    right = [row[setup.options.label] == row["predicted"] for row in rows]
+    return _metric(
+        setup, rows, lambda y, right: right.mean(), _positive(setup, rows), np.array(right)
+    )
 
 
 def _metric(
     setup: Setup,
     rows: Sequence[dict[str, str]],
     statistic: Callable[[np.ndarray, np.ndarray], float],
-    column: str,
+    y: np.ndarray,
+    values: np.ndarray,
 ) -> Metric:
-    label = setup.options.label
-    positive = setup.classes[setup.positive]
-    y = np.array([row[label] == positive for row in rows], np.int64)
-    if column == "right":
-        y = np.array([row[label] == row["predicted"] for row in rows], np.int64)
-        values = y.astype(float)
-    else:
-        values = np.array([float(row[column]) for row in rows])
     patients = np.array([row["patient"] for row in rows])
     repeats = np.array([row["seed"] for row in rows])
     found = repeated(statistic, y, values, repeats, groups=patients)
@@ -198,3 +201,12 @@ def _metric(
     where += f", mean of {setup.options.seeds} seeds" if setup.options.seeds > 1 else ""
     low, high = min(found.low, found.value), max(found.high, found.value)
     return Metric(found.value, low, high, len(set(patients.tolist())), where)
+
+
+def _positive(setup: Setup, rows: Sequence[dict[str, str]]) -> np.ndarray:
+    positive = setup.classes[setup.positive]
+    return np.array([row[setup.options.label] == positive for row in rows], np.int64)
+
+
+def _column(rows: Sequence[dict[str, str]], name: str) -> np.ndarray:
+    return np.array([float(row[name]) for row in rows])

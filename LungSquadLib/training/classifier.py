@@ -205,9 +205,7 @@ class Classifier:
         return self.world.summed(rows.to(self.device)).cpu().numpy()
 
 
-def groups_of(
-    network: nn.Module, recipe: Recipe, *, freeze: str, fresh_trunk: bool
-) -> list[Group]:
+def groups_of(network: nn.Module, recipe: Recipe, *, freeze: str, fresh_trunk: bool) -> list[Group]:
     """What of a network with a trunk and a head is trained, and from when on.
 
     Args:

@@ -58,18 +58,15 @@ def jobs_of(setup: Setup) -> list[Job]:
 
 
 def _jobs(setup: Setup) -> Iterator[Job]:
+    labels = [case.columns[setup.options.label] for case in setup.cases]
     for (seed, number), fold in setup.splits.items():
         name = f"seed{seed}-fold{number}"
         yield Job(name, seed, number, fold)
         if setup.options.shuffled:
             yield Job(f"{name}-shuffled", seed, number, fold, "shuffled")
         for patients in setup.options.curve:
-            smaller = subsample(fold, setup.cases, _texts(setup), n=patients, seed=seed)
+            smaller = subsample(fold, setup.cases, labels=labels, n=patients, seed=seed)
             yield Job(f"{name}-n{patients}", seed, number, smaller, "curve", patients)
-
-
-def _texts(setup: Setup) -> list[str]:
-    return [case.columns[setup.options.label] for case in setup.cases]
 
 
 def run_job(
@@ -142,9 +139,7 @@ class _Trained:
         return np.array([self.setup.label(self.setup.by_name[name]) for name in names], np.int64)
 
 
-def _prepared(
-    setup: Setup, job: Job, folder: Path, world: World, progress: Progress
-) -> _Trained:
+def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Progress) -> _Trained:
     options, cases = setup.options, setup.cases
     recipe = replace(options.recipe, seed=_seed(options.recipe.seed, job))
     network = setup.fresh_network(recipe.seed).to(torch.device(options.device))
@@ -226,9 +221,7 @@ def _dealt(setup: Setup, job: Job, labels: np.ndarray, chosen: np.ndarray) -> np
     return result
 
 
-def _answers(
-    setup: Setup, job: Job, trained: _Trained, temperature: float
-) -> list[dict[str, Any]]:
+def _answers(setup: Setup, job: Job, trained: _Trained, temperature: float) -> list[dict[str, Any]]:
     """A row for each case of validation and test."""
     cases = {
         part: [setup.by_name[name] for name in getattr(job.parts, part)]

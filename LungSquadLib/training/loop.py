@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import CancelledError, InputError
 from ..progress import Progress, step
 from .checkpoint import part, prefixed, read_checkpoint, write_checkpoint
 from .sparkline import sparkline
@@ -114,13 +114,14 @@ def fit(
     while state.epoch < plan.epochs and not _ended(state, plan):
         steps = task.steps(state.epoch)
         while state.step < steps:
-            if checkpoint is not None and world.agreed(
-                progress.cancelled or time.monotonic() - saved > plan.save_s
-            ):
-                _save(task, state, best, checkpoint, world)
-                saved = time.monotonic()
+            if world.agreed(time.monotonic() - saved > plan.save_s):
+                saved = _save(task, state, best, checkpoint, world)
             done = (state.epoch + state.step / steps) / plan.epochs
-            step(progress, done, f"{message}, {_said(state, plan)}")
+            try:
+                step(progress, done, f"{message}, {_said(state, plan)}")
+            except CancelledError:
+                _save(task, state, best, checkpoint, world)
+                raise
             for name, value in task.step(state.epoch, state.step).items():
                 state.sums[name] = state.sums.get(name, 0.0) + value
             state.step += 1
@@ -132,9 +133,7 @@ def fit(
             best = {name: value.detach().clone() for name, value in task.weights().items()}
         state.history.append(row)
         state.epoch, state.step, state.sums = state.epoch + 1, 0, {}
-        if checkpoint is not None:
-            _save(task, state, best, checkpoint, world)
-            saved = time.monotonic()
+        saved = _save(task, state, best, checkpoint, world)
         for watcher in watchers if world.leads else ():
             watcher.epoch(state.epoch, row)
     task.restore(best, None)
@@ -163,14 +162,15 @@ def _said(state: _State, plan: Plan) -> str:
 
 
 def _save(
-    task: Task, state: _State, best: dict[str, Tensor], checkpoint: Path, world: World
-) -> None:
-    if world.leads:
+    task: Task, state: _State, best: dict[str, Tensor], checkpoint: Path | None, world: World
+) -> float:
+    """Write where it stands, if it is to be kept at all; the time when that was done."""
+    if checkpoint is not None and world.leads:
         tensors = prefixed("weights.", task.weights())
         tensors |= prefixed("memory.", task.memory()) | prefixed("best.", best)
         facts = vars(state) | {"best": state.best if math.isfinite(state.best) else None}
         write_checkpoint(checkpoint, tensors, facts)
-    world.wait()
+    return time.monotonic()
 
 
 def _resumed(task: Task, checkpoint: Path) -> tuple[_State, dict[str, Tensor]]:

@@ -74,8 +74,8 @@ def train_classifier(
         progress: told how it goes; may cancel, and nothing is lost.
 
     Raises:
-        InputError: the store, the options or the folder cannot be used.
-        RefusedError: training and test overlap; see `set_up`.
+        InputError: the store, the options or the folder cannot be used, or training and test
+            overlap; see `set_up`.
     """
     progress, place = progress or Silent(), Path(folder)
     if jobs < 1:
@@ -83,7 +83,9 @@ def train_classifier(
     keep_blocks()
     with world(torch.device(options.device)) as processes:
         if processes.size > 1 and jobs > 1:
-            raise InputError("Under torchrun the trainings run one after another: leave out --jobs.")
+            raise InputError(
+                "Under torchrun the trainings run one after another: leave out --jobs."
+            )
         setup = _begun(store, place, options, jobs, processes)
         if options.freeze == "trunk":
             with _threads(os.cpu_count() or 1):
@@ -113,7 +115,7 @@ def final_job(setup: Setup) -> Job:
     first = setup.splits[0, 0]
     if len({fold for _, fold in setup.splits}) == 1:
         return jobs_of(setup)[0]
-    everything = Fold((*first.train, *first.test), first.validation, (), keys=first.keys)
+    everything = Fold((*first.train, *first.test), first.validation, ())
     return Job("final", 0, -1, everything)
 
 
@@ -184,9 +186,7 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     return {key: one for k, v in value.items() for key, one in _flat(v, k).items()}
 
 
-def _run_jobs(
-    setup: Setup, folder: Path, jobs: int, processes: World, progress: Progress
-) -> None:
+def _run_jobs(setup: Setup, folder: Path, jobs: int, processes: World, progress: Progress) -> None:
     every = jobs_of(setup)
     waiting = [job for job in every if not is_done(folder, job)]
     processes.wait()
@@ -283,5 +283,3 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-

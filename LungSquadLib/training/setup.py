@@ -13,12 +13,12 @@ from pathlib import Path
 
 import torch
 
-from ..cohort.overlap import Overlap, Seen, check_fold, overlap, seen
+from ..cohort.overlap import Overlap, fold_overlap, overlap
 from ..cohort.splits import Fold, folds, read_split
 from ..cohort.store import Store, StoredCase, open_store
-from ..errors import InputError, RefusedError
+from ..errors import InputError
 from ..models.bundle import Model
-from ..models.card import Card, ClassLabel, InputSpec, NetworkSpec
+from ..models.card import Card, InputSpec, NetworkSpec, Seen
 from ..models.catalogue import read_model
 from ..models.keras_import import import_keras
 from ..networks import build
@@ -128,7 +128,7 @@ class Setup:
     @property
     def split_hash(self) -> str:
         """One hash of all the run's folds."""
-        hashes = [fold.hash for _, fold in sorted(self.splits.items())]
+        hashes = [self.splits[at].hash(self.cases) for at in sorted(self.splits)]
         return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
     def fresh_network(self, seed: int) -> TrunkAndHead:
@@ -160,11 +160,11 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
     """Read the store and the start, choose cases and folds, and refuse what must not be trained.
 
     Raises:
-        InputError: the store or the options cannot be used.
+        InputError: the store or the options cannot be used; or patients, series or images overlap
+            between training and test, or with what the start was trained on.
         ModelError: the model to start from cannot be used.
-        RefusedError: patients, series or pixels overlap between training and test, or with what
-            the start was trained on.
     """
+    _check_options(options)
     opened = open_store(store)
     cases, excluded = _labelled(opened, options)
     classes = options.classes or tuple(sorted({case.columns[options.label] for case in cases}))
@@ -172,7 +172,7 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
     check_columns(cases, options.clinical)
     start = _start(options.init)
     spec, network = _network(options, start, len(classes))
-    _check_store(opened, spec)
+    check_store(opened, spec)
     splits = _splits(cases, options)
     overlaps = _overlaps(cases, splits, start, options)
     warnings = []
@@ -197,6 +197,36 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
     )
 
 
+def _check_options(options: Options) -> None:
+    recipe = options.recipe
+    least = {
+        "--folds": (options.folds, 1),
+        "--seeds": (options.seeds, 1),
+        "--views": (options.views, 1),
+        "--epochs": (recipe.epochs, 1),
+        "--patience": (recipe.patience, 0),
+        "--batch": (recipe.batch, 2),
+        "--seed": (recipe.seed, 0),
+        "--curve": (min(options.curve, default=1), 1),
+    }
+    for name, (value, low) in least.items():
+        if value < low:
+            raise InputError(f"{name} must be {low} or more, not {value}.")
+    if not 0 < recipe.learning_rate <= 1:
+        raise InputError(
+            f"--learning-rate must be above 0 and at most 1, not {recipe.learning_rate}."
+        )
+    if not options.hu[1] - options.hu[0] >= 1:
+        raise InputError("--hu takes a lower and a higher HU value, in this order.")
+    if options.freeze == "trunk" and options.init is None:
+        raise InputError(
+            "A trunk from scratch has learnt nothing yet, so it must not be frozen: name a model "
+            "to start from with --init, or choose --freeze none."
+        )
+    if options.split is not None and options.by_site:
+        raise InputError("--by-site makes folds, and --split brings your own: choose one of them.")
+
+
 def _labelled(store: Store, options: Options) -> tuple[list[StoredCase], dict[str, int]]:
     if not store.cases:
         raise InputError(f"The store '{store.folder}' has no cases.")
@@ -218,9 +248,7 @@ def _labelled(store: Store, options: Options) -> tuple[list[StoredCase], dict[st
     return cases, dict(excluded)
 
 
-def _check_classes(
-    classes: Sequence[str], options: Options, cases: Sequence[StoredCase]
-) -> None:
+def _check_classes(classes: Sequence[str], options: Options, cases: Sequence[StoredCase]) -> None:
     counts = Counter(case.columns[options.label] for case in cases)
     if len(set(classes)) != len(classes):
         raise InputError("A class is named twice.")
@@ -271,7 +299,8 @@ def _network(options: Options, start: Start, classes: int) -> tuple[InputSpec, N
     return spec, NetworkSpec("transfer", arguments)
 
 
-def _check_store(store: Store, spec: InputSpec) -> None:
+def check_store(store: Store, spec: InputSpec) -> None:
+    """Refuse a store whose crops do not fit a network's input."""
     done = store.preprocessing
     if done.spacing != spec.spacing:
         raise InputError(
@@ -307,14 +336,10 @@ def _overlaps(
     options: Options,
 ) -> tuple[str, ...]:
     """Sentences of what overlaps, where that is allowed; else they are refused."""
-    found = []
-    for fold in splits.values():
-        found.append(check_fold(fold, cases))
+    found: list[Overlap] = [fold_overlap(fold, cases) for fold in splits.values()]
     if start.seen is not None:
-        found.append(overlap(start.seen, cases, what="the model you start from"))
-    sentences = tuple(dict.fromkeys(one.sentence for one in found if one))
-    if sentences and not options.allow_overlap:
-        raise RefusedError(sentences[0])
-    return sentences
-
-
+        found.append(overlap(start.seen, cases, part="The store"))
+    leaks = [leak for leak in found if leak]
+    if leaks and not options.allow_overlap:
+        raise InputError(leaks[0].refusal)
+    return tuple(dict.fromkeys(leak.sentence for leak in leaks))
