@@ -24,7 +24,7 @@ PREDICTIONS = "predictions.csv"
 
 
 @dataclass(frozen=True)
-class Tested:
+class Answered:
     """Answers of a model on a store: rows as in `predictions.csv`, and sentences for the user."""
 
     model: Model
@@ -35,7 +35,7 @@ class Tested:
     sentences: tuple[str, ...]
 
 
-def test_model(
+def answer_store(
     model: Model,
     store: str | os.PathLike[str],
     folder: str | os.PathLike[str],
@@ -45,7 +45,7 @@ def test_model(
     allow_overlap: bool = False,
     device: str = "cpu",
     progress: Progress | None = None,
-) -> Tested:
+) -> Answered:
     """Answer for every case of a store whose label is known, and write `predictions.csv`.
 
     Args:
@@ -93,7 +93,7 @@ def test_model(
             }
         )
     write_rows(Path(folder) / PREDICTIONS, rows)
-    return Tested(model, label, tuple(codes), tuple(rows), dict(excluded), sentences)
+    return Answered(model, label, tuple(codes), tuple(rows), dict(excluded), sentences)
 
 
 def _named(store: Store, model: Model, label: str, classes: tuple[str, ...]) -> dict[str, str]:

@@ -1,0 +1,186 @@
+"""Training runs side by side: does one do better than another on the same patients?
+
+Runs with the same cases and folds answer for the same held-out patients, so that their AUCs can be
+compared pair by pair: the bootstrap draws patients, and takes all that every run says of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ...models.fields import parsed_json
+from ...progress import Progress, Silent, step
+from ...statistics.bootstrap import Estimate, repeated
+from ...statistics.discrimination import auc
+from .table import Table, read_table
+
+WHOLE = 0  # stands for all training patients
+_KEY = ("seed", "fold", "case")
+
+
+@dataclass(frozen=True)
+class Point:
+    """What the runs reach with one number of training patients.
+
+    Attributes:
+        patients: in training; `WHOLE` for all of them.
+        aucs: of each run, the mean over seeds, with the interval over patients.
+        differences: of each run but the first, its AUC less that of the first.
+    """
+
+    patients: int
+    aucs: tuple[Estimate, ...]
+    differences: tuple[Estimate, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs by name, and what they reach."""
+
+    names: tuple[str, ...]
+    label: str
+    tested: int
+    seeds: int
+    points: tuple[Point, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "runs": list(self.names),
+            "label": self.label,
+            "patients_tested": self.tested,
+            "seeds": self.seeds,
+            "points": [
+                {
+                    "training_patients": point.patients or "all",
+                    "AUC": [vars(one) for one in point.aucs],
+                    "difference_to_first": [vars(one) for one in point.differences],
+                }
+                for point in self.points
+            ],
+        }
+
+
+def compare_runs(
+    folders: Sequence[str | os.PathLike[str]],
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare finished runs of two classes that have the same cases, classes and folds.
+
+    Args:
+        folders: of the runs; the first is what the others are compared with.
+        seed: of the bootstrap.
+        progress: told how it goes; may cancel.
+
+    Raises:
+        InputError: fewer than two runs, one is not finished, or they cannot be compared.
+    """
+    progress, places = progress or Silent(), [Path(folder) for folder in folders]
+    if len(places) < 2:
+        raise InputError("A comparison needs two runs at least.")
+    runs = [_read(place) for place in places]
+    for place, run in zip(places[1:], runs[1:], strict=True):
+        for name in ("split_hash", "classes"):
+            if run[name] != runs[0][name]:
+                raise InputError(
+                    f"'{places[0]}' and '{place}' cannot be compared: they differ in their "
+                    f"{'folds' if name == 'split_hash' else name}."
+                )
+    options = runs[0]["options"]
+    label, classes = options["label"], runs[0]["classes"]
+    if len(classes) != 2:
+        raise InputError(f"Runs of two classes can be compared, and these have {len(classes)}.")
+    positive = options["positive"] or classes[-1]
+    curve = set(options["curve"]).intersection(*(run["options"]["curve"] for run in runs))
+    points, answers = [], None
+    for number, patients in enumerate([*sorted(curve), WHOLE]):
+        step(progress, number / (len(curve) + 1), "Drawing patients")
+        answers = _Answers.of(places, label, positive, patients)
+        points.append(_point(answers, patients, seed))
+    assert answers is not None
+    names = tuple(place.absolute().name for place in places)
+    tested = len(np.unique(answers.patients))
+    return Comparison(names, label, tested, len(np.unique(answers.seeds)), tuple(points))
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Held-out answers of R runs: `scores` (N, R), and whose they are."""
+
+    y: np.ndarray
+    scores: np.ndarray
+    seeds: np.ndarray
+    patients: np.ndarray
+
+    @classmethod
+    def of(
+        cls, places: Sequence[Path], label: str, positive: str, patients: int
+    ) -> _Answers:
+        """Read the same answers of all runs, in one order."""
+        tables = [_by_key(_rows(place, label, patients)) for place in places]
+        keys = sorted(tables[0])
+        if any(set(table) != set(keys) for table in tables):
+            raise InputError("The runs do not answer for the same patients; is one not finished?")
+        first = [tables[0][key] for key in keys]
+        return cls(
+            np.array([row[label] == positive for row in first], np.int64),
+            np.array([[float(table[key]["score"]) for table in tables] for key in keys]),
+            np.array([row["seed"] for row in first]),
+            np.array([row["patient"] for row in first]),
+        )
+
+
+def _point(answers: _Answers, patients: int, seed: int) -> Point:
+    def drawn(statistic: Any, scores: np.ndarray) -> Estimate:
+        return repeated(
+            statistic, answers.y, scores, answers.seeds, groups=answers.patients, seed=seed
+        )
+
+    def difference(y: np.ndarray, pair: np.ndarray) -> float:
+        return auc(y, pair[:, 1]) - auc(y, pair[:, 0])
+
+    runs = range(answers.scores.shape[1])
+    return Point(
+        patients,
+        tuple(drawn(auc, answers.scores[:, run]) for run in runs),
+        tuple(drawn(difference, answers.scores[:, [0, run]]) for run in runs[1:]),
+    )
+
+
+def _rows(place: Path, label: str, patients: int) -> Iterator[dict[str, str]]:
+    """The held-out answers of a run, or of its trainings with fewer patients."""
+    paths = [place / "predictions.csv"]
+    if patients != WHOLE:
+        paths = sorted((place / "fits").glob(f"seed*-n{patients}/answers.csv"))
+    for path in paths:
+        table = read_table(path, (*_KEY, "part", "patient", "score", label))
+        yield from (row for row in _dictionaries(table) if row["part"] == "test")
+
+
+def _dictionaries(table: Table) -> Iterator[dict[str, str]]:
+    for cells in zip(*table.columns.values(), strict=True):
+        yield dict(zip(table.columns, cells, strict=True))
+
+
+def _by_key(rows: Iterator[dict[str, str]]) -> Mapping[tuple[str, ...], dict[str, str]]:
+    return {tuple(row[name] for name in _KEY): row for row in rows}
+
+
+def _read(place: Path) -> dict[str, Any]:
+    """What a finished run was, out of its `run.json`."""
+    if not (place / "predictions.csv").is_file():
+        raise InputError(f"'{place}' is no finished training run.")
+    try:
+        run = parsed_json((place / "run.json").read_text(encoding="utf-8"))["run"]
+        return {name: run[name] for name in ("options", "classes", "split_hash")}
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"'{place / 'run.json'}' is missing or damaged.") from error
