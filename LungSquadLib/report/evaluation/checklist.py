@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .facts import Facts
 from .results import Evaluation
-from .sentences import headline, sample
+from .sentences import sample
 
 COLUMNS = ("guideline", "item", "subject", "answer")
 _TRIPOD, _CLAIM = "TRIPOD+AI", "CLAIM 2020"
@@ -60,7 +60,7 @@ def _known(evaluation: Evaluation, facts: Facts) -> dict[str, str]:
         "flow": f"{counts.rows} rows in the table, {counts.used} evaluated. "
         + "; ".join(left_out),
         "numbers": sample(evaluation),
-        "performance": headline(evaluation),
+        "performance": " ".join(evaluation.headline),
         "software": ", ".join(f"{name} {version}" for name, version in facts.software.items()),
         "seeds": "Seeds " + ", ".join(map(str, facts.seeds)) + "." if facts.seeds else None,
         "limitations": " ".join((*evaluation.cautions, *(card.must_not if card else ()))),

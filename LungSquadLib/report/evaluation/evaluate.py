@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ...errors import InputError, one_line
@@ -23,6 +25,7 @@ from .results import (
     Threshold,
 )
 from .rows import Columns, Rows, Selection, select
+from .sentences import cautions, headline, notes
 from .survival import survival
 from .table import Table
 
@@ -55,6 +58,15 @@ def evaluate(
     if not 0 <= seed < 2**32:
         raise InputError(f"The seed must be 0 to 4294967295, not {seed}.")
     chosen = select(table, columns, positive=positive)
+    found = _measured(chosen, columns, threshold, seed)
+    return replace(
+        found, headline=headline(found), cautions=cautions(found), notes=notes(found)
+    )
+
+
+def _measured(
+    chosen: Selection, columns: Columns, threshold: float | None, seed: int
+) -> Evaluation:
     test, counts = chosen.test, _counts(chosen)
     if test.score is None:
         return Evaluation(columns, test.classes, counts, answers=_answers(test, columns, ()))
@@ -137,19 +149,16 @@ def _baseline(name: str, chosen: Selection, seed: int) -> Baseline:
 def _calibration(chosen: Selection, intervals: Intervals) -> Calibration:
     y, p = chosen.test.label, chosen.test.score
     assert p is not None
-    line = [
-        intervals.of(lambda y, p, place=place: calibrating.calibration_line(y, p)[place], p)
-        for place in range(3)
-    ]
+    line = calibrating.calibration_line
     return Calibration(
         brier=intervals.of(calibrating.brier, p),
         brier_reference=calibrating.brier_reference(y),
         brier_skill=calibrating.brier_skill(y, p),
         log_loss=calibrating.log_loss(y, p),
         ece=calibrating.ece(y, p),
-        intercept=line[0],
-        slope=line[1],
-        in_the_large=line[2],
+        intercept=line(y, p).intercept,
+        slope=intervals.of(lambda y, p: line(y, p).slope, p),
+        in_the_large=intervals.of(lambda y, p: line(y, p).in_the_large, p),
         curve=calibrating.calibration_curve(y, p),
         temperature=None if chosen.validation is None else _temperature(chosen.validation, y, p),
     )

@@ -49,7 +49,7 @@ class Intervals:
         y, group, repeat = self.rows.label, self.rows.group, self.rows.repeat
         if repeat is None:
             found = bootstrap(
-                statistic, y, *columns, groups=group, n=RESAMPLES, seed=self.seed
+                statistic, y, *columns, groups=group, n=RESAMPLES, seed=self.seed, stratify=False
             )
             method = "bootstrap" if group is None else "bootstrap of patients"
         else:
@@ -61,6 +61,7 @@ class Intervals:
                 groups=group,
                 n=RESAMPLES,
                 seed=self.seed,
+                stratify=False,
             )
             method = "mean of repeats, bootstrap of patients"
         return Measure(found.value, found.low, found.high, method)

@@ -23,7 +23,7 @@ class Counts:
 
     rows: int
     used: int
-    events: int | None
+    per_class: tuple[int, ...]
     patients: int | None
     repeats: int | None
     validation: int | None
@@ -49,6 +49,8 @@ class Discrimination:
     prevalence: float
     roc: Curve
     pr: Curve
+    lowest: float
+    highest: float
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Calibration:
     brier_skill: float
     log_loss: float
     ece: float
-    intercept: Measure
+    intercept: float
     slope: Measure
     in_the_large: Measure
     curve: CalibrationCurve
@@ -147,21 +149,26 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything; parts that the table does not allow are None, and `notes` say why."""
+    """Everything; parts that the table does not allow are None.
+
+    Attributes:
+        headline: what was found, as sentences; `cautions`: what to mind; `notes`: what was done.
+    """
 
     columns: Columns
     classes: tuple[str, ...]
     counts: Counts
-    discrimination: Discrimination | None
-    baselines: tuple[Baseline, ...]
-    calibration: Calibration | None
-    decision: DecisionCurve | None
-    thresholds: tuple[Threshold, ...]
-    answers: Answers | None
-    survival: Survival | None
-    distribution: Distribution | None
-    notes: tuple[str, ...]
-    cautions: tuple[str, ...]
+    discrimination: Discrimination | None = None
+    baselines: tuple[Baseline, ...] = ()
+    calibration: Calibration | None = None
+    decision: DecisionCurve | None = None
+    thresholds: tuple[Threshold, ...] = ()
+    answers: Answers | None = None
+    survival: Survival | None = None
+    distribution: Distribution | None = None
+    headline: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; null where a number is not defined."""

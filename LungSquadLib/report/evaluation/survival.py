@@ -23,7 +23,7 @@ def survival(chosen: Selection, seed: int) -> Survival:
     """
     score, time, event = _by_patient(chosen.test)
     if not len(time) or not event.any():
-        raise InputError("Survival cannot be shown: there is no event among the rows with a time.")
+        raise InputError("Survival cannot be shown: no row with a time has an event.")
     if chosen.validation is None:
         cut, how = float(np.median(score)), "median of the scores"
     else:
@@ -32,6 +32,7 @@ def survival(chosen: Selection, seed: int) -> Survival:
     high = score > cut
     if high.all() or not high.any():
         raise InputError(f"Survival cannot be shown: no score lies on one side of the {how}.")
+    found = bootstrap(concordance, time, event, score, n=RESAMPLES, seed=seed, stratify=False)
     return Survival(
         n=len(time),
         events=int(event.sum()),
@@ -40,7 +41,7 @@ def survival(chosen: Selection, seed: int) -> Survival:
         low=kaplan_meier(time[~high], event[~high]),
         high=kaplan_meier(time[high], event[high]),
         log_rank=log_rank(time, event, high.astype(int)),
-        concordance=_concordance(time, event, score, seed),
+        concordance=Measure(found.value, found.low, found.high, "bootstrap of patients"),
     )
 
 
