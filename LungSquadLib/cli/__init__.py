@@ -26,6 +26,7 @@ VERBS = {
     "crop": "a cube of CT and mask round the tumour",
     "slices": "the axial slices that contain tumour, as arrays and PNG",
     "predict": "crop, prediction with its uncertainty, and report",
+    "evaluate": "how good a score is: a table of labels and scores in, numbers and figures out",
     "batch": "predict for every row of a table, in several processes, resumable",
     "report": "make the report of a finished case again",
     "models": "list, show, import, verify and train models",

@@ -1,0 +1,64 @@
+"""`lungsquad evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+
+from .output import add_json_argument, print_json, printable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `evaluate`."""
+    add = parser.add_argument
+    add("table", metavar="TABLE.csv", help="a row for each case, or each case and repeat")
+    add("--label", required=True, metavar="COL", help="what is true")
+    add("--score", metavar="COL", help="a probability, or any number that is higher for positive")
+    add("--predicted", metavar="COL", help="hard answers, in the label's words")
+    add(
+        "--baseline",
+        action="append",
+        default=[],
+        metavar="COL",
+        help="another score to compare with, such as tumour volume; may be given again",
+    )
+    add("--group", metavar="COL", help="the patient, where one has several rows")
+    add("--repeat", metavar="COL", help="the repeat, such as a seed of cross-validation")
+    add("--part", metavar="COL", help="'validation' (thresholds are chosen there) or 'test'")
+    add("--time", metavar="COL", help="follow-up time, in any unit")
+    add("--event", metavar="COL", help="1 where the event came, 0 where follow-up ended")
+    add("--positive", metavar="VALUE", help="the positive label (the last in order)")
+    add("--threshold", type=float, metavar="T", help="a threshold that was fixed beforehand")
+    add("--seed", type=int, default=0, metavar="N", help="of the bootstrap (0)")
+    add("-o", "--out", metavar="DIR", help="write figures, a page and all numbers there")
+    add_json_argument(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Read, measure, write, tell."""
+    from ..report.evaluation.evaluate import evaluate
+    from ..report.evaluation.rows import Columns
+    from ..report.evaluation.table import read_table
+    from ..report.evaluation.text import as_text
+
+    columns = Columns(
+        label=options.label,
+        score=options.score,
+        predicted=options.predicted,
+        baselines=tuple(options.baseline),
+        group=options.group,
+        repeat=options.repeat,
+        part=options.part,
+        time=options.time,
+        event=options.event,
+    )
+    evaluation = evaluate(
+        read_table(options.table, columns),
+        columns,
+        positive=options.positive,
+        threshold=options.threshold,
+        seed=options.seed,
+    )
+    if options.json:
+        print_json(evaluation.to_dict())
+    else:
+        print(printable(as_text(evaluation)))

@@ -1,0 +1,220 @@
+"""From a table to an evaluation: what is measured, and on which rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...errors import InputError, one_line
+from ...statistics import calibration as calibrating
+from ...statistics.decision import decision_curve
+from ...statistics.discrimination import auc, average_precision, pr_curve, roc_curve
+from ...statistics.report import classification_report, confusion
+from ...statistics.thresholds import at_sensitivity, at_threshold, youden
+from .intervals import Intervals
+from .results import (
+    Answers,
+    Baseline,
+    Calibration,
+    Counts,
+    Discrimination,
+    Distribution,
+    Evaluation,
+    Temperature,
+    Threshold,
+)
+from .rows import Columns, Rows, Selection, select
+from .sentences import cautions, headline, notes
+from .survival import survival
+from .table import Table
+
+_DECISIONS = np.linspace(0.01, 0.99, 99)  # threshold probabilities of the decision curve
+_BINS = 24  # of the scores' distribution
+
+
+def evaluate(
+    table: Table,
+    columns: Columns,
+    *,
+    positive: str | None = None,
+    threshold: float | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Measure a score, hard answers, or both against labels.
+
+    Args:
+        table: labels, scores and what goes with them.
+        columns: which column is what.
+        positive: the label's value that scores are high for; the last in order if left out.
+        threshold: an operating point that was fixed beforehand.
+        seed: of the bootstrap.
+
+    Raises:
+        InputError: the table cannot be evaluated; the message says why.
+    """
+    if threshold is not None and not np.isfinite(threshold):
+        raise InputError(f"The threshold must be a finite number, not {threshold}.")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"The seed must be 0 to 4294967295, not {seed}.")
+    chosen = select(table, columns, positive=positive)
+    found = _measured(chosen, columns, threshold, seed)
+    return replace(
+        found, headline=headline(found), cautions=cautions(found), notes=notes(found)
+    )
+
+
+def _measured(
+    chosen: Selection, columns: Columns, threshold: float | None, seed: int
+) -> Evaluation:
+    test, counts = chosen.test, _counts(chosen)
+    if test.score is None:
+        return Evaluation(columns, test.classes, counts, answers=_answers(test, columns, ()))
+    intervals, probability = Intervals(test, seed), _is_probability(chosen)
+    thresholds = _thresholds(chosen, threshold, probability)
+    return Evaluation(
+        columns,
+        test.classes,
+        counts,
+        discrimination=_discrimination(test, intervals),
+        baselines=tuple(_baseline(name, chosen, seed) for name in columns.baselines),
+        calibration=_calibration(chosen, intervals) if probability else None,
+        decision=decision_curve(test.label, test.score, _DECISIONS) if probability else None,
+        thresholds=thresholds,
+        answers=_answers(test, columns, thresholds),
+        survival=survival(chosen, seed) if columns.time is not None else None,
+        distribution=_distribution(test),
+    )
+
+
+def _counts(chosen: Selection) -> Counts:
+    test, validation = chosen.test, chosen.validation
+    return Counts(
+        rows=chosen.total,
+        used=len(test),
+        per_class=tuple(np.bincount(test.label, minlength=len(test.classes)).tolist()),
+        patients=None if test.group is None else len(np.unique(test.group)),
+        repeats=None if test.repeat is None else len(np.unique(test.repeat)),
+        validation=None if validation is None else len(validation),
+        left_out=chosen.left_out,
+    )
+
+
+def _is_probability(chosen: Selection) -> bool:
+    parts = [part.score for part in (chosen.test, chosen.validation) if part is not None]
+    return all(score is not None and bool(np.all((score >= 0) & (score <= 1))) for score in parts)
+
+
+def _discrimination(rows: Rows, intervals: Intervals) -> Discrimination:
+    assert rows.score is not None
+    return Discrimination(
+        auc=intervals.auc(rows.score),
+        average_precision=intervals.of(average_precision, rows.score),
+        prevalence=float(rows.label.mean()),
+        roc=roc_curve(rows.label, rows.score),
+        pr=pr_curve(rows.label, rows.score),
+        lowest=float(rows.score.min()),
+        highest=float(rows.score.max()),
+    )
+
+
+def _baseline(name: str, chosen: Selection, seed: int) -> Baseline:
+    """Its direction is found on validation rows where there are some, else on the rows themselves."""
+    rows = chosen.test.where(~np.isnan(chosen.test.baselines[name]))
+    told_by = rows
+    if chosen.validation is not None:
+        told_by = chosen.validation.where(~np.isnan(chosen.validation.baselines[name]))
+    for some in (rows, told_by):
+        if len(np.unique(some.label)) < 2:
+            raise InputError(
+                f"Where the baseline '{one_line(name)}' says something, there is one class only."
+            )
+    assert rows.score is not None
+    turned = auc(told_by.label, told_by.baselines[name]) < 0.5
+    values = -rows.baselines[name] if turned else rows.baselines[name]
+    intervals = Intervals(rows, seed)
+    difference, p = intervals.auc_difference(rows.score, values)
+    return Baseline(
+        name=name,
+        turned=turned,
+        n=len(rows),
+        auc=intervals.auc(values),
+        score_auc=intervals.auc(rows.score),
+        difference=difference,
+        p=p,
+        roc=roc_curve(rows.label, values),
+    )
+
+
+def _calibration(chosen: Selection, intervals: Intervals) -> Calibration:
+    y, p = chosen.test.label, chosen.test.score
+    assert p is not None
+    line = calibrating.calibration_line
+    return Calibration(
+        brier=intervals.of(calibrating.brier, p),
+        brier_reference=calibrating.brier_reference(y),
+        brier_skill=calibrating.brier_skill(y, p),
+        log_loss=calibrating.log_loss(y, p),
+        ece=calibrating.ece(y, p),
+        intercept=line(y, p).intercept,
+        slope=intervals.of(lambda y, p: line(y, p).slope, p),
+        in_the_large=intervals.of(lambda y, p: line(y, p).in_the_large, p),
+        curve=calibrating.calibration_curve(y, p),
+        temperature=None if chosen.validation is None else _temperature(chosen.validation, y, p),
+    )
+
+
+def _temperature(validation: Rows, y: np.ndarray, p: np.ndarray) -> Temperature:
+    assert validation.score is not None
+    logits = _log_odds(validation.score)
+    value = calibrating.fit_temperature(np.stack([np.zeros_like(logits), logits], 1), validation.label)
+    after = 1 / (1 + np.exp(-_log_odds(p) / value))
+    return Temperature(
+        value, calibrating.brier(y, after), calibrating.ece(y, after), calibrating.log_loss(y, after)
+    )
+
+
+def _log_odds(p: np.ndarray) -> np.ndarray:
+    inside = np.clip(p, 1e-7, 1 - 1e-7)  # 0 and 1 have none
+    return np.log(inside / (1 - inside))
+
+
+def _thresholds(
+    chosen: Selection, given: float | None, probability: bool
+) -> tuple[Threshold, ...]:
+    """Chosen on validation rows; else what was given; else one half of a probability."""
+    test, validation = chosen.test, chosen.validation
+    points = [] if given is None else [(given, "given")]
+    if validation is not None:
+        y, score = validation.label, validation.score
+        points += [
+            (youden(y, score), "largest sensitivity + specificity on validation rows"),
+            (at_sensitivity(y, score, 0.9), "sensitivity of 0.90 on validation rows"),
+        ]
+    elif given is None and probability:
+        points = [(0.5, "one half, not chosen on data")]
+    return tuple(
+        Threshold(float(value), how, at_threshold(test.label, test.score, value))
+        for value, how in points
+    )
+
+
+def _answers(rows: Rows, columns: Columns, thresholds: tuple[Threshold, ...]) -> Answers | None:
+    """Of the column of hard answers, or of the score at the first threshold."""
+    if rows.predicted is not None:
+        answered, source = rows.predicted, f"column '{columns.predicted}'"
+    elif rows.score is not None and thresholds:
+        first = thresholds[0]
+        answered = (rows.score >= first.value).astype(int)
+        source = f"'{columns.score}' at {first.value:.3g} or more ({first.how})"
+    else:
+        return None
+    counts = confusion(rows.label, answered, range(len(rows.classes)))
+    return Answers(source, counts, classification_report(counts, rows.classes))
+
+
+def _distribution(rows: Rows) -> Distribution:
+    assert rows.score is not None
+    edges = np.histogram_bin_edges(rows.score, bins=_BINS)
+    negative, positive = (np.histogram(rows.score[rows.label == k], edges)[0] for k in (0, 1))
+    return Distribution(edges, negative, positive)

@@ -1,0 +1,189 @@
+"""What an evaluation found, as plain data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from ...statistics.calibration import CalibrationCurve
+from ...statistics.decision import DecisionCurve
+from ...statistics.discrimination import Curve
+from ...statistics.report import Report
+from ...statistics.survival import KaplanMeier, LogRank
+from ...statistics.thresholds import AtThreshold
+from .rows import Columns
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Who was evaluated; `patients` and `repeats` are None where no column tells them."""
+
+    rows: int
+    used: int
+    per_class: tuple[int, ...]
+    patients: int | None
+    repeats: int | None
+    validation: int | None
+    left_out: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number, its 95 % interval, and how the interval was found."""
+
+    value: float
+    low: float
+    high: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Discrimination:
+    """How well the score separates the classes. Curves pool all repeats."""
+
+    auc: Measure
+    average_precision: Measure
+    prevalence: float
+    roc: Curve
+    pr: Curve
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Another score beside the one that is evaluated, on the rows that have both.
+
+    Attributes:
+        turned: its sign was turned, for it was higher for the negative class.
+        auc, score_auc: of the baseline and of the score, on the same `n` rows.
+        difference: of the score's AUC to the baseline's; `p` of no difference, by DeLong, where
+            every row is another patient.
+    """
+
+    name: str
+    turned: bool
+    n: int
+    auc: Measure
+    score_auc: float
+    difference: Measure
+    p: float | None
+    roc: Curve
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """What dividing the log odds by a temperature, fitted on validation rows, does on test rows."""
+
+    value: float
+    brier: float
+    ece: float
+    log_loss: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether probabilities mean what they say; `brier_reference` is that of the prevalence."""
+
+    brier: Measure
+    brier_reference: float
+    brier_skill: float
+    log_loss: float
+    ece: float
+    intercept: float
+    slope: Measure
+    in_the_large: Measure
+    curve: CalibrationCurve
+    temperature: Temperature | None
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """An operating point, how it was arrived at, and what it gives on test rows."""
+
+    value: float
+    how: str
+    measures: AtThreshold
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Hard answers: where they are from, counts (K, K; rows true), and the usual report."""
+
+    source: str
+    confusion: np.ndarray
+    report: Report
+
+
+@dataclass(frozen=True)
+class Survival:
+    """Patients above and below a score, followed over time.
+
+    Attributes:
+        cut: the score that parts the groups; `how` it was found.
+        concordance: Harrell's C of higher scores with earlier events; below one half, higher scores
+            live longer.
+    """
+
+    n: int
+    events: int
+    cut: float
+    how: str
+    low: KaplanMeier
+    high: KaplanMeier
+    log_rank: LogRank
+    concordance: Measure
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How many rows of each class have a score between one edge (B + 1) and the next."""
+
+    edges: np.ndarray
+    negative: np.ndarray
+    positive: np.ndarray
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything; parts that the table does not allow are None.
+
+    Attributes:
+        headline: what was found, as sentences; `cautions`: what to mind; `notes`: what was done.
+    """
+
+    columns: Columns
+    classes: tuple[str, ...]
+    counts: Counts
+    discrimination: Discrimination | None = None
+    baselines: tuple[Baseline, ...] = ()
+    calibration: Calibration | None = None
+    decision: DecisionCurve | None = None
+    thresholds: tuple[Threshold, ...] = ()
+    answers: Answers | None = None
+    survival: Survival | None = None
+    distribution: Distribution | None = None
+    headline: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold; null where a number is not defined."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,247 @@
+"""Which column is what, and the rows of a table that can be evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...errors import InputError, one_line
+from .table import Table, number_in
+
+_MOST_CLASSES = 30
+VALIDATION, TEST = "validation", "test"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column of a table is what; the score, the hard answers, or both must be there.
+
+    Attributes:
+        label: what is true.
+        score: a probability of the positive class, or any number that is higher for it.
+        predicted: hard answers, in the label's words.
+        baselines: other scores, to compare with.
+        group: the patient, where one has several rows.
+        repeat: which repetition (seed of a cross-validation) the row belongs to.
+        part: 'validation' (thresholds and temperature are chosen there) or 'test'.
+        time, event: follow-up time in any unit; 1 where it ended with the event, 0 where censored.
+    """
+
+    label: str
+    score: str | None = None
+    predicted: str | None = None
+    baselines: tuple[str, ...] = ()
+    group: str | None = None
+    repeat: str | None = None
+    part: str | None = None
+    time: str | None = None
+    event: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.score is None and self.predicted is None:
+            raise InputError("Nothing to evaluate: name the column of the score (--score), or of "
+                             "the hard answers (--predicted).")  # fmt: skip
+        if self.baselines and self.score is None:
+            raise InputError("A baseline is compared with a score: name its column (--score).")
+        if (self.time is None) != (self.event is None):
+            raise InputError("Survival needs --time and --event together.")
+        if self.time is not None and self.score is None:
+            raise InputError("Survival is shown by score: name its column (--score).")
+        own = [name for name in self if name != self.event or name != self.label]
+        twice = next((name for name in own if own.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f"The column '{one_line(twice)}' cannot be two things at once.")
+
+    def __iter__(self) -> Iterator[str]:
+        """The columns' names."""
+        single = (self.label, self.score, self.predicted, self.group, self.repeat, self.part)
+        yield from (name for name in (*single, self.time, self.event) if name is not None)
+        yield from self.baselines
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What was measured; arrays of N rows, the positive class of two being number 1.
+
+    Attributes:
+        classes: the labels' values.
+        label: (N,) number of the class.
+        score: (N,) or None; `predicted`: (N,) number of the class, or None.
+        baselines: (N,) each, NaN where missing.
+        group, repeat: (N,) whole numbers that tell patients, and repeats, apart; or None.
+        time, event: (N,) or None; NaN where missing.
+    """
+
+    classes: tuple[str, ...]
+    label: np.ndarray
+    score: np.ndarray | None
+    predicted: np.ndarray | None
+    baselines: Mapping[str, np.ndarray]
+    group: np.ndarray | None
+    repeat: np.ndarray | None
+    time: np.ndarray | None
+    event: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def where(self, kept: np.ndarray) -> Rows:
+        """Some of the rows, by a mask (N,)."""
+        return replace(
+            self,
+            label=self.label[kept],
+            score=_some(self.score, kept),
+            predicted=_some(self.predicted, kept),
+            baselines={name: values[kept] for name, values in self.baselines.items()},
+            group=_some(self.group, kept),
+            repeat=_some(self.repeat, kept),
+            time=_some(self.time, kept),
+            event=_some(self.event, kept),
+        )
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows that are measured, those on which something may be chosen, and the rest.
+
+    Attributes:
+        test: what everything is measured on.
+        validation: None where the table has no parts.
+        total: rows of the table.
+        left_out: why rows were left out, and how many.
+    """
+
+    test: Rows
+    validation: Rows | None
+    total: int
+    left_out: tuple[tuple[str, int], ...]
+
+
+def select(table: Table, columns: Columns, *, positive: str | None = None) -> Selection:
+    """Take the rows that can be evaluated out of a table.
+
+    Args:
+        table: has all the columns.
+        columns: which is what.
+        positive: the label's value that scores are high for; the last in order if left out.
+
+    Raises:
+        InputError: a column is missing or holds what it must not, no row is left, or one class.
+    """
+    needed = (columns.label, columns.score, columns.predicted, columns.group, columns.repeat)
+    kept, left_out = np.ones(len(table), bool), []
+    for name in (*needed, columns.part):
+        if name is not None:
+            empty = np.array([cell is None for cell in table.cells(name)]) & kept
+            kept &= ~empty
+            left_out += [(f"nothing in '{name}'", int(empty.sum()))] if empty.any() else []
+    parts = None if columns.part is None else np.array(table.cells(columns.part), object)
+    if parts is not None:
+        others = kept & ~np.isin(parts, (VALIDATION, TEST))
+        kept &= ~others
+        left_out += [("neither validation nor test", int(others.sum()))] if others.any() else []
+    if not kept.any():
+        reasons = "; ".join(f"{count} rows with {why}" for why, count in left_out)
+        raise InputError(f"'{table.source}' has no row that can be evaluated ({reasons}).")
+    rows = _rows(table, columns, kept, positive)
+    if parts is None:
+        test, validation = rows, None
+    else:
+        test, validation = (rows.where(parts[kept] == part) for part in (TEST, VALIDATION))
+        for name, some in ((TEST, test), (VALIDATION, validation)):
+            if not len(some):
+                raise InputError(
+                    f"The column '{one_line(columns.part)}' marks no row that can be evaluated as "
+                    f"'{name}'."
+                )
+    for some in (test, validation):
+        if some is not None and some.score is not None:
+            _both_classes(some, "" if parts is None else " of a part")
+    return Selection(test, validation, len(table), tuple(left_out))
+
+
+def _rows(table: Table, columns: Columns, kept: np.ndarray, positive: str | None) -> Rows:
+    def texts(name: str) -> list[str]:
+        cells = zip(table.cells(name), kept, strict=True)
+        return [_plain(cell) for cell, used in cells if used and cell is not None]
+
+    def numbers(name: str | None) -> np.ndarray | None:
+        return None if name is None else np.array(table.numbers(name))[kept]
+
+    def codes(name: str | None) -> np.ndarray | None:
+        return None if name is None else np.unique(texts(name), return_inverse=True)[1]
+
+    labels = texts(columns.label)
+    answers = texts(columns.predicted) if columns.predicted is not None else None
+    classes = _classes(table, columns, labels, answers, positive)
+    number_of = {value: number for number, value in enumerate(classes)}
+    return Rows(
+        classes=classes,
+        label=np.array([number_of[value] for value in labels]),
+        score=numbers(columns.score),
+        predicted=None if answers is None else np.array([number_of[value] for value in answers]),
+        baselines={name: np.array(table.numbers(name))[kept] for name in columns.baselines},
+        group=codes(columns.group),
+        repeat=codes(columns.repeat),
+        time=_checked(numbers(columns.time), columns.time, "0 or more", lambda t: t >= 0),
+        event=_checked(numbers(columns.event), columns.event, "0 or 1", lambda e: (e == 0) | (e == 1)),
+    )
+
+
+def _classes(
+    table: Table,
+    columns: Columns,
+    labels: Sequence[str],
+    answers: Sequence[str] | None,
+    positive: str | None,
+) -> tuple[str, ...]:
+    """The classes in order: numbers by size, words by the alphabet; the positive one of two last."""
+    found = set(labels) | set(answers or ())
+    by_size = all(number_in(value) is not None for value in found)
+    classes = sorted(found, key=float) if by_size else sorted(found)
+    column = f"the column '{one_line(columns.label, most=100)}' of '{table.source}'"
+    some = ", ".join(f"'{one_line(value, most=40)}'" for value in classes[:6])
+    if not set(labels) & set(answers or labels):
+        raise InputError(f"The answers are never among the values of {column}: {some}.")
+    if len(classes) > _MOST_CLASSES:
+        raise InputError(f"There are {len(classes)} values in {column}: that is no label.")
+    if len(classes) < 2:
+        raise InputError(f"There is one class only, {some}, in {column}; two are needed.")
+    if len(classes) > 2 and (columns.score is not None or positive is not None):
+        raise InputError(
+            f"There are {len(classes)} classes in {column} ({some}); a score and a positive class "
+            "are for two. Name the column of the hard answers (--predicted) alone."
+        )
+    if positive is not None:
+        wanted = _plain(positive.strip())
+        if wanted not in classes:
+            raise InputError(f"There is no '{one_line(positive, most=40)}' in {column}; it has "
+                             f"{some}.")  # fmt: skip
+        classes.sort(key=lambda value: value == wanted)
+    return tuple(classes)
+
+
+def _plain(cell: str) -> str:
+    """A value's text, the same for 1, 1.0 and 1e0."""
+    value = number_in(cell)
+    return cell if value is None else f"{value:.12g}"
+
+
+def _checked(values: np.ndarray | None, name: str | None, what: str, good) -> np.ndarray | None:
+    if values is not None and not np.all(good(values) | np.isnan(values)):
+        raise InputError(f"The column '{one_line(name)}' must hold {what}, and holds other numbers.")
+    return values
+
+
+def _both_classes(rows: Rows, where: str) -> None:
+    if len(np.unique(rows.label)) < 2:
+        only = one_line(rows.classes[int(rows.label[0])], most=40)
+        raise InputError(
+            f"The rows{where} that can be evaluated are all of the class '{only}'; two are needed."
+        )
+
+
+def _some(values: np.ndarray | None, kept: np.ndarray) -> np.ndarray | None:
+    return None if values is None else values[kept]

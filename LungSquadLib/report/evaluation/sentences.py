@@ -1,0 +1,161 @@
+"""What an evaluation says in words: what was found, what to mind, what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .results import Baseline, Evaluation, Measure
+
+_FEW, _FEW_EVENTS = 50, 10
+
+
+def with_interval(measure: Measure, digits: int = 2) -> str:
+    """A number and its interval, as text: 0.70 (0.58 to 0.80)."""
+    value, low, high = (
+        f"{round(number, digits) + 0.0:.{digits}f}"  # adding 0 takes the sign off a zero
+        for number in (measure.value, measure.low, measure.high)
+    )
+    return f"{value} ({low} to {high})"
+
+
+def p_value(p: float) -> str:
+    """p as it is printed: p = 0.03, p < 0.001."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def sample(evaluation: Evaluation) -> str:
+    """Who was evaluated, on one line."""
+    counts = evaluation.counts
+    each = zip(counts.per_class, evaluation.classes, strict=True)
+    parts = [f"{counts.used} rows", ", ".join(f"{n} of class '{name}'" for n, name in each)]
+    parts += [f"{counts.patients} patients"] if counts.patients is not None else []
+    parts += [f"{counts.repeats} repeats"] if counts.repeats is not None else []
+    return "; ".join(parts) + "."
+
+
+def headline(evaluation: Evaluation) -> tuple[str, ...]:
+    """What was found, first things first."""
+    return tuple(_headline(evaluation))
+
+
+def _headline(evaluation: Evaluation) -> Iterator[str]:
+    found, calibration = evaluation.discrimination, evaluation.calibration
+    if found is not None:
+        area = f"AUC {with_interval(found.auc)}"
+        if found.auc.low > 0.5:
+            yield f"The score separates the classes better than chance: {area}."
+        elif found.auc.high < 0.5:
+            yield f"The score is higher for the other class than for the positive one: {area}."
+        else:
+            yield f"No better than chance can be told from these data: {area}."
+    yield from map(_against, evaluation.baselines)
+    if calibration is not None:
+        brier, reference = calibration.brier, calibration.brier_reference
+        better = "better" if brier.high < reference else "not surely better"
+        better = "worse" if brier.low > reference else better
+        yield (
+            f"Its probabilities are {better} than telling everybody the prevalence: Brier score "
+            f"{with_interval(brier, 3)}, of the prevalence {reference:.3f} (lower is better)."
+        )
+    if found is None and evaluation.answers is not None:
+        yield f"{_share(evaluation.answers.report.accuracy)} of the answers are right."
+
+
+def _share(value: float | None) -> str:
+    return "None" if value is None else f"{value:.0%}"
+
+
+def _against(baseline: Baseline) -> str:
+    difference = f"difference of AUC {with_interval(baseline.difference)}"
+    difference += f", {p_value(baseline.p)}" if baseline.p is not None else ""
+    if baseline.difference.low > 0:
+        return f"The score separates the classes better than '{baseline.name}' alone: {difference}."
+    if baseline.difference.high < 0:
+        return f"'{baseline.name}' alone separates the classes better: {difference}."
+    return f"No difference to '{baseline.name}' alone can be told: {difference}."
+
+
+def cautions(evaluation: Evaluation) -> tuple[str, ...]:
+    """What to mind before believing the numbers."""
+    return tuple(_cautions(evaluation))
+
+
+def _cautions(evaluation: Evaluation) -> Iterator[str]:
+    counts = evaluation.counts
+    people = counts.used if counts.patients is None else counts.patients
+    if people < _FEW:
+        what = "rows" if counts.patients is None else "patients"
+        yield (
+            f"Only {people} {what} were evaluated: intervals are wide, and the next {people} may "
+            "look quite different."
+        )
+    rarest = min(counts.per_class)
+    if rarest // (counts.repeats or 1) < _FEW_EVENTS:
+        name = evaluation.classes[counts.per_class.index(rarest)]
+        yield (
+            f"Only {rarest} rows are of class '{name}': too few for calibration or thresholds to "
+            "be trusted."
+        )
+    looks = len(evaluation.baselines)
+    if looks > 1:
+        yield (
+            f"The score was compared with {looks} baselines; the p values are not corrected for "
+            "several looks, so one of them may be small by chance."
+        )
+    if len(evaluation.thresholds) > 1:
+        yield (
+            f"{len(evaluation.thresholds)} thresholds are shown; decide beforehand which one counts."
+        )
+
+
+def notes(evaluation: Evaluation) -> tuple[str, ...]:
+    """What was done, where the table or the options left a choice."""
+    return tuple(_notes(evaluation))
+
+
+def _notes(evaluation: Evaluation) -> Iterator[str]:
+    counts, columns = evaluation.counts, evaluation.columns
+    for why, count in counts.left_out:
+        yield f"{count} of {counts.rows} rows were left out: {why}."
+    if columns.score is None:
+        return
+    yield f"The positive class is '{evaluation.classes[1]}': '{columns.score}' should be high for it."
+    if columns.group is None:
+        yield "Every row is taken for another patient; name the patient's column (--group) if not."
+    if columns.part is None:
+        yield (
+            "There are no validation rows (--part), so no threshold and no temperature was chosen."
+        )
+    else:
+        yield (
+            f"Thresholds and temperature were chosen on {counts.validation} validation rows; "
+            f"everything is measured on {counts.used} test rows."
+        )
+    if counts.repeats is not None:
+        yield (
+            "Measures with an interval are computed within each repeat and averaged; curves and "
+            "tables pool the repeats."
+        )
+    found = evaluation.discrimination
+    if found is not None and evaluation.calibration is None:
+        yield (
+            f"'{columns.score}' is no probability (it goes from {found.lowest:.3g} to "
+            f"{found.highest:.3g}), so calibration, Brier score and decision curve are not given."
+        )
+    for baseline in evaluation.baselines:
+        yield from _of_baseline(baseline, evaluation)
+
+
+def _of_baseline(baseline: Baseline, evaluation: Evaluation) -> Iterator[str]:
+    if baseline.n < evaluation.counts.used:
+        yield (
+            f"'{baseline.name}' is there for {baseline.n} of {evaluation.counts.used} rows; the "
+            "comparison is made on these."
+        )
+    if baseline.turned:
+        where = "on validation rows" if evaluation.columns.part is not None else "on these rows"
+        yield (
+            f"'{baseline.name}' is lower for the positive class ({where}), so it is compared with "
+            f"its sign turned, as a predictor the other way: AUC {baseline.auc.value:.3f} instead "
+            f"of {1 - baseline.auc.value:.3f}."
+        )
