@@ -97,6 +97,12 @@ def _show(options: argparse.Namespace) -> None:
             ("classes", ", ".join(f"{one.code} ({one.name})" for one in card.classes)),
             ("input", f"{card.input.size} voxels of {card.input.spacing:g} mm a side"),
             ("trained on", card.training.data),
+            *([("has seen", str(card.training.seen))] if card.training.seen else []),
+            *(
+                [("overlap", card.training.overlap_allowed)]
+                if card.training.overlap_allowed
+                else []
+            ),
             *(
                 (name, f"{m.value:.3f} ({m.low:.3f} to {m.high:.3f}), n = {m.n}, {m.where}")
                 for name, m in (*card.metrics.items(), *volume_alone)

@@ -14,7 +14,10 @@ from ..errors import ModelError
 from ..networks import checked_arguments
 from .fields import Fields, parsed_json, shown
 
-FORMAT_VERSION = 1
+# 2: what the model has seen. A LungSquad that reads 1 would refuse the new fields as meaningless,
+# rightly, for it would let the model be tested on its own training data; now it says "update".
+FORMAT_VERSION = 2
+MAX_SEEN = 10_000  # of each kind; together 660 kB of the header, which has room for 1 MiB
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,48 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What a model has been trained on, as short hashes (16 digits, sorted): nobody's identity.
+
+    Attributes:
+        patients: of the patients' pseudonyms.
+        series: of the CT series' pseudonyms.
+        pixels: of the CTs' content.
+    """
+
+    patients: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+    pixels: tuple[str, ...] = ()
+
+    def __or__(self, other: Seen) -> Seen:
+        """What either has seen: a model inherits this from the one it started from."""
+        return Seen(
+            tuple(sorted({*self.patients, *other.patients})),
+            tuple(sorted({*self.series, *other.series})),
+            tuple(sorted({*self.pixels, *other.pixels})),
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.patients)} patients, {len(self.series)} series, {len(self.pixels)} CTs "
+            "(as hashes)"
+        )
+
+
+@dataclass(frozen=True)
 class Training:
-    """How the weights came about; what is not known is None."""
+    """How the weights came about; what is not known is None.
+
+    Attributes:
+        data: what was learnt from, in words.
+        patients: how many.
+        fingerprint: of the training data; `split_hash`: of the split.
+        seed: where the randomness came from; `command`: what was run.
+        seen: training and validation cases, and those of the model it started from.
+        overlap_allowed: a sentence where the user let training and test overlap: which marks the
+            model, for its metrics flatter it.
+        started_from: SHA-256 of the file of the model it started from.
+    """
 
     data: str
     patients: int | None = None
@@ -79,6 +122,9 @@ class Training:
     split_hash: str | None = None
     seed: int | None = None
     command: str | None = None
+    seen: Seen | None = None
+    overlap_allowed: str | None = None
+    started_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -259,9 +305,22 @@ def _training(fields: Fields) -> Training:
         split_hash=fields.text("split_hash", most=200) if fields.has("split_hash") else None,
         seed=fields.integer("seed", 0, 2**64 - 1) if fields.has("seed") else None,
         command=fields.text("command", most=2000) if fields.has("command") else None,
+        seen=_seen(fields.child("seen")) if fields.has("seen") else None,
+        overlap_allowed=fields.text("overlap_allowed") if fields.has("overlap_allowed") else None,
+        started_from=fields.digest("started_from", digits=64)
+        if fields.has("started_from")
+        else None,
     )
     fields.end()
     return result
+
+
+def _seen(fields: Fields) -> Seen:
+    patients, series, pixels = (
+        fields.digests(name, digits=16, most=MAX_SEEN) for name in ("patients", "series", "pixels")
+    )
+    fields.end()
+    return Seen(patients, series, pixels)
 
 
 def _interval(fields: Fields) -> Interval:

@@ -98,6 +98,22 @@ class Fields:
             Fields({"text": value}, f"{path}[{i}]").text("text") for i, value in enumerate(values)
         )
 
+    def digest(self, name: str, *, digits: int) -> str:
+        """A hexadecimal number of so many digits, in small letters."""
+        value = self.take(name)
+        if not isinstance(value, str) or not re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
+            raise self._wrong(name, f"{digits} hexadecimal digits", value)
+        return value
+
+    def digests(self, name: str, *, digits: int, most: int) -> tuple[str, ...]:
+        """A list of at most `most` hexadecimal numbers of so many digits."""
+        values = self._list(name, most)
+        path = self._path(name)
+        return tuple(
+            Fields({"digest": value}, f"{path}[{i}]").digest("digest", digits=digits)
+            for i, value in enumerate(values)
+        )
+
     def table(self, name: str, read: Callable[[Fields], T], *, most: int) -> dict[str, T]:
         """An object of at most `most` objects, each read by `read`, with identifiers for keys."""
         value = self.take(name)

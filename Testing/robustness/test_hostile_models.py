@@ -194,7 +194,27 @@ BUNDLES = {
     "card with an infinity": (card_text(lambda t: t.replace("1.7", "1e999")), "'temperature' must"),
     "unknown field": (card_change(surprise=1), "field 'surprise' that means nothing"),
     "field missing": (card_change(licence=...), "no 'licence'"),
-    "newer format": (card_change(format_version=2, news=1), "made by a newer LungSquad.*update"),
+    "newer format": (card_change(format_version=3, news=1), "made by a newer LungSquad.*update"),
+    "started from no file": (
+        card_change(_=nested("training", started_from="A" * 64)),
+        "'started_from' must be 64 hexadecimal digits",
+    ),
+    "has seen no hashes": (
+        card_change(
+            _=nested("training", seen={"patients": ["Jane Doe"], "series": [], "pixels": []})
+        ),
+        r"'patients'\[0\]'s 'digest' must be 16 hexadecimal digits",
+    ),
+    "has seen too much": (
+        card_change(_=nested("training", seen={"patients": ["0" * 16] * 10_001})),
+        "'patients' must be a list of at most 10000 entries",
+    ),
+    "has seen something else": (
+        card_change(
+            _=nested("training", seen={"patients": [], "series": [], "pixels": [], "names": []})
+        ),
+        "field 'names' that means nothing",
+    ),
     "format version a text": (card_change(format_version="1"), "'format_version' must"),
     "no such network": (
         card_change(network={"name": "resnet", "arguments": {}}),

@@ -1,0 +1,148 @@
+"""What training and test have in common: the same patients, series or images would be a leak.
+
+A model's card holds short hashes of what the model has seen, so that a test set can be held
+against it where the training set is not at hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..models.card import Seen
+from .splits import LINKS
+
+if TYPE_CHECKING:
+    from .splits import Fold
+    from .store import StoredCase
+
+_WORDS = {
+    "patient": ("patient", "patients"),
+    "series": ("series", "series"),
+    "pixels": ("CT", "CTs"),
+    "crop": ("crop", "crops"),
+}
+_SEEN = ("patient", "series", "pixels")  # in the order of the fields of `Seen`
+_NAMED = 5  # cases that a sentence names; `Overlap.cases` has all
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What some cases share with what was seen before; false where that is nothing.
+
+    Attributes:
+        counts: how many different patients, series and so on, by "patient", "series", "pixels"
+            and "crop"; without zeros.
+        cases: the names of the cases concerned, sorted.
+        part, where: what is compared, in words: "The test set", "the training data".
+    """
+
+    counts: Mapping[str, int]
+    cases: tuple[str, ...]
+    part: str
+    where: str
+
+    def __bool__(self) -> bool:
+        return bool(self.cases)
+
+    @property
+    def sentence(self) -> str:
+        """What overlaps, fit for a model's card."""
+        counted = [f"{n} {_WORDS[link][n > 1]}" for link, n in self.counts.items()]
+        last = counted.pop()
+        what = f"{', '.join(counted)} and {last}" if counted else last
+        more = f" and {len(self.cases) - _NAMED} more" if len(self.cases) > _NAMED else ""
+        named = f"{', '.join(self.cases[:_NAMED])}{more}"
+        return f"{self.part} shares {what} with {self.where} (cases: {named})."
+
+    @property
+    def refusal(self) -> str:
+        """The sentence, and what to do."""
+        return f"{self.sentence} Leave them out, or pass --allow-overlap; the model is then marked."
+
+
+def seen(cases: Iterable[StoredCase]) -> Seen:
+    """What a model has seen that was trained on these cases (validation counts as training).
+
+    Only short hashes of what the store says, whose patients are pseudonyms already. A store that
+    keeps the patients' IDs makes hashes of those, which can be found by trying.
+    """
+    known = _known(cases)
+    return Seen(*(tuple(sorted(map(_short, known[link]))) for link in _SEEN))
+
+
+def overlap(
+    known: Seen,
+    cases: Sequence[StoredCase],
+    *,
+    part: str = "The test set",
+    where: str = "the training data of the model you start from",
+) -> Overlap:
+    """What of these cases a model has seen.
+
+    Args:
+        known: of the model's card.
+        cases: those that it is to be tested on.
+        part: what the cases are, in words.
+        where: what has been seen, in words.
+    """
+    hashes = dict(zip(_SEEN, map(set, (known.patients, known.series, known.pixels)), strict=True))
+    return _overlap(hashes, cases, part, where, as_known=_short)
+
+
+def fold_overlap(fold: Fold, cases: Sequence[StoredCase]) -> Overlap:
+    """What a fold's test shares with its training and validation, or these with each other.
+
+    Args:
+        fold: somebody's; those of `folds` share nothing.
+        cases: those of the store.
+    """
+    of = {case.case: case for case in cases}
+    train, validation, test = ([of[name] for name in names] for names in fold.parts.values())
+    leak = _overlap(_known([*train, *validation]), test, "The test set", "the training data")
+    return leak or _overlap(_known(train), validation, "The validation set", "the training data")
+
+
+def check_fold(fold: Fold, cases: Sequence[StoredCase]) -> None:
+    """Refuse a fold that leaks.
+
+    Raises:
+        InputError: its parts share patients, series, images or crops; says how many and which.
+    """
+    leak = fold_overlap(fold, cases)
+    if leak:
+        raise InputError(leak.refusal)
+
+
+def _known(cases: Iterable[StoredCase]) -> dict[str, set[str]]:
+    """What there is of each kind; "" is nothing."""
+    rows = list(cases)
+    return {link: {getattr(case, link) for case in rows} - {""} for link in LINKS}
+
+
+def _overlap(
+    known: Mapping[str, set[str]],
+    cases: Iterable[StoredCase],
+    part: str,
+    where: str,
+    *,
+    as_known: Callable[[str], str] = str,
+) -> Overlap:
+    shared: dict[str, set[str]] = {link: set() for link in known}
+    names = set()
+    for case in cases:
+        for link in known:
+            value = getattr(case, link)
+            if value and as_known(value) in known[link]:
+                shared[link].add(value)
+                names.add(case.case)
+    counts = {link: len(values) for link, values in shared.items() if values}
+    return Overlap(counts, tuple(sorted(names)), part, where)
+
+
+def _short(value: str) -> str:
+    """64 bits: by chance, two of 10,000 and 10,000 agree once in 10^11 times."""
+    return hashlib.sha256(value.encode()).hexdigest()[:16]

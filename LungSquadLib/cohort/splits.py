@@ -1,0 +1,370 @@
+"""Which cases are for training, validation and test: by patient, stratified, the same every time.
+
+Everything is drawn by hashes of a seed and of what the cases contain, never by a generator's
+state: neither the order of the rows, nor the names of the cases, nor the machine matters.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError, one_line
+from ..files import whole_file
+
+if TYPE_CHECKING:
+    from .store import StoredCase
+
+_PARTS = ("train", "validation", "test")
+LINKS = ("patient", "series", "pixels", "crop")  # cases that share one of these belong together
+
+_HOLD_OUT = 5  # a single split has a fifth of the patients for its test
+_LARGEST = 64 << 20
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Names of the cases of each part, sorted."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+    @property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """The cases by their part's name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    def hash(self, cases: Iterable[StoredCase]) -> str:
+        """SHA-256 of which content is in which part; names of cases do not matter.
+
+        Args:
+            cases: those of the store, which know their crops' content.
+        """
+        content = {case.case: case.crop for case in cases}
+        pairs = sorted(
+            (content[name], part) for part, names in self.parts.items() for name in names
+        )
+        return hashlib.sha256(
+            "".join(f"{key} {part}\n" for key, part in pairs).encode()
+        ).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """Cases that must not be parted (a patient, as a rule), their label and what names them."""
+
+    cases: tuple[StoredCase, ...]
+    label: str
+
+    @property
+    def key(self) -> str:
+        return min(case.crop for case in self.cases)
+
+
+def folds(
+    cases: Sequence[StoredCase],
+    labels: Sequence[str],
+    *,
+    count: int,
+    seed: int,
+    validation: float = 0.2,
+    by_site: bool = False,
+) -> list[Fold]:
+    """Cross-validation: every case is in the test of one fold; or one split, where `count` is 1.
+
+    All cases of a patient are in one part, and so are patients that share a series or pixels. Each
+    label has its share of every part.
+
+    Args:
+        cases: in any order.
+        labels: of each case, not empty.
+        count: of folds; 1 for one split with a fifth of the patients for test.
+        seed: another one draws other folds.
+        validation: share of the patients not in the test, at least one of each label.
+        by_site: a site is as a whole in one fold's test. Validation is drawn by patient from the
+            sites that are left, for there may be a single one.
+
+    Raises:
+        InputError: a label is missing or contradicts another of the same patient, there is only
+            one, or there are too few patients or sites for the folds; says which.
+        ValueError: `count`, `validation` or the number of labels is out of range.
+    """
+    if count < 1 or not 0 < validation < 1:
+        raise ValueError("count is 1 or more, validation between 0 and 1")
+    units = _units(cases, labels)
+    if len({unit.label for unit in units}) < 2:
+        raise InputError("The cases have one label only: there is nothing to learn to tell apart.")
+    bins = count if count > 1 else _HOLD_OUT
+    if by_site:
+        groups = _site_groups(units, max(count, 2))
+        bins = min(bins, len(groups))
+    else:
+        groups = [[unit] for unit in units]
+        _enough(units, bins)
+    tests = _dealt(groups, bins, seed)
+    if count == 1:
+        tests = [min(tests, key=lambda test: abs(len(test) - len(units) / _HOLD_OUT))]
+    result = []
+    for test in tests:
+        names = {unit.key for unit in test}
+        rest = [unit for unit in units if unit.key not in names]
+        chosen = {unit.key for unit in _validation(rest, validation, seed)}
+        fold = Fold(
+            _names(unit for unit in rest if unit.key not in chosen),
+            _names(unit for unit in rest if unit.key in chosen),
+            _names(test),
+        )
+        result.append(fold)
+    if by_site:
+        _all_labels(result, units)
+    return result
+
+
+def subsample(
+    fold: Fold, cases: Sequence[StoredCase], *, labels: Sequence[str], n: int, seed: int
+) -> Fold:
+    """The fold with `n` of its training patients, for learning curves; the test stays.
+
+    Stratified, and nested: the 20 patients of one seed are among its 40. Validation shrinks in
+    proportion (at least one patient of each label), for who has 20 patients to learn from has no
+    hundred to choose the epoch by.
+
+    Args:
+        fold: to be thinned out.
+        cases: those of the fold, and others if you like.
+        labels: of each case.
+        n: training patients to be kept.
+        seed: another one draws other patients.
+
+    Raises:
+        InputError: there are fewer than `n`, or `n` is less than the number of labels.
+    """
+    label_of = dict(zip((case.case for case in cases), labels, strict=True))
+    train, validation = (
+        _units(*_of(names, cases, label_of)) for names in (fold.train, fold.validation)
+    )
+    kinds = len({unit.label for unit in train})
+    if not kinds <= n <= len(train):
+        raise InputError(
+            f"{n} training patients cannot be drawn: choose from {kinds} (one of each label) to "
+            f"{len(train)} (all)."
+        )
+    wanted = max(round(len(validation) * n / len(train)), kinds)
+    return Fold(
+        _names(_spread(train, seed)[:n]), _names(_spread(validation, seed)[:wanted]), fold.test
+    )
+
+
+def read_split(path: str | os.PathLike[str], cases: Sequence[StoredCase]) -> Fold:
+    """A split that somebody made: a CSV with the columns `case` and `part`, others are left alone.
+
+    Cases that it does not name are in no part.
+
+    Raises:
+        InputError: no such table, an unknown case or part, a case twice, or a part with no case.
+        OSError: the file cannot be read.
+    """
+    known = {case.case for case in cases}
+    part_of: dict[str, str] = {}
+    for number, (case, part) in enumerate(_rows(path), 1):
+        where = f"'{path}', row {number}: "
+        if case not in known:
+            raise InputError(f"{where}there is no case '{one_line(case)}' in the store.")
+        if part not in _PARTS:
+            raise InputError(f"{where}the part '{one_line(part)}' is none of {', '.join(_PARTS)}.")
+        if case in part_of:
+            raise InputError(f"{where}the case '{case}' is there for the second time.")
+        part_of[case] = part
+    for part in _PARTS:
+        if part not in part_of.values():
+            raise InputError(f"'{path}' has no case for the part '{part}'.")
+    train, validation, test = (
+        tuple(sorted(case for case, its in part_of.items() if its == part)) for part in _PARTS
+    )
+    return Fold(train, validation, test)
+
+
+def write_splits(path: str | os.PathLike[str], rows: Iterable[tuple[int, int, Fold]]) -> None:
+    """Write folds as CSV: seed, fold, case, part; whole or not at all.
+
+    Args:
+        path: of the file.
+        rows: the seed, the fold's number and the fold itself.
+    """
+    with (
+        whole_file(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("seed", "fold", "case", "part"))
+        for seed, number, fold in rows:
+            for part, names in fold.parts.items():
+                table.writerows((seed, number, name, part) for name in names)
+
+
+def _rows(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
+    source = Path(path)
+    if source.exists() and not source.is_file():
+        raise InputError(f"'{path}' is no file; a split is a CSV table.")
+    if source.is_file() and source.stat().st_size > _LARGEST:
+        raise InputError(f"'{path}' is larger than {_LARGEST >> 20} MB: it is no split.")
+    try:
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file, strict=True)
+            for name in ("case", "part"):
+                if (table.fieldnames or []).count(name) != 1:
+                    raise InputError(f"'{path}' needs one column '{name}'; it has 'case,part'.")
+            return [((row["case"] or "").strip(), (row["part"] or "").strip()) for row in table]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"'{path}' is not a CSV table in UTF-8 ({error}).") from error
+
+
+def _units(cases: Sequence[StoredCase], labels: Sequence[str]) -> list[_Unit]:
+    """What must stay together, in an order that depends on the content alone."""
+    pairs = sorted(zip(cases, labels, strict=True), key=lambda pair: (pair[0].crop, pair[0].case))
+    for case, label in pairs:
+        if not label:
+            raise InputError(f"The case '{case.case}' has no label: leave it out.")
+    keys: list[set[Hashable]] = [
+        {(link, getattr(case, link)) for link in LINKS if getattr(case, link)} for case, _ in pairs
+    ]
+    return [_unit([pairs[i] for i in together]) for together in _linked(keys)]
+
+
+def _unit(pairs: list[tuple[StoredCase, str]]) -> _Unit:
+    first, label = pairs[0]
+    for case, its in pairs:
+        if its != label:
+            why = "the same patient" if case.patient == first.patient else "the same images"
+            raise InputError(
+                f"The case '{case.case}' has the label '{one_line(its)}', but '{first.case}', "
+                f"{why}, has '{one_line(label)}': correct one or leave both out."
+            )
+    return _Unit(tuple(case for case, _ in pairs), label)
+
+
+def _linked(keys: Sequence[set[Hashable]]) -> list[list[int]]:
+    """Indices of items that share a key, directly or through others; each list is sorted."""
+    root = list(range(len(keys)))
+
+    def find(i: int) -> int:
+        while root[i] != i:
+            root[i] = i = root[root[i]]
+        return i
+
+    owner: dict[Hashable, int] = {}
+    for i, its in enumerate(keys):
+        for key in its:
+            one, other = sorted((find(i), find(owner.setdefault(key, i))))
+            root[other] = one
+    together: dict[int, list[int]] = {}
+    for i in range(len(keys)):
+        together.setdefault(find(i), []).append(i)
+    return list(together.values())
+
+
+def _site_groups(units: Sequence[_Unit], bins: int) -> list[list[_Unit]]:
+    """Units by site; sites that share a patient are one."""
+    for unit in units:
+        for case in unit.cases:
+            if not case.site:
+                raise InputError(
+                    f"The case '{case.case}' has no site: fill the manifest's column 'site', or "
+                    "split by patient."
+                )
+    sites: list[set[Hashable]] = [{case.site for case in unit.cases} for unit in units]
+    groups = [[units[i] for i in together] for together in _linked(sites)]
+    if len(groups) < bins:
+        raise InputError(
+            f"There are {len(groups)} sites that share no patient, and {bins} are needed: ask for "
+            "fewer folds, or split by patient."
+        )
+    return groups
+
+
+def _dealt(groups: Sequence[Sequence[_Unit]], bins: int, seed: int) -> list[list[_Unit]]:
+    """Groups in as many bins, each label spread evenly: the largest first, where it fits best."""
+    total = Counter(unit.label for group in groups for unit in group)
+    order = sorted(groups, key=lambda group: (-len(group), _rank(seed, "test", group)))
+    dealt: list[list[_Unit]] = [[] for _ in range(bins)]
+    held: list[Counter[str]] = [Counter() for _ in range(bins)]
+    for group in order:
+        adds = Counter(unit.label for unit in group)
+        crowded = [
+            (sum(n * has[label] / total[label] for label, n in adds.items()), has.total())
+            for has in held
+        ]
+        best = crowded.index(min(crowded))
+        dealt[best].extend(group)
+        held[best].update(adds)
+    return dealt
+
+
+def _validation(rest: Sequence[_Unit], share: float, seed: int) -> list[_Unit]:
+    chosen = []
+    for label in sorted({unit.label for unit in rest}):
+        its = [unit for unit in rest if unit.label == label]
+        its.sort(key=lambda unit: _rank(seed, "validation", [unit]))
+        chosen += its[: min(max(round(share * len(its)), 1), len(its) - 1)]
+    return chosen
+
+
+def _spread(units: Sequence[_Unit], seed: int) -> list[_Unit]:
+    """All units in an order whose every beginning has each label, in proportion."""
+    counts = Counter(unit.label for unit in units)
+    seen: Counter[str] = Counter()
+    placed: list[tuple[float, int, _Unit]] = []
+    for unit in sorted(units, key=lambda unit: _rank(seed, "sample", [unit])):
+        placed.append((seen[unit.label] / counts[unit.label], len(placed), unit))
+        seen[unit.label] += 1
+    return [unit for _, _, unit in sorted(placed, key=lambda entry: entry[:2])]
+
+
+def _rank(seed: int, purpose: str, units: Sequence[_Unit]) -> str:
+    """Where units stand in a random order that hangs on nothing but their content and the seed."""
+    key = min(unit.key for unit in units)
+    return hashlib.sha256(f"{seed} {purpose} {key}".encode()).hexdigest()
+
+
+def _enough(units: Sequence[_Unit], bins: int) -> None:
+    # Of two bins, the larger one as the test leaves two patients: one to train, one to validate.
+    needed = bins if bins > 2 else 4
+    for label, n in sorted(Counter(unit.label for unit in units).items()):
+        if n < needed:
+            raise InputError(
+                f"Of the label '{one_line(label)}' there are {n} patients, and this split needs "
+                f"{needed}: ask for fewer folds, or leave that label out."
+            )
+
+
+def _all_labels(result: Sequence[Fold], units: Sequence[_Unit]) -> None:
+    """Refuse sites of which one has all patients of a label."""
+    label_of = {case.case: unit.label for unit in units for case in unit.cases}
+    for number, fold in enumerate(result, 1):
+        for part, names in fold.parts.items():
+            missing = set(label_of.values()) - {label_of[name] for name in names}
+            if missing:
+                raise InputError(
+                    f"By site, fold {number} has no patient with the label "
+                    f"'{one_line(min(missing))}' for its {part}: ask for fewer folds, or split by "
+                    "patient."
+                )
+
+
+def _names(units: Iterable[_Unit]) -> tuple[str, ...]:
+    return tuple(sorted(case.case for unit in units for case in unit.cases))
+
+
+def _of(
+    names: Sequence[str], cases: Sequence[StoredCase], label_of: Mapping[str, str]
+) -> tuple[list[StoredCase], list[str]]:
+    wanted = set(names)
+    chosen = [case for case in cases if case.case in wanted]
+    return chosen, [label_of[case.case] for case in chosen]
