@@ -27,6 +27,7 @@ VERBS = {
     "slices": "the axial slices that contain tumour, as arrays and PNG",
     "predict": "crop, prediction with its uncertainty, and report",
     "batch": "predict for every row of a table, in several processes, resumable",
+    "cohort": "many patients in one checked store: build, check, show; phantoms to try it on",
     "report": "make the report of a finished case again",
     "models": "list, show, import, verify and train models",
     "doctor": "what is installed, what is missing, what to do",

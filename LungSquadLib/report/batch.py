@@ -15,7 +15,7 @@ from .. import __version__
 from ..cohort.manifest import Row, look, read_manifest
 from ..cohort.run import Outcome, Summary, run_all
 from ..errors import InputError
-from ..files import make_folder, sweep, whole_file
+from ..files import make_folder, sweep, whole_file, write_csv
 from ..identity import pseudonym, without_names
 from ..imaging.write import check_distinct
 from ..models.bundle import Model, read_bundle
@@ -24,7 +24,7 @@ from ..progress import Progress, Silent, step
 from .case import CaseInput, Options, run_case
 from .index import index_page
 from .render import read_result
-from .tables import COLUMNS, prediction_row, write_csv
+from .tables import COLUMNS, prediction_row
 
 _STAMP = "inputs.sha256"
 _TABLES = _RESULTS, _ERRORS, _INDEX = "results.csv", "errors.csv", "index.html"
