@@ -28,6 +28,7 @@ VERBS = {
     "predict": "crop, prediction with its uncertainty, and report",
     "evaluate": "how good a score is: a table of labels and scores in, numbers and figures out",
     "batch": "predict for every row of a table, in several processes, resumable",
+    "cohort": "many patients in one checked store: build, check, show; phantoms to try it on",
     "report": "make the report of a finished case again",
     "models": "list, show, import, verify and train models",
     "doctor": "what is installed, what is missing, what to do",

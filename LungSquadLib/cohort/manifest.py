@@ -1,7 +1,8 @@
 """The manifest: a CSV table with one row a case.
 
 Columns: `ct` and `mask` (paths, relative to the manifest's folder or absolute); optional `case` (a
-name for the outputs), `patient_id`, `roi`, `label`, `series`. Other columns are left alone.
+name for the outputs), `patient_id` (a cohort needs it), `roi`, `label`, `series`, `site`. Other
+columns, such as the labels to learn, are kept as text.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import csv
 import os
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +21,16 @@ _LARGEST = 64 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # by Windows
 _LABEL = re.compile(r"-?[0-9]{1,18}")
-_KNOWN = ("ct", "mask", "case", "patient_id", "roi", "label", "series")
+_KNOWN = ("ct", "mask", "case", "patient_id", "roi", "label", "series", "site")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One case of a manifest; `number` counts from 1, without the header."""
+    """One case of a manifest.
+
+    `number` counts from 1, without the header; `cells` is the row as it stands in the table, and
+    `columns` those of its cells that mean nothing to us.
+    """
 
     number: int
     ct: Path
@@ -34,10 +40,18 @@ class Row:
     roi: str | None
     label: int | None
     series: str | None
+    site: str
+    cells: Mapping[str, str]
+
+    @property
+    def columns(self) -> dict[str, str]:
+        return {name: text for name, text in self.cells.items() if name and name not in _KNOWN}
 
 
-def read_manifest(path: str | os.PathLike[str]) -> list[Row]:
-    """Read and check a manifest.
+def read_manifest(
+    path: str | os.PathLike[str], *, required: Sequence[str] = ("ct", "mask")
+) -> list[Row]:
+    """Read and check a manifest, in which no cell of the `required` columns may be empty.
 
     Raises:
         InputError: no such file, no CSV, no rows, a column missing, a name that cannot be a file's,
@@ -53,13 +67,13 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Row]:
         with source.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file, strict=True)
             columns = table.fieldnames or []
-            missing = [name for name in ("ct", "mask") if name not in columns]
+            missing = [name for name in required if name not in columns]
             if missing:
                 raise InputError(_missing(path, missing, list(columns)))
-            twice = [name for name in _KNOWN if columns.count(name) > 1]
+            twice = [name for name in columns if name and columns.count(name) > 1]
             if twice:
                 raise InputError(f"'{path}' has the column '{twice[0]}' more than once.")
-            rows = [_row(path, number, cells) for number, cells in enumerate(table, 1)]
+            rows = [_row(path, number, cells, required) for number, cells in enumerate(table, 1)]
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"'{path}' is not a CSV table in UTF-8 ({error}).") from error
     if not rows:
@@ -72,11 +86,13 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Row]:
     return rows
 
 
-def _row(path: str | os.PathLike[str], number: int, cells: dict[str, str]) -> Row:
+def _row(
+    path: str | os.PathLike[str], number: int, cells: dict[str, str], required: Sequence[str]
+) -> Row:
     if None in cells or None in cells.values():
         raise InputError(f"'{path}', row {number}: it has more or fewer cells than the header.")
     values = {name: value.strip() for name, value in cells.items()}
-    for name in ("ct", "mask"):
+    for name in required:
         if not values[name]:
             raise InputError(f"'{path}', row {number}: the cell '{name}' is empty.")
     if any("\0" in value for value in values.values()):
@@ -104,7 +120,18 @@ def _row(path: str | os.PathLike[str], number: int, cells: dict[str, str]) -> Ro
         values.get("roi") or None,
         int(label) if label is not None else None,
         values.get("series") or None,
+        values.get("site", ""),
+        values,
     )
+
+
+def look(path: Path) -> str:
+    """What tells, without reading it, whether a file or folder is another one than before."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return "absent"
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _missing(path: str | os.PathLike[str], missing: list[str], columns: list[str]) -> str:

@@ -9,13 +9,14 @@ import threading
 import time
 from _thread import interrupt_main
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent import futures
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from typing import Any, Generic, TypeVar
 
-from ..errors import CancelledError, understood
+from ..errors import CancelledError, InputError, understood
 from ..progress import Progress, Silent
 
 Task = TypeVar("Task")
@@ -86,25 +87,18 @@ def run_all(
     while waiting or suspects:
         # After a death nobody knows whose fault it was: those that were at work run one by one.
         alone = bool(suspects)
-        queue = suspects if alone else waiting
+        queue, width = (suspects, 1) if alone else (waiting, jobs)
         with ProcessPoolExecutor(
-            1 if alone else min(jobs, len(tasks), _MOST_PROCESSES),
+            min(width, len(tasks), _MOST_PROCESSES),
             mp_context=get_context("spawn"),
             initializer=begin,
             initargs=(initializer, arguments),
         ) as pool:
             running: dict[Future[Any], Task] = {}
             try:
-                while queue or running:
-                    while queue and len(running) < (1 if alone else jobs):
-                        task = queue.pop()
-                        running[pool.submit(_guarded, work, task)] = task
-                    done, _ = wait(running, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
-                    if progress.cancelled:
-                        raise CancelledError("Cancelled.")
-                    for future in done:
-                        yield _outcome(running[future], future)
-                        del running[future]
+                yield from _fed(
+                    pool, work, queue=queue, running=running, width=width, progress=progress
+                )
             except BrokenProcessPool:
                 if alone:
                     yield Outcome(next(iter(running.values())), error=DIED)
@@ -113,6 +107,60 @@ def run_all(
             except BaseException:  # interrupted: let nothing that waits begin
                 _end(pool)
                 raise
+
+
+def run_on(
+    executor: Executor,
+    tasks: Sequence[Task],
+    work: Callable[[Task], Any],
+    *,
+    width: int,
+    progress: Progress | None = None,
+) -> Iterator[Outcome[Task]]:
+    """`run_all` on an executor that somebody else made, with `width` tasks handed to it at a time.
+
+    Work that raises, or that the executor could not do, is an outcome with an error.
+
+    Raises:
+        CancelledError: `progress` said so.
+        InputError: the executor dropped the work.
+    """
+    running: dict[Future[Any], Task] = {}
+    try:
+        yield from _fed(
+            executor,
+            work,
+            queue=list(reversed(tasks)),
+            running=running,
+            width=width,
+            progress=progress or Silent(),
+        )
+    except BaseException:
+        for future in running:
+            future.cancel()
+        raise
+
+
+def _fed(
+    pool: Executor,
+    work: Callable[[Task], Any],
+    *,
+    queue: list[Task],
+    running: dict[Future[Any], Task],
+    width: int,
+    progress: Progress,
+) -> Iterator[Outcome[Task]]:
+    """Hand a queue's tasks to a pool, its end first; `running` is what the pool has of them."""
+    while queue or running:
+        while queue and len(running) < width:
+            task = queue.pop()
+            running[pool.submit(_guarded, work, task)] = task
+        done, _ = wait(running, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+        if progress.cancelled:
+            raise CancelledError("Cancelled.")
+        for future in done:
+            yield _outcome(running[future], future)
+            del running[future]
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
@@ -146,7 +194,18 @@ def _end_with_parent() -> None:
 
 
 def _outcome(task: Task, future: Future[Any]) -> Outcome[Task]:
-    result, error = future.result()
+    try:
+        result, error = future.result()
+    except BrokenProcessPool:
+        raise
+    except futures.CancelledError as lost:
+        raise InputError(
+            "The scheduler dropped the work: did it end? Start it and run this again; what is "
+            "finished is kept."
+        ) from lost
+    except Exception as fault:  # the work itself raises nothing: what carried it failed
+        died = type(fault).__name__ == "KilledWorker"  # as dask calls it
+        return Outcome(task, error=DIED if died else str(understood(fault)))
     return Outcome(task, result, error)
 
 

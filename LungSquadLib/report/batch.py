@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..cohort.manifest import Row, read_manifest
+from ..cohort.manifest import Row, look, read_manifest
 from ..cohort.run import Outcome, Summary, run_all
 from ..errors import InputError
-from ..files import make_folder, sweep, whole_file
+from ..files import make_folder, sweep, whole_file, write_csv
+from ..identity import pseudonym, without_names
 from ..imaging.write import check_distinct
 from ..models.bundle import Model, read_bundle
 from ..prediction.predict import chosen_device
 from ..progress import Progress, Silent, step
 from .case import CaseInput, Options, run_case
-from .identity import pseudonym, without_names
 from .index import index_page
 from .render import read_result
-from .tables import COLUMNS, prediction_row, write_csv
+from .tables import COLUMNS, prediction_row
 
 _STAMP = "inputs.sha256"
 _TABLES = _RESULTS, _ERRORS, _INDEX = "results.csv", "errors.csv", "index.html"
@@ -87,9 +87,9 @@ def run_batch(
 
 def _task(row: Row, target: Path, models: Sequence[Model], options: Options) -> Task:
     """The stamp changes with whatever would change the result, as far as a look can tell."""
+    files = row.ct.absolute(), row.mask.absolute()
     seen = [
-        _look(row.ct.absolute()),
-        _look(row.mask.absolute()),
+        *(f"{file} {look(file)}" for file in files),
         row.roi,
         row.label,
         row.series,
@@ -99,14 +99,6 @@ def _task(row: Row, target: Path, models: Sequence[Model], options: Options) -> 
     stamp = hashlib.sha256(json.dumps([str(one) for one in seen]).encode()).hexdigest()
     names = tuple(str(model.path) for model in models)
     return Task(row, target / "cases" / row.case, names, options, stamp)
-
-
-def _look(path: Path) -> str:
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return f"{path} absent"
-    return f"{path} {status.st_size} {status.st_mtime_ns}"
 
 
 def _is_whole(task: Task) -> bool:

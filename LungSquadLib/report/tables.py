@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-from ..files import whole_file
 
 COLUMNS = (
     "model",
@@ -44,18 +40,3 @@ def prediction_row(prediction: Mapping[str, Any]) -> dict[str, Any]:
         "mask_volume_ml": prediction["crop"]["mask_volume_ml"],
         "flags": " ".join(flag["code"] for flag in prediction["flags"]),
     }
-
-
-def write_csv(
-    path: str | os.PathLike[str], columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """Write a table, whole or not at all; no spreadsheet takes a cell of it for a formula."""
-    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, columns)
-        table.writeheader()
-        table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-
-
-def _cell(value: Any) -> Any:
-    formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{value}" if formula else value

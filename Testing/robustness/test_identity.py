@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from LungSquadLib.cli import main
-from LungSquadLib.report.identity import without_names
+from LungSquadLib.identity import without_names
 from Testing import model_samples
 from Testing.dicom_maker import some_hu, write_rtstruct, write_series
 from Testing.robustness.bad_inputs import SHAPE, square
@@ -297,7 +297,7 @@ def test_paths_are_hidden_wherever_an_error_quotes_them(tmp_path):
 
 
 def test_a_pseudonym_depends_on_the_whole_name(monkeypatch):
-    from LungSquadLib.report.identity import KEY_VARIABLE, pseudonym
+    from LungSquadLib.identity import KEY_VARIABLE, pseudonym
 
     first = pseudonym("MRN-1")
     assert first == pseudonym("MRN-1") != pseudonym("MRN-2")

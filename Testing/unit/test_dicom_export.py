@@ -16,7 +16,7 @@ from LungSquadLib.models.catalogue import read_model
 from LungSquadLib.progress import Silent
 from LungSquadLib.report.case import CaseInput, Options, run_case
 from LungSquadLib.report.dicom_export import export_dicom
-from LungSquadLib.report.identity import pseudonym
+from LungSquadLib.identity import pseudonym
 
 from ..dicom_maker import write_series
 from ..samples import ball_images, write_model

@@ -24,6 +24,7 @@ FLOORS = (
     "statistics",
     "networks",
     "imaging",
+    "identity",
     "files",
     "progress",
     "arguments",

@@ -1,0 +1,295 @@
+"""Builds the store of a cohort: every case of a manifest cropped once, in processes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from .. import __version__
+from ..errors import InputError
+from ..files import make_folder, sweep, write_csv
+from ..identity import KEY_VARIABLE, pseudonym, without_names
+from ..imaging.crop import Crop, crop
+from ..imaging.ct import CT, open_ct
+from ..imaging.geometry import Box
+from ..imaging.masks import read_mask
+from ..imaging.write import check_distinct
+from ..models.fields import Fields
+from ..progress import Progress, Silent, step
+from .case_file import Content, read_unknown, write_content
+from .cluster import run_on_cluster
+from .manifest import Row, look, read_manifest
+from .run import Outcome, Summary, run_all
+from .store import (
+    CASES,
+    FORMAT_VERSION,
+    INDEX,
+    STORE,
+    Preprocessing,
+    StoredCase,
+    case_name,
+    read_preprocessing,
+    write_index,
+    write_store,
+)
+
+_ERRORS, _FLAGS = "errors.csv", "flags.csv"
+_REQUIRED = ("patient_id", "ct", "mask")
+_TAKEN = ("patient", "columns", "file", "sha256", "pixels", "crop", "volume_ml", "flags")
+_HASH = 16  # hexadecimal digits: among 10,000 CT two share them by chance once in 10^11 cohorts
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row of the manifest, and all that decides what comes out of it."""
+
+    row: Row
+    store: Path
+    preprocessing: Preprocessing
+    keep_identity: bool
+    maker: str  # version and identity key, which must be the worker's own
+    stamp: str
+
+
+def build_cohort(
+    manifest: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    preprocessing: Preprocessing | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    keep_identity: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
+    """Crop every case of a manifest into a store; what is whole from an earlier run is kept.
+
+    When it is done the store holds the manifest's cases and no others; a run that was ended, in
+    whatever way, is continued by the same call. `errors.csv` has a row for each case that failed,
+    `flags.csv` one for each flag.
+
+    Args:
+        manifest: a CSV table, see `cohort.manifest`, with `patient_id`.
+        folder: of the store.
+        preprocessing: how to crop.
+        jobs: how many processes.
+        scheduler: the address of a dask scheduler to use instead of processes. Its workers must
+            see manifest, images and store under the same paths.
+        keep_identity: store the patients' IDs instead of pseudonyms.
+        progress: told how it goes; may cancel.
+
+    Raises:
+        InputError: the manifest cannot be used, or the folder holds another store. What is wrong
+            with one case is a row.
+        MissingPackageError: `scheduler` is given, and dask's `distributed` is not installed.
+        CancelledError: `progress` said so; what was finished stays and is in the index.
+    """
+    preprocessing, progress = preprocessing or Preprocessing(), progress or Silent()
+    rows, store = read_manifest(manifest, required=_REQUIRED), Path(folder).absolute()
+    _check_columns(manifest, rows[0])
+    check_distinct([store / name for name in (STORE, INDEX, _ERRORS, _FLAGS)], [manifest])
+    _prepare(store, preprocessing)
+    maker = _maker()
+    tasks = [_task(row, store, preprocessing, keep=keep_identity, maker=maker) for row in rows]
+    done: dict[str, StoredCase] = {}
+    errors: dict[str, str] = {}
+    kept = 0
+    try:
+        step(progress, 0, f"0 of {len(tasks)} cases")
+        outcomes = (
+            run_all(tasks, _work, jobs=jobs, progress=progress)
+            if scheduler is None
+            else run_on_cluster(scheduler, tasks, _work, progress=progress)
+        )
+        for outcome in outcomes:
+            if outcome.error is None:
+                stored, was_there = outcome.result
+                done[stored.case] = stored
+                kept += was_there
+            else:
+                errors[outcome.task.row.case] = _reason(outcome)
+            count = len(done) + len(errors)
+            step(progress, count / len(tasks), f"{count} of {len(tasks)} cases")
+    except BaseException:
+        _write(tasks, _all_there(tasks, done, errors), errors)
+        raise
+    _write(tasks, done, errors)
+    _remove_others(store, done)
+    return Summary(len(done) - kept, kept, len(errors))
+
+
+def _check_columns(manifest: str | os.PathLike[str], row: Row) -> None:
+    for name in row.columns:
+        if name in _TAKEN:
+            raise InputError(
+                f"'{manifest}' has a column '{name}', which the store has of its own; rename it."
+            )
+
+
+def _prepare(store: Path, preprocessing: Preprocessing) -> None:
+    """Have `store` be a store of ours, or raise."""
+    there = read_preprocessing(store)
+    if there is not None and there != preprocessing:
+        raise InputError(
+            f"'{store}' holds cases of {there}, not of {preprocessing}; choose another folder."
+        )
+    make_folder(store)
+    sweep(store)
+    if there is None:
+        if any(store.iterdir()):
+            raise InputError(f"'{store}' is no store and is not empty; choose another folder.")
+        write_store(store, preprocessing)
+    make_folder(store / CASES)
+    sweep(store / CASES)
+
+
+def _task(row: Row, store: Path, preprocessing: Preprocessing, *, keep: bool, maker: str) -> Task:
+    """The stamp changes with whatever would change the case's file, as far as a look can tell.
+
+    No path of this machine is in it, so that images and store can move together. That it holds the
+    patient's ID helps nobody to guess it who does not know when, to the ns, both files were made.
+    """
+    seen = [dict(row.cells), look(row.ct), look(row.mask), preprocessing.hash, keep, maker]
+    stamp = hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+    return Task(row, store, preprocessing, keep, maker, stamp)
+
+
+@cache
+def _pseudonym(identity: str) -> str:
+    return pseudonym(identity)  # a tenth of a second: once for each patient in a process
+
+
+def _maker() -> str:
+    """Version and identity key; the key itself is not told."""
+    return f"{__version__} {_pseudonym('')}"
+
+
+def _work(task: Task) -> tuple[StoredCase, bool]:
+    """What one process does for one case; True where it was whole from before."""
+    there = _stored(task)
+    if there is not None:
+        return there, True
+    if task.maker != _maker():
+        raise InputError(
+            f"The worker has another version than LungSquad {__version__}, or another "
+            f"{KEY_VARIABLE}, than who called it; both must be the same everywhere."
+        )
+    row = task.row
+    ct = open_ct(row.ct, series=row.series)
+    mask = read_mask(row.mask, ct, roi=row.roi, label=row.label)
+    cut = crop(ct, mask, size=task.preprocessing.side, spacing=task.preprocessing.spacing)
+    return _written(task, ct, cut), False
+
+
+def _stored(task: Task) -> StoredCase | None:
+    """The case as it is in the store, if it is whole and would come out the same."""
+    name = case_name(task.row.case)
+    try:
+        content, sha256 = read_unknown(task.store / name, task.preprocessing.side)
+        if content.about["stamp"] != task.stamp:
+            return None
+        return StoredCase.of(Fields({**content.about["case"], "sha256": sha256}, "it"))
+    except (OSError, InputError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _written(task: Task, ct: CT, cut: Crop) -> StoredCase:
+    row, name = task.row, case_name(task.row.case)
+    hu = _hu(sitk.GetArrayViewFromImage(cut.ct))
+    series = ct.dicom.series_uid.encode() if ct.dicom else b""
+    case = StoredCase(
+        case=row.case,
+        patient=row.patient_id if task.keep_identity else _pseudonym(row.patient_id),
+        series=hashlib.sha256(series).hexdigest()[:_HASH] if series else "",
+        site=row.site,
+        columns=row.columns,
+        file=name,
+        sha256="",
+        pixels=_pixels(ct),
+        crop=hashlib.sha256(hu.tobytes()).hexdigest()[:_HASH],
+        volume_ml=cut.mask_volume_ml,
+        flags=cut.flags,
+    )
+    described = case.to_dict()
+    del described["sha256"]  # of the file, which cannot say it
+    about = {
+        "format_version": FORMAT_VERSION,
+        "lungsquad": __version__,
+        "stamp": task.stamp,
+        "preprocessing": asdict(task.preprocessing),
+        "origin_lps": list(cut.ct.GetOrigin()),
+        "direction": list(cut.ct.GetDirection()),
+        "case": described,
+    }
+    content = Content(hu, sitk.GetArrayViewFromImage(cut.mask), about)
+    return replace(case, sha256=write_content(task.store / name, content))
+
+
+def _pixels(ct: CT) -> str:
+    """What tells a CT from others whatever its outline: a hash of its middle slice, and its size.
+
+    One slice, so that a large CT need not be read; noise makes no two alike.
+    """
+    x, y, z = ct.grid.size
+    hu = _hu(ct.hu(Box((0, 0, z // 2), (x, y, z // 2 + 1))))
+    return hashlib.sha256(repr(ct.grid.size).encode() + hu.tobytes()).hexdigest()[:_HASH]
+
+
+def _hu(hu: np.ndarray) -> np.ndarray:
+    limits = np.iinfo(np.int16)
+    return np.ascontiguousarray(np.clip(np.rint(hu), limits.min, limits.max), "<i2")
+
+
+def _reason(outcome: Outcome[Task]) -> str:
+    """Why a case failed, without names unless they are to be kept."""
+    task, sentence = outcome.task, str(outcome.error)
+    if task.keep_identity:
+        return sentence
+    return without_names(sentence, {"MASK": task.row.mask, "CT": task.row.ct})
+
+
+def _all_there(
+    tasks: Sequence[Task], done: Mapping[str, StoredCase], errors: Mapping[str, str]
+) -> dict[str, StoredCase]:
+    """What is done, with what is whole from before and was not yet looked at."""
+    left = [task for task in tasks if task.row.case not in done and task.row.case not in errors]
+    return {**done, **{case.case: case for case in map(_stored, left) if case is not None}}
+
+
+def _write(
+    tasks: Sequence[Task], done: Mapping[str, StoredCase], errors: Mapping[str, str]
+) -> None:
+    """The index and the tables, in the manifest's order."""
+    store = tasks[0].store
+    cases = [done[task.row.case] for task in tasks if task.row.case in done]
+    failed = [
+        {"row": task.row.number, "case": task.row.case, "error": errors[task.row.case]}
+        for task in tasks
+        if task.row.case in errors
+    ]
+    write_csv(store / _ERRORS, ("row", "case", "error"), failed)
+    flags = [{"case": case.case, **flag.to_dict()} for case in cases for flag in case.flags]
+    write_csv(store / _FLAGS, ("case", "code", "severity", "sentence"), flags)
+    write_index(store, cases, rows=len(tasks))
+    counts = {
+        "rows": len(tasks),
+        "cases": len(cases),
+        "failed": len(failed),
+        "patients": len({case.patient for case in cases}),
+    }
+    write_store(store, tasks[0].preprocessing, counts)
+
+
+def _remove_others(store: Path, done: Mapping[str, StoredCase]) -> None:
+    """A case that left the manifest leaves the store: its patient may have asked for it."""
+    wanted = {Path(case.file).name for case in done.values()}
+    for path in (store / CASES).glob("*.npz"):
+        if path.name not in wanted:
+            path.unlink()

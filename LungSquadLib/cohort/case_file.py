@@ -1,0 +1,92 @@
+"""One case of a store as a file: an uncompressed .npz that describes itself.
+
+`hu` (int16) and `mask` (uint8) are (z, y, x), `about` is JSON. The bytes depend on nothing but the
+content: no time, no machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, parsing
+from ..files import whole_file
+
+LARGEST_ABOUT = 1 << 22  # characters; flags and columns take a few thousand
+
+
+@dataclass(frozen=True)
+class Content:
+    """HU, mask and description of a case."""
+
+    hu: np.ndarray
+    mask: np.ndarray
+    about: dict[str, Any]
+
+
+def write_content(path: Path, content: Content) -> str:
+    """Write the file, whole or not at all; return its SHA-256."""
+    file = io.BytesIO()
+    text = json.dumps(content.about, ensure_ascii=False, allow_nan=False)
+    np.savez(file, hu=content.hu, mask=content.mask, about=np.array(text))
+    with whole_file(path) as temporary:
+        temporary.write_bytes(file.getbuffer())
+    return hashlib.sha256(file.getbuffer()).hexdigest()
+
+
+def read_content(path: Path, sha256: str, side: int) -> Content:
+    """Read a case's file.
+
+    Args:
+        path: as `write_content` wrote it.
+        sha256: what it must be; nothing is read from another file.
+        side: voxels a side.
+
+    Raises:
+        InputError: the file is not the one that is wanted, or is malformed.
+        OSError: it cannot be read.
+    """
+    data = _bytes(path, side)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise InputError(
+            f"'{path}' is damaged or was changed: its SHA-256 is not what the index says. Run the "
+            "`lungsquad cohort build` that made it again."
+        )
+    return _parsed(path, data, side)
+
+
+def read_unknown(path: Path, side: int) -> tuple[Content, str]:
+    """The content of a file of which nothing is known yet, and its SHA-256; see `read_content`."""
+    data = _bytes(path, side)
+    return _parsed(path, data, side), hashlib.sha256(data).hexdigest()
+
+
+def _bytes(path: Path, side: int) -> bytes:
+    if path.stat().st_size > 3 * side**3 + 4 * LARGEST_ABOUT:
+        raise InputError(f"'{path}' is larger than a case of {side} voxels a side can be.")
+    return path.read_bytes()
+
+
+def _parsed(path: Path, data: bytes, side: int) -> Content:
+    with parsing(path, "a case of a cohort"):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+                raise ValueError("it is compressed")  # a small file could hold any amount
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            hu, mask, about = arrays["hu"], arrays["mask"], json.loads(str(arrays["about"]))
+        shape = (side,) * 3
+        if (hu.shape, mask.shape) != (shape, shape) or (hu.dtype, mask.dtype) != (
+            np.int16,
+            np.uint8,
+        ):
+            raise ValueError(f"it does not hold {side} voxels a side")
+        if not isinstance(about, dict):
+            raise ValueError("it is not described")
+    return Content(hu, mask, about)

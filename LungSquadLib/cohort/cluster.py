@@ -1,0 +1,62 @@
+"""Cases on many machines, by dask: the same work behind an ordinary executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ..errors import InputError, MissingPackageError, one_line
+from ..progress import Progress
+from .run import Outcome, Task, run_on
+
+_ANSWER_S = 5
+_AHEAD = 1000  # tasks that the scheduler has at a time: enough for workers that come later
+
+
+def run_on_cluster(
+    address: str, tasks: Sequence[Task], work: Callable[[Task], Any], *, progress: Progress
+) -> Iterator[Outcome[Task]]:
+    """`run_all` by the workers of a dask scheduler, which see the same files under the same paths.
+
+    Dask's processes pickle what they send one another: whoever reaches the scheduler can run
+    anything on the workers and here.
+
+    Raises:
+        MissingPackageError: `distributed` is not installed.
+        InputError: no scheduler answers, it has no workers, or they cannot import LungSquad.
+        CancelledError: `progress` said so.
+    """
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise MissingPackageError("distributed", "Running on a cluster", "cluster") from error
+    try:
+        client = Client(address, timeout=_ANSWER_S, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"No dask scheduler answers at '{address}'; give it as tcp://HOST:PORT, as "
+            "`dask scheduler` says it."
+        ) from error
+    with client:
+        _check_workers(client, address)
+        yield from run_on(
+            client.get_executor(pure=False), tasks, work, width=_AHEAD, progress=progress
+        )
+
+
+def _check_workers(client: Any, address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=_ANSWER_S)
+    except TimeoutError as error:
+        raise InputError(f"The scheduler at '{address}' has no workers: start some.") from error
+    try:
+        client.run(_imports)
+    except Exception as error:  # whatever goes wrong where we are not
+        raise InputError(
+            f"The workers of '{address}' cannot import LungSquad ({one_line(error)}): install the "
+            "same version there."
+        ) from error
+
+
+def _imports() -> None:
+    """Nothing: that it can be called is all."""

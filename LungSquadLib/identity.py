@@ -1,0 +1,62 @@
+"""What stands for a patient where identity must not go: a pseudonym, and errors without names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+KEY_VARIABLE = "LUNGSQUAD_IDENTITY_KEY"
+_ROUNDS = 200_000  # so that trying all numbers of a hospital takes long
+
+
+def pseudonym(identity: str) -> str:
+    """A name for a patient that is the same every time and does not tell who it is.
+
+    PBKDF2-HMAC-SHA256 of the identity. With a secret in `LUNGSQUAD_IDENTITY_KEY` nobody without it
+    can test a guess; without one, a guess can be tested, slowly.
+    """
+    key = os.environ.get(KEY_VARIABLE, "").encode()
+    digest = hashlib.pbkdf2_hmac("sha256", identity.encode(), b"LungSquad" + key, _ROUNDS)
+    return "LS-" + digest.hex()[:16]
+
+
+def without_names(sentence: str, places: dict[str, Path]) -> str:
+    """An error's first line with words for paths and file names, which may name the patient.
+
+    Args:
+        sentence: as an error says it; it quotes paths as they were given, or resolved.
+        places: what to call each file or folder that was read, "CT" say.
+    """
+    first, *more = sentence.split("\n")
+    if more:
+        first = first.rstrip(": ") + " (`lungsquad inspect` lists them)."
+    hidden = {form: word for word, path in places.items() for form in _forms(path)}
+    for word, path in places.items():
+        folder = path if path.is_dir() else path.parent
+        for name in _names(folder) if path.exists() else ():
+            if name in first:
+                hidden |= dict.fromkeys((name, *_forms(folder / name)), f"a file of {word}")
+    for name in sorted(hidden, key=len, reverse=True):
+        # A short name is hidden only where it is quoted, for it may be a word of the sentence.
+        before = "" if Path(name).is_absolute() else "(?<=['(])"
+        first = re.sub(f"{before}{re.escape(name)}(?![\\w./\\\\-]*[\\w-])", hidden[name], first)
+    for word, path in places.items():  # and what is not there any more
+        for form in _forms(path if path.is_dir() else path.parent):
+            if Path(form).is_absolute():
+                first = re.sub(f"{re.escape(form + os.sep)}[^']*", f"a file of {word}", first)
+    return first
+
+
+def _forms(path: Path) -> list[str]:
+    return list(dict.fromkeys((str(path.absolute()), os.path.realpath(path), str(path))))
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """Names of the files and folders in a folder, with and without the way to them."""
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            yield name
+            yield os.path.relpath(os.path.join(place, name), folder)  # noqa: PTH118
