@@ -37,6 +37,16 @@ def icc_2_1(ratings: np.ndarray) -> float:
     return float((between_patients - error) / whole) if whole > 0 else float("nan")
 
 
+def icc_interval(ratings: np.ndarray, *, n: int = 1000) -> tuple[float, float, float]:
+    """ICC(2,1) and its 95 % percentile interval, by drawing patients `n` times; see `icc_2_1`."""
+    ratings = np.asarray(ratings, np.float64)
+    random = np.random.default_rng(0)
+    drawn = [icc_2_1(ratings[random.integers(0, len(ratings), len(ratings))]) for _ in range(n)]
+    value = icc_2_1(ratings)
+    low, high = np.nanquantile(drawn, (0.025, 0.975))  # a draw of one patient alone has none
+    return value, min(float(low), value), max(float(high), value)
+
+
 def weighted_kappa(
     confusion: np.ndarray, weights: Literal["quadratic", "linear"] | None = "quadratic"
 ) -> float:

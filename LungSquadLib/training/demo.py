@@ -33,18 +33,26 @@ from ..models.card import (
 from ..networks import build
 from ..networks.parts import TrunkAndHead
 from ..progress import Part, Progress, Silent
-from ..statistics.agreement import icc_2_1
+from ..statistics.agreement import icc_interval
 from ..statistics.calibration import fit_logistic, fit_temperature, log_odds
 from ..statistics.discrimination import auc, auc_interval
 from ..statistics.distance import mahalanobis, shrunk_precision
 from ..statistics.proportion import wilson
-from .classifier import Cases, Recipe, answers, train
-from .phantoms import PhantomCase, phantom_cases, scanned
+from .allocator import keep_blocks
+from .answers import answers
+from .augment import Augmentation
+from .classifier import Classifier, Recipe, groups_of
+from .loop import Plan, fit
+from .phantoms import MARGIN, PhantomCase, phantom_cases, scanned
+from .samples import Crops
+from .world import World
 
 NOTICE = (
     "Demo model: trained on computer-made phantoms only. What it says about a real patient means "
     "nothing."
 )
+RECIPE = Recipe(epochs=6, batch=6, learning_rate=2e-3, balanced=False)
+AUGMENTATION = Augmentation(quarter_turns=False, shift_mm=float(MARGIN), resampled=0.0)
 FIRST_SEED = 1_000_000  # far from the seeds that demos and tests use
 
 
@@ -97,7 +105,7 @@ DEMOS = (
             {"width": 0.125, "classes": 2, "input_size": 64, "hidden": (32,), "dropout": 0.3},
         ),
         InputSpec(64, 1.0, -1000.0, 300.0, True),
-        Recipe(),
+        RECIPE,
     ),
     Demo(
         "demo-survival2y",
@@ -108,7 +116,7 @@ DEMOS = (
         lambda case: case.tumour.alive_at_two_years,
         NetworkSpec("prognosis", {"width": 0.1875, "classes": 2, "input_size": 50}),
         InputSpec(50, 1.0, -1000.0, 300.0, True),
-        Recipe(),
+        RECIPE,
     ),
 )
 
@@ -143,6 +151,7 @@ def train_demo_models(
         raise InputError(f"There is no demo model '{only}'; there are {names}.")
     jobs, split, progress = jobs or os.cpu_count() or 1, split or Split(), progress or Silent()
     torch.set_num_threads(jobs)
+    keep_blocks()
     cases = phantom_cases(
         split.seeds, jobs=jobs, progress=Part(progress, 0.0, 0.1), message="Making phantoms"
     )
@@ -165,14 +174,19 @@ def _trained(
     training, validation, test = split.slices
     torch.manual_seed(demo.recipe.seed)
     network = build(demo.network.name, demo.network.arguments)
-    train(
+    task = Classifier(
         network,
-        demo.input,
-        Cases(hu[training], labels[training]),
-        Cases(hu[validation], labels[validation]),
+        network.answer,
+        groups_of(network, demo.recipe, freeze="none", fresh_trunk=True),
+        samples=Crops(list(map(str, split.seeds)), hu.__getitem__, demo.input, AUGMENTATION, 0),
+        labels=labels,
+        training=np.arange(len(hu))[training],
+        validation=np.arange(len(hu))[validation],
+        classes=2,
         recipe=demo.recipe,
-        progress=progress,
+        world=World(),
     )
+    fit(task, Plan(demo.recipe.epochs), checkpoint=None, world=World(), progress=progress)
     _, known = answers(network, demo.input, hu[training])
     reached, _ = answers(network, demo.input, hu[validation])
     logits, features = answers(network, demo.input, hu[test])
@@ -236,12 +250,7 @@ def _agreement(network: TrunkAndHead, spec: InputSpec, split: Split) -> Interval
             continue
         logits, _ = answers(network, spec, np.stack([around.hu(v) for v in around.variants]))
         ratings.append(log_odds(logits, 1))
-    table = np.array(ratings)
-    random = np.random.default_rng(0)
-    again = [icc_2_1(table[random.integers(0, len(table), len(table))]) for _ in range(1000)]
-    low, high = np.quantile(again, (0.025, 0.975))
-    value = icc_2_1(table)
-    return Interval(value, min(float(low), value), max(float(high), value))
+    return Interval(*icc_interval(np.array(ratings)))
 
 
 def _auc(labels: np.ndarray, scores: np.ndarray, where: str) -> Metric:

@@ -1,0 +1,54 @@
+"""`lungsquad test`."""
+
+from __future__ import annotations
+
+import argparse
+
+from .output import add_json_argument, bar, print_json, printable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `test`."""
+    parser.add_argument("model", metavar="NAME_OR_FILE", help="as `lungsquad predict --model`")
+    parser.add_argument("store", metavar="STORE", help="of `lungsquad cohort build`")
+    parser.add_argument("--label", required=True, metavar="COL", help="the store's column of truth")
+    parser.add_argument(
+        "--classes", metavar="A,B,...", help="its values, in the order of the model's classes"
+    )
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    parser.add_argument(
+        "--allow-overlap",
+        action="store_true",
+        help="go on where the model was trained on patients of the store; it is said",
+    )
+    add_json_argument(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Answer, evaluate, tell."""
+    from ..models.catalogue import read_model
+    from ..prediction.predict import chosen_device
+    from ..report.evaluation.run import evaluate_answers
+    from ..report.evaluation.text import as_text
+    from ..training.answering import answer_store
+
+    with bar() as progress:
+        answered = answer_store(
+            read_model(options.model),
+            options.store,
+            options.out,
+            label=options.label,
+            classes=tuple(options.classes.split(",")) if options.classes else (),
+            allow_overlap=options.allow_overlap,
+            device=str(chosen_device(options.device)),
+            progress=progress,
+        )
+    evaluation = evaluate_answers(answered, options.out)
+    if options.json:
+        print_json(evaluation.to_dict())
+        return
+    for sentence in answered.sentences:
+        print(printable(f"warning: {sentence}"))
+    print(printable(as_text(evaluation)))
+    print(f"{options.out}/evaluation/index.html")

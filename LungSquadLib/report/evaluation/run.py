@@ -1,0 +1,139 @@
+"""The evaluation of a training run, and of a finished model on a store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ... import __version__
+from ...models.bundle import read_card
+from ...training.answering import PREDICTIONS, Answered
+from ...training.fitting import read_rows
+from ...training.run import CONTROLS, MODEL, Finished
+from ...training.setup import Setup
+from .evaluate import evaluate
+from .facts import Facts
+from .page import write_evaluation
+from .results import Evaluation
+from .rows import Columns
+from .table import read_table
+from .training_curves import write_training_curves
+
+FOLDER = "evaluation"
+
+
+def evaluate_run(finished: Finished) -> Evaluation:
+    """Evaluate the answers out of fold of a run into its folder `evaluation`.
+
+    Thresholds and temperature are chosen on validation answers. Of more than two classes the hard
+    answers are evaluated.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    setup, place = finished.setup, finished.folder
+    options = setup.options
+    binary = len(setup.classes) == 2
+    clinical = ("clinical_alone",) if options.clinical else ()
+    columns = Columns(
+        label=options.label,
+        score="score" if binary else None,
+        predicted=None if binary else "predicted",
+        baselines=("volume_alone", *clinical) if binary else (),
+        group="patient",
+        repeat="seed" if options.seeds > 1 else None,
+        part="part",
+    )
+    table = read_table(place / PREDICTIONS, columns)
+    positive = setup.classes[setup.positive] if binary else None
+    evaluation = evaluate(table, columns, positive=positive)
+    write_training_curves(place)
+    write_evaluation(evaluation, place / FOLDER, facts=_facts_of_run(setup, place))
+    return evaluation
+
+
+def evaluate_answers(answered: Answered, folder: str | os.PathLike[str]) -> Evaluation:
+    """Evaluate a model's answers on a store into `folder`'s folder `evaluation`.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    card, place = answered.model.card, Path(folder)
+    binary = len(card.classes) == 2
+    columns = Columns(
+        label=answered.label,
+        score="score" if binary else None,
+        predicted=None if binary else "predicted",
+        baselines=("volume_alone",) if binary else (),
+        group="patient",
+    )
+    table = read_table(place / PREDICTIONS, columns)
+    positive = card.classes[card.positive].code if binary else None
+    evaluation = evaluate(table, columns, positive=positive)
+    facts = Facts(
+        title=f"{card.title}: test",
+        question=card.question,
+        patients={"test": len({row["patient"] for row in answered.rows})},
+        excluded=tuple(answered.excluded.items()),
+        network=f"the model '{card.name}', SHA-256 {answered.model.sha256}",
+        software=_software(),
+        card=card,
+    )
+    write_evaluation(evaluation, place / FOLDER, facts=facts)
+    return evaluation
+
+
+def _facts_of_run(setup: Setup, place: Path) -> Facts:
+    card = read_card(place / MODEL)
+    controls = read_rows(place / CONTROLS)
+    start = setup.start.card
+    begun = "from scratch" if start is None else f"on the trunk of '{start.name}'"
+    frozen = {"trunk": ", which was frozen", "gradual": ", thawed step by step", "none": ""}
+    by_kind = {kind: [row for row in controls if row["kind"] == kind] for kind in _KINDS}
+    return Facts(
+        title=card.title,
+        question=card.question,
+        data=card.training.data,
+        patients=_patients(setup),
+        excluded=tuple(setup.excluded.items()),
+        network=f"{setup.network.name}, {begun}{frozen[setup.options.freeze]}",
+        preprocessing=str(setup.store.preprocessing),
+        split_hash=setup.split_hash,
+        seeds=tuple(range(setup.options.seeds)),
+        learning_curve=tuple(
+            (int(row["patients"]), int(row["seed"]), float(row["AUC"]))
+            for row in (*by_kind["curve"], *by_kind["main"])
+        )
+        if by_kind["curve"]
+        else (),
+        shuffled=_means_by_seed(by_kind["shuffled"]),
+        software=_software(),
+        card=card,
+    )
+
+
+_KINDS = ("main", "curve", "shuffled")
+
+
+def _means_by_seed(rows: list[dict[str, str]]) -> tuple[float, ...]:
+    seeds = sorted({row["seed"] for row in rows})
+    return tuple(
+        float(np.mean([float(row["AUC"]) for row in rows if row["seed"] == seed])) for seed in seeds
+    )
+
+
+def _patients(setup: Setup) -> Mapping[str, int]:
+    """Patients in each part, of the first fold."""
+    fold = setup.splits[0, 0]
+    return {
+        part: len({setup.by_name[name].patient for name in names})
+        for part, names in fold.parts.items()
+    }
+
+
+def _software() -> Mapping[str, str]:
+    return {"LungSquad": __version__, "PyTorch": str(torch.__version__), "NumPy": np.__version__}
