@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InputError
 from ..files import whole_file
@@ -54,6 +54,17 @@ def part(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for name, value in tensors.items()
         if name.startswith(prefix)
     }
+
+
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Give a network the weights of one like it; `KeyError` if they are not.
+
+    Not strict for torch, which wants counters that norms without them lack (see
+    `networks.prognosis`) of weights that do not say its version.
+    """
+    if set(weights) != set(network.state_dict()):
+        raise KeyError("the weights of another network")
+    network.load_state_dict(weights, strict=False)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from ..networks.seeded_dropout import Position, seed_dropouts
 from ..networks.shared_norm import share_norms
 from ..statistics.calibration import log_odds
 from ..statistics.discrimination import auc
-from .checkpoint import load_optimiser, optimiser_tensors
+from .checkpoint import load_optimiser, load_weights, optimiser_tensors
 from .samples import Ahead, Samples
 from .world import World
 
@@ -159,7 +159,7 @@ class Classifier:
         return optimiser_tensors(self._optimiser)
 
     def restore(self, weights: Mapping[str, Tensor], memory: Mapping[str, Tensor] | None) -> None:
-        self.network.load_state_dict(weights)
+        load_weights(self.network, weights)
         if memory is not None:
             load_optimiser(self._optimiser, memory)
         self.network.eval()

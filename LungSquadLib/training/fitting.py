@@ -21,7 +21,7 @@ from ..networks.parts import TrunkAndHead
 from ..progress import Progress
 from ..statistics.calibration import fit_temperature, log_odds
 from .baselines import clinical_alone, volume_alone
-from .checkpoint import read_checkpoint, write_checkpoint
+from .checkpoint import load_weights, read_checkpoint, write_checkpoint
 from .classifier import Classifier, Group, groups_of, unbalance
 from .features import cached_features, frozen_prefix
 from .loop import Plan, Row, Watcher, fit
@@ -119,7 +119,7 @@ def trained_network(setup: Setup, job: Job, folder: Path) -> tuple[TrunkAndHead,
     """The network of a finished job, and its temperature."""
     weights, facts = read_checkpoint(folder / job.name / MODEL)
     network = setup.fresh_network(job.seed)
-    network.load_state_dict(weights)
+    load_weights(network, weights)
     return network.eval(), float(facts["temperature"])
 
 
@@ -284,3 +284,9 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     table.writerows(rows)
     with whole_file(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of one of our own tables."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -7,11 +7,9 @@ call goes on where a run was stopped, and ends with the same bytes.
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,7 +27,7 @@ from ..progress import Part, Progress, Silent, step
 from ..statistics.discrimination import auc
 from .allocator import keep_blocks
 from .bundling import Naming, write_model
-from .fitting import ANSWERS, Job, features_of, is_done, jobs_of, run_job, write_rows
+from .fitting import ANSWERS, Job, features_of, is_done, jobs_of, read_rows, run_job, write_rows
 from .logs import TensorBoard
 from .precision import faster_precision
 from .setup import Options, Setup, set_up
@@ -81,6 +79,7 @@ def train_classifier(
     if jobs < 1:
         raise InputError(f"The number of trainings at once must be 1 or more, not {jobs}.")
     keep_blocks()
+    threads = torch.get_num_threads()
     with world(torch.device(options.device)) as processes:
         if processes.size > 1 and jobs > 1:
             raise InputError(
@@ -88,8 +87,7 @@ def train_classifier(
             )
         setup = _begun(store, place, options, jobs, processes)
         if options.freeze == "trunk":
-            with _threads(os.cpu_count() or 1):
-                features_of(setup, place / FITS, Part(progress, 0.0, 0.3))
+            features_of(setup, place / FITS, Part(progress, 0.0, 0.3))
         done = 0.3 if options.freeze == "trunk" else 0.0
         _run_jobs(setup, place / FITS, jobs, processes, Part(progress, done, 0.9))
         final = final_job(setup)
@@ -142,7 +140,7 @@ def _begun(
             chosen = "fp32" if options.freeze == "trunk" else faster_precision(setup)
         known = {
             "run": described,
-            "threads": max((os.cpu_count() or 1) // jobs, 1),
+            "threads": max(torch.get_num_threads() // jobs, 1),
             "precision": chosen,
             "lungsquad": __version__,
             "torch": torch.__version__,
@@ -155,8 +153,6 @@ def _begun(
             write_splits(place / "splits.csv", rows)
     if processes.leads:
         sweep(place)
-    if processes.size == 1:
-        torch.set_num_threads(known["threads"])
     recipe = replace(options.recipe, precision=known["precision"])
     return replace(setup, options=replace(options, recipe=recipe))
 
@@ -267,19 +263,3 @@ def _controlled(
             "tested": len(test),
             "AUC": auc(y.astype(int), np.array([float(row["score"]) for row in test])),
         }
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of one of our own tables."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -9,7 +9,7 @@ from torch import nn
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.networks.seeded_dropout import Position, seed_dropouts
 from LungSquadLib.progress import Silent
-from LungSquadLib.training.checkpoint import load_optimiser, optimiser_tensors
+from LungSquadLib.training.checkpoint import load_optimiser, load_weights, optimiser_tensors
 from LungSquadLib.training.loop import Plan, fit
 from LungSquadLib.training.sparkline import sparkline
 from LungSquadLib.training.world import World
@@ -56,7 +56,7 @@ class Line:
         return optimiser_tensors(self.optimiser)
 
     def restore(self, weights, memory):
-        self.network.load_state_dict(weights)
+        load_weights(self.network, weights)
         if memory is not None:
             load_optimiser(self.optimiser, memory)
 
