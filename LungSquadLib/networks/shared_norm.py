@@ -16,7 +16,8 @@ class SharedNorm(_BatchNorm):
 
     def __init__(self, norm: _BatchNorm) -> None:
         super().__init__(norm.num_features, norm.eps, norm.momentum)
-        self.load_state_dict(norm.state_dict(), strict=False)
+        self.weight, self.bias = norm.weight, norm.bias  # others may hold the same
+        self.running_mean, self.running_var = norm.running_mean, norm.running_var
         self.register_buffer("num_batches_tracked", None)
         self.train(norm.training)
 

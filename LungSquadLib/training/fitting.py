@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -189,9 +190,15 @@ def features_of(setup: Setup, folder: Path, progress: Progress) -> np.ndarray:
         views=setup.options.views,
         augmentation=setup.options.augmentation,
         seed=setup.options.recipe.seed,
-        folder=folder.parent / "features",
+        folder=_shared_folder(setup, folder) / "features",
         progress=progress,
     )
+
+
+def _shared_folder(setup: Setup, folder: Path) -> Path:
+    """The store, where it may be written into, so that other runs find what this one made."""
+    store = setup.store.folder
+    return store if os.access(store, os.W_OK) else folder.parent
 
 
 def _crops(setup: Setup, seed: int) -> Crops:
@@ -200,7 +207,7 @@ def _crops(setup: Setup, seed: int) -> Crops:
     read = lru_cache(KEPT_IN_MEMORY // (2 * side**3))(
         lambda number: setup.store.hu(setup.cases[number])
     )
-    keys = [case.case for case in setup.cases]
+    keys = [case.crop for case in setup.cases]
     return Crops(keys, read, setup.spec, setup.options.augmentation, seed)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -79,21 +80,22 @@ def train_classifier(
     if jobs < 1:
         raise InputError(f"The number of trainings at once must be 1 or more, not {jobs}.")
     keep_blocks()
-    threads = torch.get_num_threads()
     with world(torch.device(options.device)) as processes:
         if processes.size > 1 and jobs > 1:
             raise InputError(
                 "Under torchrun the trainings run one after another: leave out --jobs."
             )
-        setup = _begun(store, place, options, jobs, processes)
+        setup, threads = _begun(store, place, options, jobs, processes)
         if options.freeze == "trunk":
             features_of(setup, place / FITS, Part(progress, 0.0, 0.3))
         done = 0.3 if options.freeze == "trunk" else 0.0
-        _run_jobs(setup, place / FITS, jobs, processes, Part(progress, done, 0.9))
+        with _threads(threads["each"]):
+            _run_jobs(setup, place / FITS, jobs, processes, Part(progress, done, 0.9))
         final = final_job(setup)
         if not is_done(place / FITS, final):
             part = Part(progress, 0.9, 0.98)
-            _run_one(setup, final, place / FITS, processes, part, "The final model")
+            with _threads(threads["final"]):
+                _run_one(setup, final, place / FITS, processes, part, "The final model")
         if processes.leads:
             _collect(setup, place)
             step(progress, 0.98, "Writing the model")
@@ -119,8 +121,8 @@ def final_job(setup: Setup) -> Job:
 
 def _begun(
     store: str | os.PathLike[str], place: Path, options: Options, jobs: int, processes: World
-) -> Setup:
-    """Set up, and agree with what the folder's `run.json` says, or write it."""
+) -> tuple[Setup, dict[str, int]]:
+    """The set-up and the numbers of threads, as the folder's `run.json` says, or as it will say."""
     setup = set_up(store, options)
     described = setup.described()
     path = place / RUN
@@ -140,7 +142,10 @@ def _begun(
             chosen = "fp32" if options.freeze == "trunk" else faster_precision(setup)
         known = {
             "run": described,
-            "threads": max(torch.get_num_threads() // jobs, 1),
+            "threads": {
+                "each": max(torch.get_num_threads() // jobs, 1),
+                "final": torch.get_num_threads(),
+            },
             "precision": chosen,
             "lungsquad": __version__,
             "torch": torch.__version__,
@@ -154,7 +159,7 @@ def _begun(
     if processes.leads:
         sweep(place)
     recipe = replace(options.recipe, precision=known["precision"])
-    return replace(setup, options=replace(options, recipe=recipe))
+    return replace(setup, options=replace(options, recipe=recipe)), known["threads"]
 
 
 def _read_run(path: Path) -> dict[str, Any]:
@@ -263,3 +268,14 @@ def _controlled(
             "tested": len(test),
             "AUC": auc(y.astype(int), np.array([float(row["score"]) for row in test])),
         }
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """As many threads as the run began with: their number decides the last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -30,7 +30,7 @@ class Crops:
     """Crops of a network's size, cut out of larger ones.
 
     Attributes:
-        keys: a name of each case, from which its augmentation is drawn.
+        keys: names the content of each case, from which its augmentation is drawn.
         read: a case's HU, int16 (side, side, side), by its number.
         spec: the network's input.
         augmentation: how far crops may be moved, turned and changed.
@@ -50,7 +50,13 @@ class Crops:
         return self._tensor([self._drawn(n, epoch) for n in chosen.tolist()])
 
     def _drawn(self, number: int, epoch: int) -> np.ndarray:
-        drawn = draw(self.augmentation, seed=self.seed, epoch=epoch, case_key=self.keys[number])
+        drawn = draw(
+            self.augmentation,
+            seed=self.seed,
+            epoch=epoch,
+            case_key=self.keys[number],
+            spacing=self.spec.spacing,
+        )
         return apply(self.read(number), drawn, size=self.spec.size)
 
     def _tensor(self, crops: list[np.ndarray]) -> Tensor:

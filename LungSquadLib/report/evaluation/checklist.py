@@ -57,8 +57,7 @@ def _known(evaluation: Evaluation, facts: Facts) -> dict[str, str]:
         "measures": _measures(evaluation),
         "recalibration": None if temperature is None else "Temperature, fitted on validation rows.",
         "thresholds": "; ".join(f"{one.value:.3g}: {one.how}" for one in evaluation.thresholds),
-        "flow": f"{counts.rows} rows in the table, {counts.used} evaluated. "
-        + "; ".join(left_out),
+        "flow": f"{counts.rows} rows in the table, {counts.used} evaluated. " + "; ".join(left_out),
         "numbers": sample(evaluation),
         "performance": " ".join(evaluation.headline),
         "software": ", ".join(f"{name} {version}" for name, version in facts.software.items()),

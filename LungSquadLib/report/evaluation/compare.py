@@ -122,9 +122,7 @@ class _Answers:
     patients: np.ndarray
 
     @classmethod
-    def of(
-        cls, places: Sequence[Path], label: str, positive: str, patients: int
-    ) -> _Answers:
+    def of(cls, places: Sequence[Path], label: str, positive: str, patients: int) -> _Answers:
         """Read the same answers of all runs, in one order."""
         tables = [_by_key(_rows(place, label, patients)) for place in places]
         keys = sorted(tables[0])

@@ -59,9 +59,7 @@ def evaluate(
         raise InputError(f"The seed must be 0 to 4294967295, not {seed}.")
     chosen = select(table, columns, positive=positive)
     found = _measured(chosen, columns, threshold, seed)
-    return replace(
-        found, headline=headline(found), cautions=cautions(found), notes=notes(found)
-    )
+    return replace(found, headline=headline(found), cautions=cautions(found), notes=notes(found))
 
 
 def _measured(
@@ -167,10 +165,15 @@ def _calibration(chosen: Selection, intervals: Intervals) -> Calibration:
 def _temperature(validation: Rows, y: np.ndarray, p: np.ndarray) -> Temperature:
     assert validation.score is not None
     logits = _log_odds(validation.score)
-    value = calibrating.fit_temperature(np.stack([np.zeros_like(logits), logits], 1), validation.label)
+    value = calibrating.fit_temperature(
+        np.stack([np.zeros_like(logits), logits], 1), validation.label
+    )
     after = 1 / (1 + np.exp(-_log_odds(p) / value))
     return Temperature(
-        value, calibrating.brier(y, after), calibrating.ece(y, after), calibrating.log_loss(y, after)
+        value,
+        calibrating.brier(y, after),
+        calibrating.ece(y, after),
+        calibrating.log_loss(y, after),
     )
 
 
@@ -179,9 +182,7 @@ def _log_odds(p: np.ndarray) -> np.ndarray:
     return np.log(inside / (1 - inside))
 
 
-def _thresholds(
-    chosen: Selection, given: float | None, probability: bool
-) -> tuple[Threshold, ...]:
+def _thresholds(chosen: Selection, given: float | None, probability: bool) -> tuple[Threshold, ...]:
     """Chosen on validation rows; else what was given; else one half of a probability."""
     test, validation = chosen.test, chosen.validation
     points = [] if given is None else [(given, "given")]

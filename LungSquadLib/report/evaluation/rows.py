@@ -186,7 +186,9 @@ def _rows(table: Table, columns: Columns, kept: np.ndarray, positive: str | None
         group=codes(columns.group),
         repeat=codes(columns.repeat),
         time=_checked(numbers(columns.time), columns.time, "0 or more", lambda t: t >= 0),
-        event=_checked(numbers(columns.event), columns.event, "0 or 1", lambda e: (e == 0) | (e == 1)),
+        event=_checked(
+            numbers(columns.event), columns.event, "0 or 1", lambda e: (e == 0) | (e == 1)
+        ),
     )
 
 
@@ -231,7 +233,9 @@ def _plain(cell: str) -> str:
 
 def _checked(values: np.ndarray | None, name: str | None, what: str, good) -> np.ndarray | None:
     if values is not None and not np.all(good(values) | np.isnan(values)):
-        raise InputError(f"The column '{one_line(name)}' must hold {what}, and holds other numbers.")
+        raise InputError(
+            f"The column '{one_line(name)}' must hold {what}, and holds other numbers."
+        )
     return values
 
 

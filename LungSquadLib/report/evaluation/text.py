@@ -31,7 +31,9 @@ def measures(evaluation: Evaluation) -> list[tuple[str, str]]:
         rows.append(("Brier score", f"{brier} {calibration.brier_reference:.3f}"))
         rows.append(("Calibration slope", f"{with_interval(calibration.slope)}; ideal 1"))
         rows.append(("Calibration intercept", f"{calibration.intercept:.2f}; ideal 0"))
-        rows.append(("Calibration in the large", f"{with_interval(calibration.in_the_large)}; ideal 0"))
+        rows.append(
+            ("Calibration in the large", f"{with_interval(calibration.in_the_large)}; ideal 0")
+        )
         rows.append(("Expected calibration error", f"{calibration.ece:.3f}"))
         rows.append(("Log loss", f"{calibration.log_loss:.3f}"))
         if calibration.temperature is not None:
@@ -95,7 +97,9 @@ def _answers(answers: Answers, classes: tuple[str, ...]) -> Iterator[str]:
     yield "Confusion matrix (rows true, columns answered)"
     names = [shown(name, 20) for name in classes]
     rows = [("", *names)]
-    rows += [(name, *map(str, row)) for name, row in zip(names, answers.confusion.tolist(), strict=True)]
+    rows += [
+        (name, *map(str, row)) for name, row in zip(names, answers.confusion.tolist(), strict=True)
+    ]
     yield from _columns(rows)
 
 
