@@ -24,6 +24,7 @@ class SharedNorm(_BatchNorm):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
+        given, x = x.dtype, x.float()  # means of low precision would be low in it
         axes = [0, *range(2, x.dim())]
         shape = (1, -1, *(1 for _ in axes[1:]))
         count = _summed(torch.tensor([x.numel() / x.shape[1]], dtype=x.dtype, device=x.device))
@@ -32,7 +33,7 @@ class SharedNorm(_BatchNorm):
         variance = _summed(centred.square().sum(axes)) / count
         self._remember(mean.detach(), variance.detach() * count / (count - 1))
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return centred * scale.view(shape) + self.bias.view(shape)
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(given)
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor) -> None:

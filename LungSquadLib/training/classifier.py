@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,8 +104,9 @@ class Classifier:
                 layer.momentum = recipe.norm_momentum
         self.device = next(network.parameters()).device
         self.class_weights = _class_weights(labels[training], classes, recipe.balanced)
+        idle = set(_idle_biases(network))
         self._optimiser = torch.optim.AdamW(
-            [{"params": list(group.layers.parameters())} for group in groups],
+            [{"params": [w for w in g.layers.parameters() if w not in idle]} for g in groups],
             weight_decay=recipe.weight_decay,
         )
         self._ahead = Ahead()
@@ -250,6 +252,19 @@ def _blocks(trunk: nn.Module) -> Iterator[list[nn.Module]]:
             block = []
         block.append(layer)
     yield block
+
+
+def _idle_biases(network: nn.Module) -> Iterator[nn.Parameter]:
+    """Biases that a batch norm takes off again.
+
+    Their gradient is nothing but rounding, which Adam would blow up to steps of full length.
+    """
+    for layers in network.modules():
+        if isinstance(layers, nn.Sequential):
+            for layer, following in itertools.pairwise(layers):
+                bias = getattr(layer, "bias", None)
+                if bias is not None and isinstance(following, nn.modules.batchnorm._BatchNorm):
+                    yield bias
 
 
 def _class_weights(labels: np.ndarray, classes: int, balanced: bool) -> Tensor:

@@ -124,42 +124,41 @@ def _begun(
 ) -> tuple[Setup, dict[str, int]]:
     """The set-up and the numbers of threads, as the folder's `run.json` says, or as it will say."""
     setup = set_up(store, options)
-    described = setup.described()
-    path = place / RUN
+    if processes.leads:
+        if not (place / RUN).exists():
+            _begin_folder(setup, place, jobs)
+        sweep(place)
     processes.wait()
-    if path.exists():
-        known = _read_run(path)
-        if known["run"] != described:
-            different = _different(known["run"], described)
-            raise InputError(
-                f"'{place}' holds a training with {different}. Choose another folder, or call it "
-                "as before."
-            )
-    else:
-        make_folder(place / FITS)
-        chosen = options.recipe.precision
-        if chosen == "auto":
-            chosen = "fp32" if options.freeze == "trunk" else faster_precision(setup)
-        known = {
-            "run": described,
-            "threads": {
-                "each": max(torch.get_num_threads() // jobs, 1),
-                "final": torch.get_num_threads(),
-            },
-            "precision": chosen,
+    known = _read_run(place / RUN)
+    described = setup.described()
+    if known["run"] != described:
+        raise InputError(
+            f"'{place}' holds a training with {_different(known['run'], described)}. Choose another "
+            "folder, or call it as before."
+        )
+    recipe = replace(options.recipe, precision=known["precision"])
+    return replace(setup, options=replace(options, recipe=recipe)), known["threads"]
+
+
+def _begin_folder(setup: Setup, place: Path, jobs: int) -> None:
+    """Write what decides the run's results, and what was measured or counted for it."""
+    make_folder(place / FITS)
+    precision = setup.options.recipe.precision
+    if precision == "auto":
+        precision = "fp32" if setup.options.freeze == "trunk" else faster_precision(setup)
+    threads = torch.get_num_threads()
+    write_splits(place / "splits.csv", [(*at, fold) for at, fold in setup.splits.items()])
+    write_json(
+        place / RUN,
+        {
+            "run": setup.described(),
+            "threads": {"each": max(threads // jobs, 1), "final": threads},
+            "precision": precision,
             "lungsquad": __version__,
             "torch": torch.__version__,
             "excluded": dict(setup.excluded),
-        }
-        processes.wait()
-        if processes.leads:
-            write_json(path, known)
-            rows = [(*at, fold) for at, fold in setup.splits.items()]
-            write_splits(place / "splits.csv", rows)
-    if processes.leads:
-        sweep(place)
-    recipe = replace(options.recipe, precision=known["precision"])
-    return replace(setup, options=replace(options, recipe=recipe)), known["threads"]
+        },
+    )
 
 
 def _read_run(path: Path) -> dict[str, Any]:
