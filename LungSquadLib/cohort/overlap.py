@@ -136,7 +136,7 @@ def _overlap(
     for case in cases:
         for link in known:
             value = getattr(case, link)
-            if value and as_known(value) in known[link]:
+            if as_known(value) in known[link]:
                 shared[link].add(value)
                 names.add(case.case)
     counts = {link: len(values) for link, values in shared.items() if values}

@@ -46,8 +46,8 @@ def test_neither_order_nor_names_matter_and_seeds_do(random, seed):
     shuffled = [list(column) for column in zip(*pairs, strict=True)]
     assert folds(*shuffled, count=3, seed=seed) == first
     renamed = [stored_case(case.case) for case in cases]
-    for case in renamed:
-        case.case = "x" + case.case
+    for number, case in enumerate(renamed):
+        case.case = f"x{99 - number}"
     again = folds(renamed, labels, count=3, seed=seed)
     assert [fold.hash(renamed) for fold in again] == [fold.hash(cases) for fold in first]
     other = folds(cases, labels, count=3, seed=seed + 1)
@@ -96,8 +96,18 @@ def test_sites_are_whole():
     for fold in result:
         test = {site_of[name] for name in fold.test}
         assert test.isdisjoint(site_of[name] for name in fold.train + fold.validation)
-    (single,) = folds(cases, labels, count=1, seed=1, by_site=True)
-    assert len({site_of[name] for name in single.test}) in (1, 2)
+
+
+def test_sites_of_any_size_make_folds_of_about_one_size():
+    sizes = (10, 40, 10, 20, 10, 20, 10)
+    sites = [f"s{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    cases = [stored_case(f"c{i:03d}", site=site) for i, site in enumerate(sites)]
+    labels = ["LUAD", "LUSC"] * 60
+    for seed in range(5):
+        result = folds(cases, labels, count=3, seed=seed, by_site=True)
+        assert [len(fold.test) for fold in result] == [40, 40, 40]
+        (single,) = folds(cases, labels, count=1, seed=seed, by_site=True)
+        assert len(single.test) == 20
 
 
 def test_what_cannot_be_split_is_a_sentence():
@@ -118,13 +128,21 @@ def test_what_cannot_be_split_is_a_sentence():
         folds(cases, labels, count=2, seed=0)
 
 
+@pytest.mark.parametrize("change", [{"count": 0}, {"validation": 0.0}, {"validation": 1.0}])
+def test_numbers_out_of_range_are_a_sentence(change):
+    with pytest.raises(InputError, match="cannot be"):
+        folds(*cohort(), **{"count": 5, "seed": 0} | change)
+
+
 def test_too_few_sites_are_a_sentence():
     cases, labels = cohort(20, 20, sites=2)
-    with pytest.raises(InputError, match=r"There are 2 sites .* 3 are needed"):
+    with pytest.raises(InputError, match="no patient there are 2, and 3 are needed"):
         folds(cases, labels, count=3, seed=0, by_site=True)
     cases[1].patient = cases[0].patient  # who was at both
-    with pytest.raises(InputError, match=r"There are 1 sites .* 2 are needed"):
+    with pytest.raises(InputError, match="no patient there are 1, and 2 are needed"):
         folds(cases, labels, count=2, seed=0, by_site=True)
+    with pytest.raises(InputError, match="no patient there are 1, and 2 are needed"):
+        folds(cases, labels, count=1, seed=0, by_site=True)
     cases[5].site = ""
     with pytest.raises(InputError, match="'c005' has no site"):
         folds(cases, labels, count=2, seed=0, by_site=True)
