@@ -9,15 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..models.card import Seen
-from .splits import LINKS
-
-if TYPE_CHECKING:
-    from .splits import Fold
-    from .store import StoredCase
+from .splits import LINKS, Fold
+from .store import StoredCase
 
 _WORDS = {
     "patient": ("patient", "patients"),

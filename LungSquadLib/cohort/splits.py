@@ -13,13 +13,10 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import InputError, one_line
 from ..files import whole_file
-
-if TYPE_CHECKING:
-    from .store import StoredCase
+from .store import StoredCase
 
 _PARTS = ("train", "validation", "test")
 LINKS = ("patient", "series", "pixels", "crop")  # cases that share one of these belong together

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
+from ..cohort.store import Store, StoredCase
 from ..errors import ModelError
 from ..files import whole_file
 from ..models.card import InputSpec
@@ -26,9 +26,6 @@ from ..networks.parts import Head, TrunkAndHead
 from ..networks.prognosis import GlobalPools
 from ..progress import Progress, step
 from .augment import Augmentation, Drawn, apply, draw
-
-if TYPE_CHECKING:
-    from ..cohort.store import Store, StoredCase
 
 _START = (nn.MaxPool3d, GlobalPools, nn.Flatten, nn.Dropout)  # nothing in them is trained
 _DIGEST = 32  # bytes of a SHA-256
