@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import InputError
 from ..models.card import Seen
 from .splits import LINKS, Fold
 from .store import StoredCase
@@ -100,17 +99,6 @@ def fold_overlap(fold: Fold, cases: Sequence[StoredCase]) -> Overlap:
     train, validation, test = ([of[name] for name in names] for names in fold.parts.values())
     leak = _overlap(_known([*train, *validation]), test, "The test set", "the training data")
     return leak or _overlap(_known(train), validation, "The validation set", "the training data")
-
-
-def check_fold(fold: Fold, cases: Sequence[StoredCase]) -> None:
-    """Refuse a fold that leaks.
-
-    Raises:
-        InputError: its parts share patients, series, images or crops; says how many and which.
-    """
-    leak = fold_overlap(fold, cases)
-    if leak:
-        raise InputError(leak.refusal)
 
 
 def _known(cases: Iterable[StoredCase]) -> dict[str, set[str]]:
