@@ -9,15 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ..errors import InputError
 from ..models.card import Seen
-from .splits import LINKS
-
-if TYPE_CHECKING:
-    from .splits import Fold
-    from .store import StoredCase
+from .splits import LINKS, Fold
+from .store import StoredCase
 
 _WORDS = {
     "patient": ("patient", "patients"),
@@ -106,17 +101,6 @@ def fold_overlap(fold: Fold, cases: Sequence[StoredCase]) -> Overlap:
     return leak or _overlap(_known(train), validation, "The validation set", "the training data")
 
 
-def check_fold(fold: Fold, cases: Sequence[StoredCase]) -> None:
-    """Refuse a fold that leaks.
-
-    Raises:
-        InputError: its parts share patients, series, images or crops; says how many and which.
-    """
-    leak = fold_overlap(fold, cases)
-    if leak:
-        raise InputError(leak.refusal)
-
-
 def _known(cases: Iterable[StoredCase]) -> dict[str, set[str]]:
     """What there is of each kind; "" is nothing."""
     rows = list(cases)
@@ -136,7 +120,7 @@ def _overlap(
     for case in cases:
         for link in known:
             value = getattr(case, link)
-            if value and as_known(value) in known[link]:
+            if as_known(value) in known[link]:
                 shared[link].add(value)
                 names.add(case.case)
     counts = {link: len(values) for link, values in shared.items() if values}

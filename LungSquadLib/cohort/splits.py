@@ -13,13 +13,10 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import InputError, one_line
 from ..files import whole_file
-
-if TYPE_CHECKING:
-    from .store import StoredCase
+from .store import StoredCase
 
 _PARTS = ("train", "validation", "test")
 LINKS = ("patient", "series", "pixels", "crop")  # cases that share one of these belong together
@@ -93,11 +90,14 @@ def folds(
 
     Raises:
         InputError: a label is missing or contradicts another of the same patient, there is only
-            one, or there are too few patients or sites for the folds; says which.
-        ValueError: `count`, `validation` or the number of labels is out of range.
+            one, there are too few patients or sites for the folds, or a number is out of range;
+            says which.
     """
     if count < 1 or not 0 < validation < 1:
-        raise ValueError("count is 1 or more, validation between 0 and 1")
+        raise InputError(
+            f"{count} folds with {validation:g} for validation cannot be: the folds are 1 or more, "
+            "the share is between 0 and 1."
+        )
     units = _units(cases, labels)
     if len({unit.label for unit in units}) < 2:
         raise InputError("The cases have one label only: there is nothing to learn to tell apart.")
@@ -113,8 +113,8 @@ def folds(
         tests = [min(tests, key=lambda test: abs(len(test) - len(units) / _HOLD_OUT))]
     result = []
     for test in tests:
-        names = {unit.key for unit in test}
-        rest = [unit for unit in units if unit.key not in names]
+        tested = {unit.key for unit in test}
+        rest = [unit for unit in units if unit.key not in tested]
         chosen = {unit.key for unit in _validation(rest, validation, seed)}
         fold = Fold(
             _names(unit for unit in rest if unit.key not in chosen),
@@ -227,13 +227,13 @@ def _rows(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
 
 
 def _units(cases: Sequence[StoredCase], labels: Sequence[str]) -> list[_Unit]:
-    """What must stay together, in an order that depends on the content alone."""
-    pairs = sorted(zip(cases, labels, strict=True), key=lambda pair: (pair[0].crop, pair[0].case))
+    """What must stay together."""
+    pairs = list(zip(cases, labels, strict=True))
     for case, label in pairs:
         if not label:
             raise InputError(f"The case '{case.case}' has no label: leave it out.")
     keys: list[set[Hashable]] = [
-        {(link, getattr(case, link)) for link in LINKS if getattr(case, link)} for case, _ in pairs
+        {(link, getattr(case, link)) for link in LINKS if getattr(case, link)} for case in cases
     ]
     return [_unit([pairs[i] for i in together]) for together in _linked(keys)]
 
@@ -283,8 +283,8 @@ def _site_groups(units: Sequence[_Unit], bins: int) -> list[list[_Unit]]:
     groups = [[units[i] for i in together] for together in _linked(sites)]
     if len(groups) < bins:
         raise InputError(
-            f"There are {len(groups)} sites that share no patient, and {bins} are needed: ask for "
-            "fewer folds, or split by patient."
+            f"Of sites that share no patient there are {len(groups)}, and {bins} are needed: ask "
+            "for fewer folds, or split by patient."
         )
     return groups
 

@@ -10,13 +10,14 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
+from ..cohort.store import Store, StoredCase
 from ..errors import ModelError
 from ..files import whole_file
 from ..models.card import InputSpec
@@ -26,10 +27,7 @@ from ..networks.prognosis import GlobalPools
 from ..progress import Progress, step
 from .augment import Augmentation, Drawn, apply, draw
 
-if TYPE_CHECKING:
-    from ..cohort.store import Store, StoredCase
-
-_POOLS = (nn.MaxPool3d, GlobalPools)
+_START = (nn.MaxPool3d, GlobalPools, nn.Flatten, nn.Dropout)  # nothing in them is trained
 _DIGEST = 32  # bytes of a SHA-256
 
 
@@ -44,20 +42,13 @@ def frozen_prefix(network: TrunkAndHead) -> tuple[nn.Sequential, Head]:
         that the head starts with, so that D is small. And the rest, a head on those features, which
         shares its layers with `network.head`: training the one trains the other.
     """
-    pools: list[nn.Module] = []
-    drops: list[nn.Module] = []
     layers = list(network.head.before)
-    while layers and isinstance(layers[0], (*_POOLS, nn.Dropout, nn.Flatten)):
-        layer = layers.pop(0)
-        if isinstance(layer, nn.Dropout):
-            drops.append(layer)
-        elif drops and not isinstance(layer, nn.Flatten):
-            layers.insert(0, layer)  # only to flatten is the same before a dropout as behind it
-            break
-        else:
-            pools.append(layer)
-    prefix = nn.Sequential(*folded(network).trunk, *pools).eval()
-    return prefix, Head(nn.Sequential(*drops, *layers), network.head.after)
+    start = list(takewhile(lambda layer: isinstance(layer, _START), layers))
+    # Of these heads, what comes behind such a dropout flattens, and to drop after that is the same.
+    drops = [layer for layer in start if isinstance(layer, nn.Dropout)]
+    pools = [layer for layer in start if layer not in drops]
+    prefix = nn.Sequential(*folded(network).trunk, *pools)
+    return prefix, Head(nn.Sequential(*drops, *layers[len(start) :]), network.head.after)
 
 
 def cached_features(

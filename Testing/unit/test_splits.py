@@ -1,6 +1,7 @@
 """Splits: by patient, stratified, by site, hashed, and the same whatever the order of the rows."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -45,9 +46,7 @@ def test_neither_order_nor_names_matter_and_seeds_do(random, seed):
     random.shuffle(pairs)
     shuffled = [list(column) for column in zip(*pairs, strict=True)]
     assert folds(*shuffled, count=3, seed=seed) == first
-    renamed = [stored_case(case.case) for case in cases]
-    for case in renamed:
-        case.case = "x" + case.case
+    renamed = [replace(case, case=f"x{99 - number}") for number, case in enumerate(cases)]
     again = folds(renamed, labels, count=3, seed=seed)
     assert [fold.hash(renamed) for fold in again] == [fold.hash(cases) for fold in first]
     other = folds(cases, labels, count=3, seed=seed + 1)
@@ -66,9 +65,9 @@ def test_the_hash_says_what_is_where():
 def test_cases_that_belong_together_are_in_one_part(link):
     cases, labels = cohort()
     for i in range(0, 60, 2):  # 0 with 1, 2 with 3, ...; and a chain of three
-        setattr(cases[i + 1], link, getattr(cases[i], link))
+        cases[i + 1] = replace(cases[i + 1], **{link: getattr(cases[i], link)})
     other = "series" if link == "patient" else "patient"
-    setattr(cases[2], other, getattr(cases[1], other))
+    cases[2] = replace(cases[2], **{other: getattr(cases[1], other)})
     for seed in range(5):
         for fold in folds(cases, labels, count=5, seed=seed):
             for names in fold.parts.values():
@@ -81,23 +80,31 @@ def test_cases_that_belong_together_are_in_one_part(link):
 
 def test_what_is_unknown_links_nothing():
     cases, labels = cohort()
-    for case in cases:
-        case.series = ""
+    cases = [replace(case, series="") for case in cases]
     assert len(folds(cases, labels, count=5, seed=0)[0].test) == 12
 
 
 def test_sites_are_whole():
-    cases, labels = cohort(60, 60, sites=7)
-    for case in cases:  # so that every site has both
-        case.site = f"s{int(case.case[1:]) % 60 % 7}"
+    cases, labels = cohort(60, 60)
+    cases = [replace(case, site=f"s{i % 60 % 7}") for i, case in enumerate(cases)]
     site_of = {case.case: case.site for case in cases}
     result = folds(cases, labels, count=3, seed=1, by_site=True)
     assert sorted(name for fold in result for name in fold.test) == sorted(site_of)
     for fold in result:
         test = {site_of[name] for name in fold.test}
         assert test.isdisjoint(site_of[name] for name in fold.train + fold.validation)
-    (single,) = folds(cases, labels, count=1, seed=1, by_site=True)
-    assert len({site_of[name] for name in single.test}) in (1, 2)
+
+
+def test_sites_of_any_size_make_folds_of_about_one_size():
+    sizes = (10, 40, 10, 20, 10, 20, 10)
+    sites = [f"s{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    cases = [stored_case(f"c{i:03d}", site=site) for i, site in enumerate(sites)]
+    labels = ["LUAD", "LUSC"] * 60
+    for seed in range(5):
+        result = folds(cases, labels, count=3, seed=seed, by_site=True)
+        assert [len(fold.test) for fold in result] == [40, 40, 40]
+        (single,) = folds(cases, labels, count=1, seed=seed, by_site=True)
+        assert len(single.test) == 20
 
 
 def test_what_cannot_be_split_is_a_sentence():
@@ -110,30 +117,37 @@ def test_what_cannot_be_split_is_a_sentence():
         folds(cases, ["LUAD"] * 13, count=2, seed=0)
     with pytest.raises(InputError, match=r"'c012' has no label"):
         folds(cases, [*labels[:-1], ""], count=2, seed=0)
-    cases[12].patient = cases[0].patient
+    cases[12] = replace(cases[12], patient=cases[0].patient)
     with pytest.raises(InputError, match=r"'c0(00|12)' has the label .*the same patient"):
         folds(cases, labels, count=2, seed=0)
-    cases[12].patient, cases[12].pixels = "LS-1", cases[0].pixels
+    cases[12] = replace(cases[12], patient="LS-1", pixels=cases[0].pixels)
     with pytest.raises(InputError, match="the same images"):
         folds(cases, labels, count=2, seed=0)
 
 
+@pytest.mark.parametrize("change", [{"count": 0}, {"validation": 0.0}, {"validation": 1.0}])
+def test_numbers_out_of_range_are_a_sentence(change):
+    with pytest.raises(InputError, match="cannot be"):
+        folds(*cohort(), **{"count": 5, "seed": 0} | change)
+
+
 def test_too_few_sites_are_a_sentence():
     cases, labels = cohort(20, 20, sites=2)
-    with pytest.raises(InputError, match=r"There are 2 sites .* 3 are needed"):
+    with pytest.raises(InputError, match="no patient there are 2, and 3 are needed"):
         folds(cases, labels, count=3, seed=0, by_site=True)
-    cases[1].patient = cases[0].patient  # who was at both
-    with pytest.raises(InputError, match=r"There are 1 sites .* 2 are needed"):
+    cases[1] = replace(cases[1], patient=cases[0].patient)  # who was at both
+    with pytest.raises(InputError, match="no patient there are 1, and 2 are needed"):
         folds(cases, labels, count=2, seed=0, by_site=True)
-    cases[5].site = ""
+    with pytest.raises(InputError, match="no patient there are 1, and 2 are needed"):
+        folds(cases, labels, count=1, seed=0, by_site=True)
+    cases[5] = replace(cases[5], site="")
     with pytest.raises(InputError, match="'c005' has no site"):
         folds(cases, labels, count=2, seed=0, by_site=True)
 
 
 def test_a_site_with_all_of_a_label_is_refused():
     cases, labels = cohort(20, 20)
-    for case, label in zip(cases, labels, strict=True):
-        case.site = label
+    cases = [replace(case, site=label) for case, label in zip(cases, labels, strict=True)]
     with pytest.raises(InputError, match=r"By site, fold 1 has no patient with the label"):
         folds(cases, labels, count=2, seed=0, by_site=True)
 
@@ -151,7 +165,7 @@ def test_the_smallest_cohort_that_is_allowed_has_all_labels_in_all_parts(n):
 
 def test_samples_are_nested_stratified_and_leave_the_test_alone():
     cases, labels = cohort(60, 30)
-    cases[1].patient = cases[0].patient
+    cases[1] = replace(cases[1], patient=cases[0].patient)
     (fold,) = folds(cases, labels, count=1, seed=0)
     patient_of = {case.case: case.patient for case in cases}
     patients = len({patient_of[name] for name in fold.train})
