@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from .output import add_json_argument, print_json, printable
 
@@ -35,10 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Read, measure, write, tell."""
+    from ..imaging.write import check_distinct
     from ..report.evaluation.evaluate import evaluate
     from ..report.evaluation.rows import Columns
     from ..report.evaluation.table import read_table
     from ..report.evaluation.text import as_text
+    from ..report.evaluation.write import FILES, write_evaluation
+
+    if options.out is not None:
+        check_distinct([Path(options.out) / name for name in FILES], [options.table])
 
     columns = Columns(
         label=options.label,
@@ -58,7 +64,11 @@ def run(options: argparse.Namespace) -> None:
         threshold=options.threshold,
         seed=options.seed,
     )
+    if options.out is not None:
+        page = write_evaluation(evaluation, options.out)
     if options.json:
         print_json(evaluation.to_dict())
     else:
         print(printable(as_text(evaluation)))
+    if options.out is not None and not options.json:
+        print(page)

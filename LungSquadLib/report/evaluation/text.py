@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...errors import one_line
 from .results import Answers, Evaluation, Survival, Threshold
 from .sentences import p_value, sample, with_interval
 
@@ -67,8 +68,9 @@ def threshold_rows(thresholds: tuple[Threshold, ...]) -> list[tuple[str, ...]]:
 
 
 def shown(name: str, most: int = 40) -> str:
-    """A column's name, cut where it would fill the line."""
-    return name if len(name) <= most else name[: most - 3] + "..."
+    """A name from a table, cut where it would fill the line."""
+    plain = one_line(name)
+    return plain if len(plain) <= most else plain[: most - 3] + "..."
 
 
 def _lines(evaluation: Evaluation) -> Iterator[str]:
