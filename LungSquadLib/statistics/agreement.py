@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 
@@ -33,3 +35,34 @@ def icc_2_1(ratings: np.ndarray) -> float:
     error = (residual**2).sum() / ((patients - 1) * (raters - 1))
     whole = between_patients + (raters - 1) * error + raters * (between_raters - error) / patients
     return float((between_patients - error) / whole) if whole > 0 else float("nan")
+
+
+def weighted_kappa(
+    confusion: np.ndarray, weights: Literal["quadratic", "linear"] | None = "quadratic"
+) -> float:
+    """Cohen's kappa of a square table, where a near miss is better than a far one.
+
+    Cohen, Psychological Bulletin 1968;70:213-220.
+
+    Args:
+        confusion: (K, K) counts, classes in their order (T1, T2, ...).
+        weights: how a miss grows with its distance; None: all misses are alike.
+
+    Returns:
+        1 where all agree, around 0 by chance. NaN where chance leaves nothing to disagree on.
+
+    Raises:
+        ValueError: the table is not square, negative or empty, or there are no such weights.
+    """
+    table = np.asarray(confusion, np.float64)
+    if table.ndim != 2 or table.shape[0] != table.shape[1]:
+        raise ValueError(f"kappa needs a square table, not {table.shape}")
+    if not (table >= 0).all() or not table.sum():
+        raise ValueError("kappa needs counts, and one at least")
+    apart = np.abs(np.subtract.outer(np.arange(len(table)), np.arange(len(table))))
+    misses = {"quadratic": apart**2, "linear": apart, None: apart > 0}
+    if weights not in misses:
+        raise ValueError(f"no weights '{weights}'; there are quadratic, linear and None")
+    by_chance = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    expected = (misses[weights] * by_chance).sum()
+    return float(1 - (misses[weights] * table).sum() / expected) if expected else float("nan")

@@ -2,7 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
+
+from .checks import labelled, with_probabilities
+from .proportion import wilson
+
+BOUND = 1e-6  # probabilities nearer to 0 or 1 count as this near, where a logarithm is taken
+
+
+class CalibrationLine(NamedTuple):
+    """Intercept and slope of the labels' log odds on the probabilities', and the mean's own shift.
+
+    0, 1 and 0 where probabilities mean what they say. A slope below 1: too sure of themselves.
+    Above 0 in the large: too low on the whole.
+    """
+
+    intercept: float
+    slope: float
+    in_the_large: float
+
+
+@dataclass(frozen=True)
+class CalibrationCurve:
+    """Mean probability and share of 1 with its Wilson interval, each (B,) a bin that holds a case.
+
+    `smooth_x`, `smooth_y` (101,): the share of 1 near a probability, over the range that occurs.
+    """
+
+    predicted: np.ndarray
+    observed: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    count: np.ndarray
+    smooth_x: np.ndarray
+    smooth_y: np.ndarray
 
 
 def log_odds(logits: np.ndarray, positive: int) -> np.ndarray:
@@ -61,3 +97,121 @@ def fit_logistic(x: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
         if np.abs(change).max() < 1e-10:
             break
     return float(weights[0] - weights[1] * x.mean()), float(weights[1])
+
+
+def brier(y: np.ndarray, p: np.ndarray) -> float:
+    """Mean squared distance of probabilities (N,) of 1 from labels (N,) 0 or 1: 0 is best.
+
+    Brier, Monthly Weather Review 1950;78:1-3, half of his sum over both classes.
+
+    Raises:
+        ValueError: a label is neither 0 nor 1, or a probability NaN or out of 0..1.
+    """
+    positive, p = with_probabilities(y, p)
+    return float(np.mean((p - positive) ** 2))
+
+
+def brier_reference(y: np.ndarray) -> float:
+    """The Brier score of calling every case by the share of 1: what a score has to beat."""
+    share = float(np.mean(labelled(y, y, both=False)[0]))
+    return share * (1 - share)
+
+
+def brier_skill(y: np.ndarray, p: np.ndarray) -> float:
+    """By how much the Brier score beats its reference: 1 perfect, 0 as the reference, below worse.
+
+    Raises:
+        ValueError: as `brier`, or only one class is there.
+    """
+    with_probabilities(y, p, both=True)
+    return 1 - brier(y, p) / brier_reference(y)
+
+
+def log_loss(y: np.ndarray, p: np.ndarray) -> float:
+    """Mean negative log likelihood in nats; probabilities count as at least `BOUND` off 0 and 1.
+
+    Raises:
+        ValueError: as `brier`.
+    """
+    positive, p = with_probabilities(y, p)
+    p = np.clip(p, BOUND, 1 - BOUND)
+    return float(-np.mean(np.log(np.where(positive, p, 1 - p))))
+
+
+def ece(y: np.ndarray, p: np.ndarray, *, bins: int = 10, equal_mass: bool = True) -> float:
+    """Expected calibration error: how far shares of 1 lie from mean probabilities, bin by bin.
+
+    Naeini et al., AAAI 2015;29:2901-2907, with bins of equal width; bins of about equally many
+    cases (the default) depend less on chance: Roelofs et al., AISTATS 2022, arXiv:2012.08668.
+
+    Raises:
+        ValueError: as `brier`, or fewer than one bin.
+    """
+    positive, p = with_probabilities(y, p)
+    of = _bin_of(p, bins, equal_mass)
+    return float(np.abs(np.bincount(of, weights=positive - p)).sum() / len(p))
+
+
+def calibration_line(y: np.ndarray, p: np.ndarray) -> CalibrationLine:
+    """Logistic recalibration: what the log odds of probabilities should have been.
+
+    Cox, Biometrika 1958;45:562-565; in the large as in Van Calster et al., BMC Med 2019;17:230 (the
+    intercept at a slope of 1). Probabilities count as at least `BOUND` off 0 and 1. The slope is 0
+    where all probabilities are equal; where they separate the classes it is as large as the penalty
+    of `fit_logistic` lets it be.
+
+    Args:
+        y: (N,) 0 or 1.
+        p: (N,) probability of 1.
+
+    Raises:
+        ValueError: as `brier`, or only one class is there.
+    """
+    positive, p = with_probabilities(y, p, both=True)
+    p = np.clip(p, BOUND, 1 - BOUND)
+    logit = np.log(p / (1 - p))
+    intercept, slope = fit_logistic(logit, positive)
+    low, high = -40.0, 40.0  # the shift: the mean probability grows with it
+    for _ in range(60):
+        middle = (low + high) / 2
+        too_low = np.mean(1 / (1 + np.exp(-(logit + middle)))) < positive.mean()
+        low, high = (middle, high) if too_low else (low, middle)
+    return CalibrationLine(intercept, slope, (low + high) / 2)
+
+
+def calibration_curve(y: np.ndarray, p: np.ndarray, *, bins: int = 10) -> CalibrationCurve:
+    """Points of a reliability diagram, in bins of about equally many cases, and a smooth curve.
+
+    Equal probabilities share a bin, so there may be fewer bins than asked for. The smooth curve is
+    the kernel-weighted share of 1 (Nadaraya, Theory Probab Appl 1964;9:141; Gaussian kernel of
+    Silverman's width, at least 0.02).
+
+    Raises:
+        ValueError: as `brier`, or fewer than one bin.
+    """
+    positive, p = with_probabilities(y, p)
+    of = _bin_of(p, bins, True)
+    count = np.bincount(of)
+    hits = np.bincount(of, weights=positive).astype(np.int64)
+    ends = np.array([wilson(int(h), int(n)) for h, n in zip(hits, count, strict=True)])
+    width = max(1.06 * p.std() * len(p) ** -0.2, 0.02)
+    x = np.linspace(p.min(), p.max(), 101)
+    weights = np.exp(-0.5 * ((x[:, None] - p) / width) ** 2)
+    return CalibrationCurve(
+        np.bincount(of, weights=p) / count,
+        hits / count,
+        ends[:, 0],
+        ends[:, 1],
+        count,
+        x,
+        weights @ positive / weights.sum(axis=1),
+    )
+
+
+def _bin_of(p: np.ndarray, bins: int, equal_mass: bool) -> np.ndarray:
+    """The bin of each case, numbered without gaps; a case on an edge lies in the lower bin."""
+    if bins < 1:
+        raise ValueError(f"{bins} bins")
+    parts = np.linspace(0, 1, bins + 1)[1:-1]
+    edges = np.quantile(p, parts) if equal_mass else parts
+    return np.unique(np.searchsorted(edges, p), return_inverse=True)[1]

@@ -37,6 +37,7 @@ from ..statistics.agreement import icc_2_1
 from ..statistics.calibration import fit_logistic, fit_temperature, log_odds
 from ..statistics.discrimination import auc, auc_interval
 from ..statistics.distance import mahalanobis, shrunk_precision
+from ..statistics.proportion import wilson
 from .classifier import Cases, Recipe, answers, train
 from .phantoms import PhantomCase, phantom_cases, scanned
 
@@ -248,8 +249,5 @@ def _auc(labels: np.ndarray, scores: np.ndarray, where: str) -> Metric:
 
 
 def _accuracy(labels: np.ndarray, answers_: np.ndarray, where: str) -> Metric:
-    """With Wilson's interval (J Am Stat Assoc 1927;22:209)."""
-    n, share, z = len(labels), float(np.mean(labels == answers_)), 1.959964
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    reach = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Metric(share, float(middle - reach), float(middle + reach), n, where)
+    n, right = len(labels), int(np.sum(labels == answers_))
+    return Metric(right / n, *wilson(right, n), n, where)

@@ -1,0 +1,51 @@
+"""Discrimination and calibration of more than two classes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .discrimination import auc
+
+
+def macro_auc(y: np.ndarray, p: np.ndarray) -> float:
+    """AUC of each class against all others, averaged over classes.
+
+    Args:
+        y: (N,) classes 0 .. K-1, all of them there.
+        p: (N, K) higher for the class; need not sum to 1.
+
+    Raises:
+        ValueError: a class is missing or out of range, or a value is NaN.
+    """
+    p = np.asarray(p, np.float64)
+    here = _one_hot(y, p)
+    return float(np.mean([auc(here[:, k], p[:, k]) for k in range(p.shape[1])]))
+
+
+def brier_multiclass(y: np.ndarray, p: np.ndarray) -> float:
+    """Squared distance of the probabilities from the truth: 0 to 2, of two classes twice `brier`.
+
+    Brier, Monthly Weather Review 1950;78:1-3.
+
+    Args:
+        y: (N,) classes 0 .. K-1.
+        p: (N, K) probabilities, each row summing to 1.
+
+    Raises:
+        ValueError: a class is out of range, or rows are no probabilities.
+    """
+    p = np.asarray(p, np.float64)
+    here = _one_hot(y, p)
+    if not ((p >= 0).all() and np.allclose(p.sum(axis=1), 1, atol=1e-4)):
+        raise ValueError("probabilities of a case do not sum to 1")
+    return float(((p - here) ** 2).sum(axis=1).mean())
+
+
+def _one_hot(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    y = np.asarray(y)
+    if p.ndim != 2 or y.shape != p.shape[:1] or not len(y):
+        raise ValueError(f"labels {y.shape} and values {p.shape} do not go together")
+    here = y[:, None] == np.arange(p.shape[1])
+    if not here.any(axis=1).all():
+        raise ValueError(f"a label is none of 0 .. {p.shape[1] - 1}")
+    return here

@@ -1,0 +1,159 @@
+"""Times to an event, some of them cut short by the end of watching."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .tails import chi_square_tail, reach
+
+
+@dataclass(frozen=True)
+class KaplanMeier:
+    """Survival just after each distinct time (T,), from 0 on, with its interval.
+
+    `at_risk` are the patients watched just before the time, `events` what befell them at it.
+    """
+
+    time: np.ndarray
+    survival: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    at_risk: np.ndarray
+    events: np.ndarray
+
+
+class Median(NamedTuple):
+    """A median time and its interval; None where survival never falls that low."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class LogRank(NamedTuple):
+    """Chi-square, degrees of freedom, and p."""
+
+    chi2: float
+    df: int
+    p: float
+
+
+def kaplan_meier(time: np.ndarray, event: np.ndarray, *, level: float = 0.95) -> KaplanMeier:
+    """Kaplan and Meier's survival curve.
+
+    J Am Stat Assoc 1958;53:457-481. Intervals after Greenwood, on the scale of log(-log S), which
+    keeps them within 0 and 1 (Kalbfleisch and Prentice, The Statistical Analysis of Failure Time
+    Data, section 1.4). Before the first event there is none but 1; where survival has come to 0
+    the last upper end stays.
+
+    Args:
+        time: (N,) 0 or later.
+        event: (N,) 1 where the event came, 0 where watching ended.
+        level: of the interval.
+
+    Raises:
+        ValueError: a time is negative or not finite, an event neither 0 nor 1, or none is there.
+    """
+    time, event = _checked(time, event)
+    times = np.unique(np.append(time, 0.0))
+    at_risk = len(time) - np.searchsorted(np.sort(time), times)
+    events = np.bincount(np.searchsorted(times, time), weights=event, minlength=len(times))
+    survival = np.cumprod(1 - events / at_risk)
+    low, high = survival.copy(), survival.copy()
+    between = (survival < 1) & (survival > 0)
+    left = np.where(between, at_risk - events, 1)
+    greenwood = np.sqrt(np.cumsum(np.where(between, events / (at_risk * left), 0.0)))
+    logarithm = np.log(survival[between])
+    width = reach(level) * greenwood[between] / np.abs(logarithm)
+    low[between] = np.exp(logarithm * np.exp(width))
+    high[between] = np.exp(logarithm * np.exp(-width))
+    high[survival == 0] = high[between][-1] if between.any() else 1.0
+    return KaplanMeier(times, survival, low, high, at_risk, events.astype(np.int64))
+
+
+def median_survival(curve: KaplanMeier) -> Median:
+    """The first time at which survival is a half or less.
+
+    The interval is of the times at which the curve's own interval gets there: Brookmeyer and
+    Crowley, Biometrics 1982;38:29-41.
+    """
+
+    def first(bound: np.ndarray) -> float | None:
+        there = np.flatnonzero(bound <= 0.5 + 1e-12)  # products of shares round
+        return float(curve.time[there[0]]) if len(there) else None
+
+    return Median(first(curve.survival), first(curve.low), first(curve.high))
+
+
+def log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray) -> LogRank:
+    """Do groups survive alike? Mantel's log-rank test of two or more groups.
+
+    Mantel, Cancer Chemother Rep 1966;50:163-170; of k groups: Peto and Peto, J R Stat Soc A
+    1972;135:185-207. With no event, or no two groups watched at one, chi-square is 0.
+
+    Args:
+        time: (N,) 0 or later.
+        event: (N,) 1 where the event came, 0 where watching ended.
+        group: (N,) any values.
+
+    Raises:
+        ValueError: as `kaplan_meier`, or there is one group only.
+    """
+    time, event = _checked(time, event)
+    names, member = np.unique(np.asarray(group), return_inverse=True)
+    if member.shape != time.shape or len(names) < 2:
+        raise ValueError(f"{len(names)} groups of {len(member)} for {len(time)} times")
+    excess, covariance = np.zeros(len(names)), np.zeros((len(names), len(names)))
+    for moment in np.unique(time[event]):
+        at_risk = np.bincount(member[time >= moment], minlength=len(names))
+        fell = np.bincount(member[(time == moment) & event], minlength=len(names))
+        n, d = at_risk.sum(), fell.sum()
+        share = at_risk / n
+        excess += fell - d * share
+        # Hypergeometric: d of n fall, without regard to the group.
+        spread = d * (n - d) / max(n - 1, 1)
+        covariance += spread * (np.diag(share) - np.outer(share, share))
+    df = len(names) - 1
+    # The groups' excesses sum to 0, so one of them tells nothing.
+    chi2 = float(excess[1:] @ np.linalg.pinv(covariance[1:, 1:], hermitian=True) @ excess[1:])
+    return LogRank(max(chi2, 0.0), df, chi_square_tail(max(chi2, 0.0), df))
+
+
+def concordance(time: np.ndarray, event: np.ndarray, risk: np.ndarray) -> float:
+    """Harrell's C: of pairs whose order is known, how often the earlier had the higher risk.
+
+    Harrell et al., JAMA 1982;247:2543-2546. Equal risks count half; of equal times an event comes
+    before the end of watching, and two events are no pair. `bootstrap` with `stratify=False` gives
+    its interval.
+
+    Args:
+        time: (N,) 0 or later.
+        event: (N,) 1 where the event came, 0 where watching ended.
+        risk: (N,) higher for earlier events.
+
+    Raises:
+        ValueError: as `kaplan_meier`, a risk is NaN, or no pair's order is known.
+    """
+    time, event = _checked(time, event)
+    risk = np.asarray(risk, np.float64)
+    if risk.shape != time.shape or np.isnan(risk).any():
+        raise ValueError(f"{risk.shape} risks for {len(time)} times, or one is NaN")
+    first, own = time[event][:, None], risk[event][:, None]
+    pairs = (first < time) | ((first == time) & ~event)
+    if not pairs.any():
+        raise ValueError("no pair of patients has a known order")
+    return float(((own > risk)[pairs].sum() + (own == risk)[pairs].sum() / 2) / pairs.sum())
+
+
+def _checked(time: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    time, event = np.asarray(time, np.float64), np.asarray(event)
+    if time.ndim != 1 or not len(time) or event.shape != time.shape:
+        raise ValueError(f"times {time.shape} and events {event.shape} do not go together")
+    if not (np.isfinite(time) & (time >= 0)).all():
+        raise ValueError("a time is negative or missing")
+    if not ((event == 0) | (event == 1)).all():
+        raise ValueError("an event is neither 0 nor 1")
+    return time, event == 1

@@ -1,0 +1,45 @@
+"""Agreement: a published example, and scikit-learn."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import cohen_kappa_score
+
+from LungSquadLib.statistics.agreement import icc_2_1, weighted_kappa
+
+
+def test_icc_of_shrout_and_fleiss():
+    ratings = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+    assert icc_2_1(np.array(ratings)) == pytest.approx(0.29, abs=0.005)
+
+
+def test_icc_extremes():
+    assert icc_2_1(np.repeat([[1.0], [2], [5]], 4, axis=1)) == pytest.approx(1)
+    assert np.isnan(icc_2_1(np.ones((3, 4))))
+    with pytest.raises(ValueError, match="two patients"):
+        icc_2_1(np.ones((1, 4)))
+
+
+@pytest.mark.parametrize("weights", ["quadratic", "linear", None])
+def test_kappa_is_that_of_scikit_learn(weights):
+    random = np.random.default_rng(0)
+    true = random.integers(0, 4, 80)
+    called = np.clip(true + random.integers(-1, 2, 80), 0, 3)
+    table = np.zeros((4, 4), int)
+    np.add.at(table, (true, called), 1)
+    expected = cohen_kappa_score(true, called, weights=weights)
+    assert weighted_kappa(table, weights) == pytest.approx(expected)
+
+
+def test_kappa_extremes():
+    assert weighted_kappa(np.diag([3, 4, 5])) == 1
+    assert weighted_kappa(np.ones((3, 3))) == pytest.approx(0)
+    assert np.isnan(weighted_kappa(np.diag([7, 0, 0])))
+    for table, match in (
+        (np.ones((2, 3)), "square"),
+        (np.zeros((2, 2)), "one at least"),
+        (np.array([[1, -1], [0, 2]]), "counts"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            weighted_kappa(table)
+    with pytest.raises(ValueError, match="no weights 'cubic'"):
+        weighted_kappa(np.eye(2), "cubic")
