@@ -33,8 +33,12 @@ def _lines(card: Card, evaluation: Evaluation) -> Iterator[str]:
     network, given = card.network.name, card.input
     yield f"- Network `{network}`; input {given.size} voxels of {given.spacing:g} mm a side"
     yield f"- HU {given.hu_low:g} to {given.hu_high:g}; temperature {card.temperature:.3g}"
-    known = {"Patients": card.training.patients, "Seed": card.training.seed,
-             "Split": card.training.split_hash, "Training data": card.training.fingerprint}  # fmt: skip
+    known = {
+        "Patients": card.training.patients,
+        "Seed": card.training.seed,
+        "Split": card.training.split_hash,
+        "Training data": card.training.fingerprint,
+    }
     yield from (f"- {name}: {value}" for name, value in known.items() if value is not None)
     yield from ("", "## Licence", "", _text(card.licence))
 

@@ -1,4 +1,4 @@
-"""The reporting checklists TRIPOD+AI and CLAIM, filled with what is known and blank where it is not.
+"""The checklists TRIPOD+AI and CLAIM, filled with what is known and blank where it is not.
 
 Items in our own words, numbered as in Collins et al., BMJ 2024;385:e078378 (table 2), and Mongan et
 al., Radiology: Artificial Intelligence 2020;2:e200029 (table 1).
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from .facts import Facts
 from .results import Evaluation
 from .sentences import sample
+from .table import shown
 
 COLUMNS = ("guideline", "item", "subject", "answer")
 _TRIPOD, _CLAIM = "TRIPOD+AI", "CLAIM 2020"
@@ -50,15 +51,14 @@ def _known(evaluation: Evaluation, facts: Facts) -> dict[str, str]:
         "use": card.intended_use if card else None,
         "data": facts.data or (card.training.data if card else None),
         "preprocessing": facts.preprocessing,
-        "outcome": f"Column '{evaluation.columns.label}'; positive: '{evaluation.classes[-1]}'.",
+        "outcome": f"Column '{shown(evaluation.columns.label)}'; positive: '{shown(evaluation.classes[-1])}'.",
         "missing": "Left out. " + "; ".join(left_out) + "." if left_out else None,
         "partition": f"{parts}; split {facts.split_hash}" if parts and facts.split_hash else parts,
         "network": facts.network,
         "measures": _measures(evaluation),
         "recalibration": None if temperature is None else "Temperature, fitted on validation rows.",
         "thresholds": "; ".join(f"{one.value:.3g}: {one.how}" for one in evaluation.thresholds),
-        "flow": f"{counts.rows} rows in the table, {counts.used} evaluated. "
-        + "; ".join(left_out),
+        "flow": f"{counts.rows} rows in the table, {counts.used} evaluated. " + "; ".join(left_out),
         "numbers": sample(evaluation),
         "performance": " ".join(evaluation.headline),
         "software": ", ".join(f"{name} {version}" for name, version in facts.software.items()),
@@ -77,10 +77,16 @@ def _measures(evaluation: Evaluation) -> str:
     if evaluation.discrimination is not None:
         given += ["AUC", "average precision"]
     if evaluation.baselines:
-        given += ["difference of AUC to " + ", ".join(one.name for one in evaluation.baselines)]
+        given += [
+            "difference of AUC to " + ", ".join(shown(one.name) for one in evaluation.baselines)
+        ]
     if evaluation.calibration is not None:
-        given += ["Brier score beside the prevalence's", "calibration curve, slope, intercept",
-                  "expected calibration error", "net benefit"]  # fmt: skip
+        given += [
+            "Brier score beside the prevalence's",
+            "calibration curve, slope, intercept",
+            "expected calibration error",
+            "net benefit",
+        ]
     if evaluation.answers is not None:
         given += ["precision, recall, F1 and confusion matrix"]
     if evaluation.survival is not None:

@@ -40,18 +40,36 @@ def shuffled_labels(shuffled: Sequence[float], observed: Measure) -> Picture:
     figure = canvas(4.6, 3.0)
     axes = figure.add_subplot()
     ends = (min(*shuffled, observed.low), max(*shuffled, observed.high))
-    axes.hist(shuffled, bins=np.linspace(*ends, 25), color=SOFT, alpha=0.7, edgecolor="white", lw=0.5)
+    axes.hist(
+        shuffled,
+        bins=np.linspace(*ends, 25).tolist(),
+        color=SOFT,
+        alpha=0.7,
+        edgecolor="white",
+        lw=0.5,
+    )
     axes.axvspan(observed.low, observed.high, color=PALE, linewidth=0)
     axes.axvline(observed.value, color=ACCENT)
     axes.axvline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
     axes.set_xlabel("AUC")
     axes.set_ylabel("Runs")
     axes.set_ylim(0, axes.get_ylim()[1] * 1.25)  # room for the labels
-    for text, x, colour in (("shuffled labels", float(np.mean(shuffled)), SOFT),
-                            (f"true labels {observed.value:.2f}", observed.value, ACCENT)):  # fmt: skip
-        axes.annotate(text, (x, 1), xytext=(0, -3), xycoords=("data", "axes fraction"),
-                      textcoords="offset points", color=colour, ha="center", va="top", fontsize=8.5,
-                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # fmt: skip
+    for text, x, colour in (
+        ("shuffled labels", float(np.mean(shuffled)), SOFT),
+        (f"true labels {observed.value:.2f}", observed.value, ACCENT),
+    ):
+        axes.annotate(
+            text,
+            (x, 1),
+            xytext=(0, -3),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            color=colour,
+            ha="center",
+            va="top",
+            fontsize=8.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+        )
     return picture(
         figure,
         "shuffled-labels",

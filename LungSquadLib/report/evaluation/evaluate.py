@@ -27,7 +27,7 @@ from .results import (
 from .rows import Columns, Rows, Selection, select
 from .sentences import cautions, headline, notes
 from .survival import survival
-from .table import Table
+from .table import Table, shown
 
 _DECISIONS = np.linspace(0.01, 0.99, 99)  # threshold probabilities of the decision curve
 _BINS = 24  # of the scores' distribution
@@ -59,16 +59,14 @@ def evaluate(
         raise InputError(f"The seed must be 0 to 4294967295, not {seed}.")
     chosen = select(table, columns, positive=positive)
     found = _measured(chosen, columns, threshold, seed)
-    return replace(
-        found, headline=headline(found), cautions=cautions(found), notes=notes(found)
-    )
+    return replace(found, headline=headline(found), cautions=cautions(found), notes=notes(found))
 
 
 def _measured(
     chosen: Selection, columns: Columns, threshold: float | None, seed: int
 ) -> Evaluation:
     test, counts = chosen.test, _counts(chosen)
-    if test.score is None:
+    if columns.score is None:
         return Evaluation(columns, test.classes, counts, answers=_answers(test, columns, ()))
     intervals, probability = Intervals(test, seed), _is_probability(chosen)
     thresholds = _thresholds(chosen, threshold, probability)
@@ -102,11 +100,10 @@ def _counts(chosen: Selection) -> Counts:
 
 def _is_probability(chosen: Selection) -> bool:
     parts = [part.score for part in (chosen.test, chosen.validation) if part is not None]
-    return all(score is not None and bool(np.all((score >= 0) & (score <= 1))) for score in parts)
+    return all(bool(np.all((score >= 0) & (score <= 1))) for score in parts)
 
 
 def _discrimination(rows: Rows, intervals: Intervals) -> Discrimination:
-    assert rows.score is not None
     return Discrimination(
         auc=intervals.auc(rows.score),
         average_precision=intervals.of(average_precision, rows.score),
@@ -119,7 +116,7 @@ def _discrimination(rows: Rows, intervals: Intervals) -> Discrimination:
 
 
 def _baseline(name: str, chosen: Selection, seed: int) -> Baseline:
-    """Its direction is found on validation rows where there are some, else on the rows themselves."""
+    """Its direction is found on validation rows where there are some, else on its own."""
     rows = chosen.test.where(~np.isnan(chosen.test.baselines[name]))
     told_by = rows
     if chosen.validation is not None:
@@ -129,7 +126,6 @@ def _baseline(name: str, chosen: Selection, seed: int) -> Baseline:
             raise InputError(
                 f"Where the baseline '{one_line(name)}' says something, there is one class only."
             )
-    assert rows.score is not None
     turned = auc(told_by.label, told_by.baselines[name]) < 0.5
     values = -rows.baselines[name] if turned else rows.baselines[name]
     intervals = Intervals(rows, seed)
@@ -148,7 +144,6 @@ def _baseline(name: str, chosen: Selection, seed: int) -> Baseline:
 
 def _calibration(chosen: Selection, intervals: Intervals) -> Calibration:
     y, p = chosen.test.label, chosen.test.score
-    assert p is not None
     line = calibrating.calibration_line
     return Calibration(
         brier=intervals.of(calibrating.brier, p),
@@ -165,12 +160,16 @@ def _calibration(chosen: Selection, intervals: Intervals) -> Calibration:
 
 
 def _temperature(validation: Rows, y: np.ndarray, p: np.ndarray) -> Temperature:
-    assert validation.score is not None
     logits = _log_odds(validation.score)
-    value = calibrating.fit_temperature(np.stack([np.zeros_like(logits), logits], 1), validation.label)
+    value = calibrating.fit_temperature(
+        np.stack([np.zeros_like(logits), logits], 1), validation.label
+    )
     after = 1 / (1 + np.exp(-_log_odds(p) / value))
     return Temperature(
-        value, calibrating.brier(y, after), calibrating.ece(y, after), calibrating.log_loss(y, after)
+        value,
+        calibrating.brier(y, after),
+        calibrating.ece(y, after),
+        calibrating.log_loss(y, after),
     )
 
 
@@ -179,9 +178,7 @@ def _log_odds(p: np.ndarray) -> np.ndarray:
     return np.log(inside / (1 - inside))
 
 
-def _thresholds(
-    chosen: Selection, given: float | None, probability: bool
-) -> tuple[Threshold, ...]:
+def _thresholds(chosen: Selection, given: float | None, probability: bool) -> tuple[Threshold, ...]:
     """Chosen on validation rows; else what was given; else one half of a probability."""
     test, validation = chosen.test, chosen.validation
     points = [] if given is None else [(given, "given")]
@@ -202,11 +199,11 @@ def _thresholds(
 def _answers(rows: Rows, columns: Columns, thresholds: tuple[Threshold, ...]) -> Answers | None:
     """Of the column of hard answers, or of the score at the first threshold."""
     if rows.predicted is not None:
-        answered, source = rows.predicted, f"column '{columns.predicted}'"
-    elif rows.score is not None and thresholds:
+        answered, source = rows.predicted, f"column '{shown(str(columns.predicted))}'"
+    elif thresholds:
         first = thresholds[0]
         answered = (rows.score >= first.value).astype(int)
-        source = f"'{columns.score}' at {first.value:.3g} or more ({first.how})"
+        source = f"'{shown(columns.score)}' at {first.value:.3g} or more ({first.how})"
     else:
         return None
     counts = confusion(rows.label, answered, range(len(rows.classes)))
@@ -214,7 +211,6 @@ def _answers(rows: Rows, columns: Columns, thresholds: tuple[Threshold, ...]) ->
 
 
 def _distribution(rows: Rows) -> Distribution:
-    assert rows.score is not None
     edges = np.histogram_bin_edges(rows.score, bins=_BINS)
     negative, positive = (np.histogram(rows.score[rows.label == k], edges)[0] for k in (0, 1))
     return Distribution(edges, negative, positive)

@@ -33,8 +33,9 @@ class Intervals:
     def auc(self, score: np.ndarray) -> Measure:
         """The area under the ROC curve."""
         if self.independent:
-            return Measure(auc(self.rows.label, score), *auc_interval(self.rows.label, score),
-                           "DeLong")  # fmt: skip
+            return Measure(
+                auc(self.rows.label, score), *auc_interval(self.rows.label, score), "DeLong"
+            )
         return self.of(auc, score)
 
     def auc_difference(self, score: np.ndarray, other: np.ndarray) -> tuple[Measure, float | None]:

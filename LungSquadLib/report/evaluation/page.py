@@ -14,7 +14,8 @@ from .facts import Facts
 from .pictures import Picture
 from .results import Answers, Evaluation, Threshold
 from .sentences import p_value, sample, with_interval
-from .text import measures, shown, survival_rows, threshold_rows
+from .table import shown
+from .text import calibration_rows, survival_rows, threshold_rows
 
 _STYLE = Path(__file__).parents[1] / "style.css"
 
@@ -38,11 +39,14 @@ def evaluation_page(
         "body",
         element("header", element("h1", title), element("span", "LungSquad", class_="soft")),
         element("p", RESEARCH, class_="notice research"),
-        element("p", facts.card.notice, class_="notice") if facts.card and facts.card.notice else None,
+        element("p", facts.card.notice, class_="notice")
+        if facts.card and facts.card.notice
+        else None,
         _asked(evaluation, facts),
         _found(evaluation),
         _section("Discrimination", drawn, ("roc", "precision-recall", "scores")),
         _section("Calibration and use", drawn, ("calibration", "decision")),
+        _table(calibration_rows(evaluation.calibration)) if evaluation.calibration else None,
         _thresholds(evaluation.thresholds),
         _answers(evaluation.answers) if evaluation.answers is not None else None,
         _survival(evaluation, drawn),
@@ -67,7 +71,10 @@ def _asked(evaluation: Evaluation, facts: Facts) -> list[Markup]:
         ("Question", facts.question),
         ("Data", facts.data),
         ("Evaluated", sample(evaluation)),
-        ("Positive class", f"'{evaluation.classes[1]}'" if evaluation.columns.score else None),
+        (
+            "Positive class",
+            f"'{shown(evaluation.classes[1])}'" if evaluation.columns.score else None,
+        ),
         ("Patients", ", ".join(parts)),
         ("Left out", "; ".join(out) or "nothing"),
         ("Network", facts.network),
@@ -93,8 +100,7 @@ def _found(evaluation: Evaluation) -> list[Markup]:
             p = "" if one.p is None else p_value(one.p)
             name = f"{shown(one.name)}{', sign turned' if one.turned else ''} ({one.n} rows)"
             rows.append((name, with_interval(one.auc, 3), with_interval(one.difference, 3), p))
-        cells += [_table(rows, header=header), element("h3", "All measures", style="margin-top:20px"),
-                  _table(measures(evaluation))]  # fmt: skip
+        cells.append(_table(rows, header=header))
     return [element("section", cells)]
 
 
@@ -108,7 +114,9 @@ def _figure(picture: Picture) -> Markup:
     return element(
         "figure",
         element("h3", picture.title),
-        element("img", src=f"data:image/svg+xml;base64,{data}", alt=picture.alt, style="width:100%"),
+        element(
+            "img", src=f"data:image/svg+xml;base64,{data}", alt=picture.alt, style="width:100%"
+        ),
         element("figcaption", picture.caption),
         class_="card",
     )
@@ -160,10 +168,14 @@ def _checklist(items: Sequence[Item]) -> list[Markup]:
     rows = [(f"{one.guideline} {one.item}", one.subject, one.answer) for one in items]
     return [
         element("h2", "Checklists"),
-        element("p", "TRIPOD+AI and CLAIM, in our words; what is not known stays blank. "
-                "The same table is in checklist.csv.", class_="soft"),
+        element(
+            "p",
+            "TRIPOD+AI and CLAIM, in our words; what is not known stays blank. "
+            "The same table is in checklist.csv.",
+            class_="soft",
+        ),
         _table(rows, header=("Item", "What to report", "Known from this evaluation")),
-    ]  # fmt: skip
+    ]
 
 
 def _number(value: float | None) -> str:
@@ -175,8 +187,12 @@ def _table(rows: Sequence[Sequence[Child]], *, header: Sequence[str] = ()) -> Ma
     width = max(len(header), *(len(row) for row in rows))
     top = element("tr", [element("th", text, scope="col") for text in header]) if header else None
     lines = [
-        element("tr", element("th", row[0], scope="row"), [element("td", cell) for cell in row[1:]],
-                [element("td")] * (width - len(row)))
+        element(
+            "tr",
+            element("th", row[0], scope="row"),
+            [element("td", cell) for cell in row[1:]],
+            [element("td")] * (width - len(row)),
+        )
         for row in rows
-    ]  # fmt: skip
+    ]
     return element("table", top, lines)

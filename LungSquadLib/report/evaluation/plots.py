@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...statistics.decision import DecisionCurve
 from ...statistics.proportion import wilson
 from .control_plots import learning_curve, shuffled_labels
 from .facts import Facts
@@ -24,7 +25,7 @@ from .pictures import (
 )
 from .results import Calibration, Discrimination, Distribution, Evaluation, Survival
 from .sentences import p_value, with_interval
-from .text import shown
+from .table import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,8 +33,16 @@ if TYPE_CHECKING:
 # Line and label of each baseline in turn; dashes tell them apart without colour.
 _BASELINES = ((AMBER, BROWN, "-"), (SOFT, SOFT, (0, (5, 2))), (INK, INK, (0, (1, 1.5))))
 
-NAMES = ("roc", "precision-recall", "scores", "calibration", "decision", "survival",
-         "learning-curve", "shuffled-labels")  # fmt: skip
+NAMES = (
+    "roc",
+    "precision-recall",
+    "scores",
+    "calibration",
+    "decision",
+    "survival",
+    "learning-curve",
+    "shuffled-labels",
+)
 
 
 def pictures(evaluation: Evaluation, facts: Facts | None = None) -> list[Picture]:
@@ -46,13 +55,13 @@ def pictures(evaluation: Evaluation, facts: Facts | None = None) -> list[Picture
     with style():
         drawn = []
         if found is not None:
-            drawn += [_roc(evaluation, found), _precision_recall(evaluation, found)]
+            drawn += [_roc(evaluation, found), _precision_recall(found)]
         if evaluation.distribution is not None:
             drawn.append(_distribution(evaluation, evaluation.distribution))
         if evaluation.calibration is not None and evaluation.distribution is not None:
             drawn.append(_calibration(evaluation.calibration, evaluation.distribution))
         if evaluation.decision is not None:
-            drawn.append(_decision(evaluation))
+            drawn.append(_decision(evaluation, evaluation.decision))
         if evaluation.survival is not None:
             drawn.append(_survival(evaluation, evaluation.survival))
         if facts.learning_curve:
@@ -81,7 +90,9 @@ def _roc(evaluation: Evaluation, found: Discrimination) -> Picture:
     axes.set_xlabel("False positive rate (1 - specificity)")
     axes.set_ylabel("True positive rate (sensitivity)")
     write_labels(axes, [("AUC (95 % interval)", SOFT), *labels], at=(0.985, 0.02))
-    band = "Band: 95 % Wilson interval of the sensitivity at each threshold. " if independent else ""
+    band = (
+        "Band: 95 % Wilson interval of the sensitivity at each threshold. " if independent else ""
+    )
     return picture(
         figure,
         "roc",
@@ -91,7 +102,7 @@ def _roc(evaluation: Evaluation, found: Discrimination) -> Picture:
     )
 
 
-def _precision_recall(evaluation: Evaluation, found: Discrimination) -> Picture:
+def _precision_recall(found: Discrimination) -> Picture:
     figure = canvas()
     axes = _unit_square(figure.add_subplot())
     axes.axhline(found.prevalence, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
@@ -121,9 +132,8 @@ def _distribution(evaluation: Evaluation, found: Distribution) -> Picture:
     most = max(found.positive.max(), found.negative.max()) * 1.25
     axes.set_ylim(-most, most)
     at = 0.015 if _mass(found) > 0.5 else 0.985
-    for text, colour, y in ((positive, ACCENT, 0.97), (negative, BROWN, 0.03)):
-        axes.text(at, y, f"class '{text}'", color=colour, transform=axes.transAxes, fontsize=8.5,
-                  ha="left" if at < 0.5 else "right", va="top" if y > 0.5 else "bottom")  # fmt: skip
+    write_labels(axes, [(f"class '{positive}'", ACCENT)], at=(at, 0.91), right=at > 0.5)
+    write_labels(axes, [(f"class '{negative}'", BROWN)], at=(at, 0.03), right=at > 0.5)
     return picture(
         figure,
         "scores",
@@ -139,8 +149,15 @@ def _mirrored(axes: Axes, found: Distribution) -> None:
 
     width = np.diff(found.edges)
     for counts, colour in ((found.positive, ACCENT), (-found.negative, AMBER)):
-        axes.bar(found.edges[:-1], counts, width, align="edge", color=colour, edgecolor="white",
-                 linewidth=0.5)  # fmt: skip
+        axes.bar(
+            found.edges[:-1],
+            counts,
+            width,
+            align="edge",
+            color=colour,
+            edgecolor="white",
+            linewidth=0.5,
+        )
     axes.axhline(0, color=SOFT, linewidth=0.8)
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):.0f}"))
@@ -161,8 +178,9 @@ def _calibration(found: Calibration, scores: Distribution) -> Picture:
     curve = found.curve
     upper.plot(curve.smooth_x, curve.smooth_y, color=ACCENT, linewidth=1.2)
     reach = np.clip([curve.observed - curve.low, curve.high - curve.observed], 0, None)
-    upper.errorbar(curve.predicted, curve.observed, reach, fmt="o", color=ACCENT, markersize=5,
-                   elinewidth=1)  # fmt: skip
+    upper.errorbar(
+        curve.predicted, curve.observed, reach, fmt="o", color=ACCENT, markersize=5, elinewidth=1
+    )
     upper.set_ylabel("Observed share of positives")
     labels = [
         (f"slope {with_interval(found.slope)}", INK),
@@ -185,9 +203,7 @@ def _calibration(found: Calibration, scores: Distribution) -> Picture:
     )
 
 
-def _decision(evaluation: Evaluation) -> Picture:
-    found = evaluation.decision
-    assert found is not None
+def _decision(evaluation: Evaluation, found: DecisionCurve) -> Picture:
     figure = canvas(4.6, 3.6)
     axes = figure.add_subplot()
     axes.plot(found.thresholds, found.treat_all, color=AMBER, linewidth=1.4)
@@ -197,8 +213,11 @@ def _decision(evaluation: Evaluation) -> Picture:
     axes.set(xlim=(0, 1), ylim=(-0.35 * top, 1.12 * top))
     axes.set_xlabel("Threshold probability")
     axes.set_ylabel("Net benefit (true positives a patient)")
-    labels = [(shown(str(evaluation.columns.score), 30), ACCENT), ("acting on all", BROWN),
-              ("acting on none", SOFT)]  # fmt: skip
+    labels = [
+        (shown(str(evaluation.columns.score), 30), ACCENT),
+        ("acting on all", BROWN),
+        ("acting on none", SOFT),
+    ]
     write_labels(axes, labels, at=(0.985, 0.75))
     return picture(
         figure,
@@ -218,11 +237,19 @@ def _survival(evaluation: Evaluation, found: Survival) -> Picture:
         (found.low, AMBER, BROWN, f"up to {found.cut:.3g}"),
     )
     for curve, line, colour, name in groups:
-        axes.fill_between(curve.time, curve.low, curve.high, color=line, alpha=0.18, linewidth=0,
-                          step="post")  # fmt: skip
+        axes.fill_between(
+            curve.time, curve.low, curve.high, color=line, alpha=0.18, linewidth=0, step="post"
+        )
         axes.step(curve.time, curve.survival, color=line, where="post")
-        axes.annotate(name, (curve.time[-1], curve.survival[-1]), xytext=(5, 0), va="center",
-                      textcoords="offset points", color=colour, fontsize=8.5)  # fmt: skip
+        axes.annotate(
+            name,
+            (curve.time[-1], curve.survival[-1]),
+            xytext=(5, 0),
+            va="center",
+            textcoords="offset points",
+            color=colour,
+            fontsize=8.5,
+        )
     axes.set(xlim=(0, last * 1.16), ylim=(0, 1.02))
     axes.set_ylabel("Share without the event")
     test = f"log-rank {p_value(found.log_rank.p)}"
@@ -234,10 +261,26 @@ def _survival(evaluation: Evaluation, found: Survival) -> Picture:
         for tick in ticks:
             later = np.flatnonzero(curve.time >= tick)
             left = curve.at_risk[later[0]] if len(later) else 0
-            table.text(tick, 0.6 - 0.6 * row, str(left), color=colour, ha="center", va="center",
-                       transform=table.get_xaxis_transform(), fontsize=8)  # fmt: skip
-    table.text(-0.012, 0.3, "at risk", color=SOFT, ha="right", va="center", fontsize=8,
-               transform=table.transAxes)  # fmt: skip
+            table.text(
+                tick,
+                0.6 - 0.6 * row,
+                str(left),
+                color=colour,
+                ha="center",
+                va="center",
+                transform=table.get_xaxis_transform(),
+                fontsize=8,
+            )
+    table.text(
+        -0.012,
+        0.3,
+        "at risk",
+        color=SOFT,
+        ha="right",
+        va="center",
+        fontsize=8,
+        transform=table.transAxes,
+    )
     axes.tick_params(labelbottom=True)
     axes.set_xlabel(f"Follow-up ({shown(str(evaluation.columns.time))})")
     return picture(

@@ -70,7 +70,7 @@ class Baseline:
     turned: bool
     n: int
     auc: Measure
-    score_auc: float
+    score_auc: Measure
     difference: Measure
     p: float | None
     roc: Curve

@@ -27,7 +27,6 @@ def survival(chosen: Selection, seed: int) -> Survival:
     if chosen.validation is None:
         cut, how = float(np.median(score)), "median of the scores"
     else:
-        assert chosen.validation.score is not None
         cut, how = float(np.median(chosen.validation.score)), "median of the validation scores"
     high = score > cut
     if high.all() or not high.any():
@@ -47,7 +46,6 @@ def survival(chosen: Selection, seed: int) -> Survival:
 
 def _by_patient(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores, times and events, one of each patient."""
-    assert rows.score is not None and rows.time is not None and rows.event is not None
     rows = rows.where(~np.isnan(rows.time) & ~np.isnan(rows.event))
     if rows.group is None:
         return rows.score, rows.time, rows.event.astype(int)

@@ -17,8 +17,12 @@ from .plots import NAMES, pictures
 from .results import Evaluation
 
 RESULT, PAGE, CHECKLIST, CARD, FIGURES = FILES = (
-    "evaluation.json", "index.html", "checklist.csv", "card.md", "figures",
-)  # fmt: skip
+    "evaluation.json",
+    "index.html",
+    "checklist.csv",
+    "card.md",
+    "figures",
+)
 
 
 def write_evaluation(
