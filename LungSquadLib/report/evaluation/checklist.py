@@ -45,13 +45,14 @@ def _known(evaluation: Evaluation, facts: Facts) -> dict[str, str]:
     parts = ", ".join(f"{name} {count}" for name, count in facts.patients.items())
     calibration = evaluation.calibration
     temperature = None if calibration is None else calibration.temperature
+    label, positive = shown(evaluation.columns.label), shown(evaluation.classes[-1])
     answers = {
         "title": facts.title,
         "question": facts.question or (card.question if card else None),
         "use": card.intended_use if card else None,
         "data": facts.data or (card.training.data if card else None),
         "preprocessing": facts.preprocessing,
-        "outcome": f"Column '{shown(evaluation.columns.label)}'; positive: '{shown(evaluation.classes[-1])}'.",
+        "outcome": f"Column '{label}'; positive: '{positive}'.",
         "missing": "Left out. " + "; ".join(left_out) + "." if left_out else None,
         "partition": f"{parts}; split {facts.split_hash}" if parts and facts.split_hash else parts,
         "network": facts.network,

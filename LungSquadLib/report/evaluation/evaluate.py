@@ -31,6 +31,7 @@ from .table import Table, shown
 
 _DECISIONS = np.linspace(0.01, 0.99, 99)  # threshold probabilities of the decision curve
 _BINS = 24  # of the scores' distribution
+_SLOW = 400  # samples of what is fitted anew in each
 
 
 def evaluate(
@@ -152,8 +153,8 @@ def _calibration(chosen: Selection, intervals: Intervals) -> Calibration:
         log_loss=calibrating.log_loss(y, p),
         ece=calibrating.ece(y, p),
         intercept=line(y, p).intercept,
-        slope=intervals.of(lambda y, p: line(y, p).slope, p),
-        in_the_large=intervals.of(lambda y, p: line(y, p).in_the_large, p),
+        slope=intervals.of(lambda y, p: line(y, p).slope, p, n=_SLOW),
+        in_the_large=intervals.of(lambda y, p: line(y, p).in_the_large, p, n=_SLOW),
         curve=calibrating.calibration_curve(y, p),
         temperature=None if chosen.validation is None else _temperature(chosen.validation, y, p),
     )
@@ -203,7 +204,7 @@ def _answers(rows: Rows, columns: Columns, thresholds: tuple[Threshold, ...]) ->
     elif thresholds:
         first = thresholds[0]
         answered = (rows.score >= first.value).astype(int)
-        source = f"'{shown(columns.score)}' at {first.value:.3g} or more ({first.how})"
+        source = f"'{shown(str(columns.score))}' at {first.value:.3g} or more ({first.how})"
     else:
         return None
     counts = confusion(rows.label, answered, range(len(rows.classes)))

@@ -45,12 +45,14 @@ class Intervals:
             return Measure(found.value, found.low, found.high, "DeLong, paired"), found.p
         return self.of(lambda y, a, b: auc(y, a) - auc(y, b), score, other), None
 
-    def of(self, statistic: Callable[..., float], *columns: np.ndarray) -> Measure:
-        """Any statistic of labels and columns, by the bootstrap of patients."""
+    def of(
+        self, statistic: Callable[..., float], *columns: np.ndarray, n: int = RESAMPLES
+    ) -> Measure:
+        """Any statistic of labels and columns, by `n` samples of a bootstrap of patients."""
         y, group, repeat = self.rows.label, self.rows.group, self.rows.repeat
         if repeat is None:
             found = bootstrap(
-                statistic, y, *columns, groups=group, n=RESAMPLES, seed=self.seed, stratify=False
+                statistic, y, *columns, groups=group, n=n, seed=self.seed, stratify=False
             )
             method = "bootstrap" if group is None else "bootstrap of patients"
         else:
@@ -60,7 +62,7 @@ class Intervals:
                 np.arange(len(y)),
                 repeat,
                 groups=group,
-                n=RESAMPLES,
+                n=n,
                 seed=self.seed,
                 stratify=False,
             )

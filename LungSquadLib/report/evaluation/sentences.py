@@ -67,13 +67,14 @@ def _share(value: float | None) -> str:
 
 
 def _against(baseline: Baseline) -> str:
+    name = shown(baseline.name)
     difference = f"difference of AUC {with_interval(baseline.difference)}"
     difference += f", {p_value(baseline.p)}" if baseline.p is not None else ""
     if baseline.difference.low > 0:
-        return f"The score separates the classes better than '{shown(baseline.name)}' alone: {difference}."
+        return f"The score separates the classes better than '{name}' alone: {difference}."
     if baseline.difference.high < 0:
-        return f"'{shown(baseline.name)}' alone separates the classes better: {difference}."
-    return f"No difference to '{shown(baseline.name)}' alone can be told: {difference}."
+        return f"'{name}' alone separates the classes better: {difference}."
+    return f"No difference to '{name}' alone can be told: {difference}."
 
 
 def cautions(evaluation: Evaluation) -> tuple[str, ...]:
@@ -120,7 +121,7 @@ def _notes(evaluation: Evaluation) -> Iterator[str]:
         yield f"{count} of {counts.rows} rows were left out: {why}."
     if columns.score is None:
         return
-    yield f"The positive class is '{shown(evaluation.classes[1])}', for which the score should be high."
+    yield f"The positive class is '{shown(evaluation.classes[1])}': scores should be high for it."
     if columns.group is None:
         yield "Every row is taken for another patient; name the patient's column (--group) if not."
     if columns.part is None:
@@ -148,15 +149,16 @@ def _notes(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _of_baseline(baseline: Baseline, evaluation: Evaluation) -> Iterator[str]:
+    name = shown(baseline.name)
     if baseline.n < evaluation.counts.used:
         yield (
-            f"'{shown(baseline.name)}' is there for {baseline.n} of {evaluation.counts.used} rows; the "
+            f"'{name}' is there for {baseline.n} of {evaluation.counts.used} rows; the "
             "comparison is made on these."
         )
     if baseline.turned:
         where = "on validation rows" if evaluation.columns.part is not None else "on these rows"
         yield (
-            f"'{shown(baseline.name)}' is lower for the positive class ({where}), so it is compared with "
+            f"'{name}' is lower for the positive class ({where}), so it is compared with "
             f"its sign turned, as a predictor the other way: AUC {baseline.auc.value:.3f} instead "
             f"of {1 - baseline.auc.value:.3f}."
         )
