@@ -41,6 +41,7 @@ def evaluate(
     positive: str | None = None,
     threshold: float | None = None,
     seed: int = 0,
+    samples: int = 1000,
 ) -> Evaluation:
     """Measure a score, hard answers, or both against labels.
 
@@ -50,6 +51,7 @@ def evaluate(
         positive: the label's value that scores are high for; the last in order if left out.
         threshold: an operating point that was fixed beforehand.
         seed: of the bootstrap.
+        samples: how many the bootstrap draws.
 
     Raises:
         InputError: the table cannot be evaluated; the message says why.
@@ -59,29 +61,29 @@ def evaluate(
     if not 0 <= seed < 2**32:
         raise InputError(f"The seed must be 0 to 4294967295, not {seed}.")
     chosen = select(table, columns, positive=positive)
-    found = _measured(chosen, columns, threshold, seed)
+    found = _measured(chosen, columns, threshold, Intervals(chosen.test, seed, samples))
     return replace(found, headline=headline(found), cautions=cautions(found), notes=notes(found))
 
 
 def _measured(
-    chosen: Selection, columns: Columns, threshold: float | None, seed: int
+    chosen: Selection, columns: Columns, threshold: float | None, intervals: Intervals
 ) -> Evaluation:
     test, counts = chosen.test, _counts(chosen)
     if columns.score is None:
         return Evaluation(columns, test.classes, counts, answers=_answers(test, columns, ()))
-    intervals, probability = Intervals(test, seed), _is_probability(chosen)
+    probability = _is_probability(chosen)
     thresholds = _thresholds(chosen, threshold, probability)
     return Evaluation(
         columns,
         test.classes,
         counts,
         discrimination=_discrimination(test, intervals),
-        baselines=tuple(_baseline(name, chosen, seed) for name in columns.baselines),
+        baselines=tuple(_baseline(name, chosen, intervals) for name in columns.baselines),
         calibration=_calibration(chosen, intervals) if probability else None,
         decision=decision_curve(test.label, test.score, _DECISIONS) if probability else None,
         thresholds=thresholds,
         answers=_answers(test, columns, thresholds),
-        survival=survival(chosen, seed) if columns.time is not None else None,
+        survival=survival(chosen, intervals) if columns.time is not None else None,
         distribution=_distribution(test),
     )
 
@@ -116,7 +118,7 @@ def _discrimination(rows: Rows, intervals: Intervals) -> Discrimination:
     )
 
 
-def _baseline(name: str, chosen: Selection, seed: int) -> Baseline:
+def _baseline(name: str, chosen: Selection, intervals: Intervals) -> Baseline:
     """Its direction is found on validation rows where there are some, else on its own."""
     rows = chosen.test.where(~np.isnan(chosen.test.baselines[name]))
     told_by = rows
@@ -129,7 +131,7 @@ def _baseline(name: str, chosen: Selection, seed: int) -> Baseline:
             )
     turned = auc(told_by.label, told_by.baselines[name]) < 0.5
     values = -rows.baselines[name] if turned else rows.baselines[name]
-    intervals = Intervals(rows, seed)
+    intervals = replace(intervals, rows=rows)
     difference, p = intervals.auc_difference(rows.score, values)
     return Baseline(
         name=name,
@@ -153,8 +155,8 @@ def _calibration(chosen: Selection, intervals: Intervals) -> Calibration:
         log_loss=calibrating.log_loss(y, p),
         ece=calibrating.ece(y, p),
         intercept=line(y, p).intercept,
-        slope=intervals.of(lambda y, p: line(y, p).slope, p, n=_SLOW),
-        in_the_large=intervals.of(lambda y, p: line(y, p).in_the_large, p, n=_SLOW),
+        slope=intervals.of(lambda y, p: line(y, p).slope, p, most=_SLOW),
+        in_the_large=intervals.of(lambda y, p: line(y, p).in_the_large, p, most=_SLOW),
         curve=calibrating.calibration_curve(y, p),
         temperature=None if chosen.validation is None else _temperature(chosen.validation, y, p),
     )

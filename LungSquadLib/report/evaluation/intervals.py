@@ -12,15 +12,14 @@ from ...statistics.discrimination import auc, auc_interval, paired_difference
 from .results import Measure
 from .rows import Rows
 
-RESAMPLES = 1000
-
 
 @dataclass(frozen=True)
 class Intervals:
-    """Measures of rows with their intervals; `seed` is the bootstrap's."""
+    """Measures of rows with their intervals; `seed` and `samples` are the bootstrap's."""
 
     rows: Rows
     seed: int
+    samples: int
 
     @property
     def independent(self) -> bool:
@@ -46,9 +45,10 @@ class Intervals:
         return self.of(lambda y, a, b: auc(y, a) - auc(y, b), score, other), None
 
     def of(
-        self, statistic: Callable[..., float], *columns: np.ndarray, n: int = RESAMPLES
+        self, statistic: Callable[..., float], *columns: np.ndarray, most: int | None = None
     ) -> Measure:
-        """Any statistic of labels and columns, by `n` samples of a bootstrap of patients."""
+        """Any statistic of labels and columns, by at `most` so many samples of the bootstrap."""
+        n = min(self.samples, most or self.samples)
         y, group, repeat = self.rows.label, self.rows.group, self.rows.repeat
         if repeat is None:
             found = bootstrap(

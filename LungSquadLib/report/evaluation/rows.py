@@ -47,6 +47,10 @@ class Columns:
             )
         if self.baselines and self.score is None:
             raise InputError("A baseline is compared with a score: name its column (--score).")
+        if self.repeat is not None and self.group is None:
+            raise InputError(
+                "Repeats share their patients: --repeat needs --group, the patient's column."
+            )
         if (self.time is None) != (self.event is None):
             raise InputError("Survival needs --time and --event together.")
         if self.time is not None and self.score is None:

@@ -7,12 +7,12 @@ import numpy as np
 from ...errors import InputError
 from ...statistics.bootstrap import bootstrap
 from ...statistics.survival import concordance, kaplan_meier, log_rank
-from .intervals import RESAMPLES
+from .intervals import Intervals
 from .results import Measure, Survival
 from .rows import Rows, Selection
 
 
-def survival(chosen: Selection, seed: int) -> Survival:
+def survival(chosen: Selection, intervals: Intervals) -> Survival:
     """Patients of the test rows in two groups, parted by the median score.
 
     The median is that of the validation rows where there are some. A patient with several rows
@@ -31,7 +31,9 @@ def survival(chosen: Selection, seed: int) -> Survival:
     high = score > cut
     if high.all() or not high.any():
         raise InputError(f"Survival cannot be shown: no score lies on one side of the {how}.")
-    found = bootstrap(concordance, time, event, score, n=RESAMPLES, seed=seed, stratify=False)
+    found = bootstrap(
+        concordance, time, event, score, n=intervals.samples, seed=intervals.seed, stratify=False
+    )
     return Survival(
         n=len(time),
         events=int(event.sum()),
