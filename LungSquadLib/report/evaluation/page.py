@@ -46,7 +46,9 @@ def evaluation_page(
         _found(evaluation),
         _section("Discrimination", drawn, ("roc", "precision-recall", "scores")),
         _section("Calibration and use", drawn, ("calibration", "decision")),
-        _table(calibration_rows(evaluation.calibration)) if evaluation.calibration else None,
+        _below(_table(calibration_rows(evaluation.calibration)))
+        if evaluation.calibration
+        else None,
         _thresholds(evaluation.thresholds),
         _answers(evaluation.answers) if evaluation.answers is not None else None,
         _survival(evaluation, drawn),
@@ -155,7 +157,11 @@ def _survival(evaluation: Evaluation, drawn: dict[str, Picture]) -> list[Markup]
     if found is None:
         return []
     rows = [("Patients", f"{found.n}, {found.events} with the event"), *survival_rows(found)]
-    return [element("h2", "Survival"), _figure(drawn["survival"]), _table(rows)]
+    return [
+        element("h2", "Survival"),
+        element("div", _figure(drawn["survival"]), style="max-width:760px"),
+        _below(_table(rows)),
+    ]
 
 
 def _notes(evaluation: Evaluation) -> list[Markup]:
@@ -176,6 +182,11 @@ def _checklist(items: Sequence[Item]) -> list[Markup]:
         ),
         _table(rows, header=("Item", "What to report", "Known from this evaluation")),
     ]
+
+
+def _below(table: Markup) -> Markup:
+    """A table under figures, with room between."""
+    return element("div", table, style="margin-top:16px")
 
 
 def _number(value: float | None) -> str:

@@ -106,7 +106,10 @@ def _precision_recall(found: Discrimination) -> Picture:
     figure = canvas()
     axes = _unit_square(figure.add_subplot())
     axes.axhline(found.prevalence, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
-    axes.step(found.pr.x[1:], found.pr.y[1:], color=ACCENT, where="pre")
+    # Each step of recall at the precision that it is reached with: the area is average precision.
+    steps = np.flatnonzero(np.diff(found.pr.x)) + 1
+    recall = np.append(0, found.pr.x[steps])
+    axes.step(recall, found.pr.y[[steps[0], *steps]], color=ACCENT, where="pre")
     axes.set_xlabel("Recall (sensitivity)")
     axes.set_ylabel("Precision (positive predictive value)")
     average = f"average precision {with_interval(found.average_precision)}"
@@ -176,7 +179,8 @@ def _calibration(found: Calibration, scores: Distribution) -> Picture:
     upper.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     upper.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
     curve = found.curve
-    upper.plot(curve.smooth_x, curve.smooth_y, color=ACCENT, linewidth=1.2)
+    inner = (curve.smooth_x >= curve.predicted.min()) & (curve.smooth_x <= curve.predicted.max())
+    upper.plot(curve.smooth_x[inner], curve.smooth_y[inner], color=ACCENT, linewidth=1.2)
     reach = np.clip([curve.observed - curve.low, curve.high - curve.observed], 0, None)
     upper.errorbar(
         curve.predicted, curve.observed, reach, fmt="o", color=ACCENT, markersize=5, elinewidth=1

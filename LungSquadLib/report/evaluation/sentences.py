@@ -52,12 +52,15 @@ def _headline(evaluation: Evaluation) -> Iterator[str]:
     yield from map(_against, evaluation.baselines)
     if calibration is not None:
         brier, reference = calibration.brier, calibration.brier_reference
-        better = "better" if brier.high < reference else "not surely better"
-        better = "worse" if brier.low > reference else better
-        yield (
-            f"Its probabilities are {better} than telling everybody the prevalence: Brier score "
-            f"{with_interval(brier, 3)}, of the prevalence {reference:.3f} (lower is better)."
-        )
+        everybody = "telling everybody the prevalence"
+        if brier.high < reference:
+            told = f"Its probabilities are better than {everybody}"
+        elif brier.low > reference:
+            told = f"Its probabilities are worse than {everybody}"
+        else:
+            told = f"Whether its probabilities are better than {everybody} cannot be told"
+        scores = f"Brier score {with_interval(brier, 3)}, of the prevalence {reference:.3f}"
+        yield f"{told}: {scores} (lower is better)."
     if found is None and evaluation.answers is not None:
         yield f"{_share(evaluation.answers.report.accuracy)} of the answers are right."
 
