@@ -86,14 +86,22 @@ def fit_logistic(x: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """
     x, labels = np.asarray(x, np.float64), np.asarray(labels, np.float64)
     design = np.stack([np.ones_like(x), x - x.mean()], axis=1)
-    weights = np.zeros(2)
-    penalty = np.diag([0.0, 1e-3])
-    for _ in range(50):
-        probability = 1 / (1 + np.exp(-(design @ weights)))
+    weights, penalty = np.zeros(2), np.diag([0.0, 1e-3])
+
+    def loss(weights: np.ndarray) -> float:
+        score = design @ weights
+        return np.logaddexp(0, score).sum() - labels @ score + weights @ penalty @ weights / 2
+
+    for _ in range(100):
+        probability = np.exp(-np.logaddexp(0, -(design @ weights)))
         gradient = design.T @ (labels - probability) - penalty @ weights
         spread = np.maximum(probability * (1 - probability), 1e-9)
         change = np.linalg.solve(design.T @ (design * spread[:, None]) + penalty, gradient)
-        weights += np.clip(change, -3, 3)
+        # A whole step can lead past the floor of the valley and up its other side: then a shorter.
+        here = loss(weights)
+        while np.abs(change).max() > 1e-10 and loss(weights + change) > here:
+            change /= 2
+        weights += change
         if np.abs(change).max() < 1e-10:
             break
     return float(weights[0] - weights[1] * x.mean()), float(weights[1])
@@ -143,6 +151,8 @@ def ece(y: np.ndarray, p: np.ndarray, *, bins: int = 10, equal_mass: bool = True
 
     Naeini et al., AAAI 2015;29:2901-2907, with bins of equal width; bins of about equally many
     cases (the default) depend less on chance: Roelofs et al., AISTATS 2022, arXiv:2012.08668.
+    Chance alone makes it larger than 0, and resampling makes it larger again: a bootstrap interval
+    of it lies too high.
 
     Raises:
         ValueError: as `brier`, or fewer than one bin.
@@ -171,10 +181,10 @@ def calibration_line(y: np.ndarray, p: np.ndarray) -> CalibrationLine:
     p = np.clip(p, BOUND, 1 - BOUND)
     logit = np.log(p / (1 - p))
     intercept, slope = fit_logistic(logit, positive)
-    low, high = -40.0, 40.0  # the shift: the mean probability grows with it
-    for _ in range(60):
+    low, high, odds, share = -40.0, 40.0, np.exp(-logit), positive.mean()
+    for _ in range(60):  # the mean probability grows with the shift: bisection finds it
         middle = (low + high) / 2
-        too_low = np.mean(1 / (1 + np.exp(-(logit + middle)))) < positive.mean()
+        too_low = np.mean(1 / (1 + odds * np.exp(-middle))) < share
         low, high = (middle, high) if too_low else (low, middle)
     return CalibrationLine(intercept, slope, (low + high) / 2)
 

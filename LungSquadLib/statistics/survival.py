@@ -143,9 +143,11 @@ def concordance(time: np.ndarray, event: np.ndarray, risk: np.ndarray) -> float:
         raise ValueError(f"{risk.shape} risks for {len(time)} times, or one is NaN")
     first, own = time[event][:, None], risk[event][:, None]
     pairs = (first < time) | ((first == time) & ~event)
-    if not pairs.any():
+    known = np.count_nonzero(pairs)
+    if not known:
         raise ValueError("no pair of patients has a known order")
-    return float(((own > risk)[pairs].sum() + (own == risk)[pairs].sum() / 2) / pairs.sum())
+    right, even = np.count_nonzero(pairs & (own > risk)), np.count_nonzero(pairs & (own == risk))
+    return (right + even / 2) / known
 
 
 def _checked(time: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

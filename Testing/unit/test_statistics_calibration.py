@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.calibration import calibration_curve as reference_curve
@@ -132,8 +132,16 @@ def test_in_the_large_makes_the_mean_probability_right():
 
 @pytest.mark.filterwarnings("error")
 @given(ROWS.filter(lambda rows: len({label for label, _ in rows}) == 2))
-def test_the_calibration_line_is_finite_whatever_the_probabilities(rows):
-    assert np.isfinite(calibration_line(*np.array(rows).T)).all()
+@example([(1, 0.3), (1, 1.0), (1, 0.5), (0, 0.3), (1, 0.5)])  # whole Newton steps go astray
+def test_the_calibration_line_is_the_likeliest_whatever_the_probabilities(rows):
+    y, p = np.array(rows).T
+    line = calibration_line(y, p)
+    p = np.clip(p, BOUND, 1 - BOUND)
+    logit = np.log(p / (1 - p))
+    rest = y - 1 / (1 + np.exp(-(line.intercept + line.slope * logit)))
+    assert abs(rest.sum()) < 1e-6
+    assert abs((rest * (logit - logit.mean())).sum() - 1e-3 * line.slope) < 1e-6
+    assert abs((y - 1 / (1 + np.exp(-(logit + line.in_the_large)))).sum()) < 1e-6
 
 
 def test_the_calibration_line_where_probabilities_are_equal_or_certain():
