@@ -153,7 +153,22 @@ TABLE = {
     "baseline of one class": (
         bad.content("t.csv", b"y,p,s\n0,0,\n1,1,2\n"),
         f"{SCORE} --baseline s",
-        "one class only",
+        "The rows with the baseline 's' are all of the class '1'",
+    ),
+    "baseline that says nothing": (
+        bad.content("t.csv", b"y,p,s\n0,0,\n1,1,\n"),
+        f"{SCORE} --baseline s",
+        "says nothing about any row",
+    ),
+    "repeat of one class": (
+        bad.content("t.csv", b"y,p,s,g\n0,0,1,a\n1,1,1,b\n1,1,2,b\n"),
+        f"{SCORE} --repeat s --group g",
+        "of one repeat are all of the class '1'",
+    ),
+    "equal times": (
+        bad.content("t.csv", b"y,p,t,e\n0,0,1,1\n1,1,1,1\n"),
+        f"{SCORE} --time t --event e",
+        "no pair of patients has a known order",
     ),
     "time below 0": (
         bad.content("t.csv", b"y,p,t,e\n0,0,-1,1\n1,1,2,0\n"),

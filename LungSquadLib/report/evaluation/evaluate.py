@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...errors import InputError, one_line
+from ...errors import InputError
 from ...statistics import calibration as calibrating
 from ...statistics.decision import decision_curve
 from ...statistics.discrimination import auc, average_precision, pr_curve, roc_curve
@@ -24,7 +24,7 @@ from .results import (
     Temperature,
     Threshold,
 )
-from .rows import Columns, Rows, Selection, select
+from .rows import Columns, Rows, Selection, check_classes, select
 from .sentences import cautions, headline, notes
 from .survival import survival
 from .table import Table, shown
@@ -125,10 +125,9 @@ def _baseline(name: str, chosen: Selection, intervals: Intervals) -> Baseline:
     if chosen.validation is not None:
         told_by = chosen.validation.where(~np.isnan(chosen.validation.baselines[name]))
     for some in (rows, told_by):
-        if len(np.unique(some.label)) < 2:
-            raise InputError(
-                f"Where the baseline '{one_line(name)}' says something, there is one class only."
-            )
+        if not len(some):
+            raise InputError(f"The baseline '{shown(name)}' says nothing about any row.")
+        check_classes(some, f"The rows with the baseline '{shown(name)}'")
     turned = auc(told_by.label, told_by.baselines[name]) < 0.5
     values = -rows.baselines[name] if turned else rows.baselines[name]
     intervals = replace(intervals, rows=rows)

@@ -163,10 +163,21 @@ def select(table: Table, columns: Columns, *, positive: str | None = None) -> Se
                 )
         rows, validation = rows.where(parts == TEST), rows.where(parts == VALIDATION)
     if columns.score is not None:
-        for some, where in ((rows, ""), (validation, f" as '{VALIDATION}'")):
-            if some is not None:
-                _both_classes(some, where)
+        check_classes(rows, "The rows that can be evaluated")
+        if validation is not None:
+            check_classes(validation, "The validation rows that can be evaluated")
     return Selection(rows, validation, len(table), tuple(left_out))
+
+
+def check_classes(rows: Rows, which: str) -> None:
+    """Refuse rows, or a repeat of them, of one class only; `which` begins the sentence."""
+    repeat = np.zeros(len(rows)) if rows.repeat is None else rows.repeat
+    for one in np.unique(repeat):
+        there = np.unique(rows.label[repeat == one])
+        if len(there) < 2:
+            of = "" if rows.repeat is None else " of one repeat"
+            only = one_line(rows.classes[there[0]], most=40)
+            raise InputError(f"{which}{of} are all of the class '{only}'; two are needed.")
 
 
 def _rows(table: Table, columns: Columns, kept: np.ndarray, positive: str | None) -> Rows:
@@ -247,14 +258,6 @@ def _event(values: np.ndarray, name: str | None) -> np.ndarray:
     if not np.all(np.isin(values, (0, 1)) | np.isnan(values)):
         raise InputError(f"The column '{one_line(name)}' must tell events by 0 and 1 alone.")
     return values
-
-
-def _both_classes(rows: Rows, where: str) -> None:
-    if len(np.unique(rows.label)) < 2:
-        only = one_line(rows.classes[int(rows.label[0])], most=40)
-        raise InputError(
-            f"The rows that can be evaluated{where} are all of the class '{only}'; two are needed."
-        )
 
 
 def _some(values: np.ndarray | None, kept: np.ndarray) -> np.ndarray | None:

@@ -31,9 +31,18 @@ def survival(chosen: Selection, intervals: Intervals) -> Survival:
     high = score > cut
     if high.all() or not high.any():
         raise InputError(f"Survival cannot be shown: no score lies on one side of the {how}.")
-    found = bootstrap(
-        concordance, time, event, score, n=intervals.samples, seed=intervals.seed, stratify=False
-    )
+    try:
+        found = bootstrap(
+            concordance,
+            time,
+            event,
+            score,
+            n=intervals.samples,
+            seed=intervals.seed,
+            stratify=False,
+        )
+    except ValueError as error:  # of patients who were all watched equally long, say
+        raise InputError(f"Survival cannot be shown: {error}.") from error
     return Survival(
         n=len(time),
         events=int(event.sum()),
