@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .output import add_json_argument, print_json, printable
+
+if TYPE_CHECKING:
+    from ..report.evaluation.results import Evaluation
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +63,16 @@ def run(options: argparse.Namespace) -> None:
         threshold=options.threshold,
         seed=options.seed,
     )
+    page = _written(evaluation, options) if options.out is not None else ""
     if options.json:
         print_json(evaluation.to_dict())
     else:
-        print(printable(as_text(evaluation)))
+        print(printable(f"{as_text(evaluation)}{page}"))
+
+
+def _written(evaluation: Evaluation, options: argparse.Namespace) -> str:
+    from ..imaging.write import check_distinct
+    from ..report.evaluation.write import FILES, write_evaluation
+
+    check_distinct([Path(options.out) / name for name in FILES], [options.table])
+    return f"\n\n{write_evaluation(evaluation, options.out)}"

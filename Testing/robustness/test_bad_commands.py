@@ -99,6 +99,129 @@ def test_a_manifest_that_is_none_is_refused(row, good, here, refused):
     refused(["batch", manifest, "--model", good.model, "-o", here / "out"], phrase)
 
 
+ROWS = b"y,p,s\n" + b"0,0.2,1\n1,0.7,2\n0,0.4,1\n1,0.6,3\n" * 3
+SCORE = "--label y --score p"
+TABLE = {
+    "no such file": (bad.nothing, SCORE, "No such file"),
+    "empty": (bad.content("t.csv", b""), SCORE, "lacks the column 'y'"),
+    "header alone": (bad.content("t.csv", b"y,p\n"), SCORE, "has no rows"),
+    "no such label": (bad.content("t.csv", ROWS), "--label x --score p", "lacks the column 'x'"),
+    "no such baseline": (bad.content("t.csv", ROWS), f"{SCORE} --baseline x", "lacks the column"),
+    "hostile column": (bad.content("t.csv", ROWS), f"{SCORE} --group \x1b[31m", "lacks the column"),
+    "semicolons": (
+        bad.content("t.csv", ROWS.replace(b",", b";")),
+        SCORE,
+        "Is the delimiter a comma?",
+    ),
+    "column twice": (bad.content("t.csv", b"y,p,p\n0,1,1\n1,0,0\n"), SCORE, "more than once"),
+    "ragged": (bad.content("t.csv", ROWS + b"1\n"), SCORE, "row 13: it has 1 cells"),
+    "binary": (bad.content("t.csv", bytes(range(256)) * 9), SCORE, "t.csv"),
+    "UTF-16": (bad.content("t.csv", ROWS.decode().encode("utf-16")), SCORE, "UTF-8"),
+    "huge cell": (bad.content("t.csv", ROWS + b"0," + b"9" * 10**6 + b",1\n"), SCORE, "field"),
+    "open quote": (bad.content("t.csv", ROWS + b'0,"1,1\n'), SCORE, "not a CSV table"),
+    "words for scores": (bad.content("t.csv", ROWS + b"1,high,1\n"), SCORE, "'high' in the column"),
+    "infinite score": (bad.content("t.csv", ROWS + b"1,inf,1\n"), SCORE, "is no finite number"),
+    "no score at all": (
+        bad.content("t.csv", b"y,p\n1,NaN\n0,\n1,N/A\n"),
+        SCORE,
+        "no row that can be evaluated (3 rows with nothing in 'p')",
+    ),
+    "one class": (bad.content("t.csv", b"y,p\n1,0.5\n1,0.6\n"), SCORE, "There is one class only"),
+    "three classes": (bad.content("t.csv", ROWS), "--label s --score p", "There are 3 classes"),
+    "labels without end": (
+        bad.content("t.csv", b"y,p\n" + b"".join(b"%d,%d\n" % (i, i) for i in range(99))),
+        "--label y --predicted p",
+        "There are 99 values",
+    ),
+    "other words": (
+        bad.content("t.csv", b"y,p\nLUAD,0\nLUSC,1\n"),
+        "--label y --predicted p",
+        "The answers are never among",
+    ),
+    "unknown positive": (bad.content("t.csv", ROWS), f"{SCORE} --positive LUSC", "no 'LUSC'"),
+    "unknown part": (bad.content("t.csv", ROWS), f"{SCORE} --part s", "no row that can be"),
+    "one class in the test": (
+        bad.content("t.csv", b"y,p,s\n0,0,validation\n1,1,validation\n1,1,test\n"),
+        f"{SCORE} --part s",
+        "are all of the class '1'",
+    ),
+    "no validation": (
+        bad.content("t.csv", b"y,p,s\n0,0,test\n1,1,test\n"),
+        f"{SCORE} --part s",
+        "as 'validation'",
+    ),
+    "baseline of one class": (
+        bad.content("t.csv", b"y,p,s\n0,0,\n1,1,2\n"),
+        f"{SCORE} --baseline s",
+        "The rows with the baseline 's' are all of the class '1'",
+    ),
+    "baseline that says nothing": (
+        bad.content("t.csv", b"y,p,s\n0,0,\n1,1,\n"),
+        f"{SCORE} --baseline s",
+        "says nothing about any row",
+    ),
+    "repeat of one class": (
+        bad.content("t.csv", b"y,p,s,g\n0,0,1,a\n1,1,1,b\n1,1,2,b\n"),
+        f"{SCORE} --repeat s --group g",
+        "of one repeat are all of the class '1'",
+    ),
+    "equal times": (
+        bad.content("t.csv", b"y,p,t,e\n0,0,1,1\n1,1,1,1\n"),
+        f"{SCORE} --time t --event e",
+        "no pair of patients has a known order",
+    ),
+    "time below 0": (
+        bad.content("t.csv", b"y,p,t,e\n0,0,-1,1\n1,1,2,0\n"),
+        f"{SCORE} --time t --event e",
+        "a time below 0",
+    ),
+    "event of 2": (
+        bad.content("t.csv", b"y,p,t,e\n0,0,1,2\n1,1,2,0\n"),
+        f"{SCORE} --time t --event e",
+        "by 0 and 1 alone",
+    ),
+    "nobody had the event": (
+        bad.content("t.csv", b"y,p,t,e\n0,0,1,0\n1,1,2,0\n"),
+        f"{SCORE} --time t --event e",
+        "no row with a time has an event",
+    ),
+    "time without event": (bad.content("t.csv", ROWS), f"{SCORE} --time s", "--event together"),
+    "repeats without patients": (
+        bad.content("t.csv", ROWS),
+        f"{SCORE} --repeat s",
+        "--repeat needs --group",
+    ),
+    "score is the label": (bad.content("t.csv", ROWS), "--label y --score y", "two things at once"),
+    "nothing to evaluate": (bad.content("t.csv", ROWS), "--label y", "Nothing to evaluate"),
+    "NaN for a threshold": (bad.content("t.csv", ROWS), f"{SCORE} --threshold nan", "threshold"),
+    "negative seed": (bad.content("t.csv", ROWS), f"{SCORE} --seed -1", "seed"),
+    "folder is a file": (bad.content("t.csv", ROWS), f"{SCORE} -o {{table}}", "is a file"),
+    "folder below a file": (bad.content("t.csv", ROWS), f"{SCORE} -o {{table}}/out", "is a file"),
+    "table in the folder": (
+        bad.content("evaluation.json", ROWS),
+        f"{SCORE} -o .",
+        "is an input or another output",
+    ),
+    "a folder": (lambda good, _: good.series, SCORE, "is no file"),
+    "a named pipe": (bad.fifo, SCORE, "is no file"),
+    "/dev/zero": (bad.device("/dev/zero"), SCORE, "is no file"),
+}
+
+
+@table(TABLE)
+def test_a_table_that_cannot_be_evaluated_is_refused(row, good, here, refused):
+    make, options, phrase = row
+    path = make(good, here)
+    refused(["evaluate", path, *options.format(table=path).split()], phrase)
+
+
+def test_pictures_of_others_are_not_replaced(good, here, refused):
+    path = bad.content("t.csv", ROWS)(good, here)
+    (here / "out" / "figures").mkdir(parents=True)
+    (here / "out" / "figures" / "holiday.png").write_text("of a lifetime")
+    refused(["evaluate", path, *SCORE.split(), "-o", here / "out"], "choose another folder")
+
+
 CASE = "crop {ct} {mask} -o {here}/crop.nrrd"
 PREDICT = "predict {ct} {mask} --model {model} -o {here}/out"
 BATCH = "batch {here}/taken --model {model} -o {here}/out"

@@ -48,6 +48,7 @@ FULL = {
     "JSON": (2200, "slices {here}/tall.nrrd {here}/pole.nrrd -o {here}/out"),
     "HTML": (20000, "report {here}/finished"),
     "prediction": (20000, PREDICT),
+    "evaluation": (20000, "evaluate {here}/t.csv --label y --score p -o {here}/out"),
     "safetensors": (20000, "models import-keras {here}/weights.h5 -o {here}/kept.safetensors"),
 }
 
@@ -75,6 +76,7 @@ def room(here, finished, tmp_path_factory):
     (here / "out").mkdir()
     (here / "out" / "report.html").write_text("of an earlier run")
     shutil.copytree(finished, here / "finished")
+    (here / "t.csv").write_text("y,p\n" + "0,0.2\n1,0.7\n0,0.6\n1,0.4\n" * 5)
     for shape, ct, mask in (((3, 300, 300), "flat", "ball"), ((300, 4, 4), "tall", "pole")):
         marked = np.zeros(shape, np.uint8)
         marked[:, 1:3, 1:3] = 1

@@ -1,4 +1,4 @@
-"""The reporting checklists TRIPOD+AI and CLAIM, filled with what is known and blank where it is not.
+"""The checklists TRIPOD+AI and CLAIM, filled with what is known and blank where it is not.
 
 Items in our own words, numbered as in Collins et al., BMJ 2024;385:e078378 (table 2), and Mongan et
 al., Radiology: Artificial Intelligence 2020;2:e200029 (table 1).
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from .facts import Facts
 from .results import Evaluation
 from .sentences import sample
+from .table import shown
 
 COLUMNS = ("guideline", "item", "subject", "answer")
 _TRIPOD, _CLAIM = "TRIPOD+AI", "CLAIM 2020"
@@ -44,13 +45,14 @@ def _known(evaluation: Evaluation, facts: Facts) -> dict[str, str]:
     parts = ", ".join(f"{name} {count}" for name, count in facts.patients.items())
     calibration = evaluation.calibration
     temperature = None if calibration is None else calibration.temperature
+    label, positive = shown(evaluation.columns.label), shown(evaluation.classes[-1])
     answers = {
         "title": facts.title,
         "question": facts.question or (card.question if card else None),
         "use": card.intended_use if card else None,
         "data": facts.data or (card.training.data if card else None),
         "preprocessing": facts.preprocessing,
-        "outcome": f"Column '{evaluation.columns.label}'; positive: '{evaluation.classes[-1]}'.",
+        "outcome": f"Column '{label}'; positive: '{positive}'.",
         "missing": "Left out. " + "; ".join(left_out) + "." if left_out else None,
         "partition": f"{parts}; split {facts.split_hash}" if parts and facts.split_hash else parts,
         "network": facts.network,
@@ -76,10 +78,16 @@ def _measures(evaluation: Evaluation) -> str:
     if evaluation.discrimination is not None:
         given += ["AUC", "average precision"]
     if evaluation.baselines:
-        given += ["difference of AUC to " + ", ".join(one.name for one in evaluation.baselines)]
+        given += [
+            "difference of AUC to " + ", ".join(shown(one.name) for one in evaluation.baselines)
+        ]
     if evaluation.calibration is not None:
-        given += ["Brier score beside the prevalence's", "calibration curve, slope, intercept",
-                  "expected calibration error", "net benefit"]  # fmt: skip
+        given += [
+            "Brier score beside the prevalence's",
+            "calibration curve, slope, intercept",
+            "expected calibration error",
+            "net benefit",
+        ]
     if evaluation.answers is not None:
         given += ["precision, recall, F1 and confusion matrix"]
     if evaluation.survival is not None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...errors import InputError, one_line
+from ...errors import InputError
 from ...statistics import calibration as calibrating
 from ...statistics.decision import decision_curve
 from ...statistics.discrimination import auc, average_precision, pr_curve, roc_curve
@@ -24,13 +24,14 @@ from .results import (
     Temperature,
     Threshold,
 )
-from .rows import Columns, Rows, Selection, select
+from .rows import Columns, Rows, Selection, check_classes, select
 from .sentences import cautions, headline, notes
 from .survival import survival
-from .table import Table
+from .table import Table, shown
 
 _DECISIONS = np.linspace(0.01, 0.99, 99)  # threshold probabilities of the decision curve
 _BINS = 24  # of the scores' distribution
+_SLOW = 400  # samples of what is fitted anew in each
 
 
 def evaluate(
@@ -40,6 +41,7 @@ def evaluate(
     positive: str | None = None,
     threshold: float | None = None,
     seed: int = 0,
+    samples: int = 1000,
 ) -> Evaluation:
     """Measure a score, hard answers, or both against labels.
 
@@ -49,6 +51,7 @@ def evaluate(
         positive: the label's value that scores are high for; the last in order if left out.
         threshold: an operating point that was fixed beforehand.
         seed: of the bootstrap.
+        samples: how many the bootstrap draws.
 
     Raises:
         InputError: the table cannot be evaluated; the message says why.
@@ -58,29 +61,29 @@ def evaluate(
     if not 0 <= seed < 2**32:
         raise InputError(f"The seed must be 0 to 4294967295, not {seed}.")
     chosen = select(table, columns, positive=positive)
-    found = _measured(chosen, columns, threshold, seed)
+    found = _measured(chosen, columns, threshold, Intervals(chosen.test, seed, samples))
     return replace(found, headline=headline(found), cautions=cautions(found), notes=notes(found))
 
 
 def _measured(
-    chosen: Selection, columns: Columns, threshold: float | None, seed: int
+    chosen: Selection, columns: Columns, threshold: float | None, intervals: Intervals
 ) -> Evaluation:
     test, counts = chosen.test, _counts(chosen)
-    if test.score is None:
+    if columns.score is None:
         return Evaluation(columns, test.classes, counts, answers=_answers(test, columns, ()))
-    intervals, probability = Intervals(test, seed), _is_probability(chosen)
+    probability = _is_probability(chosen)
     thresholds = _thresholds(chosen, threshold, probability)
     return Evaluation(
         columns,
         test.classes,
         counts,
         discrimination=_discrimination(test, intervals),
-        baselines=tuple(_baseline(name, chosen, seed) for name in columns.baselines),
+        baselines=tuple(_baseline(name, chosen, intervals) for name in columns.baselines),
         calibration=_calibration(chosen, intervals) if probability else None,
         decision=decision_curve(test.label, test.score, _DECISIONS) if probability else None,
         thresholds=thresholds,
         answers=_answers(test, columns, thresholds),
-        survival=survival(chosen, seed) if columns.time is not None else None,
+        survival=survival(chosen, intervals) if columns.time is not None else None,
         distribution=_distribution(test),
     )
 
@@ -100,11 +103,10 @@ def _counts(chosen: Selection) -> Counts:
 
 def _is_probability(chosen: Selection) -> bool:
     parts = [part.score for part in (chosen.test, chosen.validation) if part is not None]
-    return all(score is not None and bool(np.all((score >= 0) & (score <= 1))) for score in parts)
+    return all(bool(np.all((score >= 0) & (score <= 1))) for score in parts)
 
 
 def _discrimination(rows: Rows, intervals: Intervals) -> Discrimination:
-    assert rows.score is not None
     return Discrimination(
         auc=intervals.auc(rows.score),
         average_precision=intervals.of(average_precision, rows.score),
@@ -116,21 +118,19 @@ def _discrimination(rows: Rows, intervals: Intervals) -> Discrimination:
     )
 
 
-def _baseline(name: str, chosen: Selection, seed: int) -> Baseline:
-    """Its direction is found on validation rows where there are some, else on the rows themselves."""
+def _baseline(name: str, chosen: Selection, intervals: Intervals) -> Baseline:
+    """Its direction is found on validation rows where there are some, else on its own."""
     rows = chosen.test.where(~np.isnan(chosen.test.baselines[name]))
     told_by = rows
     if chosen.validation is not None:
         told_by = chosen.validation.where(~np.isnan(chosen.validation.baselines[name]))
     for some in (rows, told_by):
-        if len(np.unique(some.label)) < 2:
-            raise InputError(
-                f"Where the baseline '{one_line(name)}' says something, there is one class only."
-            )
-    assert rows.score is not None
+        if not len(some):
+            raise InputError(f"The baseline '{shown(name)}' says nothing about any row.")
+        check_classes(some, f"The rows with the baseline '{shown(name)}'")
     turned = auc(told_by.label, told_by.baselines[name]) < 0.5
     values = -rows.baselines[name] if turned else rows.baselines[name]
-    intervals = Intervals(rows, seed)
+    intervals = replace(intervals, rows=rows)
     difference, p = intervals.auc_difference(rows.score, values)
     return Baseline(
         name=name,
@@ -146,7 +146,6 @@ def _baseline(name: str, chosen: Selection, seed: int) -> Baseline:
 
 def _calibration(chosen: Selection, intervals: Intervals) -> Calibration:
     y, p = chosen.test.label, chosen.test.score
-    assert p is not None
     line = calibrating.calibration_line
     return Calibration(
         brier=intervals.of(calibrating.brier, p),
@@ -155,15 +154,14 @@ def _calibration(chosen: Selection, intervals: Intervals) -> Calibration:
         log_loss=calibrating.log_loss(y, p),
         ece=calibrating.ece(y, p),
         intercept=line(y, p).intercept,
-        slope=intervals.of(lambda y, p: line(y, p).slope, p),
-        in_the_large=intervals.of(lambda y, p: line(y, p).in_the_large, p),
+        slope=intervals.of(lambda y, p: line(y, p).slope, p, most=_SLOW),
+        in_the_large=intervals.of(lambda y, p: line(y, p).in_the_large, p, most=_SLOW),
         curve=calibrating.calibration_curve(y, p),
         temperature=None if chosen.validation is None else _temperature(chosen.validation, y, p),
     )
 
 
 def _temperature(validation: Rows, y: np.ndarray, p: np.ndarray) -> Temperature:
-    assert validation.score is not None
     logits = _log_odds(validation.score)
     value = calibrating.fit_temperature(
         np.stack([np.zeros_like(logits), logits], 1), validation.label
@@ -203,11 +201,11 @@ def _thresholds(chosen: Selection, given: float | None, probability: bool) -> tu
 def _answers(rows: Rows, columns: Columns, thresholds: tuple[Threshold, ...]) -> Answers | None:
     """Of the column of hard answers, or of the score at the first threshold."""
     if rows.predicted is not None:
-        answered, source = rows.predicted, f"column '{columns.predicted}'"
-    elif rows.score is not None and thresholds:
+        answered, source = rows.predicted, f"column '{shown(str(columns.predicted))}'"
+    elif thresholds:
         first = thresholds[0]
         answered = (rows.score >= first.value).astype(int)
-        source = f"'{columns.score}' at {first.value:.3g} or more ({first.how})"
+        source = f"'{shown(str(columns.score))}' at {first.value:.3g} or more ({first.how})"
     else:
         return None
     counts = confusion(rows.label, answered, range(len(rows.classes)))
@@ -215,7 +213,6 @@ def _answers(rows: Rows, columns: Columns, thresholds: tuple[Threshold, ...]) ->
 
 
 def _distribution(rows: Rows) -> Distribution:
-    assert rows.score is not None
     edges = np.histogram_bin_edges(rows.score, bins=_BINS)
     negative, positive = (np.histogram(rows.score[rows.label == k], edges)[0] for k in (0, 1))
     return Distribution(edges, negative, positive)

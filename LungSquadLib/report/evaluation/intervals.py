@@ -12,15 +12,14 @@ from ...statistics.discrimination import auc, auc_interval, paired_difference
 from .results import Measure
 from .rows import Rows
 
-RESAMPLES = 1000
-
 
 @dataclass(frozen=True)
 class Intervals:
-    """Measures of rows with their intervals; `seed` is the bootstrap's."""
+    """Measures of rows with their intervals; `seed` and `samples` are the bootstrap's."""
 
     rows: Rows
     seed: int
+    samples: int
 
     @property
     def independent(self) -> bool:
@@ -33,8 +32,9 @@ class Intervals:
     def auc(self, score: np.ndarray) -> Measure:
         """The area under the ROC curve."""
         if self.independent:
-            return Measure(auc(self.rows.label, score), *auc_interval(self.rows.label, score),
-                           "DeLong")  # fmt: skip
+            return Measure(
+                auc(self.rows.label, score), *auc_interval(self.rows.label, score), "DeLong"
+            )
         return self.of(auc, score)
 
     def auc_difference(self, score: np.ndarray, other: np.ndarray) -> tuple[Measure, float | None]:
@@ -44,12 +44,15 @@ class Intervals:
             return Measure(found.value, found.low, found.high, "DeLong, paired"), found.p
         return self.of(lambda y, a, b: auc(y, a) - auc(y, b), score, other), None
 
-    def of(self, statistic: Callable[..., float], *columns: np.ndarray) -> Measure:
-        """Any statistic of labels and columns, by the bootstrap of patients."""
+    def of(
+        self, statistic: Callable[..., float], *columns: np.ndarray, most: int | None = None
+    ) -> Measure:
+        """Any statistic of labels and columns, by at `most` so many samples of the bootstrap."""
+        n = min(self.samples, most or self.samples)
         y, group, repeat = self.rows.label, self.rows.group, self.rows.repeat
         if repeat is None:
             found = bootstrap(
-                statistic, y, *columns, groups=group, n=RESAMPLES, seed=self.seed, stratify=False
+                statistic, y, *columns, groups=group, n=n, seed=self.seed, stratify=False
             )
             method = "bootstrap" if group is None else "bootstrap of patients"
         else:
@@ -59,7 +62,7 @@ class Intervals:
                 np.arange(len(y)),
                 repeat,
                 groups=group,
-                n=RESAMPLES,
+                n=n,
                 seed=self.seed,
                 stratify=False,
             )

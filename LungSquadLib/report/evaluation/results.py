@@ -16,6 +16,8 @@ from ...statistics.survival import KaplanMeier, LogRank
 from ...statistics.thresholds import AtThreshold
 from .rows import Columns
 
+FORMAT_VERSION = 1
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -68,7 +70,7 @@ class Baseline:
     turned: bool
     n: int
     auc: Measure
-    score_auc: float
+    score_auc: Measure
     difference: Measure
     p: float | None
     roc: Curve
@@ -172,7 +174,8 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; null where a number is not defined."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        found = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        return {"format_version": FORMAT_VERSION, **found}
 
 
 def _plain(value: Any) -> Any:

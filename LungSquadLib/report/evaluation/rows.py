@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import InputError, one_line
-from .table import Table, number_in
+from .table import Table, number_in, shown
 
 _MOST_CLASSES = 30
 VALIDATION, TEST = "validation", "test"
@@ -41,10 +41,16 @@ class Columns:
 
     def __post_init__(self) -> None:
         if self.score is None and self.predicted is None:
-            raise InputError("Nothing to evaluate: name the column of the score (--score), or of "
-                             "the hard answers (--predicted).")  # fmt: skip
+            raise InputError(
+                "Nothing to evaluate: name the column of the score (--score), or of "
+                "the hard answers (--predicted)."
+            )
         if self.baselines and self.score is None:
             raise InputError("A baseline is compared with a score: name its column (--score).")
+        if self.repeat is not None and self.group is None:
+            raise InputError(
+                "Repeats share their patients: --repeat needs --group, the patient's column."
+            )
         if (self.time is None) != (self.event is None):
             raise InputError("Survival needs --time and --event together.")
         if self.time is not None and self.score is None:
@@ -68,21 +74,21 @@ class Rows:
     Attributes:
         classes: the labels' values.
         label: (N,) number of the class.
-        score: (N,) or None; `predicted`: (N,) number of the class, or None.
+        score: (N,) NaN where no column is one; `predicted`: (N,) number of the class, or None.
         baselines: (N,) each, NaN where missing.
         group, repeat: (N,) whole numbers that tell patients, and repeats, apart; or None.
-        time, event: (N,) or None; NaN where missing.
+        time, event: (N,) NaN where missing.
     """
 
     classes: tuple[str, ...]
     label: np.ndarray
-    score: np.ndarray | None
+    score: np.ndarray
     predicted: np.ndarray | None
     baselines: Mapping[str, np.ndarray]
     group: np.ndarray | None
     repeat: np.ndarray | None
-    time: np.ndarray | None
-    event: np.ndarray | None
+    time: np.ndarray
+    event: np.ndarray
 
     def __len__(self) -> int:
         return len(self.label)
@@ -92,13 +98,13 @@ class Rows:
         return replace(
             self,
             label=self.label[kept],
-            score=_some(self.score, kept),
+            score=self.score[kept],
             predicted=_some(self.predicted, kept),
             baselines={name: values[kept] for name, values in self.baselines.items()},
             group=_some(self.group, kept),
             repeat=_some(self.repeat, kept),
-            time=_some(self.time, kept),
-            event=_some(self.event, kept),
+            time=self.time[kept],
+            event=self.event[kept],
         )
 
 
@@ -136,7 +142,7 @@ def select(table: Table, columns: Columns, *, positive: str | None = None) -> Se
         if name is not None:
             empty = np.array([cell is None for cell in table.cells(name)]) & kept
             kept &= ~empty
-            left_out += [(f"nothing in '{name}'", int(empty.sum()))] if empty.any() else []
+            left_out += [(f"nothing in '{shown(name)}'", int(empty.sum()))] if empty.any() else []
     parts = None if columns.part is None else np.array(table.cells(columns.part), object)
     if parts is not None:
         others = kept & ~np.isin(parts, (VALIDATION, TEST))
@@ -146,20 +152,32 @@ def select(table: Table, columns: Columns, *, positive: str | None = None) -> Se
         reasons = "; ".join(f"{count} rows with {why}" for why, count in left_out)
         raise InputError(f"'{table.source}' has no row that can be evaluated ({reasons}).")
     rows = _rows(table, columns, kept, positive)
-    if parts is None:
-        test, validation = rows, None
-    else:
-        test, validation = (rows.where(parts[kept] == part) for part in (TEST, VALIDATION))
-        for name, some in ((TEST, test), (VALIDATION, validation)):
-            if not len(some):
+    validation = None
+    if parts is not None:
+        parts = parts[kept]
+        for part in (TEST, VALIDATION):
+            if part not in parts:
                 raise InputError(
-                    f"The column '{one_line(columns.part)}' marks no row that can be evaluated as "
-                    f"'{name}'."
+                    f"The column '{one_line(columns.part)}' marks no row that can be "
+                    f"evaluated as '{part}'."
                 )
-    for some in (test, validation):
-        if some is not None and some.score is not None:
-            _both_classes(some, "" if parts is None else " of a part")
-    return Selection(test, validation, len(table), tuple(left_out))
+        rows, validation = rows.where(parts == TEST), rows.where(parts == VALIDATION)
+    if columns.score is not None:
+        check_classes(rows, "The rows that can be evaluated")
+        if validation is not None:
+            check_classes(validation, "The validation rows that can be evaluated")
+    return Selection(rows, validation, len(table), tuple(left_out))
+
+
+def check_classes(rows: Rows, which: str) -> None:
+    """Refuse rows, or a repeat of them, of one class only; `which` begins the sentence."""
+    repeat = np.zeros(len(rows)) if rows.repeat is None else rows.repeat
+    for one in np.unique(repeat):
+        there = np.unique(rows.label[repeat == one])
+        if len(there) < 2:
+            of = "" if rows.repeat is None else " of one repeat"
+            only = one_line(rows.classes[there[0]], most=40)
+            raise InputError(f"{which}{of} are all of the class '{only}'; two are needed.")
 
 
 def _rows(table: Table, columns: Columns, kept: np.ndarray, positive: str | None) -> Rows:
@@ -167,8 +185,8 @@ def _rows(table: Table, columns: Columns, kept: np.ndarray, positive: str | None
         cells = zip(table.cells(name), kept, strict=True)
         return [_plain(cell) for cell, used in cells if used and cell is not None]
 
-    def numbers(name: str | None) -> np.ndarray | None:
-        return None if name is None else np.array(table.numbers(name))[kept]
+    def numbers(name: str | None) -> np.ndarray:
+        return np.array([np.nan] * len(table) if name is None else table.numbers(name))[kept]
 
     def codes(name: str | None) -> np.ndarray | None:
         return None if name is None else np.unique(texts(name), return_inverse=True)[1]
@@ -185,10 +203,8 @@ def _rows(table: Table, columns: Columns, kept: np.ndarray, positive: str | None
         baselines={name: np.array(table.numbers(name))[kept] for name in columns.baselines},
         group=codes(columns.group),
         repeat=codes(columns.repeat),
-        time=_checked(numbers(columns.time), columns.time, "0 or more", lambda t: t >= 0),
-        event=_checked(
-            numbers(columns.event), columns.event, "0 or 1", lambda e: (e == 0) | (e == 1)
-        ),
+        time=_time(numbers(columns.time), columns.time),
+        event=_event(numbers(columns.event), columns.event),
     )
 
 
@@ -199,7 +215,7 @@ def _classes(
     answers: Sequence[str] | None,
     positive: str | None,
 ) -> tuple[str, ...]:
-    """The classes in order: numbers by size, words by the alphabet; the positive one of two last."""
+    """The classes, numbers by size, words by the alphabet; the positive one of two last."""
     found = set(labels) | set(answers or ())
     by_size = all(number_in(value) is not None for value in found)
     classes = sorted(found, key=float) if by_size else sorted(found)
@@ -219,8 +235,9 @@ def _classes(
     if positive is not None:
         wanted = _plain(positive.strip())
         if wanted not in classes:
-            raise InputError(f"There is no '{one_line(positive, most=40)}' in {column}; it has "
-                             f"{some}.")  # fmt: skip
+            raise InputError(
+                f"There is no '{one_line(positive, most=40)}' in {column}; it has {some}."
+            )
         classes.sort(key=lambda value: value == wanted)
     return tuple(classes)
 
@@ -231,20 +248,16 @@ def _plain(cell: str) -> str:
     return cell if value is None else f"{value:.12g}"
 
 
-def _checked(values: np.ndarray | None, name: str | None, what: str, good) -> np.ndarray | None:
-    if values is not None and not np.all(good(values) | np.isnan(values)):
-        raise InputError(
-            f"The column '{one_line(name)}' must hold {what}, and holds other numbers."
-        )
+def _time(values: np.ndarray, name: str | None) -> np.ndarray:
+    if np.any(values < 0):
+        raise InputError(f"The column '{one_line(name)}' holds a time below 0.")
     return values
 
 
-def _both_classes(rows: Rows, where: str) -> None:
-    if len(np.unique(rows.label)) < 2:
-        only = one_line(rows.classes[int(rows.label[0])], most=40)
-        raise InputError(
-            f"The rows{where} that can be evaluated are all of the class '{only}'; two are needed."
-        )
+def _event(values: np.ndarray, name: str | None) -> np.ndarray:
+    if not np.all(np.isin(values, (0, 1)) | np.isnan(values)):
+        raise InputError(f"The column '{one_line(name)}' must tell events by 0 and 1 alone.")
+    return values
 
 
 def _some(values: np.ndarray | None, kept: np.ndarray) -> np.ndarray | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .results import Baseline, Evaluation, Measure
+from .table import shown
 
 _FEW, _FEW_EVENTS = 50, 10
 
@@ -19,7 +20,7 @@ def with_interval(measure: Measure, digits: int = 2) -> str:
 
 
 def p_value(p: float) -> str:
-    """p as it is printed: p = 0.03, p < 0.001."""
+    """P as it is printed: p = 0.03, p < 0.001."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
@@ -27,7 +28,7 @@ def sample(evaluation: Evaluation) -> str:
     """Who was evaluated, on one line."""
     counts = evaluation.counts
     each = zip(counts.per_class, evaluation.classes, strict=True)
-    parts = [f"{counts.used} rows", ", ".join(f"{n} of class '{name}'" for n, name in each)]
+    parts = [f"{counts.used} rows", ", ".join(f"{n} of class '{shown(name)}'" for n, name in each)]
     parts += [f"{counts.patients} patients"] if counts.patients is not None else []
     parts += [f"{counts.repeats} repeats"] if counts.repeats is not None else []
     return "; ".join(parts) + "."
@@ -51,12 +52,15 @@ def _headline(evaluation: Evaluation) -> Iterator[str]:
     yield from map(_against, evaluation.baselines)
     if calibration is not None:
         brier, reference = calibration.brier, calibration.brier_reference
-        better = "better" if brier.high < reference else "not surely better"
-        better = "worse" if brier.low > reference else better
-        yield (
-            f"Its probabilities are {better} than telling everybody the prevalence: Brier score "
-            f"{with_interval(brier, 3)}, of the prevalence {reference:.3f} (lower is better)."
-        )
+        everybody = "telling everybody the prevalence"
+        if brier.high < reference:
+            told = f"Its probabilities are better than {everybody}"
+        elif brier.low > reference:
+            told = f"Its probabilities are worse than {everybody}"
+        else:
+            told = f"Whether its probabilities are better than {everybody} cannot be told"
+        scores = f"Brier score {with_interval(brier, 3)}, of the prevalence {reference:.3f}"
+        yield f"{told}: {scores} (lower is better)."
     if found is None and evaluation.answers is not None:
         yield f"{_share(evaluation.answers.report.accuracy)} of the answers are right."
 
@@ -66,13 +70,14 @@ def _share(value: float | None) -> str:
 
 
 def _against(baseline: Baseline) -> str:
+    name = shown(baseline.name)
     difference = f"difference of AUC {with_interval(baseline.difference)}"
     difference += f", {p_value(baseline.p)}" if baseline.p is not None else ""
     if baseline.difference.low > 0:
-        return f"The score separates the classes better than '{baseline.name}' alone: {difference}."
+        return f"The score separates the classes better than '{name}' alone: {difference}."
     if baseline.difference.high < 0:
-        return f"'{baseline.name}' alone separates the classes better: {difference}."
-    return f"No difference to '{baseline.name}' alone can be told: {difference}."
+        return f"'{name}' alone separates the classes better: {difference}."
+    return f"No difference to '{name}' alone can be told: {difference}."
 
 
 def cautions(evaluation: Evaluation) -> tuple[str, ...]:
@@ -91,7 +96,7 @@ def _cautions(evaluation: Evaluation) -> Iterator[str]:
         )
     rarest = min(counts.per_class)
     if rarest // (counts.repeats or 1) < _FEW_EVENTS:
-        name = evaluation.classes[counts.per_class.index(rarest)]
+        name = shown(evaluation.classes[counts.per_class.index(rarest)])
         yield (
             f"Only {rarest} rows are of class '{name}': too few for calibration or thresholds to "
             "be trusted."
@@ -104,7 +109,7 @@ def _cautions(evaluation: Evaluation) -> Iterator[str]:
         )
     if len(evaluation.thresholds) > 1:
         yield (
-            f"{len(evaluation.thresholds)} thresholds are shown; decide beforehand which one counts."
+            f"{len(evaluation.thresholds)} thresholds are shown; decide beforehand which counts."
         )
 
 
@@ -119,7 +124,7 @@ def _notes(evaluation: Evaluation) -> Iterator[str]:
         yield f"{count} of {counts.rows} rows were left out: {why}."
     if columns.score is None:
         return
-    yield f"The positive class is '{evaluation.classes[1]}': '{columns.score}' should be high for it."
+    yield f"The positive class is '{shown(evaluation.classes[1])}': scores should be high for it."
     if columns.group is None:
         yield "Every row is taken for another patient; name the patient's column (--group) if not."
     if columns.part is None:
@@ -139,7 +144,7 @@ def _notes(evaluation: Evaluation) -> Iterator[str]:
     found = evaluation.discrimination
     if found is not None and evaluation.calibration is None:
         yield (
-            f"'{columns.score}' is no probability (it goes from {found.lowest:.3g} to "
+            f"'{shown(columns.score)}' is no probability (it goes from {found.lowest:.3g} to "
             f"{found.highest:.3g}), so calibration, Brier score and decision curve are not given."
         )
     for baseline in evaluation.baselines:
@@ -147,15 +152,16 @@ def _notes(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _of_baseline(baseline: Baseline, evaluation: Evaluation) -> Iterator[str]:
+    name = shown(baseline.name)
     if baseline.n < evaluation.counts.used:
         yield (
-            f"'{baseline.name}' is there for {baseline.n} of {evaluation.counts.used} rows; the "
+            f"'{name}' is there for {baseline.n} of {evaluation.counts.used} rows; the "
             "comparison is made on these."
         )
     if baseline.turned:
         where = "on validation rows" if evaluation.columns.part is not None else "on these rows"
         yield (
-            f"'{baseline.name}' is lower for the positive class ({where}), so it is compared with "
+            f"'{name}' is lower for the positive class ({where}), so it is compared with "
             f"its sign turned, as a predictor the other way: AUC {baseline.auc.value:.3f} instead "
             f"of {1 - baseline.auc.value:.3f}."
         )

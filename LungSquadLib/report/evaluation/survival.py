@@ -7,12 +7,12 @@ import numpy as np
 from ...errors import InputError
 from ...statistics.bootstrap import bootstrap
 from ...statistics.survival import concordance, kaplan_meier, log_rank
-from .intervals import RESAMPLES
+from .intervals import Intervals
 from .results import Measure, Survival
 from .rows import Rows, Selection
 
 
-def survival(chosen: Selection, seed: int) -> Survival:
+def survival(chosen: Selection, intervals: Intervals) -> Survival:
     """Patients of the test rows in two groups, parted by the median score.
 
     The median is that of the validation rows where there are some. A patient with several rows
@@ -27,12 +27,22 @@ def survival(chosen: Selection, seed: int) -> Survival:
     if chosen.validation is None:
         cut, how = float(np.median(score)), "median of the scores"
     else:
-        assert chosen.validation.score is not None
         cut, how = float(np.median(chosen.validation.score)), "median of the validation scores"
     high = score > cut
     if high.all() or not high.any():
         raise InputError(f"Survival cannot be shown: no score lies on one side of the {how}.")
-    found = bootstrap(concordance, time, event, score, n=RESAMPLES, seed=seed, stratify=False)
+    try:
+        found = bootstrap(
+            concordance,
+            time,
+            event,
+            score,
+            n=intervals.samples,
+            seed=intervals.seed,
+            stratify=False,
+        )
+    except ValueError as error:  # of patients who were all watched equally long, say
+        raise InputError(f"Survival cannot be shown: {error}.") from error
     return Survival(
         n=len(time),
         events=int(event.sum()),
@@ -47,7 +57,6 @@ def survival(chosen: Selection, seed: int) -> Survival:
 
 def _by_patient(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores, times and events, one of each patient."""
-    assert rows.score is not None and rows.time is not None and rows.event is not None
     rows = rows.where(~np.isnan(rows.time) & ~np.isnan(rows.event))
     if rows.group is None:
         return rows.score, rows.time, rows.event.astype(int)

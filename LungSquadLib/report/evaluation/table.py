@@ -73,6 +73,12 @@ def number_in(cell: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def shown(name: str, most: int = 40) -> str:
+    """A name from a table, cut where it would fill the line."""
+    plain = one_line(name)
+    return plain if len(plain) <= most else plain[: most - 3] + "..."
+
+
 def read_table(path: str | os.PathLike[str], wanted: Iterable[str]) -> Table:
     """Read the wanted columns of a CSV table.
 

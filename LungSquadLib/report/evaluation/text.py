@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .results import Answers, Evaluation, Survival, Threshold
+from .results import Answers, Calibration, Evaluation, Survival, Threshold
 from .sentences import p_value, sample, with_interval
+from .table import shown
 
 
 def as_text(evaluation: Evaluation) -> str:
@@ -13,35 +14,37 @@ def as_text(evaluation: Evaluation) -> str:
     return "\n".join(_lines(evaluation))
 
 
-def measures(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """Name and value, with its interval and what to hold it against, of each measure."""
-    rows = []
-    found, calibration = evaluation.discrimination, evaluation.calibration
-    if found is not None:
-        rows.append(("AUC", f"{with_interval(found.auc, 3)}, {found.auc.method}"))
-        for one in evaluation.baselines:
-            same = f"the score on the same {one.n} rows {one.score_auc.value:.3f}"
-            rows.append((f"AUC of {shown(one.name)}", f"{with_interval(one.auc, 3)}; {same}"))
-            p = f", {p_value(one.p)}" if one.p is not None else ""
-            rows.append(("  difference", f"{with_interval(one.difference, 3)}{p}"))
-        precision = with_interval(found.average_precision, 3)
-        rows.append(("Average precision", f"{precision}; prevalence {found.prevalence:.3f}"))
-    if calibration is not None:
-        brier = f"{with_interval(calibration.brier, 3)}; of the prevalence"
-        rows.append(("Brier score", f"{brier} {calibration.brier_reference:.3f}"))
-        rows.append(("Calibration slope", f"{with_interval(calibration.slope)}; ideal 1"))
-        rows.append(("Calibration intercept", f"{calibration.intercept:.2f}; ideal 0"))
-        rows.append(
-            ("Calibration in the large", f"{with_interval(calibration.in_the_large)}; ideal 0")
-        )
-        rows.append(("Expected calibration error", f"{calibration.ece:.3f}"))
-        rows.append(("Log loss", f"{calibration.log_loss:.3f}"))
-        if calibration.temperature is not None:
-            after = calibration.temperature
-            told = f"{after.value:.2f}; with it Brier score {after.brier:.3f}, "
-            told += f"calibration error {after.ece:.3f}, log loss {after.log_loss:.3f}"
-            rows.append(("Temperature", told))
-    return rows + (survival_rows(evaluation.survival) if evaluation.survival else [])
+def auc_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Name and value, with its interval and what to hold it against, of AUC and precision."""
+    found = evaluation.discrimination
+    if found is None:
+        return []
+    rows = [("AUC", f"{with_interval(found.auc, 3)}, {found.auc.method}")]
+    for one in evaluation.baselines:
+        same = f"the score on the same {one.n} rows {one.score_auc.value:.3f}"
+        rows.append((f"AUC of {shown(one.name)}", f"{with_interval(one.auc, 3)}; {same}"))
+        p = f", {p_value(one.p)}" if one.p is not None else ""
+        rows.append(("  difference", f"{with_interval(one.difference, 3)}{p}"))
+    precision = with_interval(found.average_precision, 3)
+    return [*rows, ("Average precision", f"{precision}; prevalence {found.prevalence:.3f}")]
+
+
+def calibration_rows(found: Calibration) -> list[tuple[str, str]]:
+    """Brier score, calibration line and errors, and what temperature does to them."""
+    brier = f"{with_interval(found.brier, 3)}; of the prevalence {found.brier_reference:.3f}"
+    rows = [
+        ("Brier score", brier),
+        ("Calibration slope", f"{with_interval(found.slope)}; ideal 1"),
+        ("Calibration intercept", f"{found.intercept:.2f}; ideal 0"),
+        ("Calibration in the large", f"{with_interval(found.in_the_large)}; ideal 0"),
+        ("Expected calibration error", f"{found.ece:.3f}"),
+        ("Log loss", f"{found.log_loss:.3f}"),
+    ]
+    after = found.temperature
+    if after is not None:
+        told = f"{after.value:.2f}; with it Brier score {after.brier:.3f}, calibration error "
+        rows.append(("Temperature", f"{told}{after.ece:.3f}, log loss {after.log_loss:.3f}"))
+    return rows
 
 
 def survival_rows(survival: Survival) -> list[tuple[str, str]]:
@@ -49,9 +52,12 @@ def survival_rows(survival: Survival) -> list[tuple[str, str]]:
     test = survival.log_rank
     return [
         ("Concordance", f"{with_interval(survival.concordance, 3)}, of high scores, early events"),
-        ("Log-rank test", f"chi-square {test.chi2:.2f}, {p_value(test.p)}; cut at {survival.cut:.3g}, "
-         f"{survival.how}"),
-    ]  # fmt: skip
+        (
+            "Log-rank test",
+            f"chi-square {test.chi2:.2f}, {p_value(test.p)}; parted "
+            f"at {survival.cut:.3g}, {survival.how}",
+        ),
+    ]
 
 
 def threshold_rows(thresholds: tuple[Threshold, ...]) -> list[tuple[str, ...]]:
@@ -62,15 +68,14 @@ def threshold_rows(thresholds: tuple[Threshold, ...]) -> list[tuple[str, ...]]:
     for one in thresholds:
         found = one.measures
         shares = (found.sensitivity, found.specificity, found.ppv, found.npv)
-        cells = ("-" if share.value is None else f"{share.value:.2f} ({share.low:.2f} to "
-                 f"{share.high:.2f})" for share in shares)  # fmt: skip
+        cells = (
+            "-"
+            if share.value is None
+            else f"{share.value:.2f} ({share.low:.2f} to {share.high:.2f})"
+            for share in shares
+        )
         rows.append((f"{one.value:.4g}", *cells, one.how))
     return rows
-
-
-def shown(name: str, most: int = 40) -> str:
-    """A column's name, cut where it would fill the line."""
-    return name if len(name) <= most else name[: most - 3] + "..."
 
 
 def _lines(evaluation: Evaluation) -> Iterator[str]:
@@ -78,15 +83,20 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.answers is not None:
         yield ""
         yield from _answers(evaluation.answers, evaluation.classes)
-    rows = measures(evaluation)
+    rows = auc_rows(evaluation)
+    rows += calibration_rows(evaluation.calibration) if evaluation.calibration else []
+    rows += survival_rows(evaluation.survival) if evaluation.survival else []
     if rows:
         width = max(len(name) for name, _ in rows)
         yield from ("", *(f"{name:<{width}}  {value}" for name, value in rows))
     if evaluation.thresholds:
         yield ""
         yield from _columns(threshold_rows(evaluation.thresholds))
-    for title, sentences in (("", evaluation.headline), ("Mind:", evaluation.cautions),
-                             ("Notes:", evaluation.notes)):  # fmt: skip
+    for title, sentences in (
+        ("", evaluation.headline),
+        ("Mind:", evaluation.cautions),
+        ("Notes:", evaluation.notes),
+    ):
         if sentences:
             yield from ("", *([title] if title else []), *sentences)
 
@@ -106,5 +116,5 @@ def _answers(answers: Answers, classes: tuple[str, ...]) -> Iterator[str]:
 def _columns(rows: list[tuple[str, ...]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        cells = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
-        yield "  ".join((row[0].ljust(widths[0]), *cells)).rstrip()
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()

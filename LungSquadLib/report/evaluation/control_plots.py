@@ -1,0 +1,80 @@
+"""Figures of a training run's controls: would more patients help, and is it more than luck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .pictures import ACCENT, PALE, SOFT, Picture, canvas, picture
+from .results import Measure
+
+
+def learning_curve(rows: Sequence[tuple[int, int, float]]) -> Picture:
+    """AUC by number of training patients; a row (patients, seed, AUC) for each run."""
+    sizes = sorted({n for n, _, _ in rows})
+    runs = [np.array([auc for n, _, auc in rows if n == size]) for size in sizes]
+    mean = [float(run.mean()) for run in runs]
+    figure = canvas(4.6, 3.4)
+    axes = figure.add_subplot()
+    axes.axhline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+    axes.fill_between(sizes, [r.min() for r in runs], [r.max() for r in runs], color=PALE, lw=0)
+    axes.plot(sizes, mean, color=ACCENT)
+    axes.plot([n for n, _, _ in rows], [auc for _, _, auc in rows], "o", color=ACCENT, markersize=3)
+    axes.set_xlabel("Training patients")
+    axes.set_ylabel("AUC")
+    seeds = len({seed for _, seed, _ in rows})
+    return picture(
+        figure,
+        "learning-curve",
+        title="Learning curve",
+        alt=f"Mean AUC {mean[0]:.2f} with {sizes[0]} training patients, {mean[-1]:.2f} with "
+        f"{sizes[-1]}.",
+        caption=f"Points: runs of {seeds} seeds; line: their mean; band: lowest to highest; "
+        "dotted: chance.",
+    )
+
+
+def shuffled_labels(shuffled: Sequence[float], observed: Measure) -> Picture:
+    """AUCs of runs whose training labels were shuffled, beside the one that was observed."""
+    figure = canvas(4.6, 3.0)
+    axes = figure.add_subplot()
+    ends = (min(*shuffled, observed.low), max(*shuffled, observed.high))
+    axes.hist(
+        shuffled,
+        bins=np.linspace(*ends, 25).tolist(),
+        color=SOFT,
+        alpha=0.7,
+        edgecolor="white",
+        lw=0.5,
+    )
+    axes.axvspan(observed.low, observed.high, color=PALE, linewidth=0)
+    axes.axvline(observed.value, color=ACCENT)
+    axes.axvline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+    axes.set_xlabel("AUC")
+    axes.set_ylabel("Runs")
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.25)  # room for the labels
+    for text, x, colour in (
+        ("shuffled labels", float(np.mean(shuffled)), SOFT),
+        (f"true labels {observed.value:.2f}", observed.value, ACCENT),
+    ):
+        axes.annotate(
+            text,
+            (x, 1),
+            xytext=(0, -3),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            color=colour,
+            ha="center",
+            va="top",
+            fontsize=8.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+        )
+    return picture(
+        figure,
+        "shuffled-labels",
+        title="Shuffled-label control",
+        alt=f"AUC {observed.value:.2f} with true labels; with shuffled ones {min(shuffled):.2f} to "
+        f"{max(shuffled):.2f}.",
+        caption="With shuffled labels there is nothing to learn: those runs must lie round 0.5.",
+    )

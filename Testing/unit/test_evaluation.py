@@ -1,0 +1,235 @@
+"""`lungsquad evaluate`: published tables come out again, and every choice is made and said."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+from LungSquadLib.cli import main
+from LungSquadLib.errors import InputError
+from LungSquadLib.report.evaluation.evaluate import evaluate
+from LungSquadLib.report.evaluation.rows import Columns
+from LungSquadLib.report.evaluation.table import Table, read_table
+
+# NETWORKS.md: Hosny et al. 2018, `logit_1` (a probability, despite its name) against `surv2yr`.
+PUBLISHED = {
+    "Radboud": {"n": 104, "auc": 0.698, "volume": 0.607, "brier": 0.246, "reference": 0.197},
+    "HarvardRT": {"n": 293, "auc": 0.574, "volume": 0.574, "brier": 0.496, "reference": 0.248},
+}
+# From the shape features, in cubic millimetres; larger tumours go with the class 0 (deceased), so
+# the published AUC is that of the volume with its sign turned.
+VOLUME = "original_shape_Volume"
+
+
+@pytest.mark.parametrize("cohort", PUBLISHED)
+def test_the_published_table_comes_out(shared_data, capsys, cohort):
+    path = shared_data / "noncommercial" / "deep_prognosis" / f"{cohort}.csv"
+    command = ["evaluate", str(path), "--label", "surv2yr", "--score", "logit_1", "--json"]
+    assert main([*command, "--baseline", VOLUME]) == 0
+    found, published = json.loads(capsys.readouterr().out), PUBLISHED[cohort]
+    (volume,) = found["baselines"]
+    assert found["counts"]["used"] == published["n"]
+    assert round(found["discrimination"]["auc"]["value"], 3) == published["auc"]
+    assert round(found["calibration"]["brier"]["value"], 3) == published["brier"]
+    assert round(found["calibration"]["brier_reference"], 3) == published["reference"]
+    assert round(volume["auc"]["value"], 3) == published["volume"]
+    assert volume["turned"]
+    assert any("its sign turned" in note for note in found["notes"])
+
+
+# Confusion matrices (rows true) behind the hackathon's tables in NETWORKS.md, and the tables.
+HACKATHON = {
+    "survival": ([[7, 6], [6, 2]], "0 0.54 0.54 0.54 13", "1 0.25 0.25 0.25 8", "0.43 21"),
+    "histology, training": (
+        [[18, 5], [2, 21]],
+        "0 0.90 0.78 0.84 23",
+        "1 0.81 0.91 0.86 23",
+        "0.85 46",
+    ),
+    "histology, validation": (
+        [[2, 1], [4, 5]],
+        "0 0.33 0.67 0.44 3",
+        "1 0.83 0.56 0.67 9",
+        "0.58 12",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HACKATHON)
+def test_the_tables_of_the_hackathon_come_out(tmp_path, capsys, name):
+    confusion, *lines = HACKATHON[name]
+    rows = [(t, p) for t in (0, 1) for p in (0, 1) for _ in range(confusion[t][p])]
+    path = tmp_path / "answers.csv"
+    path.write_text("truth,answer\n" + "".join(f"{t},{p}\n" for t, p in rows))
+    assert main(["evaluate", str(path), "--label", "truth", "--predicted", "answer"]) == 0
+    said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] in said
+    assert lines[1] in said
+    assert f"accuracy {lines[2]}" in said
+    assert any(line.startswith("Only ") for line in said)  # few rows: a caution
+
+
+def cohort(n=240, seed=0, **more):
+    """Labels, a good probability, and a volume that is lower for the positive class."""
+    draw = np.random.default_rng(seed)
+    y = draw.integers(0, 2, n)
+    x = y - 0.5 + draw.normal(0, 1, n)
+    volume = np.exp(3 - 0.6 * y + draw.normal(0, 1, n))
+    columns = {"y": y, "p": 1 / (1 + np.exp(-x)), "volume": volume}
+    return columns | {name: values(draw, y, x) for name, values in more.items()}
+
+
+def measured(columns, roles, **options):
+    return evaluate(Table.of("t", columns), roles, **{"samples": 60} | options)
+
+
+def test_numbers_are_those_of_scikit_learn():
+    data = cohort()
+    found = measured(data, Columns("y", "p", baselines=("volume",)))
+    assert found.discrimination.auc.value == pytest.approx(roc_auc_score(data["y"], data["p"]))
+    assert found.calibration.brier.value == pytest.approx(brier_score_loss(data["y"], data["p"]))
+    (volume,) = found.baselines
+    turned = roc_auc_score(data["y"], -data["volume"])
+    assert volume.auc.value == pytest.approx(turned)
+    assert volume.difference.value == pytest.approx(found.discrimination.auc.value - turned)
+
+
+def test_what_is_chosen_is_chosen_on_validation_rows_alone():
+    part = {"part": lambda draw, y, x: np.where(np.arange(len(y)) < 120, "validation", "test")}
+    data = cohort(**part)
+    roles = Columns("y", "p", baselines=("volume",), part="part")
+    before = measured(data, roles)
+    # Test rows with the truth reversed: what was chosen must stay, what is measured must not.
+    data["y"] = np.where(np.arange(240) < 120, data["y"], 1 - data["y"])
+    after = measured(data, roles)
+    assert [one.value for one in before.thresholds] == [one.value for one in after.thresholds]
+    assert before.calibration.temperature.value == after.calibration.temperature.value
+    assert before.baselines[0].turned
+    assert after.baselines[0].turned
+    assert before.discrimination.auc.value == pytest.approx(1 - after.discrimination.auc.value)
+    assert before.counts.used == 120
+
+
+def test_without_validation_rows_nothing_is_chosen():
+    found = measured(cohort(), Columns("y", "p"))
+    assert [(one.value, one.how) for one in found.thresholds] == [
+        (0.5, "one half, not chosen on data")
+    ]
+    assert found.calibration.temperature is None
+    (fixed,) = measured(cohort(), Columns("y", "p"), threshold=0.3).thresholds
+    assert fixed.value == 0.3
+
+
+def test_a_score_that_is_no_probability_is_only_ranked():
+    data = cohort()
+    data["p"] = 10 * data["p"]
+    found = measured(data, Columns("y", "p"))
+    assert found.calibration is None
+    assert found.decision is None
+    assert not found.thresholds
+    assert any("is no probability" in note for note in found.notes)
+
+
+def test_the_positive_class_is_as_asked_or_the_last():
+    data = cohort()
+    data["y"] = np.where(data["y"] == 1, "LUAD", "LUSC")
+    assert measured(data, Columns("y", "p")).classes == ("LUAD", "LUSC")
+    asked = measured(data, Columns("y", "p"), positive="LUAD")
+    assert asked.classes == ("LUSC", "LUAD")
+    assert asked.discrimination.auc.value > 0.5
+    assert any("'LUAD'" in note for note in asked.notes)
+
+
+def test_rows_of_one_patient_are_drawn_together():
+    once = cohort(80)
+    alone = measured(once, Columns("y", "p"))
+    copied = {name: np.repeat(values, 6) for name, values in once.items()}
+    copied["patient"] = np.repeat(np.arange(80), 6)
+    roles = Columns("y", "p", group="patient")
+    wide = measured(copied, roles, samples=400).discrimination.auc
+    narrow = measured(copied, Columns("y", "p")).discrimination.auc
+    reach = alone.discrimination.auc.high - alone.discrimination.auc.low
+    assert wide.value == pytest.approx(alone.discrimination.auc.value)
+    assert wide.high - wide.low == pytest.approx(reach, rel=0.2)
+    assert narrow.high - narrow.low < reach / 2  # six rows a patient, taken for six patients
+
+
+def test_repeats_are_measured_one_by_one():
+    once = cohort(60)
+    # The second repeat's scores lie higher: pooled, they would rank wrongly.
+    data = {name: np.concatenate([values, values]) for name, values in once.items()}
+    data["p"] = np.concatenate([once["p"] / 10, 0.9 + once["p"] / 10])
+    data |= {"seed": np.repeat([0, 1], 60), "patient": np.tile(np.arange(60), 2)}
+    found = measured(data, Columns("y", "p", repeat="seed", group="patient"))
+    assert found.discrimination.auc.value == pytest.approx(roc_auc_score(once["y"], once["p"]))
+    with pytest.raises(InputError, match="needs --group"):
+        Columns("y", "p", repeat="seed")
+
+
+def test_survival_is_of_patients_above_and_below_the_median():
+    more = {
+        "time": lambda draw, y, x: draw.exponential(np.exp(-x)),
+        "event": lambda draw, y, x: draw.integers(0, 2, len(y)),
+    }
+    found = measured(cohort(**more), Columns("y", "p", time="time", event="event")).survival
+    assert found.low.at_risk[0] == found.high.at_risk[0] == 120
+    assert found.concordance.low > 0.5  # high scores, early events
+    assert found.log_rank.p < 0.001
+
+
+def test_rows_without_a_label_or_score_are_left_out_and_counted():
+    data = {name: list(values) for name, values in cohort().items()}
+    data["y"][:3], data["p"][2:7] = [None] * 3, [float("nan")] * 5
+    found = measured(data, Columns("y", "p"))
+    assert found.counts.left_out == (("nothing in 'y'", 3), ("nothing in 'p'", 4))
+    assert found.counts.used == 233
+
+
+def test_several_classes_are_reported():
+    draw = np.random.default_rng(0)
+    data = {"stage": draw.choice(["T1", "T2", "T3"], 90), "said": draw.choice(["T1", "T2"], 90)}
+    found = measured(data, Columns("stage", predicted="said"))
+    assert found.answers.confusion.shape == (3, 3)
+    assert found.answers.confusion.sum() == 90
+    with pytest.raises(InputError, match="3 classes"):
+        measured(data | {"p": draw.random(90)}, Columns("stage", "p"))
+
+
+def test_headlines_claim_what_the_intervals_allow():
+    luck = cohort()
+    luck["p"] = np.random.default_rng(5).random(240)
+    assert measured(luck, Columns("y", "p")).headline[0].startswith("No better than chance")
+    good = cohort(noise=lambda draw, y, x: draw.random(len(y)))
+    found = measured(good, Columns("y", "p", baselines=("noise",)))
+    assert found.headline[0].startswith("The score separates the classes better than chance")
+    assert "better than 'noise' alone" in found.headline[1]
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    one, two, other = (measured(cohort(), Columns("y", "p"), seed=s).to_dict() for s in (0, 0, 1))
+    assert one == two
+    assert one["calibration"]["brier"] != other["calibration"]["brier"]
+
+
+def test_only_wanted_columns_are_kept(tmp_path):
+    path = tmp_path / "wide.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["y", "a", "a", "p"], [0, 1, 2, 0.5], [1, 3, 4, 0.25]])
+    assert read_table(path, ["y", "p"]).columns == {"y": ("0", "1"), "p": ("0.5", "0.25")}
+
+
+def test_the_table_on_the_terminal(tmp_path, capsys):
+    data = cohort()
+    path = tmp_path / "t.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([list(data), *zip(*data.values(), strict=True)])
+    assert main(["evaluate", str(path), "--label", "y", "--score", "p"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"precision +recall +f1-score +support", said)
+    assert re.search(r"^AUC +0\.\d{3} \(0\.\d{3} to 0\.\d{3}\), DeLong$", said, re.MULTILINE)
+    assert max(map(len, said.splitlines())) < 200
