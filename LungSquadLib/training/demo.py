@@ -18,6 +18,8 @@ import torch
 
 from ..errors import InputError
 from ..imaging.jitter import variants
+from ..imaging.phantom.patient import Phantom
+from ..imaging.phantom.scan import scanned
 from ..models.bundle import Reference, write_bundle
 from ..models.card import (
     Baseline,
@@ -38,7 +40,7 @@ from ..statistics.calibration import fit_logistic, fit_temperature, log_odds
 from ..statistics.discrimination import auc, auc_interval
 from ..statistics.distance import mahalanobis, shrunk_precision
 from .classifier import Cases, Recipe, answers, train
-from .phantoms import PhantomCase, phantom_cases, scanned
+from .phantoms import PhantomCase, phantom_cases
 
 NOTICE = (
     "Demo model: trained on computer-made phantoms only. What it says about a real patient means "
@@ -229,7 +231,7 @@ def _agreement(network: TrunkAndHead, spec: InputSpec, split: Split) -> Interval
     ratings = []
     side = (spec.size,) * 3
     for seed in split.seeds[split.slices[2]][: split.agreement]:
-        ct, mask, _ = scanned(seed)
+        ct, mask = scanned(Phantom(seed))
         around = variants(ct, mask, size=side, spacing=spec.spacing)
         if around.skipped:  # an outline that shrank to nothing: not every rater has answered
             continue
