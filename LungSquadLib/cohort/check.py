@@ -28,7 +28,7 @@ _SHARED = {
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong: a code for programs, a sentence for people, the cases it is about."""
+    """Something that is wrong: a code for programs, a sentence for people, which cases."""
 
     code: str
     sentence: str
@@ -151,7 +151,7 @@ def _near(
             pair = seen[start + first], seen[start + second]
             if pair[0].patient == pair[1].patient or any(set(_names(pair)) <= k for k in known):
                 continue
-            sentence = f"The crops of {_named(pair)} show nearly the same, but belong to different patients."
+            sentence = f"The crops of {_named(pair)} are nearly the same, of different patients."
             found.append(Finding("near_duplicate", sentence, _names(pair)))
     return found
 
@@ -191,8 +191,8 @@ def _entangled(cases: Sequence[StoredCase], label: str) -> list[Finding]:
         return []
     cramer = (real / counts.sum() / (min(counts.shape) - 1)) ** 0.5
     sentence = (
-        f"Sites differ in '{label}' (Cramer's V {cramer:.2f}, p = {p:.3f}): a network can learn the "
-        "scanner instead of the tumour. Split by site, or say so."
+        f"Sites differ in '{label}' (Cramer's V {cramer:.2f}, p = {p:.3f}): a network can learn "
+        "the scanner instead of the tumour. Split by site, or say so."
     )
     return [Finding("site_tells_label", sentence, ())]
 
