@@ -17,7 +17,7 @@ _SAME = 0.999  # correlation of two crops from which on they show one tumour
 _BLOCKS = 8  # a side, of whose means the correlation is taken
 _ROWS = 256  # cases compared with all others at once
 _SHUFFLES = 999
-_ENTANGLED = 0.01  # the p below which site and label are said to hang together
+_ENTANGLED = 0.05  # the p below which site and label are said to hang together
 _MOST_NAMED = 10
 _SHARED = {
     "pixels": "The CT of {} show the same, but belong to different patients.",

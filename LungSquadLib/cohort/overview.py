@@ -18,8 +18,9 @@ from .check import check_label
 from .store import Store, StoredCase
 
 MOST_SHOWN = 200
-_COLUMNS = 10
-_CELL_INCHES, _DOTS = 1.25, 120
+_COLUMNS = 16
+_CELL_INCHES, _DOTS = 1.0, 120
+_BELOW = 0.28  # of a cell: for its caption
 _ORANGE = "#ffb02e"
 _QUANTILES = (0, 0.25, 0.5, 0.75, 1)
 
@@ -82,17 +83,18 @@ def write_contact_sheet(
         check_label(store, label)
     shown, progress = _shown(store, label), progress or Silent()
     rows = math.ceil(len(shown) / _COLUMNS)
-    figure = Figure((_COLUMNS * _CELL_INCHES, (rows * 1.3 + 0.4) * _CELL_INCHES), dpi=_DOTS)
+    figure = Figure((_COLUMNS * _CELL_INCHES, rows * (1 + _BELOW) * _CELL_INCHES), dpi=_DOTS)
     FigureCanvasAgg(figure)
-    figure.patch.set_facecolor("black")
     axes = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
     for number, (case, axis) in enumerate(zip(shown, axes, strict=False)):
         step(progress, number / len(shown), f"{number} of {len(shown)} pictures")
         _draw(store, case, axis)
-        axis.set_title(_caption(case, label), fontsize=6, color="white", y=-0.02, va="top")
+        caption = {"color": "white", "fontsize": 6, "ha": "center", "va": "top"}
+        axis.text(0.5, -0.04, _caption(case, label), caption, transform=axis.transAxes)
     for axis in axes:
         axis.axis("off")
-    figure.subplots_adjust(0.005, 0.03, 0.995, 0.99, 0.04, 0.3)
+    bottom = _BELOW / (1 + _BELOW) / rows
+    figure.subplots_adjust(0, bottom, 1, 1, wspace=0.03, hspace=_BELOW)
     path = Path(folder) / "contact.png"
     with whole_file(path) as temporary:
         figure.savefig(temporary, facecolor="black")

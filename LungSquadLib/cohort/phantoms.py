@@ -33,7 +33,7 @@ MANIFEST, ABOUT = "manifest.csv", "phantoms.json"
 _CT, _MASK = "ct.mha", "mask.nrrd"
 _SLICES_MM, _OFFSETS_HU, _NOISES_HU = (1.0, 2.5, 2.0), (0, 12, -10), (0.0, 15.0, 8.0)
 _RAREST_LUSC, _MOST_LUSC = 0.3, 0.7
-_FIRST = 1_000_000_000  # far from the seeds of demos, tests and demo models
+FIRST_SEED = 1_000_000_000  # far from the seeds of demos, tests and demo models
 _MOST_PATIENTS = 100_000
 
 
@@ -133,7 +133,7 @@ def _drawn(folder: Path, patients: int, label_noise: float, sites: int, seed: in
         lusc = bool(random.random() < site.lusc)
         truth, other = HISTOLOGIES[lusc], HISTOLOGIES[not lusc]
         label = other if number in wrong else truth
-        own = _FIRST + seed * _MOST_PATIENTS + number
+        own = FIRST_SEED + seed * _MOST_PATIENTS + number
         drawn.append(Patient(folder / f"P{number + 1:05d}", own, site, truth, label))
     return drawn
 

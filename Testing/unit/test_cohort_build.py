@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import SimpleITK as sitk
 from LungSquadLib.cli import main
 from LungSquadLib.cohort import build
 from LungSquadLib.cohort.build import build_cohort
+from LungSquadLib.cohort.check import check_store
+from LungSquadLib.cohort.run import Outcome, _guarded
 from LungSquadLib.cohort.store import Preprocessing, open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.identity import pseudonym
@@ -67,26 +70,25 @@ def built(manifest, tmp_path_factory):
     return folder
 
 
-def build_in_this_process(manifest, folder, **options):
-    """What `build_cohort` does, without the second that a pool takes to start."""
+@contextmanager
+def in_this_process(module):
+    """Have a module's `run_all` work here, without the second that a pool takes to start."""
 
     def here(tasks, work, *, jobs, progress):
         del jobs
         for task in tasks:
             if progress.cancelled:
                 raise CancelledError("Cancelled.")
-            yield build.Outcome(task, *build_guarded(work, task))
+            yield Outcome(task, *_guarded(work, task))
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(build, "run_all", here)
+        patched.setattr(module, "run_all", here)
+        yield
+
+
+def build_in_this_process(manifest, folder, **options):
+    with in_this_process(build):
         return build_cohort(manifest, folder, preprocessing=SMALL, **options)
-
-
-def build_guarded(work, task):
-    try:
-        return work(task), None
-    except InputError as error:
-        return None, str(error)
 
 
 def table(path: Path):
@@ -185,8 +187,8 @@ build_in_this_process(sys.argv[1], sys.argv[2])
 def test_a_build_that_is_killed_anywhere_goes_on_to_the_same_bytes(built, manifest, tmp_path):
     """Killed before one after the other of the things that it does to the store's files."""
     store, done, kills = tmp_path / "s", {}, random.Random(0)
-    for _ in range(6):
-        step = str(kills.randint(0, 14))
+    for _ in range(4):
+        step = str(kills.randint(0, 20))
         command = [sys.executable, "-c", KILLED, str(manifest), str(store), step]
         code = subprocess.run(command, check=False).returncode
         assert code == -signal.SIGKILL
@@ -320,22 +322,14 @@ def test_a_preprocessing_that_makes_no_sense_is_refused(size):
         Preprocessing(*size)
 
 
-def test_real_cases_are_built_and_nothing_is_wrong_with_them(shared_data, tmp_path, capsys):
-    cases = {
-        "lidc_0001": ("mask_consensus.nrrd", ""),
-        "lidc_0314": ("SEG/seg.dcm", ""),
-        "r01_001": ("mask_DERIVED_threshold.nrrd", ""),
-        "4dlung_113": ("RTSTRUCT/rs.dcm", "Tumor_c40"),
-    }
+def test_real_cases_are_built_and_are_whole(shared_data, tmp_path):
+    cases = {"lidc_0001": "mask_consensus.nrrd", "lidc_0314": "SEG/seg.dcm"}
     rows = [
-        f"{name},{shared_data}/open/{name}/CT,{shared_data}/open/{name}/{mask},{roi},{name}"
-        for name, (mask, roi) in cases.items()
+        f"{name},{shared_data}/open/{name}/CT,{shared_data}/open/{name}/{mask},{name}"
+        for name, mask in cases.items()
     ]
-    path = write_manifest(tmp_path / "m.csv", rows, "patient_id,ct,mask,roi,case")
+    path = write_manifest(tmp_path / "m.csv", rows, "patient_id,ct,mask,case")
     assert build_in_this_process(path, tmp_path / "s").done == len(cases)
     store = open_store(tmp_path / "s")
-    assert [case.volume_ml for case in store.cases] == pytest.approx(
-        [7.76, 2.67, 0.93, 67.6], abs=0.05
-    )
-    assert main(["cohort", "check", str(tmp_path / "s")]) in (0, 1)
-    print(capsys.readouterr().out)
+    assert [case.volume_ml for case in store.cases] == pytest.approx([7.76, 2.67], abs=0.05)
+    assert check_store(store) == ()

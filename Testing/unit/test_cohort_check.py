@@ -234,15 +234,15 @@ def test_counts_are_shown(tmp_path, capsys):
 
 def test_the_contact_sheet_shows_each_case_and_outlines_its_mask(tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib")
-    store_of(tmp_path, [stored(tmp_path, number) for number in range(12)])
+    store_of(tmp_path, [stored(tmp_path, number) for number in range(17)])
     assert main(["cohort", "show", str(tmp_path), "-o", str(tmp_path / "out")]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "out" / "contact.png")
     picture = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / "contact.png")))
     orange = np.abs(picture[..., :3].astype(int) - (255, 176, 46)).max(axis=-1) < 20
     half = picture.shape[0] // 2
     assert orange[:half].any()
-    assert orange[half:].any()  # the eleventh case, in the second row
-    monkeypatch.setattr(overview_file, "MOST_SHOWN", 10)
+    assert orange[half:].any()  # the last case, in the second row
+    monkeypatch.setattr(overview_file, "MOST_SHOWN", 16)
     write_contact_sheet(open_store(tmp_path), tmp_path)
     one_row = sitk.ReadImage(str(tmp_path / "contact.png"))
     assert one_row.GetHeight() < picture.shape[0] * 0.7
