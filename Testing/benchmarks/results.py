@@ -175,8 +175,8 @@ def _cohort(cohort: dict[str, Any]) -> list[str]:
     return [
         f"## Cohort: 512x512x{cohort['slices']} uncompressed DICOM and mask (nrrd) to a store",
         table,
-        "Medians; one process, whose start is counted, the files in the system's cache. Each case "
-        "is of another patient: what is saved where IDs are kept is the stretching of pseudonyms.",
+        "One build each, by one process, whose start is counted, the files in the system's cache. "
+        "Each case is of another patient; where IDs are kept, no pseudonym has to be stretched.",
     ]
 
 

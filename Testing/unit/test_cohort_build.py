@@ -118,7 +118,7 @@ def test_a_case_is_what_the_crop_gives(built, patients):
 def test_a_case_s_file_describes_itself(built):
     case = open_store(built).cases[2]
     with np.load(built / case.file, allow_pickle=False) as file:
-        about = json.loads(str(file["about"]))
+        about = json.loads(file["about"].tobytes())
     assert about["preprocessing"] == {"size": 16, "margin": 4, "spacing": 1.0}
     assert {**about["case"], "sha256": case.sha256} == case.to_dict()
 
@@ -131,9 +131,8 @@ def test_any_text_of_a_column_comes_back(patients, tmp_path):
     assert case.columns == {"histology": text}
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_processes_give_the_bytes_of_one(built, manifest, tmp_path, capsys, jobs):
-    command = ["cohort", "build", str(manifest), "-o", str(tmp_path / "s"), "--jobs", jobs]
+def test_two_processes_give_the_bytes_of_one(built, manifest, tmp_path, capsys):
+    command = ["cohort", "build", str(manifest), "-o", str(tmp_path / "s"), "--jobs", "2"]
     assert main([*command, *OPTIONS]) == 0
     assert capsys.readouterr().out == f"{COUNT} done, 0 whole from before, 0 failed\n"
     assert contents(tmp_path / "s") == contents(built)

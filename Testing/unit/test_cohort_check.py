@@ -25,6 +25,7 @@ from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.flags import Flag
 
 SMALL = Preprocessing(size=16, margin=2)
+ABOUT = np.frombuffer(b"{}", np.uint8)
 SEVERE = Flag("no_lung", "severe", "There is no lung in the crop.")
 
 
@@ -99,11 +100,11 @@ def test_a_file_that_holds_something_else_is_refused_though_its_hash_is_right(tm
     case = stored(tmp_path, 0)
     path = tmp_path / case.file
     for arrays in ({"hu": np.zeros(3)}, {"hu": np.zeros((20, 20, 20)), "mask": np.zeros(1)}):
-        np.savez(path, about=np.array("{}"), **arrays)
+        np.savez(path, about=ABOUT, **arrays)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         with pytest.raises(InputError, match="is not a case of a cohort"):
             store_of(tmp_path, [replace(case, sha256=digest)]).hu(replace(case, sha256=digest))
-    np.savez_compressed(path, hu=np.zeros(1 << 22), mask=np.zeros(1), about=np.array("{}"))
+    np.savez_compressed(path, hu=np.zeros(1 << 22), mask=np.zeros(1), about=ABOUT)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     with pytest.raises(InputError, match="it is compressed"):
         store_of(tmp_path, [case]).hu(replace(case, sha256=digest))
