@@ -243,8 +243,10 @@ def _pixels(ct: CT) -> str:
 
 
 def _hu(hu: np.ndarray) -> np.ndarray:
-    limits = np.iinfo(np.int16)
-    return np.ascontiguousarray(np.clip(np.rint(hu), limits.min, limits.max), "<i2")
+    if hu.dtype.kind == "f":
+        limits = np.iinfo(np.int16)
+        hu = np.clip(np.rint(hu), limits.min, limits.max)
+    return np.ascontiguousarray(hu, "<i2")
 
 
 def _reason(outcome: Outcome[Task]) -> str:

@@ -1,6 +1,7 @@
 """One case of a store as a file: an uncompressed .npz that describes itself.
 
-`hu` (int16) and `mask` (uint8) are (z, y, x), `about` is JSON. The bytes depend on nothing but the
+`hu` (int16) and `mask` (uint8) are (z, y, x), `about` is JSON, the bytes of its
+UTF-8 text. The file's bytes depend on nothing but the
 content: no time, no machine.
 """
 
@@ -35,7 +36,8 @@ def write_content(path: Path, content: Content) -> str:
     """Write the file, whole or not at all; return its SHA-256."""
     file = io.BytesIO()
     text = json.dumps(content.about, ensure_ascii=False, allow_nan=False)
-    np.savez(file, hu=content.hu, mask=content.mask, about=np.array(text))
+    about = np.frombuffer(text.encode(), np.uint8)
+    np.savez(file, hu=content.hu, mask=content.mask, about=about)
     with whole_file(path) as temporary:
         temporary.write_bytes(file.getbuffer())
     return hashlib.sha256(file.getbuffer()).hexdigest()
@@ -80,7 +82,7 @@ def _parsed(path: Path, data: bytes, side: int) -> Content:
             if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
                 raise ValueError("it is compressed")  # a small file could hold any amount
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            hu, mask, about = arrays["hu"], arrays["mask"], json.loads(str(arrays["about"]))
+            hu, mask, about = arrays["hu"], arrays["mask"], json.loads(arrays["about"].tobytes())
         shape = (side,) * 3
         if (hu.shape, mask.shape) != (shape, shape) or (hu.dtype, mask.dtype) != (
             np.int16,

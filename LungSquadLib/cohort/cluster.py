@@ -9,7 +9,7 @@ from ..errors import InputError, MissingPackageError, one_line
 from ..progress import Progress
 from .run import Outcome, Task, run_on
 
-_ANSWER_S = 5
+_ANSWER_S = 3
 _AHEAD = 1000  # tasks that the scheduler has at a time: enough for workers that come later
 
 

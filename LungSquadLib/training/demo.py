@@ -18,6 +18,8 @@ import torch
 
 from ..errors import InputError
 from ..imaging.jitter import variants
+from ..imaging.phantom.patient import Phantom
+from ..imaging.phantom.scan import scanned
 from ..models.bundle import Reference, write_bundle
 from ..models.card import (
     Baseline,
@@ -43,7 +45,7 @@ from .answers import answers
 from .augment import Augmentation
 from .classifier import Classifier, Recipe, groups_of
 from .loop import Plan, fit
-from .phantoms import MARGIN, PhantomCase, phantom_cases, scanned
+from .phantoms import MARGIN, PhantomCase, phantom_cases
 from .samples import Crops
 from .world import World
 
@@ -244,7 +246,7 @@ def _agreement(network: TrunkAndHead, spec: InputSpec, split: Split) -> Interval
     ratings = []
     side = (spec.size,) * 3
     for seed in split.seeds[split.slices[2]][: split.agreement]:
-        ct, mask, _ = scanned(seed)
+        ct, mask = scanned(Phantom(seed))
         around = variants(ct, mask, size=side, spacing=spec.spacing)
         if around.skipped:  # an outline that shrank to nothing: not every rater has answered
             continue

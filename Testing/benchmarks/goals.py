@@ -19,6 +19,7 @@ _FORMATS: dict[str, Callable[[float], str]] = {
     "ms": lambda value: f"{value * 1e3:.3g} ms",
     "fraction": lambda value: f"{value:.3g}",
     "HU": lambda value: f"{value:.2g} HU",
+    "a second": lambda value: f"{value:.3g} a second",
     "count": lambda value: f"{value:.0f}",
 }
 
@@ -63,7 +64,7 @@ class Goal:
 
 def goals_of(results: dict[str, Any]) -> list[Goal]:
     """The goals of the tables that were measured."""
-    tables = {"crop": _crop, "network": _network, "start": _start}
+    tables = {"crop": _crop, "network": _network, "start": _start, "cohort": _cohort}
     return [
         goal for name, table in tables.items() if name in results for goal in table(results[name])
     ]
@@ -134,4 +135,17 @@ def _start(start: dict[str, Any]) -> list[Goal]:
         Goal("start", "`lungsquad --help`", medians["lungsquad --help"], 0.25, "ms"),
         Goal("start", "`import LungSquadLib`", medians["import LungSquadLib"], 0.05, "ms"),
         Goal("start", "of torch and numpy, how many it pulls", len(start["pulled"]), 0, "count"),
+    ]
+
+
+def _cohort(cohort: dict[str, Any]) -> list[Goal]:
+    few, many = (cohort["rows"][name]["medians"] for name in ("few", "many"))
+    flat = "peak memory of the {}, many less few cases"
+    return [
+        # Of the processor, not of the clock: others use the machine.
+        Goal("cohort", "cases a core", 1 / many["cpu_s"], 8, "a second", "at least"),
+        *(
+            Goal("cohort", flat.format(who), many[peak] - few[peak], FLAT_MB, "MB")
+            for who, peak in (("caller", "peak_mb"), ("worker", "worker_peak_mb"))
+        ),
     ]

@@ -162,6 +162,33 @@ def test_identity_is_kept_where_it_is_asked_for(patient, model, tmp_path):
     assert NAME in found["sr.dcm"]
 
 
+def cohort_of(patient: Path, folder: Path, *options: str) -> Path:
+    """A store of one case that can be built, and one that cannot."""
+    manifest = folder / "manifest.csv"
+    with manifest.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("patient_id", "ct", "mask", "roi", "histology"))
+        table.writerow((TELLING["PatientID"], patient / "CT", mask(patient), "GTV", "LUAD"))
+        table.writerow((TELLING["PatientID"], patient / "CT", f"{NAME}.nrrd", "", "LUAD"))
+    assert main(["cohort", "build", str(manifest), "-o", str(folder / "store"), *options]) == 0
+    return folder / "store"
+
+
+def test_no_file_of_a_cohort_tells_who_it_is(patient, tmp_path, capfd):
+    store = cohort_of(patient, tmp_path)
+    assert main(["cohort", "check", str(store)]) == 1  # for one row gave no case
+    assert main(["cohort", "show", str(store), "-o", str(store)]) == 0
+    assert not told(capfd.readouterr().out.encode())
+    names = {path.name for path in store.rglob("*")}
+    assert {"case-0001.npz", "index.json", "errors.csv", "contact.png"} <= names
+    assert not told_by(store)
+
+
+def test_a_cohort_keeps_ids_where_it_is_asked_to(patient, tmp_path):
+    found = told_by(cohort_of(patient, tmp_path, "--keep-identity"))
+    assert "MRN-471177" in found["index.json"] & found["cases/case-0001.npz"]
+
+
 def test_no_output_of_crop_slices_and_demo_tells_who_it_is(patient, tmp_path, monkeypatch, capfd):
     case = [str(patient / "CT"), mask(patient), "--roi", "GTV"]
     for suffix in ("nrrd", "nii.gz", "mha"):

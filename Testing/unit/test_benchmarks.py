@@ -64,7 +64,13 @@ def recorded():
             },
             "pulled": [],
         },
+        "cohort": {"slices": 100, "rows": {"few": built(20), "many": built(200)}},
     }
+
+
+def built(cases, *, cpu=0.125, peak=100.0, worker_peak=200.0):
+    samples = {"cpu_s": [cpu], "wall_s": [0.2], "peak_mb": [peak], "worker_peak_mb": [worker_peak]}
+    return {"cases": cases, **row(**samples)}
 
 
 def goal(results, subject):
@@ -88,6 +94,9 @@ def test_every_goal_is_reached_at_its_limit():
         ("in memory", lambda r: r["crop"].update(in_memory=row(warm_s=[0.01], cpu_s=[0.031]))),
         ("prognosis", lambda r: _folded(r).update(row(cpu_s=[1.0], nominal=[0.87]))),
         ("--help", lambda r: r["start"]["rows"].update({"lungsquad --help": row(seconds=[0.26])})),
+        ("cases a core", lambda r: r["cohort"]["rows"].update(many=built(200, cpu=0.13))),
+        ("of the caller", lambda r: r["cohort"]["rows"].update(many=built(200, peak=116.0))),
+        ("of the worker", lambda r: r["cohort"]["rows"].update(few=built(20, worker_peak=184.0))),
         ("pulls", lambda r: r["start"].update(pulled=["numpy"])),
     ],
 )
@@ -127,12 +136,14 @@ def test_results_are_written_as_json_with_every_sample_and_as_tables(tmp_path: P
     assert "| torchio | 4 | 4 | 16.0 | 1400 | 40.0 x |" in lines
     assert "| folded | 0.6 | 0.900 | 0.810 | 45.0 | 1.0e-07 |" in lines
     assert "| `lungsquad --help` | 200 | 100 | 300 |" in lines
+    assert "| many | 200 | 0.125 | 0.2 | 100 | 200 |" in lines
+    assert "| cases a core | at least 8 a second | 8 a second | reached |" in lines
     assert "| peak memory | at most 250 MB | 144 MB | reached |" in lines
 
 
 def test_a_table_that_was_not_measured_is_left_out():
     results = recorded()
-    del results["crop"], results["network"]
+    del results["crop"], results["network"], results["cohort"]
     assert {one.table for one in goals_of(results)} == {"start"}
     assert "Crop" not in markdown(results)
 

@@ -8,6 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from LungSquadLib.errors import CancelledError, InputError
+from LungSquadLib.identity import pseudonym
 from LungSquadLib.imaging.ct import as_ct, open_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.handover import write_ct, write_mask
@@ -16,7 +17,6 @@ from LungSquadLib.models.catalogue import read_model
 from LungSquadLib.progress import Silent
 from LungSquadLib.report.case import CaseInput, Options, run_case
 from LungSquadLib.report.dicom_export import export_dicom
-from LungSquadLib.identity import pseudonym
 
 from ..dicom_maker import write_series
 from ..samples import ball_images, write_model

@@ -13,6 +13,7 @@ import SimpleITK as sitk
 
 from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError
+from LungSquadLib.identity import pseudonym
 from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.geometry import Grid
@@ -20,7 +21,6 @@ from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.imaging.planes import VIEWS, plane_through_tumour
 from LungSquadLib.report.case import CaseInput, Options, run_case
 from LungSquadLib.report.html import Markup, element
-from LungSquadLib.identity import pseudonym
 from LungSquadLib.report.render import rendered
 
 from ..dicom_maker import CORONAL, write_rtstruct, write_series
