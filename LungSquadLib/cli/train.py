@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .output import bar, print_json, print_table
+from .output import bar, print_json, printable
 
 if TYPE_CHECKING:
     from ..training.setup import Options
@@ -133,6 +133,7 @@ def _add_card(group: argparse._ArgumentGroup) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train, evaluate, and tell."""
     from ..report.evaluation.run import evaluate_run
+    from ..report.evaluation.text import as_text
     from ..training.bundling import Naming
     from ..training.run import train_classifier
 
@@ -153,8 +154,8 @@ def run(options: argparse.Namespace) -> None:
         print_json(evaluation.to_dict())
         return
     for sentence in finished.sentences:
-        print(f"warning: {sentence}")
-    print_table(evaluation.headlines)
+        print(printable(f"warning: {sentence}"))
+    print(printable(as_text(evaluation)))
     print(f"{options.out}/model.safetensors")
     print(f"{options.out}/evaluation/index.html")
 

@@ -63,13 +63,13 @@ class _Sum(torch.autograd.Function):
     """What each process has flows into all sums, and all their gradients flow back into it."""
 
     @staticmethod
-    def forward(_context: object, value: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(_context: object, value: Tensor) -> Tensor:
         total = value.clone()
         distributed.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(_context: object, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(_context: object, gradient: Tensor) -> Tensor:
         total = gradient.clone()
         distributed.all_reduce(total)
         return total

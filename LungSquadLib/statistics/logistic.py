@@ -25,8 +25,8 @@ def fit_ridge_logistic(x: np.ndarray, y: np.ndarray, *, penalty: float = 1.0) ->
     Args:
         x: (N, D), standardised if the penalty is to fall on all alike.
         y: (N,) 0 or 1, both there.
-        penalty: half of it times the slopes' sum of squares is added to the negative log-likelihood;
-            it keeps them finite where a column separates the classes.
+        penalty: half of it times the slopes' sum of squares is added to the loss; it keeps them
+            finite where a column separates the classes.
 
     Raises:
         ValueError: one class only.

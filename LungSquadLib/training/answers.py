@@ -31,7 +31,8 @@ def answers(
         spec: its input.
         crops: HU, cubes at least as large as the input, which is cut out of their middle.
         batch: how many at once.
-        progress: told how it goes, where `count` says how many there are.
+        progress: told how it goes.
+        count: of the crops, for `progress`.
     """
     network.eval()
     device = next(network.parameters()).device

@@ -182,7 +182,7 @@ def _auc(setup: Setup, rows: Sequence[dict[str, str]], column: str) -> Metric:
 def _accuracy(setup: Setup, rows: Sequence[dict[str, str]]) -> Metric:
     right = [row[setup.options.label] == row["predicted"] for row in rows]
     return _metric(
-        setup, rows, lambda y, right: right.mean(), _positive(setup, rows), np.array(right)
+        setup, rows, lambda _, right: right.mean(), _positive(setup, rows), np.array(right)
     )
 
 

@@ -36,7 +36,7 @@ class Recipe:
         weight_decay: of AdamW.
         trunk_dropout: of a trunk that is trained; the head's stays as it is built.
         norm_momentum: of batch norms; 0.01 lags behind for the whole of a short training.
-        balanced: weigh the classes as if each were as common; undone in the answers, see `unbalance`.
+        balanced: weigh the classes as if each were as common; `unbalance` undoes it in the answers.
         precision: "fp32", or "bf16" for mixed precision.
         seed: of all that is drawn.
     """

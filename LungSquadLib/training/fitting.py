@@ -156,7 +156,7 @@ def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Prog
     trained: nn.Module = network
     answer: Any = network.answer
     if options.freeze == "trunk":
-        prefix, rest = frozen_prefix(network)
+        _, rest = frozen_prefix(network)
         samples = Features(features_of(setup, folder, progress), recipe.seed)
         trained, answer, groups = rest, rest, [Group(rest, 1.0)]
     else:

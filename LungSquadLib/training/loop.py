@@ -107,7 +107,7 @@ def fit(
         InputError: the checkpoint is damaged, or a loss is not finite.
         CancelledError: `progress` said so.
     """
-    state, best = _State(), {}
+    state, best = _State(), dict[str, Tensor]()
     if checkpoint is not None and checkpoint.exists():
         state, best = _resumed(task, checkpoint)
     saved = time.monotonic()

@@ -95,7 +95,9 @@ def train_classifier(
         if not is_done(place / FITS, final):
             part = Part(progress, 0.9, 0.98)
             with _threads(threads["final"]):
-                _run_one(setup, final, place / FITS, processes, part, "The final model")
+                _run_one(
+                    setup, final, place / FITS, processes, progress=part, message="The final model"
+                )
         if processes.leads:
             _collect(setup, place)
             step(progress, 0.98, "Writing the model")
@@ -133,8 +135,8 @@ def _begun(
     described = setup.described()
     if known["run"] != described:
         raise InputError(
-            f"'{place}' holds a training with {_different(known['run'], described)}. Choose another "
-            "folder, or call it as before."
+            f"'{place}' holds a training with {_different(known['run'], described)}. Choose "
+            "another folder, or call it as before."
         )
     recipe = replace(options.recipe, precision=known["precision"])
     return replace(setup, options=replace(options, recipe=recipe)), known["threads"]
@@ -194,7 +196,8 @@ def _run_jobs(setup: Setup, folder: Path, jobs: int, processes: World, progress:
     if jobs == 1:
         for n, job in enumerate(waiting, finished):
             part = Part(progress, n / len(every), (n + 1) / len(every))
-            _run_one(setup, job, folder, processes, part, f"{n + 1} of {len(every)}")
+            message = f"{n + 1} of {len(every)}"
+            _run_one(setup, job, folder, processes, progress=part, message=message)
         return
     step(progress, finished / len(every), f"{finished} of {len(every)} trainings")
     for outcome in run_all(
@@ -212,7 +215,7 @@ def _run_jobs(setup: Setup, folder: Path, jobs: int, processes: World, progress:
 
 
 def _run_one(
-    setup: Setup, job: Job, folder: Path, processes: World, progress: Progress, message: str
+    setup: Setup, job: Job, folder: Path, processes: World, *, progress: Progress, message: str
 ) -> None:
     watchers = (TensorBoard(folder / job.name),) if processes.leads else ()
     run_job(
@@ -238,12 +241,14 @@ def _set_up(store: Path, options: Options) -> Setup:
 
 def _work(task: tuple[Path, Options, Path, Job]) -> None:
     store, options, folder, job = task
-    _run_one(_set_up(store, options), job, folder, World(), Silent(), job.name)
+    setup = _set_up(store, options)
+    _run_one(setup, job, folder, World(), progress=Silent(), message=job.name)
 
 
 def _collect(setup: Setup, place: Path) -> None:
     """Out-of-fold answers of all trainings in one table, and the controls' AUCs in another."""
-    rows, controls = [], []
+    rows: list[dict[str, str]] = []
+    controls: list[dict[str, Any]] = []
     for job in jobs_of(setup):
         answers = read_rows(place / FITS / job.name / ANSWERS)
         if job.kind == "main":

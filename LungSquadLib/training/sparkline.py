@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -16,7 +17,7 @@ def sparkline(values: Sequence[float], *, width: int = 16) -> str:
         return ""
     count = min(len(values), width)
     edges = [i * len(values) // count for i in range(count + 1)]
-    means = [sum(values[a:b]) / (b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
     low, high = min(means), max(means)
     reach = (high - low) or 1.0
     return "".join(_BARS[round((mean - low) / reach * (len(_BARS) - 1))] for mean in means)

@@ -42,9 +42,8 @@ class World:
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         total = torch.cat([gradient.reshape(-1) for gradient in gradients])
         distributed.all_reduce(total)
-        for gradient, values in zip(
-            gradients, total.split([g.numel() for g in gradients]), strict=True
-        ):
+        sizes = [gradient.numel() for gradient in gradients]
+        for gradient, values in zip(gradients, torch.split(total, sizes), strict=True):
             gradient.copy_(values.view_as(gradient))
 
     def agreed(self, flag: bool) -> bool:

@@ -9,19 +9,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...errors import InputError
+from ...files import whole_folder, write_json
 from ...models.fields import parsed_json
 from ...progress import Progress, Silent, step
 from ...statistics.bootstrap import Estimate, repeated
 from ...statistics.discrimination import auc
+from .pictures import ACCENT, AMBER, BROWN, SOFT, Picture, canvas, picture, style
 from .table import Table, read_table
 
 WHOLE = 0  # stands for all training patients
+_COLOURS = (ACCENT, AMBER, BROWN, SOFT)
 _KEY = ("seed", "fold", "case")
 
 
@@ -49,6 +53,28 @@ class Comparison:
     tested: int
     seeds: int
     points: tuple[Point, ...]
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """A header, and a row for each number of training patients."""
+        against = [f"{name} - {self.names[0]}" for name in self.names[1:]]
+        table = [("Patients", *(f"AUC of {name}" for name in self.names), *against)]
+        for point in self.points:
+            cells = [_told(one) for one in (*point.aucs, *point.differences)]
+            table.append((str(point.patients or "all"), *cells))
+        return table
+
+    def sentences(self) -> Iterator[str]:
+        """What each run but the first does with all training patients, against the first."""
+        for name, difference in zip(self.names[1:], self.points[-1].differences, strict=True):
+            verdict = "cannot be told from"
+            if difference.low > 0:
+                verdict = "is better than"
+            elif difference.high < 0:
+                verdict = "is worse than"
+            yield (
+                f"'{name}' {verdict} '{self.names[0]}' on {self.tested} patients: difference of "
+                f"the AUC {_told(difference)}, mean of {self.seeds} seeds."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -101,12 +127,13 @@ def compare_runs(
         raise InputError(f"Runs of two classes can be compared, and these have {len(classes)}.")
     positive = options["positive"] or classes[-1]
     curve = set(options["curve"]).intersection(*(run["options"]["curve"] for run in runs))
-    points, answers = [], None
-    for number, patients in enumerate([*sorted(curve), WHOLE]):
+    answers = _Answers.of(places, label, positive, WHOLE)
+    points = []
+    for number, patients in enumerate(sorted(curve)):
         step(progress, number / (len(curve) + 1), "Drawing patients")
-        answers = _Answers.of(places, label, positive, patients)
-        points.append(_point(answers, patients, seed))
-    assert answers is not None
+        some = _Answers.of(places, label, positive, patients)
+        points.append(_point(some, patients, seed))
+    points.append(_point(answers, WHOLE, seed))
     names = tuple(place.absolute().name for place in places)
     tested = len(np.unique(answers.patients))
     return Comparison(names, label, tested, len(np.unique(answers.seeds)), tuple(points))
@@ -182,3 +209,48 @@ def _read(place: Path) -> dict[str, Any]:
         return {name: run[name] for name in ("options", "classes", "split_hash")}
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"'{place / 'run.json'}' is missing or damaged.") from error
+
+
+def write_comparison(comparison: Comparison, folder: str | os.PathLike[str]) -> None:
+    """Write `comparison.json` and `comparison.png` and `.svg` into a folder.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    with style():
+        drawn = _picture(comparison)
+    with whole_folder(folder, last="comparison.json") as temporary:
+        (temporary / "comparison.png").write_bytes(drawn.png)
+        (temporary / "comparison.svg").write_bytes(drawn.svg)
+        write_json(temporary / "comparison.json", comparison.to_dict())
+
+
+def _picture(comparison: Comparison) -> Picture:
+    """AUC of each run by number of training patients, with intervals."""
+    figure = canvas(5.4, 3.8)
+    axes = figure.add_subplot()
+    ticks = [str(point.patients or "all") for point in comparison.points]
+    for number, (name, colour) in enumerate(zip(comparison.names, cycle(_COLOURS), strict=False)):
+        found = [point.aucs[number] for point in comparison.points]
+        middle = (len(comparison.names) - 1) / 2
+        places = np.arange(len(found)) + 0.12 * (number - middle)
+        values = np.array([one.value for one in found])
+        reach = np.array([[one.value - one.low, one.high - one.value] for one in found]).T
+        axes.errorbar(places, values, reach, color=colour, marker="o", markersize=4, lw=1.4)
+        axes.annotate(
+            name,
+            (1.0, 0.03 + 0.06 * (len(comparison.names) - 1 - number)),
+            xycoords="axes fraction",
+            color=colour,
+            ha="right",
+        )
+    axes.axhline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+    axes.set_xticks(range(len(ticks)), ticks)
+    axes.set_xlabel("Training patients")
+    axes.set_ylabel("AUC on held-out patients")
+    told = "; ".join(comparison.sentences())
+    return picture(figure, "comparison", title="Comparison", alt=told, caption="")
+
+
+def _told(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ... import __version__
 from ...models.bundle import read_card
@@ -17,11 +17,11 @@ from ...training.run import CONTROLS, MODEL, Finished
 from ...training.setup import Setup
 from .evaluate import evaluate
 from .facts import Facts
-from .page import write_evaluation
 from .results import Evaluation
 from .rows import Columns
 from .table import read_table
 from .training_curves import write_training_curves
+from .write import write_evaluation
 
 FOLDER = "evaluation"
 
@@ -136,4 +136,4 @@ def _patients(setup: Setup) -> Mapping[str, int]:
 
 
 def _software() -> Mapping[str, str]:
-    return {"LungSquad": __version__, "PyTorch": str(torch.__version__), "NumPy": np.__version__}
+    return {"LungSquad": __version__, "PyTorch": version("torch"), "NumPy": np.__version__}

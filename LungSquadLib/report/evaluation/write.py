@@ -7,8 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ...errors import InputError
-from ...files import whole_folder, write_json
-from ..tables import write_csv
+from ...files import whole_folder, write_csv, write_json
 from .card_page import card_page
 from .checklist import COLUMNS, checklist
 from .facts import Facts
