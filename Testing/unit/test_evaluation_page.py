@@ -24,7 +24,7 @@ from Testing import model_samples
 
 EVIL = "<script>alert('$x$')</script>"
 FACTS = Facts(
-    title="Squamous or not",
+    title=f"Squamous or not {EVIL}",
     question="Is this tumour a squamous cell carcinoma?",
     data="Computer-made phantoms.",
     patients={"training": 120, "validation": 60, "test": 60},

@@ -176,7 +176,7 @@ def _temperature(validation: Rows, y: np.ndarray, p: np.ndarray) -> Temperature:
 
 
 def _log_odds(p: np.ndarray) -> np.ndarray:
-    inside = np.clip(p, 1e-7, 1 - 1e-7)  # 0 and 1 have none
+    inside = np.clip(p, calibrating.BOUND, 1 - calibrating.BOUND)  # 0 and 1 have none
     return np.log(inside / (1 - inside))
 
 
@@ -209,7 +209,9 @@ def _answers(rows: Rows, columns: Columns, thresholds: tuple[Threshold, ...]) ->
     else:
         return None
     counts = confusion(rows.label, answered, range(len(rows.classes)))
-    return Answers(source, counts, classification_report(counts, rows.classes))
+    return Answers(
+        source, counts, classification_report(counts, [shown(name) for name in rows.classes])
+    )
 
 
 def _distribution(rows: Rows) -> Distribution:

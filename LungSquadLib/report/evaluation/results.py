@@ -181,12 +181,12 @@ class Evaluation:
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, (np.ndarray, np.generic)):
         return _plain(value.tolist())
     if isinstance(value, dict):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
     return None if isinstance(value, float) and not math.isfinite(value) else value

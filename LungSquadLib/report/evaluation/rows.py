@@ -55,6 +55,7 @@ class Columns:
             raise InputError("Survival needs --time and --event together.")
         if self.time is not None and self.score is None:
             raise InputError("Survival is shown by score: name its column (--score).")
+        # Alone the label may be an event too: being dead at the end of the follow-up, say.
         own = [name for name in self if name != self.event or name != self.label]
         twice = next((name for name in own if own.count(name) > 1), None)
         if twice is not None:

@@ -95,10 +95,11 @@ def _cautions(evaluation: Evaluation) -> Iterator[str]:
             "look quite different."
         )
     rarest = min(counts.per_class)
-    if rarest // (counts.repeats or 1) < _FEW_EVENTS:
+    events = rarest // (counts.repeats or 1)
+    if events < _FEW_EVENTS:
         name = shown(evaluation.classes[counts.per_class.index(rarest)])
         yield (
-            f"Only {rarest} rows are of class '{name}': too few for calibration or thresholds to "
+            f"Only {events} rows are of class '{name}': too few for calibration or thresholds to "
             "be trusted."
         )
     looks = len(evaluation.baselines)
@@ -128,8 +129,10 @@ def _notes(evaluation: Evaluation) -> Iterator[str]:
     if columns.group is None:
         yield "Every row is taken for another patient; name the patient's column (--group) if not."
     if columns.part is None:
+        used = ", ".join(f"{one.value:.3g} ({one.how})" for one in evaluation.thresholds) or "none"
         yield (
-            "There are no validation rows (--part), so no threshold and no temperature was chosen."
+            "There are no validation rows (--part), so no threshold and no temperature was chosen; "
+            f"threshold used: {used}."
         )
     else:
         yield (
