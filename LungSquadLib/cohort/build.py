@@ -153,8 +153,9 @@ def _prepare(store: Path, preprocessing: Preprocessing) -> None:
 def _task(row: Row, store: Path, preprocessing: Preprocessing, *, keep: bool, maker: str) -> Task:
     """The stamp changes with whatever would change the case's file, as far as a look can tell.
 
-    No path of this machine is in it, so that images and store can move together. That it holds the
-    patient's ID helps nobody to guess it who does not know when, to the ns, both files were made.
+    No path is in it but as the manifest gives it, so that manifest, images and store can move
+    together. That it holds the patient's ID helps nobody to guess it who does not know when, to
+    the ns, both files were made.
     """
     seen = [dict(row.cells), look(row.ct), look(row.mask), preprocessing.hash, keep, maker]
     stamp = hashlib.sha256(json.dumps(seen).encode()).hexdigest()

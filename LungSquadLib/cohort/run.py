@@ -153,8 +153,8 @@ def _fed(
     """Hand a queue's tasks to a pool, its end first; `running` is what the pool has of them."""
     while queue or running:
         while queue and len(running) < width:
-            task = queue.pop()
-            running[pool.submit(_guarded, work, task)] = task
+            running[pool.submit(_guarded, work, queue[-1])] = queue[-1]
+            queue.pop()  # now: a pool that broke takes nothing
         done, _ = wait(running, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
         if progress.cancelled:
             raise CancelledError("Cancelled.")

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from LungSquadLib.cli import main
 from LungSquadLib.cohort import build
 from LungSquadLib.cohort.build import build_cohort
 from LungSquadLib.cohort.check import check_store
-from LungSquadLib.cohort.run import Outcome, _guarded
+from LungSquadLib.cohort.run import DIED, Outcome, _guarded, run_on
 from LungSquadLib.cohort.store import Preprocessing, open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.identity import pseudonym
@@ -164,6 +165,50 @@ def test_a_scheduler_that_does_not_answer_is_refused(manifest, tmp_path, monkeyp
     monkeypatch.setattr("LungSquadLib.cohort.cluster._ANSWER_S", 0.3)
     with pytest.raises(InputError, match=r"No dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
         build_cohort(manifest, tmp_path / "s", scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_scheduler_without_workers_is_refused(manifest, tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr("LungSquadLib.cohort.cluster._ANSWER_S", 1)
+    with (
+        distributed.LocalCluster(
+            n_workers=0, processes=False, protocol="tcp", dashboard_address=None
+        ) as cluster,
+        pytest.raises(InputError, match="has no workers: start some"),
+    ):
+        build_cohort(manifest, tmp_path / "s", scheduler=cluster.scheduler_address)
+
+
+class KilledWorker(Exception):
+    """What dask raises for work whose workers died."""
+
+
+class Failing(Executor):
+    """An executor that does no work: its futures end with an error, or cancelled."""
+
+    def __init__(self, error=None):
+        self.error = error
+
+    def submit(self, *_args):
+        future = Future()
+        if self.error is None:
+            future.cancel()
+            future.set_running_or_notify_cancel()
+        else:
+            future.set_exception(self.error)
+        return future
+
+
+def test_a_worker_that_dies_far_away_is_its_tasks_error():
+    outcomes = list(run_on(Failing(KilledWorker()), [1, 2], abs, width=1))
+    assert [(outcome.task, outcome.error) for outcome in outcomes] == [(1, DIED), (2, DIED)]
+    (outcome,) = run_on(Failing(OSError(5, "the network is down")), [1], abs, width=1)
+    assert outcome.error == "the network is down."
+
+
+def test_a_scheduler_that_drops_the_work_ends_the_run():
+    with pytest.raises(InputError, match="The scheduler dropped the work"):
+        list(run_on(Failing(), [1, 2], abs, width=2))
 
 
 KILLED = """
