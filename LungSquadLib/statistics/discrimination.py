@@ -43,7 +43,8 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     Raises:
         ValueError: only one class is there, or a score is NaN.
     """
-    return float(np.mean(_placements(*labelled(labels, scores))[0]))
+    positive, values = labelled(labels, scores)
+    return float(np.mean(_below(values[positive], values[~positive])))
 
 
 def auc_interval(
@@ -89,9 +90,9 @@ def delong(y: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     positive, values = labelled(y, np.asarray(scores, np.float64).T)
     if min(positive.sum(), (~positive).sum()) < 2:
         raise ValueError("a variance needs two cases of each class")
-    placements = [_placements(positive, column) for column in values.T]
-    of_positives = np.stack([of for of, _ in placements])
-    of_negatives = np.stack([of for _, of in placements])
+    pairs = [(column[positive], column[~positive]) for column in values.T]
+    of_positives = np.stack([_below(one, other) for one, other in pairs])
+    of_negatives = np.stack([1 - _below(other, one) for one, other in pairs])
     covariance = np.cov(of_positives) / of_positives.shape[1]
     covariance = covariance + np.cov(of_negatives) / of_negatives.shape[1]
     return of_positives.mean(axis=1), np.atleast_2d(covariance)
@@ -109,8 +110,6 @@ def paired_difference(
         ValueError: only one class is there, or a score is NaN.
     """
     value = auc(y, a) - auc(y, b)
-    if value == 0 and np.array_equal(a, b):
-        return Difference(0.0, 0.0, 0.0, 1.0)
     positive = np.asarray(y) == 1
     if min(positive.sum(), (~positive).sum()) < 2:
         return Difference(value, -1.0, 1.0, 1.0)
@@ -172,13 +171,8 @@ def _counts(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     )
 
 
-def _placements(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each positive the share of negatives below it, for each negative of positives above."""
-
-    def below(values: np.ndarray, others: np.ndarray) -> np.ndarray:
-        among = np.sort(others)
-        left, right = np.searchsorted(among, values), np.searchsorted(among, values, side="right")
-        return (left + right) / 2 / len(among)
-
-    of_positives, of_negatives = scores[positive], scores[~positive]
-    return below(of_positives, of_negatives), 1 - below(of_negatives, of_positives)
+def _below(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """For each value the share of others below it, ties half."""
+    among = np.sort(others)
+    left, right = np.searchsorted(among, values), np.searchsorted(among, values, side="right")
+    return (left + right) / 2 / len(among)

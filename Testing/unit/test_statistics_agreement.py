@@ -30,6 +30,7 @@ def test_kappa_is_that_of_scikit_learn(weights):
     assert weighted_kappa(table, weights) == pytest.approx(expected)
 
 
+@pytest.mark.filterwarnings("error")
 def test_kappa_extremes():
     assert weighted_kappa(np.diag([3, 4, 5])) == 1
     assert weighted_kappa(np.ones((3, 3))) == pytest.approx(0)

@@ -115,6 +115,14 @@ def test_all_censored():
     assert log_rank(time, event, np.array([0, 0, 1, 1])) == (0, 1, 1)
 
 
+def test_the_last_death_keeps_the_upper_end_and_a_half_is_a_half():
+    curve = kaplan_meier(np.arange(1, 25), np.ones(24))
+    assert (curve.survival[-1], curve.low[-1]) == (0, 0)
+    assert curve.high[-1] == curve.high[-2] < 0.5
+    assert curve.survival[12] > 0.5  # by rounding, and yet:
+    assert median_survival(curve).value == 12
+
+
 def test_all_dead_at_once_at_time_zero():
     curve = kaplan_meier(np.zeros(3), np.ones(3))
     assert (curve.time.tolist(), curve.survival.tolist()) == ([0], [0])

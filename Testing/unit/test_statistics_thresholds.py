@@ -44,6 +44,11 @@ def test_thresholds_reach_their_target_and_no_better_one_does(rows, target):
     assert best >= max(sum(measured(y, score, t)) for t in candidates[:-1]) - 1e-9
 
 
+def test_of_equally_good_thresholds_the_highest_is_taken():
+    y, score = np.array([1, 0, 1, 0, 1, 0]), np.arange(6, 0, -1)
+    assert youden(y, score) == 6  # 1 - 2/3 is more than 1/3 only by rounding
+
+
 def test_a_specificity_that_no_score_has_calls_nobody():
     y, score = np.array([1, 0]), np.array([0.2, 0.9])
     t = at_specificity(y, score, 1.0)
