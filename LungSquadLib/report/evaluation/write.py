@@ -43,14 +43,16 @@ def write_evaluation(
         MissingPackageError: matplotlib is not installed.
     """
     target, facts = Path(folder), facts or Facts()
+    if target.is_file():
+        raise InputError(f"'{target}' is a file, so nothing can be written into it.")
     for path in (target / FIGURES).glob("*"):
         if path.stem not in NAMES or path.suffix not in (".png", ".svg"):
             raise InputError(
                 f"'{target / FIGURES}' holds files that are no evaluation's: choose another folder."
             )
-    drawn, items = pictures(evaluation, facts), checklist(evaluation, facts)
-    page = evaluation_page(evaluation, drawn, items, facts=facts)
     with whole_folder(target, last=PAGE) as temporary:
+        drawn, items = pictures(evaluation, facts), checklist(evaluation, facts)
+        page = evaluation_page(evaluation, drawn, items, facts=facts)
         (temporary / FIGURES).mkdir()
         for one in drawn:
             (temporary / FIGURES / f"{one.name}.png").write_bytes(one.png)
