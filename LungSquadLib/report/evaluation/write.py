@@ -14,7 +14,7 @@ from .checklist import COLUMNS, checklist
 from .facts import Facts
 from .page import evaluation_page
 from .plots import NAMES, pictures
-from .results import Evaluation
+from .results import Evaluation, plain
 
 RESULT, PAGE, CHECKLIST, CARD, FIGURES = FILES = (
     "evaluation.json",
@@ -57,7 +57,7 @@ def write_evaluation(
         for one in drawn:
             (temporary / FIGURES / f"{one.name}.png").write_bytes(one.png)
             (temporary / FIGURES / f"{one.name}.svg").write_bytes(one.svg)
-        write_json(temporary / RESULT, evaluation.to_dict())
+        write_json(temporary / RESULT, evaluation.to_dict() | {"facts": plain(facts)})
         write_csv(temporary / CHECKLIST, COLUMNS, [asdict(item) for item in items])
         if facts.card is not None:
             text = card_page(facts.card, evaluation)
