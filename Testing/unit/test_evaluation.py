@@ -149,10 +149,13 @@ def test_rows_of_one_patient_are_drawn_together():
     once = cohort(80)
     alone = measured(once, Columns("y", "p"))
     copied = {name: np.repeat(values, 6) for name, values in once.items()}
-    copied["patient"] = np.repeat(np.arange(80), 6)
+    # Numbers that are not the same for all that they look alike.
+    copied["patient"] = [f"0{10**15 + number}" for number in np.repeat(np.arange(80), 6)]
     roles = Columns("y", "p", group="patient")
-    wide = measured(copied, roles, samples=400).discrimination.auc
+    found = measured(copied, roles, samples=400)
+    wide = found.discrimination.auc
     narrow = measured(copied, Columns("y", "p")).discrimination.auc
+    assert found.counts.patients == 80
     reach = alone.discrimination.auc.high - alone.discrimination.auc.low
     assert wide.value == pytest.approx(alone.discrimination.auc.value)
     assert wide.high - wide.low == pytest.approx(reach, rel=0.2)
@@ -180,6 +183,12 @@ def test_survival_is_of_patients_above_and_below_the_median():
     assert found.low.at_risk[0] == found.high.at_risk[0] == 120
     assert found.concordance.low > 0.5  # high scores, early events
     assert found.log_rank.p < 0.001
+
+
+def test_one_is_one_however_it_is_written():
+    data = {"y": ["1", "1.0", "0", "0.0"] * 5, "said": ["1.0", "1", "0.0", "1e0"] * 5}
+    answers = measured(data, Columns("y", predicted="said")).answers
+    assert answers.confusion.tolist() == [[5, 5], [0, 10]]
 
 
 def test_rows_without_a_label_or_score_are_left_out_and_counted():

@@ -113,13 +113,16 @@ def test_the_page_goes_from_the_question_to_the_checklists(folder):
     ]
 
 
-def test_the_numbers_are_json_of_everything(folder, found):
+def test_the_numbers_are_json_of_everything(folder, found, card):
     def refuse(name):
         raise AssertionError(name)
 
     text = (folder / "evaluation.json").read_text(encoding="utf-8")
     read = json.loads(text, parse_constant=refuse)
+    facts = read.pop("facts")
     assert read == found.to_dict()
+    assert facts["shuffled"] == list(FACTS.shuffled)
+    assert facts["card"]["name"] == card.name
     assert read["discrimination"]["roc"]["thresholds"][0] is None  # infinite
 
 

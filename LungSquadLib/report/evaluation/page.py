@@ -180,7 +180,11 @@ def _checklist(items: Sequence[Item]) -> list[Markup]:
             "The same table is in checklist.csv.",
             class_="soft",
         ),
-        _table(rows, header=("Item", "What to report", "Known from this evaluation")),
+        _table(
+            rows,
+            header=("Item", "What to report", "Known from this evaluation"),
+            widths=("14%", "43%", "43%"),
+        ),
     ]
 
 
@@ -193,17 +197,22 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _table(rows: Sequence[Sequence[Child]], *, header: Sequence[str] = ()) -> Markup:
+def _table(
+    rows: Sequence[Sequence[Child]], *, header: Sequence[str] = (), widths: Sequence[str] = ()
+) -> Markup:
     """The first cell of a row is its heading; a short row is filled with empty cells."""
-    width = max(len(header), *(len(row) for row in rows))
-    top = element("tr", [element("th", text, scope="col") for text in header]) if header else None
+    count = max(len(header), *(len(row) for row in rows))
+    names = [
+        element("th", text, scope="col", style=f"width:{width}")
+        for text, width in zip(header, widths or ["auto"] * len(header), strict=True)
+    ]
     lines = [
         element(
             "tr",
             element("th", row[0], scope="row"),
             [element("td", cell) for cell in row[1:]],
-            [element("td")] * (width - len(row)),
+            [element("td")] * (count - len(row)),
         )
         for row in rows
     ]
-    return element("table", top, lines)
+    return element("table", element("tr", names) if names else None, lines)

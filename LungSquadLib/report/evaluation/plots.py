@@ -276,7 +276,7 @@ def _survival(evaluation: Evaluation, found: Survival) -> Picture:
                 fontsize=8,
             )
     table.text(
-        -0.012,
+        -0.035,
         0.3,
         "at risk",
         color=SOFT,

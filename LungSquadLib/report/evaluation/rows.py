@@ -184,7 +184,7 @@ def check_classes(rows: Rows, which: str) -> None:
 def _rows(table: Table, columns: Columns, kept: np.ndarray, positive: str | None) -> Rows:
     def texts(name: str) -> list[str]:
         cells = zip(table.cells(name), kept, strict=True)
-        return [_plain(cell) for cell, used in cells if used and cell is not None]
+        return [cell for cell, used in cells if used and cell is not None]
 
     def numbers(name: str | None) -> np.ndarray:
         return np.array([np.nan] * len(table) if name is None else table.numbers(name))[kept]
@@ -192,8 +192,8 @@ def _rows(table: Table, columns: Columns, kept: np.ndarray, positive: str | None
     def codes(name: str | None) -> np.ndarray | None:
         return None if name is None else np.unique(texts(name), return_inverse=True)[1]
 
-    labels = texts(columns.label)
-    answers = texts(columns.predicted) if columns.predicted is not None else None
+    labels = list(map(_plain, texts(columns.label)))
+    answers = None if columns.predicted is None else list(map(_plain, texts(columns.predicted)))
     classes = _classes(table, columns, labels, answers, positive)
     number_of = {value: number for number, value in enumerate(classes)}
     return Rows(
@@ -246,7 +246,9 @@ def _classes(
 def _plain(cell: str) -> str:
     """A value's text, the same for 1, 1.0 and 1e0."""
     value = number_in(cell)
-    return cell if value is None else f"{value:.12g}"
+    if value is None:
+        return cell
+    return str(int(value)) if value.is_integer() else repr(value)
 
 
 def _time(values: np.ndarray, name: str | None) -> np.ndarray:

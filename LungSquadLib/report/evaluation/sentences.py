@@ -62,11 +62,8 @@ def _headline(evaluation: Evaluation) -> Iterator[str]:
         scores = f"Brier score {with_interval(brier, 3)}, of the prevalence {reference:.3f}"
         yield f"{told}: {scores} (lower is better)."
     if found is None and evaluation.answers is not None:
-        yield f"{_share(evaluation.answers.report.accuracy)} of the answers are right."
-
-
-def _share(value: float | None) -> str:
-    return "None" if value is None else f"{value:.0%}"
+        right, all_of_them = evaluation.answers.confusion.trace(), evaluation.counts.used
+        yield f"{right} of {all_of_them} answers are right ({right / all_of_them:.0%})."
 
 
 def _against(baseline: Baseline) -> str:

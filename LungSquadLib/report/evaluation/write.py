@@ -13,7 +13,7 @@ from .checklist import COLUMNS, checklist
 from .facts import Facts
 from .page import evaluation_page
 from .plots import NAMES, pictures
-from .results import Evaluation
+from .results import Evaluation, plain
 
 RESULT, PAGE, CHECKLIST, CARD, FIGURES = FILES = (
     "evaluation.json",
@@ -42,19 +42,21 @@ def write_evaluation(
         MissingPackageError: matplotlib is not installed.
     """
     target, facts = Path(folder), facts or Facts()
+    if target.is_file():
+        raise InputError(f"'{target}' is a file, so nothing can be written into it.")
     for path in (target / FIGURES).glob("*"):
         if path.stem not in NAMES or path.suffix not in (".png", ".svg"):
             raise InputError(
                 f"'{target / FIGURES}' holds files that are no evaluation's: choose another folder."
             )
-    drawn, items = pictures(evaluation, facts), checklist(evaluation, facts)
-    page = evaluation_page(evaluation, drawn, items, facts=facts)
     with whole_folder(target, last=PAGE) as temporary:
+        drawn, items = pictures(evaluation, facts), checklist(evaluation, facts)
+        page = evaluation_page(evaluation, drawn, items, facts=facts)
         (temporary / FIGURES).mkdir()
         for one in drawn:
             (temporary / FIGURES / f"{one.name}.png").write_bytes(one.png)
             (temporary / FIGURES / f"{one.name}.svg").write_bytes(one.svg)
-        write_json(temporary / RESULT, evaluation.to_dict())
+        write_json(temporary / RESULT, evaluation.to_dict() | {"facts": plain(facts)})
         write_csv(temporary / CHECKLIST, COLUMNS, [asdict(item) for item in items])
         if facts.card is not None:
             text = card_page(facts.card, evaluation)
