@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import math
 import os
@@ -19,7 +18,7 @@ from ..errors import MissingPackageError, ModelError
 from ..files import sha256_of_file, whole_file
 from ..networks import build
 from .card import Card, NetworkSpec, checked_card
-from .container import FORMAT, Header, open_regular, read_header
+from .container import FORMAT, Header, open_regular, read_header, write_container
 from .fields import reason, shown, shown_path
 
 if TYPE_CHECKING:
@@ -130,11 +129,6 @@ def write_bundle(
     if target.suffix != SUFFIX:
         raise ModelError(f"A model's file name ends in '{SUFFIX}', which '{target.name}' does not.")
     card = Card.from_json(card.to_json())
-    try:
-        from safetensors import SafetensorError
-        from safetensors.numpy import save_file
-    except ImportError as error:
-        raise MissingPackageError("safetensors", "Writing a model file", "networks") from error
     arrays = {_NETWORK + name: _array(name, value) for name, value in network.state_dict().items()}
     if reference is not None:
         for name in _REFERENCES:
@@ -147,10 +141,7 @@ def write_bundle(
     except ValueError as error:
         raise ModelError(f"The model '{target.name}' was not written: {error}.") from error
     with whole_file(target) as temporary:
-        try:
-            save_file(arrays, temporary, metadata={"format": FORMAT, "card": card.to_json()})
-        except SafetensorError as error:  # its way to say that the system refused
-            raise OSError(errno.EIO, f"could not be written ({error})", str(target)) from error
+        write_container(temporary, arrays, {"format": FORMAT, "card": card.to_json()})
         return sha256_of_file(temporary)
 
 

@@ -6,13 +6,17 @@ of JSON, then the tensors' bytes, one after another without gaps.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .fields import parsed_json, shown
 
@@ -65,6 +69,31 @@ def open_regular(path: Path) -> BufferedReader:
     if not stat.S_ISREG(mode):
         raise ValueError("it is not a regular file")
     return path.open("rb")
+
+
+def write_container(
+    path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]
+) -> None:
+    """Write float32 and float64 arrays by name; the same arrays make the same bytes.
+
+    The library of the format's authors does not: it orders the metadata at random.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    ready = {name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}
+    start = 0
+    for name, array in ready.items():
+        header[name] = {
+            "dtype": f"F{8 * array.itemsize}",
+            "shape": list(array.shape),
+            "data_offsets": [start, start + array.nbytes],
+        }
+        start += array.nbytes
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that the arrays are aligned
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for array in ready.values():
+            file.write(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
 
 
 def read_header(file: BufferedReader) -> Header:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,15 +16,15 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..files import whole_file
 
-FORMAT = "lungsquad-checkpoint"
-
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write tensors by name, and facts that JSON can hold; whole or not at all."""
     ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    metadata = {"format": FORMAT, "facts": json.dumps(facts)}
-    with whole_file(path) as temporary:
-        save_file(ready, temporary, metadata=metadata)
+    with whole_file(path) as temporary:  # one entry: the library orders several at random
+        try:
+            save_file(ready, temporary, metadata={"facts": json.dumps(facts)})
+        except SafetensorError as error:  # its way to say that the system refused
+            raise OSError(errno.EIO, f"could not be written ({error})", str(path)) from error
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -16,6 +16,7 @@ from LungSquadLib.errors import ModelError
 from LungSquadLib.files import sha256_of_file
 from LungSquadLib.models.bundle import read_bundle, read_card, write_bundle
 from LungSquadLib.models.card import Card, Interval, Metric, ReferenceSpec
+from LungSquadLib.models.container import write_container
 from Testing import model_samples as samples
 
 
@@ -160,3 +161,22 @@ def test_reference_that_no_cases_give_is_refused(tmp_path, change, words):
     reference = replace(samples.reference(network), **change)
     with pytest.raises(ModelError, match=words):
         write_bundle(path, network, card=card, reference=reference)
+
+
+def test_the_library_of_the_format_reads_what_we_write_and_bytes_repeat(tmp_path):
+    random = np.random.default_rng(0)
+    arrays = {
+        "b": random.normal(size=(2, 3)).astype(np.float32),
+        "a": random.normal(size=5),
+        "none": np.zeros((0, 2), np.float32),
+    }
+    metadata = {"format": "lungsquad-model", "card": "größer"}
+    paths = [tmp_path / name for name in ("one", "two")]
+    for path, order in zip(paths, (arrays, dict(reversed(arrays.items()))), strict=True):
+        write_container(path, order, metadata)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    with safe_open(paths[0], "np") as file:
+        assert file.metadata() == metadata
+        assert set(file.keys()) == set(arrays)
+        for name, array in arrays.items():
+            assert np.array_equal(file.get_tensor(name), array)
