@@ -24,7 +24,10 @@ class SharedNorm(_BatchNorm):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
-        given, x = x.dtype, x.float()  # means of low precision would be low in it
+        given = x.dtype
+        x = x.to(
+            torch.promote_types(given, torch.float32)
+        )  # sums in low precision are worth little
         axes = [0, *range(2, x.dim())]
         shape = (1, -1, *(1 for _ in axes[1:]))
         count = _summed(torch.tensor([x.numel() / x.shape[1]], dtype=x.dtype, device=x.device))
