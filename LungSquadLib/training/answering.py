@@ -89,7 +89,7 @@ def answer_store(
             {
                 **answer_row(case, row, codes, card.positive),
                 label: names[case.columns[label]],
-                "volume_alone": alone,
+                "volume": alone,
             }
         )
     write_rows(Path(folder) / PREDICTIONS, rows)

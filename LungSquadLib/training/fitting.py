@@ -240,9 +240,9 @@ def _answers(setup: Setup, job: Job, trained: _Trained, temperature: float) -> l
         if not cases[part]:
             continue
         logits, _ = trained.task.answers(trained.numbers(getattr(job.parts, part)))
-        alone = {"volume_alone": volume_alone(cases["train"], y, cases[part])}
+        alone = {"volume": volume_alone(cases["train"], y, cases[part])}
         if clinical := setup.options.clinical:
-            alone["clinical_alone"] = clinical_alone(cases["train"], y, cases[part], clinical)
+            alone["clinical"] = clinical_alone(cases["train"], y, cases[part], clinical)
         for n, case in enumerate(cases[part]):
             rows.append(
                 {

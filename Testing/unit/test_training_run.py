@@ -221,7 +221,7 @@ def test_answers_are_out_of_fold_and_beside_their_baselines(finished):
             (row["seed"], row["fold"], row["case"]): row["part"] for row in csv.DictReader(file)
         }
     assert all(parts[row["seed"], row["fold"], row["case"]] == row["part"] for row in rows)
-    assert all(0 <= float(row["clinical_alone"]) <= 1 for row in rows)
+    assert all(0 <= float(row["clinical"]) <= 1 for row in rows)
 
 
 def test_features_that_are_there_are_not_made_again(tmp_path, place, transfer, finished):

@@ -108,7 +108,7 @@ def _found(evaluation: Evaluation) -> list[Markup]:
 
 def _section(title: str, drawn: dict[str, Picture], names: Sequence[str]) -> list[Markup]:
     there = [_figure(drawn[name]) for name in names if name in drawn]
-    return [element("h2", title), element("div", there, class_="answers")] if there else []
+    return [element("h2", title), element("div", there, class_="figures")] if there else []
 
 
 def _figure(picture: Picture) -> Markup:

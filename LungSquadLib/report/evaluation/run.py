@@ -38,12 +38,12 @@ def evaluate_run(finished: Finished) -> Evaluation:
     setup, place = finished.setup, finished.folder
     options = setup.options
     binary = len(setup.classes) == 2
-    clinical = ("clinical_alone",) if options.clinical else ()
+    clinical = ("clinical",) if options.clinical else ()
     columns = Columns(
         label=options.label,
         score="score" if binary else None,
         predicted=None if binary else "predicted",
-        baselines=("volume_alone", *clinical) if binary else (),
+        baselines=("volume", *clinical) if binary else (),
         group="patient",
         repeat="seed" if options.seeds > 1 else None,
         part="part",
@@ -68,7 +68,7 @@ def evaluate_answers(answered: Answered, folder: str | os.PathLike[str]) -> Eval
         label=answered.label,
         score="score" if binary else None,
         predicted=None if binary else "predicted",
-        baselines=("volume_alone",) if binary else (),
+        baselines=("volume",) if binary else (),
         group="patient",
     )
     table = read_table(place / PREDICTIONS, columns)
