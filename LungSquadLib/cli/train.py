@@ -56,7 +56,10 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "default); gradual: thaw it from its end; none: train all (without --init)",
     )
     group.add_argument(
-        "--hidden", default="128", metavar="N,...", help="units of the head's dense layers (128)"
+        "--hidden",
+        metavar="N,...",
+        help="units of the head's dense layers (those of a start that has such, which are then "
+        "taken over; else 128)",
     )
     group.add_argument("--dropout", type=float, default=0.5, metavar="P", help="in the head (0.5)")
     group.add_argument(
@@ -185,7 +188,7 @@ def _options(given: argparse.Namespace) -> Options:
         by_site=given.by_site,
         split=given.split,
         clinical=tuple(given.clinical),
-        hidden=_numbers("--hidden", given.hidden),
+        hidden=None if given.hidden is None else _numbers("--hidden", given.hidden),
         dropout=given.dropout,
         width=given.width,
         size=given.size,

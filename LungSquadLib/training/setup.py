@@ -23,11 +23,13 @@ from ..models.catalogue import read_model
 from ..models.keras_import import import_keras
 from ..networks import build
 from ..networks.parts import TrunkAndHead
+from ..networks.prognosis import TransferNetwork
 from .augment import Augmentation
 from .baselines import check_columns
 from .classifier import Recipe
 
 FREEZE = ("trunk", "gradual", "none")
+_UNITS = 128  # of a head's one dense layer, where nothing else is said
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class Options:
         by_site: whole sites go into one fold.
         split: CSV (case, part) in place of folds.
         clinical: columns of the clinical baseline.
-        hidden, dropout: the head's dense layers, and the dropout after each.
+        hidden: units of the head's dense layers; None: those of the start, which are then taken
+            over too (see `Setup.taken`), or else one of 128.
+        dropout: after each of them.
         width: of a trunk from scratch, 1 is the published network's.
         hu: window of a network from scratch; another's trunk keeps its own.
         views: of each case, where the trunk is frozen: as it is, and augmented.
@@ -65,7 +69,7 @@ class Options:
     by_site: bool = False
     split: str | None = None
     clinical: tuple[str, ...] = ()
-    hidden: tuple[int, ...] = (128,)
+    hidden: tuple[int, ...] | None = None
     dropout: float = 0.5
     width: float = 1.0
     size: int = 64
@@ -132,12 +136,28 @@ class Setup:
         return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
     def fresh_network(self, seed: int) -> TrunkAndHead:
-        """The network with the start's trunk, and all else drawn from a seed."""
+        """The network with the start's layers, and all others drawn from a seed."""
         torch.manual_seed(seed)
         network = build(self.network.name, self.network.arguments)
-        if self.start.network is not None:
-            network.trunk.load_state_dict(self.start.network.trunk.state_dict())
+        for name in self.taken:
+            layers = self.start.network.get_submodule(name)  # type: ignore[union-attr]
+            network.get_submodule(name).load_state_dict(layers.state_dict())
         return network
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """The parts of the start's network that are taken over.
+
+        Its trunk always; its dense layers where it has such and no others were asked for; and then
+        its last layer too, where it told the same classes.
+        """
+        card, network = self.start.card, self.start.network
+        if card is None or network is None:
+            return ()
+        if self.options.hidden is not None or not isinstance(network, TransferNetwork):
+            return ("trunk",)
+        same = [one.name for one in card.classes] == list(self.classes)
+        return ("trunk", "head.before", "head.after") if same else ("trunk", "head.before")
 
     def described(self) -> dict[str, object]:
         """What decides the run's results, for JSON; two runs that agree in it give the same."""
@@ -280,16 +300,18 @@ def _start(init: str | None) -> Start:
 
 
 def _network(options: Options, start: Start, classes: int) -> tuple[InputSpec, NetworkSpec]:
-    """A new head on a trunk as wide as the start's, whose scaling of HU it keeps, limited."""
+    """A head on a trunk as wide as the start's, whose scaling of HU it keeps, limited."""
     width, spec = options.width, InputSpec(options.size, 1.0, *options.hu, True)
+    hidden = options.hidden
     if start.card is not None:
         width = start.card.network.arguments["width"]
         spec = replace(start.card.input, size=options.size, clip=True)
+        hidden = start.card.network.arguments.get("hidden") if hidden is None else hidden
     arguments = {
         "width": width,
         "classes": classes,
         "input_size": options.size,
-        "hidden": list(options.hidden),
+        "hidden": [_UNITS] if hidden is None else list(hidden),
         "dropout": options.dropout,
     }
     try:
