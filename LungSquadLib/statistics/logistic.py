@@ -38,12 +38,19 @@ def fit_ridge_logistic(x: np.ndarray, y: np.ndarray, *, penalty: float = 1.0) ->
     ridge = np.diag([0.0, *np.full(x.shape[1], penalty)])
     weights = np.zeros(design.shape[1])
     weights[0] = np.log(y.mean() / (1 - y.mean()))
+
+    def loss(weights: np.ndarray) -> float:
+        z = design @ weights
+        return float(np.logaddexp(0, z).sum() - y @ z + weights @ ridge @ weights / 2)
+
     for _ in range(100):
-        probability = 1 / (1 + np.exp(-(design @ weights)))
+        probability = np.exp(-np.logaddexp(0, -(design @ weights)))
         gradient = design.T @ (y - probability) - ridge @ weights
         spread = np.maximum(probability * (1 - probability), 1e-9)
         change = np.linalg.solve(design.T @ (design * spread[:, None]) + ridge, gradient)
-        weights += np.clip(change, -3, 3)
+        while loss(weights + change) > loss(weights) + 1e-9:  # rounding is no reason
+            change /= 2  # where the classes are far apart, a whole step may lead astray
+        weights += change
         if np.abs(change).max() < 1e-10:
             break
     return Logistic(float(weights[0]), weights[1:])

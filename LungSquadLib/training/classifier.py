@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError
 from ..networks.parts import Answer
 from ..networks.seeded_dropout import Position, seed_dropouts
 from ..networks.shared_norm import share_norms
@@ -56,9 +57,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Group:
-    """Layers that are trained from one epoch on, at a rate of their own."""
+    """Layers that are trained from one epoch on, at a rate of their own.
 
-    layers: nn.Module
+    By their names ("" is the whole network), for training puts others in some layers' places.
+    """
+
+    layers: tuple[str, ...]
     rate: float
     from_epoch: int = 0
 
@@ -75,6 +79,9 @@ class Classifier:
         classes: how many there are.
         recipe: the numbers.
         world: the processes that share each batch.
+
+    Raises:
+        InputError: too few samples to norm, or for the processes to share.
     """
 
     def __init__(
@@ -91,6 +98,7 @@ class Classifier:
         recipe: Recipe,
         world: World,
     ) -> None:
+        _check_batches(len(training), recipe.batch, world.size)
         self.network, self.groups, self.recipe, self.world = network, groups, recipe, world
         self.samples, self.labels = samples, labels
         self.training, self.validation = training, validation
@@ -106,7 +114,7 @@ class Classifier:
         self.class_weights = _class_weights(labels[training], classes, recipe.balanced)
         idle = set(_idle_biases(network))
         self._optimiser = torch.optim.AdamW(
-            [{"params": [w for w in g.layers.parameters() if w not in idle]} for g in groups],
+            [{"params": [w for w in self._weights(group) if w not in idle]} for group in groups],
             weight_decay=recipe.weight_decay,
         )
         self._ahead = Ahead()
@@ -167,10 +175,10 @@ class Classifier:
         self.network.eval()
 
     def _batches(self, epoch: int) -> list[np.ndarray]:
-        """The epoch's batches, which differ in size by one at most: none is too small to norm."""
+        """The epoch's batches, which differ in size by one at most."""
         random = np.random.default_rng((self.recipe.seed, 0, epoch))
         order = random.permutation(self.training)
-        return np.array_split(order, math.ceil(len(order) / self.recipe.batch))
+        return np.array_split(order, _batch_count(len(order), self.recipe.batch))
 
     def _set_out(self, epoch: int, number: int, steps: int) -> None:
         """Rates and modes for a step: they follow from where it stands."""
@@ -178,8 +186,16 @@ class Classifier:
         self.network.train()
         for group, options in zip(self.groups, self._optimiser.param_groups, strict=True):
             trained = epoch >= group.from_epoch
-            group.layers.train(trained).requires_grad_(trained)
+            for layer in self._layers(group):
+                layer.train(trained).requires_grad_(trained)
             options["lr"] = rate * group.rate
+
+    def _layers(self, group: Group) -> list[nn.Module]:
+        return [self.network.get_submodule(name) for name in group.layers]
+
+    def _weights(self, group: Group) -> Iterator[nn.Parameter]:
+        for layer in self._layers(group):
+            yield from layer.parameters()
 
     def _input(self, epoch: int, chosen: np.ndarray) -> Tensor:
         return self.samples.augmented(chosen, epoch)
@@ -223,13 +239,11 @@ def groups_of(network: nn.Module, recipe: Recipe, *, freeze: str, fresh_trunk: b
     starts = [0] * len(blocks)
     if freeze == "gradual":
         starts = [round(recipe.epochs * (0.25 + 0.125 * n)) for n in range(len(blocks))]
-    groups = [Group(network.get_submodule("head"), 1.0)]
-    for block, start in zip(reversed(blocks), starts, strict=True):
-        for layer in block:
-            if isinstance(layer, nn.Dropout):
-                layer.p = recipe.trunk_dropout
-        groups.append(Group(nn.ModuleList(block), rate, start))
-    return groups
+    for layer in network.get_submodule("trunk").children():
+        if isinstance(layer, nn.Dropout):
+            layer.p = recipe.trunk_dropout
+    trunk = zip(reversed(blocks), starts, strict=True)
+    return [Group(("head",), 1.0), *(Group(block, rate, start) for block, start in trunk)]
 
 
 def unbalance(network: nn.Module, class_weights: Tensor) -> None:
@@ -243,15 +257,15 @@ def unbalance(network: nn.Module, class_weights: Tensor) -> None:
         last.get_parameter("bias").sub_(class_weights.log().to(last.get_parameter("bias").device))
 
 
-def _blocks(trunk: nn.Module) -> Iterator[list[nn.Module]]:
-    """The trunk's layers, each convolution with what follows it."""
-    block: list[nn.Module] = []
-    for layer in trunk.children():
+def _blocks(trunk: nn.Module) -> Iterator[tuple[str, ...]]:
+    """The names of the trunk's layers, each convolution with what follows it."""
+    block: list[str] = []
+    for name, layer in trunk.named_children():
         if isinstance(layer, nn.Conv3d) and block:
-            yield block
+            yield tuple(block)
             block = []
-        block.append(layer)
-    yield block
+        block.append(f"trunk.{name}")
+    yield tuple(block)
 
 
 def _idle_biases(network: nn.Module) -> Iterator[nn.Parameter]:
@@ -259,12 +273,26 @@ def _idle_biases(network: nn.Module) -> Iterator[nn.Parameter]:
 
     Their gradient is nothing but rounding, which Adam would blow up to steps of full length.
     """
-    for layers in network.modules():
-        if isinstance(layers, nn.Sequential):
-            for layer, following in itertools.pairwise(layers):
-                bias = getattr(layer, "bias", None)
-                if bias is not None and isinstance(following, nn.modules.batchnorm._BatchNorm):
-                    yield bias
+    layers = [layer for layer in network.modules() if not any(layer.children())]
+    for layer, following in itertools.pairwise(layers):  # in the order in which they work
+        bias = getattr(layer, "bias", None)
+        if bias is not None and isinstance(following, nn.modules.batchnorm._BatchNorm):
+            yield bias
+
+
+def _batch_count(samples: int, batch: int) -> int:
+    """How many batches: of one sample more than asked, where one would be left alone, unnormed."""
+    return max(min(math.ceil(samples / batch), samples // 2), 1)
+
+
+def _check_batches(samples: int, batch: int, processes: int) -> None:
+    if samples < 2:
+        raise InputError(f"Training needs two cases at least, not {samples}.")
+    least = samples // _batch_count(samples, batch)
+    if processes > least:
+        raise InputError(
+            f"{processes} processes cannot share a batch of {least}: start fewer, or raise --batch."
+        )
 
 
 def _class_weights(labels: np.ndarray, classes: int, balanced: bool) -> Tensor:

@@ -158,7 +158,7 @@ def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Prog
     if options.freeze == "trunk":
         _, rest = frozen_prefix(network)
         samples = Features(features_of(setup, folder, progress), recipe.seed)
-        trained, answer, groups = rest, rest, [Group(rest, 1.0)]
+        trained, answer, groups = rest, rest, [Group(("",), 1.0)]
     else:
         samples = _crops(setup, recipe.seed)
         fresh = setup.start.network is None
