@@ -41,7 +41,7 @@ def main(store, out):
         task = Classifier(
             network,
             lambda x: network.answer(x.double()),
-            groups_of(network, recipe, freeze="none", fresh_trunk=True),
+            groups_of(network, recipe, freeze="none", taken=()),
             samples=crops,
             labels=labels,
             training=everybody[:18],  # shares of 3 and of 4

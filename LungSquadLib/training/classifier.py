@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -33,7 +33,7 @@ class Recipe:
     Attributes:
         epochs: at most; `patience`: without a better validation loss; 0 never ends early.
         batch: samples of an update, over all processes.
-        learning_rate: of the head; `trunk_rate`: times that, of a trunk taken from elsewhere.
+        learning_rate: of new layers; `taken_rate`: times that, of layers taken from elsewhere.
         weight_decay: of AdamW.
         trunk_dropout: of a trunk that is trained; the head's stays as it is built.
         norm_momentum: of batch norms; 0.01 lags behind for the whole of a short training.
@@ -46,7 +46,7 @@ class Recipe:
     patience: int = 10
     batch: int = 8
     learning_rate: float = 1e-3
-    trunk_rate: float = 0.1
+    taken_rate: float = 0.1
     weight_decay: float = 1e-3
     trunk_dropout: float = 0.0
     norm_momentum: float = 0.05
@@ -223,7 +223,9 @@ class Classifier:
         return self.world.summed(rows.to(self.device)).cpu().numpy()
 
 
-def groups_of(network: nn.Module, recipe: Recipe, *, freeze: str, fresh_trunk: bool) -> list[Group]:
+def groups_of(
+    network: nn.Module, recipe: Recipe, *, freeze: str, taken: Collection[str]
+) -> list[Group]:
     """What of a network with a trunk and a head is trained, and from when on.
 
     Args:
@@ -232,10 +234,11 @@ def groups_of(network: nn.Module, recipe: Recipe, *, freeze: str, fresh_trunk: b
         freeze: "none" trains all from the start; "gradual" the head alone for a quarter of the
             epochs, then one more convolution, from the last to the first, each eighth of them
             (after Howard and Ruder, ACL 2018, arXiv:1801.06146, section 3.3).
-        fresh_trunk: its weights were not learnt anywhere, so that it learns at full rate.
+        taken: which of "trunk", "head.before" and "head.after" were learnt elsewhere; all others
+            learn at full rate.
     """
     blocks = list(_blocks(network.get_submodule("trunk")))
-    rate = 1.0 if fresh_trunk else recipe.trunk_rate
+    rate = recipe.taken_rate if "trunk" in taken else 1.0
     starts = [0] * len(blocks)
     if freeze == "gradual":
         starts = [round(recipe.epochs * (0.25 + 0.125 * n)) for n in range(len(blocks))]
@@ -243,7 +246,16 @@ def groups_of(network: nn.Module, recipe: Recipe, *, freeze: str, fresh_trunk: b
         if isinstance(layer, nn.Dropout):
             layer.p = recipe.trunk_dropout
     trunk = zip(reversed(blocks), starts, strict=True)
-    return [Group(("head",), 1.0), *(Group(block, rate, start) for block, start in trunk)]
+    head = head_groups(recipe, taken=taken, prefix="head.")
+    return [*head, *(Group(block, rate, start) for block, start in trunk)]
+
+
+def head_groups(recipe: Recipe, *, taken: Collection[str], prefix: str = "") -> list[Group]:
+    """The two parts of a `Head`, each at the rate that is due to it; see `groups_of`."""
+    rates = {
+        part: recipe.taken_rate if f"head.{part}" in taken else 1.0 for part in ("before", "after")
+    }
+    return [Group((prefix + part,), rate) for part, rate in rates.items()]
 
 
 def unbalance(network: nn.Module, class_weights: Tensor) -> None:

@@ -179,7 +179,7 @@ def _trained(
     task = Classifier(
         network,
         network.answer,
-        groups_of(network, demo.recipe, freeze="none", fresh_trunk=True),
+        groups_of(network, demo.recipe, freeze="none", taken=()),
         samples=Crops(list(map(str, split.seeds)), hu.__getitem__, demo.input, AUGMENTATION, 0),
         labels=labels,
         training=np.arange(len(hu))[training],

@@ -23,7 +23,7 @@ from ..progress import Progress
 from ..statistics.calibration import fit_temperature, log_odds
 from .baselines import clinical_alone, volume_alone
 from .checkpoint import load_weights, read_checkpoint, write_checkpoint
-from .classifier import Classifier, Group, groups_of, unbalance
+from .classifier import Classifier, groups_of, head_groups, unbalance
 from .features import cached_features, frozen_prefix
 from .loop import Plan, Row, Watcher, fit
 from .samples import Crops, Features, Samples
@@ -158,11 +158,10 @@ def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Prog
     if options.freeze == "trunk":
         _, rest = frozen_prefix(network)
         samples = Features(features_of(setup, folder, progress), recipe.seed)
-        trained, answer, groups = rest, rest, [Group(("",), 1.0)]
+        trained, answer, groups = rest, rest, head_groups(recipe, taken=setup.taken)
     else:
         samples = _crops(setup, recipe.seed)
-        fresh = setup.start.network is None
-        groups = groups_of(network, recipe, freeze=options.freeze, fresh_trunk=fresh)
+        groups = groups_of(network, recipe, freeze=options.freeze, taken=setup.taken)
         network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     task = Classifier(
         trained,

@@ -62,7 +62,7 @@ def on_crops(name="transfer", *, recipe=RECIPE, freeze="none", fresh=False, worl
     """A whole network on a dozen crops of noise."""
     torch.manual_seed(0)
     network = build(name, SMALL)
-    groups = groups_of(network, recipe, freeze=freeze, fresh_trunk=fresh)
+    groups = groups_of(network, recipe, freeze=freeze, taken=() if fresh else ("trunk",))
     crops = Table(torch.rand(12, 1, 32, 32, 32))
     return task_of(network, crops, np.arange(12) % 2, groups=groups, recipe=recipe, world=world)
 
