@@ -20,6 +20,7 @@ from ..errors import InputError
 from ..models.bundle import Model
 from ..models.card import Card, InputSpec, NetworkSpec, Seen
 from ..models.catalogue import read_model
+from ..models.fields import identifier
 from ..models.keras_import import import_keras
 from ..networks import build
 from ..networks.parts import TrunkAndHead
@@ -156,7 +157,7 @@ class Setup:
             return ()
         if self.options.hidden is not None or not isinstance(network, TransferNetwork):
             return ("trunk",)
-        same = [one.name for one in card.classes] == list(self.classes)
+        same = [one.code for one in card.classes] == [*map(identifier, self.classes)]
         return ("trunk", "head.before", "head.after") if same else ("trunk", "head.before")
 
     def described(self) -> dict[str, object]:
