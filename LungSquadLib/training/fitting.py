@@ -143,14 +143,17 @@ class _Trained:
 def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Progress) -> _Trained:
     options, cases = setup.options, setup.cases
     recipe = replace(options.recipe, seed=_seed(options.recipe.seed, job))
-    network = setup.fresh_network(recipe.seed).to(torch.device(options.device))
+    shuffled = job.kind == "shuffled"
+    taken = setup.taken(shuffled=shuffled)
+    network = setup.fresh_network(recipe.seed, shuffled=shuffled)
+    network.to(torch.device(options.device))
     labels = np.array([setup.label(case) for case in cases], np.int64)
     names = {case.case: number for number, case in enumerate(cases)}
     training, validation = (
         np.array([names[name] for name in part], np.int64)
         for part in (job.parts.train, job.parts.validation)
     )
-    if job.kind == "shuffled":
+    if shuffled:
         labels = _dealt(setup, job, labels, np.concatenate([training, validation]))
     samples: Samples
     trained: nn.Module = network
@@ -158,10 +161,10 @@ def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Prog
     if options.freeze == "trunk":
         _, rest = frozen_prefix(network)
         samples = Features(features_of(setup, folder, progress), recipe.seed)
-        trained, answer, groups = rest, rest, head_groups(recipe, taken=setup.taken)
+        trained, answer, groups = rest, rest, head_groups(recipe, taken=taken)
     else:
         samples = _crops(setup, recipe.seed)
-        groups = groups_of(network, recipe, freeze=options.freeze, taken=setup.taken)
+        groups = groups_of(network, recipe, freeze=options.freeze, taken=taken)
         network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     task = Classifier(
         trained,

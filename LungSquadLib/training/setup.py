@@ -136,26 +136,27 @@ class Setup:
         hashes = [self.splits[at].hash(self.cases) for at in sorted(self.splits)]
         return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
-    def fresh_network(self, seed: int) -> TrunkAndHead:
+    def fresh_network(self, seed: int, *, shuffled: bool = False) -> TrunkAndHead:
         """The network with the start's layers, and all others drawn from a seed."""
         torch.manual_seed(seed)
         network = build(self.network.name, self.network.arguments)
-        for name in self.taken:
+        for name in self.taken(shuffled=shuffled):
             layers = self.start.network.get_submodule(name)  # type: ignore[union-attr]
             network.get_submodule(name).load_state_dict(layers.state_dict())
         return network
 
-    @property
-    def taken(self) -> tuple[str, ...]:
+    def taken(self, *, shuffled: bool = False) -> tuple[str, ...]:
         """The parts of the start's network that are taken over.
 
         Its trunk always; its dense layers where it has such and no others were asked for; and then
-        its last layer too, where it told the same classes.
+        its last layer too, where it told the same classes. Where labels are shuffled, its trunk
+        alone: the others know the true ones.
         """
         card, network = self.start.card, self.start.network
         if card is None or network is None:
             return ()
-        if self.options.hidden is not None or not isinstance(network, TransferNetwork):
+        own = self.options.hidden is not None or shuffled
+        if own or not isinstance(network, TransferNetwork):
             return ("trunk",)
         same = [one.code for one in card.classes] == [*map(identifier, self.classes)]
         return ("trunk", "head.before", "head.after") if same else ("trunk", "head.before")
