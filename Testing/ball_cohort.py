@@ -15,7 +15,7 @@ SIDE = 48
 
 
 def ball_volumes(folder: Path, n: int, *, seed=0, first=0) -> Path:
-    """CT and mask of each patient, and `manifest.csv` with histology, age and site."""
+    """CT and mask of each patient, and `manifest.csv` with histology, age, site and survival."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
     z, y, x = np.indices((SIDE,) * 3) - SIDE / 2
@@ -35,6 +35,8 @@ def ball_volumes(folder: Path, n: int, *, seed=0, first=0) -> Path:
                 "mask": f"mask{number}.nrrd",
                 "site": "AB"[number // 2 % 2],
                 "histology": "LUSC" if solid else "LUAD",
+                "time": f"{random.exponential(2 if solid else 1):.3f}",
+                "event": str(number % 3 % 2),
                 "age": "" if number % 7 == 0 else str(random.integers(50, 80)),
             }
         )

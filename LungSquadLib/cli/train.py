@@ -91,6 +91,12 @@ def _add_test(group: argparse._ArgumentGroup) -> None:
         help="column of the clinical baseline; may be repeated",
     )
     group.add_argument(
+        "--survival",
+        nargs=2,
+        metavar=("TIME", "EVENT"),
+        help="columns of follow-up time and event (1 or 0): curves by risk, concordance",
+    )
+    group.add_argument(
         "--shuffled", action="store_true", help="control: train on labels dealt out at random too"
     )
     group.add_argument(
@@ -188,6 +194,7 @@ def _options(given: argparse.Namespace) -> Options:
         by_site=given.by_site,
         split=given.split,
         clinical=tuple(given.clinical),
+        survival=tuple(given.survival) if given.survival else None,
         hidden=None if given.hidden is None else _numbers("--hidden", given.hidden),
         dropout=given.dropout,
         width=given.width,

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..cohort.store import StoredCase
-from ..errors import InputError
 from ..statistics.calibration import fit_logistic
 from ..statistics.logistic import fit_ridge_logistic
 
@@ -51,14 +50,6 @@ def clinical_alone(
 
     fitted = fit_ridge_logistic(encoded(training), positive)
     return _probability(fitted.log_odds(encoded(cases)))
-
-
-def check_columns(cases: Sequence[StoredCase], columns: Sequence[str]) -> None:
-    """`InputError` for clinical columns that the store lacks."""
-    for name in columns:
-        if name not in cases[0].columns:
-            there = ", ".join(f"'{column}'" for column in cases[0].columns) or "none"
-            raise InputError(f"The store has no column '{name}' for --clinical; it has {there}.")
 
 
 def _encoder(texts: Sequence[str]) -> Encoder:

@@ -253,10 +253,18 @@ def _answers(setup: Setup, job: Job, trained: _Trained, temperature: float) -> l
                     "part": part,
                     **answer_row(case, logits[n] / temperature, setup.classes, setup.positive),
                     setup.options.label: case.columns[setup.options.label],
+                    **_survival(case, setup.options.survival),
                     **{name: values[n] for name, values in alone.items()},
                 }
             )
     return rows
+
+
+def _survival(case: StoredCase, columns: tuple[str, str] | None) -> dict[str, str]:
+    if columns is None:
+        return {}
+    time, event = columns
+    return {"time": case.columns[time], "event": case.columns[event]}
 
 
 def answer_row(

@@ -209,7 +209,7 @@ def _run_jobs(setup: Setup, folder: Path, jobs: int, processes: World, progress:
         progress=progress,
     ):
         if outcome.error is not None:
-            raise LungSquadError(outcome.error)
+            raise LungSquadError(f"{outcome.task[-1].name}: {outcome.error}")
         finished += 1
         step(progress, finished / len(every), f"{finished} of {len(every)} trainings")
 

@@ -26,7 +26,6 @@ from ..networks import build
 from ..networks.parts import TrunkAndHead
 from ..networks.prognosis import TransferNetwork
 from .augment import Augmentation
-from .baselines import check_columns
 from .classifier import Recipe
 
 FREEZE = ("trunk", "gradual", "none")
@@ -49,6 +48,7 @@ class Options:
         by_site: whole sites go into one fold.
         split: CSV (case, part) in place of folds.
         clinical: columns of the clinical baseline.
+        survival: columns of follow-up time and event (1 or 0), for the evaluation.
         hidden: units of the head's dense layers; None: those of the start, which are then taken
             over too (see `Setup.taken`), or else one of 128.
         dropout: after each of them.
@@ -70,6 +70,7 @@ class Options:
     by_site: bool = False
     split: str | None = None
     clinical: tuple[str, ...] = ()
+    survival: tuple[str, str] | None = None
     hidden: tuple[int, ...] | None = None
     dropout: float = 0.5
     width: float = 1.0
@@ -191,7 +192,8 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
     cases, excluded = _labelled(opened, options)
     classes = options.classes or tuple(sorted({case.columns[options.label] for case in cases}))
     _check_classes(classes, options, cases)
-    check_columns(cases, options.clinical)
+    _check_columns(cases, options.clinical, "--clinical")
+    _check_columns(cases, options.survival or (), "--survival")
     start = _start(options.init)
     spec, network = _network(options, start, len(classes))
     check_store(opened, spec)
@@ -268,6 +270,14 @@ def _labelled(store: Store, options: Options) -> tuple[list[StoredCase], dict[st
         else:
             cases.append(case)
     return cases, dict(excluded)
+
+
+def _check_columns(cases: Sequence[StoredCase], columns: Sequence[str], option: str) -> None:
+    """`InputError` for columns that the store lacks; `option` is who named them."""
+    for name in columns:
+        if name not in cases[0].columns:
+            there = ", ".join(f"'{column}'" for column in cases[0].columns) or "none"
+            raise InputError(f"The store has no column '{name}' for {option}; it has {there}.")
 
 
 def _check_classes(classes: Sequence[str], options: Options, cases: Sequence[StoredCase]) -> None:

@@ -7,9 +7,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from LungSquadLib.cohort.store import StoredCase, case_name
-from LungSquadLib.errors import InputError
 from LungSquadLib.statistics.logistic import fit_ridge_logistic
-from LungSquadLib.training.baselines import check_columns, clinical_alone, volume_alone
+from LungSquadLib.training.baselines import clinical_alone, volume_alone
 
 
 def case(number, volume=1.0, **columns):
@@ -115,8 +114,3 @@ def test_volume_alone_is_a_logistic_of_its_logarithm(cohort):
     x = np.log([[one.volume_ml] for one in cases])
     expected = LogisticRegression(C=1e9, tol=1e-10).fit(x, positive).predict_proba(x)[:, 1]
     assert volume_alone(cases, positive, cases) == pytest.approx(expected, abs=1e-3)
-
-
-def test_a_clinical_column_that_is_not_there_is_named_with_those_that_are(cohort):
-    with pytest.raises(InputError, match="no column 'sex' for --clinical; it has 'age', 'smokes'"):
-        check_columns(cohort[0], ("sex",))

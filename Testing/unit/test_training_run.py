@@ -188,14 +188,15 @@ def test_torchrun_makes_the_same_model_of_a_transfer(tmp_path, place):
     arguments = [
         "train", "classifier", place / "store", "--label", "histology", "--size", "32",
         "--init", place / "start.safetensors", "--hidden", "8", "--folds", "2", "--seeds", "1",
-        "--epochs", "8", "--views", "2", "--device", "cpu", "--json",
+        "--epochs", "8", "--views", "2", "--device", "cpu", "--survival", "time", "event", "--json",
     ]  # fmt: skip
     torchrun("-m", "LungSquadLib", *arguments, "-o", tmp_path / "two")
     assert main([*map(str, arguments), "-o", str(tmp_path / "one")]) == 0
     one, two = (read_bundle(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     for name, value in one.weights.items():
         assert np.abs(value - two.weights[name]).max() < 1e-5, name
-    assert (tmp_path / "two" / "evaluation" / "index.html").exists()
+    evaluation = json.loads((tmp_path / "two" / "evaluation" / "evaluation.json").read_text())
+    assert 0 <= evaluation["survival"]["concordance"]["value"] <= 1
 
 
 def test_the_model_says_what_it_is_and_predicts(finished):
@@ -252,6 +253,15 @@ def test_labels_dealt_out_at_random_are_no_better_than_chance(tmp_path, place, t
     assert abs(np.mean(by_kind["shuffled"]) - 0.5) < 0.4
     assert np.std(by_kind["shuffled"]) > np.std(by_kind["main"])
     assert {row["patients"] for row in rows if row["kind"] == "curve"} == {"4"}
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path, place, transfer):
+    for name, options in (
+        ("--clinical", replace(transfer, clinical=("smoking",))),
+        ("--survival", replace(transfer, survival=("smoking", "event"))),
+    ):
+        with pytest.raises(InputError, match=f"no column 'smoking' for {name}; it has.*'age'"):
+            train_classifier(place / "store", tmp_path / "run", options)
 
 
 def split_file(path, cases, *, leaked):

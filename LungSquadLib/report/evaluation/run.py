@@ -47,6 +47,8 @@ def evaluate_run(finished: Finished) -> Evaluation:
         group="patient",
         repeat="seed" if options.seeds > 1 else None,
         part="part",
+        time="time" if binary and options.survival else None,
+        event="event" if binary and options.survival else None,
     )
     table = read_table(place / PREDICTIONS, columns)
     positive = setup.classes[setup.positive] if binary else None
