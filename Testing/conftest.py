@@ -20,3 +20,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("real data: neither ../shared/data nor $LUNGSQUAD_DATA is there")
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """In this process and its children: small networks are done before a second one has begun.
+
+    And how many there are decides the last bits.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+    torch.set_num_threads(before)

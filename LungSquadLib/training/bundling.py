@@ -76,7 +76,7 @@ def write_model(setup: Setup, job: Job, place: Path, *, predictions: Path, namin
     y = np.array([setup.label(case) == setup.positive for case in training], np.float64)
     volumes = np.log([case.volume_ml for case in training])
     intercept, slope = fit_logistic(volumes, y)
-    alone = {"AUC": _auc(setup, rows, "volume")}
+    alone = {"AUC": _auc(setup, rows, "volume")} if len(setup.classes) == 2 else {}
     card = Card(
         name=naming.name or identifier(setup.options.label),
         title=naming.title or f"{setup.options.label}: {' or '.join(setup.classes)}",

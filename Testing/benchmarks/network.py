@@ -9,7 +9,8 @@ from .children import in_child, say
 from .results import row
 
 FOLDED = "torch, folded by LungSquad"
-CHANNELS_LAST = "torch, channels last, as LungSquad trains"
+CHANNELS_LAST = "torch, channels last"
+LOOP = "LungSquad's training loop"
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ TASKS = {
     "training": Task(
         "prognosis network, a step of training at batch 4",
         "prognosis",
-        CHANNELS_LAST,
+        LOOP,
         0.58,
         5,
         True,
-        "Nominal is three times the forward pass.",
+        "Nominal is three times the forward pass. The loop's step makes and augments its crops.",
     ),
 }
 

@@ -15,12 +15,19 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from LungSquadLib.cohort.store import Preprocessing
+from LungSquadLib.models.card import InputSpec
 from LungSquadLib.networks import build
 from LungSquadLib.networks.folding import folded
 from LungSquadLib.networks.parts import TrunkAndHead
+from LungSquadLib.training.allocator import keep_blocks
+from LungSquadLib.training.augment import Augmentation
+from LungSquadLib.training.classifier import Classifier, Recipe, groups_of
+from LungSquadLib.training.samples import Crops
+from LungSquadLib.training.world import World
 
 from .children import Timer
-from .network import CHANNELS_LAST, FOLDED
+from .network import CHANNELS_LAST, FOLDED, LOOP
 
 EAGER, PLAIN = "torch, eager", "torch, plain"
 TRAINING_BATCH = 4
@@ -155,18 +162,20 @@ def _openvino(graph: bytes, x: torch.Tensor) -> Callable[[], np.ndarray]:
 
 
 def _training(name: str, network: TrunkAndHead) -> dict[str, Contender]:
-    """One step of training as `training.classifier.train` takes it, in two layouts of memory."""
+    """One step of training: by hand in two layouts of memory, and as the training loop takes it."""
+    keep_blocks()  # for all of them, since malloc is theirs together
     x = _crops(network, TRAINING_BATCH)
     contenders = {}
     for title, layout in (
         (PLAIN, torch.contiguous_format),
         (CHANNELS_LAST, torch.channels_last_3d),
+        (LOOP, torch.channels_last_3d),
     ):
         own = build(name, {})
         own.load_state_dict(network.state_dict())
         own.to(memory_format=layout).train()
         laid = x.contiguous(memory_format=layout)
-        step = _step(own, laid)
+        step = _loop_step(own) if title == LOOP else _step(own, laid)
         contenders[title] = Contender(step, partial(_without_dropout, own, laid), _flop(step))
         own.load_state_dict(network.state_dict())
     return contenders
@@ -184,6 +193,27 @@ def _step(network: TrunkAndHead, x: torch.Tensor) -> Callable[[], object]:
         optimiser.step()
 
     return act
+
+
+def _loop_step(network: TrunkAndHead) -> Callable[[], object]:
+    """The loop's own, with all that belongs to it: crops out of memory, augmented."""
+    recipe, side = Recipe(batch=TRAINING_BATCH), network.input_size + 2 * Preprocessing().margin
+    random, cases = np.random.default_rng(0), np.arange(TRAINING_BATCH)
+    hu = random.integers(-1000, 400, (TRAINING_BATCH, side, side, side), np.int16)
+    spec = InputSpec(network.input_size, 1.0, -1000.0, 400.0, True)
+    task = Classifier(
+        network,
+        network.answer,
+        groups_of(network, recipe, freeze="none", fresh_trunk=True),
+        samples=Crops(list(map(str, cases)), hu.__getitem__, spec, Augmentation(), 0),
+        labels=cases % network.classes,
+        training=cases,
+        validation=cases,
+        classes=network.classes,
+        recipe=recipe,
+        world=World(),
+    )
+    return partial(task.step, 0, 0)
 
 
 def _without_dropout(network: TrunkAndHead, x: torch.Tensor) -> np.ndarray:

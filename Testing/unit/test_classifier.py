@@ -13,19 +13,11 @@ from LungSquadLib.networks.parts import Answer
 from LungSquadLib.training.classifier import Classifier, Group, Recipe, groups_of, unbalance
 from LungSquadLib.training.world import World
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 RECIPE = Recipe(epochs=8, batch=6)
 EVERYTHING = (Group(("",), 1.0),)
 SMALL = {"width": 0.04, "classes": 2, "input_size": 32}
 CONVOLUTIONS = (1, 2, 3, 4)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Layers this small are done before a second thread has begun."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Table:

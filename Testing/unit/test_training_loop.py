@@ -14,6 +14,8 @@ from LungSquadLib.training.loop import Plan, fit
 from LungSquadLib.training.sparkline import sparkline
 from LungSquadLib.training.world import World
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 class Line:
     """A `Task`: a small network with norm and dropout that learns a sum, with AdamW."""

@@ -2,8 +2,8 @@
 
 import csv
 import json
-import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-import torch
 
 from LungSquadLib.cli import main
 from LungSquadLib.cohort.build import build_cohort
@@ -28,21 +27,15 @@ from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.checkpoint import read_checkpoint
 from LungSquadLib.training.classifier import Recipe
 from LungSquadLib.training.run import train_classifier
-from LungSquadLib.training.setup import Options
+from LungSquadLib.training.setup import Options, set_up
+from Testing import two_processes
 from Testing.ball_cohort import ball_store, ball_volumes
 from Testing.samples import ball_images, write_model
 
-RECIPE = Recipe(epochs=3, batch=6, learning_rate=0.02)
+pytestmark = pytest.mark.usefixtures("one_thread")
+ROOT = Path(__file__).parents[2]
+RECIPE = Recipe(epochs=2, batch=6, learning_rate=0.02)
 AUGMENTATION = Augmentation(shift_mm=3)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """For bytes that are to be the same: how many there are decides the last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -163,35 +156,45 @@ def test_parallel_trainings_give_the_same_bytes(tmp_path, place, transfer, finis
     assert content(tmp_path / "run") == content(finished)
 
 
-def torchrun(*arguments):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    words = [*command, *map(str, arguments)]
-    subprocess.run(words, check=True, cwd=Path(__file__).parents[2], env=environment)
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return str(one.getsockname()[1])
 
 
-def test_two_processes_train_what_one_trains(tmp_path, place):
-    arguments = ["-m", "Testing.two_processes", place / "store"]
-    torchrun(*arguments, tmp_path / "two")
-    subprocess.run(
-        [sys.executable, *map(str, arguments), tmp_path / "one"],
-        check=True,
-        cwd=Path(__file__).parents[2],
-    )
+def test_two_processes_train_what_one_trains(tmp_path, place, monkeypatch):
+    two_processes.main(place / "store", tmp_path / "one")
+    for name, value in {
+        "WORLD_SIZE": "2",
+        "RANK": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": free_port(),
+    }.items():
+        monkeypatch.setenv(name, value)
+    words = [sys.executable, "-m", "Testing.two_processes", place / "store", tmp_path / "two"]
+    other = subprocess.Popen(words, cwd=ROOT)
+    monkeypatch.setenv("RANK", "0")
+    two_processes.main(place / "store", tmp_path / "two")
+    assert other.wait() == 0
     (one, facts), (two, others) = (read_checkpoint(tmp_path / name) for name in ("one", "two"))
     assert others["loss"] == pytest.approx(facts["loss"], abs=1e-9)
     for name, value in one.items():
         assert float((value - two[name]).abs().max()) < 1e-9, name
 
 
-def test_torchrun_makes_the_same_model_of_a_transfer(tmp_path, place):
+def test_torchrun_makes_the_same_model_of_a_transfer(tmp_path, place, transfer):
     arguments = [
         "train", "classifier", place / "store", "--label", "histology", "--size", "32",
         "--init", place / "start.safetensors", "--hidden", "8", "--folds", "2", "--seeds", "1",
-        "--epochs", "8", "--views", "2", "--device", "cpu", "--survival", "time", "event", "--json",
+        "--epochs", "4", "--views", "2", "--device", "cpu", "--json", "-o", tmp_path / "two",
+        "--survival", "time", "event",
     ]  # fmt: skip
-    torchrun("-m", "LungSquadLib", *arguments, "-o", tmp_path / "two")
-    assert main([*map(str, arguments), "-o", str(tmp_path / "one")]) == 0
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    words = [*torchrun, "-m", "LungSquadLib", *map(str, arguments)]
+    subprocess.run(words, check=True, cwd=ROOT)
+    options = replace(transfer, seeds=1, views=2, clinical=(), augmentation=Augmentation())
+    options = replace(options, recipe=Recipe(epochs=4))
+    train_classifier(place / "store", tmp_path / "one", options)
     one, two = (read_bundle(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     for name, value in one.weights.items():
         assert np.abs(value - two.weights[name]).max() < 1e-5, name
@@ -282,7 +285,7 @@ def test_a_leaked_split_is_refused_and_marked_where_it_is_allowed(tmp_path, plac
     build_cohort(manifest, tmp_path / "store", preprocessing=Preprocessing(32, 4))
     cases = [line.split(",")[0] for line in lines[1:]]
     clean = replace(whole, split=split_file(tmp_path / "clean.csv", cases, leaked=False))
-    train_classifier(tmp_path / "store", tmp_path / "clean", clean)
+    set_up(tmp_path / "store", clean)
     leaked = replace(whole, split=split_file(tmp_path / "leaked.csv", cases, leaked=True))
     with pytest.raises(InputError, match=r"The test set shares 1 patient.*again.*--allow-overlap"):
         train_classifier(tmp_path / "store", tmp_path / "run", leaked)
