@@ -170,7 +170,8 @@ class Classifier:
         """The epoch's batches, which differ in size by one at most: none is too small to norm."""
         random = np.random.default_rng((self.recipe.seed, 0, epoch))
         order = random.permutation(self.training)
-        return np.array_split(order, math.ceil(len(order) / self.recipe.batch))
+        count = min(math.ceil(len(order) / self.recipe.batch), len(order) // 2)
+        return np.array_split(order, count)
 
     def _set_out(self, epoch: int, number: int, steps: int) -> None:
         """Rates and modes for a step: they follow from where it stands."""
