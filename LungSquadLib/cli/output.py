@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,6 +40,12 @@ def add_centre_argument(parser: argparse.ArgumentParser) -> None:
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     """`--json`."""
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """Values with commas between, as in a line of CSV: one that holds a comma stands in quotes."""
+    lines = csv.reader([text or ""], skipinitialspace=True)
+    return tuple(value.strip() for line in lines for value in line)
 
 
 def print_json(value: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .output import add_json_argument, bar, print_json, printable
+from .output import add_json_argument, bar, listed, print_json, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
             options.store,
             options.out,
             label=options.label,
-            classes=tuple(options.classes.split(",")) if options.classes else (),
+            classes=listed(options.classes),
             allow_overlap=options.allow_overlap,
             device=str(chosen_device(options.device)),
             progress=progress,

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .output import bar, print_json, printable
+from .output import bar, listed, print_json, printable
 
 if TYPE_CHECKING:
     from ..training.setup import Options
@@ -185,7 +185,7 @@ def _options(given: argparse.Namespace) -> Options:
     )
     return Options(
         label=given.label,
-        classes=tuple(given.classes.split(",")) if given.classes else (),
+        classes=listed(given.classes),
         positive=given.positive,
         init=given.init,
         freeze=given.freeze or ("trunk" if given.init else "none"),

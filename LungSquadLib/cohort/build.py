@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -25,9 +25,9 @@ from ..imaging.write import check_distinct
 from ..models.fields import Fields
 from ..progress import Progress, Silent, step
 from .case_file import Content, read_unknown, write_content
-from .cluster import run_on_cluster
+from .cluster import AHEAD, cluster
 from .manifest import Row, look, read_manifest
-from .run import Outcome, Summary, run_all
+from .run import Outcome, Summary, run_all, run_on
 from .store import (
     CASES,
     FORMAT_VERSION,
@@ -95,19 +95,24 @@ def build_cohort(
     rows, store = read_manifest(manifest, required=_REQUIRED), Path(folder).absolute()
     _check_columns(manifest, rows[0])
     check_distinct([store / name for name in (STORE, INDEX, _ERRORS, _FLAGS)], [manifest])
-    _prepare(store, preprocessing)
     maker = _maker()
     tasks = [_task(row, store, preprocessing, keep=keep_identity, maker=maker) for row in rows]
+    if scheduler is None:
+        _prepare(store, preprocessing)
+        return _built(tasks, run_all(tasks, _work, jobs=jobs, progress=progress), progress)
+    with cluster(scheduler) as executor:  # before anything is written
+        _prepare(store, preprocessing)
+        outcomes = run_on(executor, tasks, _work, width=AHEAD, progress=progress)
+        return _built(tasks, outcomes, progress)
+
+
+def _built(tasks: Sequence[Task], outcomes: Iterable[Outcome[Task]], progress: Progress) -> Summary:
+    """Take the cases as they come; whatever happens, those that are there are in the index."""
     done: dict[str, StoredCase] = {}
     errors: dict[str, str] = {}
     kept = 0
     try:
         step(progress, 0, f"0 of {len(tasks)} cases")
-        outcomes = (
-            run_all(tasks, _work, jobs=jobs, progress=progress)
-            if scheduler is None
-            else run_on_cluster(scheduler, tasks, _work, progress=progress)
-        )
         for outcome in outcomes:
             if outcome.error is None:
                 stored, was_there = outcome.result
@@ -121,7 +126,7 @@ def build_cohort(
         _write(tasks, _all_there(tasks, done, errors), errors)
         raise
     _write(tasks, done, errors)
-    _remove_others(store, done)
+    _remove_others(tasks[0].store, done)
     return Summary(len(done) - kept, kept, len(errors))
 
 

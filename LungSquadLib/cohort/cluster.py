@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import InputError, MissingPackageError, one_line
-from ..progress import Progress
-from .run import Outcome, Task, run_on
 
 _ANSWER_S = 3
-_AHEAD = 1000  # tasks that the scheduler has at a time: enough for workers that come later
+AHEAD = 1000  # tasks that the scheduler has at a time: enough for workers that come later
 
 
-def run_on_cluster(
-    address: str, tasks: Sequence[Task], work: Callable[[Task], Any], *, progress: Progress
-) -> Iterator[Outcome[Task]]:
-    """`run_all` by the workers of a dask scheduler, which see the same files under the same paths.
+@contextmanager
+def cluster(address: str) -> Iterator[Executor]:
+    """The workers of a dask scheduler, which see the same files under the same paths.
 
     Dask's processes pickle what they send one another: whoever reaches the scheduler can run
     anything on the workers and here.
@@ -24,7 +23,6 @@ def run_on_cluster(
     Raises:
         MissingPackageError: `distributed` is not installed.
         InputError: no scheduler answers, it has no workers, or they cannot import LungSquad.
-        CancelledError: `progress` said so.
     """
     try:
         from distributed import Client
@@ -39,9 +37,7 @@ def run_on_cluster(
         ) from error
     with client:
         _check_workers(client, address)
-        yield from run_on(
-            client.get_executor(pure=False), tasks, work, width=_AHEAD, progress=progress
-        )
+        yield client.get_executor(pure=False)
 
 
 def _check_workers(client: Any, address: str) -> None:

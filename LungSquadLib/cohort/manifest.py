@@ -66,7 +66,8 @@ def read_manifest(
     try:
         with source.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file, strict=True)
-            columns = table.fieldnames or []
+            columns = [name.strip() for name in table.fieldnames or []]
+            table.fieldnames = columns
             missing = [name for name in required if name not in columns]
             if missing:
                 raise InputError(_missing(path, missing, list(columns)))

@@ -27,6 +27,7 @@ from .case_file import LARGEST_ABOUT, Content, read_content
 
 STORE, INDEX, CASES = "store.json", "index.json", "cases"
 FORMAT_VERSION = 1
+MISSING = frozenset(("", "nan", "na", "n/a"))  # as tables say that nothing is known
 _MOST_CASES, _LARGEST_JSON = 1_000_000, 1 << 30
 
 
@@ -96,6 +97,11 @@ class StoredCase:
     crop: str
     volume_ml: float
     flags: tuple[Flag, ...]
+
+    def said(self, column: str) -> str:
+        """What a column says of the case; "" where it says nothing."""
+        text = self.columns[column]
+        return "" if text.casefold() in MISSING else text
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -180,6 +186,8 @@ def open_store(folder: str | os.PathLike[str]) -> Store:
         fields.end()
         if len({case.case for case in cases}) != len(cases):
             raise ValueError("it has a case twice")
+        if len({tuple(case.columns) for case in cases}) > 1:
+            raise ValueError("its cases differ in their columns")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(_damaged(place / INDEX, error)) from error
     return Store(place, preprocessing, cases, rows)

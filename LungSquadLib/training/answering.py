@@ -18,7 +18,7 @@ from ..models.bundle import Model
 from ..progress import Progress, Silent
 from .answers import answers
 from .fitting import answer_row, write_rows
-from .setup import check_store
+from .setup import check_label, check_store
 
 PREDICTIONS = "predictions.csv"
 
@@ -64,11 +64,13 @@ def answer_store(
             was trained on patients, series or images of the store.
     """
     opened, card = open_store(store), model.card
+    if (Path(folder) / "run.json").exists():  # whose predictions would be replaced
+        raise InputError(f"'{folder}' holds a training: choose another folder.")
     check_store(opened, card.input)
     names = _named(opened, model, label, tuple(classes))
     cases = [case for case in opened.cases if case.columns[label] in names]
     excluded = Counter(
-        f"another {label}" if case.columns[label] else f"no {label}"
+        f"another {label}" if case.said(label) else f"no {label}"
         for case in opened.cases
         if case.columns[label] not in names
     )
@@ -99,9 +101,8 @@ def answer_store(
 def _named(store: Store, model: Model, label: str, classes: tuple[str, ...]) -> dict[str, str]:
     """The model's class code for each value of the label that means one."""
     own = model.card.classes
-    if not store.cases or label not in store.cases[0].columns:
-        raise InputError(f"The store '{store.folder}' has no column '{label}'.")
-    found = {case.columns[label] for case in store.cases} - {""}
+    check_label(store, label)
+    found = {case.said(label) for case in store.cases} - {""}
     if classes and len(classes) != len(own):
         codes = ", ".join(one.code for one in own)
         raise InputError(f"--classes must name {len(own)} values of '{label}', for {codes}.")

@@ -39,11 +39,11 @@ def clinical_alone(
     is missing is the training cases' mean, and a column of its own. All of that is learnt from the
     training cases.
     """
-    encoders = [_encoder([case.columns[name] for case in training]) for name in columns]
+    encoders = [_encoder([case.said(name) for case in training]) for name in columns]
 
     def encoded(cases: Sequence[StoredCase]) -> np.ndarray:
         blocks = [
-            encode([case.columns[name] for case in cases])
+            encode([case.said(name) for case in cases])
             for name, encode in zip(columns, encoders, strict=True)
         ]
         return np.concatenate(blocks, axis=1)

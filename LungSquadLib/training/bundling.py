@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -77,29 +77,49 @@ def write_model(setup: Setup, job: Job, place: Path, *, predictions: Path, namin
     volumes = np.log([case.volume_ml for case in training])
     intercept, slope = fit_logistic(volumes, y)
     alone = {"AUC": _auc(setup, rows, "volume")} if len(setup.classes) == 2 else {}
+    card = replace(
+        draft(setup, job, naming),
+        temperature=temperature,
+        metrics=_metrics(setup, rows),
+        baseline=Baseline("log_volume_logistic", intercept, slope, alone),
+        reference=spec,
+    )
+    return write_bundle(place / "model.safetensors", network, card=card, reference=reference)
+
+
+def draft(setup: Setup, job: Job, naming: Naming) -> Card:
+    """The card as far as it is known before the training.
+
+    Raises:
+        ModelError: the naming, the classes or the network's input do not fit into a card.
+    """
     card = Card(
         name=naming.name or identifier(setup.options.label),
-        title=naming.title or f"{setup.options.label}: {' or '.join(setup.classes)}",
+        title=naming.title or f"{setup.options.label}: {' or '.join(setup.classes)}"[:200],
         task=identifier(setup.options.label),
         question=naming.question or f"Which {setup.options.label} is it?",
-        classes=tuple(ClassLabel(identifier(name), name) for name in setup.classes),
+        classes=_class_labels(setup.classes),
         network=setup.network,
         input=setup.spec,
         positive=setup.positive,
-        training=_training(setup, job, training, naming),
+        training=_training(setup, job, naming),
         licence=naming.licence,
         intended_use="Research on cohorts like the one that it was trained on.",
         must_not=(
             "Must not be used to diagnose, to choose a treatment or to tell a patient a prognosis.",
             "Must not be used without testing it on patients of one's own first.",
         ),
-        temperature=temperature,
-        metrics=_metrics(setup, rows),
-        baseline=Baseline("log_volume_logistic", intercept, slope, alone),
-        reference=spec,
         notice=_notice(setup),
     )
-    return write_bundle(place / "model.safetensors", network, card=card, reference=reference)
+    return Card.from_json(card.to_json())
+
+
+def _class_labels(names: Sequence[str]) -> tuple[ClassLabel, ...]:
+    """Classes with their codes; numbered where two names, such as + and -, leave the same one."""
+    codes = [identifier(name) for name in names]
+    if len(set(codes)) < len(codes):
+        codes = [identifier(f"{number}-{code}") for number, code in enumerate(codes)]
+    return tuple(ClassLabel(code, name) for code, name in zip(codes, names, strict=True))
 
 
 def _answers(
@@ -123,7 +143,8 @@ def _agreement(network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase])
     return Interval(*icc_interval(np.array(ratings)))
 
 
-def _training(setup: Setup, job: Job, training: Sequence[StoredCase], naming: Naming) -> Training:
+def _training(setup: Setup, job: Job, naming: Naming) -> Training:
+    training = [setup.by_name[name] for name in job.parts.train]
     known = [
         setup.by_name[name] for part in ("train", "validation") for name in getattr(job.parts, part)
     ]
@@ -143,7 +164,7 @@ def _training(setup: Setup, job: Job, training: Sequence[StoredCase], naming: Na
     inherited = start.seen
     own = seen(known)
     return Training(
-        data=data,
+        data=data[:2000],
         patients=len(patients),
         fingerprint=hashlib.sha256(
             "".join(sorted(case.crop for case in training)).encode()
@@ -153,7 +174,7 @@ def _training(setup: Setup, job: Job, training: Sequence[StoredCase], naming: Na
         command=naming.command,
         seen=own if inherited is None else own | inherited,
         started_from=start.sha256,
-        overlap_allowed=" ".join(setup.overlaps) or None,
+        overlap_allowed=" ".join(setup.overlaps)[:1000] or None,
     )
 
 

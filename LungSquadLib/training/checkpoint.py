@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from ..errors import InputError
@@ -20,11 +21,13 @@ from ..files import whole_file
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write tensors by name, and facts that JSON can hold; whole or not at all."""
     ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    told = {"facts": facts, "sha256": _digest(ready, facts)}
     with whole_file(path) as temporary:  # one entry: the library orders several at random
         try:
-            save_file(ready, temporary, metadata={"facts": json.dumps(facts)})
+            save_file(ready, temporary, metadata={"told": json.dumps(told)})
         except SafetensorError as error:  # its way to say that the system refused
-            raise OSError(errno.EIO, f"could not be written ({error})", str(path)) from error
+            said = f"could not be written ({error}); is the disk full?"
+            raise OSError(errno.EIO, said, str(path)) from error
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -35,12 +38,22 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     try:
         with safe_open(path, "pt") as file:
-            facts = json.loads(file.metadata()["facts"])
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            told = json.loads(file.metadata()["told"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if told["sha256"] != _digest(tensors, told["facts"]):
+            raise ValueError("it is not what it was")
+    except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"The checkpoint '{path}' is damaged. Remove it: the training then begins again there."
         ) from error
+    return tensors, told["facts"]
+
+
+def _digest(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
+    """Of all that a checkpoint holds."""
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    digest.update(save(dict(tensors)))
+    return digest.hexdigest()
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

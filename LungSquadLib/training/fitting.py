@@ -17,7 +17,8 @@ from torch import nn
 
 from ..cohort.splits import Fold, subsample
 from ..cohort.store import StoredCase
-from ..files import whole_file
+from ..errors import InputError
+from ..files import sha256_of_file, whole_file
 from ..networks.parts import TrunkAndHead
 from ..progress import Progress
 from ..statistics.calibration import fit_temperature, log_odds
@@ -65,7 +66,7 @@ def _jobs(setup: Setup) -> Iterator[Job]:
         yield Job(name, seed, number, fold)
         if setup.options.shuffled:
             yield Job(f"{name}-shuffled", seed, number, fold, "shuffled")
-        for patients in setup.options.curve:
+        for patients in dict.fromkeys(setup.options.curve):
             smaller = subsample(fold, setup.cases, labels=labels, n=patients, seed=seed)
             yield Job(f"{name}-n{patients}", seed, number, smaller, "curve", patients)
 
@@ -82,8 +83,7 @@ def run_job(
 ) -> None:
     """Train, and leave `weights.safetensors`, `log.csv` and `answers.csv` in the job's folder.
 
-    Going on from the checkpoint of a run that was killed; `answers.csv`, written last, says that it
-    is done.
+    Going on from the checkpoint of a run that was killed, which is removed when all else is there.
     """
     place = folder / job.name
     trained = _prepared(setup, job, folder, world, progress)
@@ -105,15 +105,21 @@ def run_job(
     if world.leads:
         _write_log(place / LOG, history)
         network = trained.network
-        write_checkpoint(place / MODEL, network.state_dict(), {"temperature": temperature})
-        (place / CHECKPOINT).unlink(missing_ok=True)
         write_rows(place / ANSWERS, rows)
+        facts = {"temperature": temperature, "answers": sha256_of_file(place / ANSWERS)}
+        write_checkpoint(place / MODEL, network.state_dict(), facts)
+        (place / CHECKPOINT).unlink(missing_ok=True)
     world.wait()
 
 
 def is_done(folder: Path, job: Job) -> bool:
-    """Whether a job's answers are all there."""
-    return (folder / job.name / ANSWERS).exists()
+    """Whether a job's weights and answers are there and whole; where not, it is done again."""
+    place = folder / job.name
+    try:
+        _, facts = read_checkpoint(place / MODEL)
+        return bool(facts["answers"] == sha256_of_file(place / ANSWERS))
+    except (InputError, FileNotFoundError):
+        return False
 
 
 def trained_network(setup: Setup, job: Job, folder: Path) -> tuple[TrunkAndHead, float]:

@@ -23,11 +23,11 @@ from ..cohort.run import run_all
 from ..cohort.splits import Fold, write_splits
 from ..errors import InputError, LungSquadError
 from ..files import make_folder, sweep, write_json
-from ..models.fields import parsed_json
+from ..models.fields import Fields, parsed_json, shown
 from ..progress import Part, Progress, Silent, step
 from ..statistics.discrimination import auc
 from .allocator import keep_blocks
-from .bundling import Naming, write_model
+from .bundling import Naming, draft, write_model
 from .fitting import ANSWERS, Job, features_of, is_done, jobs_of, read_rows, run_job, write_rows
 from .logs import TensorBoard
 from .precision import faster_precision
@@ -85,7 +85,10 @@ def train_classifier(
             raise InputError(
                 "Under torchrun the trainings run one after another: leave out --jobs."
             )
-        setup, threads = _begun(store, place, options, jobs, processes)
+        naming = naming or Naming()
+        setup, threads = _begun(
+            store, place, options, naming=naming, jobs=jobs, processes=processes
+        )
         if options.freeze == "trunk":
             features_of(setup, place / FITS, Part(progress, 0.0, 0.3))
         done = 0.3 if options.freeze == "trunk" else 0.0
@@ -101,9 +104,7 @@ def train_classifier(
         if processes.leads:
             _collect(setup, place)
             step(progress, 0.98, "Writing the model")
-            write_model(
-                setup, final, place, predictions=place / PREDICTIONS, naming=naming or Naming()
-            )
+            write_model(setup, final, place, predictions=place / PREDICTIONS, naming=naming)
         processes.wait()
     return Finished(place, setup, processes.leads, (*setup.warnings, *setup.overlaps))
 
@@ -122,34 +123,46 @@ def final_job(setup: Setup) -> Job:
 
 
 def _begun(
-    store: str | os.PathLike[str], place: Path, options: Options, jobs: int, processes: World
+    store: str | os.PathLike[str],
+    place: Path,
+    options: Options,
+    *,
+    naming: Naming,
+    jobs: int,
+    processes: World,
 ) -> tuple[Setup, dict[str, int]]:
     """The set-up and the numbers of threads, as the folder's `run.json` says, or as it will say."""
     setup = set_up(store, options)
-    if processes.leads:
-        if not (place / RUN).exists():
-            _begin_folder(setup, place, jobs)
-        sweep(place)
+    jobs_of(setup)  # what is wrong with them, or with the card, is said before anything is written
+    draft(setup, final_job(setup), naming)
+    if processes.leads and not (place / RUN).exists():
+        _begin_folder(setup, place, jobs)
     processes.wait()
-    known = _read_run(place / RUN)
+    known, threads, precision = _read_run(place / RUN)
     described = setup.described()
-    if known["run"] != described:
+    if known != described:
         raise InputError(
-            f"'{place}' holds a training with {_different(known['run'], described)}. Choose "
+            f"'{place}' holds a training with {_different(known, described)}. Choose "
             "another folder, or call it as before."
         )
-    recipe = replace(options.recipe, precision=known["precision"])
-    return replace(setup, options=replace(options, recipe=recipe)), known["threads"]
+    if processes.leads:
+        for folder in (place, *(place / FITS).glob("*")):
+            sweep(folder)
+        write_splits(place / "splits.csv", [(*at, fold) for at, fold in setup.splits.items()])
+    recipe = replace(options.recipe, precision=precision)
+    return replace(setup, options=replace(options, recipe=recipe)), threads
 
 
 def _begin_folder(setup: Setup, place: Path, jobs: int) -> None:
     """Write what decides the run's results, and what was measured or counted for it."""
-    make_folder(place / FITS)
+    make_folder(place)
+    sweep(place)
+    if any(place.iterdir()):
+        raise InputError(f"'{place}' holds no training and is not empty: choose another folder.")
     precision = setup.options.recipe.precision
     if precision == "auto":
         precision = "fp32" if setup.options.freeze == "trunk" else faster_precision(setup)
     threads = torch.get_num_threads()
-    write_splits(place / "splits.csv", [(*at, fold) for at, fold in setup.splits.items()])
     write_json(
         place / RUN,
         {
@@ -163,14 +176,18 @@ def _begin_folder(setup: Setup, place: Path, jobs: int) -> None:
     )
 
 
-def _read_run(path: Path) -> dict[str, Any]:
+def _read_run(path: Path) -> tuple[Any, dict[str, int], str]:
+    """What a run was called with, its numbers of threads and its precision."""
     try:
-        known = parsed_json(path.read_text(encoding="utf-8"))
-        if not {"run", "threads", "precision"} <= set(known):
-            raise ValueError("something is missing")
-    except (UnicodeDecodeError, ValueError, TypeError) as error:
+        fields = Fields(parsed_json(path.read_text(encoding="utf-8")), "it")
+        given = fields.child("threads")
+        threads = {name: given.integer(name, 1, 1 << 16) for name in ("each", "final")}
+        precision = fields.text("precision")
+        if precision not in ("fp32", "bf16"):
+            raise ValueError(f"it has the precision {shown(precision)}")
+        return fields.take("run"), threads, precision
+    except ValueError as error:
         raise InputError(f"'{path}' is damaged ({error}). Choose another folder.") from error
-    return known
 
 
 def _different(known: Any, described: dict[str, Any]) -> str:

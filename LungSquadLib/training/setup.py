@@ -28,6 +28,9 @@ from ..networks.prognosis import TransferNetwork
 from .augment import Augmentation
 from .classifier import Recipe
 
+LARGEST_HU = 100_000
+# Columns of our own tables, in which the label stands under its own name.
+TAKEN = ("seed", "fold", "part", "predicted", "score", "log_odds", "volume_alone", "clinical_alone")
 FREEZE = ("trunk", "gradual", "none")
 _UNITS = 128  # of a head's one dense layer, where nothing else is said
 
@@ -198,6 +201,7 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
     spec, network = _network(options, start, len(classes))
     check_store(opened, spec)
     splits = _splits(cases, options)
+    _check_tested(cases, splits, options)
     overlaps = _overlaps(cases, splits, start, options)
     warnings = []
     if start.card is not None and start.seen is None:
@@ -233,6 +237,8 @@ def _check_options(options: Options) -> None:
         "--seed": (recipe.seed, 0),
         "--curve": (min(options.curve, default=1), 1),
     }
+    if recipe.seed >= 1 << 32:
+        raise InputError(f"--seed must be less than {1 << 32}, not {recipe.seed}.")
     for name, (value, low) in least.items():
         if value < low:
             raise InputError(f"{name} must be {low} or more, not {value}.")
@@ -242,6 +248,8 @@ def _check_options(options: Options) -> None:
         )
     if not options.hu[1] - options.hu[0] >= 1:
         raise InputError("--hu takes a lower and a higher HU value, in this order.")
+    if max(map(abs, options.hu)) > LARGEST_HU:
+        raise InputError(f"--hu takes values from -{LARGEST_HU} to {LARGEST_HU}.")
     if options.freeze == "trunk" and options.init is None:
         raise InputError(
             "A trunk from scratch has learnt nothing yet, so it must not be frozen: name a model "
@@ -251,18 +259,26 @@ def _check_options(options: Options) -> None:
         raise InputError("--by-site makes folds, and --split brings your own: choose one of them.")
 
 
-def _labelled(store: Store, options: Options) -> tuple[list[StoredCase], dict[str, int]]:
+def check_label(store: Store, label: str) -> None:
+    """Refuse a label that the store lacks, or that has the name of a column of our own."""
     if not store.cases:
         raise InputError(f"The store '{store.folder}' has no cases.")
-    if options.label not in store.cases[0].columns:
+    if label not in store.cases[0].columns:
         there = ", ".join(f"'{name}'" for name in store.cases[0].columns) or "none"
+        raise InputError(f"The store '{store.folder}' has no column '{label}'; it has {there}.")
+    if label in TAKEN:
         raise InputError(
-            f"The store '{store.folder}' has no column '{options.label}'; it has {there}."
+            f"The label '{label}' has the name of a column of the results: rename it in the "
+            "manifest, and run `lungsquad cohort build` again."
         )
+
+
+def _labelled(store: Store, options: Options) -> tuple[list[StoredCase], dict[str, int]]:
+    check_label(store, options.label)
     excluded: Counter[str] = Counter()
     cases = []
     for case in store.cases:
-        value = case.columns[options.label]
+        value = case.said(options.label)
         if not value:
             excluded[f"no {options.label}"] += 1
         elif options.classes and value not in options.classes:
@@ -352,6 +368,7 @@ def _splits(cases: Sequence[StoredCase], options: Options) -> dict[tuple[int, in
     """The folds by (seed, number)."""
     if options.split is not None:
         fold = read_split(options.split, cases)
+        _check_parts(fold, cases, options)
         return {(seed, 0): fold for seed in range(options.seeds)}
     labels = [case.columns[options.label] for case in cases]
     return {
@@ -361,6 +378,38 @@ def _splits(cases: Sequence[StoredCase], options: Options) -> dict[tuple[int, in
             folds(cases, labels, count=options.folds, seed=seed, by_site=options.by_site)
         )
     }
+
+
+def _check_parts(fold: Fold, cases: Sequence[StoredCase], options: Options) -> None:
+    """Refuse a split of somebody's with a part that lacks a class."""
+    label_of = {case.case: case.columns[options.label] for case in cases}
+    for part, names in fold.parts.items():
+        missing = set(label_of.values()) - {label_of[name] for name in names}
+        if missing:
+            raise InputError(
+                f"'{options.split}' has no case with the {options.label} '{min(missing)}' for its "
+                f"{part}: each part needs every class."
+            )
+
+
+def _check_tested(
+    cases: Sequence[StoredCase], splits: Mapping[tuple[int, int], Fold], options: Options
+) -> None:
+    """Refuse so few patients that there would be no interval of what is measured on them."""
+    of = {case.case: case for case in cases}
+    for seed in range(options.seeds):
+        tested = {
+            (of[name].patient, of[name].columns[options.label])
+            for at, fold in splits.items()
+            for name in fold.test
+            if at[0] == seed
+        }
+        needed = 2 * len({label for _, label in tested})
+        if len(tested) < needed:
+            raise InputError(
+                f"The test has {len(tested)} patients, and an interval needs {needed}: ask for "
+                "more folds, or bring more patients."
+            )
 
 
 def _overlaps(

@@ -89,7 +89,7 @@ def test_the_cards_numbers_are_means_over_seeds_of_all_held_out_patients(finishe
         )
 
     assert card.metrics["AUC"].value == pytest.approx(mean("score", roc_auc_score))
-    assert card.baseline.metrics["AUC"].value == pytest.approx(mean("volume_alone", roc_auc_score))
+    assert card.baseline.metrics["AUC"].value == pytest.approx(mean("volume", roc_auc_score))
     brier = mean("score", lambda y, p: np.mean((p - y) ** 2))
     assert card.metrics["Brier"].value == pytest.approx(brier)
     right = np.mean([row["histology"] == row["predicted"] for row in rows])

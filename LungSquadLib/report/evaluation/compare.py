@@ -17,7 +17,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...files import whole_folder, write_json
-from ...models.fields import parsed_json
+from ...models.fields import Fields, parsed_json
 from ...progress import Progress, Silent, step
 from ...statistics.bootstrap import Estimate, repeated
 from ...statistics.discrimination import auc
@@ -115,28 +115,27 @@ def compare_runs(
         raise InputError("A comparison needs two runs at least.")
     runs = [_read(place) for place in places]
     for place, run in zip(places[1:], runs[1:], strict=True):
-        for name in ("split_hash", "classes"):
-            if run[name] != runs[0][name]:
+        for name, said in (("split_hash", "folds"), ("classes", "classes"), ("label", "label")):
+            if getattr(run, name) != getattr(runs[0], name):
                 raise InputError(
-                    f"'{places[0]}' and '{place}' cannot be compared: they differ in their "
-                    f"{'folds' if name == 'split_hash' else name}."
+                    f"'{places[0]}' and '{place}' cannot be compared: they differ in their {said}."
                 )
-    options = runs[0]["options"]
-    label, classes = options["label"], runs[0]["classes"]
-    if len(classes) != 2:
-        raise InputError(f"Runs of two classes can be compared, and these have {len(classes)}.")
-    positive = options["positive"] or classes[-1]
-    curve = set(options["curve"]).intersection(*(run["options"]["curve"] for run in runs))
-    answers = _Answers.of(places, label, positive, WHOLE)
+    first = runs[0]
+    if len(first.classes) != 2:
+        raise InputError(
+            f"Runs of two classes can be compared, and these have {len(first.classes)}."
+        )
+    curve = first.curve.intersection(*(run.curve for run in runs))
+    answers = _Answers.of(places, first, WHOLE)
     points = []
     for number, patients in enumerate(sorted(curve)):
         step(progress, number / (len(curve) + 1), "Drawing patients")
-        some = _Answers.of(places, label, positive, patients)
+        some = _Answers.of(places, first, patients)
         points.append(_point(some, patients, seed))
     points.append(_point(answers, WHOLE, seed))
     names = tuple(place.absolute().name for place in places)
     tested = len(np.unique(answers.patients))
-    return Comparison(names, label, tested, len(np.unique(answers.seeds)), tuple(points))
+    return Comparison(names, first.label, tested, len(np.unique(answers.seeds)), tuple(points))
 
 
 @dataclass(frozen=True)
@@ -149,15 +148,15 @@ class _Answers:
     patients: np.ndarray
 
     @classmethod
-    def of(cls, places: Sequence[Path], label: str, positive: str, patients: int) -> _Answers:
+    def of(cls, places: Sequence[Path], run: _Run, patients: int) -> _Answers:
         """Read the same answers of all runs, in one order."""
-        tables = [_by_key(_rows(place, label, patients)) for place in places]
+        tables = [_by_key(_rows(place, run, patients)) for place in places]
         keys = sorted(tables[0])
         if any(set(table) != set(keys) for table in tables):
             raise InputError("The runs do not answer for the same patients; is one not finished?")
         first = [tables[0][key] for key in keys]
         return cls(
-            np.array([row[label] == positive for row in first], np.int64),
+            np.array([row[run.label] == run.positive for row in first], np.int64),
             np.array([[float(table[key]["score"]) for table in tables] for key in keys]),
             np.array([row["seed"] for row in first]),
             np.array([row["patient"] for row in first]),
@@ -181,13 +180,15 @@ def _point(answers: _Answers, patients: int, seed: int) -> Point:
     )
 
 
-def _rows(place: Path, label: str, patients: int) -> Iterator[dict[str, str]]:
+def _rows(place: Path, run: _Run, patients: int) -> Iterator[dict[str, str]]:
     """The held-out answers of a run, or of its trainings with fewer patients."""
     paths = [place / "predictions.csv"]
     if patients != WHOLE:
         paths = sorted((place / "fits").glob(f"seed*-n{patients}/answers.csv"))
     for path in paths:
-        table = read_table(path, (*_KEY, "part", "patient", "score", label))
+        table = read_table(path, (*_KEY, "part", "patient", "score", run.label))
+        if np.isnan(table.numbers("score")).any() or set(table.cells(run.label)) != {*run.classes}:
+            raise InputError(f"'{path}' is damaged: run the `lungsquad train` that made it again.")
         yield from (row for row in _dictionaries(table) if row["part"] == "test")
 
 
@@ -200,14 +201,33 @@ def _by_key(rows: Iterator[dict[str, str]]) -> Mapping[tuple[str, ...], dict[str
     return {tuple(row[name] for name in _KEY): row for row in rows}
 
 
-def _read(place: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Run:
+    """What a finished run was."""
+
+    label: str
+    positive: str
+    curve: frozenset[int]
+    classes: tuple[str, ...]
+    split_hash: str
+
+
+def _read(place: Path) -> _Run:
     """What a finished run was, out of its `run.json`."""
     if not (place / "predictions.csv").is_file():
         raise InputError(f"'{place}' is no finished training run.")
     try:
-        run = parsed_json((place / "run.json").read_text(encoding="utf-8"))["run"]
-        return {name: run[name] for name in ("options", "classes", "split_hash")}
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        text = (place / "run.json").read_text(encoding="utf-8")
+        run = Fields(parsed_json(text), "it").child("run")
+        options, classes = run.child("options"), run.texts("classes", most=32)
+        return _Run(
+            label=options.text("label"),
+            positive=options.text("positive") if options.has("positive") else classes[-1],
+            curve=frozenset(options.take("curve")),
+            classes=classes,
+            split_hash=run.text("split_hash"),
+        )
+    except (OSError, IndexError, TypeError, ValueError) as error:
         raise InputError(f"'{place / 'run.json'}' is missing or damaged.") from error
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...cohort.store import MISSING
 from ...errors import InputError, one_line
 
 _LARGEST = 256 << 20
-_MISSING = frozenset(("", "nan", "na", "n/a"))
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Table:
         if name not in self.columns:
             raise InputError(_lacking(self.source, name, self.columns))
         stripped = (cell.strip() for cell in self.columns[name])
-        return [None if cell.casefold() in _MISSING else cell for cell in stripped]
+        return [None if cell.casefold() in MISSING else cell for cell in stripped]
 
     def numbers(self, name: str) -> list[float]:
         """A column of finite numbers; NaN where nothing is said.
