@@ -187,12 +187,14 @@ def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Prog
     return _Trained(setup, task, network, names)
 
 
-def features_of(setup: Setup, folder: Path, progress: Progress) -> np.ndarray:
-    """The frozen trunk's features (N, views, D) of all the run's cases, from the cache or made."""
+def features_of(
+    setup: Setup, folder: Path, progress: Progress, *, cases: Sequence[StoredCase] | None = None
+) -> np.ndarray:
+    """The frozen trunk's features (N, views, D), from the cache or made; of all the run's cases."""
     prefix, _ = frozen_prefix(setup.fresh_network(0))
     return cached_features(
         setup.store,
-        setup.cases,
+        setup.cases if cases is None else cases,
         prefix,
         setup.spec,
         views=setup.options.views,

@@ -89,8 +89,10 @@ def train_classifier(
         setup, threads = _begun(
             store, place, options, naming=naming, jobs=jobs, processes=processes
         )
-        if options.freeze == "trunk":
-            features_of(setup, place / FITS, Part(progress, 0.0, 0.3))
+        if options.freeze == "trunk":  # each process makes its share; all read all of them later
+            share = setup.cases[processes.rank :: processes.size]
+            features_of(setup, place / FITS, Part(progress, 0.0, 0.3), cases=share)
+            processes.wait()
         done = 0.3 if options.freeze == "trunk" else 0.0
         with _threads(threads["each"]):
             _run_jobs(setup, place / FITS, jobs, processes, Part(progress, done, 0.9))

@@ -70,6 +70,8 @@ def world(device: torch.device) -> Iterator[World]:
     if size == 1 or not distributed.is_available():
         yield World()
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     backend = "nccl" if device.type == "cuda" else "gloo"
     distributed.init_process_group(backend, timeout=timedelta(hours=2))
     try:
