@@ -191,7 +191,7 @@ def features_of(
     setup: Setup, folder: Path, progress: Progress, *, cases: Sequence[StoredCase] | None = None
 ) -> np.ndarray:
     """The frozen trunk's features (N, views, D), from the cache or made; of all the run's cases."""
-    prefix, _ = frozen_prefix(setup.fresh_network(0))
+    prefix, _ = frozen_prefix(setup.fresh_network(0).to(torch.device(setup.options.device)))
     return cached_features(
         setup.store,
         setup.cases if cases is None else cases,

@@ -91,7 +91,8 @@ def train_classifier(
         )
         if options.freeze == "trunk":  # each process makes its share; all read all of them later
             share = setup.cases[processes.rank :: processes.size]
-            features_of(setup, place / FITS, Part(progress, 0.0, 0.3), cases=share)
+            if share:
+                features_of(setup, place / FITS, Part(progress, 0.0, 0.3), cases=share)
             processes.wait()
         done = 0.3 if options.freeze == "trunk" else 0.0
         with _threads(threads["each"]):
