@@ -7,6 +7,13 @@
     crop = ls.crop(ct, mask)
     prediction = ls.predict(ct, mask, ls.read_model("demo-histology"))
 
+And from a folder of patients to a network of one's own, with an evaluation:
+
+    ls.build_cohort("manifest.csv", "store")
+    options = ls.TrainingOptions("histology", init="demo-survival2y", freeze="trunk")
+    run = ls.train_classifier("store", "run", options)
+    evaluation = ls.evaluate_run(run)  # which run/evaluation/index.html shows
+
 Names are imported when they are first used, so that importing the package is quick and never pulls
 torch. Research software, not a medical device.
 """
@@ -34,6 +41,13 @@ _PLACES = {
     "run_case": "report.case",
     "CaseInput": "report.case",
     "run_batch": "report.batch",
+    "build_cohort": "cohort.build",
+    "open_store": "cohort.store",
+    "train_classifier": "training.run",
+    "TrainingOptions": "training.setup:Options",
+    "Recipe": "training.classifier",
+    "evaluate_run": "report.evaluation.run",
+    "compare_runs": "report.evaluation.compare",
     "Phantom": "imaging.phantom.patient",
     "LungSquadError": "errors",
     "InputError": "errors",
@@ -44,7 +58,8 @@ __all__ = ["__version__", *_PLACES]  # noqa: PLE0604 - names, all of them
 
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
-        return getattr(import_module(f".{_PLACES[name]}", __name__), name)
+        module, _, own = _PLACES[name].partition(":")
+        return getattr(import_module(f".{module}", __name__), own or name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

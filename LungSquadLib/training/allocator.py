@@ -10,7 +10,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 def keep_blocks() -> None:
-    """Let malloc reuse large blocks: fetching them anew is a fifth of a training step's CPU time.
+    """Let malloc reuse large blocks: fetching them anew is an eighth of a training step's CPU time.
 
     On Linux with the GNU C library; elsewhere this does nothing.
     """

@@ -11,12 +11,12 @@ import torch
 from LungSquadLib.training.allocator import keep_blocks
 
 torch.set_num_threads(1)
-convolution = torch.nn.Conv3d(1, 8, 3)
-x = torch.rand(2, 1, 40, 40, 40)
+convolution = torch.nn.Conv3d(1, 16, 3)  # whose output is larger than malloc ever keeps
+x = torch.rand(4, 1, 56, 56, 56)
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(5):
+    for _ in range(3):
         convolution(x).relu().sum().backward()
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 

@@ -2,10 +2,13 @@
 
 import csv
 import json
+import runpy
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +17,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+import LungSquadLib
 from LungSquadLib.cli import main
 from LungSquadLib.cohort.build import build_cohort
 from LungSquadLib.cohort.store import Preprocessing, open_store
@@ -348,3 +352,16 @@ def test_a_trained_network_is_wrapped_for_the_ct_it_was_made_of(finished, place)
     logits, _ = answers(model.network, model.card.input, [store.hu(case)])
     powers = np.exp(logits[0] / model.card.temperature)
     assert prediction.probabilities == pytest.approx(powers / powers.sum(), abs=1e-5)
+
+
+def test_the_packages_example_runs(tmp_path, place, monkeypatch):
+    example = LungSquadLib.__doc__.split("with an evaluation:\n")[1].split("Names")[0]
+    assert 'freeze="trunk"' in example
+    shorter = "freeze='trunk', folds=2, seeds=1, views=1, size=32, recipe=ls.Recipe(epochs=2)"
+    code = textwrap.dedent(example.replace('freeze="trunk"', shorter))
+    shutil.copytree(place / "volumes", tmp_path / "here")
+    (tmp_path / "here" / "example.py").write_text(f"import LungSquadLib as ls\n{code}")
+    monkeypatch.chdir(tmp_path / "here")
+    after = runpy.run_path("example.py")
+    assert after["evaluation"].counts.used == 24
+    assert (tmp_path / "here" / "run" / "evaluation" / "index.html").exists()

@@ -21,11 +21,22 @@ from ...models.fields import Fields, parsed_json
 from ...progress import Progress, Silent, step
 from ...statistics.bootstrap import Estimate, repeated
 from ...statistics.discrimination import auc
-from .pictures import ACCENT, AMBER, BROWN, SOFT, Picture, canvas, picture, style
-from .table import Table, read_table
+from .pictures import (
+    ACCENT,
+    AMBER,
+    BROWN,
+    INK,
+    SOFT,
+    Picture,
+    canvas,
+    picture,
+    style,
+    write_labels,
+)
+from .table import Table, read_table, shown
 
 WHOLE = 0  # stands for all training patients
-_COLOURS = (ACCENT, AMBER, BROWN, SOFT)
+_COLOURS = ((ACCENT, ACCENT), (AMBER, BROWN), (SOFT, SOFT), (INK, INK))  # of line and label
 _KEY = ("seed", "fold", "case")
 
 
@@ -250,24 +261,24 @@ def _picture(comparison: Comparison) -> Picture:
     figure = canvas(5.4, 3.8)
     axes = figure.add_subplot()
     ticks = [str(point.patients or "all") for point in comparison.points]
-    for number, (name, colour) in enumerate(zip(comparison.names, cycle(_COLOURS), strict=False)):
+    middle = (len(comparison.names) - 1) / 2
+    labels = []
+    for number, (name, colours) in enumerate(zip(comparison.names, cycle(_COLOURS), strict=False)):
         found = [point.aucs[number] for point in comparison.points]
-        middle = (len(comparison.names) - 1) / 2
-        places = np.arange(len(found)) + 0.12 * (number - middle)
-        values = np.array([one.value for one in found])
-        reach = np.array([[one.value - one.low, one.high - one.value] for one in found]).T
-        axes.errorbar(places, values, reach, color=colour, marker="o", markersize=4, lw=1.4)
-        axes.annotate(
-            name,
-            (1.0, 0.03 + 0.06 * (len(comparison.names) - 1 - number)),
-            xycoords="axes fraction",
-            color=colour,
-            ha="right",
+        places = np.arange(len(found)) + 0.08 * (number - middle)
+        axes.vlines(
+            places, [one.low for one in found], [one.high for one in found], colours[0], lw=1.4
         )
+        axes.plot(places, [one.value for one in found], "o-", color=colours[0], markersize=4.5)
+        labels.append((shown(name, 40), colours[1]))
     axes.axhline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - 0.07 * len(labels) * (high - low), high)  # room for the labels
+    axes.set_xlim(-0.5, len(ticks) - 0.5)
     axes.set_xticks(range(len(ticks)), ticks)
     axes.set_xlabel("Training patients")
-    axes.set_ylabel("AUC on held-out patients")
+    axes.set_ylabel("AUC on held-out patients (95 % interval)")
+    write_labels(axes, labels, at=(0.985, 0.02))
     told = "; ".join(comparison.sentences())
     return picture(figure, "comparison", title="Comparison", alt=told, caption="")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...files import whole_file
 from ...training.fitting import LOG, read_rows
 from ...training.run import FITS
-from .pictures import ACCENT, AMBER, SOFT, Picture, canvas, picture, style
+from .pictures import ACCENT, AMBER, BROWN, SOFT, Picture, canvas, picture, style, write_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,22 +38,16 @@ def _picture(logs: list[list[dict[str, str]]]) -> Picture:
     figure = canvas(8.6 if scored else 4.6, 3.6)
     axes = figure.subplots(1, 2 if scored else 1, squeeze=False)[0]
     for log in logs:
-        epochs = [int(row["epoch"]) for row in log]
-        losses = [float(row["validation loss"]) for row in log]
+        losses = _column(log, "validation loss")
         best = losses.index(min(losses))
-        _line(axes[0], epochs, [float(row["loss"]) for row in log], AMBER)
-        _line(axes[0], epochs, losses, ACCENT)
-        axes[0].plot(epochs[best], losses[best], "o", color=ACCENT, markersize=4)
+        _draw(axes[0], _column(log, "loss"), AMBER, among=len(logs))
+        _draw(axes[0], losses, ACCENT, among=len(logs), kept=best)
         if scored:
-            aucs = [float(row["validation AUC"]) for row in log]
-            _line(axes[1], epochs, aucs, ACCENT)
-            axes[1].plot(epochs[best], aucs[best], "o", color=ACCENT, markersize=4)
+            _draw(axes[1], _column(log, "validation AUC"), ACCENT, among=len(logs), kept=best)
     axes[0].set_ylabel("Cross-entropy, classes weighted")
     axes[0].set_ylim(bottom=0)
-    for text, colour, x in (("training", AMBER, 0.80), ("validation", ACCENT, 0.98)):
-        axes[0].annotate(
-            text, (x, 0.96), xycoords="axes fraction", color=colour, ha="right", va="top"
-        )
+    labels = [("training", BROWN), ("validation", ACCENT), ("points: the epochs kept", SOFT)]
+    write_labels(axes[0], labels, at=(0.025, 0.02), right=False)  # losses begin far above
     if scored:
         axes[1].set_ylabel("AUC on validation")
         axes[1].axhline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
@@ -61,8 +55,19 @@ def _picture(logs: list[list[dict[str, str]]]) -> Picture:
     for one in axes:
         one.set_xlabel("Epoch")
         one.locator_params(axis="x", integer=True)
+        one.set_xlim(left=0)
     return picture(figure, "curves", title="Training", alt="", caption="")
 
 
-def _line(axes: Axes, epochs: list[int], values: list[float], colour: str) -> None:
-    axes.plot(epochs, values, color=colour, linewidth=1, alpha=0.55)
+def _column(log: list[dict[str, str]], name: str) -> list[float]:
+    return [float(row[name]) for row in log]
+
+
+def _draw(
+    axes: Axes, values: list[float], colour: str, *, among: int, kept: int | None = None
+) -> None:
+    """A training's values by epoch, faint among many, and a point at the epoch that was kept."""
+    epochs = range(1, len(values) + 1)
+    axes.plot(epochs, values, color=colour, linewidth=1.2, alpha=0.9 if among == 1 else 0.35)
+    if kept is not None:
+        axes.plot(kept + 1, values[kept], "o", color=colour, markersize=4, markeredgecolor="white")
