@@ -26,7 +26,7 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[s
         try:
             save_file(ready, temporary, metadata={"told": json.dumps(told)})
         except SafetensorError as error:  # its way to say that the system refused
-            said = f"could not be written ({error}); is the disk full?"
+            said = f"could not be written ({error}; is the disk full?)"
             raise OSError(errno.EIO, said, str(path)) from error
 
 
