@@ -24,7 +24,7 @@ from ..models.keras_import import import_keras
 from ..networks import build
 from ..networks.parts import TrunkAndHead
 from .augment import Augmentation
-from .baselines import check_columns
+from .baselines import check_columns, number
 from .classifier import Recipe
 
 LARGEST_HU = 100_000
@@ -275,6 +275,11 @@ def _check_classes(classes: Sequence[str], options: Options, cases: Sequence[Sto
         )
     if missing := [name for name in classes if name not in counts]:
         raise InputError(f"No case has the {options.label} '{missing[0]}'.")
+    numbers = [value for value in map(number, classes) if value == value]
+    if len(set(numbers)) < len(numbers):
+        raise InputError(
+            f"Two values of the column '{options.label}' are the same number: write it in one way."
+        )
     if len(classes) > 32:
         raise InputError(
             f"The column '{options.label}' has {len(classes)} values; a classifier tells 32 at "
