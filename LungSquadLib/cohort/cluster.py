@@ -34,7 +34,7 @@ def cluster(address: str) -> Iterator[Executor]:
         # A client that reached nobody waits at its end, and shows a traceback.
         socket.create_connection(get_address_host_port(address), timeout=_ANSWER_S).close()
         client = Client(address, timeout=_ANSWER_S, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:  # nobody is there, or something else than a scheduler
         raise InputError(
             f"No dask scheduler answers at '{address}'; give it as tcp://HOST:PORT, as "
             "`dask scheduler` says it."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -275,7 +276,7 @@ def _check_classes(classes: Sequence[str], options: Options, cases: Sequence[Sto
         )
     if missing := [name for name in classes if name not in counts]:
         raise InputError(f"No case has the {options.label} '{missing[0]}'.")
-    numbers = [value for value in map(number, classes) if value == value]
+    numbers = [value for value in map(number, classes) if not math.isnan(value)]
     if len(set(numbers)) < len(numbers):
         raise InputError(
             f"Two values of the column '{options.label}' are the same number: write it in one way."

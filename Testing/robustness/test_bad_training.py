@@ -403,7 +403,7 @@ def test_a_full_disk_is_said_and_the_same_command_finishes(room, what, place, he
     assert done.returncode == 2
     assert said.startswith(f"lungsquad: '{here / 'run' / 'fits' / 'seed0-fold0' / what}'"), said
     assert "is the disk full?" in said
-    assert not [path for path in here.rglob(".lungsquad-*")]
+    assert not list(here.rglob(".lungsquad-*"))
     train_classifier(place / "store", here / "run", options(place))
     assert content(here / "run") == content(place / "finished")
 
