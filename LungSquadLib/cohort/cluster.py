@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -26,11 +27,14 @@ def cluster(address: str) -> Iterator[Executor]:
     """
     try:
         from distributed import Client
+        from distributed.comm import get_address_host_port
     except ModuleNotFoundError as error:
         raise MissingPackageError("distributed", "Running on a cluster", "cluster") from error
     try:
+        # A client that reached nobody waits at its end, and shows a traceback.
+        socket.create_connection(get_address_host_port(address), timeout=_ANSWER_S).close()
         client = Client(address, timeout=_ANSWER_S, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:  # nobody is there, or something else than a scheduler
         raise InputError(
             f"No dask scheduler answers at '{address}'; give it as tcp://HOST:PORT, as "
             "`dask scheduler` says it."

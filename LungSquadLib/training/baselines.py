@@ -54,7 +54,7 @@ def clinical_alone(
 
 def _encoder(texts: Sequence[str]) -> Encoder:
     present = [text for text in texts if text]
-    numbers = [_number(text) for text in present]
+    numbers = [number(text) for text in present]
     if present and not np.isnan(numbers).any():
         return _numeric(float(np.mean(numbers)), float(np.std(numbers)) or 1.0)
     return _one_hot(sorted(set(present)))
@@ -62,7 +62,7 @@ def _encoder(texts: Sequence[str]) -> Encoder:
 
 def _numeric(mean: float, sd: float) -> Encoder:
     def encode(texts: Sequence[str]) -> np.ndarray:
-        values = np.array([_number(text) for text in texts])
+        values = np.array([number(text) for text in texts])
         missing = np.isnan(values)
         return np.column_stack([np.where(missing, 0, (values - mean) / sd), missing])
 
@@ -76,7 +76,8 @@ def _one_hot(known: Sequence[str]) -> Encoder:
     return encode
 
 
-def _number(text: str) -> float:
+def number(text: str) -> float:
+    """The finite number that a text says, or NaN."""
     try:
         value = float(text)
     except ValueError:

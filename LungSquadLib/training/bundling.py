@@ -38,14 +38,14 @@ class Naming:
     Attributes:
         name: identifier of the model; the label if left out.
         title, question: for people; made of the classes if left out.
-        licence: of the weights.
+        licence: of the weights; that of the start, where it is left out, is named.
         command: that made it, without paths.
     """
 
     name: str | None = None
     title: str | None = None
     question: str | None = None
-    licence: str = "Not stated by who trained it."
+    licence: str | None = None
     command: str | None = None
 
 
@@ -103,7 +103,7 @@ def draft(setup: Setup, job: Job, naming: Naming) -> Card:
         input=setup.spec,
         positive=setup.positive,
         training=_training(setup, job, naming),
-        licence=naming.licence,
+        licence=naming.licence or _licence(setup),
         intended_use="Research on cohorts like the one that it was trained on.",
         must_not=(
             "Must not be used to diagnose, to choose a treatment or to tell a patient a prognosis.",
@@ -153,7 +153,7 @@ def _training(setup: Setup, job: Job, naming: Naming) -> Training:
         for n, name in enumerate(setup.classes)
     }
     start = setup.start
-    begun = "From scratch" if start.card is None else f"On the trunk of '{start.card.name}'"
+    begun = "From scratch" if start.card is None else f"On {setup.origin}"
     patients = {case.patient for case in training}
     data = (
         f"{begun}, with {len(patients)} patients "
@@ -176,6 +176,11 @@ def _training(setup: Setup, job: Job, naming: Naming) -> Training:
         started_from=start.sha256,
         overlap_allowed=" ".join(setup.overlaps)[:1000] or None,
     )
+
+
+def _licence(setup: Setup) -> str:
+    said, card = "Not stated by who trained it.", setup.start.card
+    return said if card is None else f"{said} '{card.name}', its start: {card.licence}"
 
 
 def _notice(setup: Setup) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,11 +27,25 @@ from ..networks import build
 from ..networks.parts import TrunkAndHead
 from ..networks.prognosis import TransferNetwork
 from .augment import Augmentation
+from .baselines import number
 from .classifier import Recipe
 
 LARGEST_HU = 100_000
 # Columns of our own tables, in which the label stands under its own name.
-TAKEN = ("seed", "fold", "part", "predicted", "score", "log_odds", "volume_alone", "clinical_alone")
+TAKEN = frozenset(
+    (
+        "seed",
+        "fold",
+        "part",
+        "predicted",
+        "score",
+        "log_odds",
+        "volume",
+        "clinical",
+        "time",
+        "event",
+    )
+)
 FREEZE = ("trunk", "gradual", "none")
 _UNITS = 128  # of a head's one dense layer, where nothing else is said
 
@@ -133,6 +148,13 @@ class Setup:
     def label(self, case: StoredCase) -> int:
         """The number of a case's class."""
         return self.classes.index(case.columns[self.options.label])
+
+    @property
+    def origin(self) -> str:
+        """What of the start's network the run begins with, in words."""
+        words = {1: "the trunk", 2: "the trunk and dense layers", 3: "all layers"}
+        name = self.start.card.name if self.start.card else ""
+        return f"{words[len(self.taken())]} of '{name}'" if name else "nothing"
 
     @property
     def split_hash(self) -> str:
@@ -255,6 +277,8 @@ def _check_options(options: Options) -> None:
             "A trunk from scratch has learnt nothing yet, so it must not be frozen: name a model "
             "to start from with --init, or choose --freeze none."
         )
+    if options.freeze not in FREEZE:
+        raise InputError(f"--freeze is one of {', '.join(FREEZE)}, not '{options.freeze}'.")
     if options.split is not None and options.by_site:
         raise InputError("--by-site makes folds, and --split brings your own: choose one of them.")
 
@@ -307,6 +331,11 @@ def _check_classes(classes: Sequence[str], options: Options, cases: Sequence[Sto
         )
     if missing := [name for name in classes if name not in counts]:
         raise InputError(f"No case has the {options.label} '{missing[0]}'.")
+    numbers = [value for value in map(number, classes) if not math.isnan(value)]
+    if len(set(numbers)) < len(numbers):
+        raise InputError(
+            f"Two values of the column '{options.label}' are the same number: write it in one way."
+        )
     if len(classes) > 32:
         raise InputError(
             f"The column '{options.label}' has {len(classes)} values; a classifier tells 32 at "

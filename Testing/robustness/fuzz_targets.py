@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import json
 import logging
 import shutil
 import zlib
@@ -25,7 +26,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from LungSquadLib.cohort.case_file import Content, read_unknown, write_content
 from LungSquadLib.cohort.manifest import read_manifest
+from LungSquadLib.cohort.splits import read_split
+from LungSquadLib.cohort.store import Preprocessing, open_store, write_index, write_store
+from LungSquadLib.errors import InputError
 from LungSquadLib.imaging import dicom_header
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.dicom_series import find_series
@@ -33,6 +38,7 @@ from LungSquadLib.imaging.inspect import inspect
 from LungSquadLib.imaging.masks import read_mask
 from Testing import dicom_maker
 from Testing.dicom_maker import some_hu, write_enhanced, write_rtstruct, write_seg, write_series
+from Testing.stored_cases import stored_case
 
 SHAPE = (4, 16, 20)
 
@@ -206,6 +212,97 @@ def _report(folder: Path):
     return [folder / "case" / name for name in names], lambda: rendered(folder / "case")
 
 
+def _store(folder: Path):
+    preprocessing = Preprocessing(8, 0)
+    cases = []
+    for name in ("one", "two"):
+        columns = {"histology": "LUAD", "größe": "1,5"}
+        content = Content(np.zeros((8,) * 3, np.int16), np.ones((8,) * 3, np.uint8), columns)
+        sha256 = write_content(folder / "cases" / f"{name}.npz", content)
+        cases.append(stored_case(name, columns=columns, sha256=sha256))
+    write_index(folder, cases, rows=3)
+    write_store(folder, preprocessing, {"rows": 3})
+    return folder, preprocessing, cases
+
+
+def _descriptions(folder: Path):
+    _store(folder)
+
+    def read():
+        for case in open_store(folder).cases:
+            case.said("histology")
+
+    return [folder / "store.json", folder / "index.json"], read
+
+
+def _case(folder: Path):
+    _, preprocessing, cases = _store(folder)
+    path = folder / cases[0].file
+    return [path], lambda: read_unknown(path, preprocessing.side)
+
+
+def _run(folder: Path):
+    from LungSquadLib.report.evaluation.compare import _read
+    from LungSquadLib.training.run import _read_run
+
+    options = {"label": "histology", "positive": None, "curve": [4, 8], "seeds": 2}
+    run = {"options": options, "classes": ["LUAD", "LUSC"], "split_hash": "0" * 64}
+    path = folder / "run.json"
+    threads = {"each": 1, "final": 2}
+    path.write_text(json.dumps({"run": run, "threads": threads, "precision": "fp32"}))
+    (folder / "predictions.csv").touch()
+    return [path], lambda: (_read(folder), _read_run(path))
+
+
+def _checkpoint(folder: Path):
+    import torch
+
+    from LungSquadLib.training.checkpoint import read_checkpoint, write_checkpoint
+
+    tensors = {"weights.a": torch.arange(6.0).reshape(2, 3), "memory.0.step": torch.tensor(3.0)}
+    path = folder / "checkpoint"
+    write_checkpoint(path, tensors, {"epoch": 2, "best": 0.5, "history": [{"loss": 0.7}]})
+    return [path], lambda: read_checkpoint(path)
+
+
+def _features(folder: Path):
+    from LungSquadLib.training.features import _read, _write
+
+    path = folder / "a.features"
+    _write(path, np.arange(12, dtype=np.float32).reshape(2, 6))
+
+    def read():
+        if _read(path, 2) is None:
+            raise InputError("They are computed again.")
+
+    return [path], read
+
+
+def _split(folder: Path):
+    cases = [stored_case(f"c{number}") for number in range(6)]
+    parts = ("train", "train", "validation", "validation", "test", "test")
+    rows = [f"{case.case},{part},note" for case, part in zip(cases, parts, strict=True)]
+    path = folder / "split.csv"
+    path.write_text("\n".join(["case,part,why", *rows]) + "\n")
+
+    return [path], lambda: read_split(path, cases).hash(cases)
+
+
+def _table(folder: Path):
+    from LungSquadLib.report.evaluation.evaluate import evaluate
+    from LungSquadLib.report.evaluation.rows import Columns
+    from LungSquadLib.report.evaluation.table import read_table
+
+    columns = Columns("y", "p", baselines=("v",), group="g", part="s", time="t", event="e")
+    rows = [
+        f"{n % 2},{(n * 7 % 10) / 10},{n},g{n},{('test', 'validation')[n % 3 == 0]},{n + 1},{n % 2}"
+        for n in range(18)
+    ]
+    path = folder / "t.csv"
+    path.write_text("\n".join(["y,p,v,g,s,t,e", *rows]) + "\n")
+    return [path], lambda: evaluate(read_table(path, columns), columns, samples=20)
+
+
 def _copied(files):
     """The same target, read from files whose names say something else."""
 
@@ -248,4 +345,11 @@ TARGETS = {
     "seg-nrrd": _slicer,
     "manifest": _manifest,
     "report": _report,
+    "store": _descriptions,
+    "case": _case,
+    "run": _run,
+    "checkpoint": _checkpoint,
+    "features": _features,
+    "split": _split,
+    "table": _table,
 }

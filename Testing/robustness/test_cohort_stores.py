@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def test_ctrl_c_leaves_no_piece(manifest, here, monkeypatch, capfd):
     assert sentences(capfd.readouterr().err) == "lungsquad: Cancelled.\n"
     names = {path.name for path in (here / "s").rglob("*")}
     assert names == {"cases", "store.json", "index.json", "errors.csv", "flags.csv"}
+
+
+def test_a_scheduler_that_does_not_answer_is_said_soon_and_leaves_nothing(manifest, here, refused):
+    pytest.importorskip("distributed")
+    begun = time.monotonic()
+    for address in ("tcp://127.0.0.1:9", "nonsense"):
+        command = [*BUILD, manifest, "-o", here / "s", "--scheduler", address]
+        refused(command, f"No dask scheduler answers at '{address}'")
+    assert time.monotonic() - begun < 10
 
 
 COMMANDS = {

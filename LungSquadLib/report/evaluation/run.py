@@ -93,8 +93,8 @@ def _facts_of_run(setup: Setup, place: Path) -> Facts:
     card = read_card(place / MODEL)
     controls = read_rows(place / CONTROLS)
     start = setup.start.card
-    begun = "from scratch" if start is None else f"on the trunk of '{start.name}'"
-    frozen = {"trunk": ", which was frozen", "gradual": ", thawed step by step", "none": ""}
+    begun = "from scratch" if start is None else f"on {setup.origin}"
+    frozen = {"trunk": ", the trunk frozen", "gradual": ", thawed step by step", "none": ""}
     by_kind = {kind: [row for row in controls if row["kind"] == kind] for kind in _KINDS}
     return Facts(
         title=card.title,
