@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MissingPackageError
+from ..errors import InputError, MissingPackageError
 from ..files import whole_file
 from ..imaging.pictures import windowed
 from ..progress import Progress, Silent, step
@@ -71,7 +71,7 @@ def write_contact_sheet(
     Lung window; of more than `MOST_SHOWN` cases, so many evenly spaced ones. Grouped by label.
 
     Raises:
-        InputError: no case has such a column, or a file is damaged.
+        InputError: there is no case, or none with such a column, or a file is damaged.
         MissingPackageError: matplotlib is not installed.
     """
     try:
@@ -79,6 +79,8 @@ def write_contact_sheet(
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         raise MissingPackageError("matplotlib", "A contact sheet", "plots") from error
+    if not store.cases:
+        raise InputError(f"The store '{store.folder}' has no cases, so there is nothing to draw.")
     if label is not None:
         check_label(store, label)
     shown, progress = _shown(store, label), progress or Silent()

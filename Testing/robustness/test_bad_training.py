@@ -335,6 +335,35 @@ def test_damaged_predictions_are_refused_by_compare(place, here, refused):
         refused(["compare", place / "finished", run], "predictions.csv'")
 
 
+def test_an_empty_store_is_shown_and_not_drawn(place, here, capfd):
+    assert main(["cohort", "show", str(place / "empty"), "-o", str(here / "out")]) == 2
+    said = sentences(capfd.readouterr().err)
+    assert said == (
+        f"lungsquad: The store '{place / 'empty'}' has no cases, so there is nothing to draw.\n"
+    )
+    assert not (here / "out").exists()
+
+
+def test_a_model_of_other_classes_takes_them_by_other_names(place, here, capfd):
+    """Quotes hold a comma together, and blanks round a value do not matter."""
+
+    def change(index):
+        for case in index["cases"]:
+            value = case["columns"]["histology"]
+            case["columns"]["histology"] = {"LUAD": "adeno, any", "LUSC": "squamous"}[value]
+
+    store = Path(shutil.copytree(place / "store", here / "store"))
+    edited("index.json", change)(store)
+    model = str(place / "finished" / "model.safetensors")
+    command = ["test", model, str(store), "--label", "histology", "--allow-overlap"]
+    assert main([*command, "-o", str(here / "out")]) == 2
+    assert "say --classes A,B in this order" in capfd.readouterr().err
+    assert not (here / "out").exists()
+    command += ["--classes", '"adeno, any", squamous', "-o", str(here / "out"), "--json"]
+    assert main(command) == 0
+    assert json.loads(capfd.readouterr().out)["counts"]["used"] == 12
+
+
 class Stopped(Exception):
     pass
 

@@ -58,6 +58,20 @@ def test_ctrl_c_leaves_no_piece(manifest, here, monkeypatch, capfd):
     assert names == {"cases", "store.json", "index.json", "errors.csv", "flags.csv"}
 
 
+def test_a_patient_with_several_cases_is_no_duplicate_and_two_patients_with_one_ct_are(
+    good, here, capfd
+):
+    case = f"{good.ct},{good.mask}"
+    for ids, code in ((("A", "A"), 0), (("A", "B"), 1)):
+        rows = [" patient_id, ct ,mask", *(f"{patient},{case}" for patient in ids)]
+        (here / "m.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+        assert main([*BUILD, str(here / "m.csv"), "-o", str(here / "s"), *SMALL]) == 0
+        capfd.readouterr()
+        assert main(["cohort", "check", str(here / "s")]) == code
+        out = capfd.readouterr().out
+        assert ("belong to different patients" in out) == bool(code), out
+
+
 def test_a_scheduler_that_does_not_answer_is_said_soon_and_leaves_nothing(manifest, here, refused):
     pytest.importorskip("distributed")
     begun = time.monotonic()

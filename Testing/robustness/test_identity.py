@@ -19,8 +19,10 @@ import pytest
 from LungSquadLib.cli import main
 from LungSquadLib.identity import without_names
 from Testing import model_samples
+from Testing.ball_cohort import ball_volumes
 from Testing.dicom_maker import some_hu, write_rtstruct, write_series
 from Testing.robustness.bad_inputs import SHAPE, square
+from Testing.samples import write_model
 
 NAME = "Müstermann"
 TELLING = {
@@ -187,6 +189,54 @@ def test_no_file_of_a_cohort_tells_who_it_is(patient, tmp_path, capfd):
 def test_a_cohort_keeps_ids_where_it_is_asked_to(patient, tmp_path):
     found = told_by(cohort_of(patient, tmp_path, "--keep-identity"))
     assert "MRN-471177" in found["index.json"] & found["cases/case-0001.npz"]
+
+
+def telling_cohort(folder: Path) -> tuple[Path, str]:
+    """A manifest of twelve patients whose files, folder and IDs tell who they are, and a split."""
+    manifest = ball_volumes(folder, 12)
+    text = manifest.read_text(encoding="utf-8")
+    for kind in ("ct", "mask"):
+        for path in sorted(folder.glob(f"{kind}*.nrrd")):
+            path.rename(folder / f"{NAME}-{path.name}")
+        text = text.replace(f",{kind}", f",{NAME}-{kind}")
+    header, *rows = text.replace(",P", ",MRN-471177-").splitlines()
+    header = header.replace(f"{NAME}-", "")
+    manifest.write_text("\n".join([header, *rows]), encoding="utf-8")
+    parts = ["train"] * 6 + ["validation"] * 2 + ["test"] * 4
+    named = [f"{row.split(',')[0]},{part}" for row, part in zip(rows, parts, strict=True)]
+    return manifest, "\n".join(["case,part", *named])
+
+
+def test_no_file_of_a_training_tells_who_they_are(tmp_path, capfd):
+    secret, out = tmp_path / f"{NAME}, Jäne (MRN-471177)", tmp_path / "out"
+    manifest, split = telling_cohort(secret)
+    store, start, parts = secret / "store", secret / f"{NAME}.safetensors", secret / f"{NAME}.csv"
+    small = ("--size", "32", "--margin", "4")
+    assert main(["cohort", "build", str(manifest), "-o", str(store), *small]) == 0
+    write_model(start)
+    parts.write_text(split, encoding="utf-8")
+    label = ("--label", "histology")
+    trained = [
+        *("train", "classifier", str(store), *label, "--init", str(start), "--split", str(parts)),
+        *("--size", "32", "--hidden", "4", "--seeds", "1", "--epochs", "1", "--views", "1"),
+        *("--device", "cpu"),
+    ]
+    assert main([*trained, "-o", str(out / "one")]) == 0
+    shutil.copytree(out / "one", out / "two")
+    model = str(out / "one" / "model.safetensors")
+    tested = ["test", model, str(store), *label, "--allow-overlap", "--device", "cpu"]
+    assert main([*tested, "-o", str(out / "test")]) == 0
+    runs = [str(out / "one"), str(out / "two")]
+    assert main(["compare", *runs, "-o", str(out / "compared")]) == 0
+    table = shutil.copy(out / "one" / "predictions.csv", secret / f"{NAME} answers.csv")
+    evaluated = ["evaluate", str(table), *label, "--score", "score", "--group", "patient"]
+    assert main([*evaluated, "-o", str(out / "evaluated")]) == 0
+    shown = capfd.readouterr().out
+    assert not told(shown.replace(str(secret), "").encode())
+    assert not told_by(store) | told_by(out)
+    logs = list((out / "one").rglob("events.out.tfevents.*"))
+    assert logs
+    assert not [path for path in logs if not path.name.rsplit(".", 1)[1].isdigit()]
 
 
 def test_no_output_of_crop_slices_and_demo_tells_who_it_is(patient, tmp_path, monkeypatch, capfd):
