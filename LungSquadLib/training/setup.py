@@ -217,6 +217,8 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
     cases, excluded = _labelled(opened, options)
     classes = options.classes or tuple(sorted({case.columns[options.label] for case in cases}))
     _check_classes(classes, options, cases)
+    if options.label in options.clinical:
+        raise InputError(f"'{options.label}' is to be told, so it cannot be clinical data as well.")
     _check_columns(cases, options.clinical, "--clinical")
     _check_columns(cases, options.survival or (), "--survival")
     start = _start(options.init)

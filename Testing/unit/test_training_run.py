@@ -262,6 +262,11 @@ def test_labels_dealt_out_at_random_are_no_better_than_chance(tmp_path, place, t
     assert {row["patients"] for row in rows if row["kind"] == "curve"} == {"4"}
 
 
+def test_the_label_is_no_baseline_of_itself(tmp_path, place, transfer):
+    with pytest.raises(InputError, match="cannot be clinical data as well"):
+        train_classifier(place / "store", tmp_path, replace(transfer, clinical=("histology",)))
+
+
 def test_a_column_that_is_not_there_is_named(tmp_path, place, transfer):
     for name, options in (
         ("--clinical", replace(transfer, clinical=("smoking",))),
