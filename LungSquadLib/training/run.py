@@ -148,7 +148,8 @@ def _begin_folder(setup: Setup, place: Path, jobs: int) -> None:
     precision = setup.options.recipe.precision
     if precision == "auto":
         precision = "fp32" if setup.options.freeze == "trunk" else faster_precision(setup)
-    threads = torch.get_num_threads()
+    # A head alone is done before a second thread has begun.
+    threads = 1 if setup.options.freeze == "trunk" else torch.get_num_threads()
     write_splits(place / "splits.csv", [(*at, fold) for at, fold in setup.splits.items()])
     write_json(
         place / RUN,
