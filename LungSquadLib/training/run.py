@@ -80,7 +80,8 @@ def train_classifier(
     if jobs < 1:
         raise InputError(f"The number of trainings at once must be 1 or more, not {jobs}.")
     keep_blocks()
-    with world(torch.device(options.device)) as processes:
+    repeatable = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    with repeatable, world(torch.device(options.device)) as processes:
         if processes.size > 1 and jobs > 1:
             raise InputError(
                 "Under torchrun the trainings run one after another: leave out --jobs."
@@ -165,7 +166,8 @@ def _begin_folder(setup: Setup, place: Path, jobs: int) -> None:
     precision = setup.options.recipe.precision
     if precision == "auto":
         precision = "fp32" if setup.options.freeze == "trunk" else faster_precision(setup)
-    threads = torch.get_num_threads()
+    # A head alone is done before a second thread has begun.
+    threads = 1 if setup.options.freeze == "trunk" else torch.get_num_threads()
     write_json(
         place / RUN,
         {

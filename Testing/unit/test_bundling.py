@@ -208,3 +208,11 @@ def test_without_tensorboard_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.record_writer", None)
     TensorBoard(tmp_path).epoch(1, {"loss": 1.0})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_head_alone_is_trained_by_one_thread(tmp_path, place, transfer):
+    torch.set_num_threads(2)
+    train_classifier(place / "store", tmp_path / "run", replace(transfer, seeds=1))
+    torch.set_num_threads(1)
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert run["threads"] == {"each": 1, "final": 1}
