@@ -90,7 +90,7 @@ def run_job(
     recipe = setup.options.recipe
     history = fit(
         trained.task,
-        Plan(recipe.epochs, recipe.patience),
+        Plan(recipe.epochs, recipe.patience, max(g.from_epoch for g in trained.task.groups)),
         checkpoint=place / CHECKPOINT,
         world=world,
         progress=progress,

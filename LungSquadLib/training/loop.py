@@ -59,11 +59,13 @@ class Plan:
     Attributes:
         epochs: at most.
         patience: epochs without a better validation loss before it ends; 0 never ends early.
+        settled: epoch from which on patience counts: what is thawed late has its chance.
         save_s: seconds between two checkpoints within an epoch; one is written after each.
     """
 
     epochs: int
     patience: int = 0
+    settled: int = 0
     save_s: float = 60.0
 
 
@@ -141,7 +143,8 @@ def fit(
 
 
 def _ended(state: _State, plan: Plan) -> bool:
-    return 0 < plan.patience <= state.epoch - 1 - state.best_epoch
+    since = max(state.best_epoch, plan.settled)
+    return 0 < plan.patience <= state.epoch - 1 - since
 
 
 def _check(row: Row, epoch: int) -> None:

@@ -219,7 +219,9 @@ def test_what_is_no_finished_store_is_refused(tmp_path):
 
 def test_counts_are_shown(tmp_path, capsys):
     cases = [stored(tmp_path, number) for number in range(3)]
-    cases[1] = replace(cases[1], patient=cases[0].patient, columns={}, flags=(SEVERE,))
+    cases[1] = replace(
+        cases[1], patient=cases[0].patient, columns={"histology": ""}, flags=(SEVERE,)
+    )
     store = store_of(tmp_path, cases, rows=4)
     described = overview(store, label="histology")
     assert (described["cases"], described["rows"], described["patients"]) == (3, 4, 2)

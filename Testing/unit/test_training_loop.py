@@ -106,6 +106,7 @@ def test_it_ends_early_where_nothing_gets_better():
     task = Line(rate=0.0)
     task.network[1].momentum = 0.0  # nor do the norms move
     assert len(trained(task, plan=Plan(50, patience=3))) == 4
+    assert len(trained(task, plan=Plan(50, patience=3, settled=6))) == 10
 
 
 def test_a_finished_training_is_not_trained_again(tmp_path):
