@@ -121,6 +121,9 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--batch", type=int, default=8, metavar="N", help="samples an update (8)")
     group.add_argument("--learning-rate", type=float, default=1e-3, metavar="R", help="0.001")
     group.add_argument(
+        "--weight-decay", type=float, metavar="R", help="0.1 with a frozen trunk, else 0.001"
+    )
+    group.add_argument(
         "--views", type=int, default=8, metavar="N", help="of a case, trunk frozen (8)"
     )
     group.add_argument(
@@ -174,11 +177,16 @@ def _options(given: argparse.Namespace) -> Options:
     from ..training.classifier import Recipe
     from ..training.setup import Options
 
+    freeze = given.freeze or ("trunk" if given.init else "none")
+    decay = given.weight_decay
+    if decay is None:
+        decay = 0.1 if freeze == "trunk" else 1e-3
     recipe = Recipe(
         epochs=given.epochs,
         patience=given.patience,
         batch=given.batch,
         learning_rate=given.learning_rate,
+        weight_decay=decay,
         balanced=not given.unbalanced,
         precision=given.precision,
         seed=given.seed,
@@ -188,7 +196,7 @@ def _options(given: argparse.Namespace) -> Options:
         classes=listed(given.classes),
         positive=given.positive,
         init=given.init,
-        freeze=given.freeze or ("trunk" if given.init else "none"),
+        freeze=freeze,
         folds=given.folds,
         seeds=given.seeds,
         by_site=given.by_site,

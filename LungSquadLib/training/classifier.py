@@ -34,7 +34,7 @@ class Recipe:
         epochs: at most; `patience`: without a better validation loss; 0 never ends early.
         batch: samples of an update, over all processes.
         learning_rate: of new layers; `taken_rate`: times that, of layers taken from elsewhere.
-        weight_decay: of AdamW.
+        weight_decay: of AdamW; a head on frozen features wants more, such as 0.1.
         trunk_dropout: of a trunk that is trained; the head's stays as it is built.
         norm_momentum: of batch norms; 0.01 lags behind for the whole of a short training.
         balanced: weigh the classes as if each were as common; `unbalance` undoes it in the answers.

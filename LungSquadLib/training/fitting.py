@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from .features import cached_features, frozen_prefix
 from .loop import Plan, Row, Watcher, fit
 from .samples import Crops, Features, Samples
 from .setup import Setup
+from .standardise import Scale
 from .world import World
 
 MODEL, LOG, ANSWERS, CHECKPOINT = "weights.safetensors", "log.csv", "answers.csv", "checkpoint"
@@ -102,6 +103,8 @@ def run_job(
     validation = trained.task.answers(trained.numbers(job.parts.validation))[0]
     temperature = fit_temperature(validation, trained.labels(job.parts.validation))
     rows = _answers(setup, job, trained, temperature)
+    if trained.finish is not None:
+        trained.finish()
     if world.leads:
         _write_log(place / LOG, history)
         network = trained.network
@@ -138,6 +141,7 @@ class _Trained:
     task: Classifier
     network: TrunkAndHead
     names: dict[str, int]
+    finish: Callable[[], None] | None  # makes of what was trained what predicts
 
     def numbers(self, names: Sequence[str]) -> np.ndarray:
         return np.array([self.names[name] for name in names], np.int64)
@@ -164,10 +168,16 @@ def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Prog
     samples: Samples
     trained: nn.Module = network
     answer: Any = network.answer
+    finish: Callable[[], None] | None = None
     if options.freeze == "trunk":
         _, rest = frozen_prefix(network)
-        samples = Features(features_of(setup, folder, progress), recipe.seed)
+        features = features_of(setup, folder, progress)
+        scale = Scale.of(features[training])
+        if ("head.before" if setup.network.arguments["hidden"] else "head.after") in taken:
+            scale.put_on(rest)
+        samples = Features(scale.standardised(features), recipe.seed)
         trained, answer, groups = rest, rest, head_groups(recipe, taken=taken)
+        finish = partial(scale.take_off, rest)
     else:
         samples = _crops(setup, recipe.seed)
         groups = groups_of(network, recipe, freeze=options.freeze, taken=taken)
@@ -184,7 +194,7 @@ def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Prog
         recipe=recipe,
         world=world,
     )
-    return _Trained(setup, task, network, names)
+    return _Trained(setup, task, network, names, finish)
 
 
 def features_of(
