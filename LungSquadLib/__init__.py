@@ -44,7 +44,7 @@ _PLACES = {
     "build_cohort": "cohort.build",
     "open_store": "cohort.store",
     "train_classifier": "training.run",
-    "TrainingOptions": "training.setup:Options",
+    "TrainingOptions": "training.options:Options",
     "Recipe": "training.classifier",
     "evaluate_run": "report.evaluation.run",
     "compare_runs": "report.evaluation.compare",

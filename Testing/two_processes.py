@@ -15,8 +15,9 @@ from LungSquadLib.networks import build
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.checkpoint import write_checkpoint
 from LungSquadLib.training.classifier import Classifier, Recipe, groups_of
+from LungSquadLib.training.options import Options
 from LungSquadLib.training.samples import Crops
-from LungSquadLib.training.setup import Options, set_up
+from LungSquadLib.training.setup import set_up
 from LungSquadLib.training.world import world
 
 SPEC = {"width": 0.04, "classes": 2, "input_size": 32, "hidden": [6], "dropout": 0.3}

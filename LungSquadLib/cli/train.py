@@ -9,7 +9,7 @@ from ..errors import InputError
 from .output import bar, listed, print_json, printable
 
 if TYPE_CHECKING:
-    from ..training.setup import Options
+    from ..training.options import Options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -175,7 +175,7 @@ def run(options: argparse.Namespace) -> None:
 def _options(given: argparse.Namespace) -> Options:
     from ..prediction.predict import chosen_device
     from ..training.classifier import Recipe
-    from ..training.setup import Options
+    from ..training.options import Options
 
     freeze = given.freeze or ("trunk" if given.init else "none")
     decay = given.weight_decay

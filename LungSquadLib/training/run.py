@@ -30,8 +30,9 @@ from .allocator import keep_blocks
 from .bundling import Naming, draft, write_model
 from .fitting import ANSWERS, Job, features_of, is_done, jobs_of, read_rows, run_job, write_rows
 from .logs import TensorBoard
+from .options import Options
 from .precision import faster_precision
-from .setup import Options, Setup, set_up
+from .setup import Setup, set_up
 from .world import World, world
 
 RUN, FITS, PREDICTIONS, CONTROLS, MODEL = (

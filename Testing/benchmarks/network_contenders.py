@@ -204,7 +204,7 @@ def _loop_step(network: TrunkAndHead) -> Callable[[], object]:
     task = Classifier(
         network,
         network.answer,
-        groups_of(network, recipe, freeze="none", fresh_trunk=True),
+        groups_of(network, recipe, freeze="none", taken=()),
         samples=Crops(list(map(str, cases)), hu.__getitem__, spec, Augmentation(), 0),
         labels=cases % network.classes,
         training=cases,

@@ -19,8 +19,8 @@ from LungSquadLib.cohort.build import build_cohort
 from LungSquadLib.cohort.store import Preprocessing
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.classifier import Recipe
+from LungSquadLib.training.options import Options
 from LungSquadLib.training.run import train_classifier
-from LungSquadLib.training.setup import Options
 from Testing.ball_cohort import ball_store
 from Testing.hostile import contents, sentences
 from Testing.robustness.test_unfinished import LIMITED, run

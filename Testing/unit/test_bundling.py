@@ -19,8 +19,9 @@ from LungSquadLib.training import precision
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.classifier import Recipe
 from LungSquadLib.training.logs import TensorBoard
+from LungSquadLib.training.options import Options
 from LungSquadLib.training.run import train_classifier
-from LungSquadLib.training.setup import Options, set_up
+from LungSquadLib.training.setup import set_up
 from Testing.ball_cohort import ball_store
 from Testing.samples import write_model
 

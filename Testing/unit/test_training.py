@@ -45,7 +45,7 @@ def test_a_whole_network_learns_to_tell_solid_from_ground_glass():
     task = Classifier(
         network,
         network.answer,
-        groups_of(network, RECIPE, freeze="none", fresh_trunk=True),
+        groups_of(network, RECIPE, freeze="none", taken=()),
         samples=crops,
         labels=labels,
         training=np.arange(32),

@@ -30,8 +30,9 @@ from LungSquadLib.training.answers import answers
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.checkpoint import read_checkpoint
 from LungSquadLib.training.classifier import Recipe
+from LungSquadLib.training.options import Options
 from LungSquadLib.training.run import train_classifier
-from LungSquadLib.training.setup import Options, set_up
+from LungSquadLib.training.setup import set_up
 from Testing import two_processes
 from Testing.ball_cohort import ball_store, ball_volumes
 from Testing.samples import ball_images, write_model
