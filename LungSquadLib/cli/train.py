@@ -178,15 +178,12 @@ def _options(given: argparse.Namespace) -> Options:
     from ..training.options import Options
 
     freeze = given.freeze or ("trunk" if given.init else "none")
-    decay = given.weight_decay
-    if decay is None:
-        decay = 0.1 if freeze == "trunk" else 1e-3
     recipe = Recipe(
         epochs=given.epochs,
         patience=given.patience,
         batch=given.batch,
         learning_rate=given.learning_rate,
-        weight_decay=decay,
+        weight_decay=given.weight_decay,
         balanced=not given.unbalanced,
         precision=given.precision,
         seed=given.seed,

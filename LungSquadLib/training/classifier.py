@@ -22,6 +22,7 @@ from .checkpoint import load_optimiser, load_weights, optimiser_tensors
 from .samples import Ahead, Samples
 from .world import World
 
+DECAY, HEAD_DECAY = 1e-3, 0.1  # of weights, where nothing else is said
 WARM_UP = 0.1  # share of the training in which the learning rate rises
 LAST_RATE = 0.01  # of the learning rate, at the end
 
@@ -34,7 +35,7 @@ class Recipe:
         epochs: at most; `patience`: without a better validation loss; 0 never ends early.
         batch: samples of an update, over all processes.
         learning_rate: of new layers; `taken_rate`: times that, of layers taken from elsewhere.
-        weight_decay: of AdamW; a head on frozen features wants more, such as 0.1.
+        weight_decay: of AdamW; None: `HEAD_DECAY` for a head on frozen features, else `DECAY`.
         trunk_dropout: of a trunk that is trained; the head's stays as it is built.
         norm_momentum: of batch norms; 0.01 lags behind for the whole of a short training.
         balanced: weigh the classes as if each were as common; `unbalance` undoes it in the answers.
@@ -47,7 +48,7 @@ class Recipe:
     batch: int = 8
     learning_rate: float = 1e-3
     taken_rate: float = 0.1
-    weight_decay: float = 1e-3
+    weight_decay: float | None = None
     trunk_dropout: float = 0.0
     norm_momentum: float = 0.05
     balanced: bool = True
@@ -115,7 +116,7 @@ class Classifier:
         idle = set(_idle_biases(network))
         self._optimiser = torch.optim.AdamW(
             [{"params": [w for w in self._weights(group) if w not in idle]} for group in groups],
-            weight_decay=recipe.weight_decay,
+            weight_decay=DECAY if recipe.weight_decay is None else recipe.weight_decay,
         )
         self._ahead = Ahead()
 

@@ -87,7 +87,7 @@ def check_options(options: Options) -> None:
         raise InputError(
             f"--learning-rate must be above 0 and at most 1, not {recipe.learning_rate}."
         )
-    if not 0 <= recipe.weight_decay <= 100:
+    if recipe.weight_decay is not None and not 0 <= recipe.weight_decay <= 100:
         raise InputError(f"--weight-decay must be 0 to 100, not {recipe.weight_decay}.")
     if not options.hu[1] - options.hu[0] >= 1:
         raise InputError("--hu takes a lower and a higher HU value, in this order.")

@@ -154,8 +154,8 @@ def _begun(
         for folder in (place, *(place / FITS).glob("*")):
             sweep(folder)
         write_splits(place / "splits.csv", [(*at, fold) for at, fold in setup.splits.items()])
-    recipe = replace(options.recipe, precision=precision)
-    return replace(setup, options=replace(options, recipe=recipe)), threads
+    recipe = replace(setup.options.recipe, precision=precision)
+    return replace(setup, options=replace(setup.options, recipe=recipe)), threads
 
 
 def _begin_folder(setup: Setup, place: Path, jobs: int) -> None:

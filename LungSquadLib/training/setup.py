@@ -27,6 +27,7 @@ from ..networks import build
 from ..networks.parts import TrunkAndHead
 from ..networks.prognosis import TransferNetwork
 from .baselines import number
+from .classifier import DECAY, HEAD_DECAY
 from .options import Options, check_options
 
 # Columns of our own tables, in which the label stands under its own name.
@@ -157,6 +158,9 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
         ModelError: the model to start from cannot be used.
     """
     check_options(options)
+    if options.recipe.weight_decay is None:
+        decay = HEAD_DECAY if options.freeze == "trunk" else DECAY
+        options = replace(options, recipe=replace(options.recipe, weight_decay=decay))
     opened = open_store(store)
     cases, excluded = _labelled(opened, options)
     classes = options.classes or tuple(sorted({case.columns[options.label] for case in cases}))
