@@ -94,13 +94,21 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def write_csv(
-    path: str | os.PathLike[str], columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    path: str | os.PathLike[str],
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    exact: bool = False,
 ) -> None:
-    """Write a table, whole or not at all; no spreadsheet takes a cell of it for a formula."""
+    """Write a table, whole or not at all; no spreadsheet takes a cell of it for a formula.
+
+    Where it is `exact`, cells stay as they are, for a table that is read back.
+    """
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, columns)
         table.writeheader()
-        table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+        for row in rows:
+            table.writerow({name: value if exact else _cell(value) for name, value in row.items()})
 
 
 def unused_name(path: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .checks import labelled, with_probabilities
+from .logistic import fit_ridge_logistic
 from .proportion import wilson
 
 BOUND = 1e-6  # probabilities nearer to 0 or 1 count as this near, where a logarithm is taken
@@ -79,32 +80,15 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def fit_logistic(x: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Intercept and slope of a logistic regression of 0/1 labels on one number, by Newton's method.
+    """Intercept and slope of a logistic regression of 0/1 labels on one number.
 
     A penalty of one thousandth of a pseudo-observation keeps it finite where the number separates
     the classes.
     """
-    x, labels = np.asarray(x, np.float64), np.asarray(labels, np.float64)
-    design = np.stack([np.ones_like(x), x - x.mean()], axis=1)
-    weights, penalty = np.zeros(2), np.diag([0.0, 1e-3])
-
-    def loss(weights: np.ndarray) -> float:
-        score = design @ weights
-        return np.logaddexp(0, score).sum() - labels @ score + weights @ penalty @ weights / 2
-
-    for _ in range(100):
-        probability = np.exp(-np.logaddexp(0, -(design @ weights)))
-        gradient = design.T @ (labels - probability) - penalty @ weights
-        spread = np.maximum(probability * (1 - probability), 1e-9)
-        change = np.linalg.solve(design.T @ (design * spread[:, None]) + penalty, gradient)
-        # A whole step can lead past the floor of the valley and up its other side: then a shorter.
-        here = loss(weights)
-        while np.abs(change).max() > 1e-10 and loss(weights + change) > here:
-            change /= 2
-        weights += change
-        if np.abs(change).max() < 1e-10:
-            break
-    return float(weights[0] - weights[1] * x.mean()), float(weights[1])
+    x = np.asarray(x, np.float64)
+    found = fit_ridge_logistic((x - x.mean())[:, None], labels, penalty=1e-3)
+    slope = float(found.slopes[0])
+    return found.intercept - slope * float(x.mean()), slope
 
 
 def brier(y: np.ndarray, p: np.ndarray) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from torch import nn
 from ..cohort.splits import Fold, subsample
 from ..cohort.store import StoredCase
 from ..errors import InputError
-from ..files import sha256_of_file, whole_file
+from ..files import sha256_of_file, write_csv
 from ..networks.parts import TrunkAndHead
 from ..progress import Progress
 from ..statistics.calibration import fit_temperature, log_odds
@@ -313,12 +312,7 @@ def _write_log(path: Path, history: list[Row]) -> None:
 
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Rows of one kind as CSV, whole or not at all; numbers give back the same numbers."""
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, list(rows[0]) if rows else [])
-    table.writeheader()
-    table.writerows(rows)
-    with whole_file(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+    write_csv(path, list(rows[0]) if rows else [], rows, exact=True)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
