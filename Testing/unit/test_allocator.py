@@ -23,8 +23,8 @@ def faults():
 faults()
 plain = faults()
 keep_blocks()
-faults()
-print(platform.libc_ver()[0], plain, faults())
+kept = min(faults() for _ in range(6))  # the heap settles, with another block now and then
+print(platform.libc_ver()[0], plain, kept)
 """
 
 
