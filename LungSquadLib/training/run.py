@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -22,7 +21,7 @@ from .. import __version__
 from ..cohort.run import run_all
 from ..cohort.splits import Fold, write_splits
 from ..errors import InputError, LungSquadError
-from ..files import make_folder, sweep, write_json
+from ..files import sweep
 from ..models.fields import Fields, parsed_json, shown
 from ..progress import Part, Progress, Silent, step
 from ..statistics.discrimination import auc
@@ -32,11 +31,11 @@ from .fitting import ANSWERS, Job, features_of, is_done, jobs_of, read_rows, run
 from .logs import TensorBoard
 from .options import Options
 from .precision import faster_precision
+from .run_folder import RUN, begin_folder, refuse_another, thread_count
 from .setup import Setup, set_up
 from .world import World, world
 
-RUN, FITS, PREDICTIONS, CONTROLS, MODEL = (
-    "run.json",
+FITS, PREDICTIONS, CONTROLS, MODEL = (
     "fits",
     "predictions.csv",
     "controls.csv",
@@ -97,12 +96,12 @@ def train_classifier(
                 features_of(setup, place / FITS, Part(progress, 0.0, 0.3), cases=share)
             processes.wait()
         done = 0.3 if options.freeze == "trunk" else 0.0
-        with _threads(threads["each"]):
+        with thread_count(threads["each"]):
             _run_jobs(setup, place / FITS, jobs, processes, Part(progress, done, 0.9))
         final = final_job(setup)
         if not is_done(place / FITS, final):
             part = Part(progress, 0.9, 0.98)
-            with _threads(threads["final"]):
+            with thread_count(threads["final"]):
                 _run_one(
                     setup, final, place / FITS, processes, progress=part, message="The final model"
                 )
@@ -145,11 +144,7 @@ def _begun(
     processes.wait()
     known, threads, precision = _read_run(place / RUN)
     described = setup.described()
-    if known != described:
-        raise InputError(
-            f"'{place}' holds a training with {_different(known, described)}. Choose "
-            "another folder, or call it as before."
-        )
+    refuse_another(place, known, described)
     if processes.leads:
         for folder in (place, *(place / FITS).glob("*")):
             sweep(folder)
@@ -160,17 +155,13 @@ def _begun(
 
 def _begin_folder(setup: Setup, place: Path, jobs: int) -> None:
     """Write what decides the run's results, and what was measured or counted for it."""
-    make_folder(place)
-    sweep(place)
-    if any(place.iterdir()):
-        raise InputError(f"'{place}' holds no training and is not empty: choose another folder.")
     precision = setup.options.recipe.precision
     if precision == "auto":
         precision = "fp32" if setup.options.freeze == "trunk" else faster_precision(setup)
     # A head alone is done before a second thread has begun.
     threads = 1 if setup.options.freeze == "trunk" else torch.get_num_threads()
-    write_json(
-        place / RUN,
+    begin_folder(
+        place,
         {
             "run": setup.described(),
             "threads": {"each": max(threads // jobs, 1), "final": threads},
@@ -194,21 +185,6 @@ def _read_run(path: Path) -> tuple[Any, dict[str, int], str]:
         return fields.take("run"), threads, precision
     except ValueError as error:
         raise InputError(f"'{path}' is damaged ({error}). Choose another folder.") from error
-
-
-def _different(known: Any, described: dict[str, Any]) -> str:
-    """The first thing in which two runs differ, for a sentence."""
-    flat, other = _flat(known), _flat(described)
-    for name, value in other.items():
-        if flat.get(name) != value:
-            return f"another {name} ({flat.get(name)}, not {value})"
-    return "other options"
-
-
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {name: value}
-    return {key: one for k, v in value.items() for key, one in _flat(v, k).items()}
 
 
 def _run_jobs(setup: Setup, folder: Path, jobs: int, processes: World, progress: Progress) -> None:
@@ -295,14 +271,3 @@ def _controlled(
             "tested": len(test),
             "AUC": auc(y.astype(int), np.array([float(row["score"]) for row in test])),
         }
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """As many threads as the run began with: their number decides the last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
