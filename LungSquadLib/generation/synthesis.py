@@ -237,7 +237,7 @@ def _cube(grid: Grid, masks: Sequence[Mask], card: Card, blend_mm: float) -> Box
     """The network's cube, on the grid of its spacing: as large as in training, or as need be."""
     spacing, start, stop = card.input.spacing, *_spanned(masks, grid)
     extent = (stop - start) * np.array(grid.spacing) + 2 * blend_mm
-    multiple = 2 ** (int(card.network.arguments["depth"]) - 1)
+    multiple = 2 ** (int(card.network.arguments["depth"]) - 1)  # as `Translator.step`
     needed = math.ceil((float(extent.max()) / spacing + 2) / multiple) * multiple
     if needed > LARGEST_SIDE:
         what = "mask with its band takes" if len(masks) == 1 else "two masks with their band take"
