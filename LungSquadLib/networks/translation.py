@@ -10,12 +10,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .unet import CONVOLUTIONS, SLOPE, UNet
+from .unet import CONVOLUTIONS, SLOPE, UNet, instance_norm
 
 EMPTY = (
     0.1  # what a hole is filled with before it is painted: lung, where -1000 to 500 HU is 0 to 1
 )
-_GROUP = 8
 
 
 class Translator(nn.Module):
@@ -89,10 +88,10 @@ class PatchCritic(nn.Module):
             convolution(3 + classes, width, 4, stride=2, padding=1),
             nn.LeakyReLU(SLOPE),
             convolution(width, 2 * width, 4, stride=2, padding=1),
-            nn.GroupNorm(max(2 * width // _GROUP, 1), 2 * width),
+            instance_norm(2 * width),
             nn.LeakyReLU(SLOPE),
             convolution(2 * width, 4 * width, 3, padding=1),
-            nn.GroupNorm(max(4 * width // _GROUP, 1), 4 * width),
+            instance_norm(4 * width),
             nn.LeakyReLU(SLOPE),
             convolution(4 * width, 1, 3, padding=1),
         )

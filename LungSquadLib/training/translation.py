@@ -45,8 +45,8 @@ class Recipe:
 
     epochs: int = 40
     batch: int = 2
-    learning_rate: float = 1e-3
-    alone: float = 0.3
+    learning_rate: float = 3e-3
+    alone: float = 0.4
     near: float = 100.0
     asked: float = 50.0
     tumour: float = 2.0
@@ -85,7 +85,7 @@ class Translation:
             memory_format=torch.channels_last_3d,  # type: ignore[call-overload]
         )
         self._optimiser, self._critics = (
-            torch.optim.Adam(own.parameters(), betas=(0.5, 0.99)) for own in (network, self.critic)
+            torch.optim.Adam(own.parameters(), betas=(0.9, 0.99)) for own in (network, self.critic)
         )
         self._ahead = Ahead()
 

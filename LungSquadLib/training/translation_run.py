@@ -212,8 +212,9 @@ def _set_up(store: Store, options: Options) -> _Setup:
 
 def _check(store: Store, options: Options) -> None:
     recipe = options.recipe
-    if recipe.epochs < 1 or recipe.batch < 1:
-        raise InputError("--epochs and --batch must be 1 or more.")
+    for name, value in {"--epochs": recipe.epochs, "--batch": recipe.batch}.items():
+        if value < 1:
+            raise InputError(f"{name} must be 1 or more, not {value}.")
     if not 0 <= recipe.seed < 1 << 32:
         raise InputError(f"--seed must be 0 to {(1 << 32) - 1}, not {recipe.seed}.")
     if not 0 < recipe.learning_rate <= 1:
@@ -229,7 +230,10 @@ def _check(store: Store, options: Options) -> None:
 
 def _network(setup: _Setup) -> Translator:
     torch.manual_seed(setup.options.recipe.seed)
-    network: Translator = build(setup.network.name, setup.network.arguments)
+    try:
+        network: Translator = build(setup.network.name, setup.network.arguments)
+    except ValueError as error:
+        raise InputError(f"There is no such network: {error}.") from error
     return network.to(  # type: ignore[call-overload]
         setup.options.device, memory_format=torch.channels_last_3d
     )
