@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import SimpleITK as sitk
 
 from .. import __version__
 from ..errors import InputError
-from ..files import make_folder, sweep, write_csv
+from ..files import make_folder, sweep
 from ..identity import KEY_VARIABLE, pseudonym, without_names
 from ..imaging.crop import Crop, crop
 from ..imaging.ct import CT, open_ct
@@ -23,9 +23,10 @@ from ..imaging.geometry import Box
 from ..imaging.masks import read_mask
 from ..imaging.write import check_distinct
 from ..models.fields import Fields
-from ..progress import Progress, Silent, step
+from ..progress import Progress, Silent
 from .case_file import Content, read_unknown, write_content
 from .cluster import AHEAD, cluster
+from .gather import ERRORS, FLAGS, gather
 from .manifest import Row, look, read_manifest
 from .run import Outcome, Summary, run_all, run_on
 from .store import (
@@ -41,7 +42,6 @@ from .store import (
     write_store,
 )
 
-_ERRORS, _FLAGS = "errors.csv", "flags.csv"
 _REQUIRED = ("patient_id", "ct", "mask")
 _TAKEN = ("patient", "columns", "file", "sha256", "pixels", "crop", "volume_ml", "flags")
 _HASH = 16  # hexadecimal digits: among 10,000 CT two share them by chance once in 10^11 cohorts
@@ -57,6 +57,14 @@ class Task:
     keep_identity: bool
     maker: str  # version and identity key, which must be the worker's own
     stamp: str
+
+    @property
+    def case(self) -> str:
+        return self.row.case
+
+    @property
+    def number(self) -> int:
+        return self.row.number
 
 
 def build_cohort(
@@ -94,40 +102,30 @@ def build_cohort(
     preprocessing, progress = preprocessing or Preprocessing(), progress or Silent()
     rows, store = read_manifest(manifest, required=_REQUIRED), Path(folder).absolute()
     _check_columns(manifest, rows[0])
-    check_distinct([store / name for name in (STORE, INDEX, _ERRORS, _FLAGS)], [manifest])
+    check_distinct([store / name for name in (STORE, INDEX, ERRORS, FLAGS)], [manifest])
     maker = _maker()
     tasks = [_task(row, store, preprocessing, keep=keep_identity, maker=maker) for row in rows]
     if scheduler is None:
         _prepare(store, preprocessing)
-        return _built(tasks, run_all(tasks, _work, jobs=jobs, progress=progress), progress)
+        return _gathered(tasks, run_all(tasks, _work, jobs=jobs, progress=progress), progress)
     with cluster(scheduler) as executor:  # before anything is written
         _prepare(store, preprocessing)
         outcomes = run_on(executor, tasks, _work, width=AHEAD, progress=progress)
-        return _built(tasks, outcomes, progress)
+        return _gathered(tasks, outcomes, progress)
 
 
-def _built(tasks: Sequence[Task], outcomes: Iterable[Outcome[Task]], progress: Progress) -> Summary:
-    """Take the cases as they come; whatever happens, those that are there are in the index."""
-    done: dict[str, StoredCase] = {}
-    errors: dict[str, str] = {}
-    kept = 0
-    try:
-        step(progress, 0, f"0 of {len(tasks)} cases")
-        for outcome in outcomes:
-            if outcome.error is None:
-                stored, was_there = outcome.result
-                done[stored.case] = stored
-                kept += was_there
-            else:
-                errors[outcome.task.row.case] = _reason(outcome)
-            count = len(done) + len(errors)
-            step(progress, count / len(tasks), f"{count} of {len(tasks)} cases")
-    except BaseException:
-        _write(tasks, _all_there(tasks, done, errors), errors)
-        raise
-    _write(tasks, done, errors)
-    _remove_others(tasks[0].store, done)
-    return Summary(len(done) - kept, kept, len(errors))
+def _gathered(
+    tasks: Sequence[Task], outcomes: Iterable[Outcome[Task]], progress: Progress
+) -> Summary:
+    return gather(
+        tasks[0].store,
+        tasks,
+        outcomes,
+        stored=_stored,
+        reason=_reason,
+        index=partial(_index, tasks),
+        progress=progress,
+    )
 
 
 def _check_columns(manifest: str | os.PathLike[str], row: Row) -> None:
@@ -263,41 +261,14 @@ def _reason(outcome: Outcome[Task]) -> str:
     return without_names(sentence, {"MASK": task.row.mask, "CT": task.row.ct})
 
 
-def _all_there(
-    tasks: Sequence[Task], done: Mapping[str, StoredCase], errors: Mapping[str, str]
-) -> dict[str, StoredCase]:
-    """What is done, with what is whole from before and was not yet looked at."""
-    left = [task for task in tasks if task.row.case not in done and task.row.case not in errors]
-    return {**done, **{case.case: case for case in map(_stored, left) if case is not None}}
-
-
-def _write(
-    tasks: Sequence[Task], done: Mapping[str, StoredCase], errors: Mapping[str, str]
-) -> None:
-    """The index and the tables, in the manifest's order."""
-    store = tasks[0].store
-    cases = [done[task.row.case] for task in tasks if task.row.case in done]
-    failed = [
-        {"row": task.row.number, "case": task.row.case, "error": errors[task.row.case]}
-        for task in tasks
-        if task.row.case in errors
-    ]
-    write_csv(store / _ERRORS, ("row", "case", "error"), failed)
-    flags = [{"case": case.case, **flag.to_dict()} for case in cases for flag in case.flags]
-    write_csv(store / _FLAGS, ("case", "code", "severity", "sentence"), flags)
-    write_index(store, cases, rows=len(tasks))
+def _index(tasks: Sequence[Task], cases: Sequence[StoredCase], failed: int) -> None:
+    """`index.json`, and in `store.json` how many there are."""
+    first = tasks[0]
+    write_index(first.store, cases, rows=len(tasks))
     counts = {
         "rows": len(tasks),
         "cases": len(cases),
-        "failed": len(failed),
+        "failed": failed,
         "patients": len({case.patient for case in cases}),
     }
-    write_store(store, tasks[0].preprocessing, counts)
-
-
-def _remove_others(store: Path, done: Mapping[str, StoredCase]) -> None:
-    """A case that left the manifest leaves the store: its patient may have asked for it."""
-    wanted = {Path(case.file).name for case in done.values()}
-    for path in (store / CASES).glob("*.npz"):
-        if path.name not in wanted:
-            path.unlink()
+    write_store(first.store, first.preprocessing, counts)
