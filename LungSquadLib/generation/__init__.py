@@ -1,0 +1,1 @@
+"""Images made by models: whole ones, and tumours painted into a CT."""
