@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     from ..report.case import Options
 
     check_batch_arguments(options)
-    models = [read_model(name) for name in options.model]
+    models = [read_model(name, kind="classifier") for name in options.model]
     how = Options(options.device, options.seed, options.keep_identity)
     with bar() as progress:
         summary = run_batch(

@@ -137,7 +137,9 @@ def _verify(options: argparse.Namespace) -> int:
     from ..models.catalogue import read_model
     from ..models.verify import verify
 
-    result = verify(read_model(options.model), options.expected, tolerance=options.tolerance)
+    result = verify(
+        read_model(options.model, kind="classifier"), options.expected, tolerance=options.tolerance
+    )
     if options.json:
         print_json({"differences": result.differences, "tolerance": result.tolerance})
     else:

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
     from ..models.catalogue import read_model
     from ..report.case import CaseInput, Options, run_case
 
-    models = [read_model(name) for name in options.model]
+    models = [read_model(name, kind="classifier") for name in options.model]
     centre = tuple(options.centre) if options.centre else None
     case = CaseInput(options.ct, options.mask, options.roi, options.label, options.series, centre)
     how = Options(options.device, options.seed, options.keep_identity)

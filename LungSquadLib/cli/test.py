@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
 
     with bar() as progress:
         answered = answer_store(
-            read_model(options.model),
+            read_model(options.model, kind="classifier"),
             options.store,
             options.out,
             label=options.label,

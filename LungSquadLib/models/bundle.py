@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -22,9 +22,7 @@ from .container import FORMAT, Header, open_regular, read_header, write_containe
 from .fields import reason, shown, shown_path
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ..networks.parts import TrunkAndHead
+    from torch import Tensor, nn
 
 T = TypeVar("T")
 
@@ -69,13 +67,14 @@ class Model:
     weights: Mapping[str, np.ndarray]
 
     @cached_property
-    def network(self) -> TrunkAndHead:
+    def network(self) -> Any:
         """The network for inference: folded, in eval mode, made when first asked for."""
         from ..networks.folding import folded
 
-        return folded(self.trainable())
+        network = self.trainable()
+        return folded(network) if self.card.kind == "classifier" else network.for_inference()
 
-    def trainable(self) -> TrunkAndHead:
+    def trainable(self) -> Any:
         """The network as it was trained, unfolded, with its own copy of the weights; eval mode."""
         import torch
 
@@ -106,7 +105,7 @@ def read_bundle(path: str | os.PathLike[str]) -> Model:
 
 def write_bundle(
     path: str | os.PathLike[str],
-    network: TrunkAndHead,
+    network: nn.Module,
     *,
     card: Card,
     reference: Reference | None = None,
@@ -197,7 +196,7 @@ def _card_of(header: Header) -> Card:
     return checked_card(header.metadata["card"])
 
 
-def _without_weights(spec: NetworkSpec) -> TrunkAndHead:
+def _without_weights(spec: NetworkSpec) -> Any:
     """The network with shapes only: nothing is allocated."""
     try:
         import torch

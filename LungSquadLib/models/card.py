@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelError
-from ..networks import checked_arguments
+from ..networks import checked_arguments, kind_of, size_of
 from .fields import Fields, parsed_json, shown
 
 # 2: what the model has seen. A LungSquad that reads 1 would refuse the new fields as meaningless,
@@ -38,7 +38,7 @@ class NetworkSpec:
 
 @dataclass(frozen=True)
 class InputSpec:
-    """The crop that the network takes: `size` voxels of `spacing` mm along each axis, in HU."""
+    """What the network takes, or makes: `size` voxels of `spacing` mm along each axis, in HU."""
 
     size: int
     spacing: float
@@ -166,8 +166,9 @@ class Card:
     Attributes:
         name: the identifier by which the model is found.
         title, question: what people read; the question as one sentence.
-        task: what is asked, as an identifier ("histology", "survival2y").
-        classes: the answers, in the order of the network's outputs.
+        task: what is asked, as an identifier ("histology", "survival2y"), or "generation".
+        classes: the answers, in the order of the network's outputs; of a generator what can be
+            asked of it, and there may be none.
         positive: index of the class that one-sided numbers (AUC, baseline, risk) are about.
         temperature: the logits are divided by it before the softmax.
         must_not: sentences; `notice`: one that every output must show.
@@ -192,6 +193,11 @@ class Card:
     notice: str | None = None
     doi: str | None = None
     format_version: int = FORMAT_VERSION
+
+    @property
+    def kind(self) -> str:
+        """What the model does: "classifier", or "generator" of images."""
+        return kind_of(self.network.name)
 
     @classmethod
     def from_json(cls, text: str) -> Card:
@@ -258,13 +264,16 @@ def _agrees(card: Card) -> None:
         )
     if len({label.code for label in card.classes}) != len(card.classes):
         raise ValueError("two of the card's classes have the same code")
-    if card.positive >= len(card.classes):
+    if card.positive >= max(len(card.classes), 1):
         raise ValueError(f"the card's positive class is {card.positive}, but they count from 0")
-    if card.input.size != arguments["input_size"]:
+    size = size_of(card.network.name, arguments)
+    if card.input.size != size:
         raise ValueError(
             f"the card's input has {card.input.size} voxels along each axis, but its network "
-            f"takes {arguments['input_size']}"
+            f"takes {size}"
         )
+    if card.kind != "classifier" and (card.reference or card.baseline):
+        raise ValueError("the card has a baseline or a reference, which only classifiers have")
 
 
 def _class_label(fields: Fields) -> ClassLabel:
@@ -285,7 +294,7 @@ def _network(fields: Fields) -> NetworkSpec:
 
 def _input(fields: Fields) -> InputSpec:
     result = InputSpec(
-        size=fields.integer("size", 32, 128),
+        size=fields.integer("size", 4, 1024),
         spacing=fields.number("spacing", 0.1, 10),
         hu_low=fields.number("hu_low", -1e5, 1e5),
         hu_high=fields.number("hu_high", -1e5, 1e5),

@@ -102,9 +102,21 @@ def find(name_or_file: str | os.PathLike[str]) -> Path:
     )
 
 
-def read_model(name_or_file: str | os.PathLike[str]) -> Model:
-    """The model of a name or file, read and checked; see `find` and `read_bundle`."""
-    return read_bundle(find(name_or_file))
+def read_model(name_or_file: str | os.PathLike[str], *, kind: str | None = None) -> Model:
+    """The model of a name or file, read and checked; see `find`, `read_bundle` and `check_kind`."""
+    model = read_bundle(find(name_or_file))
+    if kind is not None:
+        check_kind(model.card, kind)
+    return model
+
+
+def check_kind(card: Card, kind: str) -> None:
+    """Raise `ModelError` unless a model is of the kind that is wanted."""
+    if card.kind != kind:
+        raise ModelError(
+            f"The model '{card.name}' is a {card.kind}, and a {kind} is wanted here. "
+            "`lungsquad models list` says what there is."
+        )
 
 
 def _folders() -> Iterator[tuple[str, Path]]:

@@ -48,7 +48,7 @@ def in_process(
     progress: Progress | None,
 ) -> Prediction:
     """Run the network here: this process imports torch."""
-    found = read_model(model)  # says what to install where torch is missing
+    found = read_model(model, kind="classifier")  # says what to install where torch is missing
     from ..prediction.predict import predict
 
     return predict(

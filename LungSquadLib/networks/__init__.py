@@ -7,15 +7,41 @@ else wrote, into a network. It loads torch only where it builds one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .parts import TrunkAndHead
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, TypeAlias
 
 # 1 GiB of weights; the paper's network has 11.87 million.
 MAX_PARAMETERS = 1 << 28
 
-_Check = Callable[[Any], Any]
+_Check: TypeAlias = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A network that there is.
+
+    Attributes:
+        kind: what it does: a "classifier" is a `TrunkAndHead`, a "generator" makes images.
+        place: its class, as module:name.
+        size: the argument that says how many voxels or pixels a side it takes or makes.
+        arguments: of each the check, what it says where it fails, and the default.
+    """
+
+    kind: str
+    place: str
+    size: str
+    arguments: Mapping[str, tuple[_Check, str, Any]]
+
+
+def kind_of(name: str) -> str:
+    """What a known network does; see `Known.kind`."""
+    return _NETWORKS[name].kind
+
+
+def size_of(name: str, arguments: Mapping[str, Any]) -> int:
+    """Voxels or pixels along each axis of what a network takes or makes, of checked arguments."""
+    return int(arguments[_NETWORKS[name].size])
 
 
 def checked_arguments(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,7 +52,7 @@ def checked_arguments(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]
     """
     if name not in _NETWORKS:
         raise ValueError(f"there is no network '{name}': known are {', '.join(_NETWORKS)}")
-    allowed = _NETWORKS[name]
+    allowed = _NETWORKS[name].arguments
     for key in arguments:
         if key not in allowed:
             raise ValueError(f"the network '{name}' has no argument '{key}'")
@@ -39,13 +65,16 @@ def checked_arguments(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]
     return result
 
 
-def build(name: str, arguments: Mapping[str, Any]) -> TrunkAndHead:
+def build(name: str, arguments: Mapping[str, Any]) -> Any:
     """A network with fresh weights, of a known name and with arguments in their ranges.
 
     Args:
-        name: "prognosis" or "transfer".
-        arguments: those of `PrognosisNetwork` or `TransferNetwork`; what is left out has its
-            default.
+        name: "prognosis", "transfer" or "progressive".
+        arguments: those of `PrognosisNetwork`, `TransferNetwork` or `Generator`; what is left out
+            has its default.
+
+    Returns:
+        A `TrunkAndHead` or a `Generator`, a module in any case.
 
     Raises:
         ValueError: an unknown name or argument, one out of its range, or a network of more than
@@ -54,9 +83,8 @@ def build(name: str, arguments: Mapping[str, Any]) -> TrunkAndHead:
     checked = checked_arguments(name, arguments)
     import torch
 
-    from .prognosis import PrognosisNetwork, TransferNetwork
-
-    network = {"prognosis": PrognosisNetwork, "transfer": TransferNetwork}[name]
+    module, _, own = _NETWORKS[name].place.partition(":")
+    network = getattr(import_module(module, __name__), own)
     with torch.device("meta"):
         count = sum(weight.numel() for weight in network(**checked).parameters())
     if count > MAX_PARAMETERS:
@@ -92,18 +120,47 @@ def _sizes(most: int, largest: int) -> _Check:
     )
 
 
+def _power_of_two(low: int, high: int) -> _Check:
+    whole = _integer(low, high)
+    return lambda value: whole(value) and value & (value - 1) == 0
+
+
 _WIDTH = (_number(0, 4, above=True), "a number above 0 and at most 4", 1.0)
 _CLASSES = (_integer(2, 32), "a whole number from 2 to 32", 2)
+_CONDITIONS = (_integer(0, 32), "a whole number from 0 to 32", 0)
 _SIZE = (_integer(32, 128), "a whole number from 32 to 128")
 _HIDDEN = (_sizes(4, 4096), "a list of at most 4 whole numbers from 1 to 4096", (128,))
 _DROPOUT = (_number(0, 1, below=True), "a number from 0 to below 1", 0.5)
-_NETWORKS: dict[str, dict[str, tuple[_Check, str, Any]]] = {
-    "prognosis": {"width": _WIDTH, "classes": _CLASSES, "input_size": (*_SIZE, 50)},
-    "transfer": {
-        "width": _WIDTH,
-        "classes": _CLASSES,
-        "input_size": (*_SIZE, 64),
-        "hidden": _HIDDEN,
-        "dropout": _DROPOUT,
-    },
+_NETWORKS = {
+    "prognosis": Known(
+        "classifier",
+        ".prognosis:PrognosisNetwork",
+        "input_size",
+        {"width": _WIDTH, "classes": _CLASSES, "input_size": (*_SIZE, 50)},
+    ),
+    "transfer": Known(
+        "classifier",
+        ".prognosis:TransferNetwork",
+        "input_size",
+        {
+            "width": _WIDTH,
+            "classes": _CLASSES,
+            "input_size": (*_SIZE, 64),
+            "hidden": _HIDDEN,
+            "dropout": _DROPOUT,
+        },
+    ),
+    "progressive": Known(
+        "generator",
+        ".progressive:Generator",
+        "resolution",
+        {
+            "resolution": (_power_of_two(4, 1024), "a power of two from 4 to 1024", 1024),
+            "channels": (_integer(1, 16), "a whole number from 1 to 16", 3),
+            "classes": _CONDITIONS,
+            "latent": (_integer(1, 4096), "a whole number from 1 to 4096", 512),
+            "base": (_integer(1, 1 << 16), "a whole number from 1 to 65536", 8192),
+            "most": (_integer(1, 4096), "a whole number from 1 to 4096", 512),
+        },
+    ),
 }

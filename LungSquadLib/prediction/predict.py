@@ -20,6 +20,7 @@ from ..imaging.jitter import Variants, variants
 from ..imaging.masks import Mask, as_mask
 from ..models.bundle import Model
 from ..models.card import Card
+from ..models.catalogue import check_kind
 from ..networks.parts import TrunkAndHead
 from ..progress import Part, Progress, Silent, step
 from ..statistics.calibration import log_odds
@@ -59,6 +60,7 @@ def predict(
         CancelledError: `progress` said so.
     """
     progress = progress or Silent()
+    check_kind(model.card, "classifier")
     check_seed(seed)
     place = chosen_device(device)
     ct, card = as_ct(ct), model.card

@@ -266,7 +266,7 @@ def _start(init: str | None) -> Start:
         network, card = import_keras(init)
         digest = (card.training.fingerprint or "").rsplit(" ", 1)[-1]
         return Start(card, network, digest)
-    model: Model = read_model(init)
+    model: Model = read_model(init, kind="classifier")
     return Start(model.card, model.trainable(), model.sha256)
 
 

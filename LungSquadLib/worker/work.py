@@ -58,7 +58,7 @@ def _predict(request: Predict, progress: Progress) -> dict[str, Any]:
     from ..report.case import CaseInput, Options, run_case
 
     step(progress, 0.0, "Reading the model")
-    models = [read_model(name) for name in request.models]
+    models = [read_model(name, kind="classifier") for name in request.models]
     case = CaseInput(
         request.ct, request.mask, request.roi, request.label, request.series, request.centre
     )
@@ -159,7 +159,7 @@ def _batch(request: Batch, progress: Progress) -> dict[str, Any]:
     from ..report.case import Options
 
     step(progress, 0.0, "Reading the model")
-    models = [read_model(name) for name in request.models]
+    models = [read_model(name, kind="classifier") for name in request.models]
     how = Options(request.device, request.seed, request.keep_identity)
     summary = run_batch(
         request.manifest,

@@ -9,8 +9,6 @@ from slicer.i18n import tr as _
 from ...models.catalogue import Entry, user_folder
 from .section import Section
 
-GENERATION = "generation"  # the task in the card of a model that makes images
-
 
 class GeneratedSection(Section):
     """Says which models that make images there are."""
@@ -18,7 +16,7 @@ class GeneratedSection(Section):
     def list_models(self, entries: Sequence[Entry]) -> None:
         """Show which of the models on this machine make images."""
         cards = [entry.card for entry in entries if entry.card is not None]
-        titles = [card.title for card in cards if card.task == GENERATION]
+        titles = [card.title for card in cards if card.kind == "generator"]
         self.ui.generatedHint.text = (
             ", ".join(titles)
             if titles

@@ -17,7 +17,6 @@ from ..segments import mask_on_ct
 from ..volumes import ct_of_volume
 from .crop import flags_text
 from .drawing import pixmap, probability_picture
-from .generated import GENERATION
 from .packages import missing_packages
 from .section import Section, show_text
 from .state import ALL_MODELS, centre_of
@@ -80,7 +79,7 @@ class PredictionSection(Section):
         self._entries = [
             entry
             for entry in entries
-            if entry.card is not None and entry.card.task != GENERATION and not entry.shadowed
+            if entry.card is not None and entry.card.kind == "classifier" and not entry.shadowed
         ]
         self._updating = True
         selector = self.ui.modelSelector

@@ -1,0 +1,260 @@
+"""The progressive GAN of Karras et al. 2017 (arXiv:1710.10196), to be read beside the paper.
+
+Levels count from 1 (4x4 pixels) and double the resolution each. Both networks are built whole; at
+a level below the last one only a part of them is at work. While a level fades in, `alpha` rises
+from 0 to 1 (section 2, figure 2).
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+GROUP = 4  # images whose differences the critic is shown together
+
+
+class Equalised(nn.Module):
+    """A convolution whose weights are N(0, 1), scaled by He's constant at run time (section 4.1).
+
+    So that a step of Adam changes every weight by the same part of its range.
+
+    Args:
+        inputs, outputs: channels.
+        kernel: pixels a side; 1 serves for dense layers too.
+        gain: squared, over the fan-in, is the variance of a scaled weight; 1 where no LeakyReLU
+            follows.
+        padding: zeros on every side.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        gain: float = math.sqrt(2),
+        padding: int = 0,
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.scale = gain / math.sqrt(inputs * kernel * kernel)
+        self.padding = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv2d(x, self.weight * self.scale, self.bias, padding=self.padding)
+
+
+class PixelNorm(nn.Module):
+    """Every pixel's channels at unit length (section 4.2); of (N, C, y, x) or latents (N, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
+
+
+class MinibatchDeviation(nn.Module):
+    """One more channel: how much the images of a group differ (section 3).
+
+    The standard deviation over the group, of every feature at every pixel, averaged to one number.
+    A group is `GROUP` images that follow one another, so that a minibatch shared by several
+    processes has the same statistics. Images that cannot be grouped so are one group.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, channels, height, width = x.shape
+        size = GROUP if n % GROUP == 0 else n
+        groups = x.reshape(n // size, size, channels, height, width)
+        deviation = (groups.var(dim=1, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))
+        statistic = deviation.repeat_interleave(size)[:, None, None, None]
+        return torch.cat([x, statistic.expand(n, 1, height, width)], dim=1)
+
+
+def feature_maps(level: int, base: int, most: int) -> int:
+    """How many there are at a level (table 2): `base` / 2^level, `most` at most."""
+    return max(min(base >> level, most), 1)
+
+
+def level_of(resolution: int) -> int:
+    """The level whose images have so many pixels a side."""
+    return resolution.bit_length() - 2
+
+
+class Generator(nn.Module):
+    """From latents to images (table 2, left).
+
+    Args:
+        resolution: pixels a side, 4 to 1024, a power of two.
+        channels: of the images; they lie about between -1 and 1.
+        classes: conditions that can be asked for; their code is joined to the latent. 0: none.
+        latent: numbers of a latent.
+        base, most: see `feature_maps`; 8192 and 512 in the paper.
+    """
+
+    def __init__(
+        self,
+        resolution: int = 1024,
+        *,
+        channels: int = 3,
+        classes: int = 0,
+        latent: int = 512,
+        base: int = 8192,
+        most: int = 512,
+    ) -> None:
+        super().__init__()
+        self.resolution, self.channels = resolution, channels
+        self.classes, self.latent = classes, latent
+        self.levels = level_of(resolution)
+        maps = [feature_maps(level, base, most) for level in range(1, self.levels + 1)]
+        self.norm = PixelNorm()
+        first = Equalised(latent + classes, maps[0], 4, padding=3)
+        self.blocks = nn.ModuleList(
+            [nn.Sequential(first, *self._end(), *self._layer(maps[0], maps[0]))]
+        )
+        for before, after in itertools.pairwise(maps):
+            self.blocks.append(
+                nn.Sequential(*self._layer(before, after), *self._layer(after, after))
+            )
+        self.to_image = nn.ModuleList(Equalised(n, channels, 1, gain=1) for n in maps)
+
+    def _layer(self, before: int, after: int) -> list[nn.Module]:
+        return [Equalised(before, after, 3, padding=1), *self._end()]
+
+    def _end(self) -> list[nn.Module]:
+        return [nn.LeakyReLU(0.2), PixelNorm()]
+
+    def forward(
+        self,
+        z: Tensor,
+        labels: Tensor | None = None,
+        *,
+        level: int | None = None,
+        alpha: float = 1.0,
+    ) -> Tensor:
+        """Images of latents.
+
+        Args:
+            z: (N, latent), of any length: they are brought onto the hypersphere.
+            labels: (N,) conditions, where there are `classes`.
+            level: up to which the images grow; the last one if left out.
+            alpha: how far that level has faded in.
+
+        Returns:
+            (N, channels, y, x).
+        """
+        level = self.levels if level is None else level
+        x = self.norm(_with_code(z, labels, self.classes))[:, :, None, None]
+        before = x
+        for number, block in enumerate(self.blocks[:level]):
+            before = x
+            x = block(_doubled(x) if number else x)
+        image: Tensor = self.to_image[level - 1](x)
+        if alpha < 1 and level > 1:
+            image = torch.lerp(_doubled(self.to_image[level - 2](before)), image, alpha)
+        return image
+
+    def for_inference(self) -> Generator:
+        """A copy for inference at the last level: scales are in the weights, channels come last."""
+        network = copy.deepcopy(self).eval().requires_grad_(False)
+        for layer in network.modules():
+            if isinstance(layer, Equalised):
+                scaled = layer.weight * layer.scale
+                layer.weight.data = scaled.contiguous(memory_format=torch.channels_last)
+                layer.scale = 1.0
+        return network
+
+
+class Critic(nn.Module):
+    """From images to one number each, high for real ones (table 2, right); mirrors the generator.
+
+    Conditions are compared with the image's features (projection, Miyato and Koyama 2018,
+    arXiv:1802.05637).
+
+    Args:
+        resolution, channels, classes, base, most: those of the generator.
+    """
+
+    def __init__(
+        self,
+        resolution: int = 1024,
+        *,
+        channels: int = 3,
+        classes: int = 0,
+        base: int = 8192,
+        most: int = 512,
+    ) -> None:
+        super().__init__()
+        self.levels = level_of(resolution)
+        maps = [feature_maps(level, base, most) for level in range(1, self.levels + 1)]
+        self.from_image = nn.ModuleList(
+            nn.Sequential(Equalised(channels, n, 1), nn.LeakyReLU(0.2)) for n in maps
+        )
+        last = nn.Sequential(
+            MinibatchDeviation(),
+            Equalised(maps[0] + 1, maps[0], 3, padding=1),
+            nn.LeakyReLU(0.2),
+            Equalised(maps[0], maps[0], 4),
+            nn.LeakyReLU(0.2),
+        )
+        self.blocks = nn.ModuleList([last])
+        for before, after in itertools.pairwise(maps):
+            self.blocks.append(
+                nn.Sequential(
+                    Equalised(after, after, 3, padding=1),
+                    nn.LeakyReLU(0.2),
+                    Equalised(after, before, 3, padding=1),
+                    nn.LeakyReLU(0.2),
+                    nn.AvgPool2d(2),
+                )
+            )
+        self.score = Equalised(maps[0], 1, 1, gain=1)
+        self.codes = Equalised(classes, maps[0], 1, gain=1) if classes else None
+
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        *,
+        level: int | None = None,
+        alpha: float = 1.0,
+    ) -> Tensor:
+        """Scores (N,) of images (N, channels, y, x) of a level; see `Generator.forward`."""
+        level = self.levels if level is None else level
+        x = self.from_image[level - 1](images)
+        for number in reversed(range(level)):
+            x = self.blocks[number](x)
+            if number == level - 1 and alpha < 1 and level > 1:
+                before = self.from_image[level - 2](functional.avg_pool2d(images, 2))
+                x = torch.lerp(before, x, alpha)
+        scores: Tensor = self.score(x)[:, 0, 0, 0]
+        if self.codes is not None:
+            code = _code(labels, self.codes.weight.shape[1], len(images), images.device)
+            scores = scores + (self.codes(code[:, :, None, None]) * x).sum(dim=(1, 2, 3))
+        return scores
+
+
+def shrunk(images: Tensor, level: int, alpha: float, *, levels: int) -> Tensor:
+    """Real images as they are shown at a level: averaged down, and while it fades in, blurred."""
+    images = functional.avg_pool2d(images, 1 << (levels - level)) if level < levels else images
+    if alpha < 1 and level > 1:
+        images = torch.lerp(_doubled(functional.avg_pool2d(images, 2)), images, alpha)
+    return images
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def _with_code(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
+    return torch.cat([z, _code(labels, classes, len(z), z.device)], dim=1) if classes else z
+
+
+def _code(labels: Tensor | None, classes: int, count: int, device: torch.device) -> Tensor:
+    """One-hot codes of conditions."""
+    if labels is None or len(labels) != count:
+        raise ValueError(f"a network of {classes} conditions needs one for each image")
+    return functional.one_hot(labels.to(device), classes).float()
