@@ -7,19 +7,17 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 
 from .. import __version__
 from ..errors import InputError
 from ..files import make_folder, sweep
-from ..identity import KEY_VARIABLE, pseudonym, without_names
+from ..identity import KEY_VARIABLE
 from ..imaging.crop import Crop, crop
 from ..imaging.ct import CT, open_ct
-from ..imaging.geometry import Box
 from ..imaging.masks import read_mask
 from ..imaging.write import check_distinct
 from ..models.fields import Fields
@@ -28,6 +26,7 @@ from .case_file import Content, read_unknown, write_content
 from .cluster import AHEAD, cluster
 from .gather import ERRORS, FLAGS, gather
 from .manifest import Row, look, read_manifest
+from .naming import as_int16, hash_of, maker, nameless, pixels_of, pseudonym_of, series_of
 from .run import Outcome, Summary, run_all, run_on
 from .store import (
     CASES,
@@ -44,7 +43,6 @@ from .store import (
 
 _REQUIRED = ("patient_id", "ct", "mask")
 _TAKEN = ("patient", "columns", "file", "sha256", "pixels", "crop", "volume_ml", "flags")
-_HASH = 16  # hexadecimal digits: among 10,000 CT two share them by chance once in 10^11 cohorts
 
 
 @dataclass(frozen=True)
@@ -101,10 +99,10 @@ def build_cohort(
     """
     preprocessing, progress = preprocessing or Preprocessing(), progress or Silent()
     rows, store = read_manifest(manifest, required=_REQUIRED), Path(folder).absolute()
-    _check_columns(manifest, rows[0])
+    check_columns(manifest, rows[0])
     check_distinct([store / name for name in (STORE, INDEX, ERRORS, FLAGS)], [manifest])
-    maker = _maker()
-    tasks = [_task(row, store, preprocessing, keep=keep_identity, maker=maker) for row in rows]
+    by = maker()
+    tasks = [_task(row, store, preprocessing, keep=keep_identity, by=by) for row in rows]
     if scheduler is None:
         _prepare(store, preprocessing)
         return _gathered(tasks, run_all(tasks, _work, jobs=jobs, progress=progress), progress)
@@ -128,7 +126,8 @@ def _gathered(
     )
 
 
-def _check_columns(manifest: str | os.PathLike[str], row: Row) -> None:
+def check_columns(manifest: str | os.PathLike[str], row: Row) -> None:
+    """Refuse a manifest with a column that cases have of their own."""
     for name in row.columns:
         if name in _TAKEN:
             raise InputError(
@@ -153,26 +152,16 @@ def _prepare(store: Path, preprocessing: Preprocessing) -> None:
     sweep(store / CASES)
 
 
-def _task(row: Row, store: Path, preprocessing: Preprocessing, *, keep: bool, maker: str) -> Task:
+def _task(row: Row, store: Path, preprocessing: Preprocessing, *, keep: bool, by: str) -> Task:
     """The stamp changes with whatever would change the case's file, as far as a look can tell.
 
     No path is in it but as the manifest gives it, so that manifest, images and store can move
     together. That it holds the patient's ID helps nobody to guess it who does not know when, to
     the ns, both files were made.
     """
-    seen = [dict(row.cells), look(row.ct), look(row.mask), preprocessing.hash, keep, maker]
+    seen = [dict(row.cells), look(row.ct), look(row.mask), preprocessing.hash, keep, by]
     stamp = hashlib.sha256(json.dumps(seen).encode()).hexdigest()
-    return Task(row, store, preprocessing, keep, maker, stamp)
-
-
-@cache
-def _pseudonym(identity: str) -> str:
-    return pseudonym(identity)  # a tenth of a second: once for each patient in a process
-
-
-def _maker() -> str:
-    """Version and identity key; the key itself is not told."""
-    return f"{__version__} {_pseudonym('')}"
+    return Task(row, store, preprocessing, keep, by, stamp)
 
 
 def _work(task: Task) -> tuple[StoredCase, bool]:
@@ -180,7 +169,7 @@ def _work(task: Task) -> tuple[StoredCase, bool]:
     there = _stored(task)
     if there is not None:
         return there, True
-    if task.maker != _maker():
+    if task.maker != maker():
         raise InputError(
             f"The worker has another version than LungSquad {__version__}, or another "
             f"{KEY_VARIABLE}, than who called it; both must be the same everywhere."
@@ -206,18 +195,17 @@ def _stored(task: Task) -> StoredCase | None:
 
 def _written(task: Task, ct: CT, cut: Crop) -> StoredCase:
     row, name = task.row, case_name(task.row.case)
-    hu = _hu(sitk.GetArrayViewFromImage(cut.ct))
-    series = ct.dicom.series_uid.encode() if ct.dicom else b""
+    hu = as_int16(sitk.GetArrayViewFromImage(cut.ct))
     case = StoredCase(
         case=row.case,
-        patient=row.patient_id if task.keep_identity else _pseudonym(row.patient_id),
-        series=hashlib.sha256(series).hexdigest()[:_HASH] if series else "",
+        patient=row.patient_id if task.keep_identity else pseudonym_of(row.patient_id),
+        series=series_of(ct),
         site=row.site,
         columns=row.columns,
         file=name,
         sha256="",
-        pixels=_pixels(ct),
-        crop=hashlib.sha256(hu.tobytes()).hexdigest()[:_HASH],
+        pixels=pixels_of(ct),
+        crop=hash_of(hu),
         volume_ml=cut.mask_volume_ml,
         flags=cut.flags,
     )
@@ -236,29 +224,12 @@ def _written(task: Task, ct: CT, cut: Crop) -> StoredCase:
     return replace(case, sha256=write_content(task.store / name, content))
 
 
-def _pixels(ct: CT) -> str:
-    """What tells a CT from others whatever its outline: a hash of its middle slice, and its size.
-
-    One slice, so that a large CT need not be read; noise makes no two alike.
-    """
-    x, y, z = ct.grid.size
-    hu = _hu(ct.hu(Box((0, 0, z // 2), (x, y, z // 2 + 1))))
-    return hashlib.sha256(repr(ct.grid.size).encode() + hu.tobytes()).hexdigest()[:_HASH]
-
-
-def _hu(hu: np.ndarray) -> np.ndarray:
-    if hu.dtype.kind == "f":
-        limits = np.iinfo(np.int16)
-        hu = np.clip(np.rint(hu), limits.min, limits.max)
-    return np.ascontiguousarray(hu, "<i2")
-
-
 def _reason(outcome: Outcome[Task]) -> str:
     """Why a case failed, without names unless they are to be kept."""
     task, sentence = outcome.task, str(outcome.error)
     if task.keep_identity:
         return sentence
-    return without_names(sentence, {"MASK": task.row.mask, "CT": task.row.ct})
+    return nameless(sentence, task.row)
 
 
 def _index(tasks: Sequence[Task], cases: Sequence[StoredCase], failed: int) -> None:
