@@ -1,5 +1,1 @@
-<<<<<<< HEAD
-"""Images made by models: whole ones, and tumours painted into a CT."""
-=======
-"""Images that models make, and what shows them."""
->>>>>>> wt-slices
+"""Images that models make: sampled from nothing, or painted into a CT."""
