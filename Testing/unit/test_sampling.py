@@ -56,6 +56,16 @@ def test_an_image_is_the_same_however_many_there_are(conditional, how):
     assert not same(sample(conditional, 19, seed=4, **how), many, 19)
 
 
+def test_all_batches_are_of_one_size(model):
+    """In another one the last bits of an image may be others."""
+    sizes = []
+    hook = model.network.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    for count in (1, 8, 13):
+        sample(model, count)
+    hook.remove()
+    assert sizes == [8] * 4
+
+
 def test_images_are_slices_of_what_the_card_says(model):
     images = sample(model, 5)
     assert images.hu.shape == images.mask.shape == (5, 16, 16)

@@ -143,14 +143,14 @@ def test_large_pixels_are_averages_and_noise_sinks():
 def test_the_chest_is_centred_on_the_body_and_not_on_the_table():
     hu = np.full((4, 200, 200), -1000, np.int16)
     hu[:, 20:130, 60:180] = 30
-    hu[:, 180:183, :] = 30
+    hu[:, 130:133] = 31  # which the body lies on
     mask = np.zeros(hu.shape, np.uint8)
     mask[:, 50:60, 70:80] = 1
     images = [sitk.GetImageFromArray(hu), sitk.GetImageFromArray(mask)]
     body = cut(images, context="slice", pixels=256, pixel_mm=1.0).hu[0] == 30
-    rows, columns = (np.flatnonzero(body[:200].any(axis=axis)) for axis in (1, 0))
-    assert (rows[0] + rows[-1]) / 2 == pytest.approx(128, abs=1)
-    assert (columns[0] + columns[-1]) / 2 == pytest.approx(128, abs=1)
+    rows, columns = (np.flatnonzero(body.any(axis=axis)) for axis in (1, 0))
+    assert (rows[0] + rows[-1]) / 2 == pytest.approx(128, abs=2)
+    assert (columns[0] + columns[-1]) / 2 == pytest.approx(128, abs=2)
 
 
 def test_slices_with_hardly_any_tumour_are_left_out_and_counted():
