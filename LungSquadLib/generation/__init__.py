@@ -1,1 +1,1 @@
-"""Images made by models: whole ones, and tumours painted into a CT."""
+"""Images that models make: sampled from nothing, or painted into a CT."""

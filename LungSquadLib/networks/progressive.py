@@ -7,13 +7,14 @@ from 0 to 1 (section 2, figure 2).
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+GROUP = 4  # images whose differences the critic is shown together
 
 
 class Equalised(nn.Module):
@@ -59,17 +60,13 @@ class MinibatchDeviation(nn.Module):
     """One more channel: how much the images of a group differ (section 3).
 
     The standard deviation over the group, of every feature at every pixel, averaged to one number.
-    A group is `size` images that follow one another, so that a minibatch shared by several
-    processes has the same statistics; fewer images are one group.
+    A group is `GROUP` images that follow one another, so that a minibatch shared by several
+    processes has the same statistics. Images that cannot be grouped so are one group.
     """
-
-    def __init__(self, size: int = 4) -> None:
-        super().__init__()
-        self.size = size
 
     def forward(self, x: Tensor) -> Tensor:
         n, channels, height, width = x.shape
-        size = self.size if n % self.size == 0 else n
+        size = GROUP if n % GROUP == 0 else n
         groups = x.reshape(n // size, size, channels, height, width)
         deviation = (groups.var(dim=1, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))
         statistic = deviation.repeat_interleave(size)[:, None, None, None]
@@ -149,7 +146,7 @@ class Generator(nn.Module):
             (N, channels, y, x).
         """
         level = self.levels if level is None else level
-        x = self.norm(_with_code(z, labels, self.classes))[:, :, None, None]
+        x = self.norm(with_code(z, labels, self.classes))[:, :, None, None]
         before = x
         for number, block in enumerate(self.blocks[:level]):
             before = x
@@ -159,15 +156,11 @@ class Generator(nn.Module):
             image = torch.lerp(_doubled(self.to_image[level - 2](before)), image, alpha)
         return image
 
-    def for_inference(self) -> Generator:
-        """A copy for inference at the last level: scales are in the weights, channels come last."""
-        network = copy.deepcopy(self).eval().requires_grad_(False)
-        for layer in network.modules():
-            if isinstance(layer, Equalised):
-                scaled = layer.weight * layer.scale
-                layer.weight.data = scaled.contiguous(memory_format=torch.channels_last)
-                layer.scale = 1.0
-        return network
+    def for_inference(self) -> nn.Module:
+        """The same, faster, at the last level only; see `generator_inference`."""
+        from .generator_inference import FastGenerator
+
+        return FastGenerator(self)
 
 
 class Critic(nn.Module):
@@ -234,7 +227,7 @@ class Critic(nn.Module):
                 x = torch.lerp(before, x, alpha)
         scores: Tensor = self.score(x)[:, 0, 0, 0]
         if self.codes is not None:
-            code = _code(labels, self.codes.weight.shape[1], len(images), images.device)
+            code = _code(labels, self.codes.weight.shape[1], images)
             scores = scores + (self.codes(code[:, :, None, None]) * x).sum(dim=(1, 2, 3))
         return scores
 
@@ -251,12 +244,13 @@ def _doubled(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
-def _with_code(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
-    return torch.cat([z, _code(labels, classes, len(z), z.device)], dim=1) if classes else z
+def with_code(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
+    """Latents with the codes of their conditions, where there are any."""
+    return torch.cat([z, _code(labels, classes, z)], dim=1) if classes else z
 
 
-def _code(labels: Tensor | None, classes: int, count: int, device: torch.device) -> Tensor:
-    """One-hot codes of conditions."""
-    if labels is None or len(labels) != count:
+def _code(labels: Tensor | None, classes: int, beside: Tensor) -> Tensor:
+    """One-hot codes (N, classes) of conditions, for what is to stand beside them."""
+    if labels is None or len(labels) != len(beside):
         raise ValueError(f"a network of {classes} conditions needs one for each image")
-    return functional.one_hot(labels.to(device), classes).float()
+    return functional.one_hot(labels.to(beside.device), classes).to(beside.dtype)

@@ -1,8 +1,8 @@
-"""The folder of a run: what decides its results stands in it, and the same call goes on there."""
+"""The folder of a training: what decides its results is written once, and asked for ever after."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,75 +18,90 @@ from .world import World
 RUN = "run.json"
 
 
-def begun(place: Path, described: dict[str, Any], world: World) -> int:
-    """The number of threads with which a run began, or begins now.
+def open_run(
+    place: Path,
+    described: Mapping[str, Any],
+    settled: Callable[[], Mapping[str, Any]],
+    *,
+    processes: World,
+) -> Fields:
+    """Begin a training in a folder, or go on with the one that it holds.
 
     Args:
-        place: its folder; made, or that of the same run.
-        described: all that decides its results, as JSON has it.
-        world: its processes.
+        place: the folder.
+        described: what decides the results, as JSON has it: the same in each call.
+        settled: what is measured or counted when the training begins, and stays.
+        processes: the first of them writes.
+
+    Returns:
+        What was settled, and the versions.
 
     Raises:
-        InputError: the folder holds something else.
+        InputError: the folder holds another training, or something else, or is damaged.
     """
-    if world.leads and not (place / RUN).exists():
-        begin_folder(
-            place,
-            {
-                "run": described,
-                "threads": torch.get_num_threads(),
-                "lungsquad": __version__,
-                "torch": torch.__version__,
-            },
-        )
-    world.wait()
-    try:
-        fields = Fields(parsed_json((place / RUN).read_text(encoding="utf-8")), "it")
-        threads, known = fields.integer("threads", 1, 1 << 16), fields.take("run")
-    except ValueError as error:
-        raise InputError(f"'{place / RUN}' is damaged ({error}). Choose another folder.") from error
-    refuse_another(place, known, described)
-    if world.leads:
+    path = place / RUN
+    if processes.leads and not path.exists():
+        make_folder(place)
         sweep(place)
-    return threads
+        if any(place.iterdir()):
+            raise InputError(
+                f"'{place}' holds no training and is not empty: choose another folder."
+            )
+        versions = {"lungsquad": __version__, "torch": torch.__version__}
+        write_json(path, {"run": described, **settled(), **versions})
+    processes.wait()
+    try:
+        fields = Fields(parsed_json(path.read_text(encoding="utf-8")), "it")
+        known = fields.take("run")
+    except ValueError as error:
+        raise damaged_run(place, error) from error
+    if known != described:
+        raise InputError(
+            f"'{place}' holds a training with {_different(known, described)}. Choose "
+            "another folder, or call it as before."
+        )
+    if processes.leads:
+        sweep(place)
+    return fields
 
 
-def begin_folder(place: Path, told: dict[str, Any]) -> None:
-    """Make a run's folder, and write `run.json`; `InputError` where something else is there."""
-    make_folder(place)
-    sweep(place)
-    if any(place.iterdir()):
-        raise InputError(f"'{place}' holds no training and is not empty: choose another folder.")
-    write_json(place / RUN, told)
+def damaged_run(place: Path, error: ValueError) -> InputError:
+    """What to raise where the description of a training cannot be what was written."""
+    return InputError(f"'{place / RUN}' is damaged ({error}). Choose another folder.")
 
 
-def refuse_another(place: Path, known: Any, described: dict[str, Any]) -> None:
-    """`InputError` that says in what a folder's run differs from the one that is asked for."""
-    if known == described:
-        return
+def _different(known: Any, described: Mapping[str, Any]) -> str:
+    """The first thing in which two runs differ, for a sentence."""
     flat, other = _flat(known), _flat(described)
-    differing = [name for name, value in other.items() if flat.get(name) != value]
-    what = "other options"
-    if differing:
-        name = differing[0]
-        what = f"another {name} ({flat.get(name)}, not {other[name]})"
-    raise InputError(
-        f"'{place}' holds a training with {what}. Choose another folder, or call it as before."
+    for name, value in other.items():
+        if flat.get(name) != value:
+            return f"another {name} ({flat.get(name)}, not {value})"
+    return "other options"
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {name: value}
+    return {key: one for k, v in value.items() for key, one in _flat(v, k).items()}
+
+
+def begun(place: Path, described: Mapping[str, Any], processes: World) -> int:
+    """Begin or go on, as `open_run`; returns the number of threads with which it began."""
+    fields = open_run(
+        place, described, lambda: {"threads": torch.get_num_threads()}, processes=processes
     )
+    try:
+        return fields.integer("threads", 1, 1 << 16)
+    except ValueError as error:
+        raise damaged_run(place, error) from error
 
 
 @contextmanager
 def thread_count(count: int) -> Iterator[None]:
-    """As many threads as the run began with: their number decides the last bits."""
+    """As many threads as the training began with: their number decides the last bits."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {name: value}
-    return {key: one for k, v in value.items() for key, one in _flat(v, k).items()}

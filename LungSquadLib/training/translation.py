@@ -126,7 +126,7 @@ class Translation:
             errors += torch.stack([distance, sample.wrong(painted)])[:, 0].cpu()
         spec = self.samples.spec
         errors = self.world.summed(errors) * (spec.hu_high - spec.hu_low) / len(self.validation)
-        return dict(zip(("loss", "HU"), errors.tolist(), strict=True))
+        return dict(zip(("validation loss", "validation HU"), errors.tolist(), strict=True))
 
     def weights(self) -> dict[str, Tensor]:
         return self.network.state_dict()
