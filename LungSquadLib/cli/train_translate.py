@@ -30,6 +30,7 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument("--name", metavar="NAME", help="of the model (translation)")
     verb.add_argument("--title", metavar="TEXT")
     verb.add_argument("--licence", metavar="TEXT", help="of the weights")
+    verb.add_argument("--notice", metavar="TEXT", help="that every output must show")
     verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     verb.add_argument("--json", action="store_true", help="print JSON")
     verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
@@ -58,7 +59,9 @@ def run(options: argparse.Namespace) -> None:
         device=str(chosen_device(options.device)),
         recipe=recipe,
     )
-    naming = Naming(name=options.name, title=options.title, licence=options.licence)
+    naming = Naming(
+        name=options.name, title=options.title, licence=options.licence, notice=options.notice
+    )
     with bar() as progress:
         metrics = train_translation(
             options.store, options.out, asked, naming=naming, progress=progress

@@ -21,17 +21,16 @@ import torch
 from ..cohort.overlap import seen
 from ..cohort.splits import Fold, folds, held_out, write_splits
 from ..cohort.store import Store, StoredCase, open_store
-from ..errors import InputError, ModelError
+from ..errors import InputError
 from ..generation.painting import TYPICAL
 from ..models.bundle import write_bundle
-from ..models.card import Card, ClassLabel, InputSpec, Metric, NetworkSpec, Training
-from ..models.fields import identifier
+from ..models.card import Card, InputSpec, Metric, NetworkSpec, Training
 from ..networks import build
 from ..networks.translation import Translator
 from ..progress import Part, Progress, Silent, step
 from .allocator import keep_blocks
 from .augment import middle
-from .bundling import Naming
+from .bundling import Naming, class_labels
 from .hollows import Hollows
 from .logs import TensorBoard
 from .loop import Plan, fit
@@ -265,24 +264,20 @@ def _card(setup: _Setup, naming: Naming, metrics: dict[str, Metric]) -> Card:
     fold, by_name = setup.fold, {case.case: case for case in setup.cases}
     training = [by_name[name] for name in fold.train]
     known = [by_name[name] for name in (*fold.train, *fold.validation)]
-    codes = [identifier(name) for name in setup.classes]
-    if len(set(codes)) < len(codes):
-        raise ModelError(f"The classes {', '.join(setup.classes)} differ in no letter or digit.")
+    patients = {case.patient for case in training}
     card = Card(
         name=naming.name or "translation",
         title=naming.title or "Tumours painted into a CT",
         task="translation",
         question=naming.question or "What would a tumour of this shape look like here?",
-        classes=tuple(
-            ClassLabel(code, name) for code, name in zip(codes, setup.classes, strict=True)
-        ),
+        classes=class_labels(setup.classes),
         network=setup.network,
         input=setup.spec,
         positive=0,
         training=Training(
-            data=f"From scratch, with {len({case.patient for case in training})} patients; "
+            data=f"From scratch, with the tumours of {len(patients)} patients; "
             f"{len(fold.validation)} cases more to choose the epoch.",
-            patients=len({case.patient for case in training}),
+            patients=len(patients),
             fingerprint=hashlib.sha256(
                 "".join(sorted(case.crop for case in training)).encode()
             ).hexdigest(),
@@ -298,6 +293,6 @@ def _card(setup: _Setup, naming: Naming, metrics: dict[str, Metric]) -> Card:
             "Must not be used for the care of a patient.",
             "Must not be shown as the CT of a patient.",
         ),
-        notice=NOTICE,
+        notice=naming.notice or NOTICE,
     )
     return Card.from_json(card.to_json())
