@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError
 from ..networks.translation import PatchCritic, Translator
 from .checkpoint import load_optimiser, load_weights, optimiser_tensors, part, prefixed
 from .hollows import CT, GRAIN, HOLE, MASK, Hollows
@@ -63,6 +64,9 @@ class Translation:
         training, validation: which of them (numbers).
         recipe: the numbers.
         world: the processes that share each batch.
+
+    Raises:
+        InputError: there are too many processes for the batches.
     """
 
     def __init__(
@@ -79,6 +83,11 @@ class Translation:
         self.network, self.samples, self.labels = network, samples, labels
         self.training, self.validation = training, validation
         self.recipe, self.world = recipe, world
+        if world.size > (fewest := min(map(len, self._batches(0)))):
+            raise InputError(
+                f"{world.size} processes cannot share a batch of {fewest}: start fewer, or raise "
+                "--batch."
+            )
         self.device = next(network.parameters()).device
         self.critic = PatchCritic(classes=network.classes).to(
             self.device,

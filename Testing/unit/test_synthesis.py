@@ -220,12 +220,12 @@ def test_a_cube_gets_another_tumour(painter, wild):
     mask, old = np.zeros((2, *hu.shape), np.uint8)
     mask[12:18, 12:18, 12:18], old[18:24, 14:20, 14:20] = 1, 1
     hu[old > 0] = 30
-    made = synthetic_cube(painter, hu, mask, asked_hu=-100, remove=old, label=1)
+    made = synthetic_cube(painter, hu, old, other=mask, asked_hu=-100, label=1)
     assert made.dtype == np.int16
     assert made[mask > 0].mean() == pytest.approx(-100, abs=5)
     assert made[(old > 0) & (mask == 0)].mean() == pytest.approx(-850, abs=10)
     far = distance_mm(np.maximum(mask, old), (1, 1, 1)) >= 6
-    made = synthetic_cube(wild, hu, mask, asked_hu=-100, remove=old)
+    made = synthetic_cube(wild, hu, old, other=mask, asked_hu=-100)
     assert np.array_equal(made[far], hu[far])
 
 
