@@ -7,6 +7,8 @@ asked. Other than there, the network paints only in the hole, and starts from wh
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -60,9 +62,8 @@ class Translator(nn.Module):
         Returns:
             (N, 1, ...), scaled as `ct`.
         """
-        tumour = asked.view(-1, *(1 for _ in ct.shape[1:])).expand_as(ct)
-        start = torch.where(mask > 0, tumour, torch.full_like(ct, EMPTY))
-        start = torch.where(hole > 0, start, ct)
+        told = asked.view(-1, *(1 for _ in ct.shape[1:]))
+        start = torch.where(hole > 0, EMPTY + (told - EMPTY) * blurred(mask), ct)
         x = torch.cat([start, hole, conditions(mask, labels, self.classes)], 1)
         return torch.where(hole > 0, start + self.unet(x), ct)
 
@@ -102,6 +103,17 @@ class PatchCritic(nn.Module):
             torch.cat([ct, hole, conditions(mask, labels, self.classes)], 1)
         )
         return judged
+
+
+def blurred(mask: Tensor) -> Tensor:
+    """The mask with an edge as scanners make them, and a mean of 1 where the mask is."""
+    pool = {4: nn.functional.avg_pool2d, 5: nn.functional.avg_pool3d}[mask.ndim]
+    soft = mask
+    for _ in range(2):
+        soft = pool(soft, 3, stride=1, padding=1, count_include_pad=False)
+    axes: Any = tuple(range(1, mask.ndim))
+    inside = (soft * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True).clamp(min=1)
+    return soft / inside.clamp(min=0.1)
 
 
 def conditions(mask: Tensor, labels: Tensor, classes: int) -> Tensor:
