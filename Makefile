@@ -27,12 +27,12 @@ bench: $(BENCH)/.ready
 models: $(READY)
 	$(BIN)/lungsquad models train-demo -o LungSquadLib/models/bundled
 
-# The demo model that paints tumours into a CT: half an hour on one core that has nothing else to do.
+# The demo model that paints tumours into a CT: some ten minutes on one core that is idle.
 painter: $(READY)
 	$(BIN)/lungsquad cohort phantoms -o build/painter/phantoms --patients 400 --label-noise 0 --seed 7 --jobs 2
 	$(BIN)/lungsquad cohort build build/painter/phantoms/manifest.csv -o build/painter/store --jobs 2
 	OMP_NUM_THREADS=1 $(BIN)/lungsquad train translate build/painter/store --label histology \
-		--size 48 --epochs 9 --device cpu -o build/painter/run --name demo-translation \
+		--size 48 --epochs 5 --device cpu -o build/painter/run --name demo-translation \
 		--title "Demo: a tumour painted into a CT, learnt from phantoms" --licence "MIT, as LungSquad." \
 		--notice "Demo model: trained on computer-made phantoms only. What it paints is made up."
 	cp build/painter/run/model.safetensors LungSquadLib/models/bundled/demo-translation.safetensors
