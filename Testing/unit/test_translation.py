@@ -179,7 +179,7 @@ def test_a_run_ends_in_a_model_that_says_how_good_it_is(store, finished):
 
 def test_it_learns_edges_that_are_sharper_than_those_it_begins_with():
     torch.manual_seed(0)
-    network = Translator(3, input_size=16, width=8, depth=2)
+    network = Translator(3, input_size=16, width=4, depth=2)
     axis = torch.arange(16) - 7.5
     distance = (axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2).sqrt()
     radii = (3.0, 4.0, 5.0)
@@ -189,15 +189,15 @@ def test_it_learns_edges_that_are_sharper_than_those_it_begins_with():
     )
     ct = 0.1 + 0.5 * mask
     sample = Sample(ct, mask, hole, torch.zeros_like(ct), torch.full((3,), -1))
-    optimiser = torch.optim.Adam(network.parameters(), 0.003)
+    optimiser = torch.optim.Adam(network.parameters(), 0.005)
     errors = []
-    for _ in range(40):
+    for _ in range(30):
         error = ((sample.painted(network) - ct) * hole).abs().sum() / hole.sum()
         optimiser.zero_grad()
         error.backward()
         optimiser.step()
         errors.append(error.item())
-    assert errors[-1] < 0.6 * errors[0]
+    assert errors[-1] < 0.7 * errors[0]
 
 
 def test_a_split_without_labels_parts_patients():
