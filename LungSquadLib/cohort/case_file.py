@@ -1,8 +1,7 @@
-"""One case of a store as a file: an uncompressed .npz that describes itself.
+"""One case of a store or of a set of slices as a file: an uncompressed .npz that describes itself.
 
-`hu` (int16) and `mask` (uint8) are (z, y, x), `about` is JSON, the bytes of its
-UTF-8 text. The file's bytes depend on nothing but the
-content: no time, no machine.
+`hu` (int16) and `mask` (uint8) are (z, y, x), `about` is JSON, the bytes of its UTF-8 text. The
+file's bytes depend on nothing but the content: no time, no machine.
 """
 
 from __future__ import annotations
@@ -43,51 +42,55 @@ def write_content(path: Path, content: Content) -> str:
     return hashlib.sha256(file.getbuffer()).hexdigest()
 
 
-def read_content(path: Path, sha256: str, side: int) -> Content:
+def read_content(path: Path, sha256: str, side: int, *, slices: int | None = None) -> Content:
     """Read a case's file.
 
     Args:
         path: as `write_content` wrote it.
         sha256: what it must be; nothing is read from another file.
         side: voxels a side.
+        slices: how many; as many as `side`, if it is not said.
 
     Raises:
         InputError: the file is not the one that is wanted, or is malformed.
         OSError: it cannot be read.
     """
-    data = _bytes(path, side)
+    count = side if slices is None else slices
+    data = _bytes(path, side, count)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise InputError(
             f"'{path}' is damaged or was changed: its SHA-256 is not what the index says. Run the "
-            "`lungsquad cohort build` that made it again."
+            "command that made it again."
         )
-    return _parsed(path, data, side)
+    return _parsed(path, data, side, range(count, count + 1))
 
 
-def read_unknown(path: Path, side: int) -> tuple[Content, str]:
-    """The content of a file of which nothing is known yet, and its SHA-256; see `read_content`."""
-    data = _bytes(path, side)
-    return _parsed(path, data, side), hashlib.sha256(data).hexdigest()
+def read_unknown(path: Path, side: int, *, most: int | None = None) -> tuple[Content, str]:
+    """The content of a file of which nothing is known yet, and its SHA-256; see `read_content`.
+
+    It has `side` slices or, where there is a `most`, 1 to so many.
+    """
+    counts = range(side, side + 1) if most is None else range(1, most + 1)
+    data = _bytes(path, side, counts[-1])
+    return _parsed(path, data, side, counts), hashlib.sha256(data).hexdigest()
 
 
-def _bytes(path: Path, side: int) -> bytes:
-    if path.stat().st_size > 3 * side**3 + 4 * LARGEST_ABOUT:
+def _bytes(path: Path, side: int, count: int) -> bytes:
+    if path.stat().st_size > 3 * count * side**2 + 4 * LARGEST_ABOUT:
         raise InputError(f"'{path}' is larger than a case of {side} voxels a side can be.")
     return path.read_bytes()
 
 
-def _parsed(path: Path, data: bytes, side: int) -> Content:
+def _parsed(path: Path, data: bytes, side: int, counts: range) -> Content:
     with parsing(path, "a case of a cohort"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
                 raise ValueError("it is compressed")  # a small file could hold any amount
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             hu, mask, about = arrays["hu"], arrays["mask"], json.loads(arrays["about"].tobytes())
-        shape = (side,) * 3
-        if (hu.shape, mask.shape) != (shape, shape) or (hu.dtype, mask.dtype) != (
-            np.int16,
-            np.uint8,
-        ):
+        if (hu.dtype, mask.dtype) != (np.int16, np.uint8) or hu.shape != mask.shape:
+            raise ValueError("it does not hold HU and a mask")
+        if hu.ndim != 3 or hu.shape[1:] != (side, side) or len(hu) not in counts:
             raise ValueError(f"it does not hold {side} voxels a side")
         if not isinstance(about, dict):
             raise ValueError("it is not described")
