@@ -27,7 +27,6 @@ class Memorisation:
         p: one-sided, by permutation of patients.
         least_p: the smallest p that so many patients can give.
         copies: generated images nearer to a training image than every held-out image.
-        nearest: (F,) the training image nearest to each generated one; distances: (F,) how far.
     """
 
     nearer: float
@@ -36,8 +35,6 @@ class Memorisation:
     p: float
     least_p: float
     copies: int
-    nearest: np.ndarray
-    distances: np.ndarray
 
     @property
     def flagged(self) -> bool:
@@ -105,19 +102,22 @@ def memorisation(
 
     nearer, random = statistic(seen), np.random.default_rng(seed)
     null = np.array([statistic(random.permutation(seen)) for _ in range(n)])
-    to_training = squared_distances(fakes, training)
     spread = np.sqrt((len(fakes) + len(held_out) + 1) / (12 * len(fakes) * len(held_out)))
-    distances, held = to_training.min(1), of_reals[len(training) :][:, seen].min(1)
+    closest = of_reals[len(training) :][:, seen].min()
     return Memorisation(
         nearer=nearer,
         expected=float(np.median(null)),
         z=float((nearer - 0.5) / spread),
         p=float((1 + (null >= nearer - 1e-12).sum()) / (1 + n)),
         least_p=max(1 / (1 + n), 1 / comb(len(seen), int(seen.sum()))),
-        copies=int((distances < held.min()).sum()),
-        nearest=to_training.argmin(1),
-        distances=np.sqrt(distances),
+        copies=int((of_fakes[:, seen].min(1) < closest).sum()),
     )
+
+
+def nearest(images: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The one of others (M, D) that is nearest to each of images (N, D), and how far (N,) it is."""
+    distances = squared_distances(images, others)
+    return distances.argmin(1), np.sqrt(distances.min(1))
 
 
 def _by_patient(distances: np.ndarray, patient: np.ndarray) -> np.ndarray:
