@@ -197,11 +197,10 @@ def _compared(training: int, held_out: int, images: int) -> int:
 
 
 def _copied(fakes: View, training: View, held_out: View) -> Memorisation | None:
-    if not len(training) or not len(held_out):
+    if not len(training) or held_out.material.patients < 2:
         return None
     return memorisation(
         *(outlook(one.channels) for one in (training, held_out, fakes)),
-        training_patients=training.material.patient,
         held_out_patients=held_out.material.patient,
     )
 

@@ -68,7 +68,7 @@ def measures(rounds: Sequence[dict[str, dict[str, float]]]) -> tuple[Measure, ..
 
     def over_seeds(column: str, name: str) -> Interval | None:
         values = [one.get(column, {}).get(name, math.nan) for one in rounds]
-        return None if np.isnan(values).any() else _interval(values, bounded=name in SHARES)
+        return None if np.isnan(values).any() else _interval(values, name)
 
     found = []
     for name in MEASURES:
@@ -79,9 +79,11 @@ def measures(rounds: Sequence[dict[str, dict[str, float]]]) -> tuple[Measure, ..
     return tuple(found)
 
 
-def _interval(values: list[float], *, bounded: bool) -> Interval:
-    """Mean and 95 % interval, Student's, over seeds."""
+def _interval(values: list[float], name: str) -> Interval:
+    """Mean and 95 % interval, Student's, over seeds; no longer than the measure can be."""
     mean = float(np.mean(values))
     reach = _T[len(values) - 2] * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     low, high = mean - reach, mean + reach
-    return Interval(mean, max(low, 0.0), min(high, 1.0)) if bounded else Interval(mean, low, high)
+    if not name.startswith("kid"):  # which is unbiased, and so may lie below 0
+        low = max(low, 0.0)
+    return Interval(mean, low, min(high, 1.0) if name in SHARES else high)

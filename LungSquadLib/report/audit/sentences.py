@@ -14,6 +14,7 @@ _TIMES = 3  # how much nearer to real ones than the baselines
 _FAR = 0.5  # standard deviations
 _MANY_EMPTY = 0.05
 _FEW_PATIENTS = 10
+_MANY_COPIES = 0.01
 
 
 def with_interval(interval: Interval, digits: int = 2) -> str:
@@ -48,7 +49,7 @@ def _memorised(audit: Audit) -> Iterator[str]:
         return
     numbers = (
         f"they are nearer to training slices than held-out real ones are in {found.nearer:.0%} of "
-        f"all pairs, {found.expected:.0%} where patients change places, {p_value(found.p)}"
+        f"all pairs ({p_value(found.p)}), typically {found.closeness:.2f} times as far"
     )
     if found.flagged:
         yield f"The generator has copied its training slices: {numbers}."
@@ -59,7 +60,7 @@ def _memorised(audit: Audit) -> Iterator[str]:
         )
     else:
         yield f"No sign that the generated slices are copies of training slices: {numbers}."
-    if found.copies:
+    if found.copies > _MANY_COPIES * audit.counts.images:
         yield (
             f"{found.copies} of {audit.counts.images} generated slices are nearer to a training "
             "slice than any held-out real slice is: look at the pairs below."
@@ -172,6 +173,6 @@ def _cautions(audit: Audit, known: bool) -> Iterator[str]:
             )
     if audit.memorisation is not None:
         yield (
-            "The test for copies takes for granted that training and held-out patients differ by "
-            "chance only; where they come from different hospitals, it finds these."
+            "The test for copies takes for granted that training and held-out patients are of one "
+            "kind; where they come from different hospitals, it may find that."
         )
