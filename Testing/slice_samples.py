@@ -1,4 +1,4 @@
-"""A set of slices for tests, made on the spot: discs of tumour in noisy lung."""
+"""A set of slices and a generator of such, made on the spot: discs of tumour in noisy lung."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import numpy as np
 
 from LungSquadLib.cohort.case_file import Content, write_content
 from LungSquadLib.cohort.slice_set import SliceCase, SliceSet, Slicing, open_slices, write_index
+from LungSquadLib.models.bundle import Model, read_bundle, write_bundle
+from LungSquadLib.models.card import Card, ClassLabel, InputSpec, NetworkSpec, Training
+from LungSquadLib.networks import build
 
 from .stored_cases import stored_case
 
@@ -45,3 +48,37 @@ def disc_set(
         made.append(replace(case, sha256=write_content(path, Content(hu, mask, {}))))
     write_index(folder, slicing, made, rows=cases)
     return open_slices(folder)
+
+
+def write_generator(path: Path, *, resolution=16, conditions=(), seed=0, channels=2) -> Model:
+    """A small generator with random weights; masks are blobs of some of its pixels."""
+    import torch
+
+    torch.manual_seed(seed)
+    arguments = {
+        "resolution": resolution,
+        "channels": channels,
+        "classes": len(conditions),
+        "latent": 32,
+        "base": 16 * resolution,
+        "most": 32,
+    }
+    network = build("progressive", arguments).eval()
+    slicing = Slicing(resolution)
+    card = Card(
+        name="sample-generator",
+        title="Sample generator",
+        task="generation",
+        question="What could such a tumour look like?",
+        classes=tuple(ClassLabel(code, code.lower()) for code in conditions),
+        network=NetworkSpec("progressive", arguments),
+        input=InputSpec(resolution, slicing.pixel_mm, slicing.hu_low, slicing.hu_high, True),
+        positive=0,
+        training=Training("Nothing: random weights."),
+        licence="MIT",
+        intended_use="Tests.",
+        must_not=("Must not be used.",),
+        notice="Random weights: it means nothing.",
+    )
+    write_bundle(path, network, card=card)
+    return read_bundle(path)

@@ -5,28 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 
 from .. import __version__
 from ..errors import InputError
-from ..files import make_folder, sweep, write_csv
-from ..identity import KEY_VARIABLE, pseudonym, without_names
+from ..files import make_folder, sweep
+from ..identity import KEY_VARIABLE
 from ..imaging.crop import Crop, crop
 from ..imaging.ct import CT, open_ct
-from ..imaging.geometry import Box
 from ..imaging.masks import read_mask
 from ..imaging.write import check_distinct
 from ..models.fields import Fields
-from ..progress import Progress, Silent, step
+from ..progress import Progress, Silent
 from .case_file import Content, read_unknown, write_content
 from .cluster import AHEAD, cluster
+from .gather import ERRORS, FLAGS, gather
 from .manifest import Row, look, read_manifest
+from .naming import as_int16, hash_of, maker, nameless, pixels_of, pseudonym_of, series_of
 from .run import Outcome, Summary, run_all, run_on
 from .store import (
     CASES,
@@ -41,10 +41,8 @@ from .store import (
     write_store,
 )
 
-_ERRORS, _FLAGS = "errors.csv", "flags.csv"
 _REQUIRED = ("patient_id", "ct", "mask")
 _TAKEN = ("patient", "columns", "file", "sha256", "pixels", "crop", "volume_ml", "flags")
-_HASH = 16  # hexadecimal digits: among 10,000 CT two share them by chance once in 10^11 cohorts
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,14 @@ class Task:
     keep_identity: bool
     maker: str  # version and identity key, which must be the worker's own
     stamp: str
+
+    @property
+    def case(self) -> str:
+        return self.row.case
+
+    @property
+    def number(self) -> int:
+        return self.row.number
 
 
 def build_cohort(
@@ -93,44 +99,35 @@ def build_cohort(
     """
     preprocessing, progress = preprocessing or Preprocessing(), progress or Silent()
     rows, store = read_manifest(manifest, required=_REQUIRED), Path(folder).absolute()
-    _check_columns(manifest, rows[0])
-    check_distinct([store / name for name in (STORE, INDEX, _ERRORS, _FLAGS)], [manifest])
-    maker = _maker()
-    tasks = [_task(row, store, preprocessing, keep=keep_identity, maker=maker) for row in rows]
+    check_columns(manifest, rows[0])
+    check_distinct([store / name for name in (STORE, INDEX, ERRORS, FLAGS)], [manifest])
+    by = maker()
+    tasks = [_task(row, store, preprocessing, keep=keep_identity, by=by) for row in rows]
     if scheduler is None:
         _prepare(store, preprocessing)
-        return _built(tasks, run_all(tasks, _work, jobs=jobs, progress=progress), progress)
+        return _gathered(tasks, run_all(tasks, _work, jobs=jobs, progress=progress), progress)
     with cluster(scheduler) as executor:  # before anything is written
         _prepare(store, preprocessing)
         outcomes = run_on(executor, tasks, _work, width=AHEAD, progress=progress)
-        return _built(tasks, outcomes, progress)
+        return _gathered(tasks, outcomes, progress)
 
 
-def _built(tasks: Sequence[Task], outcomes: Iterable[Outcome[Task]], progress: Progress) -> Summary:
-    """Take the cases as they come; whatever happens, those that are there are in the index."""
-    done: dict[str, StoredCase] = {}
-    errors: dict[str, str] = {}
-    kept = 0
-    try:
-        step(progress, 0, f"0 of {len(tasks)} cases")
-        for outcome in outcomes:
-            if outcome.error is None:
-                stored, was_there = outcome.result
-                done[stored.case] = stored
-                kept += was_there
-            else:
-                errors[outcome.task.row.case] = _reason(outcome)
-            count = len(done) + len(errors)
-            step(progress, count / len(tasks), f"{count} of {len(tasks)} cases")
-    except BaseException:
-        _write(tasks, _all_there(tasks, done, errors), errors)
-        raise
-    _write(tasks, done, errors)
-    _remove_others(tasks[0].store, done)
-    return Summary(len(done) - kept, kept, len(errors))
+def _gathered(
+    tasks: Sequence[Task], outcomes: Iterable[Outcome[Task]], progress: Progress
+) -> Summary:
+    return gather(
+        tasks[0].store,
+        tasks,
+        outcomes,
+        stored=_stored,
+        reason=_reason,
+        index=partial(_index, tasks),
+        progress=progress,
+    )
 
 
-def _check_columns(manifest: str | os.PathLike[str], row: Row) -> None:
+def check_columns(manifest: str | os.PathLike[str], row: Row) -> None:
+    """Refuse a manifest with a column that cases have of their own."""
     for name in row.columns:
         if name in _TAKEN:
             raise InputError(
@@ -155,26 +152,16 @@ def _prepare(store: Path, preprocessing: Preprocessing) -> None:
     sweep(store / CASES)
 
 
-def _task(row: Row, store: Path, preprocessing: Preprocessing, *, keep: bool, maker: str) -> Task:
+def _task(row: Row, store: Path, preprocessing: Preprocessing, *, keep: bool, by: str) -> Task:
     """The stamp changes with whatever would change the case's file, as far as a look can tell.
 
     No path is in it but as the manifest gives it, so that manifest, images and store can move
     together. That it holds the patient's ID helps nobody to guess it who does not know when, to
     the ns, both files were made.
     """
-    seen = [dict(row.cells), look(row.ct), look(row.mask), preprocessing.hash, keep, maker]
+    seen = [dict(row.cells), look(row.ct), look(row.mask), preprocessing.hash, keep, by]
     stamp = hashlib.sha256(json.dumps(seen).encode()).hexdigest()
-    return Task(row, store, preprocessing, keep, maker, stamp)
-
-
-@cache
-def _pseudonym(identity: str) -> str:
-    return pseudonym(identity)  # a tenth of a second: once for each patient in a process
-
-
-def _maker() -> str:
-    """Version and identity key; the key itself is not told."""
-    return f"{__version__} {_pseudonym('')}"
+    return Task(row, store, preprocessing, keep, by, stamp)
 
 
 def _work(task: Task) -> tuple[StoredCase, bool]:
@@ -182,7 +169,7 @@ def _work(task: Task) -> tuple[StoredCase, bool]:
     there = _stored(task)
     if there is not None:
         return there, True
-    if task.maker != _maker():
+    if task.maker != maker():
         raise InputError(
             f"The worker has another version than LungSquad {__version__}, or another "
             f"{KEY_VARIABLE}, than who called it; both must be the same everywhere."
@@ -208,18 +195,17 @@ def _stored(task: Task) -> StoredCase | None:
 
 def _written(task: Task, ct: CT, cut: Crop) -> StoredCase:
     row, name = task.row, case_name(task.row.case)
-    hu = _hu(sitk.GetArrayViewFromImage(cut.ct))
-    series = ct.dicom.series_uid.encode() if ct.dicom else b""
+    hu = as_int16(sitk.GetArrayViewFromImage(cut.ct))
     case = StoredCase(
         case=row.case,
-        patient=row.patient_id if task.keep_identity else _pseudonym(row.patient_id),
-        series=hashlib.sha256(series).hexdigest()[:_HASH] if series else "",
+        patient=row.patient_id if task.keep_identity else pseudonym_of(row.patient_id),
+        series=series_of(ct),
         site=row.site,
         columns=row.columns,
         file=name,
         sha256="",
-        pixels=_pixels(ct),
-        crop=hashlib.sha256(hu.tobytes()).hexdigest()[:_HASH],
+        pixels=pixels_of(ct),
+        crop=hash_of(hu),
         volume_ml=cut.mask_volume_ml,
         flags=cut.flags,
     )
@@ -238,66 +224,22 @@ def _written(task: Task, ct: CT, cut: Crop) -> StoredCase:
     return replace(case, sha256=write_content(task.store / name, content))
 
 
-def _pixels(ct: CT) -> str:
-    """What tells a CT from others whatever its outline: a hash of its middle slice, and its size.
-
-    One slice, so that a large CT need not be read; noise makes no two alike.
-    """
-    x, y, z = ct.grid.size
-    hu = _hu(ct.hu(Box((0, 0, z // 2), (x, y, z // 2 + 1))))
-    return hashlib.sha256(repr(ct.grid.size).encode() + hu.tobytes()).hexdigest()[:_HASH]
-
-
-def _hu(hu: np.ndarray) -> np.ndarray:
-    if hu.dtype.kind == "f":
-        limits = np.iinfo(np.int16)
-        hu = np.clip(np.rint(hu), limits.min, limits.max)
-    return np.ascontiguousarray(hu, "<i2")
-
-
 def _reason(outcome: Outcome[Task]) -> str:
     """Why a case failed, without names unless they are to be kept."""
     task, sentence = outcome.task, str(outcome.error)
     if task.keep_identity:
         return sentence
-    return without_names(sentence, {"MASK": task.row.mask, "CT": task.row.ct})
+    return nameless(sentence, task.row)
 
 
-def _all_there(
-    tasks: Sequence[Task], done: Mapping[str, StoredCase], errors: Mapping[str, str]
-) -> dict[str, StoredCase]:
-    """What is done, with what is whole from before and was not yet looked at."""
-    left = [task for task in tasks if task.row.case not in done and task.row.case not in errors]
-    return {**done, **{case.case: case for case in map(_stored, left) if case is not None}}
-
-
-def _write(
-    tasks: Sequence[Task], done: Mapping[str, StoredCase], errors: Mapping[str, str]
-) -> None:
-    """The index and the tables, in the manifest's order."""
-    store = tasks[0].store
-    cases = [done[task.row.case] for task in tasks if task.row.case in done]
-    failed = [
-        {"row": task.row.number, "case": task.row.case, "error": errors[task.row.case]}
-        for task in tasks
-        if task.row.case in errors
-    ]
-    write_csv(store / _ERRORS, ("row", "case", "error"), failed)
-    flags = [{"case": case.case, **flag.to_dict()} for case in cases for flag in case.flags]
-    write_csv(store / _FLAGS, ("case", "code", "severity", "sentence"), flags)
-    write_index(store, cases, rows=len(tasks))
+def _index(tasks: Sequence[Task], cases: Sequence[StoredCase], failed: int) -> None:
+    """`index.json`, and in `store.json` how many there are."""
+    first = tasks[0]
+    write_index(first.store, cases, rows=len(tasks))
     counts = {
         "rows": len(tasks),
         "cases": len(cases),
-        "failed": len(failed),
+        "failed": failed,
         "patients": len({case.patient for case in cases}),
     }
-    write_store(store, tasks[0].preprocessing, counts)
-
-
-def _remove_others(store: Path, done: Mapping[str, StoredCase]) -> None:
-    """A case that left the manifest leaves the store: its patient may have asked for it."""
-    wanted = {Path(case.file).name for case in done.values()}
-    for path in (store / CASES).glob("*.npz"):
-        if path.name not in wanted:
-            path.unlink()
+    write_store(first.store, first.preprocessing, counts)

@@ -11,13 +11,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, cast
 
 import numpy as np
 
 from .. import __version__
-from ..errors import InputError
+from ..errors import InputError, one_line
 from ..files import write_json
+from ..imaging.axial import CONTEXTS, Context
 from ..imaging.pictures import WINDOWS
 from ..models.fields import Fields, parsed_json
 from .case_file import read_content
@@ -26,10 +27,6 @@ from .store import StoredCase
 SLICES = "slices.json"
 FORMAT_VERSION = 1
 MOST_SLICES = 2048  # of a case: more than a CT has
-SMALLEST_MM2 = 12.0  # of tumour in a slice, which is a disc 4 mm wide: less is a mask's frayed end
-
-Context: TypeAlias = Literal["tumour", "slice"]
-CONTEXTS: tuple[Context, ...] = get_args(Context)
 
 _FIELDS_MM = {"tumour": 64.0, "slice": 400.0}
 _SMALLEST, _LARGEST = 4, 512  # pixels a side
@@ -48,7 +45,7 @@ class Slicing:
     """
 
     resolution: int = 64
-    context: str = "tumour"
+    context: Context = "tumour"
     window: str = "lung"
 
     def __post_init__(self) -> None:
@@ -57,9 +54,8 @@ class Slicing:
             raise InputError(
                 f"The resolution must be a power of two from {_SMALLEST} to {_LARGEST}, not {size}."
             )
-        for value, allowed in ((self.context, CONTEXTS), (self.window, tuple(WINDOWS))):
-            if value not in allowed:
-                raise InputError(f"'{value}' must be one of {', '.join(allowed)}.")
+        _check_one_of("context", self.context, CONTEXTS)
+        _check_one_of("window", self.window, tuple(WINDOWS))
 
     @property
     def field_mm(self) -> float:
@@ -92,6 +88,13 @@ class Slicing:
         return (
             f"{self.resolution} x {self.resolution} pixels of {self.pixel_mm:g} mm "
             f"(context {self.context}, window {self.window})"
+        )
+
+
+def _check_one_of(what: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise InputError(
+            f"The {what} must be one of {', '.join(allowed)}, not '{one_line(value)}'."
         )
 
 
@@ -190,7 +193,7 @@ def _parsed(folder: Path, fields: Fields) -> SliceSet:
     given = fields.child("slicing")
     slicing = Slicing(
         given.integer("resolution", _SMALLEST, _LARGEST),
-        given.text("context"),
+        cast(Context, given.text("context")),  # which is checked
         given.text("window"),
     )
     if fields.take("slicing_hash") != slicing.hash:

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+GROUP = 4  # images whose differences the critic is shown together
+
 
 class Equalised(nn.Module):
     """A convolution whose weights are N(0, 1), scaled by He's constant at run time (section 4.1).
@@ -59,17 +61,13 @@ class MinibatchDeviation(nn.Module):
     """One more channel: how much the images of a group differ (section 3).
 
     The standard deviation over the group, of every feature at every pixel, averaged to one number.
-    A group is `size` images that follow one another, so that a minibatch shared by several
-    processes has the same statistics; fewer images are one group.
+    A group is `GROUP` images that follow one another, so that a minibatch shared by several
+    processes has the same statistics. Images that cannot be grouped so are one group.
     """
-
-    def __init__(self, size: int = 4) -> None:
-        super().__init__()
-        self.size = size
 
     def forward(self, x: Tensor) -> Tensor:
         n, channels, height, width = x.shape
-        size = self.size if n % self.size == 0 else n
+        size = GROUP if n % GROUP == 0 else n
         groups = x.reshape(n // size, size, channels, height, width)
         deviation = (groups.var(dim=1, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))
         statistic = deviation.repeat_interleave(size)[:, None, None, None]

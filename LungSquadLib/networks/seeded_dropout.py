@@ -47,7 +47,7 @@ class SeededDropout(nn.Dropout):
             return x
         at, count = self.position, x.shape[0]
         generator = torch.Generator()
-        generator.manual_seed(_mixed(at.seed, at.step, self.number))
+        generator.manual_seed(mixed(at.seed, at.step, self.number))
         drawn = torch.rand((at.total, *x.shape[1:]), generator=generator)
         kept = drawn[at.start : at.start + count] >= self.p
         return x * (kept.to(x.device, x.dtype) / (1 - self.p))
@@ -63,7 +63,7 @@ def seed_dropouts(network: nn.Module, position: Position) -> None:
                 number += 1
 
 
-def _mixed(*numbers: int) -> int:
+def mixed(*numbers: int) -> int:
     """One 63-bit seed of several numbers (the finaliser of SplitMix64, Steele et al. 2014)."""
     mixed = 0
     for number in numbers:

@@ -91,7 +91,8 @@ def fit(
 ) -> list[Row]:
     """Train until the plan ends, from a checkpoint where there is one.
 
-    The task ends with the weights of its best epoch, by the loss that it measures.
+    The task ends with the weights of its best epoch, by the loss that it measures; with those of
+    the last one where it measures none.
 
     Args:
         task: what is trained.
@@ -130,7 +131,7 @@ def fit(
         row = {name: value / steps for name, value in state.sums.items()}
         row |= {f"validation {name}": value for name, value in task.validate().items()}
         _check(row, state.epoch)
-        if row["validation loss"] < state.best:
+        if row.get("validation loss", math.inf) < state.best:
             state.best, state.best_epoch = row["validation loss"], state.epoch
             best = {name: value.detach().clone() for name, value in task.weights().items()}
         state.history.append(row)
@@ -138,7 +139,8 @@ def fit(
         saved = _save(task, state, best, checkpoint, world)
         for watcher in watchers if world.leads else ():
             watcher.epoch(state.epoch, row)
-    task.restore(best, None)
+    if best:
+        task.restore(best, None)
     return state.history
 
 

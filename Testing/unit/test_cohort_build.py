@@ -306,7 +306,7 @@ def test_identity_is_kept_where_it_is_asked_for(patients, tmp_path):
 def test_a_worker_with_another_key_is_refused(patients, tmp_path, monkeypatch):
     path = write_manifest(patients / "key.csv", [row(0)])
     made_elsewhere = iter(["one key", "another"])
-    monkeypatch.setattr(build, "_maker", lambda: next(made_elsewhere))
+    monkeypatch.setattr(build, "maker", lambda: next(made_elsewhere))
     build_in_this_process(path, tmp_path / "s")
     assert "another LUNGSQUAD_IDENTITY_KEY" in table(tmp_path / "s/errors.csv")[0]["error"]
 

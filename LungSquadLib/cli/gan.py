@@ -1,0 +1,150 @@
+"""`lungsquad gan data | sample | walk`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from .output import bar, print_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `gan`."""
+    verbs = parser.add_subparsers(dest="gan_verb", required=True, metavar="VERB")
+    _add_data(verbs.add_parser("data", help="the slices with tumour of a cohort, to train on"))
+    _add_sample(verbs.add_parser("sample", help="images out of a generator, with their masks"))
+    _add_walk(verbs.add_parser("walk", help="a film from image to image"))
+    for verb in verbs.choices.values():
+        verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Hand over to the wanted verb."""
+    {"data": _data, "sample": _sample, "walk": _walk}[options.gan_verb](options)
+
+
+def _add_data(data: argparse.ArgumentParser) -> None:
+    data.add_argument(
+        "source",
+        metavar="STORE_OR_MANIFEST",
+        help="a manifest as `lungsquad cohort build` takes; or a store, for 64 pixels round the "
+        "tumour",
+    )
+    data.add_argument("-o", "--out", required=True, metavar="SLICES", help="where to write")
+    data.add_argument(
+        "--resolution", type=int, choices=(64, 128, 256), default=64, help="pixels a side (64)"
+    )
+    data.add_argument(
+        "--window",
+        choices=("lung", "mediastinum", "full"),
+        default="lung",
+        help="the HU that networks tell apart (lung)",
+    )
+    data.add_argument(
+        "--context",
+        choices=("tumour", "slice"),
+        default="tumour",
+        help="64 mm round the tumour, 1 mm apart; or 400 mm, the chest, as far apart as in the CT "
+        "(tumour)",
+    )
+    data.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (1)")
+
+
+def _add_sample(sample: argparse.ArgumentParser) -> None:
+    _add_generator(sample, "DIR")
+    sample.add_argument("-n", type=int, default=16, metavar="N", help="how many images (16)")
+    sample.add_argument(
+        "--truncate",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="less variety, round an ordinary image: above 0, 1 for all there is (1.0)",
+    )
+    sample.add_argument(
+        "--like", type=int, metavar="NUMBER", help="neighbours of this image of the same seed"
+    )
+
+
+def _add_walk(walk: argparse.ArgumentParser) -> None:
+    _add_generator(walk, "FILE.png")
+    walk.add_argument("--frames", type=int, default=48, metavar="N", help="pictures (48)")
+    walk.add_argument("--keys", type=int, default=6, metavar="N", help="images it passes (6)")
+
+
+def _add_generator(verb: argparse.ArgumentParser, out: str) -> None:
+    verb.add_argument(
+        "model",
+        metavar="MODEL",
+        help="a generator of `lungsquad models list`, or a .safetensors file",
+    )
+    verb.add_argument("-o", "--out", required=True, metavar=out, help="where to write")
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="of the images (0)")
+    verb.add_argument("--label", metavar="CODE", help="a condition of the model (any)")
+    verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+
+
+def _data(options: argparse.Namespace) -> None:
+    """Cut, draw, count."""
+    from ..arguments import check_batch_arguments
+    from ..cohort.slice_set import Slicing, counts, open_slices
+    from ..cohort.slicing import make_slices
+    from ..generation.pictures import write_overview
+
+    check_batch_arguments(options)
+    slicing = Slicing(options.resolution, options.context, options.window)
+    with bar() as progress:
+        summary = make_slices(
+            options.source, options.out, slicing, jobs=options.jobs, progress=progress
+        )
+    slices = open_slices(options.out)
+    found = counts(slices.cases)
+    each = [case.count for case in slices.cases]
+    print(f"{summary}: {slicing}")
+    print_table(
+        [
+            ("cases", found["cases"]),
+            ("patients", found["patients"]),
+            ("slices", found["slices"]),
+            ("slices a case", f"{min(each)} to {max(each)}, mean {sum(each) / len(each):.1f}"),
+            ("left out, with too little tumour", found["left_out"]),
+        ]
+    )
+    print(write_overview(slices, slices.folder))
+    if summary.failed:
+        print(f"lungsquad: see {options.out}/errors.csv for what failed.", file=sys.stderr)
+
+
+def _sample(options: argparse.Namespace) -> None:
+    """Draw, write, tell."""
+    from ..errors import InputError
+    from ..generation.files import MOST_WRITTEN, write_samples
+    from ..generation.sampling import sample
+    from ..models.catalogue import read_model
+    from ..prediction.predict import chosen_device
+
+    if not 1 <= options.n <= MOST_WRITTEN:
+        raise InputError(f"-n must be 1 to {MOST_WRITTEN}, not {options.n}.")
+    device, model = chosen_device(options.device), read_model(options.model, kind="generator")
+    drawn = {name: getattr(options, name) for name in ("seed", "truncate", "label", "like")}
+    images = sample(model, options.n, device=device, **drawn)
+    print(write_samples(options.out, images, model, **drawn))
+
+
+def _walk(options: argparse.Namespace) -> None:
+    """Draw, write, tell."""
+    from ..generation.files import check_film_name, write_walk
+    from ..generation.sampling import walk
+    from ..models.catalogue import read_model
+    from ..prediction.predict import chosen_device
+
+    check_film_name(options.out)
+    device, model = chosen_device(options.device), read_model(options.model, kind="generator")
+    images = walk(
+        model,
+        options.frames,
+        keys=options.keys,
+        seed=options.seed,
+        label=options.label,
+        device=device,
+    )
+    print(write_walk(options.out, images, model))
