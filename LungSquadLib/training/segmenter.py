@@ -32,7 +32,8 @@ class Segmenter:
         return self._answers(ct, lambda x: self.network.encode(x).mean((2, 3)))
 
     def _answers(self, ct: np.ndarray, of: Callable[[Tensor], Tensor]) -> np.ndarray:
-        parts = [ct[start : start + _AT_ONCE] for start in range(0, len(ct), _AT_ONCE)]
+        starts = range(0, max(len(ct), 1), _AT_ONCE)  # of no slices there are no features either
+        parts = [ct[start : start + _AT_ONCE] for start in starts]
         with torch.inference_mode():
             return np.concatenate([of(_tensor(part)).numpy() for part in parts])
 

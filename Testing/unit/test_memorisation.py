@@ -55,7 +55,7 @@ def test_an_honest_generator_is_rarely_accused():
 def test_images_without_detail_are_no_copies():
     """They lie near to all real ones, seen or not."""
     found = [found_in(lambda _, n=n: 0.5 * slices(60, seed=n)[0], seed=n) for n in range(20)]
-    assert min(one.z for one in found) > 2
+    assert min(one.z for one in found) > 1.645  # which alone would accuse all of them
     assert not any(one.flagged for one in found)
 
 
@@ -65,7 +65,7 @@ def test_a_generator_of_its_training_images_is_found(noise):
     assert found.flagged
     assert found.nearer > 0.95
     assert found.closeness < 0.6
-    assert found.p == found.least_p == 1 / 500
+    assert found.p < 0.01
 
 
 def test_a_generator_that_barely_interpolates_is_found():

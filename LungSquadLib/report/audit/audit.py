@@ -11,11 +11,10 @@ import numpy as np
 
 from ...cohort.slice_set import SliceSet, Slicing
 from ...errors import InputError, ModelError
-from ...generation.sampling import Images, sample
+from ...generation.sampling import Images, check_generator, sample
 from ...imaging.channels import to_channels
 from ...models.bundle import Model
 from ...models.card import Card, Seen
-from ...models.catalogue import check_kind
 from ...networks import build
 from ...progress import Part, Progress, Silent, step
 from ...statistics.image_similarity import SMALLEST
@@ -130,12 +129,7 @@ def check_fits(card: Card, slicing: Slicing) -> None:
         ModelError: the model is none.
         InputError: resolution, window or pixel size differ.
     """
-    check_kind(card, "generator")
-    if card.network.arguments["channels"] != 2:
-        raise ModelError(
-            f"The model '{card.name}' makes images of {card.network.arguments['channels']} "
-            "channels, and an audit is of two: CT and mask."
-        )
+    check_generator(card)
     spec = card.input
     if spec.size < SMALLEST:
         raise ModelError(

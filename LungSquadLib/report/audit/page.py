@@ -148,7 +148,7 @@ _METHODS = (
     "Distances of generated slices to training slices against those of held-out real ones (Meehan "
     "et al. 2020), both in relation to the distance to held-out slices of other patients, since "
     "what is blurred lies near to everything; patients are what was drawn. Flagged: p below 0.01, "
-    "and typically at most 0.8 times as far.",
+    "and typically at most 0.7 times as far.",
 )
 
 

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from ...errors import InputError
 from ...files import whole_folder, write_json
 from ...imaging.write import check_distinct
 from ...models.bundle import Model, write_bundle
@@ -51,12 +52,16 @@ def with_audit(model: Model, audit: Audit, path: str | os.PathLike[str]) -> str:
 
 
 def check_folder(folder: str | os.PathLike[str], model: Model) -> None:
-    """Refuse a folder that is a file, or whose model would be replaced by its own audit.
+    """Refuse, before the work, a folder that is or lies in a file, or that holds the very model.
 
     Raises:
         InputError: it is so.
     """
-    check_distinct([Path(folder) / name for name in FILES], [model.path])
+    target = Path(folder)
+    there = next((place for place in (target, *target.parents) if place.exists()), target)
+    if there.exists() and not there.is_dir():
+        raise InputError(f"'{there}' is a file, so nothing can be written into it.")
+    check_distinct([target / name for name in FILES], [model.path])
 
 
 def write_audit(audit: Audit, model: Model, folder: str | os.PathLike[str]) -> Path:
