@@ -53,7 +53,7 @@ def main(store, out):
         )
         for step in range(task.steps(0)):
             task.step(0, step)
-        loss = task.validate()["loss"]
+        loss = task.validate()["validation loss"]
         if processes.leads:
             write_checkpoint(Path(out), task.weights(), {"loss": loss})
 

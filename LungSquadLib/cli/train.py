@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from . import train_classifier
+from . import train_classifier, train_gan, train_translate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `train`."""
     verbs = parser.add_subparsers(dest="train_verb", required=True, metavar="VERB")
     train_classifier.add_verb(verbs)
+    train_gan.add_verb(verbs)
+    train_translate.add_verb(verbs)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -127,6 +127,31 @@ def folds(
     return result
 
 
+def held_out(
+    cases: Sequence[StoredCase], *, seed: int, validation: float = 0.1, test: float = 0.1
+) -> Fold:
+    """One split by patient where there is no label to tell: at least one patient in each part.
+
+    Args:
+        cases: in any order.
+        seed: another one draws other patients.
+        validation: share of the patients for it.
+        test: likewise.
+
+    Raises:
+        InputError: there are fewer than three patients.
+    """
+    units = sorted(_units(cases, ["any"] * len(cases)), key=lambda u: _rank(seed, "held out", [u]))
+    if len(units) < 3:
+        raise InputError(
+            f"There are {len(units)} patients, and three are needed: to train, to choose the epoch "
+            "by, and to test."
+        )
+    first = max(round(test * len(units)), 1)
+    second = first + max(round(validation * len(units)), 1)
+    return Fold(_names(units[second:]), _names(units[first:second]), _names(units[:first]))
+
+
 def subsample(
     fold: Fold, cases: Sequence[StoredCase], *, labels: Sequence[str], n: int, seed: int
 ) -> Fold:

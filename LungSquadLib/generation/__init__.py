@@ -1,1 +1,1 @@
-"""Images that models make, and what shows them."""
+"""Images that models make: sampled from nothing, or painted into a CT."""

@@ -22,7 +22,8 @@ class Known:
     """A network that there is.
 
     Attributes:
-        kind: what it does: a "classifier" is a `TrunkAndHead`, a "generator" makes images.
+        kind: what it does: a "classifier" is a `TrunkAndHead`, a "generator" makes images, a
+            "translator" paints into a CT.
         place: its class, as module:name.
         size: the argument that says how many voxels or pixels a side it takes or makes.
         arguments: of each the check, what it says where it fails, and the default.
@@ -69,12 +70,12 @@ def build(name: str, arguments: Mapping[str, Any]) -> Any:
     """A network with fresh weights, of a known name and with arguments in their ranges.
 
     Args:
-        name: "prognosis", "transfer" or "progressive".
-        arguments: those of `PrognosisNetwork`, `TransferNetwork` or `Generator`; what is left out
-            has its default.
+        name: "prognosis", "transfer", "progressive" or "translation".
+        arguments: those of `PrognosisNetwork`, `TransferNetwork`, `Generator` or `Translator`; what
+            is left out has its default.
 
     Returns:
-        A `TrunkAndHead` or a `Generator`, a module in any case.
+        A `TrunkAndHead`, a `Generator` or a `Translator`, a module in any case.
 
     Raises:
         ValueError: an unknown name or argument, one out of its range, or a network of more than
@@ -161,6 +162,18 @@ _NETWORKS = {
             "latent": (_integer(1, 4096), "a whole number from 1 to 4096", 512),
             "base": (_integer(1, 1 << 16), "a whole number from 1 to 65536", 8192),
             "most": (_integer(1, 4096), "a whole number from 1 to 4096", 512),
+        },
+    ),
+    "translation": Known(
+        "translator",
+        ".translation:Translator",
+        "input_size",
+        {
+            "dimensions": (_integer(2, 3), "2 or 3", 3),
+            "input_size": (_integer(32, 128), "a whole number from 32 to 128", 64),
+            "width": (_integer(1, 256), "a whole number from 1 to 256", 8),
+            "depth": (_integer(1, 6), "a whole number from 1 to 6", 4),
+            "classes": _CONDITIONS,
         },
     ),
 }

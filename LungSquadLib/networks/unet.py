@@ -8,7 +8,7 @@ from torch import Tensor, nn
 SLOPE = 0.2
 _GROUP = 8  # channels normed together
 
-_CONVOLUTIONS: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+CONVOLUTIONS: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
 
 
 class UNet(nn.Module):
@@ -34,7 +34,7 @@ class UNet(nn.Module):
         self, dimensions: int, *, inputs: int, outputs: int, width: int = 16, depth: int = 4
     ) -> None:
         super().__init__()
-        convolution = _CONVOLUTIONS[dimensions]
+        convolution = CONVOLUTIONS[dimensions]
         widths = [width * 2**level for level in range(depth)]
         self.step, self.features = 2 ** (depth - 1), widths[-1]
         self.down = nn.ModuleList(

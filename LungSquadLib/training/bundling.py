@@ -40,6 +40,7 @@ class Naming:
         title, question: for people; made of the classes if left out.
         licence: of the weights; that of the start, where it is left out, is named.
         command: that made it, without paths.
+        notice: a sentence that every output must show.
     """
 
     name: str | None = None
@@ -47,6 +48,7 @@ class Naming:
     question: str | None = None
     licence: str | None = None
     command: str | None = None
+    notice: str | None = None
 
 
 def write_model(setup: Setup, job: Job, place: Path, *, predictions: Path, naming: Naming) -> str:
@@ -98,7 +100,7 @@ def draft(setup: Setup, job: Job, naming: Naming) -> Card:
         title=naming.title or f"{setup.options.label}: {' or '.join(setup.classes)}"[:200],
         task=identifier(setup.options.label),
         question=naming.question or f"Which {setup.options.label} is it?",
-        classes=_class_labels(setup.classes),
+        classes=class_labels(setup.classes),
         network=setup.network,
         input=setup.spec,
         positive=setup.positive,
@@ -109,12 +111,12 @@ def draft(setup: Setup, job: Job, naming: Naming) -> Card:
             "Must not be used to diagnose, to choose a treatment or to tell a patient a prognosis.",
             "Must not be used without testing it on patients of one's own first.",
         ),
-        notice=_notice(setup),
+        notice=_notice(setup) or naming.notice,
     )
     return Card.from_json(card.to_json())
 
 
-def _class_labels(names: Sequence[str]) -> tuple[ClassLabel, ...]:
+def class_labels(names: Sequence[str]) -> tuple[ClassLabel, ...]:
     """Classes with their codes; numbered where two names, such as + and -, leave the same one."""
     codes = [identifier(name) for name in names]
     if len(set(codes)) < len(codes):

@@ -147,9 +147,13 @@ class Classifier:
         logits = torch.from_numpy(self.answers(self.validation)[0]).float()
         y = self.labels[self.validation]
         weight = self.class_weights[y].sum()
-        measured = {"loss": float(self._loss(logits.to(self.device), torch.from_numpy(y), weight))}
+        measured = {
+            "validation loss": float(
+                self._loss(logits.to(self.device), torch.from_numpy(y), weight)
+            )
+        }
         if len(self.class_weights) == 2 and len(set(y.tolist())) == 2:
-            measured["AUC"] = auc(y, log_odds(logits.numpy(), 1))
+            measured["validation AUC"] = auc(y, log_odds(logits.numpy(), 1))
         return measured
 
     @torch.no_grad()

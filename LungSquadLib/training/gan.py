@@ -204,6 +204,14 @@ class Gan:
         step = at.steps * at.batch / self.recipe.patience
         self.changed = min(max(self.changed + (step if more else -step), 0.0), MOST)
 
+    @torch.no_grad()
+    def shown(self, count: int) -> Tensor:
+        """What the average generator makes of latents that stay the same, with labels by turns."""
+        at, classes = self._at, self.generator.classes
+        z = self._latents(0, 3, count)
+        labels = torch.arange(count) % classes if classes else None
+        return self.average(z, labels, level=at.level, alpha=at.alpha(at.steps))
+
     def weights(self) -> dict[str, Tensor]:
         networks = {
             "average.": self.average,

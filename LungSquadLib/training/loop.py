@@ -34,7 +34,7 @@ class Task(Protocol):
         """Make one update; return what is to be averaged over the epoch."""
 
     def validate(self) -> Mapping[str, float]:
-        """Measure; "loss" among it if the best epoch is to be kept."""
+        """Measure; "validation loss" among it if the best epoch is to be kept."""
 
     def weights(self) -> dict[str, Tensor]:
         """What the training is for, by name: copies are taken of it, and put back into it."""
@@ -60,12 +60,14 @@ class Plan:
         epochs: at most.
         patience: epochs without a better validation loss before it ends; 0 never ends early.
         settled: epoch from which on patience counts: what is thawed late has its chance.
+        told: which of the numbers the progress says; all where none is named.
         save_s: seconds between two checkpoints within an epoch; one is written after each.
     """
 
     epochs: int
     patience: int = 0
     settled: int = 0
+    told: tuple[str, ...] = ()
     save_s: float = 60.0
 
 
@@ -129,7 +131,7 @@ def fit(
                 state.sums[name] = state.sums.get(name, 0.0) + value
             state.step += 1
         row = {name: value / steps for name, value in state.sums.items()}
-        row |= {f"validation {name}": value for name, value in task.validate().items()}
+        row |= task.validate()
         _check(row, state.epoch)
         if row.get("validation loss", math.inf) < state.best:
             state.best, state.best_epoch = row["validation loss"], state.epoch
@@ -161,8 +163,9 @@ def _check(row: Row, epoch: int) -> None:
 def _said(state: _State, plan: Plan) -> str:
     said = f"epoch {state.epoch + 1} of {plan.epochs}"
     for name in state.history[-1] if state.history else ():
-        values = [row[name] for row in state.history]
-        said += f", {name} {values[-1]:.3f} {sparkline(values)}"
+        if not plan.told or name in plan.told:
+            values = [row[name] for row in state.history]
+            said += f", {name} {values[-1]:.3f} {sparkline(values)}"
     return said
 
 

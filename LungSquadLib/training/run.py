@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from .. import __version__
 from ..cohort.run import run_all
 from ..cohort.splits import Fold, write_splits
 from ..errors import InputError, LungSquadError
-from ..files import make_folder, sweep, write_json
-from ..models.fields import Fields, parsed_json, shown
+from ..files import sweep
+from ..models.fields import Fields, shown
 from ..progress import Part, Progress, Silent, step
 from ..statistics.discrimination import auc
 from .allocator import keep_blocks
@@ -32,11 +30,11 @@ from .fitting import ANSWERS, Job, features_of, is_done, jobs_of, read_rows, run
 from .logs import TensorBoard
 from .options import Options
 from .precision import faster_precision
+from .run_folder import damaged_run, open_run, thread_count
 from .setup import Setup, set_up
 from .world import World, world
 
-RUN, FITS, PREDICTIONS, CONTROLS, MODEL = (
-    "run.json",
+FITS, PREDICTIONS, CONTROLS, MODEL = (
     "fits",
     "predictions.csv",
     "controls.csv",
@@ -88,21 +86,19 @@ def train_classifier(
                 "Under torchrun the trainings run one after another: leave out --jobs."
             )
         naming = naming or Naming()
-        setup, threads = _begun(
-            store, place, options, naming=naming, jobs=jobs, processes=processes
-        )
+        setup, counts = _begun(store, place, options, naming=naming, jobs=jobs, processes=processes)
         if options.freeze == "trunk":  # each process makes its share; all read all of them later
             share = setup.cases[processes.rank :: processes.size]
             if share:
                 features_of(setup, place / FITS, Part(progress, 0.0, 0.3), cases=share)
             processes.wait()
         done = 0.3 if options.freeze == "trunk" else 0.0
-        with _threads(threads["each"]):
+        with thread_count(counts["each"]):
             _run_jobs(setup, place / FITS, jobs, processes, Part(progress, done, 0.9))
         final = final_job(setup)
         if not is_done(place / FITS, final):
             part = Part(progress, 0.9, 0.98)
-            with _threads(threads["final"]):
+            with thread_count(counts["final"]):
                 _run_one(
                     setup, final, place / FITS, processes, progress=part, message="The final model"
                 )
@@ -140,75 +136,42 @@ def _begun(
     setup = set_up(store, options)
     jobs_of(setup)  # what is wrong with them, or with the card, is said before anything is written
     draft(setup, final_job(setup), naming)
-    if processes.leads and not (place / RUN).exists():
-        _begin_folder(setup, place, jobs)
-    processes.wait()
-    known, threads, precision = _read_run(place / RUN)
-    described = setup.described()
-    if known != described:
-        raise InputError(
-            f"'{place}' holds a training with {_different(known, described)}. Choose "
-            "another folder, or call it as before."
-        )
+    settled = partial(_settled, setup, jobs)
+    counts, precision = _read(
+        place, open_run(place, setup.described(), settled, processes=processes)
+    )
     if processes.leads:
-        for folder in (place, *(place / FITS).glob("*")):
+        for folder in (place / FITS).glob("*"):
             sweep(folder)
         write_splits(place / "splits.csv", [(*at, fold) for at, fold in setup.splits.items()])
     recipe = replace(setup.options.recipe, precision=precision)
-    return replace(setup, options=replace(setup.options, recipe=recipe)), threads
+    return replace(setup, options=replace(setup.options, recipe=recipe)), counts
 
 
-def _begin_folder(setup: Setup, place: Path, jobs: int) -> None:
-    """Write what decides the run's results, and what was measured or counted for it."""
-    make_folder(place)
-    sweep(place)
-    if any(place.iterdir()):
-        raise InputError(f"'{place}' holds no training and is not empty: choose another folder.")
+def _settled(setup: Setup, jobs: int) -> dict[str, Any]:
+    """What is measured or counted for a run when it begins."""
     precision = setup.options.recipe.precision
     if precision == "auto":
         precision = "fp32" if setup.options.freeze == "trunk" else faster_precision(setup)
     # A head alone is done before a second thread has begun.
-    threads = 1 if setup.options.freeze == "trunk" else torch.get_num_threads()
-    write_json(
-        place / RUN,
-        {
-            "run": setup.described(),
-            "threads": {"each": max(threads // jobs, 1), "final": threads},
-            "precision": precision,
-            "lungsquad": __version__,
-            "torch": torch.__version__,
-            "excluded": dict(setup.excluded),
-        },
-    )
+    count = 1 if setup.options.freeze == "trunk" else torch.get_num_threads()
+    return {
+        "threads": {"each": max(count // jobs, 1), "final": count},
+        "precision": precision,
+        "excluded": dict(setup.excluded),
+    }
 
 
-def _read_run(path: Path) -> tuple[Any, dict[str, int], str]:
-    """What a run was called with, its numbers of threads and its precision."""
+def _read(place: Path, fields: Fields) -> tuple[dict[str, int], str]:
+    """A run's numbers of threads and its precision."""
     try:
-        fields = Fields(parsed_json(path.read_text(encoding="utf-8")), "it")
         given = fields.child("threads")
-        threads = {name: given.integer(name, 1, 1 << 16) for name in ("each", "final")}
         precision = fields.text("precision")
         if precision not in ("fp32", "bf16"):
             raise ValueError(f"it has the precision {shown(precision)}")
-        return fields.take("run"), threads, precision
+        return {name: given.integer(name, 1, 1 << 16) for name in ("each", "final")}, precision
     except ValueError as error:
-        raise InputError(f"'{path}' is damaged ({error}). Choose another folder.") from error
-
-
-def _different(known: Any, described: dict[str, Any]) -> str:
-    """The first thing in which two runs differ, for a sentence."""
-    flat, other = _flat(known), _flat(described)
-    for name, value in other.items():
-        if flat.get(name) != value:
-            return f"another {name} ({flat.get(name)}, not {value})"
-    return "other options"
-
-
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {name: value}
-    return {key: one for k, v in value.items() for key, one in _flat(v, k).items()}
+        raise damaged_run(place, error) from error
 
 
 def _run_jobs(setup: Setup, folder: Path, jobs: int, processes: World, progress: Progress) -> None:
@@ -295,14 +258,3 @@ def _controlled(
             "tested": len(test),
             "AUC": auc(y.astype(int), np.array([float(row["score"]) for row in test])),
         }
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """As many threads as the run began with: their number decides the last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

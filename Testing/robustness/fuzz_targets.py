@@ -242,8 +242,10 @@ def _case(folder: Path):
 
 
 def _run(folder: Path):
-    from LungSquadLib.report.evaluation.compare import _read
-    from LungSquadLib.training.run import _read_run
+    from LungSquadLib.report.evaluation import compare
+    from LungSquadLib.training import run as training
+    from LungSquadLib.training.run_folder import open_run
+    from LungSquadLib.training.world import World
 
     options = {"label": "histology", "positive": None, "curve": [4, 8], "seeds": 2}
     run = {"options": options, "classes": ["LUAD", "LUSC"], "split_hash": "0" * 64}
@@ -251,7 +253,12 @@ def _run(folder: Path):
     threads = {"each": 1, "final": 2}
     path.write_text(json.dumps({"run": run, "threads": threads, "precision": "fp32"}))
     (folder / "predictions.csv").touch()
-    return [path], lambda: (_read(folder), _read_run(path))
+
+    def read():
+        compare._read(folder)
+        training._read(folder, open_run(folder, run, dict, processes=World()))
+
+    return [path], read
 
 
 def _checkpoint(folder: Path):

@@ -60,7 +60,7 @@ def test_a_whole_network_learns_to_tell_solid_from_ground_glass():
     assert auc(labels[unseen], log_odds(logits, 1)) > 0.9
     assert features.shape == (16, network.feature_count)
     assert not network.training
-    assert task.validate()["loss"] < np.log(2)
+    assert task.validate()["validation loss"] < np.log(2)
 
 
 def test_a_demo_model_is_written_with_what_was_measured(tmp_path, monkeypatch):

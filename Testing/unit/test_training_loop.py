@@ -46,7 +46,7 @@ class Line:
     @torch.no_grad()
     def validate(self):
         self.network.eval()
-        return {"loss": self._loss(self.x).item()}
+        return {"validation loss": self._loss(self.x).item()}
 
     def _loss(self, x):
         return (self.network(x)[:, 0] - x.sum(dim=1)).square().mean()
@@ -99,7 +99,7 @@ def test_it_learns_and_ends_with_the_weights_of_its_best_epoch():
     history = trained(task, plan=Plan(12))
     losses = [row["validation loss"] for row in history]
     assert min(losses) < losses[0] / 2
-    assert task.validate()["loss"] == min(losses)
+    assert task.validate()["validation loss"] == min(losses)
 
 
 def test_it_ends_early_where_nothing_gets_better():

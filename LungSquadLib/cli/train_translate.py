@@ -1,0 +1,73 @@
+"""`lungsquad train translate`."""
+
+from __future__ import annotations
+
+import argparse
+
+from .output import bar, print_json, print_table
+
+
+def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `translate` to the verbs of `train`."""
+    verb = verbs.add_parser(
+        "translate",
+        help="paint tumours into CT: from a mask to an image",
+        description="Trains a network that paints a tumour where a mask says, on a store of "
+        "`lungsquad cohort build`, and measures it on patients that were held out. Call it again "
+        "to go on where it was stopped. `lungsquad synthesise` uses the model.",
+    )
+    verb.add_argument("store", metavar="STORE", help="of `lungsquad cohort build`")
+    verb.add_argument("-o", "--out", required=True, metavar="RUN", help="folder of this run")
+    verb.add_argument(
+        "--label", metavar="COL", help="column of the store whose classes can be asked for (none)"
+    )
+    verb.add_argument("--size", type=int, default=64, metavar="N", help="voxels a side (64)")
+    verb.add_argument("--width", type=int, default=8, metavar="N", help="of the network (8)")
+    verb.add_argument("--epochs", type=int, default=40, metavar="N", help="(40)")
+    verb.add_argument("--batch", type=int, default=2, metavar="N", help="cubes an update (2)")
+    verb.add_argument("--learning-rate", type=float, default=1e-3, metavar="R", help="0.001")
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn (0)")
+    verb.add_argument("--name", metavar="NAME", help="of the model (translation)")
+    verb.add_argument("--title", metavar="TEXT")
+    verb.add_argument("--licence", metavar="TEXT", help="of the weights")
+    verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    verb.add_argument("--json", action="store_true", help="print JSON")
+    verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    verb.set_defaults(train=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, and tell how good it is."""
+    from dataclasses import asdict
+
+    from ..prediction.predict import chosen_device
+    from ..training.bundling import Naming
+    from ..training.translation import Recipe
+    from ..training.translation_run import Options, train_translation
+
+    recipe = Recipe(
+        epochs=options.epochs,
+        batch=options.batch,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+    )
+    asked = Options(
+        label=options.label,
+        size=options.size,
+        width=options.width,
+        device=str(chosen_device(options.device)),
+        recipe=recipe,
+    )
+    naming = Naming(name=options.name, title=options.title, licence=options.licence)
+    with bar() as progress:
+        metrics = train_translation(
+            options.store, options.out, asked, naming=naming, progress=progress
+        )
+    if options.json:
+        print_json({name: asdict(metric) for name, metric in metrics.items()})
+    elif metrics:
+        rows = [
+            (name, f"{m.value:.2f}", f"{m.low:.2f} to {m.high:.2f}") for name, m in metrics.items()
+        ]
+        print_table([("ON HELD-OUT PATIENTS", "MEAN", "95 %"), *rows])
+        print(f"{options.out}/model.safetensors")

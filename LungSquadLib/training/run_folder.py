@@ -1,0 +1,107 @@
+"""The folder of a training: what decides its results is written once, and asked for ever after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..errors import InputError
+from ..files import make_folder, sweep, write_json
+from ..models.fields import Fields, parsed_json
+from .world import World
+
+RUN = "run.json"
+
+
+def open_run(
+    place: Path,
+    described: Mapping[str, Any],
+    settled: Callable[[], Mapping[str, Any]],
+    *,
+    processes: World,
+) -> Fields:
+    """Begin a training in a folder, or go on with the one that it holds.
+
+    Args:
+        place: the folder.
+        described: what decides the results, as JSON has it: the same in each call.
+        settled: what is measured or counted when the training begins, and stays.
+        processes: the first of them writes.
+
+    Returns:
+        What was settled, and the versions.
+
+    Raises:
+        InputError: the folder holds another training, or something else, or is damaged.
+    """
+    path = place / RUN
+    if processes.leads and not path.exists():
+        make_folder(place)
+        sweep(place)
+        if any(place.iterdir()):
+            raise InputError(
+                f"'{place}' holds no training and is not empty: choose another folder."
+            )
+        versions = {"lungsquad": __version__, "torch": torch.__version__}
+        write_json(path, {"run": described, **settled(), **versions})
+    processes.wait()
+    try:
+        fields = Fields(parsed_json(path.read_text(encoding="utf-8")), "it")
+        known = fields.take("run")
+    except ValueError as error:
+        raise damaged_run(place, error) from error
+    if known != described:
+        raise InputError(
+            f"'{place}' holds a training with {_different(known, described)}. Choose "
+            "another folder, or call it as before."
+        )
+    if processes.leads:
+        sweep(place)
+    return fields
+
+
+def damaged_run(place: Path, error: ValueError) -> InputError:
+    """What to raise where the description of a training cannot be what was written."""
+    return InputError(f"'{place / RUN}' is damaged ({error}). Choose another folder.")
+
+
+def _different(known: Any, described: Mapping[str, Any]) -> str:
+    """The first thing in which two runs differ, for a sentence."""
+    flat, other = _flat(known), _flat(described)
+    for name, value in other.items():
+        if flat.get(name) != value:
+            return f"another {name} ({flat.get(name)}, not {value})"
+    return "other options"
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {name: value}
+    return {key: one for k, v in value.items() for key, one in _flat(v, k).items()}
+
+
+def begun(place: Path, described: Mapping[str, Any], processes: World) -> int:
+    """Begin or go on, as `open_run`; returns the number of threads with which it began."""
+    fields = open_run(
+        place, described, lambda: {"threads": torch.get_num_threads()}, processes=processes
+    )
+    try:
+        return fields.integer("threads", 1, 1 << 16)
+    except ValueError as error:
+        raise damaged_run(place, error) from error
+
+
+@contextmanager
+def thread_count(count: int) -> Iterator[None]:
+    """As many threads as the training began with: their number decides the last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
