@@ -13,7 +13,7 @@ from ..networks.unet import UNet
 from ..progress import Progress, Silent, step
 
 _WIDTH, _DEPTH = 8, 4
-_RATE = 2e-3
+_RATE = 5e-3
 _AT_ONCE = 64  # slices that are looked at together
 
 
@@ -42,7 +42,7 @@ def train_segmenter(
     images: np.ndarray,
     *,
     updates: int = 300,
-    batch: int = 16,
+    batch: int = 8,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Segmenter:

@@ -103,7 +103,7 @@ def test_an_honest_generator_is_called_good(good):
     assert dice.reference.value > 0.7
     assert not good.memorisation.flagged
     told = " ".join(good.sentences)
-    for phrase in ("No sign", "masks are the tumours", "are as in real slices", "do real ones"):
+    for phrase in ("No sign", "masks are the tumours", "are as in real slices", "as real ones do"):
         assert phrase in told
     assert good.counts.compared == 60  # what is held out
 
