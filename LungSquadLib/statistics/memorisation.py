@@ -47,12 +47,13 @@ def outlook(images: np.ndarray) -> np.ndarray:
     """Images (N, C, S, S) as points (N, D) of the space in which copies are looked for.
 
     Means of blocks, 16 a side, of all channels: noise on single pixels is averaged out, so that a
-    copy stays a copy; who is who, and where the tumour lies, is kept.
+    copy stays a copy; who is who, and where the tumour lies, is kept. Scaled so that a distance is
+    a root mean square difference.
     """
     n, channels, side, _ = images.shape
     block = side // _SIDE
-    blocks = images.reshape(n, channels, _SIDE, block, _SIDE, block)
-    return np.asarray(blocks.mean((3, 5)), np.float64).reshape(n, -1)
+    blocks = images.reshape(n, channels, _SIDE, block, _SIDE, block).mean((3, 5))
+    return np.asarray(blocks, np.float64).reshape(n, -1) / np.sqrt(channels * _SIDE**2)
 
 
 def nearest(images: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

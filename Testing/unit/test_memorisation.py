@@ -107,8 +107,7 @@ def test_noise_on_single_pixels_hardly_moves_an_image():
     random = np.random.default_rng(0)
     image = random.uniform(-1, 1, (1, 2, 64, 64))
     noise = random.normal(0, 0.2, image.shape)
-    apart = np.linalg.norm(outlook(image) - outlook(image + noise)) / np.sqrt(512)
+    apart = nearest(outlook(image), outlook(image + noise))[1]
     assert apart == pytest.approx(0.2 / 4, rel=0.1)
-    assert outlook(np.kron(image[:, :, :16, :16], np.ones((4, 4)))) == pytest.approx(
-        image[:, :, :16, :16].reshape(1, -1)
-    )
+    small = image[:, :, :16, :16]
+    assert outlook(np.kron(small, np.ones((4, 4)))) == pytest.approx(outlook(small))

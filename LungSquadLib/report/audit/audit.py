@@ -26,7 +26,7 @@ from .results import Audit, Counts, Gallery
 from .rounds import MOST_SEEDS, Round, measures
 from .sentences import cautions, sentences
 
-MOST_IMAGES = 2000
+_MOST_IMAGES, _MOST_PIXELS = 2000, 1 << 26
 _SHOWN, _PAIRS_SHOWN = 48, 12
 
 Draw: TypeAlias = Callable[[int, int], Images]  # so many images, of a seed
@@ -88,7 +88,7 @@ def audit_images(
         seeds: likewise.
         progress: likewise.
     """
-    _check_numbers(images, seeds)
+    _check_numbers(images, seeds, slices.slicing.resolution)
     progress = progress or Silent()
     step(progress, 0, "reading slices")
     known, unknown = split(slices, seen)
@@ -97,7 +97,8 @@ def audit_images(
     step(progress, 0.5, "looking at real slices")
     training, held_out = (look(one, slicing, segmenter) for one in (known, unknown))
     compared = _compared(len(training), len(held_out), images)
-    views, rounds = [], []
+    rounds: list[dict[str, dict[str, float]]] = []
+    first: list[View] = []  # slices are shown, and copies looked for, of the first seed
     for seed in range(seeds):
         step(progress, 0.6 + 0.3 * seed / seeds, f"comparing, seed {seed + 1} of {seeds}")
         fakes = look(_generated(draw(images, seed)), slicing, segmenter)
@@ -105,7 +106,7 @@ def audit_images(
         if untrained is not None and compared:
             blank = look(_generated(untrained(compared, seed)), slicing, None)
         rounds.append(Round(fakes, training, held_out, blank, compared, seed).columns())
-        views.append(fakes)
+        first = first or [fakes]
     step(progress, 0.9, "looking for copies")
     found = Audit(
         model="",
@@ -115,8 +116,8 @@ def audit_images(
             known.patients, len(known), unknown.patients, len(unknown), images, compared, seeds
         ),
         measures=measures(rounds),
-        memorisation=_copied(views[0], training, held_out),
-        gallery=_gallery(views[0], training, held_out, window=slicing.window),
+        memorisation=_copied(first[0], training, held_out),
+        gallery=_gallery(first[0], training, held_out, window=slicing.window),
     )
     told = sentences(found)
     return replace(found, sentences=told, cautions=cautions(found, known=seen is not None))
@@ -149,9 +150,10 @@ def check_fits(card: Card, slicing: Slicing) -> None:
             )
 
 
-def _check_numbers(images: int, seeds: int) -> None:
-    if not 2 * FEWEST <= images <= MOST_IMAGES:
-        raise InputError(f"--images must be {2 * FEWEST} to {MOST_IMAGES}, not {images}.")
+def _check_numbers(images: int, seeds: int, side: int) -> None:
+    most = min(_MOST_IMAGES, _MOST_PIXELS // side**2)
+    if not 2 * FEWEST <= images <= most:
+        raise InputError(f"--images must be {2 * FEWEST} to {most}, not {images}.")
     if not 2 <= seeds <= MOST_SEEDS:
         raise InputError(f"--seeds must be 2 to {MOST_SEEDS}, not {seeds}.")
 

@@ -78,8 +78,11 @@ def _images(gallery: Gallery) -> list[Markup]:
         ),
     ]
     if len(gallery.copies):
-        far = f"distance {gallery.distances[0]:.2g} to {gallery.distances[-1]:.2g}"
-        caption = f"Left generated, right the nearest training slice; the nearest first, {far}."
+        least, most = gallery.distances[[0, -1]]
+        caption = (
+            "In turn a generated slice and the training slice nearest to it, the nearest first: "
+            f"root mean square difference {least:.2f} to {most:.2f} of a range of 2, in blocks."
+        )
         both = pairs(gallery.copies, gallery.originals)
         cells += [element("h2", "The generated slices most like a training slice")]
         cells += [shown(both, caption, 8)]

@@ -97,7 +97,8 @@ class Gallery:
         fakes: generated slices.
         reals: held-out ones, or training ones where none is held out.
         copies: the generated slices that lie nearest to a training one, the nearest first.
-        originals: the training slice next to each of these; distances: (n,) how far it is.
+        originals: the training slice next to each of these; distances: (n,) how far it is, in
+            the unit of `statistics.memorisation.outlook`.
         fake_features, real_features: each of `imaging.slice_features.FEATURES`.
     """
 

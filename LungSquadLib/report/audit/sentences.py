@@ -48,8 +48,9 @@ def _memorised(audit: Audit) -> Iterator[str]:
     if found is None:
         return
     numbers = (
-        f"they are nearer to training slices than held-out real ones are in {found.nearer:.0%} of "
-        f"all pairs ({p_value(found.p)}), typically {found.closeness:.2f} times as far"
+        f"beside held-out real slices, they lie on the side of the training slices in "
+        f"{found.nearer:.0%} of all pairs ({p_value(found.p)}; an honest generator: 50%), and "
+        f"typically {found.closeness:.2f} times as far from them"
     )
     if found.flagged:
         yield f"The generator has copied its training slices: {numbers}."
