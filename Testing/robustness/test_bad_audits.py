@@ -15,9 +15,8 @@ from LungSquadLib.cohort.overlap import seen
 from LungSquadLib.cohort.slice_set import Slicing, write_index
 from LungSquadLib.models.bundle import read_bundle
 from LungSquadLib.training.segmenter import train_segmenter
-from Testing.generator_samples import write_generator
 from Testing.hostile import table
-from Testing.slice_samples import disc_set
+from Testing.slice_samples import disc_set, write_generator
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SLICING = Slicing(16)
@@ -28,7 +27,7 @@ def slices(**other):
 
 
 def generator(**other):
-    return lambda here: write_generator(here / "generator.safetensors", SLICING, **other).path
+    return lambda here: write_generator(here / "generator.safetensors", **other).path
 
 
 def unfinished(here):
@@ -99,7 +98,7 @@ def test_an_audit_is_a_page_numbers_and_a_model_that_carries_it(here, capsys, mo
     quick = partial(train_segmenter, updates=10)
     monkeypatch.setattr("LungSquadLib.report.audit.audit.train_segmenter", quick)
     found = disc_set(here / "slices", 12)
-    model = write_generator(here / "generator.safetensors", SLICING, known=seen(found.cases[:8]))
+    model = write_generator(here / "generator.safetensors", known=seen(found.cases[:8]))
     command = f"gan audit {model.path} {found.folder} -o {here}/out --images 16 --seeds 2 --json"
     assert main(command.split()) == 0
     told = json.loads(capsys.readouterr().out)
