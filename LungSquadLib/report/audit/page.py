@@ -24,7 +24,6 @@ _HEADER = (
     "Real training slices",
     "Untrained network",
     "Pixels one by one",
-    "",
 )
 
 
@@ -104,14 +103,16 @@ def _figure(picture: Picture) -> Markup:
     )
 
 
-def _row(measure: Measure) -> tuple[str, ...]:
+def _row(measure: Measure) -> tuple[Child, ...]:
     others = (measure.reference, measure.untrained, measure.gaussian)
-    digits = 1 if measure.name.startswith("swd") else 3
+    # An outlier moves a distance by orders of magnitude, and then its digits say nothing.
+    digits = 3 if abs(measure.value.value) < 10 else 1
 
     def text(interval: Interval | None) -> str:
         return "" if interval is None else with_interval(interval, digits)
 
-    return (measure.label, text(measure.value), *map(text, others), measure.better)
+    label = [measure.label, element("br"), element("small", measure.better)]
+    return (label, text(measure.value), *map(text, others))
 
 
 def _facts(audit: Audit) -> Markup:

@@ -93,6 +93,7 @@ def _histogram(name: str, fakes: np.ndarray, reals: np.ndarray) -> Picture | Non
     axes.hist(fakes, bins, weights=shares[1], color=ACCENT, histtype="step", linewidth=1.8)
     axes.set_xlabel(FEATURES[name])
     axes.set_ylabel("Slices, %")
+    axes.set_ylim(0, 1.25 * axes.get_ylim()[1])  # room for the labels
     right = float((both < (bins[0] + bins[-1]) / 2).mean()) > 0.5
     labels = [("generated", ACCENT), ("real", BROWN)]
     write_labels(axes, labels, at=(0.985 if right else 0.015, 0.84), right=right)
