@@ -213,6 +213,18 @@ def test_a_wrong_case_is_a_row_without_names(manifest, tmp_path):
             assert name not in path.read_bytes(), path
 
 
+def test_a_set_whose_images_are_gone_stays_a_set_that_says_so(manifest, tmp_path):
+    lines = manifest.read_text(encoding="utf-8").splitlines()[:2]
+    (manifest.parent / "one.csv").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "one.csv").write_text("\n".join(lines), encoding="utf-8")
+    with here():
+        make_slices(manifest.parent / "one.csv", tmp_path / "s")
+        with pytest.raises(InputError, match="Not one of 1 cases gave slices"):
+            make_slices(tmp_path / "one.csv", tmp_path / "s")
+        assert "c0" in (tmp_path / "s" / "errors.csv").read_text(encoding="utf-8")
+        assert make_slices(manifest.parent / "one.csv", tmp_path / "s").skipped == 1
+
+
 def index(changed):
     """A set whose slices.json was changed."""
 
