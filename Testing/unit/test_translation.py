@@ -18,8 +18,9 @@ from LungSquadLib.models.bundle import read_bundle
 from LungSquadLib.models.card import InputSpec
 from LungSquadLib.networks.translation import PatchCritic, Translator
 from LungSquadLib.training.hollows import CT, GRAIN, HOLE, MASK, Hollows
-from LungSquadLib.training.translation import Recipe, Sample
+from LungSquadLib.training.translation import Recipe, Sample, Translation
 from LungSquadLib.training.translation_run import Options, train_translation
+from LungSquadLib.training.world import World
 from Testing.ball_cohort import ball_store
 from Testing.stored_cases import stored_case
 from Testing.unit.test_training_run import StopAt
@@ -175,6 +176,21 @@ def test_a_run_ends_in_a_model_that_says_how_good_it_is(store, finished):
     assert len(list((finished / "pictures").iterdir())) == 2
     tumours = card.metrics["tumour_HU"]
     assert -400 < tumours.low <= tumours.value <= tumours.high < 100
+
+
+def test_more_processes_than_a_batch_has_cubes_are_refused():
+    network = Translator(3, input_size=32, width=2)
+    numbers = np.arange(4)
+    with pytest.raises(InputError, match="3 processes cannot share a batch of 2"):
+        Translation(
+            network,
+            Hollows([], list, numbers, SPEC, 0),
+            labels=numbers,
+            training=numbers,
+            validation=numbers,
+            recipe=Recipe(),
+            world=World(0, 3),
+        )
 
 
 def test_it_learns_edges_that_are_sharper_than_those_it_begins_with():
