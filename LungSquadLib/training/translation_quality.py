@@ -1,4 +1,9 @@
-"""How good painted tumours are, measured on cases that the training has not seen."""
+"""How good painted tumours are, measured on cases that the training has not seen.
+
+`HU_error`: mean of the painted tumour against what was asked. `diameter_error_mm`: largest diameter
+of what came out dense against the mask's. `hole_error_HU`: voxels of the hole against the true
+ones. `texture_ratio`: standard deviation of HU in the painted tumour, of the true one's.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +14,14 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
-from ..generation.painting import BAND_MM, LUNG_HU, Order, blended, paint
+from ..generation.painting import BAND_MM, LUNG_HU, Order, blended, dense_piece, paint
 from ..imaging.diameter import axial_diameter
 from ..models.card import InputSpec, Metric
 from ..networks.translation import Translator
 from ..statistics.bootstrap import bootstrap
 
-# How the measured numbers are called in a card, and what they are.
-MEASURES = {
-    "HU_error": "mean of the painted tumour against what was asked, HU",
-    "diameter_error_mm": "largest diameter found in the painted tumour against its mask's",
-    "hole_error_HU": "voxels of the hole against the true ones, mean absolute difference",
-    "texture_ratio": "standard deviation of HU in the painted tumour, of the true one's",
-}
-FILLED = "filled_"  # before the same of a hole that is filled with what was asked, and noise
-TRUE = "true_"  # before what is found so in the true images
+FILLED = "filled_"  # before the same of a hole that is filled with what was asked, and with noise
+TRUE = "true_"  # before the same of the true image
 
 
 @dataclass(frozen=True)
@@ -77,17 +75,8 @@ def _row(network: Translator, spec: InputSpec, case: Tested, seed: int) -> dict[
 def _diameter_error(
     hu: np.ndarray, mask: np.ndarray, asked: float, hole: np.ndarray, spacing: float
 ) -> float:
-    """How far the diameter of what is nearer to the tumour's HU than to lung's is from the mask's.
-
-    In the hole, and connected to the mask's middle; 0 mm is what has nothing there.
-    """
-    dense = (hu > (asked + LUNG_HU) / 2) & hole
-    pieces = sitk.GetArrayFromImage(
-        sitk.ConnectedComponent(sitk.GetImageFromArray(dense.astype(np.uint8)))
-    )
-    found = np.bincount(pieces[mask != 0], minlength=2)
-    found[0] = 0
-    piece = (pieces == found.argmax()) & dense
+    """How far the diameter of what came out dense is from the mask's, mm."""
+    piece = dense_piece(hu, mask, hole, asked_hu=asked)
     return abs(_diameter(piece, spacing) - _diameter(mask, spacing))
 
 
