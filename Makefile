@@ -41,7 +41,7 @@ generators: $(READY)
 	$(BIN)/lungsquad gan audit $(MADE)/gan/model.safetensors $(MADE)/slices -o $(MADE)/audit
 	cp $(MADE)/audit/model.safetensors $(BUNDLED)/demo-generator.safetensors
 	OMP_NUM_THREADS=1 $(BIN)/lungsquad train translate $(MADE)/store -o $(MADE)/translator \
-		--label histology --size 48 --epochs 5 --device cpu --name demo-translation \
+		--label histology --size 48 --epochs 7 --device cpu --name demo-translation \
 		--title "Demo: a tumour painted into a CT, learnt from phantoms" --licence "MIT, as LungSquad." \
 		--notice "Demo model: trained on computer-made phantoms only. What it paints is made up."
 	cp $(MADE)/translator/model.safetensors $(BUNDLED)/demo-translation.safetensors
