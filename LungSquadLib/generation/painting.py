@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 
 from ..imaging.blending import blend_weights, distance_mm
@@ -16,6 +17,7 @@ from ..networks.translation import Translator
 
 BAND_MM = 6.0  # beyond the masks, in which what is painted passes into what was there
 LUNG_HU = -850.0
+TYPICAL = "tumour_HU"  # metric of a translator's card: the tumours that it was trained on
 
 
 @dataclass(frozen=True)
@@ -92,23 +94,49 @@ def synthetic_cube(
     hu: np.ndarray,
     mask: np.ndarray,
     *,
+    other: np.ndarray,
     asked_hu: float,
-    remove: np.ndarray | None = None,
     label: int = -1,
     seed: int = 0,
 ) -> np.ndarray:
-    """A cube with another tumour in it: a sample for the training of a network.
+    """A cube in which another tumour has taken the place of its own: a sample to train with.
+
+    For many at once, `paint` takes as many orders as memory allows; then `blended` each.
 
     Args:
-        model: a translator.
-        hu: (z, y, x) HU, at the spacing of the model's card; sides are multiples of 8.
-        mask: where the tumour is to be.
+        model: a translator of cubes.
+        hu: (z, y, x) HU at the spacing of the model's card; sides are multiples of its `step`.
+        mask: of the tumour that is there; it gives way to lung where the other one is not.
+        other: where the new tumour is to be.
         asked_hu: its mean.
-        remove: the mask of the tumour that is there.
-        label: the new one's class, by its number in the card; -1 leaves it open.
+        label: its class, by its number in the card; -1 leaves it open.
         seed: of the noise.
+
+    Returns:
+        HU of the type and shape of `hu`.
     """
     spec = model.card.input
-    order = Order(hu, mask, asked_hu, label, remove)
+    order = Order(hu, other, asked_hu, label, remove=mask)
     painted = paint(model.network, spec, [order])[0]
     return blended(hu, painted, order.distance(spec.spacing), band_mm=BAND_MM, seed=seed)
+
+
+def dense_piece(
+    hu: np.ndarray, mask: np.ndarray, hole: np.ndarray, *, asked_hu: float
+) -> np.ndarray:
+    """What is nearer to a tumour's HU than to lung's, in one piece: the tumour as it came out.
+
+    Args:
+        hu: (z, y, x).
+        mask: where the tumour was to be; the piece that has most of it is taken.
+        hole: how far the piece may reach.
+        asked_hu: the tumour's mean.
+
+    Returns:
+        (z, y, x) of bool, all False where nothing in the mask is dense.
+    """
+    dense = (hu > (asked_hu + LUNG_HU) / 2) & hole
+    image = sitk.ConnectedComponent(sitk.GetImageFromArray(dense.astype(np.uint8)))
+    pieces = sitk.GetArrayFromImage(image)
+    counts = np.bincount(pieces[(mask != 0) & dense], minlength=2)
+    return dense & (pieces == max(int(counts.argmax()), 1))
