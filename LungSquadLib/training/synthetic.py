@@ -214,9 +214,9 @@ def _sample(
     hu[cube] = synthetic_cube(
         painter.model,
         host.hu[cube],
-        giver.mask[cube],
+        host.mask[cube],
+        other=giver.mask[cube],
         asked_hu=float(giver.hu[marked].mean()),
-        remove=host.mask[cube],
         label=condition,
         seed=int(key[:16], 16),
     )
