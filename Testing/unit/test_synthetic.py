@@ -262,38 +262,28 @@ def test_torchrun_paints_the_same_samples(place, head, finished, tmp_path):
 
 
 def test_a_painter_that_has_seen_the_held_out_patients_is_refused_or_marked(place, head, tmp_path):
-    store = open_store(place / "store")
-    cases = {case.case: case for case in store.cases}
-    names = sorted(cases)
-    parts = {
-        name: ["test", "validation", "train", "train", "train"][n // 2 % 5]
-        for n, name in enumerate(names)
-    }
+    cases = open_store(place / "store").cases
+    parts = [("test", "validation", "train", "train", "train")[n // 2 % 5] for n in range(20)]
     split = tmp_path / "split.csv"
-    split.write_text("\n".join(["case,part", *(f"{name},{part}" for name, part in parts.items())]))
-    one_split = replace(head, split=str(split), folds=1, curve=())
-    for part, wanted in {"test": True, "validation": True, "train": False}.items():
-        its = [cases[name] for name in names if parts[name] == part][:1]
-        painter = known(place, f"saw-{part}", its)
-        options = replace(one_split, synthetic=(painter, 0.5))
-        if not wanted:
-            assert set_up(place / "store", options).overlaps == ()
-            continue
-        with pytest.raises(InputError, match=f"validated or tested on shares 1 .*{its[0].case}"):
-            set_up(place / "store", options)
-        allowed = replace(options, allow_overlap=True)
-        done = train_classifier(place / "store", tmp_path / part, allowed)
-        card = read_bundle(done.folder / "model.safetensors").card
-        assert "the model of --synthetic" in card.training.overlap_allowed
-        assert "its own test set" in card.notice
-
-
-def test_what_a_painter_has_seen_the_model_has_seen(place, head, tmp_path):
+    rows = [f"{case.case},{part}" for case, part in zip(cases, parts, strict=True)]
+    split.write_text("\n".join(["case,part", *rows]))
+    own = replace(head, split=str(split), folds=1, curve=())
     stranger = stored_case("stranger")
-    options = replace(head, synthetic=(known(place, "travelled", [stranger]), 0.5), curve=())
-    done = train_classifier(place / "store", tmp_path / "run", options)
-    training = read_bundle(done.folder / "model.safetensors").card.training
-    assert training.seen == seen([*done.setup.cases, stranger])
+    for part in ("test", "validation"):
+        case = cases[parts.index(part)]
+        saw = replace(own, synthetic=(known(place, f"saw-{part}", [case, stranger]), 0.5))
+        with pytest.raises(InputError, match=f"validated or tested on shares 1 .*{case.case}"):
+            set_up(place / "store", saw)
+    allowed = replace(saw, allow_overlap=True)
+    done = train_classifier(place / "store", tmp_path / "run", allowed)
+    card = read_bundle(done.folder / "model.safetensors").card
+    assert "the model of --synthetic" in card.training.overlap_allowed
+    assert "its own test set" in card.notice
+    used = [case for case, part in zip(cases, parts, strict=True) if part != "test"]
+    assert card.training.seen == seen([*used, stranger])
+    learner = cases[parts.index("train")]
+    saw = replace(own, synthetic=(known(place, "saw-training", [learner]), 0.5))
+    assert set_up(place / "store", saw).overlaps == ()
 
 
 def test_with_and_without_are_compared_on_the_same_patients(place, head, finished):
