@@ -127,6 +127,12 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         "--views", type=int, default=8, metavar="N", help="of a case, trunk frozen (8)"
     )
     group.add_argument(
+        "--synthetic",
+        metavar="MODEL:FRACTION",
+        help="train on tumours as well that this model of `lungsquad train translate` paints: so "
+        "many for each training case",
+    )
+    group.add_argument(
         "--unbalanced", action="store_true", help="do not weigh rare classes up in the loss"
     )
     group.add_argument(
@@ -208,6 +214,7 @@ def _options(given: argparse.Namespace) -> Options:
         views=given.views,
         shuffled=given.shuffled,
         curve=_numbers("--curve", given.curve),
+        synthetic=None if given.synthetic is None else _synthetic(given.synthetic),
         allow_overlap=given.allow_overlap,
         device=str(chosen_device(given.device)),
         recipe=recipe,
@@ -219,3 +226,13 @@ def _numbers(name: str, text: str) -> tuple[int, ...]:
         return tuple(int(number) for number in text.split(",") if text)
     except ValueError:
         raise InputError(f"{name} takes whole numbers with commas between, not '{text}'.") from None
+
+
+def _synthetic(text: str) -> tuple[str, float]:
+    model, _, fraction = text.rpartition(":")
+    try:
+        if model:
+            return model, float(fraction)
+    except ValueError:
+        pass
+    raise InputError(f"--synthetic takes MODEL:FRACTION, such as painter:0.5, not '{text}'.")

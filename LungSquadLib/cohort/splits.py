@@ -216,12 +216,19 @@ def read_split(path: str | os.PathLike[str], cases: Sequence[StoredCase]) -> Fol
     return Fold(train, validation, test)
 
 
-def write_splits(path: str | os.PathLike[str], rows: Iterable[tuple[int, int, Fold]]) -> None:
+def write_splits(
+    path: str | os.PathLike[str],
+    rows: Iterable[tuple[int, int, Fold]],
+    *,
+    synthetic: Mapping[tuple[int, int], Sequence[str]] | None = None,
+) -> None:
     """Write folds as CSV: seed, fold, case, part; whole or not at all.
 
     Args:
         path: of the file.
         rows: the seed, the fold's number and the fold itself.
+        synthetic: by seed and number, the names of what was made for a fold's training; their part
+            is "synthetic".
     """
     with (
         whole_file(path) as temporary,
@@ -230,7 +237,8 @@ def write_splits(path: str | os.PathLike[str], rows: Iterable[tuple[int, int, Fo
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("seed", "fold", "case", "part"))
         for seed, number, fold in rows:
-            for part, names in fold.parts.items():
+            made = (synthetic or {}).get((seed, number), ())
+            for part, names in {**fold.parts, "synthetic": made}.items():
                 table.writerows((seed, number, name, part) for name in names)
 
 

@@ -14,7 +14,16 @@ from ..cohort.overlap import seen
 from ..cohort.store import StoredCase
 from ..imaging.jitter import JITTER_MM
 from ..models.bundle import Reference, write_bundle
-from ..models.card import Baseline, Card, ClassLabel, Interval, Metric, ReferenceSpec, Training
+from ..models.card import (
+    Baseline,
+    Card,
+    ClassLabel,
+    Interval,
+    Metric,
+    ReferenceSpec,
+    Seen,
+    Training,
+)
 from ..models.fields import identifier
 from ..networks.folding import folded
 from ..networks.parts import TrunkAndHead
@@ -25,7 +34,7 @@ from ..statistics.discrimination import auc
 from ..statistics.distance import mahalanobis, shrunk_precision
 from .answers import answers
 from .augment import middle
-from .fitting import Job, read_rows, trained_network
+from .fitting import Job, pairs_of, read_rows, trained_network
 from .setup import Setup
 
 AGREEMENT_CASES = 20  # whose crops are moved about
@@ -163,8 +172,16 @@ def _training(setup: Setup, job: Job, naming: Naming) -> Training:
         f"{len({case.patient for case in known} - patients)} more to choose the epoch and the "
         "temperature."
     )
-    inherited = start.seen
-    own = seen(known)
+    whole = seen(known)
+    if start.seen is not None:
+        whole |= start.seen
+    if setup.painter is not None:
+        model = setup.painter.model
+        data += (
+            f" Trained on {len(pairs_of(setup, job))} synthetic samples as well, tumours of these "
+            f"patients painted by '{model.card.name}' (SHA-256 {model.sha256})."
+        )
+        whole |= model.card.training.seen or Seen()
     return Training(
         data=data[:2000],
         patients=len(patients),
@@ -174,15 +191,20 @@ def _training(setup: Setup, job: Job, naming: Naming) -> Training:
         split_hash=setup.split_hash,
         seed=setup.options.recipe.seed,
         command=naming.command,
-        seen=own if inherited is None else own | inherited,
+        seen=whole,
         started_from=start.sha256,
         overlap_allowed=" ".join(setup.overlaps)[:1000] or None,
     )
 
 
 def _licence(setup: Setup) -> str:
-    said, card = "Not stated by who trained it.", setup.start.card
-    return said if card is None else f"{said} '{card.name}', its start: {card.licence}"
+    said = "Not stated by who trained it."
+    if (card := setup.start.card) is not None:
+        said += f" '{card.name}', its start: {card.licence}"
+    if setup.painter is not None:
+        card = setup.painter.model.card
+        said += f" '{card.name}', which painted synthetic samples for it: {card.licence}"
+    return said
 
 
 def _notice(setup: Setup) -> str | None:

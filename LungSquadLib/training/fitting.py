@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..cohort.splits import Fold, subsample
-from ..cohort.store import StoredCase
+from ..cohort.store import Store, StoredCase
 from ..errors import InputError
 from ..files import sha256_of_file, write_csv
 from ..networks.parts import TrunkAndHead
@@ -29,9 +29,11 @@ from .loop import Plan, Row, Watcher, fit
 from .samples import Crops, Features, Samples
 from .setup import Setup
 from .standardise import Scale
+from .synthetic import Pair, painted, paired
 from .world import World
 
 MODEL, LOG, ANSWERS, CHECKPOINT = "weights.safetensors", "log.csv", "answers.csv", "checkpoint"
+SYNTHETIC = "synthetic"  # folder of a run
 KEPT_IN_MEMORY = 2 << 30  # bytes of crops
 
 
@@ -164,13 +166,19 @@ def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Prog
     )
     if shuffled:
         labels = _dealt(setup, job, labels, np.concatenate([training, validation]))
+    pairs = pairs_of(setup, job)
+    stores = (replace(setup.store, cases=cases), painted_of(setup, pairs, folder, progress))
+    labels = np.concatenate([labels, labels[[names[pair.tumour] for pair in pairs]]])
+    training = np.concatenate([training, len(cases) + np.arange(len(pairs))])
     samples: Samples
     trained: nn.Module = network
     answer: Any = network.answer
     finish: Callable[[], None] | None = None
     if options.freeze == "trunk":
         _, rest = frozen_prefix(network)
-        features = features_of(setup, folder, progress)
+        features = np.concatenate(
+            [features_of(setup, one, folder, progress) for one in stores if one.cases]
+        )
         scale = Scale.of(features[training])
         if ("head.before" if setup.network.arguments["hidden"] else "head.after") in taken:
             scale.put_on(rest)
@@ -178,7 +186,7 @@ def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Prog
         trained, answer, groups = rest, rest, head_groups(recipe, taken=taken)
         finish = partial(scale.take_off, rest)
     else:
-        samples = _crops(setup, recipe.seed)
+        samples = _crops(setup, stores, recipe.seed)
         groups = groups_of(network, recipe, freeze=options.freeze, taken=taken)
         network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     task = Classifier(
@@ -196,37 +204,63 @@ def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Prog
     return _Trained(setup, task, network, names, finish)
 
 
-def features_of(
-    setup: Setup, folder: Path, progress: Progress, *, cases: Sequence[StoredCase] | None = None
-) -> np.ndarray:
-    """The frozen trunk's features (N, views, D), from the cache or made; of all the run's cases."""
+def pairs_of(setup: Setup, job: Job) -> tuple[Pair, ...]:
+    """The cases that a job's synthetic samples are made of; see `paired`."""
+    if setup.painter is None:
+        return ()
+    return paired(
+        [setup.by_name[name] for name in job.parts.train],
+        setup.options.label,
+        fraction=setup.painter.fraction,
+        seed=(setup.options.recipe.seed, job.seed),
+    )
+
+
+def painted_of(setup: Setup, pairs: Sequence[Pair], folder: Path, progress: Progress) -> Store:
+    """The run's synthetic samples of some pairs, from the cache or painted."""
+    place = folder.parent / SYNTHETIC
+    if setup.painter is None:
+        return Store(place, setup.store.preprocessing, (), 0)
+    return painted(
+        setup.store,
+        pairs,
+        setup.painter,
+        label=setup.options.label,
+        folder=place,
+        device=torch.device(setup.options.device),
+        progress=progress,
+    )
+
+
+def features_of(setup: Setup, store: Store, folder: Path, progress: Progress) -> np.ndarray:
+    """The frozen trunk's features (N, views, D) of a store's cases, from the cache or made."""
     prefix, _ = frozen_prefix(setup.fresh_network(0).to(torch.device(setup.options.device)))
     return cached_features(
-        setup.store,
-        setup.cases if cases is None else cases,
+        store,
+        store.cases,
         prefix,
         setup.spec,
         views=setup.options.views,
         augmentation=setup.options.augmentation,
         seed=setup.options.recipe.seed,
-        folder=_shared_folder(setup, folder) / "features",
+        folder=_shared_folder(store, folder) / "features",
         progress=progress,
     )
 
 
-def _shared_folder(setup: Setup, folder: Path) -> Path:
+def _shared_folder(store: Store, folder: Path) -> Path:
     """The store, where it may be written into, so that other runs find what this one made."""
-    store = setup.store.folder
-    return store if os.access(store, os.W_OK) else folder.parent
+    return store.folder if os.access(store.folder, os.W_OK) else folder.parent
 
 
-def _crops(setup: Setup, seed: int) -> Crops:
-    """Crops read from the store; as many as memory should hold are kept."""
+def _crops(setup: Setup, stores: Sequence[Store], seed: int) -> Crops:
+    """Crops of all cases, read from their stores; as many as memory should hold are kept."""
+    rows = [(store, case) for store in stores for case in store.cases]
     side = setup.store.preprocessing.side
     read = lru_cache(KEPT_IN_MEMORY // (2 * side**3))(
-        lambda number: setup.store.hu(setup.cases[number])
+        lambda number: rows[number][0].hu(rows[number][1])
     )
-    keys = [case.crop for case in setup.cases]
+    keys = [case.crop for _, case in rows]
     return Crops(keys, read, setup.spec, setup.options.augmentation, seed)
 
 

@@ -10,6 +10,7 @@ from .classifier import Recipe
 
 FREEZE = ("trunk", "gradual", "none")
 LARGEST_HU = 100_000
+MOST_SYNTHETIC = 10  # samples for each training case
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Options:
         views: of each case, where the trunk is frozen: as it is, and augmented.
         shuffled: also train on labels dealt out at random (control).
         curve: numbers of patients for a learning curve.
+        synthetic: a translator, and for each training case so many tumours that it paints, which
+            are trained on as well: (model, fraction).
         allow_overlap: go on where patients overlap; the model is then marked.
     """
 
@@ -59,6 +62,7 @@ class Options:
     views: int = 8
     shuffled: bool = False
     curve: tuple[int, ...] = ()
+    synthetic: tuple[str, float] | None = None
     allow_overlap: bool = False
     device: str = "cpu"
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -100,5 +104,10 @@ def check_options(options: Options) -> None:
         )
     if options.freeze not in FREEZE:
         raise InputError(f"--freeze is one of {', '.join(FREEZE)}, not '{options.freeze}'.")
+    if options.synthetic is not None and not 0 < options.synthetic[1] <= MOST_SYNTHETIC:
+        raise InputError(
+            f"--synthetic takes a fraction above 0 and at most {MOST_SYNTHETIC} of the training "
+            f"cases, not {options.synthetic[1]:g}."
+        )
     if options.split is not None and options.by_site:
         raise InputError("--by-site makes folds, and --split brings your own: choose one of them.")

@@ -1,8 +1,9 @@
 """A training run: cross-validation, controls, and the model that comes out of it.
 
 Its folder holds `run.json` (what decides the results), `splits.csv`, a folder for each training
-under `fits/`, `predictions.csv` (out of fold), `controls.csv`, and `model.safetensors`. The same
-call goes on where a run was stopped, and ends with the same bytes.
+under `fits/`, `predictions.csv` (out of fold), `controls.csv`, and `model.safetensors`; and where
+tumours are painted to train on, `synthetic/`. The same call goes on where a run was stopped, and
+ends with the same bytes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 
 from ..cohort.run import run_all
 from ..cohort.splits import Fold, write_splits
+from ..cohort.store import CASES
 from ..errors import InputError, LungSquadError
 from ..files import sweep
 from ..models.fields import Fields, shown
@@ -26,7 +28,19 @@ from ..progress import Part, Progress, Silent, step
 from ..statistics.discrimination import auc
 from .allocator import keep_blocks
 from .bundling import Naming, draft, write_model
-from .fitting import ANSWERS, Job, features_of, is_done, jobs_of, read_rows, run_job, write_rows
+from .fitting import (
+    ANSWERS,
+    SYNTHETIC,
+    Job,
+    features_of,
+    is_done,
+    jobs_of,
+    painted_of,
+    pairs_of,
+    read_rows,
+    run_job,
+    write_rows,
+)
 from .logs import TensorBoard
 from .options import Options
 from .precision import faster_precision
@@ -87,12 +101,9 @@ def train_classifier(
             )
         naming = naming or Naming()
         setup, counts = _begun(store, place, options, naming=naming, jobs=jobs, processes=processes)
-        if options.freeze == "trunk":  # each process makes its share; all read all of them later
-            share = setup.cases[processes.rank :: processes.size]
-            if share:
-                features_of(setup, place / FITS, Part(progress, 0.0, 0.3), cases=share)
-            processes.wait()
-        done = 0.3 if options.freeze == "trunk" else 0.0
+        done = 0.3 if options.freeze == "trunk" or options.synthetic else 0.0
+        with thread_count(counts["final"]):
+            _prepare(setup, place / FITS, processes, Part(progress, 0.0, done))
         with thread_count(counts["each"]):
             _run_jobs(setup, place / FITS, jobs, processes, Part(progress, done, 0.9))
         final = final_job(setup)
@@ -134,16 +145,25 @@ def _begun(
 ) -> tuple[Setup, dict[str, int]]:
     """The set-up and the numbers of threads, as the folder's `run.json` says, or as it will say."""
     setup = set_up(store, options)
-    jobs_of(setup)  # what is wrong with them, or with the card, is said before anything is written
+    # What is wrong with the trainings, or with the card, is said before anything is written.
+    pairs = {job: pairs_of(setup, job) for job in _all_jobs(setup)}
     draft(setup, final_job(setup), naming)
     settled = partial(_settled, setup, jobs)
     counts, precision = _read(
         place, open_run(place, setup.described(), settled, processes=processes)
     )
     if processes.leads:
-        for folder in (place / FITS).glob("*"):
+        for folder in (*(place / FITS).glob("*"), place / SYNTHETIC / CASES):
             sweep(folder)
-        write_splits(place / "splits.csv", [(*at, fold) for at, fold in setup.splits.items()])
+        write_splits(
+            place / "splits.csv",
+            [(*at, fold) for at, fold in setup.splits.items()],
+            synthetic={
+                (job.seed, job.fold): [pair.name for pair in its]
+                for job, its in pairs.items()
+                if job.kind == "main"
+            },
+        )
     recipe = replace(setup.options.recipe, precision=precision)
     return replace(setup, options=replace(setup.options, recipe=recipe)), counts
 
@@ -172,6 +192,27 @@ def _read(place: Path, fields: Fields) -> tuple[dict[str, int], str]:
         return {name: given.integer(name, 1, 1 << 16) for name in ("each", "final")}, precision
     except ValueError as error:
         raise damaged_run(place, error) from error
+
+
+def _prepare(setup: Setup, folder: Path, processes: World, progress: Progress) -> None:
+    """Paint the synthetic samples, and compute a frozen trunk's features.
+
+    Each process makes its share; all read all of them later.
+    """
+    share = slice(processes.rank, None, processes.size)
+    pairs = {pair: None for job in _all_jobs(setup) for pair in pairs_of(setup, job)}
+    half = 0.5 if pairs else 0.0
+    made = painted_of(setup, [*pairs][share], folder, Part(progress, 0.0, half))
+    if setup.options.freeze == "trunk":
+        own, later = replace(setup.store, cases=setup.cases[share]), 1 - half / 2
+        for store, first, last in ((own, half, later), (made, later, 1.0)):
+            if store.cases:
+                features_of(setup, store, folder, Part(progress, first, last))
+    processes.wait()
+
+
+def _all_jobs(setup: Setup) -> list[Job]:
+    return [*jobs_of(setup), final_job(setup)]
 
 
 def _run_jobs(setup: Setup, folder: Path, jobs: int, processes: World, progress: Progress) -> None:

@@ -29,6 +29,7 @@ from ..networks.prognosis import TransferNetwork
 from .baselines import number
 from .classifier import DECAY, HEAD_DECAY
 from .options import Options, check_options
+from .synthetic import Painter, read_painter
 
 # Columns of our own tables, in which the label stands under its own name.
 TAKEN = frozenset(
@@ -67,6 +68,7 @@ class Setup:
     """A run before it begins; made by `set_up`, the same in every process.
 
     Attributes:
+        painter: makes synthetic samples, where there are to be any.
         excluded: how many cases were left out, by reason.
         warnings: sentences for the user.
         overlaps: sentences of overlaps that were allowed.
@@ -80,6 +82,7 @@ class Setup:
     spec: InputSpec
     network: NetworkSpec
     start: Start
+    painter: Painter | None
     splits: Mapping[tuple[int, int], Fold]
     excluded: Mapping[str, int]
     warnings: tuple[str, ...]
@@ -138,6 +141,8 @@ class Setup:
         del options["device"]
         if self.options.split is not None:
             options["split"] = "own"
+        if self.painter is not None:
+            options["synthetic"] = [self.painter.model.sha256, self.painter.fraction]
         return {
             "options": json.loads(json.dumps(options)),
             "classes": list(self.classes),
@@ -172,15 +177,19 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
     start = _start(options.init)
     spec, network = _network(options, start, len(classes))
     check_store(opened, spec)
+    painter = None
+    if options.synthetic is not None:
+        painter = read_painter(options.synthetic, classes)
+        check_store(opened, painter.model.card.input, network="The model of --synthetic")
     splits = _splits(cases, options)
     _check_tested(cases, splits, options)
-    overlaps = _overlaps(cases, splits, start, options)
-    warnings = []
-    if start.card is not None and start.seen is None:
-        warnings.append(
-            f"The model '{start.card.name}' does not say which patients it was trained on: whether "
-            "they are among those of the store cannot be told."
-        )
+    overlaps = _overlaps(cases, splits, start, painter, options)
+    warnings = [
+        f"The model '{card.name}' does not say which patients it was trained on: whether they are "
+        "among those of the store cannot be told."
+        for card in (start.card, painter.model.card if painter is not None else None)
+        if card is not None and card.training.seen is None
+    ]
     return Setup(
         opened,
         options,
@@ -190,6 +199,7 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
         spec,
         network,
         start,
+        painter,
         splits,
         excluded,
         tuple(warnings),
@@ -292,17 +302,17 @@ def _network(options: Options, start: Start, classes: int) -> tuple[InputSpec, N
     return spec, NetworkSpec("transfer", arguments)
 
 
-def check_store(store: Store, spec: InputSpec) -> None:
-    """Refuse a store whose crops do not fit a network's input."""
+def check_store(store: Store, spec: InputSpec, *, network: str = "The network") -> None:
+    """Refuse a store whose crops do not fit the input of a network, which `network` names."""
     done = store.preprocessing
     if done.spacing != spec.spacing:
         raise InputError(
-            f"The network takes crops of {spec.spacing:g} mm a voxel, and the store has "
+            f"{network} takes crops of {spec.spacing:g} mm a voxel, and the store has "
             f"{done.spacing:g} mm: build it again with --spacing {spec.spacing:g}."
         )
     if done.side < spec.size:
         raise InputError(
-            f"The network takes {spec.size} voxels a side, and the store has {done.side}: build it "
+            f"{network} takes {spec.size} voxels a side, and the store has {done.side}: build it "
             f"again with --size {spec.size}."
         )
 
@@ -359,12 +369,23 @@ def _overlaps(
     cases: Sequence[StoredCase],
     splits: Mapping[tuple[int, int], Fold],
     start: Start,
+    painter: Painter | None,
     options: Options,
 ) -> tuple[str, ...]:
     """Sentences of what overlaps, where that is allowed; else they are refused."""
     found: list[Overlap] = [fold_overlap(fold, cases) for fold in splits.values()]
     if start.seen is not None:
         found.append(overlap(start.seen, cases, part="The store"))
+    if painter is not None and painter.model.card.training.seen is not None:
+        names = {name for fold in splits.values() for name in (*fold.validation, *fold.test)}
+        found.append(
+            overlap(
+                painter.model.card.training.seen,
+                [case for case in cases if case.case in names],
+                part="What is validated or tested on",
+                where="the training data of the model of --synthetic",
+            )
+        )
     leaks = [leak for leak in found if leak]
     if leaks and not options.allow_overlap:
         raise InputError(leaks[0].refusal)

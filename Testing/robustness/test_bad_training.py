@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ import torch
 
 from LungSquadLib.cli import main
 from LungSquadLib.cohort.build import build_cohort
-from LungSquadLib.cohort.store import Preprocessing
+from LungSquadLib.cohort.overlap import seen
+from LungSquadLib.cohort.store import Preprocessing, open_store
+from LungSquadLib.models.bundle import read_bundle, write_bundle
+from LungSquadLib.models.card import Training
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.classifier import Recipe
 from LungSquadLib.training.options import Options
@@ -25,6 +29,8 @@ from Testing.ball_cohort import ball_store
 from Testing.hostile import contents, sentences
 from Testing.robustness.test_unfinished import LIMITED, run
 from Testing.samples import write_model
+from Testing.slice_samples import write_generator
+from Testing.translators import write_translator
 
 HEAD = (
     "train classifier {store} --label histology --init {start} --size 32 --hidden 4 --folds 2 "
@@ -53,6 +59,16 @@ def place(tmp_path_factory):
     manifest = folder / "volumes" / "manifest.csv"
     build_cohort(manifest, folder / "coarse", preprocessing=Preprocessing(32, 4, 2.0))
     write_model(folder / "start.safetensors")
+    write_generator(folder / "generator.safetensors")
+    for name, change in PAINTERS.items():
+        write_translator(folder / f"{name}.safetensors", **change)
+    painter = read_bundle(folder / "painter.safetensors")
+    for name, change in {
+        "coarse": {"input": replace(painter.card.input, spacing=2.0)},
+        "seen": {"training": Training("Them.", seen=seen(open_store(store).cases))},
+    }.items():
+        card = replace(painter.card, **change)
+        write_bundle(folder / f"{name}-painter.safetensors", painter.network, card=card)
     model = (folder / "start.safetensors").read_bytes()
     (folder / "cut.safetensors").write_bytes(model[: len(model) // 2])
     (folder / "pickle.safetensors").write_bytes(b"\x80\x04cos\nmkdir\n(X\x01\0\0\0atR.")
@@ -127,7 +143,14 @@ BROKEN_STORES = {
     "odd": edited("index.json", relabelled),
     "contradicting": edited("index.json", same_patient),
 }
+PAINTERS = {
+    "painter": {},
+    "large-painter": {"input_size": 64},
+    "flat-painter": {"dimensions": 2},
+}
 SPLITS = {
+    "lone": "c000,train c002,train c001,train c003,validation c004,validation "
+    "c005,test c007,test c006,test c008,test",
     "unknown": "c000,train zzz,test",
     "part-missing": "c000,train c001,train c002,test",
     "twice": "c000,train c000,test",
@@ -135,6 +158,7 @@ SPLITS = {
     "one-class": "c000,train c002,train c004,validation c001,validation c003,test c006,test",
     "few": "c000,train c001,train c002,validation c003,validation c004,test c005,test",
 }
+PAINTER = "{p}/painter.safetensors"
 TEST = "test {p}/finished/model.safetensors {p}/{store} --label histology -o {out}"
 
 COMMANDS = {
@@ -192,6 +216,47 @@ COMMANDS = {
     "negative seed": (f"{SCRATCH} --seed -1", "--seed must be 0 or more"),
     "huge seed": (f"{SCRATCH} --seed 99999999999999999999", "--seed must be less than"),
     "no views": (f"{HEAD} --views 0", "--views must be 1 or more"),
+    # with painted tumours
+    "painter without a fraction": (f"{SCRATCH} --synthetic painter", "takes MODEL:FRACTION"),
+    "fraction without a painter": (f"{SCRATCH} --synthetic :0.5", "takes MODEL:FRACTION"),
+    "fraction in words": (f"{SCRATCH} --synthetic {PAINTER}:half", "takes MODEL:FRACTION"),
+    "no fraction": (f"{SCRATCH} --synthetic {PAINTER}:", "takes MODEL:FRACTION"),
+    "nothing to paint": (f"{SCRATCH} --synthetic {PAINTER}:0", "takes a fraction above 0"),
+    "less than nothing": (f"{SCRATCH} --synthetic {PAINTER}:-1", "takes a fraction above 0"),
+    "NaN to paint": (f"{SCRATCH} --synthetic {PAINTER}:nan", "takes a fraction above 0"),
+    "far too much": (f"{SCRATCH} --synthetic {PAINTER}:1000", "and at most 10 of the training"),
+    "no such painter": (f"{SCRATCH} --synthetic {{p}}/gone.safetensors:1", "there is no such file"),
+    "painter of a name": (f"{SCRATCH} --synthetic nobody:1", "There is no model named 'nobody'"),
+    "painter cut short": (f"{SCRATCH} --synthetic {{p}}/cut.safetensors:1", "it is cut short"),
+    "painter that tells": (f"{SCRATCH} --synthetic {{start}}:1", "a translator is wanted here"),
+    "painter of slices": (
+        f"{SCRATCH} --synthetic {{p}}/generator.safetensors:1",
+        "makes slices, and a classifier is trained on cubes",
+    ),
+    "flat painter": (
+        f"{SCRATCH} --synthetic {{p}}/flat-painter.safetensors:1",
+        "makes slices, and a classifier is trained on cubes",
+    ),
+    "painter of larger cubes": (
+        f"{SCRATCH} --synthetic {{p}}/large-painter.safetensors:1",
+        "The model of --synthetic takes 64 voxels a side, and the store has 40",
+    ),
+    "painter of another spacing": (
+        f"{SCRATCH} --synthetic {{p}}/coarse-painter.safetensors:1",
+        "The model of --synthetic takes crops of 2 mm a voxel",
+    ),
+    "painter of seen patients": (
+        f"{SCRATCH} --synthetic {{p}}/seen-painter.safetensors:1",
+        "What is validated or tested on shares 12 patients",
+    ),
+    "nobody to pair": (
+        f"{SCRATCH} --split {{p}}/lone.csv --synthetic {PAINTER}:1",
+        "one patient of the class 'LUSC'",
+    ),
+    "nobody to pair in the curve": (
+        f"{SCRATCH} --curve 2 --synthetic {PAINTER}:1",
+        "one patient of the class 'LUAD'",
+    ),
     "no jobs": (f"{SCRATCH} --jobs 0", "must be 1 or more"),
     # the network
     "no units": (f"{SCRATCH} --hidden 0", "must be a list of at most 4 whole numbers"),
