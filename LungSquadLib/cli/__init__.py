@@ -34,6 +34,7 @@ VERBS = {
     "evaluate": "how good a score is: a table of labels and scores in, numbers and figures out",
     "compare": "training runs side by side on the same patients",
     "report": "make the report of a finished case again",
+    "synthesise": "paint a tumour into a CT where a mask says",
     "models": "list, show, import, verify and train models",
     "doctor": "what is installed, what is missing, what to do",
 }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 
 from ..imaging.blending import blend_weights, distance_mm
@@ -16,6 +17,7 @@ from ..networks.translation import Translator
 
 BAND_MM = 6.0  # beyond the masks, in which what is painted passes into what was there
 LUNG_HU = -850.0
+TYPICAL = "tumour_HU"  # metric of a translator's card: the tumours that it was trained on
 
 
 @dataclass(frozen=True)
@@ -112,3 +114,24 @@ def synthetic_cube(
     order = Order(hu, mask, asked_hu, label, remove)
     painted = paint(model.network, spec, [order])[0]
     return blended(hu, painted, order.distance(spec.spacing), band_mm=BAND_MM, seed=seed)
+
+
+def dense_piece(
+    hu: np.ndarray, mask: np.ndarray, hole: np.ndarray, *, asked_hu: float
+) -> np.ndarray:
+    """What is nearer to a tumour's HU than to lung's, in one piece: the tumour as it came out.
+
+    Args:
+        hu: (z, y, x).
+        mask: where the tumour was to be; the piece that has most of it is taken.
+        hole: how far the piece may reach.
+        asked_hu: the tumour's mean.
+
+    Returns:
+        (z, y, x) of bool, all False where nothing in the mask is dense.
+    """
+    dense = (hu > (asked_hu + LUNG_HU) / 2) & hole
+    image = sitk.ConnectedComponent(sitk.GetImageFromArray(dense.astype(np.uint8)))
+    pieces = sitk.GetArrayFromImage(image)
+    counts = np.bincount(pieces[(mask != 0) & dense], minlength=2)
+    return dense & (pieces == max(int(counts.argmax()), 1))

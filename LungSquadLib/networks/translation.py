@@ -23,8 +23,9 @@ class Translator(nn.Module):
 
     Args:
         dimensions: 3 for cubes, 2 for slices.
-        input_size: voxels along each axis that it is trained on; any multiple of `step` will do.
-        width, depth: of the `UNet`.
+        input_size: voxels along each axis that it is trained on; other multiples of `step` will do.
+        width: of the `UNet`.
+        depth: likewise.
         classes: kinds of tumour that can be asked for; 0 where there is nothing to choose.
     """
 
@@ -41,6 +42,8 @@ class Translator(nn.Module):
         self.input_size, self.classes = input_size, classes
         self.unet = UNet(dimensions, inputs=3 + classes, outputs=1, width=width, depth=depth)
         self.step = self.unet.step
+        if input_size % self.step:
+            raise ValueError(f"the size {input_size} is not a multiple of {self.step}")
         nn.init.zeros_(self.unet.last.weight)  # it begins with what was asked, and betters that
 
     def forward(

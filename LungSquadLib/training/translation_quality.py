@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
-from ..generation.painting import BAND_MM, LUNG_HU, Order, blended, paint
+from ..generation.painting import BAND_MM, LUNG_HU, Order, blended, dense_piece, paint
 from ..imaging.diameter import axial_diameter
 from ..models.card import InputSpec, Metric
 from ..networks.translation import Translator
@@ -77,17 +77,8 @@ def _row(network: Translator, spec: InputSpec, case: Tested, seed: int) -> dict[
 def _diameter_error(
     hu: np.ndarray, mask: np.ndarray, asked: float, hole: np.ndarray, spacing: float
 ) -> float:
-    """How far the diameter of what is nearer to the tumour's HU than to lung's is from the mask's.
-
-    In the hole, and connected to the mask's middle; 0 mm is what has nothing there.
-    """
-    dense = (hu > (asked + LUNG_HU) / 2) & hole
-    pieces = sitk.GetArrayFromImage(
-        sitk.ConnectedComponent(sitk.GetImageFromArray(dense.astype(np.uint8)))
-    )
-    found = np.bincount(pieces[mask != 0], minlength=2)
-    found[0] = 0
-    piece = (pieces == found.argmax()) & dense
+    """How far the diameter of what came out dense is from the mask's, mm."""
+    piece = dense_piece(hu, mask, hole, asked_hu=asked)
     return abs(_diameter(piece, spacing) - _diameter(mask, spacing))
 
 

@@ -22,6 +22,7 @@ from ..cohort.overlap import seen
 from ..cohort.splits import Fold, folds, held_out, write_splits
 from ..cohort.store import Store, StoredCase, open_store
 from ..errors import InputError, ModelError
+from ..generation.painting import TYPICAL
 from ..models.bundle import write_bundle
 from ..models.card import Card, ClassLabel, InputSpec, Metric, NetworkSpec, Training
 from ..models.fields import identifier
@@ -158,6 +159,7 @@ def train_translation(
                     [_tested(setup, n) for n in setup.numbers(setup.fold.test).tolist()],
                     where="tumours of held-out patients, painted anew",
                 )
+                metrics[TYPICAL] = _typical(setup)
                 card = _card(setup, naming, metrics)
                 write_bundle(place / MODEL, network, card=card)
             processes.wait()
@@ -242,6 +244,17 @@ def _tested(setup: _Setup, number: int) -> Tested:
         case.patient,
         int(setup.labels[number]),
     )
+
+
+def _typical(setup: _Setup) -> Metric:
+    """The mean HU of the training's tumours: what is usual, and where nearly all lie."""
+    means = []
+    for number in setup.numbers(setup.fold.train).tolist():
+        hu, mask = setup.read(number)
+        means.append(float(hu[mask != 0].mean()))
+    low, middle_, high = np.quantile(means, (0.025, 0.5, 0.975)).tolist()
+    where = "tumours of the training: the median, and where 95 % of them lie"
+    return Metric(middle_, low, high, len(means), where)
 
 
 def _card(setup: _Setup, naming: Naming, metrics: dict[str, Metric]) -> Card:

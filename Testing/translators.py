@@ -1,0 +1,38 @@
+"""Small translators for tests: untrained ones paint what was asked, and lung round it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from LungSquadLib.generation.painting import TYPICAL
+from LungSquadLib.models.bundle import Model, read_bundle, write_bundle
+from LungSquadLib.models.card import Card, ClassLabel, InputSpec, Metric, NetworkSpec, Training
+from LungSquadLib.networks import build
+
+
+def write_translator(path: Path, *, classes=(), random=False, **arguments) -> Model:
+    """A model file; a `random` one paints anything."""
+    arguments = {"input_size": 32, "width": 2, "depth": 3} | arguments | {"classes": len(classes)}
+    torch.manual_seed(0)
+    network = build("translation", arguments)
+    if random:
+        torch.nn.init.normal_(network.unet.last.weight, std=0.1)
+    card = Card(
+        name="painter",
+        title="A translator for tests",
+        task="translation",
+        question="What would it look like?",
+        classes=tuple(ClassLabel(code, code.lower()) for code in classes),
+        network=NetworkSpec("translation", arguments),
+        input=InputSpec(arguments["input_size"], 1.0, -1000.0, 500.0, True),
+        positive=0,
+        training=Training("Nothing."),
+        metrics={TYPICAL: Metric(-20.0, -200.0, 60.0, 9, "of no tumours")},
+        licence="MIT",
+        intended_use="Tests.",
+        must_not=("Must not be used.",),
+    )
+    write_bundle(path, network, card=card)
+    return read_bundle(path)

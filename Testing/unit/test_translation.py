@@ -1,0 +1,205 @@
+"""The translator sees nothing of what it replaces, and its training goes on after any stop."""
+
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from LungSquadLib.cli import main
+from LungSquadLib.cohort.splits import held_out
+from LungSquadLib.cohort.store import open_store
+from LungSquadLib.errors import CancelledError, InputError
+from LungSquadLib.models.bundle import read_bundle
+from LungSquadLib.models.card import InputSpec
+from LungSquadLib.networks.translation import PatchCritic, Translator
+from LungSquadLib.training.hollows import CT, GRAIN, HOLE, MASK, Hollows
+from LungSquadLib.training.translation import Recipe
+from LungSquadLib.training.translation_run import Options, train_translation
+from Testing.ball_cohort import ball_store
+from Testing.stored_cases import stored_case
+from Testing.unit.test_training_run import StopAt
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+ROOT = Path(__file__).parents[2]
+SPEC = InputSpec(32, 1.0, -1000.0, 500.0, True)
+OPTIONS = Options(
+    "histology", size=32, width=2, depth=3, recipe=Recipe(epochs=2, alone=0.5, learning_rate=0.01)
+)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return ball_store(tmp_path_factory.mktemp("balls"), 10).folder
+
+
+@pytest.fixture(scope="module")
+def finished(store, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    train_translation(store, folder, OPTIONS)
+    return folder
+
+
+def asked(dimensions=3, side=16, classes=2):
+    """A network with random weights in all its layers, and what goes into it."""
+    torch.manual_seed(0)
+    network = Translator(dimensions, input_size=side, width=2, depth=3, classes=classes)
+    nn.init.normal_(network.unet.last.weight)
+    shape = (1, 1, *(side,) * dimensions)
+    mask, hole = torch.zeros(shape), torch.zeros(shape)
+    middle = (..., *(slice(6, 9),) * dimensions)
+    around = (..., *(slice(4, 11),) * dimensions)
+    mask[middle], hole[around] = 1, 1
+    given = {"hole": hole, "asked": torch.tensor([0.6]), "labels": torch.tensor([0])}
+    return network, torch.rand(shape), mask, given
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_nothing_in_the_hole_is_looked_at_and_nothing_outside_is_changed(dimensions):
+    network, ct, mask, given = asked(dimensions)
+    painted = network(ct, mask, **given)
+    other = torch.where(given["hole"] > 0, torch.rand_like(ct), ct)
+    assert torch.equal(painted, network(other, mask, **given))
+    outside = given["hole"] == 0
+    assert torch.equal(painted[outside], ct[outside])
+    assert not torch.equal(painted, network(torch.where(outside, ct + 0.1, ct), mask, **given))
+
+
+def test_what_is_asked_for_matters():
+    network, ct, mask, given = asked()
+    painted = network(ct, mask, **given)
+    for change in (
+        {"asked": torch.tensor([0.3])},
+        {"labels": torch.tensor([1])},
+        {"labels": torch.tensor([-1])},
+    ):
+        assert not torch.equal(painted, network(ct, mask, **given | change))
+
+
+def test_before_training_it_paints_what_was_asked():
+    network, ct, mask, given = asked()
+    nn.init.zeros_(network.unet.last.weight)
+    assert torch.equal(network(ct, mask, **given)[mask > 0], torch.full((27,), 0.6))
+
+
+def test_the_size_must_be_one_that_can_be_halved():
+    with pytest.raises(ValueError, match="not a multiple of 8"):
+        Translator(3, input_size=50, depth=4)
+
+
+def test_the_critic_judges_patches_of_26_voxels():
+    critic = PatchCritic(2, width=2)
+    for number, layer in enumerate(critic.layers):
+        if isinstance(layer, nn.GroupNorm):  # which looks at all of the image
+            critic.layers[number] = nn.Identity()
+    ct = torch.rand(1, 1, 64, 64, requires_grad=True)
+    verdict = critic(ct, torch.zeros_like(ct), hole=torch.ones_like(ct), labels=torch.tensor([-1]))
+    assert verdict.shape == (1, 1, 16, 16)
+    verdict[0, 0, 8, 8].backward()
+    rows = np.flatnonzero(ct.grad[0, 0].abs().sum(1).numpy())
+    assert rows[-1] - rows[0] + 1 == 26
+
+
+def test_samples_are_whole_cubes_with_holes_that_follow_from_their_place(store):
+    opened = open_store(store)
+
+    def read(number):
+        content = opened.content(opened.cases[number])
+        return content.hu, content.mask
+
+    keys = [case.crop for case in opened.cases]
+    samples = Hollows(keys, read, np.arange(10), SPEC, 0)
+    batch = samples.augmented(np.array([3, 4, 5]), 1)
+    assert torch.equal(batch[1:2], samples.augmented(np.array([4]), 1))
+    assert not torch.equal(batch, samples.augmented(np.array([3, 4, 5]), 2))
+    for cube in batch:
+        assert cube[HOLE][cube[MASK] > 0].all()
+        assert 0 < cube[HOLE].mean() < 1
+        lung = cube[CT][cube[HOLE] == 0]
+        assert float(cube[GRAIN].std()) == pytest.approx(float(lung.std()), rel=0.2)
+
+
+def test_a_cancelled_training_goes_on_to_the_same_bytes(tmp_path, store, finished):
+    with pytest.raises(CancelledError):
+        train_translation(store, tmp_path / "run", OPTIONS, progress=StopAt(5))
+    train_translation(store, tmp_path / "run", OPTIONS)
+    assert model(tmp_path / "run") == model(finished)
+
+
+def model(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+KILLED = """
+import os, sys
+from functools import partial
+from LungSquadLib.training import loop, translation_run as run
+save, left = loop._save, [4]
+def end(*told):
+    left[0] -= 1
+    return save(*told) if left[0] else os.kill(os.getpid(), 9)
+loop._save = end
+run.Plan = partial(run.Plan, save_s=0.0)
+recipe = run.Recipe(epochs=2, alone=0.5, learning_rate=0.01)
+options = run.Options("histology", size=32, width=2, depth=3, recipe=recipe)
+run.train_translation(sys.argv[1], sys.argv[2], options)
+"""
+
+
+def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, store, finished):
+    words = [sys.executable, "-c", KILLED, store, tmp_path / "run"]
+    assert subprocess.run(words, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    assert (tmp_path / "run" / "checkpoint").exists()
+    train_translation(store, tmp_path / "run", OPTIONS)
+    assert model(tmp_path / "run") == model(finished)
+
+
+def test_a_run_ends_in_a_model_that_says_how_good_it_is(store, finished):
+    read = read_bundle(finished / "model.safetensors")
+    card = read.card
+    assert (card.kind, card.task, [one.code for one in card.classes]) == (
+        "translator",
+        "translation",
+        ["LUAD", "LUSC"],
+    )
+    names = set(card.metrics)
+    measures = {"HU_error", "diameter_error_mm", "hole_error_HU", "texture_ratio"}
+    assert measures | {f"filled_{name}" for name in measures} <= names
+    assert len(card.training.seen.patients) == card.training.patients + 2
+    assert len(list((finished / "pictures").iterdir())) == 2
+    tumours = card.metrics["tumour_HU"]
+    assert -400 < tumours.low <= tumours.value <= tumours.high < 100
+
+
+def test_it_learns_what_a_hole_without_tumour_looks_like(tmp_path, store):
+    """Lung of -850 HU, where an untrained network paints the same: so the tumours' rims are it."""
+    recipe = Recipe(epochs=6, learning_rate=0.01, alone=1.0)
+    found = train_translation(store, tmp_path / "run", replace(OPTIONS, recipe=recipe))
+    assert found["hole_error_HU"].value < found["filled_hole_error_HU"].value
+
+
+def test_a_split_without_labels_parts_patients():
+    cases = [stored_case(f"c{n}", patient=f"LS-{n // 2}") for n in range(20)]
+    fold = held_out(cases, seed=0)
+    assert [len(part) for part in fold.parts.values()] == [16, 2, 2]
+    patients = [
+        {case.patient for case in cases if case.case in part} for part in fold.parts.values()
+    ]
+    assert sum(map(len, patients)) == 10
+    assert held_out(cases[::-1], seed=0) == fold != held_out(cases, seed=1)
+    with pytest.raises(InputError, match="three are needed"):
+        held_out(cases[:4], seed=0)
+
+
+def test_the_command_trains_and_tells(tmp_path, store, capsys):
+    words = f"train translate {store} --size 32 --width 2 --epochs 1 --device cpu"
+    assert main([*words.split(), "-o", str(tmp_path / "run")]) == 0
+    out = capsys.readouterr().out
+    assert "HU_error" in out
+    assert "model.safetensors" in out
+    assert read_bundle(tmp_path / "run" / "model.safetensors").card.classes == ()
