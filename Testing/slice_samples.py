@@ -11,7 +11,7 @@ import numpy as np
 from LungSquadLib.cohort.case_file import Content, write_content
 from LungSquadLib.cohort.slice_set import SliceCase, SliceSet, Slicing, open_slices, write_index
 from LungSquadLib.models.bundle import Model, read_bundle, write_bundle
-from LungSquadLib.models.card import Card, ClassLabel, InputSpec, NetworkSpec, Training
+from LungSquadLib.models.card import Card, ClassLabel, InputSpec, NetworkSpec, Seen, Training
 from LungSquadLib.networks import build
 
 from .stored_cases import stored_case
@@ -50,7 +50,9 @@ def disc_set(
     return open_slices(folder)
 
 
-def write_generator(path: Path, *, resolution=16, conditions=(), seed=0, channels=2) -> Model:
+def write_generator(
+    path: Path, *, resolution=16, conditions=(), seed=0, channels=2, known: Seen | None = None
+) -> Model:
     """A small generator with random weights; masks are blobs of some of its pixels."""
     import torch
 
@@ -64,6 +66,8 @@ def write_generator(path: Path, *, resolution=16, conditions=(), seed=0, channel
         "most": 32,
     }
     network = build("progressive", arguments).eval()
+    with torch.no_grad():
+        network.to_image[-1].weight.mul_(0.3)  # or most of what comes out is white
     slicing = Slicing(resolution)
     card = Card(
         name="sample-generator",
@@ -74,7 +78,7 @@ def write_generator(path: Path, *, resolution=16, conditions=(), seed=0, channel
         network=NetworkSpec("progressive", arguments),
         input=InputSpec(resolution, slicing.pixel_mm, slicing.hu_low, slicing.hu_high, True),
         positive=0,
-        training=Training("Nothing: random weights."),
+        training=Training("Nothing: random weights.", seen=known),
         licence="MIT",
         intended_use="Tests.",
         must_not=("Must not be used.",),

@@ -1,11 +1,11 @@
-"""`lungsquad gan data | sample | walk`."""
+"""`lungsquad gan data | sample | walk | audit`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from .output import bar, print_table
+from .output import add_json_argument, bar, print_json, print_table, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,13 +14,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_data(verbs.add_parser("data", help="the slices with tumour of a cohort, to train on"))
     _add_sample(verbs.add_parser("sample", help="images out of a generator, with their masks"))
     _add_walk(verbs.add_parser("walk", help="a film from image to image"))
+    _add_audit(verbs.add_parser("audit", help="how good a generator is, and whether it copies"))
     for verb in verbs.choices.values():
         verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(options: argparse.Namespace) -> None:
     """Hand over to the wanted verb."""
-    {"data": _data, "sample": _sample, "walk": _walk}[options.gan_verb](options)
+    {"data": _data, "sample": _sample, "walk": _walk, "audit": _audit}[options.gan_verb](options)
 
 
 def _add_data(data: argparse.ArgumentParser) -> None:
@@ -71,16 +72,33 @@ def _add_walk(walk: argparse.ArgumentParser) -> None:
     walk.add_argument("--keys", type=int, default=6, metavar="N", help="images it passes (6)")
 
 
+def _add_audit(audit: argparse.ArgumentParser) -> None:
+    _add_model(audit)
+    audit.add_argument(
+        "slices",
+        metavar="SLICES",
+        help="of `lungsquad gan data`, with patients that the model has not seen",
+    )
+    audit.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
+    audit.add_argument("--images", type=int, default=512, metavar="N", help="of each seed (512)")
+    audit.add_argument("--seeds", type=int, default=3, metavar="N", help="for intervals (3)")
+    add_json_argument(audit)
+
+
 def _add_generator(verb: argparse.ArgumentParser, out: str) -> None:
+    _add_model(verb)
+    verb.add_argument("-o", "--out", required=True, metavar=out, help="where to write")
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="of the images (0)")
+    verb.add_argument("--label", metavar="CODE", help="a condition of the model (any)")
+    verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+
+
+def _add_model(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "model",
         metavar="MODEL",
         help="a generator of `lungsquad models list`, or a .safetensors file",
     )
-    verb.add_argument("-o", "--out", required=True, metavar=out, help="where to write")
-    verb.add_argument("--seed", type=int, default=0, metavar="N", help="of the images (0)")
-    verb.add_argument("--label", metavar="CODE", help="a condition of the model (any)")
-    verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
 
 
 def _data(options: argparse.Namespace) -> None:
@@ -148,3 +166,26 @@ def _walk(options: argparse.Namespace) -> None:
         device=device,
     )
     print(write_walk(options.out, images, model))
+
+
+def _audit(options: argparse.Namespace) -> None:
+    """Measure, write, tell."""
+    from ..cohort.slice_set import open_slices
+    from ..models.catalogue import read_model
+    from ..report.audit.audit import audit
+    from ..report.audit.write import check_folder, write_audit
+
+    model = read_model(options.model, kind="generator")
+    slices = open_slices(options.slices)
+    check_folder(options.out, model)
+    with bar() as progress:
+        found = audit(model, slices, images=options.images, seeds=options.seeds, progress=progress)
+        page = write_audit(found, model, options.out)
+    if options.json:
+        print_json(found.to_dict())
+        return
+    for sentence in found.sentences:
+        print(printable(sentence))
+    for caution in found.cautions:
+        print(printable(f"note: {caution}"))
+    print(page)

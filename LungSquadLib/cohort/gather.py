@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from ..files import write_csv
 from ..progress import Progress, step
 from .run import Outcome, Summary
-from .store import CASES, StoredCase
+from .store import CASES, StoredCase, case_name
 
 ERRORS, FLAGS = "errors.csv", "flags.csv"
 
@@ -37,7 +37,7 @@ def gather(
     index: Callable[[list[Case], int], None],
     progress: Progress,
 ) -> Summary:
-    """Take the cases as they come; when all is done the folder holds those of the tasks, no others.
+    """Take the cases as they come; when all is done the folder has those of the tasks, no others.
 
     Args:
         folder: with the cases' files in `CASES`; `errors.csv` and `flags.csv` are written there.
@@ -84,13 +84,16 @@ def gather(
         write()
         raise
     write()
-    _remove_others(folder, done.values())
+    _remove_others(folder, tasks)
     return Summary(len(done) - kept, kept, len(errors))
 
 
-def _remove_others(folder: Path, cases: Iterable[StoredCase]) -> None:
-    """A case that left the table leaves the folder: its patient may have asked for it."""
-    wanted = {Path(case.file).name for case in cases}
+def _remove_others(folder: Path, tasks: Iterable[CaseTask]) -> None:
+    """A case that left the table leaves the folder: its patient may have asked for it.
+
+    One that failed now but not before stays, unlisted: its images may only be out of reach.
+    """
+    wanted = {Path(case_name(task.case)).name for task in tasks}
     for path in (folder / CASES).glob("*.npz"):
         if path.name not in wanted:
             path.unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -102,7 +103,7 @@ def make_slices(
         tasks = _tasks_of_store(Path(source), target, slicing)
     else:
         tasks = _tasks_of_manifest(source, target, slicing)
-    _prepare(target, slicing)
+    is_new = _prepare(target, slicing)
     first: list[str] = []
 
     def reason(outcome: Outcome[Task]) -> str:
@@ -119,7 +120,8 @@ def make_slices(
         progress=progress,
     )
     if summary.exit_code:
-        _remove(target)
+        if is_new:
+            shutil.rmtree(target)
         raise InputError(f"Not one of {len(tasks)} cases gave slices; of the first: {first[0]}")
     return summary
 
@@ -168,8 +170,8 @@ def _stamp(slicing: Slicing, seen: object) -> str:
     return hashlib.sha256(json.dumps([__version__, slicing.hash, seen]).encode()).hexdigest()
 
 
-def _prepare(folder: Path, slicing: Slicing) -> None:
-    """Have the folder be a set of these slices, or raise."""
+def _prepare(folder: Path, slicing: Slicing) -> bool:
+    """Have the folder be a set of these slices, or raise; True where there was none before."""
     there = read_index(folder)
     if there is not None and there.slicing != slicing:
         raise InputError(
@@ -185,6 +187,7 @@ def _prepare(folder: Path, slicing: Slicing) -> None:
         write_index(folder, slicing)
     make_folder(folder / CASES)
     sweep(folder / CASES)
+    return there is None
 
 
 def _index(
@@ -192,14 +195,6 @@ def _index(
 ) -> None:
     del failed  # the rows that are no cases, or not yet
     write_index(folder, slicing, cases, rows=rows)
-
-
-def _remove(folder: Path) -> None:
-    """Take away a set that came to nothing."""
-    for name in (SLICES, ERRORS, FLAGS):
-        (folder / name).unlink(missing_ok=True)
-    (folder / CASES).rmdir()
-    folder.rmdir()
 
 
 def _reason(outcome: Outcome[Task]) -> str:

@@ -27,6 +27,7 @@ SMALLEST_MM2 = 12.0  # of tumour in a slice, a disc 4 mm wide: less is the fraye
 _TUMOUR_SLICES = 64  # of 1 mm, as the crop has them
 _SOFT_TISSUE_HU = -400  # what is above is body, but for the table
 _TABLE_MM = 8  # what is thinner is no body
+_SMALLEST_BODY_MM = 100  # across
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _line(grid: Grid, axis: int, centre: np.ndarray, *, count: int, step_mm: flo
 
 
 def _middle_of_body(ct: CT, along: int, height: int) -> np.ndarray:
-    """The index amid the body, in one slice: of the largest thing there that is no air."""
+    """The index amid the body, the largest thing in one slice that is no air; or amid the CT."""
     start, stop = [0, 0, 0], list(ct.grid.size)
     start[along], stop[along] = height, height + 1
     box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
@@ -147,11 +148,13 @@ def _middle_of_body(ct: CT, along: int, height: int) -> np.ndarray:
     ]
     opened = sitk.BinaryMorphologicalOpening(sitk.GetImageFromArray(tissue), radii, sitk.sitkBox)
     parts = sitk.RelabelComponent(sitk.ConnectedComponent(opened))
+    middle: np.ndarray = (np.array(start) + np.array(stop) - 1) / 2
     body = np.nonzero(sitk.GetArrayViewFromImage(parts) == 1)
-    if not len(body[0]):
-        return (np.array(start) + np.array(stop) - 1) / 2
-    middle = [(places.min() + places.max()) / 2 for places in reversed(body)]
-    return np.array(start) * (np.arange(3) == along) + middle
+    for axis, places in enumerate(reversed(body)):
+        wide = np.ptp(places) * ct.grid.spacing[axis] if len(places) else 0.0
+        if axis != along and wide >= _SMALLEST_BODY_MM:
+            middle[axis] = (places.min() + places.max()) / 2
+    return middle
 
 
 def _averaged(

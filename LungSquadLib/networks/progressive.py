@@ -7,7 +7,6 @@ from 0 to 1 (section 2, figure 2).
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 
@@ -147,7 +146,7 @@ class Generator(nn.Module):
             (N, channels, y, x).
         """
         level = self.levels if level is None else level
-        x = self.norm(_with_code(z, labels, self.classes))[:, :, None, None]
+        x = self.norm(with_code(z, labels, self.classes))[:, :, None, None]
         before = x
         for number, block in enumerate(self.blocks[:level]):
             before = x
@@ -157,15 +156,11 @@ class Generator(nn.Module):
             image = torch.lerp(_doubled(self.to_image[level - 2](before)), image, alpha)
         return image
 
-    def for_inference(self) -> Generator:
-        """A copy for inference at the last level: scales are in the weights, channels come last."""
-        network = copy.deepcopy(self).eval().requires_grad_(False)
-        for layer in network.modules():
-            if isinstance(layer, Equalised):
-                scaled = layer.weight * layer.scale
-                layer.weight.data = scaled.contiguous(memory_format=torch.channels_last)
-                layer.scale = 1.0
-        return network
+    def for_inference(self) -> nn.Module:
+        """The same, faster, at the last level only; see `generator_inference`."""
+        from .generator_inference import FastGenerator
+
+        return FastGenerator(self)
 
 
 class Critic(nn.Module):
@@ -232,7 +227,7 @@ class Critic(nn.Module):
                 x = torch.lerp(before, x, alpha)
         scores: Tensor = self.score(x)[:, 0, 0, 0]
         if self.codes is not None:
-            code = _code(labels, self.codes.weight.shape[1], len(images), images.device)
+            code = _code(labels, self.codes.weight.shape[1], images)
             scores = scores + (self.codes(code[:, :, None, None]) * x).sum(dim=(1, 2, 3))
         return scores
 
@@ -249,12 +244,13 @@ def _doubled(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
-def _with_code(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
-    return torch.cat([z, _code(labels, classes, len(z), z.device)], dim=1) if classes else z
+def with_code(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
+    """Latents with the codes of their conditions, where there are any."""
+    return torch.cat([z, _code(labels, classes, z)], dim=1) if classes else z
 
 
-def _code(labels: Tensor | None, classes: int, count: int, device: torch.device) -> Tensor:
-    """One-hot codes of conditions."""
-    if labels is None or len(labels) != count:
+def _code(labels: Tensor | None, classes: int, beside: Tensor) -> Tensor:
+    """One-hot codes (N, classes) of conditions, for what is to stand beside them."""
+    if labels is None or len(labels) != len(beside):
         raise ValueError(f"a network of {classes} conditions needs one for each image")
-    return functional.one_hot(labels.to(device), classes).float()
+    return functional.one_hot(labels.to(beside.device), classes).to(beside.dtype)

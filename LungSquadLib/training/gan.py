@@ -12,8 +12,9 @@ from __future__ import annotations
 import copy
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -134,15 +135,10 @@ class Gan:
             )
         real_seen = self._seen(real.images, shown, 0, at.batch, share)
         fake_seen = self._seen(fake, shown, 1, at.batch, share)
-        where = torch.rand(at.batch, generator=self._drawn(shown, 2))[share].to(self.device)[
-            :, None, None, None
-        ]
-        between = torch.lerp(real_seen, fake_seen, where).requires_grad_()
-        told = {"labels": real.labels, "level": at.level, "alpha": alpha}
-        scores = self.critic(between, **told)
-        (slope,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
-        penalty = (slope.square().sum(dim=(1, 2, 3)).sqrt() - 1).square()
-        up, down = self.critic(real_seen, **told), self.critic(fake_seen, **told)
+        where = torch.rand(at.batch, 1, 1, 1, generator=self._drawn(shown, 2))[share].to(fake)
+        critic = partial(self.critic, labels=real.labels, level=at.level, alpha=alpha)
+        penalty = gradient_penalty(critic, torch.lerp(real_seen, fake_seen, where))
+        up, down = critic(real_seen), critic(fake_seen)
         loss = down - up + self.recipe.penalty * penalty + self.recipe.drift * up.square()
         return self._update("critic", self.critic, loss.sum() / at.batch)
 
@@ -260,7 +256,8 @@ class Gan:
 
     def _latents(self, shown: int, stream: int, count: int) -> Tensor:
         drawn = self._drawn(shown, 8 + stream)
-        return torch.randn(count, self.generator.latent, generator=drawn).to(self.device)
+        z = torch.randn(count, self.generator.latent, generator=drawn)
+        return z.to(next(self.generator.parameters()))
 
     def _drawn(self, shown: int, stream: int) -> torch.Generator:
         generator = torch.Generator()
@@ -268,6 +265,21 @@ class Gan:
 
     def _total(self, loss: Tensor) -> float:
         return float(self.world.summed(loss))
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """How far the critic's slope at each image is from one, squared (Gulrajani et al., eq. 3).
+
+    Args:
+        critic: gives a score for each image.
+        images: (N, C, y, x), somewhere between real and generated ones.
+
+    Returns:
+        (N,), through which gradients flow to the critic's weights.
+    """
+    images = images.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
+    return (slope.square().sum(dim=(1, 2, 3)).sqrt() - 1).square()
 
 
 def _order(count: int, seed: int, number: int) -> np.ndarray:

@@ -27,7 +27,7 @@ from LungSquadLib.training.samples import Crops
 from LungSquadLib.training.world import World
 
 from .children import Timer
-from .network import CHANNELS_LAST, FOLDED, LOOP
+from .network import CHANNELS_LAST, FOLDED, INFERENCE, LOOP
 
 EAGER, PLAIN = "torch, eager", "torch, plain"
 TRAINING_BATCH = 4
@@ -36,10 +36,10 @@ _PEAK_SIDE, _PEAK_TRIES = 2048, 3
 
 @dataclass(frozen=True)
 class Contender:
-    """What is timed; the probabilities it gives; the floating-point operations it computes."""
+    """What is timed; the answer it gives; the floating-point operations it computes."""
 
     act: Callable[[], object]
-    probabilities: Callable[[], np.ndarray]
+    answer: Callable[[], np.ndarray]
     flop: int
 
 
@@ -47,14 +47,14 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     """Rounds of one task; in each round the machine's peak, then every contender once.
 
     Returns:
-        For each contender its seconds, what it computes in GFLOP, and how far its probabilities
-        are from the first contender's; the peaks in GFLOP/s; the nominal GFLOP of the task.
+        For each contender its seconds, what it computes in GFLOP, and how far its answer
+        is from the first contender's; the peaks in GFLOP/s; the nominal GFLOP of the task.
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    network = _with_statistics(build(job["network"], {}))
-    contenders = (_training if job["training"] else _inference)(job["network"], network)
-    answers = {name: one.probabilities() for name, one in contenders.items()}
+    work = {"inference": _inference, "training": _training, "generation": _generation}
+    contenders, nominal = work[job["work"]](job["network"])
+    answers = {name: one.answer() for name, one in contenders.items()}
     truth = next(iter(answers.values()))
     rows: dict[str, Any] = {
         name: {
@@ -75,13 +75,12 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
                 one.act()
             rows[name]["cpu_s"].append(timer.cpu)
             rows[name]["wall_s"].append(timer.wall)
-    crops, passes = (TRAINING_BATCH, 3) if job["training"] else (1, 1)
-    nominal = crops * passes * _flop(lambda: network(_crops(network, 1)))
     return {"rows": rows, "peak_gflops": peaks, "nominal_gflop": nominal / 1e9}
 
 
-def _with_statistics(network: TrunkAndHead) -> TrunkAndHead:
-    """Batch norms that do something, as in a network that was trained."""
+def _classifier(name: str) -> tuple[TrunkAndHead, int]:
+    """A network whose batch norms do something, as if trained, and the operations of a crop."""
+    network: TrunkAndHead = build(name, {})
     with torch.no_grad():
         for layer in network.modules():
             if isinstance(layer, nn.modules.batchnorm._BatchNorm):
@@ -89,15 +88,16 @@ def _with_statistics(network: TrunkAndHead) -> TrunkAndHead:
                 layer.running_var.uniform_(0.5, 1.5)
                 layer.weight.uniform_(0.5, 1.5)
                 layer.bias.normal_(0, 0.1)
-    return network.eval()
+    return network.eval(), _flop(lambda: network(_crops(network, 1)))
 
 
 def _crops(network: TrunkAndHead, count: int) -> torch.Tensor:
     return torch.rand(count, 1, *(network.input_size,) * 3)
 
 
-def _inference(_name: str, network: TrunkAndHead) -> dict[str, Contender]:
+def _inference(name: str) -> tuple[dict[str, Contender], int]:
     """The forward pass of one crop."""
+    network, nominal = _classifier(name)
     x = _crops(network, 1)
     contenders = {}
     for own, of, one in ((EAGER, "", network), (FOLDED, " of the folded network", folded(network))):
@@ -108,7 +108,26 @@ def _inference(_name: str, network: TrunkAndHead) -> dict[str, Contender]:
             (f"OpenVINO{of}", _openvino(graph, x)),
         ):
             contenders[name] = Contender(act, act, flop)
-    return contenders
+    return contenders, nominal
+
+
+def _generation(name: str) -> tuple[dict[str, Contender], int]:
+    """One image."""
+    network = build(name, {"resolution": 256, "channels": 2}).eval()
+    z = torch.randn(1, network.latent)
+    contenders = {}
+    for own, one in ((EAGER, network), (INFERENCE, network.for_inference())):
+        act = _image(one, z)
+        contenders[own] = Contender(act, act, _flop(partial(one, z)))
+    return contenders, contenders[EAGER].flop
+
+
+def _image(network: nn.Module, z: torch.Tensor) -> Callable[[], np.ndarray]:
+    def act() -> np.ndarray:
+        with torch.inference_mode():
+            return network(z).numpy()
+
+    return act
 
 
 def _forward(network: nn.Module, x: torch.Tensor) -> Callable[[], np.ndarray]:
@@ -161,8 +180,9 @@ def _openvino(graph: bytes, x: torch.Tensor) -> Callable[[], np.ndarray]:
     return lambda: request.infer([x.numpy()])[0]
 
 
-def _training(name: str, network: TrunkAndHead) -> dict[str, Contender]:
+def _training(name: str) -> tuple[dict[str, Contender], int]:
     """One step of training: by hand in two layouts of memory, and as the training loop takes it."""
+    network, forward = _classifier(name)
     keep_blocks()  # for all of them, since malloc is theirs together
     x = _crops(network, TRAINING_BATCH)
     contenders = {}
@@ -178,7 +198,7 @@ def _training(name: str, network: TrunkAndHead) -> dict[str, Contender]:
         step = _loop_step(own) if title == LOOP else _step(own, laid)
         contenders[title] = Contender(step, partial(_without_dropout, own, laid), _flop(step))
         own.load_state_dict(network.state_dict())
-    return contenders
+    return contenders, 3 * TRAINING_BATCH * forward
 
 
 def _step(network: TrunkAndHead, x: torch.Tensor) -> Callable[[], object]:

@@ -283,6 +283,16 @@ def test_only_what_changed_is_done_again_and_who_left_is_gone(patients, tmp_path
     assert build_in_this_process(path, store).done == 1
 
 
+def test_a_case_whose_images_are_out_of_reach_is_kept_for_when_they_are_back(patients, tmp_path):
+    path, store = write_manifest(patients / "away.csv", [row(0), row(1)]), tmp_path / "s"
+    build_in_this_process(path, store)
+    (patients / "ct1.nrrd").rename(patients / "away.nrrd")
+    assert build_in_this_process(path, store).failed == 1
+    assert [case.case for case in open_store(store).cases] == ["c0"]
+    (patients / "away.nrrd").rename(patients / "ct1.nrrd")
+    assert build_in_this_process(path, store).skipped == 2
+
+
 def test_a_broken_case_is_a_row_without_names(patients, tmp_path):
     doe = patients / "Doe.nrrd"
     doe.write_bytes(b"NRRD0004\nnothing")

@@ -1,0 +1,183 @@
+"""How alike two sets of images are, and how alike the images of one set are to each other.
+
+Images are (N, C, S, S), S a power of two, every channel in -1..1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+SMALLEST = 16  # pixels a side of the coarsest level
+_PATCH, _PATCHES = 7, 128  # side of a neighbourhood, and how many are taken of an image
+_AT_ONCE = 32  # directions that are projected on together
+_BLUR = np.array([1, 4, 6, 4, 1], np.float32) / 16
+
+_WINDOW, _SIGMA = 11, 1.5
+_SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # weights of the scales, the finest first
+_RANGE = 2.0  # of values in -1..1
+
+
+def laplacian_pyramid(images: np.ndarray) -> list[np.ndarray]:
+    """What each level adds to the next coarser one; the last, of `SMALLEST` pixels, is the rest.
+
+    Burt and Adelson, IEEE Trans Commun 1983;31:532.
+    """
+    levels, fine = [], _checked(images)
+    while fine.shape[-1] > SMALLEST:
+        coarse = _blurred(fine)[..., ::2, ::2]
+        levels.append(fine - _larger(coarse))
+        fine = coarse
+    return [*levels, fine]
+
+
+class SlicedWasserstein:
+    """Sliced Wasserstein distances of sets of images to one set of real ones.
+
+    Karras et al., arXiv:1710.10196, section 5: 128 neighbourhoods of 7x7 pixels, all channels
+    together, of each image on each level of a Laplacian pyramid; the mean distance of their sorted
+    projections on random directions (Rabin et al. 2011), times 1000. Here both sets are normalised
+    by the mean and the standard deviation of the real ones' channels, so that a set which is too
+    bright or too smooth is far away.
+
+    Args:
+        reals: (N, C, S, S).
+        directions: how many.
+        seed: of the places and directions, which are the same for every set.
+    """
+
+    def __init__(self, reals: np.ndarray, *, directions: int = 128, seed: int = 0) -> None:
+        self._shape, self._seed = reals.shape, seed
+        self._scales: list[tuple[np.ndarray, np.ndarray]] = []
+        self._directions: list[np.ndarray] = []
+        self._sorted: list[np.ndarray] = []
+        random = np.random.default_rng((seed, 0))
+        for patches in self._patches(reals):
+            mean, sd = patches.mean((0, 2, 3)), patches.std((0, 2, 3))
+            self._scales.append((mean, np.where(sd > 0, sd, 1)))
+            drawn = random.standard_normal((directions, patches[0].size), np.float32)
+            self._directions.append(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
+            self._sorted.append(self._projected(len(self._sorted), patches))
+
+    def to(self, images: np.ndarray) -> dict[int, float]:
+        """The distance on each level, by its pixels a side; images (N, C, S, S), as the reals.
+
+        Raises:
+            ValueError: there are more or fewer images than reals, or of another shape.
+        """
+        if images.shape != self._shape:
+            raise ValueError(f"images {images.shape} are compared with reals {self._shape}")
+        return {
+            self._shape[-1] >> level: 1000
+            * float(np.abs(self._projected(level, patches) - self._sorted[level]).mean())
+            for level, patches in enumerate(self._patches(images))
+        }
+
+    def _patches(self, images: np.ndarray) -> list[np.ndarray]:
+        """Neighbourhoods (N x 128, C, 7, 7) of each level."""
+        random, found = np.random.default_rng((self._seed, 1)), []
+        for level in laplacian_pyramid(images):
+            windows = np.lib.stride_tricks.sliding_window_view(level, (_PATCH, _PATCH), (2, 3))
+            places = windows.shape[2]
+            y, x = random.integers(places, size=(2, len(level), _PATCHES))
+            taken = windows[np.arange(len(level))[:, None], :, y, x]
+            found.append(taken.reshape(-1, *taken.shape[2:]))
+        return found
+
+    def _projected(self, level: int, patches: np.ndarray) -> np.ndarray:
+        """Sorted projections (directions, N x 128)."""
+        mean, sd = self._scales[level]
+        scaled = ((patches - mean[:, None, None]) / sd[:, None, None]).reshape(len(patches), -1)
+        directions = self._directions[level]
+        projected = np.empty((len(directions), len(patches)), np.float32)
+        for start in range(0, len(directions), _AT_ONCE):
+            part = projected[start : start + _AT_ONCE]
+            np.matmul(directions[start : start + _AT_ONCE], scaled.T, out=part)
+            part.sort(axis=1)
+        return projected
+
+
+def ms_ssim(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Multi-scale structural similarity (N,) of images with their partners; 1 where they are equal.
+
+    Wang, Simoncelli and Bovik, Asilomar 2003, equation 7; channels averaged, negative terms taken
+    for 0. As many of the five scales as leave room for a window of 11 pixels (three at 64x64),
+    their weights scaled to a sum of 1.
+
+    Args:
+        first: (N, C, S, S).
+        second: likewise, the partners.
+    """
+    first, second = _checked(first), _checked(second)
+    count = min(len(_SCALES), int(np.log2(first.shape[-1] / _WINDOW)) + 1)
+    weights = np.array(_SCALES[:count]) / sum(_SCALES[:count])
+    result = np.ones(first.shape[:2])
+    for scale, weight in enumerate(weights):
+        luminance, structure = _ssim_terms(first, second)
+        last = scale == count - 1
+        term = (luminance * structure if last else structure).mean((2, 3))
+        result *= np.maximum(term, 0) ** weight
+        first, second = _halved(first), _halved(second)
+    return result.mean(1)
+
+
+def random_pairs(n: int, pairs: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers (pairs,) of images and of other images, drawn from n.
+
+    Raises:
+        ValueError: there are fewer than two images.
+    """
+    if n < 2:
+        raise ValueError(f"pairs of different images cannot be drawn from {n}")
+    random = np.random.default_rng(seed)
+    first = random.integers(n, size=pairs)
+    return first, (first + random.integers(1, n, size=pairs)) % n
+
+
+def _ssim_terms(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Luminance, and contrast with structure, at every place of the window."""
+    c1, c2 = (0.01 * _RANGE) ** 2, (0.03 * _RANGE) ** 2
+    a, b = _windowed(first), _windowed(second)
+    variance_a = _windowed(first * first) - a * a
+    variance_b = _windowed(second * second) - b * b
+    covariance = _windowed(first * second) - a * b
+    luminance = (2 * a * b + c1) / (a * a + b * b + c1)
+    return luminance, (2 * covariance + c2) / (variance_a + variance_b + c2)
+
+
+def _windowed(images: np.ndarray) -> np.ndarray:
+    """Means under the Gaussian window, where it fits."""
+    weights = np.exp(-0.5 * ((np.arange(_WINDOW) - _WINDOW // 2) / _SIGMA) ** 2)
+    weights = (weights / weights.sum()).astype(np.float32)
+    return _filtered(images, weights)
+
+
+def _filtered(images: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Images weighed along rows and columns, where all weights fall inside."""
+    size, side = len(weights), images.shape[-1] - len(weights) + 1
+    rows = sum(weights[n] * images[..., n : n + side, :] for n in range(size))
+    return sum(weights[n] * rows[..., n : n + side] for n in range(size))
+
+
+def _blurred(images: np.ndarray) -> np.ndarray:
+    return _filtered(np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2)), mode="reflect"), _BLUR)
+
+
+def _larger(images: np.ndarray) -> np.ndarray:
+    """Twice the pixels a side: zeros between, blurred, four times as bright."""
+    n, channels, side, _ = images.shape
+    spread = np.zeros((n, channels, 2 * side, 2 * side), np.float32)
+    spread[..., ::2, ::2] = images
+    return 4 * _blurred(spread)
+
+
+def _halved(images: np.ndarray) -> np.ndarray:
+    side = images.shape[-1] // 2
+    return images.reshape(*images.shape[:2], side, 2, side, 2).mean((3, 5))
+
+
+def _checked(images: np.ndarray) -> np.ndarray:
+    images = np.asarray(images, np.float32)
+    side = images.shape[-1] if images.ndim == 4 else 0
+    if not len(images) or side < SMALLEST or side & (side - 1) or images.shape[2] != side:
+        raise ValueError(f"images (N, C, S, S), S a power of two from {SMALLEST}: {images.shape}")
+    return images

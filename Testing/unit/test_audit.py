@@ -1,0 +1,242 @@
+"""An audit says what is good and what is bad, and leaves out what cannot be measured."""
+
+import functools
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("matplotlib")
+
+from LungSquadLib.cohort.overlap import seen
+from LungSquadLib.errors import CancelledError, InputError
+from LungSquadLib.generation.sampling import Images
+from LungSquadLib.models.card import Interval, Seen
+from LungSquadLib.report.audit import audit as audit_module
+from LungSquadLib.report.audit.audit import audit_images
+from LungSquadLib.report.audit.material import split
+from LungSquadLib.report.audit.page import audit_page
+from LungSquadLib.report.audit.pictures import _tiled
+from LungSquadLib.report.audit.results import Measure
+from LungSquadLib.report.audit.rounds import _interval
+from LungSquadLib.report.audit.sentences import sentences
+from LungSquadLib.report.audit.write import metrics
+from LungSquadLib.training.segmenter import train_segmenter
+from Testing.slice_samples import disc_set, disc_slices
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+TRAINED, IMAGES, SIDE = 24, 64, 16
+
+
+@pytest.fixture(scope="module")
+def slices(tmp_path_factory):
+    return disc_set(tmp_path_factory.mktemp("slices"), 36)
+
+
+@pytest.fixture(scope="module")
+def known(slices):
+    return seen(slices.cases[:TRAINED])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_segmenter(one_thread):
+    with pytest.MonkeyPatch.context() as patch:
+        quick = functools.partial(train_segmenter, updates=60)
+        patch.setattr(audit_module, "train_segmenter", quick)
+        yield
+
+
+def honest(slices):
+    return lambda n, seed: Images(*disc_slices(n, slices.slicing, seed=10**6 + seed), 4.0, None)
+
+
+def memorising(slices):
+    """Eight training slices, with noise."""
+    pairs = [slices.content(case) for case in slices.cases[:8]]
+    hu, mask = (np.stack([pair[which][0] for pair in pairs]) for which in (0, 1))
+
+    def draw(n, seed):
+        random = np.random.default_rng(seed)
+        chosen = random.integers(8, size=n)
+        noise = random.normal(0, 15, (n, SIDE, SIDE))
+        return Images((hu[chosen] + noise).astype(np.int16), mask[chosen], 4.0, None)
+
+    return draw
+
+
+def nonsense(n, seed):
+    """Noise, with masks that have nothing to do with it, some of them empty."""
+    random = np.random.default_rng(seed)
+    mask = np.zeros((n, SIDE, SIDE), np.uint8)
+    mask[n // 4 :, 2:5, 9:14] = 1
+    return Images(random.integers(-1300, 100, mask.shape).astype(np.int16), mask, 4.0, None)
+
+
+@pytest.fixture(scope="module")
+def good(slices, known):
+    return audit_images(
+        honest(slices), slices, seen=known, untrained=nonsense, images=IMAGES, seeds=2
+    )
+
+
+@pytest.fixture(scope="module")
+def copied(slices):
+    return audit_images(
+        memorising(slices), slices, seen=seen(slices.cases[:8]), images=IMAGES, seeds=2
+    )
+
+
+@pytest.fixture(scope="module")
+def bad(slices, known):
+    return audit_images(nonsense, slices, seen=known, images=IMAGES, seeds=2)
+
+
+def test_an_honest_generator_is_called_good(good):
+    swd, dice = good.measure("swd_mean"), good.measure("dice")
+    assert 3 * swd.value.value < swd.untrained.value
+    assert swd.value.value < swd.gaussian.value
+    assert swd.reference.value < swd.gaussian.value
+    assert dice.value.low > 0.7
+    assert dice.reference.value > 0.7
+    assert not good.memorisation.flagged
+    told = " ".join(good.sentences)
+    for phrase in ("No sign", "masks are the tumours", "are as in real slices", "as real ones do"):
+        assert phrase in told
+    assert good.counts.compared == 60  # what is held out
+
+
+def test_a_memorising_generator_is_flagged(copied):
+    assert copied.memorisation.flagged
+    assert copied.sentences[0].startswith("The generator has copied its training slices")
+    gallery = copied.gallery
+    assert (np.diff(gallery.distances) >= 0).all()
+    for number in range(len(gallery.distances)):
+        assert (gallery.copies.mask[number] == gallery.originals.mask[number]).all()
+
+
+def test_nonsense_is_called_bad(bad):
+    told = " ".join(bad.sentences)
+    assert bad.measure("empty").value == Interval(0.25, 0.25, 0.25)
+    for phrase in (
+        "25% of the generated slices have no tumour",
+        "look little like real",
+        "are often not the tumours",
+        "are not as in real slices",
+    ):
+        assert phrase in told
+    assert bad.measure("precision_network").value.high < 0.2
+    assert bad.measure("swd_mean").untrained is None
+
+
+def test_where_everybody_was_seen_only_the_images_themselves_are_measured(slices):
+    for whom in (seen(slices.cases), None):
+        found = audit_images(honest(slices), slices, seen=whom, images=IMAGES, seeds=2)
+        assert [one.name for one in found.measures] == ["ms_ssim", "dice", "empty"]
+        assert all(one.reference is None for one in found.measures)
+        assert found.memorisation is None
+        assert found.counts.held_out_slices == found.counts.compared == 0
+        said = "does not say whom" if whom is None else "has seen every patient"
+        assert said in found.cautions[0]
+        assert "<svg" in audit_page(found)
+        assert metrics(found)["dice"].where == "generated slices alone, 2 seeds"
+
+
+def test_where_nobody_was_seen_nothing_is_said_of_copies(slices):
+    found = audit_images(honest(slices), slices, seen=Seen(), images=IMAGES, seeds=2)
+    names = {one.name for one in found.measures}
+    assert {"swd_mean", "kid_shape"} <= names
+    assert not names & {"dice", "kid_network"}
+    swd = found.measure("swd_mean")
+    assert swd.reference is None
+    assert swd.gaussian is not None
+    assert found.memorisation is None
+    assert "has seen no patient" in " ".join(found.cautions)
+    assert "nearest training slice" not in audit_page(found)
+
+
+def test_a_patient_is_on_one_side(slices, known):
+    training, held_out = split(slices, known)
+    assert (training.patients, held_out.patients) == (TRAINED, 12)
+    assert not set(training.patient) & set(held_out.patient)
+    hu, mask = slices.content(slices.cases[3])
+    here = training.patient == slices.cases[3].patient
+    assert (training.hu[here] == hu).all()
+    assert (training.mask[here] == mask).all()
+
+
+def test_numbers_are_the_same_every_time_and_fit_into_json(good, slices, known):
+    again = audit_images(
+        honest(slices), slices, seen=known, untrained=nonsense, images=IMAGES, seeds=2
+    )
+    text = json.dumps(good.to_dict(), allow_nan=False)
+    assert json.dumps(again.to_dict()) == text
+    assert good.to_dict()["measures"]["dice"]["value"]["value"] > 0.7
+    assert good.to_dict()["memorisation"]["flagged"] is False
+    assert not any(case.patient in text for case in slices.cases)
+
+
+def test_the_page_needs_nothing_else_and_names_nobody(good, slices):
+    page = audit_page(good)
+    assert "Research software, not a medical device." in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert page.count("<svg") >= 3
+    for sentence in (*good.sentences, *good.cautions):
+        assert sentence.replace("'", "&#x27;") in page
+    assert not any(case.patient in page or case.case in page for case in slices.cases)
+
+
+def test_metrics_fit_into_a_card(good):
+    told = metrics(good)
+    assert set(told) == {one.name for one in good.measures} | {"memorisation_p"}
+    assert all(one.low <= one.value <= one.high for one in told.values())
+    assert told["dice"].where == "12 held-out patients, 2 seeds"
+
+
+@pytest.mark.parametrize(
+    ("baseline", "said"),
+    [(31.0, "look like real ones, 3.1 times"), (29.0, "little like real ones")],
+)
+def test_likeness_is_held_against_the_better_baseline(good, baseline, said):
+    def even(value):
+        return Interval(value, value, value)
+
+    swd = Measure("swd_mean", even(10.0), untrained=even(100.0), gaussian=even(baseline))
+    (sentence,) = (one for one in sentences(replace(good, measures=(swd,))) if "Sliced" in one)
+    assert said in sentence
+
+
+def test_intervals_are_students():
+    found = _interval([1.0, 2.0, 3.0], "swd_mean")
+    assert found.value == 2
+    assert found.high == pytest.approx(2 + 4.3027 / np.sqrt(3), abs=1e-3)
+    assert found.low == 0
+    assert _interval([-1.0, 1.0], "kid_shape").low < -8
+    assert _interval([0.9, 1.0], "dice").high == 1
+
+
+def test_tiles_lie_in_reading_order():
+    tiles = _tiled(np.arange(1, 4)[:, None, None] * np.ones((1, 2, 2), int), 2)
+    assert tiles[2:4, 2:4].tolist() == [[1, 1], [1, 1]]
+    assert tiles[2:4, 6:8].tolist() == [[2, 2], [2, 2]]
+    assert tiles[6:8, 2:4].tolist() == [[3, 3], [3, 3]]
+    assert tiles.sum() == 4 * 6
+
+
+def test_numbers_out_of_their_range_are_refused(slices):
+    for numbers in ({"images": 15}, {"images": 2001}, {"seeds": 1}, {"seeds": 11}):
+        with pytest.raises(InputError, match="must be"):
+            audit_images(nonsense, slices, seen=None, **numbers)
+
+
+def test_it_can_be_cancelled(slices):
+    class Stopped:
+        cancelled = True
+
+        def report(self, fraction, message):
+            raise AssertionError("nothing is reported once it is cancelled")
+
+    with pytest.raises(CancelledError):
+        audit_images(nonsense, slices, seen=None, progress=Stopped())

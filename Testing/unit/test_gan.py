@@ -1,0 +1,249 @@
+"""Training of the progressive GAN: its losses, its growth, the same bits after any stop."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from LungSquadLib.errors import CancelledError, InputError  # noqa: E402
+from LungSquadLib.networks.progressive import Critic, Generator  # noqa: E402
+from LungSquadLib.progress import Silent  # noqa: E402
+from LungSquadLib.training.disguise import DRAWN, disguised  # noqa: E402
+from LungSquadLib.training.gan import Gan, GanRecipe, Material, gradient_penalty  # noqa: E402
+from LungSquadLib.training.gan_options import PRESETS  # noqa: E402
+from LungSquadLib.training.growth import Growth  # noqa: E402
+from LungSquadLib.training.loop import Plan, fit  # noqa: E402
+from LungSquadLib.training.world import World  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+GROWTH = Growth(3, 16, 16, {4: 8, 16: 4}, 8)
+
+
+def images(n, seed=0, size=16):
+    """Bright discs with their masks."""
+    random = np.random.default_rng(seed)
+    y, x = np.indices((size, size)) - size / 2
+    disc = x**2 + y**2 < random.uniform(size / 6, size / 2, (n, 1, 1)) ** 2
+    mask = np.where(disc, 1.0, -1.0)
+    grey = np.clip(mask * 0.6 + random.normal(0, 0.1, mask.shape), -1, 1)
+    return torch.from_numpy(np.stack([grey, mask], 1)).float()
+
+
+def gan(world=World(), recipe=GanRecipe(average=0.9), labels=False, **changed):  # noqa: B008
+    torch.manual_seed(0)
+    arguments = {"channels": 2, "base": 32, "most": 8, "classes": 2 * labels}
+    generator, critic = Generator(16, latent=6, **arguments), Critic(16, **arguments)
+    told = [torch.arange(n) % 2 if labels else None for n in (20, 8)]
+    materials = {
+        "training": Material(images(20), told[0]),
+        "held_out": Material(images(8, seed=1), told[1]),
+    }
+    return Gan(generator, critic, GROWTH, **materials | changed, recipe=recipe, world=world)
+
+
+def trained(task, checkpoint=None, progress=None, ticks=len(GROWTH.ticks)):  # noqa: B008
+    plan = Plan(ticks)
+    fit(task, plan, checkpoint=checkpoint, world=World(), progress=progress or Silent())
+    return task
+
+
+def test_the_paper_s_schedule_grows_to_1024_with_600_thousand_images_a_phase():
+    given = PRESETS["paper"]
+    growth = Growth(9, given.phase, given.phase, given.batches, given.tick, given.last)
+    assert [growth.batch(level) for level in range(1, 10)] == [128, 128, 128, 64, 32, 16, 8, 4, 4]
+    phases = {}
+    for tick in growth.ticks:
+        phases.setdefault((tick.resolution, tick.fade > 0), []).append(tick)
+    assert len(phases) == 17  # 4x4 does not fade in
+    for ticks in phases.values():
+        shown = sum(tick.steps * tick.batch for tick in ticks)
+        assert 600_000 <= shown < 600_000 + ticks[0].batch
+    assert growth.images == pytest.approx(17 * 600_000, rel=1e-3)
+
+
+def test_ticks_follow_one_another_and_alpha_rises_from_0_to_1():
+    shown = 0
+    for tick in GROWTH.ticks:
+        assert tick.start == shown
+        shown = tick.stop
+    fading = [tick for tick in GROWTH.ticks if tick.fade and tick.resolution == 16]
+    alphas = [tick.alpha(step) for tick in fading for step in range(tick.steps)]
+    assert alphas == [0, 0.25, 0.5, 0.75]
+    assert fading[-1].alpha(fading[-1].steps) == 1
+    assert all(tick.alpha(0) == 1 for tick in GROWTH.ticks if not tick.fade)
+
+
+def test_the_gradient_penalty_of_a_linear_critic_is_what_algebra_says():
+    weights = torch.randn(2, 4, 4)
+    x = torch.randn(5, 2, 4, 4)
+    penalty = gradient_penalty(lambda x: (weights * x).sum(dim=(1, 2, 3)), x)
+    torch.testing.assert_close(penalty, ((weights.norm() - 1) ** 2).expand(5))
+
+
+def test_gradients_of_the_penalty_flow_to_the_critic():
+    a = torch.tensor(0.7, requires_grad=True)
+    x = torch.randn(5, 2, 4, 4)
+    length = x.flatten(1).norm(dim=1)
+    penalty = gradient_penalty(lambda x: a / 2 * x.square().sum(dim=(1, 2, 3)), x)
+    torch.testing.assert_close(penalty, (0.7 * length - 1) ** 2)
+    penalty.sum().backward()
+    torch.testing.assert_close(a.grad, (2 * (0.7 * length - 1) * length).sum())
+
+
+def test_the_running_average_follows_the_generator_by_the_share_that_was_asked():
+    task = gan()
+    before = copy.deepcopy(task.average)
+    task.steps(0)
+    task.step(0, 0)
+    pairs = zip(before.parameters(), task.generator.parameters(), strict=True)
+    expected = [torch.lerp(old, new, 0.1) for old, new in pairs]
+    for average, value in zip(task.average.parameters(), expected, strict=True):
+        torch.testing.assert_close(average.detach(), value.detach())
+
+
+def test_only_the_levels_at_work_learn():
+    task = gan()
+    before = copy.deepcopy(task.generator)
+    task.steps(0)
+    task.step(0, 0)
+    pairs = [
+        (name, torch.equal(old, new))
+        for (name, old), new in zip(
+            before.named_parameters(), task.generator.parameters(), strict=True
+        )
+    ]
+    at_work = {name for name, same in pairs if not same}
+    assert at_work
+    assert all(name.startswith(("blocks.0.", "to_image.0.")) for name in at_work)
+
+
+def test_training_brings_generated_images_nearer_to_real_ones():
+    task = gan(recipe=GanRecipe(average=0.9, learning_rate=5e-3))
+    task.growth = Growth(3, 8, 1200, {4: 8}, 1200)
+    task.steps(0)
+    real = task._levelled(images(20), 1, 1.0).mean(dim=0)
+    before = (task.shown(32).mean(dim=0) - real).square().mean()
+    trained(task, ticks=1)
+    after = (task.shown(32).mean(dim=0) - real).square().mean()
+    assert after < before / 4
+
+
+class StopAt(Silent):
+    """Cancels at the n-th report."""
+
+    def __init__(self, n):
+        self.left = n
+
+    @property
+    def cancelled(self):
+        self.left -= 1
+        return self.left < 0
+
+
+def test_a_run_stopped_anywhere_ends_with_the_same_bits(tmp_path):
+    """Within ticks, between them, while a level fades in, and on both sides of a growth step."""
+    whole = trained(gan(labels=True)).weights()
+    grows = next(tick for tick in GROWTH.ticks if tick.resolution == 16)
+    steps = sum(tick.steps for tick in GROWTH.ticks if tick.start < grows.start)
+    for number in (1, steps, steps + 1, steps + 3, steps + 5):
+        path = tmp_path / f"{number}"
+        with pytest.raises(CancelledError):
+            trained(gan(labels=True), path, StopAt(number))
+        again = trained(gan(labels=True), path).weights()
+        assert all(torch.equal(again[name], value) for name, value in whole.items())
+
+
+def test_two_processes_have_the_same_gradients_as_one():
+    """Each has its share of a minibatch in groups; sums are exact in float64."""
+
+    class Half(World):
+        """One of two, that keeps its gradients instead of exchanging them."""
+
+        def sum_gradients(self, weights):
+            self.kept.append([None if w.grad is None else w.grad.clone() for w in weights])
+
+        def summed(self, values):
+            return values
+
+    def gradients(world):
+        object.__setattr__(world, "kept", [])
+        task = gan(world)
+        for network in (task.generator, task.critic, task.average):
+            network.double()
+        task.training = Material(images(20).double())
+        at = GROWTH.ticks[0]
+        groups = world.share(at.batch // 4)
+        share = slice(groups.start * 4, groups.stop * 4)
+        real = task._real(at, at.start)
+        real = Material(task._levelled(real.images[share], at.level, 1.0))
+        task._train_critic(real, at, at.start, share, 1.0)
+        return world.kept[0]
+
+    whole = gradients(Half(0, 1))
+    halves = [gradients(Half(rank, 2)) for rank in range(2)]
+    for all_, first, second in zip(whole, *halves, strict=True):
+        if all_ is not None:
+            torch.testing.assert_close(first + second, all_, atol=1e-9, rtol=1e-9)
+
+
+def test_overfitting_has_images_changed_more_often_and_less_again():
+    task = gan(recipe=GanRecipe(overfit=-math.inf, patience=100))
+    task.steps(0)
+    task.validate()
+    assert task.changed == 8 / 100
+    task.recipe = GanRecipe(overfit=math.inf, patience=100)
+    assert task.validate()["changed"] == 0
+
+
+def test_changed_images_are_the_same_pixels_elsewhere():
+    x, drawn = images(40), torch.rand(40, DRAWN, generator=torch.Generator().manual_seed(0))
+    assert disguised(x, 0.0, drawn=drawn) is x
+    drawn[:, 2:5] = 1.0  # mirrored and turned only
+    out = disguised(x, 0.5, drawn=drawn)
+    torch.testing.assert_close(out.flatten(2).sort(dim=2)[0], x.flatten(2).sort(dim=2)[0])
+    stayed = (drawn[:, :2] >= 0.5).all(dim=1)
+    torch.testing.assert_close(out[stayed], x[stayed])
+    moved = (out[~stayed] - x[~stayed]).abs().amax(dim=(1, 2, 3)) > 0.1
+    assert moved.float().mean() > 0.5
+
+
+def test_each_change_is_made_to_its_share_and_greys_to_the_ct_alone():
+    x = images(400)
+    drawn = torch.rand(400, DRAWN, generator=torch.Generator().manual_seed(1))
+    drawn[:, [0, 1, 3, 4]] = 1.0  # shifted only
+    moved = (disguised(x, 0.3, drawn=drawn) - x).abs().amax(dim=(1, 2, 3)) > 0
+    assert moved.float().mean() == pytest.approx(0.3, abs=0.1)  # a few are shifted by nought
+    drawn[:, :3], drawn[:, 3:5] = 1.0, 0.0
+    greyed = disguised(x, 0.3, drawn=drawn)
+    torch.testing.assert_close(greyed[:, 1], x[:, 1])
+    assert (greyed[:, 0] - x[:, 0]).abs().amax(dim=(1, 2)).min() > 0
+
+
+def test_a_turn_by_hand():
+    x = torch.zeros(1, 2, 8, 8)
+    x[0, :, 1, 2] = 1.0
+    drawn = torch.ones(1, DRAWN)
+    drawn[0, 1], drawn[0, 5] = 0.0, 0.3  # a quarter turn
+    out = disguised(x, 0.5, drawn=drawn)
+    torch.testing.assert_close(out, torch.rot90(x, 1, dims=(2, 3)))
+
+
+def test_minibatches_show_every_image_once_before_any_again():
+    task = gan(training=Material(torch.arange(20.0).reshape(20, 1, 1, 1).expand(20, 2, 16, 16)))
+    at = GROWTH.ticks[0]
+    seen = [task._real(at, shown).images[:, 0, 0, 0] for shown in range(0, 40, 8)]
+    first, second = torch.cat(seen).reshape(2, 20)
+    assert first.sort()[0].tolist() == second.sort()[0].tolist() == list(range(20))
+    assert first.tolist() != second.tolist()
+
+
+def test_a_loss_that_is_not_finite_is_said():
+    task = gan()
+    with torch.no_grad():
+        task.critic.score.bias.fill_(math.nan)
+    with pytest.raises(InputError, match="went astray"):
+        trained(task)
