@@ -38,6 +38,7 @@ _PLACES = {
     "read_model": "models.catalogue",
     "predict": "prediction.predict",
     "Prediction": "prediction.prediction",
+    "synthesise": "generation.synthesis",
     "run_case": "report.case",
     "CaseInput": "report.case",
     "run_batch": "report.batch",

@@ -25,11 +25,12 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument("--width", type=int, default=8, metavar="N", help="of the network (8)")
     verb.add_argument("--epochs", type=int, default=40, metavar="N", help="(40)")
     verb.add_argument("--batch", type=int, default=2, metavar="N", help="cubes an update (2)")
-    verb.add_argument("--learning-rate", type=float, default=1e-3, metavar="R", help="0.001")
+    verb.add_argument("--learning-rate", type=float, default=3e-3, metavar="R", help="0.003")
     verb.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn (0)")
     verb.add_argument("--name", metavar="NAME", help="of the model (translation)")
     verb.add_argument("--title", metavar="TEXT")
     verb.add_argument("--licence", metavar="TEXT", help="of the weights")
+    verb.add_argument("--notice", metavar="TEXT", help="that every output must show")
     verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     verb.add_argument("--json", action="store_true", help="print JSON")
     verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
@@ -58,7 +59,9 @@ def run(options: argparse.Namespace) -> None:
         device=str(chosen_device(options.device)),
         recipe=recipe,
     )
-    naming = Naming(name=options.name, title=options.title, licence=options.licence)
+    naming = Naming(
+        name=options.name, title=options.title, licence=options.licence, notice=options.notice
+    )
     with bar() as progress:
         metrics = train_translation(
             options.store, options.out, asked, naming=naming, progress=progress

@@ -10,8 +10,8 @@ from ..imaging.ct import CT
 from ..imaging.masks import Mask
 from ..imaging.pictures import windowed
 
-_SIDE = 128  # voxels of 1 mm that are shown
-_LARGER = 3  # pixels a voxel
+_SIDE = 96  # voxels of 1 mm that are shown
+_LARGER = 4  # pixels a voxel
 _OUTLINE = (255, 176, 46)
 
 

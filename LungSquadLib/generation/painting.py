@@ -94,24 +94,29 @@ def synthetic_cube(
     hu: np.ndarray,
     mask: np.ndarray,
     *,
+    other: np.ndarray,
     asked_hu: float,
-    remove: np.ndarray | None = None,
     label: int = -1,
     seed: int = 0,
 ) -> np.ndarray:
-    """A cube with another tumour in it: a sample for the training of a network.
+    """A cube in which another tumour has taken the place of its own: a sample to train with.
+
+    For many at once, `paint` takes as many orders as memory allows; then `blended` each.
 
     Args:
-        model: a translator.
-        hu: (z, y, x) HU, at the spacing of the model's card; sides are multiples of 8.
-        mask: where the tumour is to be.
+        model: a translator of cubes.
+        hu: (z, y, x) HU at the spacing of the model's card; sides are multiples of its `step`.
+        mask: of the tumour that is there; it gives way to lung where the other one is not.
+        other: where the new tumour is to be.
         asked_hu: its mean.
-        remove: the mask of the tumour that is there.
-        label: the new one's class, by its number in the card; -1 leaves it open.
+        label: its class, by its number in the card; -1 leaves it open.
         seed: of the noise.
+
+    Returns:
+        HU of the type and shape of `hu`.
     """
     spec = model.card.input
-    order = Order(hu, mask, asked_hu, label, remove)
+    order = Order(hu, other, asked_hu, label, remove=mask)
     painted = paint(model.network, spec, [order])[0]
     return blended(hu, painted, order.distance(spec.spacing), band_mm=BAND_MM, seed=seed)
 

@@ -135,7 +135,7 @@ def synthesise(
     step(progress, 0.0, "Reading the CT")
     ct = as_ct(ct).loaded(Part(progress, 0.0, 0.3))
     masks = [as_mask(one, ct) for one in (mask, remove) if one is not None]
-    cube = _cube(ct.grid, masks, card, blend_mm)
+    cube = _cube(ct.grid, masks, model, blend_mm)
     order = _order(ct, masks, cube=cube, card=card, asked_hu=asked_hu, label=number)
     step(progress, 0.3, "Painting")
     painted = paint(model.network, card.input, [order], band_mm=blend_mm)[0]
@@ -163,7 +163,7 @@ def synthesise(
             "seed": seed,
         },
         _found(new, part, asked_hu, blend_mm),
-        (*ct.flags, *masks[0].flags, *_flags(card, part, asked_hu, blend_mm)),
+        (*ct.flags, *(f for m in masks for f in m.flags), *_flags(card, part, asked_hu, blend_mm)),
     )
 
 
@@ -233,11 +233,11 @@ def _check(seed: int, blend_mm: float) -> None:
         raise InputError(f"The band must be {low:g} to {high:g} mm wide, not {blend_mm:g}.")
 
 
-def _cube(grid: Grid, masks: Sequence[Mask], card: Card, blend_mm: float) -> Box:
+def _cube(grid: Grid, masks: Sequence[Mask], model: Model, blend_mm: float) -> Box:
     """The network's cube, on the grid of its spacing: as large as in training, or as need be."""
-    spacing, start, stop = card.input.spacing, *_spanned(masks, grid)
+    spacing, multiple = model.card.input.spacing, model.network.step
+    start, stop = _spanned(masks, grid)
     extent = (stop - start) * np.array(grid.spacing) + 2 * blend_mm
-    multiple = 2 ** (int(card.network.arguments["depth"]) - 1)  # as `Translator.step`
     needed = math.ceil((float(extent.max()) / spacing + 2) / multiple) * multiple
     if needed > LARGEST_SIDE:
         what = "mask with its band takes" if len(masks) == 1 else "two masks with their band take"
@@ -245,7 +245,7 @@ def _cube(grid: Grid, masks: Sequence[Mask], card: Card, blend_mm: float) -> Box
             f"The {what} {extent.max():.0f} mm, and the model paints within "
             f"{(LARGEST_SIDE - 2) * spacing:.0f} mm: choose a smaller mask, or one that is nearer."
         )
-    side = max(needed, card.input.size)
+    side = max(needed, model.card.input.size)
     return box_round((start + stop - 1) / 2, grid, (side, side, side), spacing)
 
 

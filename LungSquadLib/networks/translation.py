@@ -7,15 +7,16 @@ asked. Other than there, the network paints only in the hole, and starts from wh
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from .unet import CONVOLUTIONS, SLOPE, UNet
+from .unet import CONVOLUTIONS, SLOPE, UNet, instance_norm
 
 EMPTY = (
     0.1  # what a hole is filled with before it is painted: lung, where -1000 to 500 HU is 0 to 1
 )
-_GROUP = 8
 
 
 class Translator(nn.Module):
@@ -61,9 +62,8 @@ class Translator(nn.Module):
         Returns:
             (N, 1, ...), scaled as `ct`.
         """
-        tumour = asked.view(-1, *(1 for _ in ct.shape[1:])).expand_as(ct)
-        start = torch.where(mask > 0, tumour, torch.full_like(ct, EMPTY))
-        start = torch.where(hole > 0, start, ct)
+        told = asked.view(-1, *(1 for _ in ct.shape[1:]))
+        start = torch.where(hole > 0, EMPTY + (told - EMPTY) * blurred(mask), ct)
         x = torch.cat([start, hole, conditions(mask, labels, self.classes)], 1)
         return torch.where(hole > 0, start + self.unet(x), ct)
 
@@ -89,10 +89,10 @@ class PatchCritic(nn.Module):
             convolution(3 + classes, width, 4, stride=2, padding=1),
             nn.LeakyReLU(SLOPE),
             convolution(width, 2 * width, 4, stride=2, padding=1),
-            nn.GroupNorm(max(2 * width // _GROUP, 1), 2 * width),
+            instance_norm(2 * width),
             nn.LeakyReLU(SLOPE),
             convolution(2 * width, 4 * width, 3, padding=1),
-            nn.GroupNorm(max(4 * width // _GROUP, 1), 4 * width),
+            instance_norm(4 * width),
             nn.LeakyReLU(SLOPE),
             convolution(4 * width, 1, 3, padding=1),
         )
@@ -103,6 +103,15 @@ class PatchCritic(nn.Module):
             torch.cat([ct, hole, conditions(mask, labels, self.classes)], 1)
         )
         return judged
+
+
+def blurred(mask: Tensor) -> Tensor:
+    """The mask with an edge as scanners make them, and a mean of 1 where the mask is."""
+    pool = {4: nn.functional.avg_pool2d, 5: nn.functional.avg_pool3d}[mask.ndim]
+    soft = pool(mask, 3, stride=1, padding=1, count_include_pad=False)
+    axes: Any = tuple(range(1, mask.ndim))
+    inside = (soft * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True).clamp(min=1)
+    return soft / inside.clamp(min=0.1)
 
 
 def conditions(mask: Tensor, labels: Tensor, classes: int) -> Tensor:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 SLOPE = 0.2
-_GROUP = 8  # channels normed together
 
 CONVOLUTIONS: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
 
@@ -15,9 +14,9 @@ class UNet(nn.Module):
     """Encoder, decoder, and at each level a connection past what lies below it.
 
     After Ronneberger et al. 2015 (arXiv:1505.04597, figure 1), with padding, so that the output is
-    as large as the input; with group norm (Wu and He 2018, arXiv:1803.08494), which does not hang
-    on the batch; and with a convolution of stride 2 for the pooling and nearest neighbours for the
-    way up, which give the same bits each time on every device.
+    as large as the input; with instance norm (Ulyanov et al. 2016, arXiv:1607.08022), for which
+    the batch does not matter; and with a convolution of stride 2 for the pooling and nearest
+    neighbours for the way up, which give the same bits each time on every device.
 
     Args:
         dimensions: 2 for images, 3 for cubes.
@@ -73,6 +72,11 @@ class UNet(nn.Module):
         return levels
 
 
+def instance_norm(channels: int) -> nn.Module:
+    """As a group norm of one channel a group: torch's own would change the memory's order."""
+    return nn.GroupNorm(channels, channels)
+
+
 def _block(
     convolution: type[nn.Conv2d] | type[nn.Conv3d], inputs: int, outputs: int
 ) -> nn.Sequential:
@@ -81,7 +85,7 @@ def _block(
     for channels in (inputs, outputs):
         layers += [
             convolution(channels, outputs, 3, padding=1),
-            nn.GroupNorm(max(outputs // _GROUP, 1), outputs),
+            instance_norm(outputs),
             nn.LeakyReLU(SLOPE),
         ]
     return nn.Sequential(*layers)

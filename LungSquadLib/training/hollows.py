@@ -17,7 +17,7 @@ from ..models.card import InputSpec
 from .augment import Augmentation, Drawn, apply, draw
 
 # Flips, turns and shifts alone: CT and mask are cut out as they are.
-AUGMENTATION = Augmentation(flip_y=True, resampled=0.0, noise_hu=0.0, hu_shift=0.0)
+AUGMENTATION = Augmentation(resampled=0.0, noise_hu=0.0, hu_shift=0.0)
 BANDS_MM = (4.0, 10.0)  # how far beyond a mask its hole may reach
 SHARED = 0.5  # of the draws have a hole where another patient's tumour is, too
 CT, MASK, HOLE, GRAIN = range(4)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError
 from ..networks.translation import PatchCritic, Translator
 from .checkpoint import load_optimiser, load_weights, optimiser_tensors, part, prefixed
 from .hollows import CT, GRAIN, HOLE, MASK, Hollows
@@ -45,8 +46,8 @@ class Recipe:
 
     epochs: int = 40
     batch: int = 2
-    learning_rate: float = 1e-3
-    alone: float = 0.3
+    learning_rate: float = 3e-3
+    alone: float = 0.4
     near: float = 100.0
     asked: float = 50.0
     tumour: float = 2.0
@@ -63,6 +64,9 @@ class Translation:
         training, validation: which of them (numbers).
         recipe: the numbers.
         world: the processes that share each batch.
+
+    Raises:
+        InputError: there are too many processes for the batches.
     """
 
     def __init__(
@@ -79,13 +83,18 @@ class Translation:
         self.network, self.samples, self.labels = network, samples, labels
         self.training, self.validation = training, validation
         self.recipe, self.world = recipe, world
+        if world.size > (fewest := min(map(len, self._batches(0)))):
+            raise InputError(
+                f"{world.size} processes cannot share a batch of {fewest}: start fewer, or raise "
+                "--batch."
+            )
         self.device = next(network.parameters()).device
         self.critic = PatchCritic(classes=network.classes).to(
             self.device,
             memory_format=torch.channels_last_3d,  # type: ignore[call-overload]
         )
         self._optimiser, self._critics = (
-            torch.optim.Adam(own.parameters(), betas=(0.5, 0.99)) for own in (network, self.critic)
+            torch.optim.Adam(own.parameters(), betas=(0.9, 0.99)) for own in (network, self.critic)
         )
         self._ahead = Ahead()
 

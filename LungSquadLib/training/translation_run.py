@@ -21,17 +21,16 @@ import torch
 from ..cohort.overlap import seen
 from ..cohort.splits import Fold, folds, held_out, write_splits
 from ..cohort.store import Store, StoredCase, open_store
-from ..errors import InputError, ModelError
+from ..errors import InputError
 from ..generation.painting import TYPICAL
 from ..models.bundle import write_bundle
-from ..models.card import Card, ClassLabel, InputSpec, Metric, NetworkSpec, Training
-from ..models.fields import identifier
+from ..models.card import Card, InputSpec, Metric, NetworkSpec, Training
 from ..networks import build
 from ..networks.translation import Translator
 from ..progress import Part, Progress, Silent, step
 from .allocator import keep_blocks
 from .augment import middle
-from .bundling import Naming
+from .bundling import Naming, class_labels
 from .hollows import Hollows
 from .logs import TensorBoard
 from .loop import Plan, fit
@@ -212,8 +211,9 @@ def _set_up(store: Store, options: Options) -> _Setup:
 
 def _check(store: Store, options: Options) -> None:
     recipe = options.recipe
-    if recipe.epochs < 1 or recipe.batch < 1:
-        raise InputError("--epochs and --batch must be 1 or more.")
+    for name, value in {"--epochs": recipe.epochs, "--batch": recipe.batch}.items():
+        if value < 1:
+            raise InputError(f"{name} must be 1 or more, not {value}.")
     if not 0 <= recipe.seed < 1 << 32:
         raise InputError(f"--seed must be 0 to {(1 << 32) - 1}, not {recipe.seed}.")
     if not 0 < recipe.learning_rate <= 1:
@@ -229,7 +229,10 @@ def _check(store: Store, options: Options) -> None:
 
 def _network(setup: _Setup) -> Translator:
     torch.manual_seed(setup.options.recipe.seed)
-    network: Translator = build(setup.network.name, setup.network.arguments)
+    try:
+        network: Translator = build(setup.network.name, setup.network.arguments)
+    except ValueError as error:
+        raise InputError(f"There is no such network: {error}.") from error
     return network.to(  # type: ignore[call-overload]
         setup.options.device, memory_format=torch.channels_last_3d
     )
@@ -261,24 +264,20 @@ def _card(setup: _Setup, naming: Naming, metrics: dict[str, Metric]) -> Card:
     fold, by_name = setup.fold, {case.case: case for case in setup.cases}
     training = [by_name[name] for name in fold.train]
     known = [by_name[name] for name in (*fold.train, *fold.validation)]
-    codes = [identifier(name) for name in setup.classes]
-    if len(set(codes)) < len(codes):
-        raise ModelError(f"The classes {', '.join(setup.classes)} differ in no letter or digit.")
+    patients = {case.patient for case in training}
     card = Card(
         name=naming.name or "translation",
         title=naming.title or "Tumours painted into a CT",
         task="translation",
         question=naming.question or "What would a tumour of this shape look like here?",
-        classes=tuple(
-            ClassLabel(code, name) for code, name in zip(codes, setup.classes, strict=True)
-        ),
+        classes=class_labels(setup.classes),
         network=setup.network,
         input=setup.spec,
         positive=0,
         training=Training(
-            data=f"From scratch, with {len({case.patient for case in training})} patients; "
+            data=f"From scratch, with the tumours of {len(patients)} patients; "
             f"{len(fold.validation)} cases more to choose the epoch.",
-            patients=len({case.patient for case in training}),
+            patients=len(patients),
             fingerprint=hashlib.sha256(
                 "".join(sorted(case.crop for case in training)).encode()
             ).hexdigest(),
@@ -294,6 +293,6 @@ def _card(setup: _Setup, naming: Naming, metrics: dict[str, Metric]) -> Card:
             "Must not be used for the care of a patient.",
             "Must not be shown as the CT of a patient.",
         ),
-        notice=NOTICE,
+        notice=naming.notice or NOTICE,
     )
     return Card.from_json(card.to_json())

@@ -1,0 +1,251 @@
+"""A painted tumour: what was asked for in its mask, and not one voxel changed outside the blend."""
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from LungSquadLib.cli import main
+from LungSquadLib.errors import InputError, ModelError
+from LungSquadLib.generation.painting import synthetic_cube
+from LungSquadLib.generation.synthesis import NOTICE, SYNTHETIC_FIELD, synthesise
+from LungSquadLib.imaging.blending import FAR_MM, blend_weights, distance_mm
+from LungSquadLib.imaging.grain import grain
+from LungSquadLib.models.bundle import read_bundle
+from Testing.samples import ball_images, write_model
+from Testing.translators import write_translator
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("painters")
+
+
+@pytest.fixture(scope="module")
+def painter(folder):
+    """Paints what was asked, and lung round it."""
+    return write_translator(folder / "painter.safetensors", classes=("LUAD", "LUSC"))
+
+
+@pytest.fixture(scope="module")
+def wild(folder):
+    """Paints anything."""
+    return write_translator(folder / "wild.safetensors", random=True)
+
+
+@pytest.fixture
+def images():
+    return ball_images()
+
+
+def array(image):
+    return sitk.GetArrayFromImage(image)
+
+
+def weights_on(made):
+    """The blend weights on all of the CT's voxels."""
+    whole = np.zeros(array(made.ct).shape, np.float32)
+    whole[made.box.slices] = array(made.weights)
+    return whole
+
+
+def moved(image, spacing, origin, direction):
+    image = sitk.Image(image)
+    image.SetSpacing(spacing)
+    image.SetOrigin(origin)
+    image.SetDirection(direction)
+    return image
+
+
+TURNED = tuple(np.round(np.linalg.qr(np.arange(9.0).reshape(3, 3) ** 2 + 1)[0], 12).ravel())
+GEOMETRIES = {
+    "odd steps": ((0.61, 0.97, 3.3), (-311.7, 1.25, 1e4), (1, 0, 0, 0, 1, 0, 0, 0, 1)),
+    "flipped": ((0.8, 0.7, 2.5), (5, -7, 0), (-1, 0, 0, 0, 1, 0, 0, 0, -1)),
+    "axes changed": ((1.5, 1.0, 0.9), (0, 0, 0), (0, 0, 1, 1, 0, 0, 0, 1, 0)),
+    "oblique": ((1.0, 1.2, 1.1), (33.3, -4, 8), TURNED),
+}
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+@pytest.mark.parametrize("kind", [np.int16, np.float32])
+def test_outside_the_blend_nothing_is_changed_to_the_bit(name, kind, wild, images):
+    ct, mask = (moved(image, *GEOMETRIES[name]) for image in images)
+    values = array(ct).astype(kind) + (kind(0.37) if kind is np.float32 else 0)
+    values[0, 0, 0], values[-1, -1, -1] = -2048, 3071
+    image = sitk.GetImageFromArray(values)
+    image.CopyInformation(ct)
+    made = synthesise(wild, image, mask)
+    weights, new = weights_on(made), array(made.ct)
+    assert new.dtype == kind
+    assert np.array_equal(new[weights == 0], values[weights == 0])
+    assert (new[weights == 1] != values[weights == 1]).mean() > 0.8
+    assert np.array_equal(weights == 1, array(mask) > 0)
+    assert np.array_equal(array(made.mask), array(mask))
+    for result in (made.ct, made.mask):
+        assert result.GetSpacing() == ct.GetSpacing()
+        assert result.GetOrigin() == ct.GetOrigin()
+        assert result.GetDirection() == ct.GetDirection()
+    far = distance_mm(array(mask), ct.GetSpacing()) > 6
+    assert not weights[far].any()
+
+
+@pytest.mark.parametrize("hu", [-300.0, 40.0])
+def test_what_was_asked_for_comes_out(hu, painter, images):
+    ct, mask = images
+    made = synthesise(painter, ct, mask, hu=hu, label="LUSC")
+    inside = array(mask) > 0
+    assert array(made.ct)[inside].mean() == pytest.approx(hu, abs=3)
+    assert made.found["hu"] == pytest.approx(hu, abs=3)
+    assert made.found["diameter_mm"] == pytest.approx(made.asked["diameter_mm"], abs=1.5)
+    assert made.asked["class"] == "LUSC"
+    assert synthesise(painter, ct, mask).asked["hu"] == -20.0
+
+
+def test_the_noise_is_as_strong_as_round_it_and_follows_from_the_seed(painter, images):
+    ct, mask = images
+    first, again, other = (array(synthesise(painter, ct, mask, seed=n).ct) for n in (1, 1, 2))
+    assert np.array_equal(first, again)
+    inside = array(mask) > 0
+    assert (first != other)[inside].mean() > 0.8
+    core = distance_mm(~inside, ct.GetSpacing()) > 3
+    assert first[core].std() == pytest.approx(12, rel=0.15)
+
+
+@pytest.mark.parametrize("blur", [0.0, 0.2, 0.4])
+def test_grain_is_as_strong_and_as_fine_as_the_noise(blur):
+    noise = np.random.default_rng(0).normal(0, 20, (20, 80, 80))
+    for axis in (1, 2):
+        noise += blur * (np.roll(noise, 1, axis) + np.roll(noise, -1, axis))
+    hu = (noise - 850).astype(np.int16)
+    hu[:, 40:44] += 900  # a vessel
+    known = np.ones(hu.shape, bool)
+    made = grain(hu, known, random=np.random.default_rng(1))
+    assert made.std() == pytest.approx(noise.std(), rel=0.05)
+    alike = [
+        np.corrcoef(one[..., 1:].ravel(), one[..., :-1].ravel())[0, 1] for one in (noise, made)
+    ]
+    assert alike[1] == pytest.approx(alike[0], abs=0.06)
+    assert not grain(hu, ~known, random=np.random.default_rng(1)).any()
+
+
+def test_the_blend_is_whole_in_the_mask_and_fades_to_nothing():
+    mask = np.zeros((1, 1, 30))
+    mask[..., :5] = 1
+    weight = blend_weights(distance_mm(mask, (2.0, 1.0, 1.0)), 10.0)[0, 0]
+    assert (weight[:5] == 1).all()
+    assert not weight[9:].any()
+    assert weight[6] == pytest.approx((1 + np.cos(0.4 * np.pi)) / 2)
+    assert (np.diff(weight) <= 0).all()
+    assert (distance_mm(np.zeros((2, 2, 2)), (1, 1, 1)) == FAR_MM).all()
+
+
+def test_a_tumour_gives_way_to_another(painter, images):
+    ct, old = images
+    values = np.zeros(array(old).shape, np.uint8)
+    values[12:16, 66:74, 30:38] = 1
+    new = sitk.GetImageFromArray(values)
+    new.CopyInformation(ct)
+    made = array(synthesise(painter, ct, new, hu=30, remove=old).ct)
+    assert made[values > 0].mean() == pytest.approx(30, abs=3)
+    gone = (array(old) > 0) & (distance_mm(values, ct.GetSpacing()) > 2)
+    assert made[gone].mean() == pytest.approx(-850, abs=25)
+
+
+def test_a_mask_at_the_border_of_the_ct_is_painted(painter, images):
+    ct, mask = images
+    made = synthesise(painter, ct[:, :, 18:24], mask[:, :, 18:24])
+    assert made.ct.GetSize()[2] == 6
+    assert made.found["hu"] == pytest.approx(-20, abs=3)
+
+
+def test_what_is_odd_is_flagged(painter, images):
+    ct, mask = images
+    codes = {flag.code for flag in synthesise(painter, ct, mask).flags}
+    assert codes == {"synthetic"}
+    assert "unusual_hu" in {flag.code for flag in synthesise(painter, ct, mask, hu=300).flags}
+    wall = np.zeros(array(mask).shape, np.uint8)
+    wall[15:20, -6:, 30:40] = 1
+    image = sitk.GetImageFromArray(wall)
+    image.CopyInformation(ct)
+    thick = array(ct)
+    thick[:, -25:] = 60
+    chest = sitk.GetImageFromArray(thick)
+    chest.CopyInformation(ct)
+    assert "outside_lung" in {flag.code for flag in synthesise(painter, chest, image).flags}
+
+
+def empty(mask):
+    return mask * 0
+
+
+def large(mask):
+    return mask * 0 + 1
+
+
+REFUSALS = {
+    "empty": ({}, empty, "empty"),
+    "too large": ({"blend_mm": 20.0}, large, "choose a smaller mask"),
+    "too hot": ({"hu": 1e9}, None, "must be -1000 to 500"),
+    "no number": ({"hu": float("nan")}, None, "must be -1000 to 500"),
+    "unknown class": ({"label": "SCLC"}, None, "knows LUAD, LUSC"),
+    "seed below 0": ({"seed": -1}, None, "seed must be"),
+    "no band": ({"blend_mm": 0.0}, None, "band must be 2 to 20"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_cannot_be_painted_is_refused(name, painter, images):
+    how, change, phrase = REFUSALS[name]
+    ct, mask = images
+    with pytest.raises(InputError, match=phrase):
+        synthesise(painter, ct, change(mask) if change else mask, **how)
+
+
+def test_models_that_do_not_paint_are_refused(folder, wild, images):
+    with pytest.raises(InputError, match="knows no class 'LUAD'; it knows none"):
+        synthesise(wild, *images, label="LUAD")
+    with pytest.raises(ModelError, match="is a classifier"):
+        synthesise(write_model(folder / "other.safetensors"), *images)
+    flat = write_translator(folder / "flat.safetensors", dimensions=2)
+    with pytest.raises(ModelError, match="paints slices"):
+        synthesise(flat, *images)
+
+
+def test_a_cube_gets_another_tumour(painter, wild):
+    random = np.random.default_rng(0)
+    hu = random.normal(-850, 20, (32,) * 3).astype(np.int16)
+    mask, old = np.zeros((2, *hu.shape), np.uint8)
+    mask[12:18, 12:18, 12:18], old[18:24, 14:20, 14:20] = 1, 1
+    hu[old > 0] = 30
+    made = synthetic_cube(painter, hu, old, other=mask, asked_hu=-100, label=1)
+    assert made.dtype == np.int16
+    assert made[mask > 0].mean() == pytest.approx(-100, abs=5)
+    assert made[(old > 0) & (mask == 0)].mean() == pytest.approx(-850, abs=10)
+    far = distance_mm(np.maximum(mask, old), (1, 1, 1)) >= 6
+    made = synthetic_cube(wild, hu, old, other=mask, asked_hu=-100)
+    assert np.array_equal(made[far], hu[far])
+
+
+def test_the_command_writes_what_says_that_it_is_synthetic(tmp_path, painter, images, capsys):
+    for name, image in zip(("ct", "mask"), images, strict=True):
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nrrd"))
+    words = f"synthesise {painter.path} {tmp_path}/ct.nrrd {tmp_path}/mask.nrrd --hu -50"
+    assert main([*words.split(), "--class", "LUAD", "-o", str(tmp_path / "out")]) == 0
+    assert NOTICE in capsys.readouterr().out
+    out = tmp_path / "out"
+    assert {path.name for path in out.iterdir()} == {
+        "ct.nrrd", "mask.nrrd", "beside.png", "synthesis.json",
+    }  # fmt: skip
+    for name in ("ct.nrrd", "mask.nrrd"):
+        image = sitk.ReadImage(str(out / name))
+        assert image.GetMetaData(SYNTHETIC_FIELD) == NOTICE
+        assert image.GetSpacing() == images[0].GetSpacing()
+    described = json.loads((out / "synthesis.json").read_text())
+    assert described["notice"] == NOTICE
+    assert described["asked"]["hu"] == -50
+    assert described["model"]["sha256"] == read_bundle(painter.path).sha256
+    assert str(tmp_path) not in (out / "synthesis.json").read_text()
+    assert sitk.ReadImage(str(out / "beside.png")).GetSize() == (3 * 96 * 4, 3 * 96 * 4)
