@@ -178,8 +178,7 @@ def test_real_slices_are_the_patients_and_follow_the_outline(generating, press, 
     from LungSquadLib.mrml.segments import mask_on_ct
     from LungSquadLib.mrml.volumes import ct_of_volume
 
-    ui, section = generating.ui, generating.generated
-    shown = []
+    ui, shown = generating.ui, []
 
     def settled():
         wait_until(lambda: at_rest(generating))
@@ -205,6 +204,29 @@ def test_real_slices_are_the_patients_and_follow_the_outline(generating, press, 
     ui.realCheckBox.checked = False
     settled()
     assert ui.realList.isHidden()
+
+
+def test_a_scene_that_closes_stops_the_work_and_leaves_what_was_shown(
+    generating, press, scene, wait_until, temporary, monkeypatch
+):
+    ui = generating.ui
+    press(ui.generateButton)
+    ui.realCheckBox.checked = True
+    wait_until(lambda: at_rest(generating) and not ui.realList.isHidden())
+    asked = []
+    monkeypatch.setattr(generating.worker, "ask", lambda *one: asked.append(one) or 7)
+    ui.generateButton.click()
+    wait_until(lambda: asked)
+    scene.Clear(0)
+    wait_until(lambda: at_rest(generating))
+    assert ui.statusLabel.text == "The scene was closed, so this was stopped: Making up images."
+    assert ui.realList.isHidden()
+    assert ui.realHint.text == "Choose or load a CT first."
+    assert ui.madeUpList.count == 16  # of nobody, and of no scene
+    assert [one for one in temporary.rglob("*") if one.is_file()] == []
+    ui.madeUpList.currentRow = 4
+    wait_until(lambda: at_rest(generating))
+    assert press(ui.loadMadeUpButton).startswith("In the scene as 'Made up: Sample generator")
 
 
 REFUSED = {
