@@ -214,5 +214,7 @@ def _fill(
     low, high = window
     widget.clear()
     for number, (hu, mask) in enumerate(slices):
-        icon = qt.QIcon(pixmap(tile(hu, mask, low=low, high=high)))
+        picture, icon = pixmap(tile(hu, mask, low=low, high=high)), qt.QIcon()
+        for mode in (qt.QIcon.Normal, qt.QIcon.Selected):  # or Qt would colour what is chosen
+            icon.addPixmap(picture, mode)
         widget.addItem(qt.QListWidgetItem(icon, str(number)))

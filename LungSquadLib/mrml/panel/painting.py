@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import qt
 import SimpleITK as sitk
 from slicer.i18n import tr as _
 
@@ -101,11 +102,13 @@ class PaintingSection(Section):
             part = sitk.ReadImage(str(files.ct))
         image = painted_image(ct, part, described)
         yield 0.92
-        picture = pixmap(side_by_side(ct, as_ct(image), mask))
+        picture = pixmap(side_by_side(ct, as_ct(image), mask)).scaledToWidth(
+            _PICTURE_WIDTH, qt.Qt.SmoothTransformation
+        )
         yield 0.96
         still_there(volume)
         self._painted = add_painted(volume, image, described)
-        ui.besidePicture.setPixmap(picture.scaledToWidth(_PICTURE_WIDTH))
+        ui.besidePicture.setPixmap(picture)
         ui.paintedLabel.text = _words(described, self._painted.GetName())
         self.panel.tell(_("Done. The patient's CT is as it was; the new volume is made up."))
 
@@ -119,8 +122,8 @@ def _words(described: Mapping[str, Any], name: str) -> str:
     words = [
         _("'{name}', by {model}.").format(name=name, model=described["model"]["name"]),
         described["model"]["notice"],
-        _("Asked: {hu:.0f} HU on average, {diameter_mm:.1f} mm.").format(**asked),
-        _("Came out: {hu:.0f} HU, {diameter_mm:.1f} mm.").format(**found),
+        _("Asked: {hu:.0f} HU on average, {diameter_mm:.1f} mm across.").format(**asked),
+        _("Came out: {hu:.0f} HU, {diameter_mm:.1f} mm across.").format(**found),
         flags_text([Flag.of(flag) for flag in described["flags"]]),
     ]
     return "\n".join(filter(None, words))
