@@ -28,6 +28,7 @@ from pydicom.uid import (
 
 from LungSquadLib.cohort.case_file import Content, read_unknown, write_content
 from LungSquadLib.cohort.manifest import read_manifest
+from LungSquadLib.cohort.slice_set import Slicing, open_slices
 from LungSquadLib.cohort.splits import read_split
 from LungSquadLib.cohort.store import Preprocessing, open_store, write_index, write_store
 from LungSquadLib.errors import InputError
@@ -40,6 +41,7 @@ from LungSquadLib.worker.protocol import MOST_REQUEST, Decoder, encoded
 from LungSquadLib.worker.requests import read_request
 from Testing import dicom_maker
 from Testing.dicom_maker import some_hu, write_enhanced, write_rtstruct, write_seg, write_series
+from Testing.slice_samples import disc_set
 from Testing.stored_cases import stored_case
 
 SHAPE = (4, 16, 20)
@@ -243,6 +245,24 @@ def _case(folder: Path):
     return [path], lambda: read_unknown(path, preprocessing.side)
 
 
+def _slices(folder: Path):
+    found = disc_set(folder, 2, slicing=Slicing(4))
+
+    def read():
+        again = open_slices(folder)
+        for case in again.cases:
+            again.content(case)
+            case.said("histology")
+
+    return [folder / "slices.json", folder / found.cases[0].file], read
+
+
+def _slice_case(folder: Path):
+    """Read whatever its hash is."""
+    case = disc_set(folder, 1, slicing=Slicing(4)).cases[0]
+    return [folder / case.file], lambda: read_unknown(folder / case.file, 4, most=9)
+
+
 def _run(folder: Path):
     from LungSquadLib.report.evaluation import compare
     from LungSquadLib.training import run as training
@@ -383,6 +403,8 @@ TARGETS = {
     "report": _report,
     "store": _descriptions,
     "case": _case,
+    "slices": _slices,
+    "slice-case": _slice_case,
     "run": _run,
     "checkpoint": _checkpoint,
     "features": _features,
