@@ -174,9 +174,11 @@ def test_nobody_predicts_on_what_is_made_up(generating, press, drawn, scene, wai
 
 
 def test_real_slices_are_the_patients_and_follow_the_outline(generating, press, drawn, wait_until):
+    import slicer
+
     from LungSquadLib.imaging.axial import axial_slices
-    from LungSquadLib.mrml.segments import mask_on_ct
-    from LungSquadLib.mrml.volumes import ct_of_volume
+    from LungSquadLib.mrml.segments import LABEL_MAP, mask_on_ct
+    from LungSquadLib.mrml.volumes import ct_of_volume, voxel_array
 
     ui, shown = generating.ui, []
 
@@ -201,6 +203,11 @@ def test_real_slices_are_the_patients_and_follow_the_outline(generating, press, 
     generating.current_state().segment = drawn[2]
     wait_until(lambda: not ui.realList.isHidden() and at_rest(generating))
     assert pictures(ui.realList) == shown[0]
+    image = drawn[1].GetSegmentation().GetSegment(drawn[2]).GetRepresentation(LABEL_MAP)
+    voxel_array(image, "tumour")[:2] = 0
+    drawn[1].GetSegmentation().InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
+    settled()
+    assert 0 < ui.realList.count < len(shown[0])
     ui.realCheckBox.checked = False
     settled()
     assert ui.realList.isHidden()

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from ...generation.pictures import tile
 from ...imaging.axial import axial_slices
+from ...imaging.crop import Crop
 from ...models.catalogue import Entry, user_folder
 from ..exchange import Exchange
 from ..made_up import MadeUp, add_made_up, read_made_up
@@ -40,7 +41,8 @@ class GeneratedSection(Section):
         self._entries: list[Entry] = []
         self._made: MadeUp | None = None
         self._asked: dict[str, Any] = {}  # what was asked for it
-        self._real_of: Any = None  # the crop and the images that the real slices belong to
+        # The crop and the images that the real slices belong to.
+        self._real_of: tuple[Crop | None, MadeUp | None] = (None, None)
         self._timer = single_shot(panel.widget, self._show_real)
         ui = self.ui
         self.on_click(ui.generateButton, self._generate)
@@ -136,14 +138,13 @@ class GeneratedSection(Section):
             self._forget_real()
             show_text(ui.realHint, crop.missing() if wanted else "")
             return
-        key = (crop.crop, made)
-        if key != self._real_of:
-            self._real_of = key
+        if self._real_of[0] is not crop.crop or self._real_of[1] is not made:
+            self._real_of = (crop.crop, made)
             self._timer.start()
 
     def _show_real(self) -> None:
-        state, made = self.state, self._made
-        if self._real_of is None or made is None:
+        state, made = self.state, self._real_of[1]
+        if made is None:
             return
         try:
             ct = ct_of_volume(state.ct)
@@ -167,7 +168,7 @@ class GeneratedSection(Section):
         self.ui.realList.visible = True
 
     def _forget_real(self) -> None:
-        self._real_of = None
+        self._real_of = (None, None)
         self.ui.realList.visible = False
 
 
