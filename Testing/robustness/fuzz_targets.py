@@ -37,6 +37,8 @@ from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.dicom_series import find_series
 from LungSquadLib.imaging.inspect import inspect
 from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.worker.protocol import MOST_REQUEST, Decoder, encoded
+from LungSquadLib.worker.requests import read_request
 from Testing import dicom_maker
 from Testing.dicom_maker import some_hu, write_enhanced, write_rtstruct, write_seg, write_series
 from Testing.slice_samples import disc_set
@@ -330,6 +332,33 @@ def _table(folder: Path):
     return [path], lambda: evaluate(read_table(path, columns), columns, samples=20)
 
 
+def _requests(folder: Path):
+    """Lines as the worker gets them; a file holds one of each verb that has many fields."""
+    here = str(folder)
+    case = {"ct": here, "mask": here}
+    lines = [
+        {"verb": "predict", **case, "models": ["m"], "folder": here, "centre": [1.0, 2.0, 3.0]},
+        {"verb": "dicom", **case, "results": here, "source": here, "folder": here, "series": "1"},
+        {"verb": "batch", "manifest": here, "models": ["m", "n"], "folder": here, "jobs": 2},
+        {"verb": "generate", "model": "m", "folder": here, "n": 16, "truncate": 0.7, "like": 3},
+        {"verb": "synthesise", **case, "model": "m", "out": here, "hu": -50.5, "class": "LUAD"},
+    ]
+    path = folder / "requests.jsonl"
+    path.write_bytes(b"".join(encoded({"id": n, **line}) for n, line in enumerate(lines)))
+
+    def read():
+        messages = Decoder(most=MOST_REQUEST).feed(path.read_bytes())
+        try:
+            for message in messages:
+                if isinstance(message, ValueError):
+                    raise message
+                read_request(message)
+        except ValueError as error:  # which the worker makes a sentence of
+            raise InputError(str(error)) from error
+
+    return [path], read
+
+
 def _copied(files):
     """The same target, read from files whose names say something else."""
 
@@ -381,4 +410,5 @@ TARGETS = {
     "features": _features,
     "split": _split,
     "table": _table,
+    "requests": _requests,
 }
