@@ -21,7 +21,8 @@ from torch import nn
 
 from ..cohort.overlap import seen
 from ..cohort.slice_set import SliceCase, SliceSet, open_slices
-from ..cohort.splits import Fold, held_out, write_splits
+from ..cohort.split_files import write_splits
+from ..cohort.splits import Fold, held_out
 from ..errors import InputError
 from ..files import write_csv
 from ..imaging.channels import to_channels

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from ..cohort.run import run_all
-from ..cohort.splits import Fold, write_splits
+from ..cohort.split_files import write_splits
+from ..cohort.splits import Fold
 from ..cohort.store import CASES
 from ..errors import InputError, LungSquadError
 from ..files import sweep

@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 
 from ..cohort.overlap import Overlap, fold_overlap, overlap
-from ..cohort.splits import Fold, folds, read_split
+from ..cohort.split_files import read_split
+from ..cohort.splits import Fold, folds
 from ..cohort.store import Store, StoredCase, open_store
 from ..errors import InputError
 from ..models.bundle import Model

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from ..cohort.overlap import seen
-from ..cohort.splits import Fold, folds, held_out, write_splits
+from ..cohort.split_files import write_splits
+from ..cohort.splits import Fold, folds, held_out
 from ..cohort.store import Store, StoredCase, open_store
 from ..errors import InputError
 from ..generation.painting import TYPICAL

@@ -29,7 +29,7 @@ from pydicom.uid import (
 from LungSquadLib.cohort.case_file import Content, read_unknown, write_content
 from LungSquadLib.cohort.manifest import read_manifest
 from LungSquadLib.cohort.slice_set import Slicing, open_slices
-from LungSquadLib.cohort.splits import read_split
+from LungSquadLib.cohort.split_files import read_split
 from LungSquadLib.cohort.store import Preprocessing, open_store, write_index, write_store
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging import dicom_header
