@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 from .store import StoredCase
 
 LINKS = ("patient", "series", "pixels", "crop")  # cases that share one of these belong together
