@@ -29,7 +29,7 @@ VERBS = {
     "batch": "predict for every row of a table, in several processes, resumable",
     "cohort": "many patients in one checked store: build, check, show; phantoms to try it on",
     "train": "train a network on a store, cross-validated, with its evaluation",
-    "gan": "generated images: slices to train on, images out of a model, films",
+    "gan": "generated images: slices to train on, samples, films, and how good they are",
     "test": "a model's answers on a store, and their evaluation",
     "evaluate": "how good a score is: a table of labels and scores in, numbers and figures out",
     "compare": "training runs side by side on the same patients",
