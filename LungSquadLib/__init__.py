@@ -14,6 +14,11 @@ And from a folder of patients to a network of one's own, with an evaluation:
     run = ls.train_classifier("store", "run", options)
     evaluation = ls.evaluate_run(run)  # which run/evaluation/index.html shows
 
+And tumours that are made up, as slices with their masks or painted into a CT:
+
+    images = ls.sample_images(ls.read_model("demo-generator"), 16, seed=0)
+    made = ls.synthesise(ls.read_model("demo-translation"), ct, mask, hu=20)
+
 Names are imported when they are first used, so that importing the package is quick and never pulls
 torch. Research software, not a medical device.
 """
@@ -50,6 +55,11 @@ _PLACES = {
     "train_classifier": "training.run",
     "TrainingOptions": "training.options:Options",
     "Recipe": "training.classifier",
+    "train_gan": "training.gan_run",
+    "GanOptions": "training.gan_options",
+    "train_translation": "training.translation_run",
+    "TranslationOptions": "training.translation_run:Options",
+    "audit_generator": "report.audit.audit:audit",
     "evaluate_run": "report.evaluation.run",
     "compare_runs": "report.evaluation.compare",
     "Phantom": "imaging.phantom.patient",
