@@ -6,8 +6,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 BENCH  := .venv-bench
 PEERS  := Testing/benchmarks
+BUNDLED := LungSquadLib/models/bundled
+MADE   := build/generators
 
-.PHONY: demo test bench lint models painter pictures clean
+.PHONY: demo test bench lint models generators pictures clean
 
 demo: $(READY)
 	$(BIN)/lungsquad demo -o demo
@@ -25,17 +27,24 @@ bench: $(BENCH)/.ready
 
 # The two demo models, trained from nothing on phantoms.
 models: $(READY)
-	$(BIN)/lungsquad models train-demo -o LungSquadLib/models/bundled
+	$(BIN)/lungsquad models train-demo -o $(BUNDLED)
 
-# The demo model that paints tumours into a CT: some ten minutes on one core that is idle.
-painter: $(READY)
-	$(BIN)/lungsquad cohort phantoms -o build/painter/phantoms --patients 400 --label-noise 0 --seed 7 --jobs 2
-	$(BIN)/lungsquad cohort build build/painter/phantoms/manifest.csv -o build/painter/store --jobs 2
-	OMP_NUM_THREADS=1 $(BIN)/lungsquad train translate build/painter/store --label histology \
-		--size 48 --epochs 5 --device cpu -o build/painter/run --name demo-translation \
+# The demo models that make images, trained from nothing on phantoms: an hour on two cores.
+generators: $(READY)
+	$(BIN)/lungsquad cohort phantoms -o $(MADE)/phantoms --patients 400 --label-noise 0 --seed 7 --jobs 2
+	$(BIN)/lungsquad cohort build $(MADE)/phantoms/manifest.csv -o $(MADE)/store --jobs 2
+	$(BIN)/lungsquad gan data $(MADE)/store -o $(MADE)/slices
+	OMP_NUM_THREADS=1 $(BIN)/lungsquad train gan $(MADE)/slices -o $(MADE)/gan --preset small \
+		--label histology --device cpu --name demo-generator \
+		--title "Demo: slices of tumours with their masks" --licence "MIT, as LungSquad." \
+		--notice "Demo model: trained on computer-made phantoms only. Its images are made up, and of no patient."
+	$(BIN)/lungsquad gan audit $(MADE)/gan/model.safetensors $(MADE)/slices -o $(MADE)/audit
+	cp $(MADE)/audit/model.safetensors $(BUNDLED)/demo-generator.safetensors
+	OMP_NUM_THREADS=1 $(BIN)/lungsquad train translate $(MADE)/store -o $(MADE)/translator \
+		--label histology --size 48 --epochs 7 --device cpu --name demo-translation \
 		--title "Demo: a tumour painted into a CT, learnt from phantoms" --licence "MIT, as LungSquad." \
 		--notice "Demo model: trained on computer-made phantoms only. What it paints is made up."
-	cp build/painter/run/model.safetensors LungSquadLib/models/bundled/demo-translation.safetensors
+	cp $(MADE)/translator/model.safetensors $(BUNDLED)/demo-translation.safetensors
 
 # The pictures of the panel in the documentation.
 pictures: $(READY)

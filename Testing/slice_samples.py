@@ -51,7 +51,14 @@ def disc_set(
 
 
 def write_generator(
-    path: Path, *, resolution=16, conditions=(), seed=0, channels=2, known: Seen | None = None
+    path: Path,
+    *,
+    resolution=16,
+    conditions=(),
+    seed=0,
+    channels=2,
+    most=32,
+    known: Seen | None = None,
 ) -> Model:
     """A small generator with random weights; masks are blobs of some of its pixels."""
     import torch
@@ -63,7 +70,7 @@ def write_generator(
         "classes": len(conditions),
         "latent": 32,
         "base": 16 * resolution,
-        "most": 32,
+        "most": most,
     }
     network = build("progressive", arguments).eval()
     with torch.no_grad():

@@ -21,15 +21,35 @@ def file_beside(volume: Any, nodes: Iterable[Any], *, folder: str) -> None:
     tree = _tree(volume.GetScene())
     own = tree.GetItemByDataNode(volume)
     parent = tree.GetItemParent(own) if own else tree.GetSceneItemID()
-    made = tree.CreateFolderItem(parent, tree.GenerateUniqueItemName(folder))
-    tree.SetItemAttribute(made, _FOLDER, "true")
+    made = _new_folder(tree, parent, tree.GenerateUniqueItemName(folder))
     for node in nodes:
         node.SetNodeReferenceID(RESULT_OF, volume.GetID())
-        item = tree.GetItemByDataNode(node)  # Slicer has made one, slicer-core has not
-        if item:
-            tree.SetItemParent(item, made)
-        else:
-            tree.CreateItem(made, node)
+        _file(tree, node, made)
+
+
+def file_apart(scene: Any, nodes: Iterable[Any], *, folder: str) -> None:
+    """Put nodes into a folder at the top of a scene, under no patient."""
+    tree = _tree(scene)
+    top = tree.GetSceneItemID()
+    there = tree.GetItemChildWithName(top, folder)
+    ours = there and tree.HasItemAttribute(there, _FOLDER)
+    made = there if ours else _new_folder(tree, top, folder)
+    for node in nodes:
+        _file(tree, node, made)
+
+
+def _new_folder(tree: Any, parent: int, name: str) -> int:
+    made: int = tree.CreateFolderItem(parent, name)
+    tree.SetItemAttribute(made, _FOLDER, "true")
+    return made
+
+
+def _file(tree: Any, node: Any, folder: int) -> None:
+    item = tree.GetItemByDataNode(node)  # Slicer has made one, slicer-core has not
+    if item:
+        tree.SetItemParent(item, folder)
+    else:
+        tree.CreateItem(folder, node)
 
 
 def results_of(volume: Any) -> list[Any]:

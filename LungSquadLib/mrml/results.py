@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -72,8 +72,7 @@ def show_prediction(prediction: Prediction, volume: Any, *, with_box: bool = Tru
         add_saliency(scene, prediction),
         add_record(scene, prediction),
     )
-    for node in shown.nodes:
-        node.SetAttribute(_MODEL, card.name)
+    mark_as_made(shown.nodes, card.name)
     file_beside(volume, shown.nodes, folder=f"LungSquad: {card.title}")
     return shown
 
@@ -103,8 +102,14 @@ def stored_predictions(volume: Any) -> list[Stored]:
     return found
 
 
+def mark_as_made(nodes: Iterable[Any], model: str) -> None:
+    """Say which model made some nodes; from then on none of them is a patient's."""
+    for node in nodes:
+        node.SetAttribute(_MODEL, model)
+
+
 def is_result(node: Any) -> bool:
-    """Whether a node is of a prediction; also where the CT that it was about is gone."""
+    """Whether a model made a node; also where the CT that it was about is gone."""
     return node.GetAttribute(_MODEL) is not None
 
 

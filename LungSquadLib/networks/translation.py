@@ -108,9 +108,7 @@ class PatchCritic(nn.Module):
 def blurred(mask: Tensor) -> Tensor:
     """The mask with an edge as scanners make them, and a mean of 1 where the mask is."""
     pool = {4: nn.functional.avg_pool2d, 5: nn.functional.avg_pool3d}[mask.ndim]
-    soft = mask
-    for _ in range(2):
-        soft = pool(soft, 3, stride=1, padding=1, count_include_pad=False)
+    soft = pool(mask, 3, stride=1, padding=1, count_include_pad=False)
     axes: Any = tuple(range(1, mask.ndim))
     inside = (soft * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True).clamp(min=1)
     return soft / inside.clamp(min=0.1)

@@ -1,4 +1,9 @@
-"""How good painted tumours are, measured on cases that the training has not seen."""
+"""How good painted tumours are, measured on cases that the training has not seen.
+
+`HU_error`: mean of the painted tumour against what was asked. `diameter_error_mm`: largest diameter
+of what came out dense against the mask's. `hole_error_HU`: voxels of the hole against the true
+ones. `texture_ratio`: standard deviation of HU in the painted tumour, of the true one's.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +20,8 @@ from ..models.card import InputSpec, Metric
 from ..networks.translation import Translator
 from ..statistics.bootstrap import bootstrap
 
-# How the measured numbers are called in a card, and what they are.
-MEASURES = {
-    "HU_error": "mean of the painted tumour against what was asked, HU",
-    "diameter_error_mm": "largest diameter found in the painted tumour against its mask's",
-    "hole_error_HU": "voxels of the hole against the true ones, mean absolute difference",
-    "texture_ratio": "standard deviation of HU in the painted tumour, of the true one's",
-}
-FILLED = "filled_"  # before the same of a hole that is filled with what was asked, and noise
-TRUE = "true_"  # before what is found so in the true images
+FILLED = "filled_"  # before the same of a hole that is filled with what was asked, and with noise
+TRUE = "true_"  # before the same of the true image
 
 
 @dataclass(frozen=True)

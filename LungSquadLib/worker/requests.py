@@ -12,6 +12,7 @@ from ..models.fields import Fields, shown
 from .protocol import Message
 
 MOST_MODELS = 16
+MOST_GENERATED = 100  # images that one request asks for
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,46 @@ class Batch:
     keep_identity: bool
 
 
+@dataclass(frozen=True)
+class Generate:
+    """What `lungsquad gan sample` does; the fields are its arguments."""
+
+    model: str
+    folder: str
+    n: int
+    seed: int
+    truncate: float
+    label: str | None
+    like: int | None
+
+
+@dataclass(frozen=True)
+class Synthesise:
+    """Paint a tumour into a CT where a mask says, and write the part that changes."""
+
+    ct: str
+    mask: str
+    model: str
+    out: str
+    hu: float | None
+    kind: str | None
+    seed: int
+
+
 # What takes time.
-Work = Models | Predict | Inspect | Rois | PlaceMask | Propose | Sample | Export | Batch
+Work = (
+    Models
+    | Predict
+    | Inspect
+    | Rois
+    | PlaceMask
+    | Propose
+    | Sample
+    | Export
+    | Batch
+    | Generate
+    | Synthesise
+)
 Request = Ping | Cancel | Work
 
 
@@ -212,6 +251,30 @@ def _batch(fields: Fields) -> Batch:
     )
 
 
+def _generate(fields: Fields) -> Generate:
+    return Generate(
+        model=_text(fields, "model"),
+        folder=_path(fields, "folder"),
+        n=fields.integer("n", 1, MOST_GENERATED) if fields.has("n") else 16,
+        seed=fields.integer("seed", 0, 2**63 - 1) if fields.has("seed") else 0,
+        truncate=fields.number("truncate", 0, 1) if fields.has("truncate") else 1.0,
+        label=_text(fields, "label") if fields.has("label") else None,
+        like=fields.integer("like", 0, MOST_GENERATED - 1) if fields.has("like") else None,
+    )
+
+
+def _synthesise(fields: Fields) -> Synthesise:
+    return Synthesise(
+        ct=_path(fields, "ct"),
+        mask=_path(fields, "mask"),
+        model=_text(fields, "model"),
+        out=_path(fields, "out"),
+        hu=fields.number("hu", -(2**15), 2**15) if fields.has("hu") else None,
+        kind=_text(fields, "class") if fields.has("class") else None,
+        seed=fields.integer("seed", 0, 2**63 - 1) if fields.has("seed") else 0,
+    )
+
+
 _VERBS: dict[str, Callable[[Fields], Request]] = {
     "ping": lambda _: Ping(),
     "models": lambda _: Models(),
@@ -223,6 +286,8 @@ _VERBS: dict[str, Callable[[Fields], Request]] = {
     "sample": _sample,
     "dicom": _export,
     "batch": _batch,
+    "generate": _generate,
+    "synthesise": _synthesise,
     "cancel": lambda fields: Cancel(fields.integer("request", 0, 2**53)),
 }
 

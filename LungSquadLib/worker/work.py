@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..progress import Progress, step
+from ..progress import Part, Progress, step
 from .requests import (
     Batch,
     Export,
+    Generate,
     Inspect,
     Models,
     PlaceMask,
@@ -18,6 +20,7 @@ from .requests import (
     Propose,
     Rois,
     Sample,
+    Synthesise,
     Work,
 )
 
@@ -172,6 +175,49 @@ def _batch(request: Batch, progress: Progress) -> dict[str, Any]:
     return asdict(summary)
 
 
+def _generate(request: Generate, progress: Progress) -> dict[str, Any]:
+    from ..generation.files import SAMPLES, write_samples
+    from ..generation.sampling import sample
+    from ..models.catalogue import read_model
+
+    step(progress, 0.0, "Reading the model")
+    model = read_model(request.model, kind="generator")
+    drawn = {name: getattr(request, name) for name in ("seed", "truncate", "label", "like")}
+    step(progress, 0.2, "Drawing")
+    images = sample(model, request.n, **drawn)
+    step(progress, 0.8, "Writing the images")
+    folder = write_samples(request.folder, images, model, **drawn)
+    described: dict[str, Any] = json.loads((folder / SAMPLES).read_text(encoding="utf-8"))
+    return described
+
+
+def _synthesise(request: Synthesise, progress: Progress) -> dict[str, Any]:
+    from ..generation.synthesis import synthesise
+    from ..imaging.ct import open_ct
+    from ..imaging.masks import read_mask
+    from ..imaging.write import check_distinct, write_volumes
+    from ..models.catalogue import read_model
+
+    check_distinct([request.out], [request.ct, request.mask])
+    step(progress, 0.0, "Reading the model")
+    model = read_model(request.model, kind="translator")
+    ct = open_ct(request.ct)
+    mask = read_mask(request.mask, ct)
+    made = synthesise(
+        model,
+        ct,
+        mask,
+        hu=request.hu,
+        label=request.kind,
+        seed=request.seed,
+        progress=Part(progress, 0.0, 0.9),
+    )
+    step(progress, 0.9, "Writing what changed")
+    x, y, z = (slice(*ends) for ends in zip(made.box.start, made.box.stop, strict=True))
+    write_volumes({request.out: made.ct[x, y, z]})
+    return made.to_dict()
+
+
 _WORK: dict[type, Callable[[Any, Progress], Any]] = {
     Models: _models,
     Predict: _predict,
@@ -182,4 +228,6 @@ _WORK: dict[type, Callable[[Any, Progress], Any]] = {
     Sample: _sample,
     Export: _export,
     Batch: _batch,
+    Generate: _generate,
+    Synthesise: _synthesise,
 }

@@ -95,7 +95,7 @@ def opened(module, application):
     area.show()
     module.enter()
     panel = module.panel
-    timers = (panel._timer, panel.crop._timer)
+    timers = (panel._timer, panel.crop._timer, panel.generated._timer)
     yield SimpleNamespace(
         widget=module.parent,
         panel=panel,
@@ -210,7 +210,34 @@ def panel(drawn, models, temporary, monkeypatch, request):  # noqa: F811 - a fix
 
 def at_rest(panel) -> bool:
     """Whether nothing is being done or about to be."""
-    return not (panel.tasks.title or panel._timer.isActive() or panel.crop._timer.isActive())
+    timers = (panel._timer, panel.crop._timer, panel.generated._timer)
+    return not (panel.tasks.title or any(timer.isActive() for timer in timers))
+
+
+@pytest.fixture
+def working_here(panel, monkeypatch):
+    """The panel's requests are answered by this process, which has loaded torch once for all."""
+    import qt
+
+    from LungSquadLib.errors import LungSquadError
+    from LungSquadLib.progress import Silent
+    from LungSquadLib.worker import work
+    from LungSquadLib.worker.requests import read_request
+
+    def answer(verb, fields, heard):
+        try:
+            request = read_request({"id": 1, "verb": verb, **fields})
+            result = work.do(request, Silent())
+        except (LungSquadError, ValueError) as error:
+            heard.error(error)
+        else:
+            heard.result(result)
+
+    def ask(*asked):
+        qt.QTimer.singleShot(0, lambda: answer(*asked))
+        return 1
+
+    monkeypatch.setattr(panel.worker, "ask", ask)
 
 
 @pytest.fixture

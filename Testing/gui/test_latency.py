@@ -9,6 +9,7 @@ import numpy as np
 
 from LungSquadLib.imaging.geometry import Grid
 
+from ..slice_samples import write_generator
 from .figures import figure
 
 SIZE = (512, 512, 300)
@@ -51,3 +52,27 @@ def test_the_crop_follows_a_stroke_of_the_brush(opened, scene, wait_until, heart
     figure("crop after a stroke, 512 x 512 x 300, median", statistics.median(seconds) * 1000, "ms")
     figure("crop after a stroke, 512 x 512 x 300, longest", max(seconds) * 1000, "ms")
     figure("longest gap of the event loop, drawing", heartbeat.longest * 1000, "ms")
+
+
+def test_images_of_a_generator_of_the_demo_s_size(
+    opened, gui, wait_until, heartbeat, tmp_path, monkeypatch
+):
+    """From pressing the button to 16 pictures, in a worker that is warm."""
+    from LungSquadLib.models import catalogue
+
+    write_generator(tmp_path / "g.safetensors", resolution=64, most=96)
+    monkeypatch.setenv(catalogue.VARIABLE, str(tmp_path))
+    panel, ui = opened.panel, opened.panel.ui
+    panel.enter()
+    seconds = []
+    for draw in range(1, 6):
+        wait_until(lambda: not panel.tasks.title and not opened.waiting())
+        start = time.perf_counter()
+        with heartbeat:
+            ui.generateButton.click()
+            wait_until(lambda draw=draw: ui.drawBox.value == draw, 120)
+        seconds.append(time.perf_counter() - start)
+    assert ui.madeUpList.count == 16
+    figure("16 images of 64 x 64, worker cold", seconds[0], "s")
+    figure("16 images of 64 x 64, worker warm, median", statistics.median(seconds[1:]), "s")
+    figure("longest gap of the event loop, 16 images", heartbeat.longest * 1000, "ms")

@@ -29,6 +29,7 @@ def test_what_qt_keeps_goes_with_the_widget(panel, module, application):
     from shiboken6 import isValid
 
     timers = [panel._timer, panel.tasks._timer, panel.crop._timer, panel.worker._patience]
+    timers += [panel.generated._timer]
     timers += [section._click._timer for section in (panel.crop, panel.tumour)]
     module.cleanup()
     application.sendPostedEvents(None, QEvent.Type.DeferredDelete)

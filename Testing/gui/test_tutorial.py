@@ -66,3 +66,34 @@ def test_the_tutorial(opened, gui, wait_until, screenshot, heartbeat):
     assert together.std() > 20  # something is seen
     write_png(screenshot(ui.cropSection, "views"), together)
     assert slicer.mrmlScene.GetNodeByID(state().box.GetID()) is not None
+
+
+def test_the_tutorial_s_images_that_models_make(opened, gui, wait_until, screenshot, heartbeat):
+    panel, ui = opened.panel, opened.panel.ui
+    if panel.generated.missing() or not ui.translatorSelector.count:
+        pytest.skip("tutorial: there is no generator and no model that paints among the models")
+
+    def done(seconds=120):
+        wait_until(lambda: not panel.tasks.title and not opened.waiting(), seconds)
+
+    ui.sampleButton.click()
+    wait_until(lambda: panel.tasks.title)
+    done()
+    ui.generatedSection.collapsed = False
+    ui.realCheckBox.checked = True
+    ui.generateButton.click()
+    done()
+    assert ui.madeUpList.count == 16
+    assert ui.realList.count > 1
+    ui.madeUpList.currentRow = 5
+    done()
+    ui.paintingSection.collapsed = True
+    screenshot(ui.generatedSection, "generated")
+    ui.generatedFrame.hide()
+    ui.paintingSection.collapsed = False
+    with heartbeat:
+        ui.paintButton.click()
+        done()
+    figure("longest gap of the event loop, painting a tumour", heartbeat.longest * 1000, "ms")
+    assert "Came out" in ui.paintedLabel.text, ui.statusLabel.text
+    screenshot(ui.paintingSection, "painted")

@@ -28,6 +28,7 @@ from pydicom.uid import (
 
 from LungSquadLib.cohort.case_file import Content, read_unknown, write_content
 from LungSquadLib.cohort.manifest import read_manifest
+from LungSquadLib.cohort.slice_set import Slicing, open_slices
 from LungSquadLib.cohort.splits import read_split
 from LungSquadLib.cohort.store import Preprocessing, open_store, write_index, write_store
 from LungSquadLib.errors import InputError
@@ -36,8 +37,11 @@ from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.dicom_series import find_series
 from LungSquadLib.imaging.inspect import inspect
 from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.worker.protocol import MOST_REQUEST, Decoder, encoded
+from LungSquadLib.worker.requests import read_request
 from Testing import dicom_maker
 from Testing.dicom_maker import some_hu, write_enhanced, write_rtstruct, write_seg, write_series
+from Testing.slice_samples import disc_set
 from Testing.stored_cases import stored_case
 
 SHAPE = (4, 16, 20)
@@ -241,6 +245,24 @@ def _case(folder: Path):
     return [path], lambda: read_unknown(path, preprocessing.side)
 
 
+def _slices(folder: Path):
+    found = disc_set(folder, 2, slicing=Slicing(4))
+
+    def read():
+        again = open_slices(folder)
+        for case in again.cases:
+            again.content(case)
+            case.said("histology")
+
+    return [folder / "slices.json", folder / found.cases[0].file], read
+
+
+def _slice_case(folder: Path):
+    """Read whatever its hash is."""
+    case = disc_set(folder, 1, slicing=Slicing(4)).cases[0]
+    return [folder / case.file], lambda: read_unknown(folder / case.file, 4, most=9)
+
+
 def _run(folder: Path):
     from LungSquadLib.report.evaluation import compare
     from LungSquadLib.training import run as training
@@ -310,6 +332,33 @@ def _table(folder: Path):
     return [path], lambda: evaluate(read_table(path, columns), columns, samples=20)
 
 
+def _requests(folder: Path):
+    """Lines as the worker gets them; a file holds one of each verb that has many fields."""
+    here = str(folder)
+    case = {"ct": here, "mask": here}
+    lines = [
+        {"verb": "predict", **case, "models": ["m"], "folder": here, "centre": [1.0, 2.0, 3.0]},
+        {"verb": "dicom", **case, "results": here, "source": here, "folder": here, "series": "1"},
+        {"verb": "batch", "manifest": here, "models": ["m", "n"], "folder": here, "jobs": 2},
+        {"verb": "generate", "model": "m", "folder": here, "n": 16, "truncate": 0.7, "like": 3},
+        {"verb": "synthesise", **case, "model": "m", "out": here, "hu": -50.5, "class": "LUAD"},
+    ]
+    path = folder / "requests.jsonl"
+    path.write_bytes(b"".join(encoded({"id": n, **line}) for n, line in enumerate(lines)))
+
+    def read():
+        messages = Decoder(most=MOST_REQUEST).feed(path.read_bytes())
+        try:
+            for message in messages:
+                if isinstance(message, ValueError):
+                    raise message
+                read_request(message)
+        except ValueError as error:  # which the worker makes a sentence of
+            raise InputError(str(error)) from error
+
+    return [path], read
+
+
 def _copied(files):
     """The same target, read from files whose names say something else."""
 
@@ -354,9 +403,12 @@ TARGETS = {
     "report": _report,
     "store": _descriptions,
     "case": _case,
+    "slices": _slices,
+    "slice-case": _slice_case,
     "run": _run,
     "checkpoint": _checkpoint,
     "features": _features,
     "split": _split,
     "table": _table,
+    "requests": _requests,
 }

@@ -239,6 +239,26 @@ def test_no_file_of_a_training_tells_who_they_are(tmp_path, capfd):
     assert not [path for path in logs if not path.name.rsplit(".", 1)[1].isdigit()]
 
 
+def test_no_file_of_slices_generator_and_painter_tells_who_they_are(tmp_path, capfd):
+    secret, out = tmp_path / f"{NAME}, Jäne (MRN-471177)", tmp_path / "out"
+    manifest, _ = telling_cohort(secret)
+    store, slices = secret / "store", str(out / "slices")
+    small = ("--size", "32", "--margin", "4")
+    assert main(["cohort", "build", str(manifest), "-o", str(store), *small]) == 0
+    assert main(["gan", "data", str(manifest), "-o", slices]) == 0
+    gan = ["--preset", "tiny", "--phase", "8", "--device", "cpu", "-o", str(out / "gan")]
+    assert main(["train", "gan", slices, *gan]) == 0
+    generator = str(out / "gan" / "model.safetensors")
+    assert main(["gan", "sample", generator, "-n", "2", "-o", str(out / "sample")]) == 0
+    paint = ["--size", "32", "--width", "2", "--epochs", "1", "--device", "cpu"]
+    assert main(["train", "translate", str(store), *paint, "-o", str(out / "translate")]) == 0
+    painter = str(out / "translate" / "model.safetensors")
+    case = [str(secret / f"{NAME}-{kind}3.nrrd") for kind in ("ct", "mask")]
+    assert main(["synthesise", painter, *case, "-o", str(out / "painted")]) == 0
+    assert not told(capfd.readouterr().out.replace(str(secret), "").encode())
+    assert not told_by(out)
+
+
 def test_no_output_of_crop_slices_and_demo_tells_who_it_is(patient, tmp_path, monkeypatch, capfd):
     case = [str(patient / "CT"), mask(patient), "--roi", "GTV"]
     for suffix in ("nrrd", "nii.gz", "mha"):

@@ -23,7 +23,9 @@ from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.geometry import Box
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.imaging.phantom.patient import Phantom
+from LungSquadLib.progress import Silent
 from LungSquadLib.worker import client as client_module
+from LungSquadLib.worker import work
 from LungSquadLib.worker.client import WorkerClient
 from LungSquadLib.worker.launch import died, environment
 from LungSquadLib.worker.protocol import (
@@ -34,14 +36,23 @@ from LungSquadLib.worker.protocol import (
     error_message,
     error_of,
 )
-from LungSquadLib.worker.requests import MOST_MODELS, read_request, request_id
+from LungSquadLib.worker.requests import (
+    MOST_GENERATED,
+    MOST_MODELS,
+    read_request,
+    request_id,
+)
 
 from ..samples import ball_images, write_model
+from ..slice_samples import write_generator
+from ..translators import write_translator
 
 STAND_IN = "Testing.worker_stand_in"
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 HERE = str(Path(__file__).resolve())
 PREDICT = {"verb": "predict", "ct": HERE, "mask": HERE, "models": ["m"], "folder": HERE}
+GENERATE = {"verb": "generate", "model": "m", "folder": HERE}
+PAINT = {"verb": "synthesise", "ct": HERE, "mask": HERE, "model": "m", "out": HERE}
 BATCH = {"verb": "batch", "manifest": HERE, "models": ["m"], "folder": HERE}
 LIMIT = 240  # seconds; only to fail instead of waiting for ever
 
@@ -123,6 +134,20 @@ def test_a_line_without_end_is_not_kept():
         ({"id": 1, **PREDICT, "centre": [1, 2, 1e9]}, "'centre' must be three numbers"),
         ({"id": 1, **BATCH, "manifest": "m.csv"}, "'manifest' must be a full path"),
         ({"id": 1, **BATCH, "jobs": 0}, "'jobs' must be a whole number from 1"),
+        ({"id": 1, **GENERATE, "model": 3}, "'model' must be a text"),
+        ({"id": 1, **GENERATE, "folder": "here"}, "'folder' must be a full path"),
+        ({"id": 1, **GENERATE, "n": 0}, "'n' must be a whole number from 1"),
+        ({"id": 1, **GENERATE, "n": MOST_GENERATED + 1}, "'n' must be a whole number from 1"),
+        ({"id": 1, **GENERATE, "seed": 2**63}, "'seed' must be a whole number"),
+        ({"id": 1, **GENERATE, "truncate": 1.01}, "'truncate' must be a number from 0 to 1"),
+        ({"id": 1, **GENERATE, "truncate": "1"}, "'truncate' must be a number"),
+        ({"id": 1, **GENERATE, "label": ["LUAD"]}, "'label' must be a text"),
+        ({"id": 1, **GENERATE, "like": -1}, "'like' must be a whole number"),
+        ({"id": 1, **PAINT, "out": "ct.mha"}, "'out' must be a full path"),
+        ({"id": 1, **PAINT, "hu": 1e9}, "'hu' must be a number from -32768"),
+        ({"id": 1, **PAINT, "hu": True}, "'hu' must be a number"),
+        ({"id": 1, **PAINT, "class": 1}, "'class' must be a text"),
+        ({"id": 1, **PAINT, "kind": "LUAD"}, "a field 'kind' that means nothing"),
     ],
 )
 def test_a_request_that_is_wrong_is_refused_with_the_field(request_, said):
@@ -134,6 +159,11 @@ def test_what_a_request_leaves_out_is_as_on_the_command_line():
     request = read_request({"id": 5, **PREDICT, "roi": None})
     assert (request.device, request.seed, request.roi, request.centre) == ("auto", 0, None, None)
     assert request.keep_identity is False
+    request = read_request({"id": 5, **GENERATE, "label": None})
+    assert (request.n, request.seed, request.truncate) == (16, 0, 1.0)
+    assert (request.label, request.like) == (None, None)
+    request = read_request({"id": 5, **PAINT})
+    assert (request.hu, request.kind, request.seed) == (None, None, 0)
     assert request_id({"id": 5}) == 5
 
 
@@ -499,6 +529,45 @@ def test_the_worker_says_what_the_command_line_says(worker, case, tmp_path):
     with pytest.raises(InputError, match="no device 'abacus'"):
         worker.request("predict", **case | {"device": "abacus"}, folder=tmp_path / "no")
     assert {path.name for path in tmp_path.iterdir()} == {"cli", "worker"}
+
+
+def told_by_work(verb, **fields):
+    """What the worker's work answers, in this process."""
+    given = {name: str(one) if isinstance(one, Path) else one for name, one in fields.items()}
+    return work.do(read_request({"id": 1, "verb": verb, **given}), Silent())
+
+
+def test_images_are_those_of_the_command_line(tmp_path):
+    model = tmp_path / "g.safetensors"
+    write_generator(model, conditions=("LUAD", "LUSC"))
+    drawn = {"n": 3, "seed": 5, "truncate": 0.7, "label": "LUSC", "like": 2}
+    answer = told_by_work("generate", model=model, folder=tmp_path / "worker", **drawn)
+    options = ["-n", "3", "--seed", "5", "--truncate", "0.7", "--label", "LUSC", "--like", "2"]
+    cli = ["gan", "sample", str(model), *options, "--device", "cpu", "-o", str(tmp_path / "cli")]
+    assert main(cli) == 0
+    for name in ("samples.json", "ct.nrrd", "mask.nrrd", "grid.png"):
+        own, other = ((tmp_path / folder / name).read_bytes() for folder in ("worker", "cli"))
+        assert own == other, name
+    assert answer == json.loads((tmp_path / "cli" / "samples.json").read_text(encoding="utf-8"))
+    with pytest.raises(ModelError, match="is a generator, and a translator is wanted"):
+        told_by_work("synthesise", ct=HERE, mask=HERE, model=model, out=tmp_path / "x.mha")
+
+
+def test_the_part_that_changes_is_that_of_the_command_line(case, tmp_path):
+    model, out = tmp_path / "t.safetensors", tmp_path / "part.mha"
+    write_translator(model, classes=("LUAD", "LUSC"))
+    files = {"ct": case["ct"], "mask": case["mask"]}
+    asked = {"hu": -55.5, "class": "LUAD", "seed": 3}
+    answer = told_by_work("synthesise", **files, model=model, out=out, **asked)
+    options = ["--hu", "-55.5", "--class", "LUAD", "--seed", "3", "-o", str(tmp_path / "cli")]
+    assert main(["synthesise", str(model), *map(str, files.values()), *options]) == 0
+    assert answer == json.loads((tmp_path / "cli" / "synthesis.json").read_text(encoding="utf-8"))
+    whole = sitk.ReadImage(str(tmp_path / "cli" / "ct.nrrd"))
+    box = Box(tuple(answer["changed"]["start"]), tuple(answer["changed"]["stop"]))
+    there = sitk.GetArrayViewFromImage(whole)[box.slices]
+    assert np.array_equal(sitk.GetArrayViewFromImage(sitk.ReadImage(str(out))), there)
+    with pytest.raises(InputError, match="is an input"):
+        told_by_work("synthesise", **files, model=model, out=case["ct"])
 
 
 def test_a_panel_can_choose_and_place_a_mask(worker, case, tmp_path):

@@ -22,6 +22,7 @@ from .crop import CropSection
 from .generated import GeneratedSection
 from .observing import Observers
 from .packages import install
+from .painting import PaintingSection
 from .patient import PatientSection
 from .prediction import PredictionSection
 from .report import ReportSection
@@ -52,7 +53,8 @@ class Panel:
         self.copies = CtCopies()
         self.patient, self.tumour = PatientSection(self), TumourSection(self)
         self.crop, self.prediction = CropSection(self), PredictionSection(self)
-        self.generated, self.report = GeneratedSection(self), ReportSection(self)
+        self.generated, self.painting = GeneratedSection(self), PaintingSection(self)
+        self.report = ReportSection(self)
         self._list_models()
         self.ui.cancelButton.clicked.connect(lambda _checked=False: self.tasks.cancel())
         scene = slicer.mrmlScene
@@ -74,6 +76,7 @@ class Panel:
             self.crop,
             self.prediction,
             self.generated,
+            self.painting,
             self.report,
         )
 
@@ -92,6 +95,7 @@ class Panel:
         entries = available()
         self.prediction.list_models(entries)
         self.generated.list_models(entries)
+        self.painting.list_models(entries)
 
     def leave(self) -> None:
         """The user opens another module; work that is under way goes on."""

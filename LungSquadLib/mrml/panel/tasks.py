@@ -106,7 +106,7 @@ class Tasks:
     def check_nodes(self) -> None:
         """Cancel the task if a node that it is about has gone."""
         for node in self._task.nodes if self._task is not None else ():
-            if not _is_there(node):
+            if not is_there(node):
                 gone = _("'{name}' was removed, so this was stopped: {title}.")
                 self.cancel(gone.format(name=node.GetName(), title=self.title))
                 return
@@ -170,10 +170,11 @@ def told(error: Exception) -> str:
 def still_there(*nodes: Any) -> None:
     """Raise `InputError` if a node has gone out of its scene."""
     for node in nodes:
-        if not _is_there(node):
+        if not is_there(node):
             raise InputError(_("What this was about is no longer in the scene."))
 
 
-def _is_there(node: Any) -> bool:
+def is_there(node: Any) -> bool:
+    """Whether a node is in a scene."""
     scene = None if node is None else node.GetScene()
     return scene is not None and bool(scene.IsNodePresent(node))

@@ -15,6 +15,7 @@ from ...imaging.masks import Mask, read_mask
 from ..embedded import singleton
 from ..exchange import Exchange
 from ..hierarchy import remove
+from ..results import is_result
 from ..segments import add_empty_segment, add_segment, add_segmentation
 from ..volumes import ct_of_volume
 from .section import Section
@@ -60,6 +61,8 @@ class TumourSection(Section):
     def update(self) -> None:
         super().update()
         state, ui = self.state, self.ui
+        if state.segmentation is not None and is_result(state.segmentation):
+            state.segmentation, state.segment = None, ""  # a made-up tumour is no patient's
         self._updating = True
         ui.segmentSelector.setCurrentNode(state.segmentation)
         if (

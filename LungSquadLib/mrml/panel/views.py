@@ -28,6 +28,14 @@ def show_over(volume: Any, opacity: float) -> None:
     slicer.util.setSliceViewerLayers(foreground=volume, foregroundOpacity=opacity)
 
 
+def is_over(volume: Any) -> bool:
+    """Whether a slice view has a volume laid over what it shows."""
+    return any(
+        node.IsA("vtkMRMLSliceCompositeNode") and node.GetForegroundVolumeID() == volume.GetID()
+        for node in nodes_of(volume.GetScene())
+    )
+
+
 def look_at(scene: Any, point_lps: Point) -> None:
     """Move all slice views to a point."""
     for node in nodes_of(scene):

@@ -21,6 +21,7 @@ from .material import Material
 
 FEWEST = 8  # slices that a comparison takes
 SEGMENTED = 64  # pixels a side at most that the segmenter sees
+_FARTHEST = 10.0  # standard deviations: cubed, one outlier would be all that is seen
 _PAIRS = 200  # for MS-SSIM
 _QUANTILES = np.linspace(0.005, 0.995, 100)
 
@@ -113,7 +114,7 @@ def beside(view: View, reals: View) -> dict[str, float]:
 def _in_space(space: str, features: np.ndarray, reals: np.ndarray) -> dict[str, float]:
     if min(len(features), len(reals)) < FEWEST:
         return {}
-    reals, features = standardised(reals, features)
+    reals, features = (np.clip(one, -_FARTHEST, _FARTHEST) for one in standardised(reals, features))
     share = precision_recall(reals, features)
     return {
         f"kid_{space}": kernel_distance(features, reals),
