@@ -103,8 +103,7 @@ def train_classifier(
         naming = naming or Naming()
         setup, counts = _begun(store, place, options, naming=naming, jobs=jobs, processes=processes)
         done = 0.3 if options.freeze == "trunk" or options.synthetic else 0.0
-        with thread_count(counts["final"]):
-            _prepare(setup, place / FITS, processes, Part(progress, 0.0, done))
+        _prepare(setup, place / FITS, processes, Part(progress, 0.0, done))
         with thread_count(counts["each"]):
             _run_jobs(setup, place / FITS, jobs, processes, Part(progress, done, 0.9))
         final = final_job(setup)
