@@ -58,7 +58,7 @@ def write_picture(path: Path, pixels: np.ndarray, *, text: str) -> None:
 def _packed(pixels: np.ndarray) -> bytes:
     """Rows, each with a byte before it that says that it is as it is."""
     rows = np.ascontiguousarray(pixels, np.uint8).reshape(len(pixels), -1)
-    return zlib.compress(np.pad(rows, ((0, 0), (1, 0))).tobytes(), 9)
+    return zlib.compress(np.pad(rows, ((0, 0), (1, 0))).tobytes())
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
