@@ -46,18 +46,13 @@ def read_split(path: str | os.PathLike[str], cases: Sequence[StoredCase]) -> Fol
 
 
 def write_splits(
-    path: str | os.PathLike[str],
-    rows: Iterable[tuple[int, int, Fold]],
-    *,
-    synthetic: Mapping[tuple[int, int], Sequence[str]] | None = None,
+    path: str | os.PathLike[str], rows: Iterable[tuple[int, int, Mapping[str, Sequence[str]]]]
 ) -> None:
     """Write folds as CSV: seed, fold, case, part; whole or not at all.
 
     Args:
         path: of the file.
-        rows: the seed, the fold's number and the fold itself.
-        synthetic: by seed and number, the names of what was made for a fold's training; their part
-            is "synthetic".
+        rows: the seed, the fold's number and its parts, by their names.
     """
     with (
         whole_file(path) as temporary,
@@ -65,9 +60,8 @@ def write_splits(
     ):
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("seed", "fold", "case", "part"))
-        for seed, number, fold in rows:
-            made = (synthetic or {}).get((seed, number), ())
-            for part, names in {**fold.parts, "synthetic": made}.items():
+        for seed, number, parts in rows:
+            for part, names in parts.items():
                 table.writerows((seed, number, name, part) for name in names)
 
 

@@ -136,7 +136,7 @@ def train_gan(
         with thread_count(begun(place, setup.described(), processes)):
             task = _task(setup, processes)
             if processes.leads:
-                write_splits(place / "splits.csv", [(options.seed, 0, setup.fold)])
+                write_splits(place / "splits.csv", [(options.seed, 0, setup.fold.parts)])
             rows = _fit(task, place, processes, Part(progress, 0.0, 0.99))
         if not processes.leads:
             return None

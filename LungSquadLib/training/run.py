@@ -155,15 +155,12 @@ def _begun(
     if processes.leads:
         for folder in (*(place / FITS).glob("*"), place / SYNTHETIC / CASES):
             sweep(folder)
-        write_splits(
-            place / "splits.csv",
-            [(*at, fold) for at, fold in setup.splits.items()],
-            synthetic={
-                (job.seed, job.fold): [pair.name for pair in its]
-                for job, its in pairs.items()
-                if job.kind == "main"
-            },
-        )
+        rows = [
+            (job.seed, job.fold, {**job.parts.parts, "synthetic": [pair.name for pair in its]})
+            for job, its in pairs.items()
+            if job.kind == "main" and (job.seed, job.fold) in setup.splits
+        ]
+        write_splits(place / "splits.csv", rows)
     recipe = replace(setup.options.recipe, precision=precision)
     return replace(setup, options=replace(setup.options, recipe=recipe)), counts
 

@@ -184,7 +184,7 @@ def _train(
         world=processes,
     )
     if processes.leads:
-        write_splits(place / "splits.csv", [(setup.options.recipe.seed, 0, setup.fold)])
+        write_splits(place / "splits.csv", [(setup.options.recipe.seed, 0, setup.fold.parts)])
     fit(
         task,
         Plan(setup.options.recipe.epochs),
