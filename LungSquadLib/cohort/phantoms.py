@@ -134,7 +134,10 @@ def _drawn(folder: Path, patients: int, label_noise: float, sites: int, seed: in
         truth, other = HISTOLOGIES[lusc], HISTOLOGIES[not lusc]
         label = other if number in wrong else truth
         own = FIRST_SEED + seed * _MOST_PATIENTS + number
-        drawn.append(Patient(folder / f"P{number + 1:05d}", own, site, truth, label))
+        name = (
+            f"PH{seed}-{number + 1:05d}"  # of no other cohort: or models would think they know them
+        )
+        drawn.append(Patient(folder / name, own, site, truth, label))
     return drawn
 
 

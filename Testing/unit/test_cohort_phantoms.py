@@ -41,7 +41,7 @@ def table(folder):
 
 def test_the_manifest_can_be_built_and_names_tell_nothing(cohort):
     rows = read_manifest(cohort / "manifest.csv", required=("patient_id", "ct", "mask"))
-    assert [row.patient_id for row in rows] == ["P00001", "P00002", "P00003"]
+    assert [row.patient_id for row in rows] == ["PH0-00001", "PH0-00002", "PH0-00003"]
     for row, cells in zip(rows, table(cohort), strict=True):
         ct = open_ct(row.ct)
         cut = crop(ct, read_mask(row.mask, ct), size=88)
