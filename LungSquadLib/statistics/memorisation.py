@@ -9,7 +9,7 @@ import numpy as np
 from .checks import patients
 from .feature_similarity import squared_distances
 
-LEVEL, CLOSE = 0.01, 0.7
+LEVEL, CLOSE = 0.01, 0.75
 _SIDE = 16
 
 
@@ -39,7 +39,7 @@ class Memorisation:
 
     @property
     def flagged(self) -> bool:
-        """Whether training images were copied: p below 0.01, and typically at most 0.7 as far."""
+        """Whether training images were copied: p below 0.01, and typically at most 0.75 as far."""
         return self.p < LEVEL and self.closeness <= CLOSE
 
 

@@ -117,6 +117,13 @@ def test_a_memorising_generator_is_flagged(copied):
         assert (gallery.copies.mask[number] == gallery.originals.mask[number]).all()
 
 
+def test_what_is_near_but_no_copy_is_said_to_be_near(copied):
+    near = replace(copied, memorisation=replace(copied.memorisation, closeness=0.9))
+    assert not near.memorisation.flagged
+    said = sentences(near)[0]
+    assert said.startswith("The generated slices are nearer to training slices than real ones are")
+
+
 def test_nonsense_is_called_bad(bad):
     told = " ".join(bad.sentences)
     assert bad.measure("empty").value == Interval(0.25, 0.25, 0.25)

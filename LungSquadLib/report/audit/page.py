@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ... import __version__
 from ...models.card import Interval
+from ...statistics.memorisation import CLOSE, LEVEL
 from ..document import RESEARCH
 from ..evaluation.pictures import Picture
 from ..evaluation.sentences import p_value
@@ -151,8 +152,8 @@ _METHODS = (
     "Copies: CT and mask as means of 16 x 16 blocks, where noise on single pixels is averaged out. "
     "Distances of generated slices to training slices against those of held-out real ones (Meehan "
     "et al. 2020), both in relation to the distance to held-out slices of other patients, since "
-    "what is blurred lies near to everything; patients are what was drawn. Flagged: p below 0.01, "
-    "and typically at most 0.7 times as far.",
+    f"what is blurred lies near to everything; patients are what was drawn. Flagged: p below "
+    f"{LEVEL:g}, and typically at most {CLOSE:g} times as far.",
 )
 
 

@@ -54,6 +54,11 @@ def _memorised(audit: Audit) -> Iterator[str]:
     )
     if found.flagged:
         yield f"The generator has copied its training slices: {numbers}."
+    elif found.p < LEVEL:
+        yield (
+            "The generated slices are nearer to training slices than real ones are, though not as "
+            f"near as copies: {numbers}."
+        )
     elif found.least_p >= LEVEL:
         yield (
             "Whether the generator has copied its training slices cannot be told with so few "
