@@ -12,6 +12,7 @@ from ..files import whole_file
 from .splits import Fold
 from .store import StoredCase
 
+SYNTHETIC = "synthetic"  # the part, and in a run the folder, of what was made to train on
 _PARTS = ("train", "validation", "test")
 _LARGEST = 64 << 20
 
@@ -19,7 +20,8 @@ _LARGEST = 64 << 20
 def read_split(path: str | os.PathLike[str], cases: Sequence[StoredCase]) -> Fold:
     """A split that somebody made: a CSV with the columns `case` and `part`, others are left alone.
 
-    Cases that it does not name are in no part.
+    Cases that it does not name are in no part. Rows of the part "synthetic", which runs write of
+    what they painted, are passed over: it is made again.
 
     Raises:
         InputError: no such table, an unknown case or part, a case twice, or a part with no case.
@@ -28,6 +30,8 @@ def read_split(path: str | os.PathLike[str], cases: Sequence[StoredCase]) -> Fol
     known = {case.case for case in cases}
     part_of: dict[str, str] = {}
     for number, (case, part) in enumerate(_rows(path), 1):
+        if part == SYNTHETIC:
+            continue
         where = f"'{path}', row {number}: "
         if case not in known:
             raise InputError(f"{where}there is no case '{one_line(case)}' in the store.")

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..cohort.split_files import SYNTHETIC
 from ..cohort.splits import Fold, subsample
 from ..cohort.store import Store, StoredCase
 from ..errors import InputError
@@ -33,7 +34,6 @@ from .synthetic import Pair, painted, paired
 from .world import World
 
 MODEL, LOG, ANSWERS, CHECKPOINT = "weights.safetensors", "log.csv", "answers.csv", "checkpoint"
-SYNTHETIC = "synthetic"  # folder of a run
 KEPT_IN_MEMORY = 2 << 30  # bytes of crops
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from ..cohort.run import run_all
-from ..cohort.split_files import write_splits
+from ..cohort.split_files import SYNTHETIC, write_splits
 from ..cohort.splits import Fold
 from ..cohort.store import CASES
 from ..errors import InputError, LungSquadError
@@ -31,7 +31,6 @@ from .allocator import keep_blocks
 from .bundling import Naming, draft, write_model
 from .fitting import (
     ANSWERS,
-    SYNTHETIC,
     Job,
     features_of,
     is_done,
@@ -156,7 +155,7 @@ def _begun(
         for folder in (*(place / FITS).glob("*"), place / SYNTHETIC / CASES):
             sweep(folder)
         rows = [
-            (job.seed, job.fold, {**job.parts.parts, "synthetic": [pair.name for pair in its]})
+            (job.seed, job.fold, {**job.parts.parts, SYNTHETIC: [pair.name for pair in its]})
             for job, its in pairs.items()
             if job.kind == "main" and (job.seed, job.fold) in setup.splits
         ]

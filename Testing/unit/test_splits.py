@@ -196,7 +196,8 @@ def test_samples_are_nested_stratified_and_leave_the_test_alone():
 def test_what_is_written_is_read_again(tmp_path):
     cases, labels = cohort(10, 10)
     result = folds(cases, labels, count=1, seed=7)
-    write_splits(tmp_path / "splits.csv", [(7, 1, result[0].parts)])
+    parts = {**result[0].parts, "synthetic": ["c001 in c002"]}  # which a run makes again
+    write_splits(tmp_path / "splits.csv", [(7, 1, parts)])
     assert (tmp_path / "splits.csv").read_text().startswith("seed,fold,case,part\n7,1,c0")
     assert read_split(tmp_path / "splits.csv", cases) == result[0]
 
