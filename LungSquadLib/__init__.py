@@ -7,17 +7,17 @@
     crop = ls.crop(ct, mask)
     prediction = ls.predict(ct, mask, ls.read_model("demo-histology"))
 
+Tumours that are made up, as slices with their masks or painted into a CT:
+
+    images = ls.sample_images(ls.read_model("demo-generator"), 16, seed=0)
+    made = ls.synthesise(ls.read_model("demo-translation"), ct, mask, hu=20)
+
 And from a folder of patients to a network of one's own, with an evaluation:
 
     ls.build_cohort("manifest.csv", "store")
     options = ls.TrainingOptions("histology", init="demo-survival2y", freeze="trunk")
     run = ls.train_classifier("store", "run", options)
     evaluation = ls.evaluate_run(run)  # which run/evaluation/index.html shows
-
-And tumours that are made up, as slices with their masks or painted into a CT:
-
-    images = ls.sample_images(ls.read_model("demo-generator"), 16, seed=0)
-    made = ls.synthesise(ls.read_model("demo-translation"), ct, mask, hu=20)
 
 Names are imported when they are first used, so that importing the package is quick and never pulls
 torch. Research software, not a medical device.

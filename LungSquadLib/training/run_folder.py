@@ -53,6 +53,8 @@ def open_run(
     try:
         fields = Fields(parsed_json(path.read_text(encoding="utf-8")), "it")
         known = fields.take("run")
+        if not isinstance(known, dict):
+            raise ValueError("it does not say what was trained")
     except ValueError as error:
         raise damaged_run(place, error) from error
     if known != described:
