@@ -22,7 +22,7 @@ from ..imaging.axial import CONTEXTS, Context
 from ..imaging.pictures import WINDOWS
 from ..models.fields import Fields, parsed_json
 from .case_file import read_content
-from .store import StoredCase
+from .store import StoredCase, check_cases, refuse_newer
 
 SLICES = "slices.json"
 FORMAT_VERSION = 1
@@ -185,11 +185,7 @@ def read_index(folder: Path) -> SliceSet | None:
 
 def _parsed(folder: Path, fields: Fields) -> SliceSet:
     version, wrote = fields.integer("format_version", 1, 1 << 30), fields.text("lungsquad")
-    if version > FORMAT_VERSION:
-        raise InputError(
-            f"'{folder}' was written by LungSquad {wrote}, which is newer than this one "
-            f"({__version__}): update LungSquad."
-        )
+    refuse_newer(folder, version, FORMAT_VERSION, wrote=wrote)
     given = fields.child("slicing")
     slicing = Slicing(
         given.integer("resolution", _SMALLEST, _LARGEST),
@@ -200,10 +196,7 @@ def _parsed(folder: Path, fields: Fields) -> SliceSet:
         raise ValueError("its slicing is not what its hash says")
     rows = fields.integer("rows", 0, _MOST_CASES)
     cases = fields.items("cases", SliceCase.of, most=_MOST_CASES)
-    if len({case.case for case in cases}) != len(cases):
-        raise ValueError("it has a case twice")
-    if len({tuple(case.columns) for case in cases}) > 1:
-        raise ValueError("its cases differ in their columns")
+    check_cases(cases)
     return SliceSet(folder, slicing, cases, rows)
 
 

@@ -184,10 +184,7 @@ def open_store(folder: str | os.PathLike[str]) -> Store:
         rows = fields.integer("rows", 0, _MOST_CASES)
         cases = fields.items("cases", StoredCase.of, most=_MOST_CASES)
         fields.end()
-        if len({case.case for case in cases}) != len(cases):
-            raise ValueError("it has a case twice")
-        if len({tuple(case.columns) for case in cases}) > 1:
-            raise ValueError("its cases differ in their columns")
+        check_cases(cases)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(_damaged(place / INDEX, error)) from error
     return Store(place, preprocessing, cases, rows)
@@ -205,11 +202,7 @@ def read_preprocessing(folder: Path) -> Preprocessing | None:
     try:
         fields = _fields(path)
         version, wrote = fields.integer("format_version", 1, 1 << 30), fields.text("lungsquad")
-        if version > FORMAT_VERSION:
-            raise InputError(
-                f"'{folder}' was written by LungSquad {wrote}, which is newer than this one "
-                f"({__version__}): update LungSquad."
-            )
+        refuse_newer(folder, version, FORMAT_VERSION, wrote=wrote)
         given = fields.child("preprocessing")
         preprocessing = Preprocessing(
             given.integer("size", 1, LARGEST_CROP),
@@ -241,6 +234,23 @@ def write_store(
 def write_index(folder: Path, cases: Sequence[StoredCase], *, rows: int) -> None:
     """Write `index.json`, the cases that are there of so many rows."""
     write_json(folder / INDEX, {"rows": rows, "cases": [case.to_dict() for case in cases]})
+
+
+def refuse_newer(folder: Path, version: int, known: int, *, wrote: str) -> None:
+    """Raise `InputError` where a folder has a later format than the one that is known here."""
+    if version > known:
+        raise InputError(
+            f"'{folder}' was written by LungSquad {wrote}, which is newer than this one "
+            f"({__version__}): update LungSquad."
+        )
+
+
+def check_cases(cases: Sequence[StoredCase]) -> None:
+    """Raise `ValueError` where the cases of an index cannot stand together."""
+    if len({case.case for case in cases}) != len(cases):
+        raise ValueError("it has a case twice")
+    if len({tuple(case.columns) for case in cases}) > 1:
+        raise ValueError("its cases differ in their columns")
 
 
 def case_name(case: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..cohort.overlap import seen
+from ..cohort.splits import Fold
 from ..cohort.store import StoredCase
 from ..imaging.jitter import JITTER_MM
 from ..models.bundle import Reference, write_bundle
@@ -37,6 +38,10 @@ from .augment import middle
 from .fitting import Job, pairs_of, read_rows, trained_network
 from .setup import Setup
 
+IMAGES_MUST_NOT = (
+    "Must not be used for the care of a patient.",
+    "Must not be shown as the CT of a patient.",
+)
 AGREEMENT_CASES = 20  # whose crops are moved about
 
 
@@ -194,6 +199,32 @@ def _training(setup: Setup, job: Job, naming: Naming) -> Training:
         seen=whole,
         started_from=start.sha256,
         overlap_allowed=" ".join(setup.overlaps)[:1000] or None,
+    )
+
+
+def image_training(
+    cases: Sequence[StoredCase], fold: Fold, *, data: str, seed: int, command: str | None
+) -> Training:
+    """What a model that makes images was trained on: a fold's training cases.
+
+    Args:
+        cases: all of the run's.
+        fold: which of them are for what.
+        data: of it, in words.
+        seed: of the run.
+        command: see `Naming`.
+    """
+    by_name = {case.case: case for case in cases}
+    training = [by_name[name] for name in fold.train]
+    content = "".join(sorted(case.crop for case in training))
+    return Training(
+        data=data,
+        patients=len({case.patient for case in training}),
+        fingerprint=hashlib.sha256(content.encode()).hexdigest(),
+        split_hash=fold.hash(cases),
+        seed=seed,
+        command=command,
+        seen=seen([by_name[name] for name in (*fold.train, *fold.validation)]),
     )
 
 

@@ -7,7 +7,6 @@ measured), `fakes/` (the same latents after each tick), `checkpoint`, and in the
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +18,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..cohort.overlap import seen
 from ..cohort.slice_set import SliceCase, SliceSet, open_slices
 from ..cohort.split_files import write_splits
 from ..cohort.splits import Fold, held_out
@@ -27,12 +25,12 @@ from ..errors import InputError
 from ..files import write_csv
 from ..imaging.channels import to_channels
 from ..models.bundle import write_bundle
-from ..models.card import Card, InputSpec, NetworkSpec, Training
+from ..models.card import Card, InputSpec, NetworkSpec
 from ..networks import build
 from ..networks.progressive import Critic, Generator, level_of
 from ..progress import Part, Progress, Silent, step
 from .allocator import keep_blocks
-from .bundling import Naming, class_labels
+from .bundling import IMAGES_MUST_NOT, Naming, class_labels, image_training
 from .gan import Gan, GanRecipe, Material
 from .gan_options import PRESETS, SMALLEST, GanOptions, check_gan_options
 from .gan_pictures import Fakes
@@ -226,7 +224,6 @@ def gan_card(setup: GanSetup, naming: Naming) -> Card:
     """
     by_name = {case.case: case for case in setup.cases}
     training = [by_name[name] for name in setup.fold.train]
-    known = [*training, *(by_name[name] for name in setup.fold.validation)]
     patients = {case.patient for case in training}
     count, made = sum(case.count for case in training), setup.slices.slicing
     card = Card(
@@ -238,24 +235,17 @@ def gan_card(setup: GanSetup, naming: Naming) -> Card:
         network=setup.network,
         input=setup.spec,
         positive=0,
-        training=Training(
+        training=image_training(
+            setup.cases,
+            setup.fold,
             data=f"From scratch, with {count} slices of {len(patients)} patients, {made}; "
             f"{len(setup.fold.validation)} cases more to tell overfitting.",
-            patients=len(patients),
-            fingerprint=hashlib.sha256(
-                "".join(sorted(case.sha256 for case in training)).encode()
-            ).hexdigest(),
-            split_hash=setup.fold.hash(setup.cases),
             seed=setup.options.seed,
             command=naming.command,
-            seen=seen(known),
         ),
         licence=naming.licence or "Not stated by who trained it.",
         intended_use="To look at, and as material for the training and the testing of networks.",
-        must_not=(
-            "Must not be used for the care of a patient.",
-            "Must not be shown as the CT of a patient.",
-        ),
+        must_not=IMAGES_MUST_NOT,
         notice=naming.notice or NOTICE,
     )
     return Card.from_json(card.to_json())

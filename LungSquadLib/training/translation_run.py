@@ -7,7 +7,6 @@ goes on where a run was stopped, and ends with the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,20 +17,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..cohort.overlap import seen
 from ..cohort.split_files import write_splits
 from ..cohort.splits import Fold, folds, held_out
 from ..cohort.store import Store, StoredCase, open_store
 from ..errors import InputError
 from ..generation.painting import TYPICAL
 from ..models.bundle import write_bundle
-from ..models.card import Card, InputSpec, Metric, NetworkSpec, Training
+from ..models.card import Card, InputSpec, Metric, NetworkSpec
 from ..networks import build
 from ..networks.translation import Translator
 from ..progress import Part, Progress, Silent, step
 from .allocator import keep_blocks
 from .augment import middle
-from .bundling import Naming, class_labels
+from .bundling import IMAGES_MUST_NOT, Naming, class_labels, image_training
 from .hollows import Hollows
 from .logs import TensorBoard
 from .loop import Plan, fit
@@ -264,7 +262,6 @@ def _typical(setup: _Setup) -> Metric:
 def _card(setup: _Setup, naming: Naming, metrics: dict[str, Metric]) -> Card:
     fold, by_name = setup.fold, {case.case: case for case in setup.cases}
     training = [by_name[name] for name in fold.train]
-    known = [by_name[name] for name in (*fold.train, *fold.validation)]
     patients = {case.patient for case in training}
     card = Card(
         name=naming.name or "translation",
@@ -275,25 +272,18 @@ def _card(setup: _Setup, naming: Naming, metrics: dict[str, Metric]) -> Card:
         network=setup.network,
         input=setup.spec,
         positive=0,
-        training=Training(
+        training=image_training(
+            setup.cases,
+            fold,
             data=f"From scratch, with the tumours of {len(patients)} patients; "
             f"{len(fold.validation)} cases more to choose the epoch.",
-            patients=len(patients),
-            fingerprint=hashlib.sha256(
-                "".join(sorted(case.crop for case in training)).encode()
-            ).hexdigest(),
-            split_hash=fold.hash(setup.cases),
             seed=setup.options.recipe.seed,
             command=naming.command,
-            seen=seen(known),
         ),
         metrics=metrics,
         licence=naming.licence or "Not stated by who trained it.",
         intended_use="Material for the training and the testing of networks.",
-        must_not=(
-            "Must not be used for the care of a patient.",
-            "Must not be shown as the CT of a patient.",
-        ),
+        must_not=IMAGES_MUST_NOT,
         notice=naming.notice or NOTICE,
     )
     return Card.from_json(card.to_json())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from ... import __version__
 from ...models.card import Interval
 from ...statistics.memorisation import CLOSE, LEVEL
 from ..document import RESEARCH
-from ..evaluation.pictures import Picture
+from ..evaluation.page import figure_of
 from ..evaluation.sentences import p_value
 from ..html import Child, Markup, element
 from .material import Material
@@ -86,22 +85,9 @@ def _images(gallery: Gallery) -> list[Markup]:
         both = pairs(gallery.copies, gallery.originals)
         cells += [element("h2", "The generated slices most like a training slice")]
         cells += [shown(both, caption, 8)]
-    drawn = [_figure(one) for one in histograms(gallery)]
+    drawn = [figure_of(one) for one in histograms(gallery)]
     cells += [element("h2", "Tumours"), element("div", drawn, class_="figures")]
     return cells
-
-
-def _figure(picture: Picture) -> Markup:
-    data = base64.b64encode(picture.svg).decode()
-    return element(
-        "figure",
-        element("h3", picture.title),
-        element(
-            "img", src=f"data:image/svg+xml;base64,{data}", alt=picture.alt, style="width:100%"
-        ),
-        element("figcaption", picture.caption),
-        class_="card",
-    )
 
 
 def _row(measure: Measure) -> tuple[Child, ...]:

@@ -107,11 +107,12 @@ def _found(evaluation: Evaluation) -> list[Markup]:
 
 
 def _section(title: str, drawn: dict[str, Picture], names: Sequence[str]) -> list[Markup]:
-    there = [_figure(drawn[name]) for name in names if name in drawn]
+    there = [figure_of(drawn[name]) for name in names if name in drawn]
     return [element("h2", title), element("div", there, class_="figures")] if there else []
 
 
-def _figure(picture: Picture) -> Markup:
+def figure_of(picture: Picture) -> Markup:
+    """A picture with its title and what there is to say of it, as part of a page."""
     data = base64.b64encode(picture.svg).decode()
     return element(
         "figure",
@@ -159,7 +160,7 @@ def _survival(evaluation: Evaluation, drawn: dict[str, Picture]) -> list[Markup]
     rows = [("Patients", f"{found.n}, {found.events} with the event"), *survival_rows(found)]
     return [
         element("h2", "Survival"),
-        element("div", _figure(drawn["survival"]), style="max-width:760px"),
+        element("div", figure_of(drawn["survival"]), style="max-width:760px"),
         _below(_table(rows)),
     ]
 
