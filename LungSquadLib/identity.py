@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 KEY_VARIABLE = "LUNGSQUAD_IDENTITY_KEY"
@@ -21,6 +22,13 @@ def pseudonym(identity: str) -> str:
     key = os.environ.get(KEY_VARIABLE, "").encode()
     digest = hashlib.pbkdf2_hmac("sha256", identity.encode(), b"LungSquad" + key, _ROUNDS)
     return "LS-" + digest.hex()[:16]
+
+
+def pseudonyms(identities: Iterable[str]) -> dict[str, str]:
+    """The pseudonym of each identity; a tenth of a second for each that a processor makes."""
+    wanted = sorted(set(identities))
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return dict(zip(wanted, threads.map(pseudonym, wanted), strict=True))
 
 
 def without_names(sentence: str, places: dict[str, Path]) -> str:

@@ -8,7 +8,8 @@ import torch
 
 from LungSquadLib.generation.painting import TYPICAL
 from LungSquadLib.models.bundle import Model, read_bundle, write_bundle
-from LungSquadLib.models.card import Card, ClassLabel, InputSpec, Metric, NetworkSpec, Training
+from LungSquadLib.models.card import Card, ClassLabel, Metric, NetworkSpec, Training
+from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
 
 

@@ -95,7 +95,7 @@ def _show(options: argparse.Namespace) -> None:
             ("title", card.title),
             ("question", card.question),
             ("classes", ", ".join(f"{one.code} ({one.name})" for one in card.classes)),
-            ("input", f"{card.input.size} voxels of {card.input.spacing:g} mm a side"),
+            ("input", str(card.input)),
             ("trained on", card.training.data),
             *([("has seen", str(card.training.seen))] if card.training.seen else []),
             *(

@@ -10,11 +10,33 @@ import hashlib
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..errors import InputError, one_line
-from .store import StoredCase
 
 LINKS = ("patient", "series", "pixels", "crop")  # cases that share one of these belong together
+
+
+class Case(Protocol):
+    """What can be dealt out: a case of a store, or a patient of a table.
+
+    It has a name (`case`), its patient, and hashes of its series, its CT and of what is learnt from
+    (`crop`), which are "" where there are none; but `crop` is there always.
+    """
+
+    @property
+    def case(self) -> str: ...
+    @property
+    def patient(self) -> str: ...
+    @property
+    def series(self) -> str: ...
+    @property
+    def pixels(self) -> str: ...
+    @property
+    def crop(self) -> str: ...
+    @property
+    def site(self) -> str: ...
+
 
 _HOLD_OUT = 5  # a single split has a fifth of the patients for its test
 
@@ -32,7 +54,7 @@ class Fold:
         """The cases by their part's name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
-    def hash(self, cases: Iterable[StoredCase]) -> str:
+    def hash(self, cases: Iterable[Case]) -> str:
         """SHA-256 of which content is in which part; names of cases do not matter.
 
         Args:
@@ -51,7 +73,7 @@ class Fold:
 class _Unit:
     """Cases that must not be parted (a patient, as a rule), their label and what names them."""
 
-    cases: tuple[StoredCase, ...]
+    cases: tuple[Case, ...]
     label: str
 
     @property
@@ -60,7 +82,7 @@ class _Unit:
 
 
 def folds(
-    cases: Sequence[StoredCase],
+    cases: Sequence[Case],
     labels: Sequence[str],
     *,
     count: int,
@@ -122,7 +144,7 @@ def folds(
 
 
 def held_out(
-    cases: Sequence[StoredCase], *, seed: int, validation: float = 0.1, test: float = 0.1
+    cases: Sequence[Case], *, seed: int, validation: float = 0.1, test: float = 0.1
 ) -> Fold:
     """One split by patient where there is no label to tell: at least one patient in each part.
 
@@ -147,7 +169,7 @@ def held_out(
 
 
 def subsample(
-    fold: Fold, cases: Sequence[StoredCase], *, labels: Sequence[str], n: int, seed: int
+    fold: Fold, cases: Sequence[Case], *, labels: Sequence[str], n: int, seed: int
 ) -> Fold:
     """The fold with `n` of its training patients, for learning curves; the test stays.
 
@@ -181,7 +203,7 @@ def subsample(
     )
 
 
-def _units(cases: Sequence[StoredCase], labels: Sequence[str]) -> list[_Unit]:
+def _units(cases: Sequence[Case], labels: Sequence[str]) -> list[_Unit]:
     """What must stay together."""
     pairs = list(zip(cases, labels, strict=True))
     for case, label in pairs:
@@ -193,7 +215,7 @@ def _units(cases: Sequence[StoredCase], labels: Sequence[str]) -> list[_Unit]:
     return [_unit([pairs[i] for i in together]) for together in _linked(keys)]
 
 
-def _unit(pairs: list[tuple[StoredCase, str]]) -> _Unit:
+def _unit(pairs: list[tuple[Case, str]]) -> _Unit:
     first, label = pairs[0]
     for case, its in pairs:
         if its != label:
@@ -318,8 +340,8 @@ def _names(units: Iterable[_Unit]) -> tuple[str, ...]:
 
 
 def _of(
-    names: Sequence[str], cases: Sequence[StoredCase], label_of: Mapping[str, str]
-) -> tuple[list[StoredCase], list[str]]:
+    names: Sequence[str], cases: Sequence[Case], label_of: Mapping[str, str]
+) -> tuple[list[Case], list[str]]:
     wanted = set(names)
     chosen = [case for case in cases if case.case in wanted]
     return chosen, [label_of[case.case] for case in chosen]

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..files import whole_folder, write_json
 from ..imaging.write import write_volumes
 from ..models.bundle import Model
-from ..models.card import InputSpec
+from ..models.inputs import InputSpec
 from .pictures import grid, tile
 from .png import write_film, write_picture
 from .sampling import Images
@@ -47,7 +47,7 @@ def write_samples(
     Returns:
         The folder.
     """
-    window, target = model.card.input, Path(folder)
+    window, target = model.card.image, Path(folder)
     with whole_folder(target, last=SAMPLES) as place:
         tiles = list(_tiles(images, window))
         write_picture(place / "grid.png", grid(tiles, numbered=True), text=NOTICE)
@@ -72,7 +72,7 @@ def write_walk(path: str | os.PathLike[str], images: Images, model: Model) -> Pa
         InputError: the name does not end in .png or .apng.
     """
     check_film_name(path)
-    write_film(Path(path), list(_tiles(images, model.card.input)), text=NOTICE)
+    write_film(Path(path), list(_tiles(images, model.card.image)), text=NOTICE)
     return Path(path)
 
 
@@ -109,7 +109,7 @@ def _described(images: Images, model: Model, drawn: dict[str, Any]) -> dict[str,
         "drawn": drawn,
         "pixels": images.hu.shape[1],
         "spacing_mm": images.spacing_mm,
-        "window_hu": [card.input.hu_low, card.input.hu_high],
+        "window_hu": [card.image.hu_low, card.image.hu_high],
         "images": [_measured(images, model, number) for number in range(len(images.hu))],
     }
 

@@ -12,7 +12,7 @@ import torch
 from ..imaging.blending import blend_weights, distance_mm
 from ..imaging.grain import grain
 from ..models.bundle import Model
-from ..models.card import InputSpec
+from ..models.inputs import InputSpec
 from ..networks.translation import Translator
 
 BAND_MM = 6.0  # beyond the masks, in which what is painted passes into what was there
@@ -115,7 +115,7 @@ def synthetic_cube(
     Returns:
         HU of the type and shape of `hu`.
     """
-    spec = model.card.input
+    spec = model.card.image
     order = Order(hu, other, asked_hu, label, remove=mask)
     painted = paint(model.network, spec, [order])[0]
     return blended(hu, painted, order.distance(spec.spacing), band_mm=BAND_MM, seed=seed)

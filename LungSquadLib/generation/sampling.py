@@ -191,7 +191,7 @@ def _middles(
 def _images(
     model: Model, z: np.ndarray, labels: np.ndarray | None, device: torch.device | str
 ) -> Images:
-    made = model.card.input
+    made = model.card.image
     pairs = [
         from_channels(images, low=made.hu_low, high=made.hu_high)
         for images in _outputs(model, z, labels, device)

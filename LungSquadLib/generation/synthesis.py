@@ -138,10 +138,10 @@ def synthesise(
     cube = _cube(ct.grid, masks, model, blend_mm)
     order = _order(ct, masks, cube=cube, card=card, asked_hu=asked_hu, label=number)
     step(progress, 0.3, "Painting")
-    painted = paint(model.network, card.input, [order], band_mm=blend_mm)[0]
+    painted = paint(model.network, card.image, [order], band_mm=blend_mm)[0]
     step(progress, 0.8, "Blending")
     part = _part(ct, masks, blend_mm)
-    on_voxels = _on_voxels(painted, cube, card.input.spacing, part)
+    on_voxels = _on_voxels(painted, cube, card.image.spacing, part)
     # Thick slices and the way onto other voxels dilute a small tumour: its mean is set right here.
     on_voxels[part.mask != 0] += asked_hu - on_voxels[part.mask != 0].mean()
     new = blended(part.hu, on_voxels, part.distance, band_mm=blend_mm, seed=seed)
@@ -209,7 +209,7 @@ def _asked_hu(card: Card, hu: float | None) -> float:
                 f"The card of '{card.name}' does not say what HU are usual: say which you want."
             )
         return card.metrics[TYPICAL].value
-    low, high = card.input.hu_low, card.input.hu_high
+    low, high = card.image.hu_low, card.image.hu_high
     if not low <= hu <= high:
         raise InputError(f"The mean HU of a tumour must be {low:g} to {high:g} here, not {hu:g}.")
     return float(hu)
@@ -235,7 +235,7 @@ def _check(seed: int, blend_mm: float) -> None:
 
 def _cube(grid: Grid, masks: Sequence[Mask], model: Model, blend_mm: float) -> Box:
     """The network's cube, on the grid of its spacing: as large as in training, or as need be."""
-    spacing, multiple = model.card.input.spacing, model.network.step
+    spacing, multiple = model.card.image.spacing, model.network.step
     start, stop = _spanned(masks, grid)
     extent = (stop - start) * np.array(grid.spacing) + 2 * blend_mm
     needed = math.ceil((float(extent.max()) / spacing + 2) / multiple) * multiple
@@ -245,14 +245,14 @@ def _cube(grid: Grid, masks: Sequence[Mask], model: Model, blend_mm: float) -> B
             f"The {what} {extent.max():.0f} mm, and the model paints within "
             f"{(LARGEST_SIDE - 2) * spacing:.0f} mm: choose a smaller mask, or one that is nearer."
         )
-    side = max(needed, model.card.input.size)
+    side = max(needed, model.card.image.size)
     return box_round((start + stop - 1) / 2, grid, (side, side, side), spacing)
 
 
 def _order(
     ct: CT, masks: Sequence[Mask], *, cube: Box, card: Card, asked_hu: float, label: int
 ) -> Order:
-    axes = axes_of(cube, ct.grid, card.input.spacing)
+    axes = axes_of(cube, ct.grid, card.image.spacing)
     cuts = [
         nearest(axes, sitk.GetArrayViewFromImage(one.image), mask_box(one, ct.grid))
         for one in masks
@@ -260,7 +260,7 @@ def _order(
     if not cuts[0].any():
         raise InputError(
             f"The mask '{masks[0].name}' is smaller than a voxel of the model's "
-            f"({card.input.spacing:g} mm): draw a larger one."
+            f"({card.image.spacing:g} mm): draw a larger one."
         )
     remove = cuts[1] if len(cuts) > 1 else None
     return Order(linear(axes, ct.grid.size, ct.hu), cuts[0], asked_hu, label, remove)

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
 from ..errors import ModelError
-from ..networks import checked_arguments, kind_of, size_of
+from ..networks import checked_arguments, kind_of, size_of, widths_of
 from .fields import Fields, parsed_json, shown
+from .inputs import InputSpec, TableSpec, read_input
 
 # 2: what the model has seen. A LungSquad that reads 1 would refuse the new fields as meaningless,
 # rightly, for it would let the model be tested on its own training data; now it says "update".
-FORMAT_VERSION = 2
+# 3: networks of tables.
+FORMAT_VERSION = 3
 MAX_SEEN = 10_000  # of each kind; together 660 kB of the header, which has room for 1 MiB
 
 
@@ -34,22 +34,6 @@ class NetworkSpec:
 
     name: str
     arguments: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class InputSpec:
-    """What the network takes, or makes: `size` voxels of `spacing` mm along each axis, in HU."""
-
-    size: int
-    spacing: float
-    hu_low: float
-    hu_high: float
-    clip: bool
-
-    def scaled(self, hu: np.ndarray) -> np.ndarray:
-        """What goes into the network: HU `hu_low` is 0, `hu_high` is 1; any shape; float32."""
-        scaled = (np.asarray(hu, np.float32) - self.hu_low) / (self.hu_high - self.hu_low)
-        return (np.clip(scaled, 0, 1) if self.clip else scaled).astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True)
@@ -180,7 +164,7 @@ class Card:
     question: str
     classes: tuple[ClassLabel, ...]
     network: NetworkSpec
-    input: InputSpec
+    input: InputSpec | TableSpec
     positive: int
     training: Training
     licence: str
@@ -196,8 +180,22 @@ class Card:
 
     @property
     def kind(self) -> str:
-        """What the model does: "classifier", or "generator" of images."""
+        """What the model does: "classifier", "integrator" of tables, "generator" of images, ..."""
         return kind_of(self.network.name)
+
+    @property
+    def image(self) -> InputSpec:
+        """The image that it takes or makes; `ModelError` where it takes tables."""
+        if isinstance(self.input, TableSpec):
+            raise ModelError(f"The model '{self.name}' takes tables, and one of images is wanted.")
+        return self.input
+
+    @property
+    def table(self) -> TableSpec:
+        """The tables that it takes; `ModelError` where it takes or makes images."""
+        if isinstance(self.input, InputSpec):
+            raise ModelError(f"The model '{self.name}' is of images, and one of tables is wanted.")
+        return self.input
 
     @classmethod
     def from_json(cls, text: str) -> Card:
@@ -236,7 +234,7 @@ def checked_card(text: str) -> Card:
         question=fields.text("question", most=400),
         classes=fields.items("classes", _class_label, most=32),
         network=_network(fields.child("network")),
-        input=_input(fields.child("input")),
+        input=read_input(fields.child("input")),
         temperature=fields.number("temperature", 1e-3, 1e3),
         positive=fields.integer("positive", 0, 31),
         training=_training(fields.child("training")),
@@ -266,14 +264,22 @@ def _agrees(card: Card) -> None:
         raise ValueError("two of the card's classes have the same code")
     if card.positive >= max(len(card.classes), 1):
         raise ValueError(f"the card's positive class is {card.positive}, but they count from 0")
-    size = size_of(card.network.name, arguments)
-    if card.input.size != size:
+    if isinstance(card.input, TableSpec):
+        widths = widths_of(card.network.name, arguments)
+        if card.input.widths != widths:
+            raise ValueError(
+                f"the card's sources have {card.input.widths} columns, but its network takes "
+                f"{widths}"
+            )
+    elif card.input.size != (size := size_of(card.network.name, arguments)):
         raise ValueError(
             f"the card's input has {card.input.size} voxels along each axis, but its network "
-            f"takes {size}"
+            f"takes {size or 'tables'}"
         )
-    if card.kind != "classifier" and (card.reference or card.baseline):
-        raise ValueError("the card has a baseline or a reference, which only classifiers have")
+    if card.kind != "classifier" and card.baseline:
+        raise ValueError("the card has a baseline, which only classifiers have")
+    if card.kind not in ("classifier", "integrator") and card.reference:
+        raise ValueError("the card has a reference, which only classifiers have")
 
 
 def _class_label(fields: Fields) -> ClassLabel:
@@ -290,20 +296,6 @@ def _network(fields: Fields) -> NetworkSpec:
         )
     fields.end()
     return NetworkSpec(name, checked_arguments(name, arguments))
-
-
-def _input(fields: Fields) -> InputSpec:
-    result = InputSpec(
-        size=fields.integer("size", 4, 1024),
-        spacing=fields.number("spacing", 0.1, 10),
-        hu_low=fields.number("hu_low", -1e5, 1e5),
-        hu_high=fields.number("hu_high", -1e5, 1e5),
-        clip=fields.flag("clip"),
-    )
-    if result.hu_high - result.hu_low < 1:
-        raise ValueError("the card's input's 'hu_high' is not above 'hu_low'")
-    fields.end()
-    return result
 
 
 def _training(fields: Fields) -> Training:

@@ -11,9 +11,10 @@ import numpy as np
 
 from ..errors import MissingPackageError, ModelError
 from ..files import sha256_of_file
-from .card import Card, ClassLabel, InputSpec, NetworkSpec, Training
+from .card import Card, ClassLabel, NetworkSpec, Training
 from .fields import reason, shown_path
 from .hdf5 import H5_ERRORS, KerasFile, KerasLayer
+from .inputs import InputSpec
 
 if TYPE_CHECKING:
     from torch import nn

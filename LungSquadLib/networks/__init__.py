@@ -23,15 +23,17 @@ class Known:
 
     Attributes:
         kind: what it does: a "classifier" is a `TrunkAndHead`, a "generator" makes images, a
-            "translator" paints into a CT.
+            "translator" paints into a CT; of tables, an "integrator" tells classes, and an
+            "autoencoder" finds groups.
         place: its class, as module:name.
-        size: the argument that says how many voxels or pixels a side it takes or makes.
+        size: the argument that says how many voxels or pixels a side it takes or makes; None of
+            those that take tables, whose `widths` say how many columns each table has.
         arguments: of each the check, what it says where it fails, and the default.
     """
 
     kind: str
     place: str
-    size: str
+    size: str | None
     arguments: Mapping[str, tuple[_Check, str, Any]]
 
 
@@ -40,9 +42,18 @@ def kind_of(name: str) -> str:
     return _NETWORKS[name].kind
 
 
-def size_of(name: str, arguments: Mapping[str, Any]) -> int:
-    """Voxels or pixels along each axis of what a network takes or makes, of checked arguments."""
-    return int(arguments[_NETWORKS[name].size])
+def size_of(name: str, arguments: Mapping[str, Any]) -> int | None:
+    """Voxels or pixels along each axis of what a network takes or makes, of checked arguments.
+
+    None where it takes tables.
+    """
+    size = _NETWORKS[name].size
+    return None if size is None else int(arguments[size])
+
+
+def widths_of(name: str, arguments: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """Columns of each table that a network takes, of checked arguments; None where none."""
+    return None if _NETWORKS[name].size is not None else tuple(arguments["widths"])
 
 
 def checked_arguments(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,12 +81,11 @@ def build(name: str, arguments: Mapping[str, Any]) -> Any:
     """A network with fresh weights, of a known name and with arguments in their ranges.
 
     Args:
-        name: "prognosis", "transfer", "progressive" or "translation".
-        arguments: those of `PrognosisNetwork`, `TransferNetwork`, `Generator` or `Translator`; what
-            is left out has its default.
+        name: one of the names of this file.
+        arguments: those of its class; what is left out has its default.
 
     Returns:
-        A `TrunkAndHead`, a `Generator` or a `Translator`, a module in any case.
+        The network, a module; of a classifier a `TrunkAndHead`.
 
     Raises:
         ValueError: an unknown name or argument, one out of its range, or a network of more than
@@ -132,6 +142,8 @@ _CONDITIONS = (_integer(0, 32), "a whole number from 0 to 32", 0)
 _SIZE = (_integer(32, 128), "a whole number from 32 to 128")
 _HIDDEN = (_sizes(4, 4096), "a list of at most 4 whole numbers from 1 to 4096", (128,))
 _DROPOUT = (_number(0, 1, below=True), "a number from 0 to below 1", 0.5)
+_WIDTHS = (_sizes(32, 50_000), "a list of at most 32 whole numbers from 1 to 50000", (1,))
+_FLAG = (lambda value: isinstance(value, bool), "true or false", False)
 _NETWORKS = {
     "prognosis": Known(
         "classifier",
@@ -174,6 +186,30 @@ _NETWORKS = {
             "width": (_integer(1, 256), "a whole number from 1 to 256", 8),
             "depth": (_integer(1, 6), "a whole number from 1 to 6", 4),
             "classes": _CONDITIONS,
+        },
+    ),
+    "integration": Known(
+        "integrator",
+        ".integration:IntegrationNetwork",
+        None,
+        {
+            "widths": _WIDTHS,
+            "classes": _CLASSES,
+            "branch": (_integer(0, 4096), "a whole number from 0 to 4096", 0),
+            "hidden": (_sizes(2, 4096), "a list of 2 whole numbers from 1 to 4096", (64, 32)),
+            "dropout": _DROPOUT,
+            "ordinal": _FLAG,
+        },
+    ),
+    "autoencoder": Known(
+        "autoencoder",
+        ".autoencoder:Autoencoder",
+        None,
+        {
+            "widths": _WIDTHS,
+            "classes": _CONDITIONS,
+            "latent": (_integer(1, 512), "a whole number from 1 to 512", 8),
+            "hidden": (_sizes(4, 4096), "a list of at most 4 whole numbers from 1 to 4096", (128,)),
         },
     ),
 }

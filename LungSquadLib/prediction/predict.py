@@ -65,8 +65,8 @@ def predict(
     place = chosen_device(device)
     ct, card = as_ct(ct), model.card
     mask = as_mask(mask, ct)
-    side = card.input.size
-    size, spacing = (side, side, side), card.input.spacing
+    side = card.image.size
+    size, spacing = (side, side, side), card.image.spacing
     around = variants(
         ct,
         mask,
@@ -157,7 +157,7 @@ def _runs(
 def _run(
     network: TrunkAndHead, card: Card, hu: np.ndarray, seed: int, device: torch.device
 ) -> _Run:
-    x = torch.from_numpy(card.input.scaled(hu))[None, None].to(device)
+    x = torch.from_numpy(card.image.scaled(hu))[None, None].to(device)
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         activations = network.trunk(x)
         answer = network.head(activations)

@@ -62,7 +62,7 @@ def _prediction(
     used = ModelUsed(read_card(model), sha256_of_file(model))
     if used.sha256 != entry["model"]["sha256"]:
         raise ModelError(f"'{model}' is not the model that predicted this; predict again.")
-    size, spacing = used.card.input.size, used.card.input.spacing
+    size, spacing = used.card.image.size, used.card.image.spacing
     centre, novelty = entry["crop"].get("chosen_centre_lps"), entry["out_of_distribution"]
     prediction = Prediction(
         used,

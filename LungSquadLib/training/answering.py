@@ -66,7 +66,7 @@ def answer_store(
     opened, card = open_store(store), model.card
     if (Path(folder) / "run.json").exists():  # whose predictions would be replaced
         raise InputError(f"'{folder}' holds a training: choose another folder.")
-    check_store(opened, card.input)
+    check_store(opened, card.image)
     names = _named(opened, model, label, tuple(classes))
     cases = [case for case in opened.cases if case.columns[label] in names]
     excluded = Counter(
@@ -78,7 +78,7 @@ def answer_store(
     network = model.network.to(torch.device(device))
     logits, _ = answers(
         network,
-        card.input,
+        card.image,
         (opened.hu(case) for case in cases),
         progress=progress or Silent(),
         count=len(cases),

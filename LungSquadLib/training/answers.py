@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 import torch
 
-from ..models.card import InputSpec
+from ..models.inputs import InputSpec
 from ..networks.parts import TrunkAndHead
 from ..progress import Progress, step
 from .augment import middle

@@ -25,13 +25,13 @@ from ..models.card import (
     Baseline,
     Card,
     ClassLabel,
-    InputSpec,
     Interval,
     Metric,
     NetworkSpec,
     ReferenceSpec,
     Training,
 )
+from ..models.inputs import InputSpec
 from ..networks import build
 from ..networks.parts import TrunkAndHead
 from ..progress import Part, Progress, Silent

@@ -20,7 +20,7 @@ from torch import nn
 from ..cohort.store import Store, StoredCase
 from ..errors import ModelError
 from ..files import whole_file
-from ..models.card import InputSpec
+from ..models.inputs import InputSpec
 from ..networks.folding import folded
 from ..networks.parts import Head, TrunkAndHead
 from ..networks.prognosis import GlobalPools

@@ -25,7 +25,8 @@ from ..errors import InputError
 from ..files import write_csv
 from ..imaging.channels import to_channels
 from ..models.bundle import write_bundle
-from ..models.card import Card, InputSpec, NetworkSpec
+from ..models.card import Card, NetworkSpec
+from ..models.inputs import InputSpec
 from ..networks import build
 from ..networks.progressive import Critic, Generator, level_of
 from ..progress import Part, Progress, Silent, step

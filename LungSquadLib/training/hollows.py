@@ -13,7 +13,7 @@ from torch import Tensor
 from ..generation.painting import BAND_MM
 from ..imaging.blending import distance_mm
 from ..imaging.grain import grain
-from ..models.card import InputSpec
+from ..models.inputs import InputSpec
 from .augment import Augmentation, Drawn, apply, draw
 
 # Flips, turns and shifts alone: CT and mask are cut out as they are.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..models.card import InputSpec
+from ..models.inputs import InputSpec
 from .augment import Augmentation, apply, draw, middle
 
 

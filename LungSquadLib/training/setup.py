@@ -20,9 +20,10 @@ from ..cohort.splits import Fold, folds
 from ..cohort.store import Store, StoredCase, open_store
 from ..errors import InputError
 from ..models.bundle import Model
-from ..models.card import Card, InputSpec, NetworkSpec, Seen
+from ..models.card import Card, NetworkSpec, Seen
 from ..models.catalogue import read_model
 from ..models.fields import identifier
+from ..models.inputs import InputSpec
 from ..models.keras_import import import_keras
 from ..networks import build
 from ..networks.parts import TrunkAndHead
@@ -181,7 +182,7 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
     painter = None
     if options.synthetic is not None:
         painter = read_painter(options.synthetic, classes)
-        check_store(opened, painter.model.card.input, network="The model of --synthetic")
+        check_store(opened, painter.model.card.image, network="The model of --synthetic")
     splits = _splits(cases, options)
     _check_tested(cases, splits, options)
     overlaps = _overlaps(cases, splits, start, painter, options)
@@ -287,7 +288,7 @@ def _network(options: Options, start: Start, classes: int) -> tuple[InputSpec, N
     hidden = options.hidden
     if start.card is not None:
         width = start.card.network.arguments["width"]
-        spec = replace(start.card.input, size=options.size, clip=True)
+        spec = replace(start.card.image, size=options.size, clip=True)
         hidden = start.card.network.arguments.get("hidden") if hidden is None else hidden
     arguments = {
         "width": width,

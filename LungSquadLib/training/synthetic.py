@@ -226,9 +226,9 @@ def _sample(
 def _cube(marked: np.ndarray, model: Model) -> tuple[slice, slice, slice]:
     """The middle of a crop, as large as the model is used to, or as what is marked needs."""
     side, unit = len(marked), model.network.step
-    reach = np.abs(np.argwhere(marked) - (side - 1) / 2).max() + BAND_MM / model.card.input.spacing
+    reach = np.abs(np.argwhere(marked) - (side - 1) / 2).max() + BAND_MM / model.card.image.spacing
     needed = unit * math.ceil(2 * (reach + 1) / unit)
-    size = min(max(needed, model.card.input.size), side // unit * unit)
+    size = min(max(needed, model.card.image.size), side // unit * unit)
     start = (side - size) // 2
     middle = slice(start, start + size)
     return middle, middle, middle

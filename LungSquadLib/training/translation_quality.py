@@ -16,7 +16,8 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..generation.painting import BAND_MM, LUNG_HU, Order, blended, dense_piece, paint
 from ..imaging.diameter import axial_diameter
-from ..models.card import InputSpec, Metric
+from ..models.card import Metric
+from ..models.inputs import InputSpec
 from ..networks.translation import Translator
 from ..statistics.bootstrap import bootstrap
 

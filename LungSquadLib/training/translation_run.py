@@ -23,7 +23,8 @@ from ..cohort.store import Store, StoredCase, open_store
 from ..errors import InputError
 from ..generation.painting import TYPICAL
 from ..models.bundle import write_bundle
-from ..models.card import Card, InputSpec, Metric, NetworkSpec
+from ..models.card import Card, Metric, NetworkSpec
+from ..models.inputs import InputSpec
 from ..networks import build
 from ..networks.translation import Translator
 from ..progress import Part, Progress, Silent, step

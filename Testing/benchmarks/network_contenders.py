@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from LungSquadLib.cohort.store import Preprocessing
-from LungSquadLib.models.card import InputSpec
+from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
 from LungSquadLib.networks.folding import folded
 from LungSquadLib.networks.parts import TrunkAndHead

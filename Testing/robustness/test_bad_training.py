@@ -64,7 +64,7 @@ def place(tmp_path_factory):
         write_translator(folder / f"{name}.safetensors", **change)
     painter = read_bundle(folder / "painter.safetensors")
     for name, change in {
-        "coarse": {"input": replace(painter.card.input, spacing=2.0)},
+        "coarse": {"input": replace(painter.card.image, spacing=2.0)},
         "seen": {"training": Training("Them.", seen=seen(open_store(store).cases))},
     }.items():
         card = replace(painter.card, **change)

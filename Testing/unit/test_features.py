@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from LungSquadLib.errors import CancelledError, ModelError
-from LungSquadLib.models.card import InputSpec
+from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.progress import Silent
 from LungSquadLib.training.augment import Augmentation, apply, draw, middle
 from LungSquadLib.training.features import cached_features, frozen_prefix

@@ -41,8 +41,8 @@ def test_the_run_ends_in_a_generator_that_says_what_it_has_seen(slices, run):
     card = model.card
     assert (card.kind, card.task) == ("generator", "generation")
     assert [label.code for label in card.classes] == ["LUAD", "LUSC"]
-    assert (card.input.size, card.input.spacing) == (16, 4.0)
-    assert (card.input.hu_low, card.input.hu_high) == (-1350, 150)
+    assert (card.image.size, card.image.spacing) == (16, 4.0)
+    assert (card.image.hu_low, card.image.hu_high) == (-1350, 150)
     fold = set_up(slices, OPTIONS).fold
     assert not set(fold.train) & {*fold.validation, *fold.test}
     assert card.training.patients == len(fold.train) == 10

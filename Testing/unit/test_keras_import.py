@@ -59,8 +59,8 @@ def test_card_says_what_the_paper_says(imported):
     assert [label.code for label in card.classes] == ["deceased", "alive"]
     assert (card.positive, card.doi) == (1, "10.1371/journal.pmed.1002711")
     hu = np.array([-1024, 3071, 4000], np.int16)
-    np.testing.assert_allclose(card.input.scaled(hu), [0, 1, 5024 / 4095], rtol=1e-6)
-    assert (card.input.size, card.input.spacing) == (50, 1.0)
+    np.testing.assert_allclose(card.image.scaled(hu), [0, 1, 5024 / 4095], rtol=1e-6)
+    assert (card.image.size, card.image.spacing) == (50, 1.0)
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def test_another_seed_moves_the_interval_and_nothing_else(model, prediction):
 
 def test_probabilities_are_the_networks_at_the_crop(model, prediction):
     cut = crop(*ball_images(), size=50)
-    x = model.card.input.scaled(sitk.GetArrayFromImage(cut.ct))
+    x = model.card.image.scaled(sitk.GetArrayFromImage(cut.ct))
     with torch.no_grad():
         logits = model.trainable()(torch.from_numpy(x)[None, None])[0]
     expected = torch.softmax(logits, 0).tolist()

@@ -70,8 +70,8 @@ def test_images_are_slices_of_what_the_card_says(model):
     images = sample(model, 5)
     assert images.hu.shape == images.mask.shape == (5, 16, 16)
     assert (images.hu.dtype, images.mask.dtype) == (np.int16, np.uint8)
-    assert images.hu.min() >= model.card.input.hu_low
-    assert images.hu.max() <= model.card.input.hu_high
+    assert images.hu.min() >= model.card.image.hu_low
+    assert images.hu.max() <= model.card.image.hu_high
     assert images.spacing_mm == 4.0
     assert images.labels is None
 
@@ -146,7 +146,7 @@ def test_the_folder_says_what_it_holds(conditional, tmp_path):
         assert np.array_equal(sitk.GetArrayFromImage(stack), array)
         assert stack.GetSpacing() == (4.0, 4.0, 1.0)
         assert stack.GetMetaData("synthetic") == NOTICE
-    spec = conditional.card.input
+    spec = conditional.card.image
     grey = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "ct-0007.png")))
     assert np.array_equal(grey, np.rint(255 * spec.scaled(images.hu[7])))
     mask = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "mask-0007.png")))

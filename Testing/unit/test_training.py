@@ -8,7 +8,7 @@ import torch
 
 from LungSquadLib.errors import InputError
 from LungSquadLib.models.bundle import read_bundle
-from LungSquadLib.models.card import InputSpec
+from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
 from LungSquadLib.progress import Silent
 from LungSquadLib.statistics.calibration import log_odds

@@ -355,7 +355,7 @@ def test_a_trained_network_is_wrapped_for_the_ct_it_was_made_of(finished, place)
     prediction = predict(ct, sitk.ReadImage(str(volumes / "mask3.nrrd")), model)
     store = open_store(place / "store")
     case = next(one for one in store.cases if one.case == "c003")
-    logits, _ = answers(model.network, model.card.input, [store.hu(case)])
+    logits, _ = answers(model.network, model.card.image, [store.hu(case)])
     powers = np.exp(logits[0] / model.card.temperature)
     assert prediction.probabilities == pytest.approx(powers / powers.sum(), abs=1e-5)
 

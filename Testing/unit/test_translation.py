@@ -15,7 +15,7 @@ from LungSquadLib.cohort.splits import held_out
 from LungSquadLib.cohort.store import open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.models.bundle import read_bundle
-from LungSquadLib.models.card import InputSpec
+from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks.translation import PatchCritic, Translator
 from LungSquadLib.training.hollows import CT, GRAIN, HOLE, MASK, Hollows
 from LungSquadLib.training.translation import Recipe, Sample, Translation

@@ -71,7 +71,7 @@ class PaintingSection(Section):
         entry = self._entries[index] if 0 <= index < len(self._entries) else None
         offer_classes(self.ui.paintedClassSelector, self.ui.paintedClassLabel, entry)
         if entry is not None and entry.card is not None:
-            box, spec = self.ui.huBox, entry.card.input
+            box, spec = self.ui.huBox, entry.card.image
             box.minimum, box.maximum = int(spec.hu_low) - 1, int(spec.hu_high)
             box.value = box.minimum  # shown as "usual"
 

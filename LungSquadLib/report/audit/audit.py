@@ -131,7 +131,7 @@ def check_fits(card: Card, slicing: Slicing) -> None:
         InputError: resolution, window or pixel size differ.
     """
     check_generator(card)
-    spec = card.input
+    spec = card.image
     if spec.size < SMALLEST:
         raise ModelError(
             f"The model '{card.name}' makes images of {spec.size} pixels a side, and an audit "

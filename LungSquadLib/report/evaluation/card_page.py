@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from ...models.card import Card, Metric
+from ...models.inputs import InputSpec
 from ..document import RESEARCH
 from .results import Evaluation
 from .sentences import sample
@@ -30,9 +31,10 @@ def _lines(card: Card, evaluation: Evaluation) -> Iterator[str]:
     if card.baseline is not None:
         yield from _metrics(card.baseline.metrics, " of tumour volume alone")
     yield from ("", "## How it was made", "", _text(card.training.data), "")
-    network, given = card.network.name, card.input
-    yield f"- Network `{network}`; input {given.size} voxels of {given.spacing:g} mm a side"
-    yield f"- HU {given.hu_low:g} to {given.hu_high:g}; temperature {card.temperature:.3g}"
+    yield f"- Network `{card.network.name}`; input {_text(str(card.input))}"
+    if isinstance(card.input, InputSpec):
+        yield f"- HU {card.input.hu_low:g} to {card.input.hu_high:g}"
+    yield f"- Temperature {card.temperature:.3g}"
     known = {
         "Patients": card.training.patients,
         "Seed": card.training.seed,

@@ -1,0 +1,1 @@
+"""Clinical, molecular and image data of patients: read, checked, joined."""

@@ -1,0 +1,68 @@
+"""Numbers of patients, and several such tables of the same patients side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """Numbers: one row a patient, one column a feature.
+
+    Attributes:
+        name: of the source, as its user calls it ("expression").
+        kind: "expression", "clinical", "image" or "features"; see `models.inputs.KINDS`.
+        patients: N names, each once: IDs, or pseudonyms once they are joined.
+        columns: D names, each once; one of several values of a category is "column=value".
+        values: (N, D) float32, NaN where nothing is known.
+        scale: what the numbers are, in words.
+        extractor: SHA-256 of the model whose features they are, if they are a model's.
+    """
+
+    name: str
+    kind: str
+    patients: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: np.ndarray
+    scale: str
+    extractor: str | None = None
+
+    def __post_init__(self) -> None:
+        assert self.values.shape == (len(self.patients), len(self.columns))  # noqa: S101
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A patient, or a row, that was left out, and why.
+
+    Attributes:
+        patient: as `Joined.patients` has them.
+        source: where it stood.
+        why: half a sentence.
+    """
+
+    patient: str
+    source: str
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Several sources of the same patients.
+
+    Attributes:
+        patients: N, sorted: pseudonyms, or IDs where identity is kept.
+        sources: each with these patients in this order; who is not in a source has NaN throughout.
+        facts: harmonised columns of clinical tables, and others as text, N each; "" where nothing
+            is known: "histology" (LUAD, LUSC, other), "t_stage" (T1..T4), "edition", "sex"
+            (female, male), "age", "site", "time" (days), "event" (1, 0).
+        dropped: who was left out.
+    """
+
+    patients: tuple[str, ...]
+    sources: tuple[Matrix, ...]
+    facts: Mapping[str, tuple[str, ...]]
+    dropped: tuple[Dropped, ...]

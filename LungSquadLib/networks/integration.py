@@ -1,0 +1,82 @@
+"""The integration network: molecular, clinical and image data of a patient in, a class out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .parts import Answer
+from .tables import OrderedClasses, Standardiser, batch_norm
+
+
+class IntegrationNetwork(nn.Module):
+    """Three dense layers, three dropouts and two batch norms on the columns of several sources.
+
+    A source of which a patient has nothing (all its columns NaN) is left out, and what is left is
+    weighed up by as much, as in dropout: nothing is invented in its place.
+
+    Args:
+        widths: columns of each source.
+        classes: at least 2.
+        branch: units of a dense layer of its own for each source; 0: their columns go side by side.
+        hidden: units of the first two dense layers.
+        dropout: before each dense layer.
+        ordinal: whether the classes stand in an order; see `OrderedClasses`.
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int] = (1,),
+        classes: int = 2,
+        branch: int = 0,
+        hidden: Sequence[int] = (64, 32),
+        dropout: float = 0.5,
+        ordinal: bool = False,
+    ) -> None:
+        super().__init__()
+        self.widths = list(widths)
+        self.scale = Standardiser(sum(widths))
+        self.branches = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, branch), nn.ReLU()) if branch else nn.Identity()
+            for width in widths
+        )
+        first, second = hidden
+        joined = branch * len(widths) or sum(widths)
+        self.body = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(joined, first),
+            batch_norm(first),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(first, second),
+            batch_norm(second),
+            nn.ReLU(),
+        )
+        last = OrderedClasses(second, classes) if ordinal else nn.Linear(second, classes)
+        self.last = nn.Sequential(nn.Dropout(dropout), last)
+
+    @property
+    def feature_count(self) -> int:
+        """Length of the features before the last dense layer."""
+        return int(self.body[5].out_features)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Answer:
+        """Features and logits of rows (N, sum of widths), NaN where nothing is known."""
+        present = torch.stack(
+            [~part.isnan().all(1) for part in torch.split(x, self.widths, 1)], 1
+        )  # (N, sources)
+        weights = present * (len(self.widths) / present.sum(1, keepdim=True).clamp(min=1))
+        parts = torch.split(self.scale(x), self.widths, 1)
+        seen = [
+            branch(part) * weights[:, n : n + 1]
+            for n, (branch, part) in enumerate(zip(self.branches, parts, strict=True))
+        ]
+        features = self.body(torch.cat(seen, 1))
+        return Answer(features, self.last(features))
+
+    def for_inference(self) -> IntegrationNetwork:
+        """Itself: it is quick as it is."""
+        return self

@@ -1,0 +1,86 @@
+"""What networks of tables begin with: numbers brought to one scale, what is missing left out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Standardiser(nn.Module):
+    """Columns with mean 0 and standard deviation 1; a missing number becomes the mean, 0.
+
+    It is a part of the network, so a model carries the scale of its own training patients, and
+    nothing of any others.
+
+    Args:
+        columns: how many.
+    """
+
+    mean: Tensor
+    sd: Tensor
+
+    def __init__(self, columns: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(columns))
+        self.register_buffer("sd", torch.ones(columns))
+
+    @torch.no_grad()
+    def fit(self, x: Tensor) -> None:
+        """Take the scale of training rows (N, D), NaN where a number is missing.
+
+        A column that never changes, or that nobody has, is left out: it is 0 for everyone.
+        """
+        x = x.double()
+        known = ~x.isnan()
+        count = known.sum(0).clamp(min=1)
+        mean = torch.where(known, x, 0).sum(0) / count
+        sd = (torch.where(known, x - mean, 0).square().sum(0) / count).sqrt()
+        varies = sd > 1e-6 * mean.abs().clamp(min=1e-6)
+        self.mean.copy_(mean)
+        self.sd.copy_(torch.where(varies, sd, 0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardised rows (N, D), finite; of rows with NaN where a number is missing."""
+        varies = self.sd > 0
+        scaled = (x - self.mean) / torch.where(varies, self.sd, 1)
+        return torch.where(varies & ~x.isnan(), scaled, 0)
+
+    def inverse(self, x: Tensor) -> Tensor:
+        """The table's own numbers (N, D) of standardised ones."""
+        return x * self.sd + self.mean
+
+
+def batch_norm(units: int) -> nn.Module:
+    """A batch norm whose state is all float32, as models' files have it."""
+    norm = nn.BatchNorm1d(units)
+    norm.register_buffer("num_batches_tracked", None)  # of use only where momentum is None
+    return norm
+
+
+class OrderedClasses(nn.Module):
+    """Classes in an order, T1 to T4 say: one score, and thresholds that it passes.
+
+    The proportional odds model (McCullagh, J R Stat Soc B 1980;42:109). Log probabilities come out,
+    so that a softmax gives the probabilities, and cross-entropy is the model's likelihood.
+
+    Args:
+        features: how many come in.
+        classes: at least 2.
+    """
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(features, 1, bias=False)
+        self.first = nn.Parameter(torch.tensor([1 - classes / 2]))
+        self.steps = nn.Parameter(torch.full((classes - 2,), 0.54))  # softplus of it is about 1
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, classes), of features (N, D)."""
+        rises = nn.functional.softplus(self.steps).cumsum(0)
+        thresholds = self.first + torch.cat([torch.zeros_like(self.first), rises])
+        passed = thresholds - self.score(features)  # (N, classes - 1), the logit of "at most k"
+        edge = passed.new_full((len(passed), 1), torch.inf)
+        high, low = torch.cat([passed, edge], 1), torch.cat([-edge, passed], 1)
+        # log(s(high) - s(low)) = log s(high) + log s(-low) + log(1 - e^(low - high))
+        between = torch.log1p(-torch.exp(low - high))
+        return nn.functional.logsigmoid(high) + nn.functional.logsigmoid(-low) + between
