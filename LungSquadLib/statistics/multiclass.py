@@ -41,6 +41,26 @@ def brier_multiclass(y: np.ndarray, p: np.ndarray) -> float:
     return float(((p - here) ** 2).sum(axis=1).mean())
 
 
+def balanced_accuracy(y: np.ndarray, answered: np.ndarray) -> float:
+    """The share of right answers in each class, averaged over the classes; by chance 1 / K.
+
+    Brodersen et al., ICPR 2010, p. 3121.
+
+    Args:
+        y: (N,) classes; those that occur count.
+        answered: (N,) classes.
+
+    Raises:
+        ValueError: lengths differ, or nothing is there.
+    """
+    y, answered = np.asarray(y), np.asarray(answered)
+    if y.shape != answered.shape or not len(y):
+        raise ValueError(f"labels {y.shape} and answers {answered.shape} do not go together")
+    number = np.unique(y, return_inverse=True)[1]
+    right = np.bincount(number, weights=y == answered) / np.bincount(number)
+    return float(right.mean())
+
+
 def _one_hot(y: np.ndarray, p: np.ndarray) -> np.ndarray:
     y = np.asarray(y)
     if p.ndim != 2 or y.shape != p.shape[:1] or not len(y):

@@ -1,0 +1,176 @@
+"""`lungsquad train integrate`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .output import bar, listed, print_json, printable
+
+if TYPE_CHECKING:
+    from ..cohort.tables.matrix import Joined
+    from ..progress import Progress
+    from ..training.integration_options import IntegrationOptions
+
+
+def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `integrate` to the verbs of `train`."""
+    verb = verbs.add_parser(
+        "integrate",
+        help="tell a label from molecular, clinical and image data of the same patients",
+        description="Cross-validates the integration network on tables, nested, against each "
+        "source alone, logistic regression and clinical facts; trains the model that comes out of "
+        "it; and writes a page that says what each source adds. Call it again to go on where it "
+        "was stopped.",
+    )
+    verb.add_argument("-o", "--out", required=True, metavar="RUN", help="folder of this run")
+    _add_data(verb.add_argument_group("the patients"))
+    _add_task(verb.add_argument_group("what to tell"))
+    _add_training(verb.add_argument_group("how it is trained and tested"))
+    _add_card(verb.add_argument_group("what the model's card says"))
+    verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    verb.add_argument("--json", action="store_true", help="print JSON")
+    verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    verb.set_defaults(train=run)
+
+
+def _add_data(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--sources",
+        required=True,
+        nargs="+",
+        metavar="NAME=FILE",
+        help="expression=E.csv, clinical=C.csv, radiomics=R.csv, image=STORE (features of the "
+        "mask) or image=STORE:MODEL (of a network); or a folder of `lungsquad tables join`",
+    )
+    group.add_argument(
+        "--test",
+        nargs="+",
+        default=[],
+        metavar="NAME=FILE",
+        help="patients of another cohort to test on, in place of cross-validation",
+    )
+    group.add_argument(
+        "--both-ways",
+        action="store_true",
+        help="and the other way round: RUN/there and RUN/back",
+    )
+    group.add_argument("--mapping", metavar="JSON", help="what a clinical table's columns mean")
+    group.add_argument(
+        "--clinical-columns",
+        metavar="A,B,...",
+        help="facts that the network reads, such as age,sex,smoking (none)",
+    )
+    group.add_argument("--leave-out", metavar="A,B,...", help="columns that are not used")
+    group.add_argument(
+        "--beside",
+        metavar="A,B,...",
+        help="columns with scores of others, to compare with, not to learn from",
+    )
+
+
+def _add_task(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--label",
+        required=True,
+        metavar="COL",
+        help="histology, t_stage, survival2y, or any column of the tables",
+    )
+    group.add_argument("--classes", metavar="A,B,...", help="its values to tell, in this order")
+    group.add_argument("--positive", metavar="A", help="the class that AUC is about (the last)")
+    group.add_argument("--ordinal", action="store_true", help="the classes stand in an order")
+
+
+def _add_training(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--folds", type=int, default=5, metavar="N", help="5")
+    group.add_argument("--seeds", type=int, default=5, metavar="N", help="repeats (5)")
+    group.add_argument("--inner", type=int, default=3, metavar="N", help="inner folds (3)")
+    group.add_argument(
+        "--branch", type=int, default=0, metavar="N", help="units of a layer for each source (none)"
+    )
+    group.add_argument("--epochs", type=int, default=60, metavar="N", help="at most (60)")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn (0)")
+    group.add_argument(
+        "--allow-telling", action="store_true", help="go on where a column looks like the label"
+    )
+    group.add_argument(
+        "--allow-overlap",
+        action="store_true",
+        help="patients with the same name in both cohorts are different ones",
+    )
+
+
+def _add_card(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--name", metavar="NAME", help="of the model (the label)")
+    group.add_argument("--title", metavar="TEXT")
+    group.add_argument("--licence", metavar="TEXT", help="of the weights")
+    group.add_argument("--notice", metavar="TEXT", help="that every output must show")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, evaluate, and tell."""
+    from ..report.integration.run import report_integration
+    from ..training.bundling import Naming
+    from ..training.integration_run import train_integration
+
+    naming = Naming(
+        name=options.name, title=options.title, licence=options.licence, notice=options.notice
+    )
+    with bar() as progress:
+        joined = _read(options, options.sources, progress)
+        other = _read(options, options.test, progress) if options.test else None
+        ways = {options.out: (joined, other)}
+        if options.both_ways and other is not None:
+            ways = {
+                f"{options.out}/there": (joined, other),
+                f"{options.out}/back": (other, joined),
+            }
+        found = {}
+        for place, (one, tested) in ways.items():
+            finished = train_integration(
+                one, place, _options(options), other=tested, naming=naming, progress=progress
+            )
+            found[place] = report_integration(finished)
+    if options.json:
+        print_json({place: result.to_dict() for place, result in found.items()})
+        return
+    for place, result in found.items():
+        for sentence in result.sentences:
+            print(printable(sentence))
+        print(f"{place}/model.safetensors")
+        print(f"{place}/index.html")
+
+
+def _read(options: argparse.Namespace, texts: Sequence[str], progress: Progress) -> Joined:
+    from ..prediction.predict import chosen_device
+    from ..training.sources import read_sources
+
+    return read_sources(
+        texts,
+        mapping=options.mapping,
+        clinical_columns=listed(options.clinical_columns),
+        device=str(chosen_device(options.device)),
+        progress=progress,
+    )
+
+
+def _options(given: argparse.Namespace) -> IntegrationOptions:
+    from ..training.integration_options import IntegrationOptions
+
+    return IntegrationOptions(
+        label=given.label,
+        classes=listed(given.classes),
+        positive=given.positive,
+        leave_out=listed(given.leave_out),
+        beside=listed(given.beside),
+        folds=given.folds,
+        seeds=given.seeds,
+        inner=given.inner,
+        branch=given.branch,
+        ordinal=given.ordinal,
+        epochs=given.epochs,
+        seed=given.seed,
+        allow_telling=given.allow_telling,
+        allow_overlap=given.allow_overlap,
+    )
