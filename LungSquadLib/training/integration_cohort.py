@@ -49,7 +49,7 @@ class Cohort:
         return Cohort(
             chosen(self.patients),
             tuple(
-                replace(one, patients=chosen(one.patients), values=one.values[kept])
+                replace(one, patients=chosen(one.patients), values=one.values[kept], facts={})
                 for one in self.sources
             ),
             {name: chosen(values) for name, values in self.facts.items()},
@@ -110,7 +110,7 @@ def _stacked(one: Matrix, other: Matrix, patients: tuple[str, ...], warnings: li
             "not in the cohort to test on, and were left out."
         )
     values = [one.values[:, kept], other.values[:, [place[column] for column in columns]]]
-    return replace(one, patients=patients, columns=columns, values=np.concatenate(values))
+    return replace(one, patients=patients, columns=columns, values=np.concatenate(values), facts={})
 
 
 def _labels(joined: Joined, label: str) -> tuple[str, ...]:

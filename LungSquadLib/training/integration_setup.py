@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..cohort.splits import Fold, folds
-from ..cohort.tables.matrix import Joined, Matrix
+from ..cohort.tables.matrix import Dropped, Joined, Matrix
 from ..errors import InputError, one_line
 from ..models.inputs import Source, TableSpec
 from .baselines import number
@@ -49,7 +49,9 @@ class Setup:
         y: (N,) class indices.
         splits: by seed and fold.
         excluded: how many patients were left out, by reason.
+        dropped: who was left out before, when the tables were joined.
         warnings: sentences for the user.
+        other_cohort: whether the test is another cohort.
     """
 
     options: IntegrationOptions
@@ -63,6 +65,7 @@ class Setup:
     positive: int
     splits: Mapping[tuple[int, int], Fold]
     excluded: Mapping[str, int]
+    dropped: tuple[Dropped, ...]
     warnings: tuple[str, ...]
     other_cohort: bool
 
@@ -178,6 +181,7 @@ def set_up(joined: Joined, options: IntegrationOptions, *, other: Joined | None 
         positive=classes.index(options.positive or classes[-1]),
         splits=_splits(patients, cohort.labels, tested, options),
         excluded=excluded,
+        dropped=joined.dropped if other is None else (*joined.dropped, *other.dropped),
         warnings=tuple(warnings),
         other_cohort=other is not None,
     )

@@ -1,0 +1,1 @@
+"""What a training of the integration network found, as a page."""

@@ -1,0 +1,79 @@
+"""Which columns the network went by, and whether it was the same ones every time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+TOP = 20
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column over all trainings of a cross-validation.
+
+    Attributes:
+        selected: share of the trainings that kept it.
+        rank: its mean place among those kept, 1 the most important.
+        importance: mean size of its share in the log odds, 0 where it was not kept, and the range
+            of 95 % of the trainings.
+        signed: mean share in the log odds of the positive class, above 0 where it speaks for it.
+    """
+
+    source: str
+    name: str
+    selected: float
+    rank: float
+    importance: float
+    low: float
+    high: float
+    signed: float
+
+
+@dataclass(frozen=True)
+class Importance:
+    """All columns that were ever kept, the most important first.
+
+    Attributes:
+        shared: of the `TOP` columns of one training, how many are among those of another, on
+            average; None for one training.
+    """
+
+    columns: tuple[Column, ...]
+    trainings: int
+    shared: float | None
+
+
+def importance(tables: Sequence[Sequence[Mapping[str, str]]]) -> Importance:
+    """Of the tables `columns.csv` of all trainings."""
+    rows: dict[tuple[str, str], list[Mapping[str, str]]] = {}
+    for table in tables:
+        for row in table:
+            rows.setdefault((row["source"], row["column"]), []).append(row)
+    columns = [_column(key, its, len(tables)) for key, its in rows.items()]
+    columns.sort(key=lambda one: (-one.importance, one.source, one.name))
+    tops = [
+        {(row["source"], row["column"]) for row in table if int(row["rank"]) <= TOP}
+        for table in tables
+    ]
+    shared = [len(one & other) for one, other in combinations(tops, 2)]
+    return Importance(tuple(columns), len(tables), float(np.mean(shared)) if shared else None)
+
+
+def _column(key: tuple[str, str], rows: Sequence[Mapping[str, str]], trainings: int) -> Column:
+    sizes = np.zeros(trainings)
+    sizes[: len(rows)] = [float(row["importance"]) for row in rows]
+    low, high = np.quantile(sizes, (0.025, 0.975))
+    return Column(
+        source=key[0],
+        name=key[1],
+        selected=len(rows) / trainings,
+        rank=float(np.mean([int(row["rank"]) for row in rows])),
+        importance=float(sizes.mean()),
+        low=float(low),
+        high=float(high),
+        signed=float(np.mean([float(row["signed"]) for row in rows])),
+    )
