@@ -27,10 +27,6 @@ class Cohort:
     @classmethod
     def of(cls, joined: Joined, options: IntegrationOptions) -> Cohort:
         """Of what was joined."""
-        known = {column for one in joined.sources for column in one.columns}
-        for name in options.leave_out:
-            if name not in known:
-                raise InputError(f"No source has the column '{one_line(name)}' to leave out.")
         gone = {*options.leave_out, *options.beside}
         if options.label not in joined.facts:
             gone.add(options.label)
@@ -87,6 +83,14 @@ class Cohort:
             (*self.labels, *other.labels),
             {name: np.concatenate([its, other.beside[name]]) for name, its in self.beside.items()},
         )
+
+
+def check_left_out(joined: Joined, options: IntegrationOptions) -> None:
+    """`InputError` for a column to leave out that no source has: it may be misspelt."""
+    known = {column for one in joined.sources for column in one.columns}
+    for name in options.leave_out:
+        if name not in known:
+            raise InputError(f"No source has the column '{one_line(name)}' to leave out.")
 
 
 def _without(source: Matrix, gone: set[str]) -> Matrix | None:
@@ -161,20 +165,21 @@ def kept_patients(
     cohort: Cohort, classes: Sequence[str], label: str
 ) -> tuple[np.ndarray, dict[str, int]]:
     """The indices of those who can be learnt from; how many cannot, by reason."""
-    known = np.zeros(len(cohort.patients), bool)
+    there = np.zeros(len(cohort.patients), bool)
     for source in cohort.sources:
-        known |= ~np.isnan(source.values).all(axis=1)
+        there |= ~np.isnan(source.values).all(axis=1)
+    scored = np.ones(len(there), bool)
     for values in cohort.beside.values():
-        known &= ~np.isnan(values)
-    reasons = [
-        f"no {label}"
-        if not its
-        else f"another {label}"
-        if its not in classes
-        else ""
-        if there
-        else "nothing in any source"
-        for its, there in zip(cohort.labels, known.tolist(), strict=True)
-    ]
+        scored &= ~np.isnan(values)
+    reasons = []
+    for its, known, compared in zip(cohort.labels, there, scored, strict=True):
+        if not its:
+            reasons.append(f"no {label}")
+        elif its not in classes:
+            reasons.append(f"another {label}")
+        elif not known:
+            reasons.append("nothing in any source")
+        else:
+            reasons.append("" if compared else "no score to compare with")
     kept = np.array([n for n, why in enumerate(reasons) if not why], np.int64)
     return kept, dict(Counter(why for why in reasons if why))

@@ -257,24 +257,27 @@ def _higher(setup: Setup, values: np.ndarray, training: np.ndarray) -> bool:
 
 
 def _column_rows(setup: Setup, main: Fitted, test: np.ndarray) -> Iterator[dict[str, Any]]:
-    """What each column that was kept did to the answers for the test patients."""
+    """What each column that was kept did to the answers for the test patients.
+
+    Its importance is the mean size of its share in the log odds of the positive class; its effect
+    is how that share changes with each standard deviation of the column.
+    """
     asked = test if len(test) else np.arange(len(setup.y))
-    given = integrated_gradients(
-        main.network, setup.rows.x[asked][:, main.columns], positive=setup.positive
-    )
-    size, rank = np.abs(given).mean(axis=0), np.empty(len(main.columns), int)
-    rank[np.argsort(-size, kind="stable")] = np.arange(1, len(size) + 1)
-    spec, n = setup.spec(main.columns), 0
-    for source in spec.sources:
-        for column in source.columns:
-            yield {
-                "source": source.name,
-                "column": column,
-                "rank": int(rank[n]),
-                "importance": float(size[n]),
-                "signed": float(given[:, n].mean()),
-            }
-            n += 1
+    x = setup.rows.x[asked][:, main.columns]
+    share = integrated_gradients(main.network, x, positive=setup.positive)
+    scaled = main.network.scale(torch.from_numpy(x)).double().numpy()
+    size = np.abs(share).mean(axis=0)
+    effect = (share * scaled).sum(axis=0) / np.maximum((scaled**2).sum(axis=0), 1e-12)
+    rank = np.argsort(np.argsort(-size, kind="stable"), kind="stable") + 1
+    names = [(one.name, column) for one in setup.spec(main.columns).sources for column in one.columns]
+    for n, (source, column) in enumerate(names):
+        yield {
+            "source": source,
+            "column": column,
+            "rank": int(rank[n]),
+            "importance": float(size[n]),
+            "effect": float(effect[n]),
+        }
 
 
 def final_job(setup: Setup) -> Job:

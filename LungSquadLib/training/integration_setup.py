@@ -17,7 +17,7 @@ from ..errors import InputError, one_line
 from ..models.inputs import Source, TableSpec
 from .baselines import number
 from .integration import Rows, Shape, rows_of
-from .integration_cohort import Cohort, classes_of, kept_patients
+from .integration_cohort import Cohort, check_left_out, classes_of, kept_patients
 from .integration_options import IntegrationOptions, check_integration_options
 from .leakage import check_telling, twins
 
@@ -156,6 +156,7 @@ def set_up(joined: Joined, options: IntegrationOptions, *, other: Joined | None 
             patients are in both cohorts.
     """
     check_integration_options(options)
+    check_left_out(joined, options)
     cohort, warnings = Cohort.of(joined, options), list[str]()
     first = len(joined.patients)
     if other is not None:
@@ -165,6 +166,8 @@ def set_up(joined: Joined, options: IntegrationOptions, *, other: Joined | None 
     cohort = cohort.some(kept)
     tested = kept >= first
     y = np.array([classes.index(label) for label in cohort.labels], np.int64)
+    if other is not None:
+        _check_both(y, tested, classes)
     if not options.allow_telling:
         check_telling(cohort.sources, options.label, y)
     patients = _patients(cohort, y, tested, warnings)
@@ -187,6 +190,16 @@ def set_up(joined: Joined, options: IntegrationOptions, *, other: Joined | None 
     )
 
 
+def _check_both(y: np.ndarray, tested: np.ndarray, classes: Sequence[str]) -> None:
+    for part, what in ((~tested, "learn from"), (tested, "test on")):
+        for number, name in enumerate(classes):
+            if number not in y[part]:
+                raise InputError(
+                    f"The cohort to {what} has no patient of the class '{one_line(name)}' who can "
+                    "be used: name the classes of both with --classes."
+                )
+
+
 def _patients(
     cohort: Cohort, y: np.ndarray, tested: np.ndarray, warnings: list[str]
 ) -> tuple[Patient, ...]:
@@ -205,8 +218,8 @@ def _patients(
                 f"The patients {pair}, one to learn from and one to test on, have the same row "
                 f"in '{source}': leave one of them out."
             )
-        former, name[other] = name[other], name[one]
-        name = [name[one] if its == former else its for its in name]
+        gone, stays = name[other], name[one]
+        name = [stays if its == gone else its for its in name]
         same[source] = same.get(source, 0) + 1
     for source, count in same.items():
         warnings.append(
@@ -223,6 +236,7 @@ def _patients(
 def _remarks(cohort: Cohort, y: np.ndarray, classes: Sequence[str]) -> list[str]:
     said = []
     for source in cohort.sources:
+        said += source.notes
         known = ~np.isnan(source.values)
         low = np.where(known, source.values, np.inf).min(axis=0)
         high = np.where(known, source.values, -np.inf).max(axis=0)
@@ -244,7 +258,7 @@ def _remarks(cohort: Cohort, y: np.ndarray, classes: Sequence[str]) -> list[str]
     few = [f"'{classes[n]}' {count}" for n, count in enumerate(counts.tolist()) if count < 10]
     if few:
         said.append(f"There are few patients of some classes: {', '.join(few)}.")
-    return said
+    return list(dict.fromkeys(said))
 
 
 def _clinical(cohort: Cohort, label: str) -> Matrix | None:

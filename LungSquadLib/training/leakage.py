@@ -13,10 +13,9 @@ from ..statistics.discrimination import auc
 
 TELLING = 0.995  # AUC from which on one column is taken for the label itself
 FEWEST = 20  # patients without which nothing is said of a column
-PURE = 0.97  # share of equal values with equal labels that no honest column of many values has
 WIDE = 50  # columns from which on equal rows are no accident
 SAME = 0.9999  # correlation of two patients' rows that are taken for one
-_EXACT = 1e-6  # of what varies between groups, left over by a function of their mean labels
+_EXACT = 1e-5  # of what varies between groups, left over by a function of their mean labels
 
 
 def check_telling(sources: Sequence[Matrix], label: str, y: np.ndarray) -> None:
@@ -78,20 +77,15 @@ def _separates(values: np.ndarray, y: np.ndarray) -> bool:
 def _is_encoded(values: np.ndarray, y: np.ndarray) -> bool:
     """Whether groups of equal values have values that follow from the group's labels."""
     distinct, group, count = np.unique(values, return_inverse=True, return_counts=True)
-    repeated = count > 1
-    if count[repeated].sum() < FEWEST or repeated.sum() < 3:
+    if count[count > 1].sum() < max(FEWEST, len(y) / 2) or len(distinct) < 4:
         return False
     if np.ptp(np.diff(distinct)) < 1e-4 * np.ptp(distinct):
         return False  # 1, 2, 3, ...: the code of an order
-    targets = [(y == one).astype(np.float64) for one in np.unique(y)]
-    pure = (
-        sum(np.maximum.reduce([np.bincount(group, target) for target in targets])[repeated])
-        / count[repeated].sum()
-    )
-    if pure >= PURE and repeated.sum() > len(targets):
-        return True
+    classes = np.unique(y)
+    codes = [y] if len(classes) == 2 else [y, *((y == one).astype(int) for one in classes)]
     return any(
-        _follows(distinct, count, np.bincount(group, target)) for target in [*targets, y * 1.0]
+        _follows(distinct, count, np.bincount(group, code)) or _leaves_one_out(values, code)
+        for code in codes
     )
 
 
@@ -100,19 +94,55 @@ def _follows(values: np.ndarray, count: np.ndarray, total: np.ndarray) -> bool:
 
     A smoothed mean, (total + a prior) / (count + a), moved and stretched, solves one equation that
     is linear in `a` and in how it was moved and stretched; that needs more groups than unknowns.
+    Two groups may have the same value by chance, and are then one that does not: the worst third
+    is put aside.
     """
     mean, ones = total / count, np.ones(len(values))
-    if len(values) >= 4 and _explained(values, np.column_stack([ones, mean])):
+    if _explained(values, np.column_stack([ones, mean])) is not None:
         return True
-    unknowns = np.column_stack([ones, count, total, values])
-    return len(values) >= 7 and _explained(values * count, unknowns)
+    kept = np.arange(len(values))
+    while len(kept) >= max(7, len(values) * 2 / 3):
+        v, n = values[kept], count[kept]
+        unknowns = np.column_stack([v, ones[kept], n, total[kept]])
+        weights = _explained(v * n, unknowns)
+        if weights is not None:
+            return bool(weights[0] < 0)  # which is -a
+        fitted = np.linalg.lstsq(unknowns, v * n, rcond=None)[0]
+        kept = np.delete(kept, np.argmax(np.abs(v * n - unknowns @ fitted)))
+    return False
 
 
-def _explained(target: np.ndarray, columns: np.ndarray) -> bool:
-    columns = columns / np.maximum(np.abs(columns).max(axis=0), 1e-300)
-    weights, _, rank, _ = np.linalg.lstsq(columns, target, rcond=1e-9)
+def _explained(target: np.ndarray, columns: np.ndarray) -> np.ndarray | None:
+    """The weights by which columns give a target exactly; None where they do not."""
+    weights = np.linalg.lstsq(columns, target, rcond=None)[0]
     left = ((target - columns @ weights) ** 2).sum()
-    return rank < len(target) - 1 and left <= _EXACT**2 * ((target - target.mean()) ** 2).sum()
+    exact = left <= _EXACT**2 * ((target - target.mean()) ** 2).sum()
+    return weights if exact else None
+
+
+def _leaves_one_out(values: np.ndarray, code: np.ndarray) -> bool:
+    """Whether most values are means of the labels of others: (total - own) / (n - 1).
+
+    A group of n patients whose labels sum to a total has as many values as labels, which tell n
+    and the total; groups for which the counts are right are looked for.
+    """
+    if values.min() < code.min() - 1e-4 or values.max() > code.max() + 1e-4:
+        return False
+    kinds, kind = np.unique(code, return_inverse=True)
+    distinct, at = np.unique(values, return_inverse=True)
+    held = np.zeros((len(kinds), len(distinct)), int)
+    np.add.at(held, (kind, at), 1)
+    explained = np.zeros(held.shape, bool)
+    for n in range(2, len(values) + 1):
+        totals = np.unique(np.round((distinct[:, None] * (n - 1) + kinds)[held.T > 0], 3))
+        for total in totals[np.abs(totals - np.round(totals)) < 2e-3].round():
+            wanted = (total - kinds) / (n - 1)
+            place = np.abs(distinct - wanted[:, None]).argmin(axis=1)
+            there = np.abs(distinct[place] - wanted) < 1e-5
+            its = np.where(there, held[np.arange(len(kinds)), place], 0)
+            if its.sum() == n and (its * kinds).sum() == total:
+                explained[np.flatnonzero(its), place[its > 0]] = True
+    return bool(held[explained].sum() >= len(values) / 2)
 
 
 def twins(sources: Sequence[Matrix]) -> Iterator[tuple[str, tuple[int, ...]]]:

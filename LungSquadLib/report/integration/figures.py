@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ...errors import one_line
 from ...statistics.bootstrap import Estimate
-from ..evaluation.pictures import ACCENT, INK, SOFT, Picture, canvas, picture, style
+from ..evaluation.pictures import ACCENT, BROWN, INK, SOFT, Picture, canvas, picture, style
 from .importance import Importance
 from .results import Ablation
 from .sentences import with_interval
@@ -81,15 +79,13 @@ def _columns(columns: Importance) -> Picture:
     figure = canvas(6.4, 1.1 + 0.22 * len(top))
     axes = figure.add_subplot()
     for place, one in enumerate(top):
-        sign = np.sign(one.signed) or 1.0
-        colour = ACCENT if sign > 0 else INK
-        ends = (sign * one.low, sign * one.high)
-        axes.plot(ends, (place, place), color=colour, linewidth=1.2)
-        axes.plot(sign * one.importance, place, "o", color=colour, markersize=4)
-    axes.axvline(0, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+        colour = ACCENT if one.effect > 0 else BROWN
+        axes.plot((one.low, one.high), (place, place), color=colour, linewidth=1.2)
+        axes.plot(one.importance, place, "o", color=colour, markersize=4)
     names = [f"{one_line(one.name, most=40)} ({one.selected:.0%})" for one in top]
     axes.set_yticks(range(len(top)), names, fontsize=8)
     axes.set_ylim(len(top) - 0.4, -0.6)
+    axes.set_xlim(left=0)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("mean share in the log odds (95 % of the trainings)")
     return picture(
@@ -97,7 +93,6 @@ def _columns(columns: Importance) -> Picture:
         "columns",
         title="Columns that the network goes by",
         alt="The most important columns: " + ", ".join(names) + ".",
-        caption="Integrated gradients on test patients; to the right what speaks for the positive "
-        "class where it is high or low as it is. In brackets: how many of the trainings kept the "
-        "column.",
+        caption="Integrated gradients on test patients. Blue: high values speak for the positive "
+        "class; brown: against it. In brackets: how many of the trainings kept the column.",
     )

@@ -20,7 +20,7 @@ class Column:
         rank: its mean place among those kept, 1 the most important.
         importance: mean size of its share in the log odds, 0 where it was not kept, and the range
             of 95 % of the trainings.
-        signed: mean share in the log odds of the positive class, above 0 where it speaks for it.
+        effect: mean change of the log odds of the positive class with each standard deviation.
     """
 
     source: str
@@ -30,7 +30,7 @@ class Column:
     importance: float
     low: float
     high: float
-    signed: float
+    effect: float
 
 
 @dataclass(frozen=True)
@@ -75,5 +75,5 @@ def _column(key: tuple[str, str], rows: Sequence[Mapping[str, str]], trainings: 
         importance=float(sizes.mean()),
         low=float(low),
         high=float(high),
-        signed=float(np.mean([float(row["signed"]) for row in rows])),
+        effect=float(np.mean([float(row["effect"]) for row in rows])),
     )

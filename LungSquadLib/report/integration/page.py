@@ -101,11 +101,11 @@ def _columns(columns: Importance) -> Markup:
             f"{one.selected:.0%}",
             f"{one.rank:.1f}",
             f"{one.importance:.3f} ({one.low:.3f} to {one.high:.3f})",
-            f"{one.signed:+.3f}",
+            f"{one.effect:+.3f}",
         )
         for one in columns.columns[:_SHOWN]
     ]
-    header = ("Column", "Source", "Kept in", "Mean rank", "Share in the log odds", "Signed")
+    header = ("Column", "Source", "Kept in", "Mean rank", "Share in the log odds", "A standard deviation")
     return table(rows, header=header)
 
 

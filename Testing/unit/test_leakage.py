@@ -1,0 +1,143 @@
+"""Answers that come from where they must not: each guard is shown by what it lets through."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from LungSquadLib.errors import InputError  # noqa: E402
+from LungSquadLib.training.integration_options import IntegrationOptions  # noqa: E402
+from LungSquadLib.training.integration_setup import set_up  # noqa: E402
+from LungSquadLib.training.leakage import telling, twins  # noqa: E402
+from Testing.table_cohort import cohort, joined, matrix  # noqa: E402
+
+N = 120
+HISTOLOGY = IntegrationOptions("histology", folds=3, inner=3)
+
+
+def draws(seed=0):
+    return np.random.default_rng(seed)
+
+
+def labels(classes=2):
+    return draws(1).integers(classes, size=N)
+
+
+def grouped(y, groups=12):
+    """A category of each patient, and each category's mean label and size."""
+    group = draws(2).integers(groups, size=N)
+    count = np.bincount(group)
+    return group, np.bincount(group, y), count
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_column_that_is_the_label_is_accused(classes):
+    y = labels(classes)
+    assert "separates" in telling(y * -3.0 + draws().normal(size=N) * 0.1, y)
+    recoded = np.array([2.0, 7.0, 1.0, 5.0])[y] + draws().normal(size=N) * 0.05
+    assert "separates" in telling(recoded, y)
+    some = np.where(draws().random(N) < 0.5, y, np.nan)
+    assert "separates" in telling(some, y)
+
+
+def test_a_good_column_is_not_accused():
+    y = labels()
+    assert telling(y * 2.5 + draws().normal(size=N), y) is None  # an AUC of 0.96
+    assert telling(draws().normal(size=N), y) is None
+    assert telling(np.full(N, 3.0), y) is None
+    assert telling(np.full(N, np.nan), y) is None
+
+
+def test_a_column_that_is_missing_where_the_label_says_so_is_accused():
+    y = labels()
+    assert "missing" in telling(np.where(y == 1, draws().normal(size=N), np.nan), y)
+    assert telling(np.where(draws().random(N) < 0.5, draws().normal(size=N), np.nan), y) is None
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_target_encoded_columns_are_accused(classes):
+    y = labels(classes)
+    group, total, count = grouped(y)
+    mean = total / count
+    prior = y.mean()
+    smoothed = (total + 10 * prior) / (count + 10)
+    one_out = (total[group] - y) / (count[group] - 1)
+    told = [mean[group], 3 - 7 * mean[group], smoothed[group], 5 * smoothed[group] - 2, one_out]
+    for column in told:
+        stored = column.astype(np.float32).astype(np.float64)
+        assert "made from the labels" in telling(stored, y), column[:5]
+
+
+def test_honest_categories_are_not_accused():
+    y = labels()
+    code = np.clip(np.round(1.5 + y + draws().normal(size=N) * 0.7), 1, 4)
+    assert telling(code, y) is None  # 1 to 4, in an order that goes with the label
+    straight = np.repeat([1.0, 2.0, 3.0, 4.0], 10)  # whose mean labels lie on a line
+    outcome = np.concatenate([np.arange(10) < n for n in (2, 4, 6, 8)]).astype(int)
+    assert telling(straight, outcome) is None
+    group, _, count = grouped(y)
+    assert telling(draws(3).normal(size=12)[group], y) is None
+    assert telling(count[group].astype(float), y) is None  # how common a category is
+    pack_years = np.round(draws(4).gamma(2, 15, size=N))
+    assert telling(pack_years, y) is None
+
+
+def test_a_telling_column_is_refused_by_name_unless_it_is_left_out_or_allowed():
+    data = cohort(N)
+    y = np.array([one == "LUSC" for one in data.facts["histology"]], float)
+    clinical = matrix("clinical", np.stack([y, draws().normal(size=N)], 1), kind="clinical")
+    more = replace(data, sources=(*data.sources, clinical))
+    with pytest.raises(InputError, match=r"'clinical0' of 'clinical'.*--leave-out 'clinical0'.*"):
+        set_up(more, HISTOLOGY)
+    set_up(more, replace(HISTOLOGY, leave_out=("clinical0",)))
+    set_up(more, replace(HISTOLOGY, allow_telling=True))
+    own = matrix("clinical", draws().normal(size=(N, 1)), columns=("histology=LUAD",))
+    with pytest.raises(InputError, match="'histology=LUAD' of 'clinical' is the label"):
+        set_up(replace(data, sources=(*data.sources, own)), HISTOLOGY)
+
+
+def test_the_same_profile_under_two_names_is_found():
+    x = draws().normal(size=(30, 80)) * np.geomspace(1, 1e6, 80)
+    x[7] = x[20]
+    x[3] = x[11] * (1 + 1e-6 * draws(1).normal(size=80))
+    x[5, :40], x[25, :40] = np.nan, np.nan  # alike in what is missing alone
+    x[[8, 9]] = np.nan
+    found = {pair for _, pair in twins([matrix("expression", x)])}
+    assert found == {(7, 20), (3, 11)}
+    assert not [*twins([matrix("clinical", np.ones((30, 5)))])]
+
+
+def twin_cohort():
+    data = cohort(60, missing=0)
+    x = data.sources[0].values.copy()
+    same = [one == "LUAD" for one in data.facts["histology"]]
+    first, second = np.flatnonzero(same)[:2]
+    x[second] = x[first]
+    return data, replace(data.sources[0], values=x), int(first), int(second), same
+
+
+def test_twins_stay_in_one_part_of_every_fold():
+    data, source, first, second, _ = twin_cohort()
+    setup = set_up(joined([source], data.facts), replace(HISTOLOGY, seeds=6))
+    assert "1 pairs of patients" in " ".join(setup.warnings)
+    names = {data.patients[first], data.patients[second]}
+    for fold in setup.splits.values():
+        assert any(names <= set(part) for part in fold.parts.values())
+
+
+def test_twins_of_two_classes_or_cohorts_are_refused():
+    data, source, first, _, same = twin_cohort()
+    x = source.values.copy()
+    x[same.index(False)] = x[first]
+    with pytest.raises(InputError, match="different labels"):
+        set_up(joined([replace(source, values=x)], data.facts), HISTOLOGY)
+    other = cohort(60, seed=9, missing=0)
+    its = tuple(f"LS-9{n:03d}" for n in range(60))
+    values = other.sources[0].values.copy()
+    label = other.facts["histology"].index(data.facts["histology"][first])
+    values[label] = source.values[first]
+    others = joined([replace(other.sources[0], patients=its, values=values)], other.facts)
+    with pytest.raises(InputError, match="one to learn from and one to test on"):
+        set_up(joined([data.sources[0]], data.facts), HISTOLOGY, other=others)
