@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,48 +64,63 @@ def read_matrix(
         OSError: the file cannot be read.
     """
 
+    given = read_mapping(mapping) if mapping is not None else None
+
     def key(header: list[str]) -> int:
+        if given and given.patient in header:
+            return header.index(given.patient)
         column = patient_column(header) if kind != "expression" else None
         return header.index(column) if column else 0
 
-    given = read_mapping(mapping) if mapping is not None else None
     facts = {one for layout in (given, *KNOWN) if layout for one in layout.named}
     facts |= {*FACTS, *DAYS, *FURTHER}
     table = read_numbers(
         path, key=key, text=lambda column: column in facts or column.startswith(FURTHER_STARTS)
     )
-    if _patients_in_header(table, kind, frozenset(others), path):
-        table = _turned(table)
-    return _matrix(table, path, name=name, kind=kind, mapping=given)
+    in_header, because = _patients_in_header(table, kind, frozenset(others), path)
+    why = f"Its {'columns' if in_header else 'rows'} are patients: {because}."
+    if in_header:
+        table, left_out = _turned(table)
+        why += f" {left_out} columns say something about genes and were left out." * (left_out > 0)
+    matrix = _matrix(table, path, name=name, kind=kind, mapping=given)
+    return replace(matrix, notes=(why, *matrix.notes))
 
 
 def _patients_in_header(
     table: Numbers, kind: str, others: frozenset[str], path: str | os.PathLike[str]
-) -> bool:
+) -> tuple[bool, str]:
+    """Whether the columns are patients, and why that is thought."""
     sides = (table.rows, table.columns)
-    for rule in (lambda text: patient_of(text) in others, has_known_form):
+    rules = {
+        "another table has them": lambda text: patient_of(text) in others,
+        "they have the form of a known collection's IDs": has_known_form,
+    }
+    for why, rule in rules.items():
         rows, columns = (sum(map(rule, side)) for side in sides)
         # A gene may happen to be called like somebody; a patient is rarely alone.
         if max(rows, columns) > 0 and min(rows, columns) * 20 < max(rows, columns):
-            return columns > rows
+            return columns > rows, why
     corner = table.corner.strip().casefold()
     if corner in GENE_COLUMNS:
-        return True
-    if kind != "expression" or (corner in PATIENT_COLUMNS and corner != "id"):
-        return False
+        return True, "the header's first cell names genes"
+    if corner in PATIENT_COLUMNS and corner != "id":
+        return False, "the header's first cell names patients"
+    if kind != "expression":
+        return False, "as they are in tables of features"
     raise InputError(
         f"'{path}': whether its rows or its columns are patients cannot be told. Write 'gene' or "
         "'patient' into the first cell of its header, or give a clinical table of its patients."
     )
 
 
-def _turned(table: Numbers) -> Numbers:
-    """Patients in the rows; what was said of genes is not needed."""
+def _turned(table: Numbers) -> tuple[Numbers, int]:
+    """Patients in the rows, without what was said of genes; and how many columns that were."""
     kept = [
         n for n, name in enumerate(table.columns) if name.strip().casefold() not in _ABOUT_GENES
     ]
     values = np.ascontiguousarray(table.values.T[kept])
-    return Numbers(table.corner, [table.columns[n] for n in kept], table.rows, values, {})
+    turned = Numbers(table.corner, [table.columns[n] for n in kept], table.rows, values, {})
+    return turned, len(table.columns) - len(kept) + len(table.texts)
 
 
 def _matrix(
