@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
@@ -12,6 +13,7 @@ from ..errors import InputError, one_line
 from ..statistics.discrimination import auc
 
 TELLING = 0.995  # AUC from which on one column is taken for the label itself
+CHANCE = 0.01  # that any column separates the classes by luck, at most
 FEWEST = 20  # patients without which nothing is said of a column
 WIDE = 50  # columns from which on equal rows are no accident
 SAME = 0.9999  # correlation of two patients' rows that are taken for one
@@ -34,9 +36,11 @@ def check_telling(sources: Sequence[Matrix], label: str, y: np.ndarray) -> None:
     Raises:
         InputError: names the first such column.
     """
+    count = sum(len(source.columns) for source in sources)
     for source in sources:
         for column, values in zip(source.columns, source.values.T, strict=True):
-            why = "is the label" if column.split("=")[0] == label else telling(values, y)
+            own = column.split("=")[0] == label
+            why = "is the label" if own else telling(values, y, columns=count)
             if why:
                 raise InputError(
                     f"The column '{one_line(column, most=100)}' of '{source.name}' {why}: a "
@@ -46,28 +50,37 @@ def check_telling(sources: Sequence[Matrix], label: str, y: np.ndarray) -> None:
                 )
 
 
-def telling(values: np.ndarray, y: np.ndarray) -> str | None:
-    """Why a column (N,), NaN where missing, is the label in disguise; None where it is not."""
+def telling(values: np.ndarray, y: np.ndarray, *, columns: int = 1) -> str | None:
+    """Why a column is the label in disguise; None where it is not.
+
+    Args:
+        values: (N,), NaN where missing.
+        y: (N,) class indices.
+        columns: how many are looked at: among many, one may separate a few patients by chance.
+    """
     known = ~np.isnan(values)
-    if known.any() and not known.all() and _separates(known.astype(np.float64), y):
+    if known.any() and not known.all() and _separates(known.astype(np.float64), y, columns):
         return "is missing where the label says so"
     values, y = values[known], y[known]
     if len(y) < FEWEST:
         return None
-    if _separates(values, y):
+    if _separates(values, y, columns):
         return "alone separates the classes almost perfectly"
     if _is_encoded(values, y):
         return "was made from the labels of patients who share a value"
     return None
 
 
-def _separates(values: np.ndarray, y: np.ndarray) -> bool:
-    """Whether each two of the classes lie apart, whichever is higher."""
+def _separates(values: np.ndarray, y: np.ndarray, columns: int) -> bool:
+    """Whether each two of the classes lie apart, whichever is higher, and not by chance."""
     classes = np.unique(y)
     if len(y) < FEWEST or len(classes) < 2:
         return False
     for one, other in combinations(classes, 2):
         pair = (y == one) | (y == other)
+        orders = math.comb(int(pair.sum()), int((y == one).sum()))
+        if 2 * columns > CHANCE * orders:
+            return False
         area = auc((y[pair] == one).astype(int), values[pair])
         if max(area, 1 - area) < TELLING:
             return False

@@ -50,6 +50,12 @@ def test_a_good_column_is_not_accused():
     assert telling(np.full(N, np.nan), y) is None
 
 
+def test_a_few_patients_separated_by_one_of_many_columns_are_luck():
+    y = np.array([0] * 19 + [1] * 3)
+    assert telling(y * 2.0, y, columns=1000) is None
+    assert "separates" in telling(np.arange(40.0), np.arange(40) // 20, columns=1000)
+
+
 def test_a_column_that_is_missing_where_the_label_says_so_is_accused():
     y = labels()
     assert "missing" in telling(np.where(y == 1, draws().normal(size=N), np.nan), y)

@@ -37,11 +37,11 @@ def _arms(found: Ablation) -> Picture:
 
 
 def _differences(found: Ablation) -> Picture:
-    rows = [(f"less: {one.name}", one.value) for one in found.differences]
+    rows = [(f"less {one.name}", one.value) for one in found.differences]
     return _forest(
         rows,
         "differences",
-        title=f"{found.arms[0].name}, less each other",
+        title="The network less each other",
         axis=f"difference of the {found.measure} (95 % interval)",
         line=0.0,
         caption="On the same patients. To the right of the dotted line the network does better.",

@@ -121,11 +121,11 @@ def name_of(setup: Setup, arm: str) -> str:
     if arm in setup.beside:
         return f"'{one_line(arm, most=60)}'"
     names = {
-        "": "Network, all sources" if setup.alone else "Network",
-        LOGISTIC: "Logistic regression",
-        CLINICAL: "Clinical facts alone",
+        "": "the network",
+        LOGISTIC: "logistic regression",
+        CLINICAL: "clinical facts alone",
     }
-    return names.get(arm, f"Network, {arm}")
+    return names.get(arm, f"the network with {arm}")
 
 
 def _said(setup: Setup, arm: str, rows: Rows) -> dict[str, np.ndarray]:

@@ -46,11 +46,11 @@ def _findings(setup: Setup, found: Ablation) -> Iterator[str]:
     for one in found.differences:
         difference = f"difference of the {found.measure} {with_interval(one.value)}"
         if one.value.low > 0:
-            yield f"{found.arms[0].name} is better than: {one.name}. {difference}."
+            yield f"The network does better than {one.name}: {difference}."
         elif one.value.high < 0:
-            yield f"{found.arms[0].name} is worse than: {one.name}. {difference}."
+            yield f"The network does worse than {one.name}: {difference}."
         else:
-            yield f"No difference can be told to: {one.name}. {difference}."
+            yield f"No difference between the network and {one.name} can be told: {difference}."
 
 
 def cautions(setup: Setup, found: Ablation) -> tuple[str, ...]:

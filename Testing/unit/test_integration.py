@@ -1,0 +1,251 @@
+"""The integration network on tables: learnt from its own fold alone, and finding what there is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+
+from LungSquadLib.errors import InputError  # noqa: E402
+from LungSquadLib.progress import Silent  # noqa: E402
+from LungSquadLib.statistics.discrimination import auc  # noqa: E402
+from LungSquadLib.statistics.multiclass import balanced_accuracy  # noqa: E402
+from LungSquadLib.statistics.variance import variance_ratio  # noqa: E402
+from LungSquadLib.training.attribution import integrated_gradients  # noqa: E402
+from LungSquadLib.training.checkpoint import read_checkpoint  # noqa: E402
+from LungSquadLib.training.fitting import read_rows  # noqa: E402
+from LungSquadLib.training.integration import (  # noqa: E402
+    Rows,
+    Setting,
+    Shape,
+    Tables,
+    answers,
+    fit_network,
+)
+from LungSquadLib.training.integration_fold import Job, run_job  # noqa: E402
+from LungSquadLib.training.integration_options import IntegrationOptions  # noqa: E402
+from LungSquadLib.training.integration_setup import set_up  # noqa: E402
+from Testing.table_cohort import cohort, joined, matrix  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SMALL = IntegrationOptions("histology", folds=2, seeds=1, inner=2, epochs=12)
+
+
+def rows(count=80, width=20, seed=0, effect=1.5):
+    draws = np.random.default_rng(seed)
+    y = draws.integers(2, size=count)
+    x = draws.normal(size=(count, width))
+    x[:, :4] += effect * (y[:, None] - 0.5)
+    return Rows(x.astype(np.float32), y)
+
+
+def fitted(training, validation, **options):
+    shape = Shape((training.x.shape[1],), 2)
+    return fit_network(
+        training, validation, shape=shape, setting=Setting(10, 0.3), seed=5, epochs=25, **options
+    )
+
+
+def test_the_variance_ratio_is_that_of_an_analysis_of_variance():
+    from sklearn.feature_selection import f_classif
+
+    some = rows(60, 6)
+    y = some.y + (some.x[:, 5] > 1)
+    np.testing.assert_allclose(variance_ratio(some.x, y), f_classif(some.x, y)[0], rtol=1e-6)
+    x = some.x.copy()
+    x[::3, 1], x[:, 2], x[:, 3] = np.nan, 7.0, np.nan
+    known = ~np.isnan(x[:, 1])
+    ratio = variance_ratio(x, y)
+    np.testing.assert_allclose(ratio[1], f_classif(x[known, 1:2], y[known])[0][0], rtol=1e-6)
+    assert ratio[2] == ratio[3] == 0
+
+
+def test_the_balanced_accuracy_counts_each_class_alike():
+    y = np.array([0] * 8 + [1] * 2)
+    assert balanced_accuracy(y, np.zeros(10, int)) == 0.5
+    assert balanced_accuracy(y, np.array([0] * 4 + [1] * 4 + [1, 0])) == 0.5
+    assert balanced_accuracy(y, y) == 1
+
+
+def test_the_network_learns_from_columns_that_tell():
+    model, test = fitted(rows(seed=1), rows(30, seed=2)), rows(200, seed=3)
+    logits = model.logits(test.x)
+    assert auc(test.y, logits[:, 1] - logits[:, 0]) > 0.9
+    assert set(range(4)) <= set(model.columns.tolist())
+    assert len(model.columns) == 10
+    assert model.temperature >= 1
+
+
+def test_attributions_add_up_to_the_answer():
+    model = fitted(rows(seed=1), rows(30, seed=2))
+    x = rows(5, seed=3).x[:, model.columns]
+    x[0, 2] = np.nan
+    share = integrated_gradients(model.network, x, positive=1)
+    mean = model.network.scale.mean.numpy()
+    start = np.where(np.isnan(x), np.nan, mean)
+    at, before = (answers(model.network, one)[0] for one in (x, start))
+    odds = (at[:, 1] - at[:, 0]) - (before[:, 1] - before[:, 0])
+    np.testing.assert_allclose(share.sum(axis=1), odds, atol=0.05)
+    assert share[0, 2] == 0
+
+
+def test_sources_are_dropped_in_training_but_nobody_loses_all():
+    x = torch.arange(50 * 5, dtype=torch.float32).view(50, 5)
+    x[:10, :3] = torch.nan
+    tables, every = Tables(x, (3, 2), seed=1), np.arange(50)
+    drawn = tables.augmented(every, 3)
+    gone = [drawn[:, part].isnan().all(1) for part in (slice(0, 3), slice(3, 5))]
+    assert not (gone[0] & gone[1]).any()
+    assert not gone[1][:10].any()  # it is all that these have
+    assert 2 < gone[0][10:].sum() < 18
+    assert 2 < gone[1][10:].sum() < 18
+    torch.testing.assert_close(drawn, tables.augmented(every, 3), equal_nan=True)
+    torch.testing.assert_close(drawn[7:9], tables.augmented(every[7:9], 3), equal_nan=True)
+    assert not torch.equal(drawn.isnan(), tables.augmented(every, 4).isnan())
+    torch.testing.assert_close(tables.plain(every), x, equal_nan=True)
+
+
+def weights(place, data, options=SMALL):
+    setup = set_up(data, options)
+    job = Job(0, 0, setup.splits[0, 0])
+    run_job(setup, job, place, Silent())
+    return read_checkpoint(place / job.name / "weights.safetensors"), setup, job
+
+
+def test_what_the_test_patients_have_changes_no_bit_of_a_fold(tmp_path):
+    data = cohort(50, genes=30)
+    (before, facts), setup, job = weights(tmp_path / "one", data)
+    test = setup.numbers(job.parts.test)
+
+    def moved(chosen):
+        return joined(
+            [
+                replace(one, values=np.where(chosen[:, None], one.values * 9 + 100, one.values))
+                for one in data.sources
+            ],
+            data.facts,
+        )
+
+    is_test = np.isin(np.arange(50), test)
+    (after, others), _, _ = weights(tmp_path / "two", moved(is_test))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    for name in ("setting", "columns", "temperature"):
+        assert facts[name] == others[name]
+    (trained, _), _, _ = weights(tmp_path / "three", moved(~is_test))
+    assert any(not torch.equal(before[name], trained[name]) for name in before)
+    # Nor do they change what the others are told.
+    one, two = (
+        [
+            {name: cell for name, cell in row.items() if row["part"] == "validation"}
+            for row in read_rows(tmp_path / place / job.name / "answers.csv")
+        ]
+        for place in ("one", "two")
+    )
+    assert one == two
+
+
+def test_every_arm_answers_for_the_same_patients(tmp_path):
+    _, setup, job = weights(tmp_path, cohort(50, genes=30))
+    table = read_rows(tmp_path / job.name / "answers.csv")
+    assert {row["case"] for row in table if row["part"] == "test"} == set(job.parts.test)
+    arms = ("score", "expression alone", "image alone", "logistic", "clinical")
+    assert setup.arms == arms[1:]
+    assert all(0 <= float(row[arm]) <= 1 for row in table for arm in arms)
+    # A class is answered where it is more probable than among the training patients.
+    share = float(np.mean(setup.y[setup.numbers(job.parts.train)]))
+    assert share != 0.5
+    for row in table:
+        assert (row["predicted"] == "LUSC") == (float(row["score"]) > share)
+        assert (row["logistic predicted"] == "LUSC") == (float(row["logistic"]) > share)
+
+
+def test_ordered_classes_are_told(tmp_path):
+    options = replace(SMALL, label="t_stage", ordinal=True, epochs=50)
+    _, setup, job = weights(tmp_path, cohort(80, genes=20, effect=4), options)
+    table = read_rows(tmp_path / job.name / "answers.csv")
+    apart = [abs(int(row["predicted"][1]) - int(row["t_stage"][1])) for row in table]
+    assert np.mean(apart) < 1  # by chance 1.25
+    for row in table:
+        assert sum(float(row[f"p_{name}"]) for name in setup.classes) == pytest.approx(1)
+        assert sum(float(row[f"logistic p_{name}"]) for name in setup.classes) == pytest.approx(1)
+
+
+def refused(pattern, data=None, **options):
+    with pytest.raises(InputError, match=pattern):
+        set_up(data or cohort(40, genes=6), replace(SMALL, **options))
+
+
+def test_what_cannot_be_is_refused_with_a_sentence():
+    refused("--folds must be 2 or more", folds=1)
+    refused("no column 'grade'", label="grade")
+    refused("'score' has the name of a column of the results", label="score")
+    refused("No patient has the histology 'SCLC'", classes=("LUAD", "SCLC"))
+    refused("positive class 'T1'", positive="T1")
+    refused("named twice", classes=("LUAD", "LUAD"))
+    refused("has 1 values", classes=("LUAD",))
+    refused("No source has the column 'genes'", leave_out=("genes",))
+    refused("--beside compares scores of two classes", label="t_stage", beside=("age",))
+    refused("--ordinal is for more than two", ordinal=True)
+    data = cohort(40, genes=6)
+    names = tuple(column for one in data.sources for column in one.columns)
+    refused("No column is left", data, leave_out=names)
+    alone = ("LUAD",) * 39 + ("LUSC",)
+    refused("Of the label 'LUSC' there are 1 patients", replace(data, facts={"histology": alone}))
+
+
+def test_empty_and_constant_columns_are_said_and_do_no_harm(tmp_path):
+    data = cohort(50, genes=30)
+    x = data.sources[0].values.copy()
+    x[:, 3], x[:, 4] = np.nan, 5.0
+    x[np.isnan(x).all(axis=1)] = np.nan
+    data = joined([replace(data.sources[0], values=x, scale="z-scores")], data.facts)
+    _, setup, job = weights(tmp_path, data)
+    said = " ".join(setup.warnings)
+    assert "1 columns of 'expression' are missing in all patients" in said
+    assert "(expression3)" in said
+    assert "1 columns of 'expression' never change" in said
+    assert "scaled, and perhaps chosen, on all patients" in said
+    assert all(
+        np.isfinite(float(row["score"])) for row in read_rows(tmp_path / job.name / "answers.csv")
+    )
+    assert sum(setup.excluded.values()) == 50 - len(setup.patients)
+
+
+def test_the_label_may_be_a_column_of_a_source_and_is_then_no_feature():
+    draws = np.random.default_rng(0)
+    y = draws.integers(2, size=60)
+    values = np.column_stack([y, draws.normal(size=60) + y, draws.normal(size=(60, 4))])
+    values[0, 0] = np.nan
+    columns = ("alive", "volume", "a", "b", "c", "d")
+    data = joined([matrix("radiomics", values, columns=columns)], {})
+    setup = set_up(data, replace(SMALL, label="alive", beside=("volume",)))
+    assert setup.sources[0].columns == ("a", "b", "c", "d")
+    assert setup.classes == ("0", "1")
+    assert setup.excluded == {"no alive": 1}
+    np.testing.assert_allclose(setup.beside["volume"], values[1:, 1], rtol=1e-6)
+
+
+def test_another_cohort_is_the_test_of_all_that_was_learnt():
+    first, second = cohort(50, genes=10, seed=1), cohort(40, genes=10, seed=2)
+    with pytest.raises(InputError, match="40 patients have the same name in both cohorts"):
+        set_up(first, SMALL, other=second)
+    fewer = replace(
+        second.sources[0],
+        columns=second.sources[0].columns[:8],
+        values=second.sources[0].values[:, :8],
+    )
+    names = tuple(f"LS-9{n:03d}" for n in range(40))
+    others = joined(
+        [replace(one, patients=names) for one in (fewer, second.sources[1])], second.facts
+    )
+    setup = set_up(first, SMALL, other=others)
+    fold = setup.splits[0, 0]
+    assert set(fold.test) == set(names)
+    assert {*fold.train, *fold.validation} == set(first.patients)
+    assert "2 of 10 columns of 'expression' are not in the cohort" in " ".join(setup.warnings)
+    setup = set_up(first, replace(SMALL, allow_overlap=True), other=second)
+    assert len(setup.splits[0, 0].test) == 40
+    assert not {*setup.splits[0, 0].test} & set(first.patients)

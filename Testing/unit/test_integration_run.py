@@ -1,0 +1,192 @@
+"""A run on tables: the same bytes whatever stops it, and a page that says what came out."""
+
+import csv
+import hashlib
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+pytest.importorskip("matplotlib")
+
+from LungSquadLib.cli import main  # noqa: E402
+from LungSquadLib.errors import CancelledError, InputError  # noqa: E402
+from LungSquadLib.models.bundle import read_bundle  # noqa: E402
+from LungSquadLib.progress import Silent  # noqa: E402
+from LungSquadLib.report.integration.importance import importance  # noqa: E402
+from LungSquadLib.report.integration.results import AUC, BALANCED, ablation  # noqa: E402
+from LungSquadLib.report.integration.run import report_integration  # noqa: E402
+from LungSquadLib.report.integration.sentences import findings  # noqa: E402
+from LungSquadLib.training.bundling import Naming  # noqa: E402
+from LungSquadLib.training.fitting import read_rows  # noqa: E402
+from LungSquadLib.training.integration import answers  # noqa: E402
+from LungSquadLib.training.integration_options import IntegrationOptions  # noqa: E402
+from LungSquadLib.training.integration_run import train_integration  # noqa: E402
+from Testing.table_cohort import cohort  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SMALL = IntegrationOptions("histology", folds=2, seeds=2, inner=2, epochs=3)
+FILES = ("model.safetensors", "predictions.csv", "splits.csv", "run.json")
+
+
+class Stopping(Silent):
+    """Progress that cancels when so much is done."""
+
+    def __init__(self, at):
+        self.at, self.cancelled = at, False
+
+    def report(self, fraction, message):
+        self.cancelled = fraction >= self.at
+
+
+def train(place, data=None, options=SMALL, **more):
+    return train_integration(data or cohort(40, genes=12), place, options, **more)
+
+
+def digests(place):
+    return {name: hashlib.sha256((place / name).read_bytes()).hexdigest() for name in FILES}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    place = tmp_path_factory.mktemp("run") / "run"
+    finished = train(place, naming=Naming(name="lung", notice="Of made-up patients."))
+    return finished, report_integration(finished, samples=60)
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_bytes(tmp_path, run):
+    naming = Naming(name="lung", notice="Of made-up patients.")
+    with pytest.raises(CancelledError):
+        train(tmp_path / "run", naming=naming, progress=Stopping(0.5))
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+    done = sorted((tmp_path / "run" / "fits").iterdir())
+    assert 1 <= len(done) < 5
+    (done[0] / "answers.csv").write_text("broken")
+    train(tmp_path / "run", naming=naming)
+    assert digests(tmp_path / "run") == digests(run[0].folder)
+
+
+def test_a_folder_of_another_run_is_refused(run):
+    with pytest.raises(InputError, match="another branch"):
+        train(run[0].folder, options=replace(SMALL, branch=4))
+    with pytest.raises(InputError, match="another data"):
+        train(run[0].folder, cohort(40, genes=12, seed=5))
+
+
+def test_too_few_patients_for_the_inner_folds_are_said_before_anything_is_written(tmp_path):
+    data = cohort(40, genes=12)
+    stage = ("T4",) * 4 + ("T1",) * 18 + ("T2",) * 18
+    options = replace(SMALL, label="t_stage", classes=("T1", "T2", "T4"))
+    with pytest.raises(InputError, match="Of the label 'T4' there are"):
+        train(tmp_path / "run", replace(data, facts={"t_stage": stage}), options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_model_says_what_it_is_and_answers(run):
+    finished, _ = run
+    setup, model = finished.setup, read_bundle(finished.folder / "model.safetensors")
+    card = model.card
+    assert card.kind == "integrator"
+    assert (card.name, card.notice) == ("lung", "Of made-up patients.")
+    assert [one.code for one in card.classes] == ["LUAD", "LUSC"]
+    assert [one.name for one in card.table.sources] == ["expression", "image"]
+    assert set(card.table.sources[0].columns) <= set(setup.sources[0].columns)
+    assert card.metrics["AUC"].n == len(setup.patients)
+    known = {hashlib.sha256(one.encode()).hexdigest()[:16] for one in map(str, cohort(40).patients)}
+    assert set(card.training.seen.patients) <= known
+    assert len(card.training.seen.patients) == len(setup.patients)
+    names = [column for one in setup.sources for column in one.columns]
+    place = [names.index(column) for column in card.table.columns]
+    logits, features = answers(model.network, setup.rows.x[:, place])
+    assert np.isfinite(logits).all()
+    assert features.shape[1] == len(model.reference.mean)
+
+
+def test_the_page_says_first_what_came_out(run):
+    finished, found = run
+    text = (finished.folder / "index.html").read_text(encoding="utf-8")
+    first = re.search(r'<p class="verdict">(.*?)</p>', text)[1]
+    assert first == found.sentences[0]
+    assert re.match(r"Histology can(not)? be told from these data: AUC 0\.\d\d \(", first)
+    for name in ("logistic regression", "clinical facts alone", "the network with image alone"):
+        assert name in text
+    assert (finished.folder / "evaluation" / "index.html").is_file()
+    written = json.loads((finished.folder / "integration.json").read_text(encoding="utf-8"))
+    assert written["sentences"][0] == first
+    with (finished.folder / "columns.csv").open(encoding="utf-8") as file:
+        columns = list(csv.DictReader(file))
+    assert {one["source"] for one in columns} == {"expression", "image"}
+
+
+def test_what_each_source_adds_is_found_and_nothing_where_there_is_nothing(tmp_path):
+    options = replace(SMALL, seeds=1, epochs=30)
+    finished = train(tmp_path / "run", cohort(100, genes=20, effect=1.2), options)
+    found = ablation(finished.setup, read_rows(finished.folder / "predictions.csv"), samples=100)
+    by_name = {one.name: one.measures[AUC].value for one in found.arms}
+    assert found.told
+    assert by_name["the network"] > 0.75
+    assert by_name["the network"] >= by_name["the network with image alone"]
+    assert by_name["clinical facts alone"] < 0.7
+    assert found.confusion.sum() == len(finished.setup.patients)
+    noise = train(tmp_path / "noise", cohort(100, genes=20, noise=True), options)
+    nothing = ablation(noise.setup, read_rows(noise.folder / "predictions.csv"), samples=100)
+    assert not nothing.told
+    assert "Histology cannot be told from these data" in findings(noise.setup, nothing)[0]
+    assert nothing.arms[0].measures[BALANCED].value < 0.65
+
+
+def test_columns_are_ranked_over_all_trainings():
+    def table(*columns):
+        return [
+            {"source": "e", "column": name, "rank": rank, "importance": size, "effect": -size}
+            for name, rank, size in columns
+        ]
+
+    found = importance([table(("a", 1, 0.4), ("b", 2, 0.1)), table(("a", 1, 0.2), ("c", 2, 0.2))])
+    first, second, third = found.columns
+    assert (first.name, first.selected, first.rank) == ("a", 1, 1)
+    assert first.importance == pytest.approx(0.3)
+    assert (second.name, second.selected) == ("c", 0.5)
+    assert second.importance == pytest.approx(0.1)
+    assert third.effect == pytest.approx(-0.1)
+    assert found.shared == 1
+
+
+def write_table(path, header, rows):
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def test_the_command_line_trains_and_no_patient_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data, draws = cohort(40, genes=12), np.random.default_rng(3)
+    names = [f"SECRET-{n:03d}" for n in range(40)]
+    genes = data.sources[0]
+    cells = [["" if np.isnan(one) else one for one in row] for row in genes.values.tolist()]
+    rows = [[name, *row] for name, row in zip(names, cells, strict=True)]
+    write_table(tmp_path / "Jane_Doe.csv", ["patient", *genes.columns], rows)
+    clinical = [
+        [name, label, draws.integers(40, 80), 1 - draws.integers(2)]
+        for name, label in zip(names, data.facts["histology"], strict=True)
+    ]
+    write_table(tmp_path / "Doe_clinical.csv", ["patient", "grade", "years", "other"], clinical)
+    arguments = ["train", "integrate", "--sources", "expression=Jane_Doe.csv"]
+    arguments += ["clinical=Doe_clinical.csv", "--label", "grade", "--clinical-columns", "years"]
+    arguments += ["--beside", "other", "--folds", "2", "--seeds", "1", "--inner", "2"]
+    arguments += ["--epochs", "2", "--device", "cpu"]
+    assert main([*arguments, "-o", "run"]) == 0
+    said = capsys.readouterr().out
+    assert re.match(r"'grade' can(not)? be told", said)
+    assert "run/index.html" in said
+    for path in (tmp_path / "run").rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert b"SECRET" not in content, path
+            assert b"Doe" not in content, path
+    assert main([*arguments, "-o", "two", "--leave-out", "nothing"]) == 2
+    assert "No source has the column 'nothing'" in capsys.readouterr().err
+    assert not (tmp_path / "two").exists()
