@@ -269,7 +269,9 @@ def _column_rows(setup: Setup, main: Fitted, test: np.ndarray) -> Iterator[dict[
     size = np.abs(share).mean(axis=0)
     effect = (share * scaled).sum(axis=0) / np.maximum((scaled**2).sum(axis=0), 1e-12)
     rank = np.argsort(np.argsort(-size, kind="stable"), kind="stable") + 1
-    names = [(one.name, column) for one in setup.spec(main.columns).sources for column in one.columns]
+    names = [
+        (one.name, column) for one in setup.spec(main.columns).sources for column in one.columns
+    ]
     for n, (source, column) in enumerate(names):
         yield {
             "source": source,

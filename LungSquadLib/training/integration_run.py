@@ -75,6 +75,7 @@ def train_integration(
             if not is_done(place / FITS, job):
                 part = Part(progress, number / len(every), (number + 1) / len(every))
                 run_job(setup, job, place / FITS, part)
+        step(progress, 1.0, "Writing the model")
         answers = [row for job in jobs for row in read_rows(place / FITS / job.name / ANSWERS)]
         write_rows(place / PREDICTIONS, answers)
         write_model(setup, place, answers=answers, naming=naming)

@@ -192,8 +192,8 @@ def set_up(joined: Joined, options: IntegrationOptions, *, other: Joined | None 
 
 def _check_both(y: np.ndarray, tested: np.ndarray, classes: Sequence[str]) -> None:
     for part, what in ((~tested, "learn from"), (tested, "test on")):
-        for number, name in enumerate(classes):
-            if number not in y[part]:
+        for at, name in enumerate(classes):
+            if at not in y[part]:
                 raise InputError(
                     f"The cohort to {what} has no patient of the class '{one_line(name)}' who can "
                     "be used: name the classes of both with --classes."
@@ -234,7 +234,7 @@ def _patients(
 
 
 def _remarks(cohort: Cohort, y: np.ndarray, classes: Sequence[str]) -> list[str]:
-    said = []
+    said: list[str] = []
     for source in cohort.sources:
         said += source.notes
         known = ~np.isnan(source.values)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from LungSquadLib.report.integration.importance import importance  # noqa: E402
 from LungSquadLib.report.integration.results import AUC, BALANCED, ablation  # noqa: E402
 from LungSquadLib.report.integration.run import report_integration  # noqa: E402
 from LungSquadLib.report.integration.sentences import findings  # noqa: E402
+from LungSquadLib.training import integration  # noqa: E402
 from LungSquadLib.training.bundling import Naming  # noqa: E402
 from LungSquadLib.training.fitting import read_rows  # noqa: E402
 from LungSquadLib.training.integration import answers  # noqa: E402
@@ -31,6 +33,14 @@ from Testing.table_cohort import cohort  # noqa: E402
 pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = IntegrationOptions("histology", folds=2, seeds=2, inner=2, epochs=3)
 FILES = ("model.safetensors", "predictions.csv", "splits.csv", "run.json")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_setting():
+    """A single setting for the inner folds to choose from: quick."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(integration, "SETTINGS", (integration.Setting(10, 0.3),))
+        yield
 
 
 class Stopping(Silent):
@@ -123,8 +133,8 @@ def test_the_page_says_first_what_came_out(run):
 
 
 def test_what_each_source_adds_is_found_and_nothing_where_there_is_nothing(tmp_path):
-    options = replace(SMALL, seeds=1, epochs=30)
-    finished = train(tmp_path / "run", cohort(100, genes=20, effect=1.2), options)
+    options = replace(SMALL, seeds=1, epochs=25)
+    finished = train(tmp_path / "run", cohort(100, genes=20), options)
     found = ablation(finished.setup, read_rows(finished.folder / "predictions.csv"), samples=100)
     by_name = {one.name: one.measures[AUC].value for one in found.arms}
     assert found.told
@@ -163,6 +173,8 @@ def write_table(path, header, rows):
 
 def test_the_command_line_trains_and_no_patient_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    quick = partial(report_integration, samples=50)
+    monkeypatch.setattr("LungSquadLib.report.integration.run.report_integration", quick)
     data, draws = cohort(40, genes=12), np.random.default_rng(3)
     names = [f"SECRET-{n:03d}" for n in range(40)]
     genes = data.sources[0]
@@ -175,9 +187,11 @@ def test_the_command_line_trains_and_no_patient_is_named(tmp_path, capsys, monke
     ]
     write_table(tmp_path / "Doe_clinical.csv", ["patient", "grade", "years", "other"], clinical)
     arguments = ["train", "integrate", "--sources", "expression=Jane_Doe.csv"]
-    arguments += ["clinical=Doe_clinical.csv", "--label", "grade", "--clinical-columns", "years"]
-    arguments += ["--beside", "other", "--folds", "2", "--seeds", "1", "--inner", "2"]
-    arguments += ["--epochs", "2", "--device", "cpu"]
+    arguments += ["clinical=Doe_clinical.csv", "--label", "grade", "--clinical-columns", "age"]
+    mapping = {"patient": "patient", "columns": {"years": "age"}}
+    (tmp_path / "map.json").write_text(json.dumps(mapping), encoding="utf-8")
+    arguments += ["--mapping", "map.json", "--beside", "other", "--folds", "2", "--seeds", "1"]
+    arguments += ["--inner", "2", "--epochs", "2", "--device", "cpu"]
     assert main([*arguments, "-o", "run"]) == 0
     said = capsys.readouterr().out
     assert re.match(r"'grade' can(not)? be told", said)

@@ -7,11 +7,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from LungSquadLib.errors import InputError  # noqa: E402
-from LungSquadLib.training.integration_options import IntegrationOptions  # noqa: E402
-from LungSquadLib.training.integration_setup import set_up  # noqa: E402
-from LungSquadLib.training.leakage import telling, twins  # noqa: E402
-from Testing.table_cohort import cohort, joined, matrix  # noqa: E402
+from LungSquadLib.errors import InputError
+from LungSquadLib.training.integration_options import IntegrationOptions
+from LungSquadLib.training.integration_setup import set_up
+from LungSquadLib.training.leakage import telling, twins
+from Testing.table_cohort import cohort, joined, matrix
 
 N = 120
 HISTOLOGY = IntegrationOptions("histology", folds=3, inner=3)

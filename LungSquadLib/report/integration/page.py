@@ -105,7 +105,14 @@ def _columns(columns: Importance) -> Markup:
         )
         for one in columns.columns[:_SHOWN]
     ]
-    header = ("Column", "Source", "Kept in", "Mean rank", "Share in the log odds", "A standard deviation")
+    header = (
+        "Column",
+        "Source",
+        "Kept in",
+        "Mean rank",
+        "Share in the log odds",
+        "A standard deviation",
+    )
     return table(rows, header=header)
 
 
