@@ -13,7 +13,7 @@ from .geometry import Grid, Point, point_of
 from .planes import across
 
 _EMPTY = "The mask is empty: draw the tumour, or choose another."
-_FINENESS = 6  # steps from the middle to the edge of a side of the cube that directions come from
+_FINENESS = 5  # steps from the middle to the edge of a side of the cube that directions come from
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def axial_diameter(mask: sitk.Image) -> Diameter:
     for number in np.argsort(-reach):
         if reach[number] <= best:
             break
-        points = _outer(_border(planes[number]) * steps)
+        points = _border(planes[number].T) * steps
         length, pair = _farthest(points, points)
         if length > best:
             best, ends, where = length, pair / steps, int(number)
@@ -71,7 +71,7 @@ def largest_diameter(mask: sitk.Image) -> Diameter:
         InputError: the mask is empty.
     """
     grid = Grid.of(mask)
-    points = _border_3d(sitk.GetArrayViewFromImage(mask).transpose() != 0)
+    points = _border(sitk.GetArrayViewFromImage(mask).transpose() != 0)
     if not len(points):
         raise InputError(_EMPTY)
     steps = np.array(grid.spacing)
@@ -89,28 +89,18 @@ def _reach(plane: np.ndarray, steps: np.ndarray) -> float:
     return float(np.hypot(*sides))
 
 
-def _border(plane: np.ndarray) -> np.ndarray:
-    """The outermost border points (N, 2) of each row and column, as (column, row)."""
+def _border(mask: np.ndarray) -> np.ndarray:
+    """Border points (N, D) of a mask of D axes, all that may be an end of the longest line."""
     points = []
-    for lines, swap in ((plane, False), (plane.T, True)):
-        there = np.flatnonzero(lines.any(1))
-        low = lines[there].argmax(1) - 0.5
-        high = lines.shape[1] - lines[there, ::-1].argmax(1) - 0.5
-        points += [
-            np.column_stack([there, ends] if swap else [ends, there]) for ends in (low, high)
-        ]
+    for axis in range(mask.ndim):
+        lines = np.moveaxis(mask, axis, -1)
+        there = lines.any(-1)
+        low = lines.argmax(-1) - 0.5
+        high = lines.shape[-1] - lines[..., ::-1].argmax(-1) - 0.5
+        for ends, outwards in ((low, -low), (high, high)):
+            where = np.argwhere(_stands_out(np.where(there, outwards, -np.inf)))
+            points.append(np.insert(where + 0.0, axis, ends[tuple(where.T)], axis=1))
     return np.concatenate(points)
-
-
-def _outer(points: np.ndarray) -> np.ndarray:
-    """Those of the points (N, 2) that may belong to the two that are farthest apart.
-
-    With every point at most `reach` from the middle, a point nearer to it than `least - reach` is
-    nearer than `least` to all others; and some two are `least` apart.
-    """
-    out = _lengths(points - (points.max(0) + points.min(0)) / 2)
-    reach, least = out.max(), _lengths(points - points[out.argmax()]).max()
-    return points[out >= (least - reach) * (1 - 1e-9)]
 
 
 def _farthest(ones: np.ndarray, others: np.ndarray) -> tuple[float, np.ndarray]:
@@ -120,35 +110,20 @@ def _farthest(ones: np.ndarray, others: np.ndarray) -> tuple[float, np.ndarray]:
     return float(lengths[first, second]), np.stack([ones[first], others[second]])
 
 
-def _border_3d(mask: np.ndarray) -> np.ndarray:
-    """Border points (N, 3) of a mask (x, y, z), all that may be an end of the longest line."""
-    points = []
-    for axis in range(3):
-        lines = np.moveaxis(mask, axis, -1)
-        there = lines.any(-1)
-        low = lines.argmax(-1) - 0.5
-        high = lines.shape[-1] - lines[..., ::-1].argmax(-1) - 0.5
-        for ends, outwards in ((low, -low), (high, high)):
-            rows, columns = np.nonzero(_stands_out(np.where(there, outwards, -np.inf)))
-            points.append(
-                np.insert(np.stack([rows, columns], 1) + 0.0, axis, ends[rows, columns], axis=1)
-            )
-    return np.concatenate(points)
-
-
 def _stands_out(heights: np.ndarray) -> np.ndarray:
-    """Where a surface (rows, columns) lies above the line from one neighbour to the opposite one.
+    """Where a profile (N,) or surface (N, M) is above the line between two opposite neighbours.
 
     A point on such a line is nearer than one of its ends to whatever is far away.
     """
-    rows, columns = heights.shape
-    around = np.pad(heights, 1, constant_values=-np.inf)
-    out = np.isfinite(heights)
+    surface = np.atleast_2d(heights)
+    rows, columns = surface.shape
+    around = np.pad(surface, 1, constant_values=-np.inf)
+    out = np.isfinite(surface)
     for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
         one = around[1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
         other = around[1 - down : 1 - down + rows, 1 - right : 1 - right + columns]
-        out &= heights > (one + other) / 2
-    return out
+        out &= surface > (one + other) / 2
+    return out.reshape(heights.shape)
 
 
 def _farthest_in_space(points: np.ndarray) -> tuple[float, np.ndarray]:

@@ -16,9 +16,7 @@ from .flags import Flag
 from .geometry import Box, Grid
 from .planes import across
 
-Edition: TypeAlias = Literal["7", "8", "9"]
-EDITIONS: tuple[Edition, ...] = get_args(Edition)
-EDITION: Edition = "8"
+EDITION = "8"  # what is taken where none is named
 Rule: TypeAlias = Literal["largest", "axial"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 GROUPS = ("T1", "T2", "T3", "T4")
@@ -27,11 +25,12 @@ _EIGHTH = (("T1a", 10), ("T1b", 20), ("T1c", 30), ("T2a", 40), ("T2b", 50), ("T3
 # The largest size of each stage, mm, and the stage above them all. The 7th edition: Goldstraw et
 # al., J Thorac Oncol 2007;2:706-714; the 8th: Rami-Porta et al., 2015;10:990-1003, whose T the 9th
 # keeps: Rami-Porta et al., 2024;19:1007-1027.
-_LIMITS: Mapping[Edition, tuple[tuple[str, float], ...]] = {
+_LIMITS: Mapping[str, tuple[tuple[str, float], ...]] = {
     "7": (("T1a", 20), ("T1b", 30), ("T2a", 50), ("T2b", 70), ("T3", np.inf)),
     "8": (*_EIGHTH, ("T4", np.inf)),
     "9": (*_EIGHTH, ("T4", np.inf)),
 }
+EDITIONS = tuple(_LIMITS)
 LIMITS = (
     "By size alone: invasion, separate nodules and atelectasis, which may raise the stage, are not "
     "visible to a ruler, and a part-solid tumour is staged by its solid part."
@@ -47,7 +46,7 @@ class SizeStage:
         largest: the longest line in any direction.
         axial: the longest line in an axial plane.
         rule: which of the two the stage is taken from.
-        edition: of the AJCC's and UICC's staging of lung cancer.
+        edition: of the AJCC's and UICC's staging of lung cancer, one of `EDITIONS`.
         resolution_mm: the diagonal of a voxel, in 3D or in its axial plane as `rule` has it: by so
             much an outline one voxel off changes the size.
         pieces: how many separate pieces the mask has; both lines are of one of them.
@@ -56,7 +55,7 @@ class SizeStage:
     largest: Diameter
     axial: Diameter
     rule: Rule
-    edition: Edition
+    edition: str
     resolution_mm: float
     pieces: int
 
@@ -130,9 +129,7 @@ class SizeStage:
         }
 
 
-def size_stage(
-    mask: sitk.Image, *, edition: Edition = EDITION, rule: Rule = "largest"
-) -> SizeStage:
+def size_stage(mask: sitk.Image, *, edition: str = EDITION, rule: Rule = "largest") -> SizeStage:
     """Measure a tumour, and stage it by its size.
 
     AJCC and UICC stage by the greatest dimension of the tumour, which on CT is looked for in every
@@ -148,8 +145,10 @@ def size_stage(
         rule: which diameter the stage is taken from.
 
     Raises:
-        InputError: the mask is empty.
+        InputError: the mask is empty, or there is no such edition.
     """
+    if edition not in EDITIONS:
+        raise InputError(f"There is no edition '{edition}'; there are {', '.join(EDITIONS)}.")
     piece, largest, pieces = _longest_piece(mask)
     steps = np.array(mask.GetSpacing())
     if rule == "axial":
@@ -158,7 +157,7 @@ def size_stage(
     return SizeStage(largest, axial_diameter(piece), rule, edition, resolution, pieces)
 
 
-def stage_of(mm: float, edition: Edition = EDITION) -> str:
+def stage_of(mm: float, edition: str = EDITION) -> str:
     """The T stage of a size, compared at 0.1 mm: 30.0 mm is T1c in the 8th edition, 30.1 mm T2a."""
     return next(stage for stage, limit in _LIMITS[edition] if round(mm, 1) <= limit)
 

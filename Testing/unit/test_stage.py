@@ -132,6 +132,11 @@ def test_an_empty_mask_is_a_sentence():
         size_stage(sitk.Image(4, 4, 4, sitk.sitkUInt8))
 
 
+def test_an_edition_that_is_not_there_is_a_sentence():
+    with pytest.raises(InputError, match="edition '6'; there are 7, 8, 9"):
+        size_stage(rod(5), edition="6")
+
+
 @pytest.mark.parametrize(
     ("text", "stage"),
     [("pT2a", "T2a"), ("cT1", "T1"), (" T1mi", "T1mi"), ("ypT4", "T4"), ("PT3(2)", "T3")],
