@@ -1,17 +1,34 @@
-"""`lungsquad stage`."""
+"""`lungsquad stage CT MASK`, and `lungsquad stage MANIFEST.csv -o DIR`."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 
-from .output import add_case_arguments, add_json_argument, bar, print_flags, print_json, print_table
+from .output import (
+    add_choice_arguments,
+    add_json_argument,
+    bar,
+    print_flags,
+    print_json,
+    print_table,
+    printable,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `stage`."""
     from ..imaging.stage import EDITION, EDITIONS, RULES
 
-    add_case_arguments(parser)
+    parser.add_argument(
+        "ct",
+        metavar="CT",
+        help="as of `crop`; or, without a MASK, the manifest of a cohort, whose columns t_stage "
+        "and edition are what was reported",
+    )
+    parser.add_argument("mask", nargs="?", metavar="MASK", help="of the same CT, as of `crop`")
+    add_choice_arguments(parser)
     parser.add_argument(
         "--edition", choices=EDITIONS, default=EDITION, help=f"of the staging rules ({EDITION})"
     )
@@ -23,9 +40,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"largest in an axial plane ({RULES[0]})",
     )
     add_json_argument(parser)
+    cohort = parser.add_argument_group("a cohort")
+    cohort.add_argument("-o", "--out", metavar="DIR", help="where to write")
+    cohort.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (1)")
+    cohort.add_argument("--mlp", metavar="FILE", help="predictions.csv of `train integrate`")
+    cohort.add_argument("--groups", metavar="FILE", help="groups.csv of `train vae`")
+    cohort.add_argument("--clinical", metavar="FILE", help="a clinical table with T stages")
+    cohort.add_argument("--mapping", metavar="FILE.json", help="of its columns, as of `tables`")
+    cohort.add_argument(
+        "--keep-identity", action="store_true", help="write the patients' IDs, not pseudonyms"
+    )
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int | None:
+    """One patient, or a cohort."""
+    if options.mask is None:
+        return _cohort(options)
+    _patient(options)
+    return None
+
+
+def _patient(options: argparse.Namespace) -> None:
     """Measure, tell."""
     from ..imaging.ct import open_ct
     from ..imaging.masks import read_mask
@@ -42,3 +77,39 @@ def run(options: argparse.Namespace) -> None:
     print_table([("ruler", described["stage"], found.sentence)])
     print(described["limits"])
     print_flags(described["flags"])
+
+
+def _cohort(options: argparse.Namespace) -> int:
+    """Stage all, tell; 1 where not one case could be measured."""
+    from ..arguments import check_batch_arguments
+    from ..errors import InputError
+    from ..report.staging.cohort import PAGE, Others, stage_cohort
+
+    if options.out is None:
+        raise InputError(
+            f"There is no MASK beside '{options.ct}'; if it is the manifest of a cohort, say with "
+            "-o where to write."
+        )
+    check_batch_arguments(options)
+    tables = (options.mlp, options.groups, options.clinical, options.mapping)
+    with bar() as progress:
+        found = stage_cohort(
+            options.ct,
+            options.out,
+            others=Others(*(None if table is None else Path(table) for table in tables)),
+            edition=options.edition,
+            rule=options.diameter,
+            jobs=options.jobs,
+            keep_identity=options.keep_identity,
+            progress=progress,
+        )
+    if options.json:
+        print_json(found.to_dict())
+        return found.summary.exit_code
+    print(found.summary)
+    for sentence in [*found.notes, *(one.sentence for one in found.agreements)]:
+        print(printable(sentence))
+    print(f"{options.out}/{PAGE}")
+    if found.summary.failed:
+        print("lungsquad: the table says what failed.", file=sys.stderr)
+    return found.summary.exit_code
