@@ -10,6 +10,7 @@ from .output import (
     add_choice_arguments,
     add_json_argument,
     bar,
+    listed,
     print_flags,
     print_json,
     print_table,
@@ -39,6 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which one is staged: the largest in any direction, as AJCC and UICC have it, or the "
         f"largest in an axial plane ({RULES[0]})",
     )
+    patient = parser.add_argument_group("one patient")
+    patient.add_argument("--profile", metavar="CSV", help="the patient's expression")
+    patient.add_argument(
+        "--models",
+        metavar="NAME,...",
+        help="an integrator, an autoencoder or both, of the task t_stage; names or files",
+    )
+    patient.add_argument("--reported", metavar="STAGE", help="as it was reported: pT2a, say")
+    patient.add_argument("--reported-edition", choices=EDITIONS, help="by which it was staged")
     add_json_argument(parser)
     cohort = parser.add_argument_group("a cohort")
     cohort.add_argument("-o", "--out", metavar="DIR", help="where to write")
@@ -61,22 +71,33 @@ def run(options: argparse.Namespace) -> int | None:
 
 
 def _patient(options: argparse.Namespace) -> None:
-    """Measure, tell."""
+    """Measure, ask, tell."""
     from ..imaging.ct import open_ct
     from ..imaging.masks import read_mask
-    from ..imaging.stage import size_stage
+    from ..imaging.stage import LIMITS, size_stage
+    from ..models.catalogue import read_model
+    from ..report.staging.ways import stage_ways
 
+    models = [read_model(name) for name in listed(options.models)]
     with bar() as progress:
         ct = open_ct(options.ct, series=options.series, progress=progress)
         mask = read_mask(options.mask, ct, roi=options.roi, label=options.label)
-    found = size_stage(mask.image, edition=options.edition, rule=options.diameter)
-    described = found.to_dict()
+    found = stage_ways(
+        size_stage(mask.image, edition=options.edition, rule=options.diameter),
+        profile=options.profile,
+        models=models,
+        reported=options.reported,
+        reported_edition=options.reported_edition,
+    )
     if options.json:
-        print_json(described)
+        print_json(found.to_dict())
         return
-    print_table([("ruler", described["stage"], found.sentence)])
-    print(described["limits"])
-    print_flags(described["flags"])
+    print_table(found.rows())
+    for sentence in [*found.notes, LIMITS, *(model.card.notice for model in models)]:
+        print(printable(sentence)) if sentence else None
+    print_flags(flag.to_dict() for flag in found.ruler.flags)
+    for said in found.models.values():
+        print_flags(said["flags"])
 
 
 def _cohort(options: argparse.Namespace) -> int:

@@ -55,8 +55,13 @@ def test_every_case_is_a_row_and_one_that_fails_says_why(staged):
     rows = table(staged / "stage.csv")
     stages = {name: row["ruler"] for name, row in rows.items()}
     assert stages == {
-        **{"case-a": "T1a", "case-b": "T1c", "case-c": "T2a", "case-d": "T3", "case-e": "T4"},
-        **{"case-f": "T1c", "gone": ""},
+        "case-a": "T1a",
+        "case-b": "T1c",
+        "case-c": "T2a",
+        "case-d": "T3",
+        "case-e": "T4",
+        "case-f": "T1c",
+        "gone": "",
     }
     assert "no file or folder 'MASK'" in rows["gone"]["sentence"]
     assert (rows["case-d"]["size_mm"], rows["case-d"]["pieces"]) == ("60.0", "1")
@@ -122,8 +127,11 @@ def test_tables_of_models_stand_beside_the_ruler(patients, tmp_path):
     described = json.loads((tmp_path / "out/agreement.json").read_text())
     counts = {"-".join(one["ways"]): one["n"] for one in described["agreement"]}
     assert counts == {
-        **{"ruler-mlp": 1, "ruler-cluster": 2, "ruler-reported": 4},
-        **{"mlp-reported": 1, "cluster-reported": 2},
+        "ruler-mlp": 1,
+        "ruler-cluster": 2,
+        "ruler-reported": 4,
+        "mlp-reported": 1,
+        "cluster-reported": 2,
     }
 
 

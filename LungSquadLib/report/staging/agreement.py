@@ -94,6 +94,14 @@ def disagreement(stages: Mapping[str, str]) -> str | None:
     return f"The ways disagree: {said}."
 
 
+def other_edition(reported: str, edition: str) -> str:
+    """That a reported stage is of another edition than the ruler's."""
+    return (
+        f"Reported by the {reported}th edition, measured by the {edition}th: part of the "
+        "disagreement is between editions. --edition takes that of the reports."
+    )
+
+
 def _agreement(one: str, other: str, both: Sequence[Mapping[str, str]], seed: int) -> Agreement:
     numbers = [[GROUPS.index(group_of(patient[way])) for patient in both] for way in (one, other)]
     y, x = (np.array(each) for each in numbers)

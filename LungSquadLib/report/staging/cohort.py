@@ -26,7 +26,7 @@ from ...imaging.masks import read_mask
 from ...imaging.stage import EDITION, LIMITS, Rule, size_stage
 from ...imaging.write import check_distinct
 from ...progress import Progress, Silent, step
-from .agreement import Agreement, agreements, disagreement
+from .agreement import Agreement, agreements, disagreement, other_edition
 from .others import Names, Reported, model_stages, reported_stages
 from .page import cohort_page
 
@@ -257,14 +257,6 @@ def _notes(cases: Sequence[StagedCase], edition: str) -> tuple[str, ...]:
         notes.append("Of which edition the reported stages are is not said for all patients.")
     notes += [other_edition(one, edition) for one in editions if one not in ("", edition)]
     return tuple(notes)
-
-
-def other_edition(reported: str, edition: str) -> str:
-    """That a reported stage is of another edition than the ruler's."""
-    return (
-        f"Reported by the {reported}th edition, measured by the {edition}th: part of the "
-        "disagreement is between editions. --edition takes that of the reports."
-    )
 
 
 def _cells(case: StagedCase, edition: str) -> dict[str, Any]:
