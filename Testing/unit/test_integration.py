@@ -31,7 +31,7 @@ from LungSquadLib.training.integration_setup import set_up  # noqa: E402
 from Testing.table_cohort import cohort, joined, matrix  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-SMALL = IntegrationOptions("histology", folds=2, seeds=1, inner=2, epochs=12)
+SMALL = IntegrationOptions("histology", folds=2, seeds=1, inner=2, epochs=5)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,12 +79,15 @@ def test_the_balanced_accuracy_counts_each_class_alike():
 
 
 def test_the_network_learns_from_columns_that_tell():
-    model, test = fitted(rows(seed=1), rows(30, seed=2)), rows(200, seed=3)
+    training, test = rows(seed=1), rows(200, seed=3)
+    model = fitted(training, rows(30, seed=2))
     logits = model.logits(test.x)
     assert auc(test.y, logits[:, 1] - logits[:, 0]) > 0.9
     assert set(range(4)) <= set(model.columns.tolist())
     assert len(model.columns) == 10
     assert model.temperature >= 1
+    mean = training.x[:, model.columns].mean(axis=0)
+    np.testing.assert_allclose(model.network.scale.mean, mean, atol=1e-5)
 
 
 def test_attributions_add_up_to_the_answer():
@@ -124,7 +127,7 @@ def weights(place, data, options=SMALL):
 
 
 def test_what_the_test_patients_have_changes_no_bit_of_a_fold(tmp_path):
-    data = cohort(50, genes=30)
+    data = cohort(40, genes=20)
     (before, facts), setup, job = weights(tmp_path / "one", data)
     test = setup.numbers(job.parts.test)
 
@@ -137,7 +140,7 @@ def test_what_the_test_patients_have_changes_no_bit_of_a_fold(tmp_path):
             data.facts,
         )
 
-    is_test = np.isin(np.arange(50), test)
+    is_test = np.isin(np.arange(40), test)
     (after, others), _, _ = weights(tmp_path / "two", moved(is_test))
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)

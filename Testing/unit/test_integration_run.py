@@ -15,6 +15,9 @@ pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 
 from LungSquadLib.cli import main  # noqa: E402
+from LungSquadLib.cohort.tables.clinical import read_clinical  # noqa: E402
+from LungSquadLib.cohort.tables.join import join  # noqa: E402
+from LungSquadLib.cohort.tables.matrix_file import read_matrix  # noqa: E402
 from LungSquadLib.errors import CancelledError, InputError  # noqa: E402
 from LungSquadLib.models.bundle import read_bundle  # noqa: E402
 from LungSquadLib.progress import Silent  # noqa: E402
@@ -133,8 +136,8 @@ def test_the_page_says_first_what_came_out(run):
 
 
 def test_what_each_source_adds_is_found_and_nothing_where_there_is_nothing(tmp_path):
-    options = replace(SMALL, seeds=1, epochs=25)
-    finished = train(tmp_path / "run", cohort(100, genes=20), options)
+    options = replace(SMALL, seeds=1, epochs=15)
+    finished = train(tmp_path / "run", cohort(80, genes=20, effect=2), options)
     found = ablation(finished.setup, read_rows(finished.folder / "predictions.csv"), samples=100)
     by_name = {one.name: one.measures[AUC].value for one in found.arms}
     assert found.told
@@ -142,7 +145,7 @@ def test_what_each_source_adds_is_found_and_nothing_where_there_is_nothing(tmp_p
     assert by_name["the network"] >= by_name["the network with image alone"]
     assert by_name["clinical facts alone"] < 0.7
     assert found.confusion.sum() == len(finished.setup.patients)
-    noise = train(tmp_path / "noise", cohort(100, genes=20, noise=True), options)
+    noise = train(tmp_path / "noise", cohort(80, genes=20, noise=True), options)
     nothing = ablation(noise.setup, read_rows(noise.folder / "predictions.csv"), samples=100)
     assert not nothing.told
     assert "Histology cannot be told from these data" in findings(noise.setup, nothing)[0]
@@ -166,11 +169,45 @@ def test_columns_are_ranked_over_all_trainings():
     assert found.shared == 1
 
 
+@pytest.fixture
+def no_evaluation(monkeypatch):
+    """Without the full evaluation, whose figures take most of the time."""
+    monkeypatch.setattr("LungSquadLib.report.integration.run.write_evaluation", lambda *_, **__: 0)
+
+
+@pytest.mark.usefixtures("no_evaluation")
+def test_another_cohort_has_a_page_of_its_own(tmp_path):
+    options = replace(SMALL, seeds=1, allow_overlap=True, beside=("age",))
+    data = cohort(40, genes=12)
+    finished = train(tmp_path / "run", data, options, other=cohort(30, genes=12, seed=8))
+    found = report_integration(finished, samples=30)
+    assert found.ablation.tested == len(finished.setup.splits[0, 0].test)
+    assert found.ablation.arms[-1].name == "'age'"
+    text = (tmp_path / "run" / "index.html").read_text(encoding="utf-8")
+    assert "same name in both cohorts" in text
+    assert "Learnt from" in text
+    assert len(list((tmp_path / "run" / "fits").iterdir())) == 1
+
+
+def test_real_tables_tell_histology(tmp_path, shared_data):
+    folder = shared_data / "open" / "nsclc_radiogenomics"
+    genes = read_matrix(folder / "GSE103584_top1000var_log10_zscore.csv")
+    facts = read_clinical(next(folder.glob("NSCLCR01*.csv")))
+    options = replace(SMALL, seeds=1, epochs=30)
+    finished = train(tmp_path / "run", join([genes], [facts], keep_ids=True), options)
+    assert np.bincount(finished.setup.y).tolist() == [96, 31]
+    assert finished.setup.excluded == {"another histology": 3}
+    found = ablation(finished.setup, read_rows(finished.folder / "predictions.csv"), samples=100)
+    assert found.main.value > 0.88
+    assert "scaled, and perhaps chosen, on all patients" in " ".join(finished.setup.warnings)
+
+
 def write_table(path, header, rows):
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([header, *rows])
 
 
+@pytest.mark.usefixtures("no_evaluation")
 def test_the_command_line_trains_and_no_patient_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     quick = partial(report_integration, samples=50)

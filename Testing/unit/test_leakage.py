@@ -86,6 +86,7 @@ def test_honest_categories_are_not_accused():
     group, _, count = grouped(y)
     assert telling(draws(3).normal(size=12)[group], y) is None
     assert telling(count[group].astype(float), y) is None  # how common a category is
+    assert telling(np.repeat(draws(5).normal(size=N // 2), 2), y) is None  # brothers, say
     pack_years = np.round(draws(4).gamma(2, 15, size=N))
     assert telling(pack_years, y) is None
 

@@ -122,14 +122,18 @@ def _asked(setup: Setup) -> Markup:
         known = int((~np.isnan(source.values)).any(axis=1).sum())
         text = f"{len(source.columns)} columns of {known} patients; {source.scale}"
         rows.append((f"Source '{one_line(source.name, most=40)}'", text))
-    counts = Counter(setup.y.tolist())
-    each = ", ".join(f"{counts[n]} {name}" for n, name in enumerate(setup.classes))
-    rows.append(("Patients", f"{len(setup.y)}: {each}"))
+    tested = {setup.index[name] for name in setup.splits[0, 0].test}
+    everyone = set(range(len(setup.y)))
+    parts = {"Learnt from": everyone - tested, "Tested on": tested}
+    for name, chosen in (parts if setup.other_cohort else {"Patients": everyone}).items():
+        counts = np.bincount(setup.y[sorted(chosen)], minlength=len(setup.classes)).tolist()
+        each = ", ".join(f"'{one_line(c)}' {n}" for c, n in zip(setup.classes, counts, strict=True))
+        rows.append((name, f"{len(chosen)} patients: {each}"))
     out = [f"{count} patients: {why}" for why, count in setup.excluded.items()]
     dropped = Counter((one.source, one.why) for one in setup.dropped)
     out += [f"{count} in '{source}': {why}" for (source, why), count in dropped.items()]
     rows.append(("Left out", [element("div", line) for line in out] or "nothing"))
     options = setup.options
-    tested = "another cohort" if setup.other_cohort else f"{options.folds} folds"
-    rows.append(("Tested on", f"{tested}, {options.seeds} seeds, {options.inner} inner folds"))
+    outer = "all of one cohort, then another" if setup.other_cohort else f"{options.folds} folds"
+    rows.append(("Split", f"{outer}; {options.seeds} seeds, {options.inner} inner folds"))
     return table(rows)

@@ -44,7 +44,7 @@ def _findings(setup: Setup, found: Ablation) -> Iterator[str]:
         first += f"; balanced accuracy {with_interval(balanced)}"
     yield f"{first}, {p_value(found.p)} by shuffled labels; {found.tested} patients."
     for one in found.differences:
-        difference = f"difference of the {found.measure} {with_interval(one.value)}"
+        difference = f"difference of the {found.measure} {with_interval(one.value, 3)}"
         if one.value.low > 0:
             yield f"The network does better than {one.name}: {difference}."
         elif one.value.high < 0:
