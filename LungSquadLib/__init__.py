@@ -19,6 +19,12 @@ And from a folder of patients to a network of one's own, with an evaluation:
     run = ls.train_classifier("store", "run", options)
     evaluation = ls.evaluate_run(run)  # which run/evaluation/index.html shows
 
+Or from tables of molecules, clinical facts and image features of the same patients:
+
+    joined = ls.read_sources(["expression=E.csv", "clinical=C.csv"])
+    run = ls.train_integration(joined, "run", ls.IntegrationOptions("histology"))
+    found = ls.report_integration(run)  # which run/index.html shows
+
 Names are imported when they are first used, so that importing the package is quick and never pulls
 torch. Research software, not a medical device.
 """

@@ -77,6 +77,22 @@ class IntegrationNetwork(nn.Module):
         features = self.body(torch.cat(seen, 1))
         return Answer(features, self.last(features))
 
+    @torch.no_grad()
+    def begin_at(self, shares: Tensor) -> None:
+        """Answer the classes' shares (classes,), all above 0, of whom nothing tells."""
+        last = self.last[1]
+        if isinstance(last, OrderedClasses):
+            thresholds = shares.cumsum(0)[:-1].logit()
+            last.first.copy_(thresholds[:1])
+            last.steps.copy_(thresholds.diff().expm1().log())  # softplus of it is the difference
+        else:
+            last.get_parameter("bias").copy_(shares.log())
+
+    @torch.no_grad()
+    def cool(self, temperature: float, shares: Tensor) -> None:
+        """Have a division by a temperature lead towards the classes' shares, not to equal ones."""
+        self.last[1].get_parameter("bias").add_((temperature - 1) * shares.log())
+
     def for_inference(self) -> IntegrationNetwork:
         """Itself: it is quick as it is."""
         return self

@@ -50,7 +50,9 @@ def log_odds(logits: np.ndarray, positive: int) -> np.ndarray:
     return logits[..., positive] - rest
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+def fit_temperature(
+    logits: np.ndarray, labels: np.ndarray, *, prior: np.ndarray | None = None
+) -> float:
     """The temperature under which logits give the labels the greatest likelihood.
 
     Guo et al., ICML 2017, arXiv:1706.04599. Fit it on validation data only.
@@ -58,15 +60,18 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     Args:
         logits: (N, classes).
         labels: (N,) class indices.
+        prior: (classes,) log shares that a network which knows nothing is to answer; equal ones if
+            left out. What the logits say beyond them is what the temperature divides.
 
     Returns:
         Between 0.05 and 20; above 1 where the network is too sure of itself.
     """
-    logits = np.asarray(logits, np.float64)
+    base = np.zeros(1) if prior is None else np.asarray(prior, np.float64)
+    logits = np.asarray(logits, np.float64) - base
     rows = np.arange(len(labels))
 
     def loss(log_temperature: float) -> float:
-        scaled = logits / np.exp(log_temperature)
+        scaled = logits / np.exp(log_temperature) + base
         scaled -= scaled.max(axis=1, keepdims=True)
         return float(np.mean(np.log(np.exp(scaled).sum(axis=1)) - scaled[rows, labels]))
 

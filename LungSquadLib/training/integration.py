@@ -128,6 +128,8 @@ def fit_network(
     """
     columns, widths = chosen_columns(training, shape, setting.columns)
     network = fresh_network(network_arguments(shape, setting, widths), seed)
+    shares = np.bincount(training.y, minlength=shape.classes) / len(training)
+    network.begin_at(torch.from_numpy(shares))
     both = np.concatenate([training.x, validation.x])[:, columns]
     network.scale.fit(torch.from_numpy(both[: len(training)]))
     recipe = replace(RECIPE, epochs=epochs, seed=seed)
@@ -145,9 +147,12 @@ def fit_network(
     )
     plan = Plan(recipe.epochs, recipe.patience)
     history = fit(task, plan, checkpoint=None, world=World(), progress=progress or Silent())
-    logits, _ = answers(network, validation.x[:, columns])
-    # That a few patients are all told right is no reason to be surer still.
-    temperature = max(fit_temperature(logits, validation.y), 1.0)
+    temperature = 1.0
+    if not shape.ordinal:  # which has no bias of each class to hold the shares
+        logits, _ = answers(network, validation.x[:, columns])
+        # That a few patients are all told right is no reason to be surer still.
+        temperature = max(fit_temperature(logits, validation.y, prior=np.log(shares)), 1.0)
+        network.cool(temperature, torch.from_numpy(shares))
     return Fitted(network, columns, temperature, history)
 
 

@@ -10,6 +10,7 @@ pytest.importorskip("sklearn")
 
 from LungSquadLib.errors import InputError  # noqa: E402
 from LungSquadLib.progress import Silent  # noqa: E402
+from LungSquadLib.statistics.calibration import fit_temperature  # noqa: E402
 from LungSquadLib.statistics.discrimination import auc  # noqa: E402
 from LungSquadLib.statistics.multiclass import balanced_accuracy  # noqa: E402
 from LungSquadLib.statistics.variance import variance_ratio  # noqa: E402
@@ -24,6 +25,7 @@ from LungSquadLib.training.integration import (  # noqa: E402
     Tables,
     answers,
     fit_network,
+    fresh_network,
 )
 from LungSquadLib.training.integration_fold import Job, run_job  # noqa: E402
 from LungSquadLib.training.integration_options import IntegrationOptions  # noqa: E402
@@ -88,6 +90,26 @@ def test_the_network_learns_from_columns_that_tell():
     assert model.temperature >= 1
     mean = training.x[:, model.columns].mean(axis=0)
     np.testing.assert_allclose(model.network.scale.mean, mean, atol=1e-5)
+
+
+@pytest.mark.parametrize("ordinal", [False, True])
+def test_who_nothing_tells_of_is_answered_the_shares(ordinal):
+    shares = torch.tensor([0.4, 0.35, 0.2, 0.05])
+    network = fresh_network({"widths": [3], "classes": 4, "ordinal": ordinal}, 0)
+    network.begin_at(shares)
+    nothing = torch.zeros(1, network.feature_count)
+    torch.testing.assert_close(network.last.eval()(nothing).softmax(1)[0], shares)
+    if not ordinal:
+        network.cool(7.0, shares)
+        torch.testing.assert_close((network.last(nothing) / 7).softmax(1)[0], shares)
+
+
+def test_a_high_temperature_leads_to_the_shares():
+    draws, shares = np.random.default_rng(0), np.array([0.9, 0.1])
+    y = (draws.random(500) < 0.1).astype(int)
+    logits = np.log(shares) + draws.normal(size=(500, 2)) * 3  # which know nothing
+    assert fit_temperature(logits, y, prior=np.log(shares)) > 10
+    assert fit_temperature(logits, y) < 8
 
 
 def test_attributions_add_up_to_the_answer():
