@@ -29,7 +29,12 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     _add_task(verb.add_argument_group("what to tell"))
     _add_training(verb.add_argument_group("how it is trained and tested"))
     _add_card(verb.add_argument_group("what the model's card says"))
-    verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    verb.add_argument(
+        "--device",
+        default="auto",
+        choices=("auto", "cpu", "cuda", "mps"),
+        help="for the features of images; the tables' network trains on the processor",
+    )
     verb.add_argument("--json", action="store_true", help="print JSON")
     verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     verb.set_defaults(train=run)

@@ -23,7 +23,7 @@ from ..progress import Part, Progress, Silent
 from ..statistics.calibration import fit_temperature
 from ..statistics.variance import variance_ratio
 from .classifier import Classifier, Group, Recipe
-from .loop import Plan, Row, fit
+from .loop import Plan, fit
 from .world import World
 
 RECIPE = Recipe(patience=15, batch=32, balanced=False)
@@ -98,7 +98,6 @@ class Fitted:
     network: IntegrationNetwork
     columns: np.ndarray
     temperature: float
-    history: Sequence[Row]
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Calibrated logits (N, classes), float64, of rows (N, D) of all columns."""
@@ -146,14 +145,14 @@ def fit_network(
         world=World(),
     )
     plan = Plan(recipe.epochs, recipe.patience)
-    history = fit(task, plan, checkpoint=None, world=World(), progress=progress or Silent())
+    fit(task, plan, checkpoint=None, world=World(), progress=progress or Silent())
     temperature = 1.0
     if not shape.ordinal:  # which has no bias of each class to hold the shares
         logits, _ = answers(network, validation.x[:, columns])
         # That a few patients are all told right is no reason to be surer still.
         temperature = max(fit_temperature(logits, validation.y, prior=np.log(shares)), 1.0)
         network.cool(temperature, torch.from_numpy(shares))
-    return Fitted(network, columns, temperature, history)
+    return Fitted(network, columns, temperature)
 
 
 def network_arguments(shape: Shape, setting: Setting, widths: Sequence[int]) -> dict[str, Any]:

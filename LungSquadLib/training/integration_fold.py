@@ -108,7 +108,7 @@ def read_fitted(setup: Setup, job: Job, folder: Path) -> tuple[Setting, Fitted]:
     widths = setup.spec(columns).widths
     network = fresh_network(network_arguments(setup.shape(setup.sources), setting, widths), 0)
     load_weights(network, weights)
-    return setting, Fitted(network.eval(), columns, float(facts["temperature"]), ())
+    return setting, Fitted(network.eval(), columns, float(facts["temperature"]))
 
 
 def inner_folds(setup: Setup, job: Job) -> Inner:
