@@ -6,7 +6,9 @@ import json
 import numpy as np
 import pytest
 
+from LungSquadLib.cli import main
 from LungSquadLib.cohort.phantoms import write_phantoms
+from LungSquadLib.cohort.tables.joined_folder import open_joined
 from LungSquadLib.cohort.tables.simulated import Simulation, write_simulated
 from LungSquadLib.errors import InputError
 
@@ -131,3 +133,16 @@ def test_a_folder_that_exists_and_a_wrong_manifest_are_refused(tmp_path):
     manifest.write_text("patient_id,ct,mask\na,a,a\n")
     with pytest.raises(InputError, match="no manifest of `lungsquad cohort phantoms`"):
         write_simulated(tmp_path / "it", Simulation(manifest=manifest))
+
+
+def test_the_command_line_writes_it_and_what_it_wrote_is_read(tmp_path, capsys):
+    folder = tmp_path / "it"
+    main(["tables", "simulate", "-o", str(folder), "--patients", "40", "--genes", "160"])
+    assert capsys.readouterr().out.strip() == str(folder)
+    sources = [f"{name}={folder / name}.csv" for name in ("expression", "clinical")]
+    main(
+        ["tables", "join", *sources, f"image={folder / 'features.csv'}", "-o", str(tmp_path / "j")]
+    )
+    joined = open_joined(tmp_path / "j")
+    assert [len(one.columns) for one in joined.sources] == [160, 12]
+    assert set(joined.facts["t_stage"]) <= {"T1", "T2", "T3", "T4"}
