@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort.phantoms import write_phantoms
 from LungSquadLib.cohort.tables.joined_folder import open_joined
 from LungSquadLib.cohort.tables.simulated import Simulation, write_simulated
 from LungSquadLib.errors import InputError
@@ -93,7 +92,11 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
 
 
 def test_phantom_patients_get_the_expression_that_belongs_to_them(tmp_path):
-    manifest = write_phantoms(tmp_path / "phantoms", patients=12)
+    manifest = tmp_path / "manifest.csv"  # as `write_phantoms` writes it
+    rows = ["patient_id,ct,mask,site,histology,histology_true,alive2y,diameter_mm"]
+    for n, mm in enumerate((12.5, 30.0, 30.1, 49, 50.5, 69, 71, 120) * 3):
+        rows.append(f"PH0-{n:05d},a,b,site-A,LUAD,{'LUAD' if n % 3 else 'LUSC'},1,{mm}")
+    manifest.write_text("\n".join(rows) + "\n")
     folder = write_simulated(tmp_path / "it", Simulation(genes=160, missing=0, manifest=manifest))
     clinical, genes, truth = parts(folder)
     assert (
