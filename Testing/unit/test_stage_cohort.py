@@ -28,6 +28,7 @@ def patients(tmp_path_factory):
     for name, mm in SIZES.items():
         mask = np.zeros((5, 5, 90), np.uint8)
         mask[2, 2, 3 : 3 + mm] = 1
+        mask[4, 4, 80] = name == "f"
         sitk.WriteImage(sitk.GetImageFromArray(mask), str(folder / f"{name}.nrrd"))
         rows.append(f"ct.nrrd,{name}.nrrd,case-{name},MRN-{name},{REPORTED[name]},7")
     rows.append("ct.nrrd,nowhere.nrrd,gone,MRN-g,T2,7")
@@ -65,6 +66,8 @@ def test_every_case_is_a_row_and_one_that_fails_says_why(staged):
     }
     assert "no file or folder 'MASK'" in rows["gone"]["sentence"]
     assert (rows["case-d"]["size_mm"], rows["case-d"]["pieces"]) == ("60.0", "1")
+    assert (rows["case-f"]["size_mm"], rows["case-f"]["pieces"]) == ("28.0", "2")
+    assert "2 separate pieces" in rows["case-f"]["sentence"]
     assert (rows["gone"]["reported"], rows["case-e"]["reported"]) == ("T2", "")
 
 
@@ -107,6 +110,8 @@ def test_a_second_run_keeps_what_is_whole_and_measures_what_changed(patients, tm
     (tmp_path / "cases/case-a.json").write_text("{}")
     assert stage(patients, tmp_path) == 0
     assert "1 done, 5 whole from before, 1 failed" in capsys.readouterr().out
+    assert stage(patients, tmp_path, "--edition", 7) == 0
+    assert "6 done, 0 whole from before, 1 failed" in capsys.readouterr().out
 
 
 def test_tables_of_models_stand_beside_the_ruler(patients, tmp_path):
