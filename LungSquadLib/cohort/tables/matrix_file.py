@@ -26,11 +26,13 @@ from .patients import GENE_COLUMNS, PATIENT_COLUMNS, has_known_form, one_row_eac
 from .scale import scale_of
 from .words import DAYS, FACTS
 
-# Numbers about genes, which stand between their names and the patients.
+# What is said of genes, in columns between their names and the patients.
 _ABOUT_GENES = frozenset(
     (
         *GENE_COLUMNS,
         *("entrez_gene_id", "entrez_id", "entrez", "cytoband", "start", "end", "length"),
+        *("description", "gene_description", "gene_type", "gene_biotype", "biotype", "strand"),
+        *("chromosome", "chr", "accession", "type"),
     )
 )
 
@@ -80,7 +82,7 @@ def read_matrix(
     in_header, because = _patients_in_header(table, kind, frozenset(others), path)
     why = f"Its {'columns' if in_header else 'rows'} are patients: {because}."
     if in_header:
-        table, left_out = _turned(table)
+        table, left_out = _turned(table, path)
         why += f" {left_out} columns say something about genes and were left out." * (left_out > 0)
     matrix = _matrix(table, path, name=name, kind=kind, mapping=given)
     return replace(matrix, notes=(why, *matrix.notes))
@@ -113,8 +115,14 @@ def _patients_in_header(
     )
 
 
-def _turned(table: Numbers) -> tuple[Numbers, int]:
+def _turned(table: Numbers, path: str | os.PathLike[str]) -> tuple[Numbers, int]:
     """Patients in the rows, without what was said of genes; and how many columns that were."""
+    words = [name for name in table.texts if name.strip().casefold() not in _ABOUT_GENES]
+    if words:
+        raise InputError(
+            f"'{path}': {len(words)} of the columns hold words, where numbers of patients are "
+            "expected: take them out."
+        )
     kept = [
         n for n, name in enumerate(table.columns) if name.strip().casefold() not in _ABOUT_GENES
     ]
