@@ -43,6 +43,8 @@ _PLACES = {
     "read_model": "models.catalogue",
     "predict": "prediction.predict",
     "Prediction": "prediction.prediction",
+    "read_profile": "prediction.profile_file",
+    "predict_profile": "prediction.profile",
     "synthesise": "generation.synthesis",
     "run_case": "report.case",
     "CaseInput": "report.case",
