@@ -48,6 +48,7 @@ _PLACES = {
     "synthesise": "generation.synthesis",
     "run_case": "report.case",
     "CaseInput": "report.case",
+    "run_profile": "report.profile_case",
     "run_batch": "report.batch",
     "build_cohort": "cohort.build",
     "open_store": "cohort.store",

@@ -16,6 +16,7 @@ from ..imaging.diameter import Diameter
 from ..imaging.geometry import Grid
 from ..models.fields import parsed_json
 from ..prediction.prediction import Prediction
+from ..report.side_by_side import IMAGE, made_from
 from ..report.tables import prediction_row
 from .embedded import new_node
 from .hierarchy import file_beside, remove, results_of
@@ -124,6 +125,8 @@ def _described(text: str) -> dict[str, Any] | None:
         described = parsed_json(text)
         prediction_row(described)
     except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    if made_from(described) != IMAGE:
         return None
     return dict(described)
 

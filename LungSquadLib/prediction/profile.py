@@ -69,6 +69,12 @@ class ProfilePrediction:
     flags: tuple[Flag, ...]
     parameters: dict[str, Any]
 
+    @property
+    def made_from(self) -> str:
+        """ "molecules", or "both" where an image was used too."""
+        images = {one.name for one in self.model.card.table.sources if one.kind == "image"}
+        return "both" if images & set(self.sources) else "molecules"
+
     def to_dict(self) -> dict[str, Any]:
         """As `Prediction.to_dict`, with the profile in place of the crop."""
         return {
@@ -80,6 +86,7 @@ class ProfilePrediction:
                 flags=self.flags,
                 parameters=self.parameters,
             ),
+            "made_from": self.made_from,
             "profile": self.profile.to_dict(),
             "sources": list(self.sources),
             "sources_left_out": list(self.left_out),
