@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -219,8 +219,14 @@ def add_saliency(scene: Any, prediction: Prediction) -> Any:
 
 def add_table(scene: Any, prediction: Prediction) -> Any:
     """A table in words: answer, probabilities, interval, robustness, flags, model."""
-    node = new_node(scene, "vtkMRMLTableNode", f"Prediction {prediction.model.card.title}")
-    for title, texts in zip(("what", "value"), zip(*rows(prediction), strict=True), strict=True):
+    name = f"Prediction {prediction.model.card.title}"
+    return text_table(scene, name, ("what", "value"), rows(prediction))
+
+
+def text_table(scene: Any, name: str, titles: Sequence[str], told: Sequence[Sequence[str]]) -> Any:
+    """A node with a table of texts: at least one row, a cell for each of the titles."""
+    node = new_node(scene, "vtkMRMLTableNode", name)
+    for title, texts in zip(titles, zip(*told, strict=True), strict=True):
         column = vtkStringArray()
         column.SetName(title)
         for text in texts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import SimpleITK as sitk
@@ -80,9 +80,18 @@ def _features(
     cut = crop(ct, mask, size=spec.size, spacing=spec.spacing, centre_lps=centre_lps)
     network = extractor.network.to(chosen_device(device))
     _, features = answers(network, spec, [sitk.GetArrayFromImage(cut.ct)])
-    if len(features[0]) != len(source.columns):
-        raise ModelError("names")
-    return dict(zip(source.columns, features[0].tolist(), strict=True))
+    known = {f"feature {number}": value for number, value in enumerate(features[0].tolist(), 1)}
+    return _chosen(source, known)
+
+
+def _chosen(source: Source, known: Mapping[str, float]) -> dict[str, float]:
+    unknown = [column for column in source.columns if column not in known]
+    if unknown:
+        raise ModelError(
+            f"The image is not used: the source '{source.name}' has {len(unknown)} columns that "
+            "this LungSquad does not know how to make."
+        )
+    return {column: known[column] for column in source.columns}
 
 
 def _extractor(source: Source, among: Iterable[Model]) -> Model:
