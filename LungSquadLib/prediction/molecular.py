@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import SimpleITK as sitk
 
+from ..cohort.store import Preprocessing
 from ..errors import ModelError
 from ..files import sha256_of_file
 from ..imaging.crop import crop
@@ -14,6 +15,7 @@ from ..imaging.ct import CT
 from ..imaging.flags import Flag
 from ..imaging.geometry import Point
 from ..imaging.masks import Mask
+from ..imaging.tumour_features import tumour_features
 from ..models.bundle import Model, read_bundle
 from ..models.catalogue import available
 from ..models.inputs import Source
@@ -73,14 +75,20 @@ def _features(
     device: str,
     centre_lps: Point | None,
 ) -> dict[str, float]:
-    """One image source's columns of a patient."""
-    extractor = _extractor(source, among)
+    """One image source's columns of a patient, made as a store's are."""
     ct, mask = image
+    if source.extractor is None:
+        usual = Preprocessing()
+        cut = crop(ct, mask, size=usual.side, spacing=usual.spacing, centre_lps=centre_lps)
+        hu, tumour = (sitk.GetArrayFromImage(one) for one in (cut.ct, cut.mask))
+        found = tumour_features(hu, tumour, spacing_mm=usual.spacing)
+        return _chosen(source, {"volume_ml": cut.mask_volume_ml, **found})
+    extractor = _extractor(source, among)
     spec = extractor.card.image
     cut = crop(ct, mask, size=spec.size, spacing=spec.spacing, centre_lps=centre_lps)
     network = extractor.network.to(chosen_device(device))
     _, features = answers(network, spec, [sitk.GetArrayFromImage(cut.ct)])
-    known = {f"feature {number}": value for number, value in enumerate(features[0].tolist(), 1)}
+    known = {f"feature {n}": value for n, value in enumerate(features[0].tolist(), 1)}
     return _chosen(source, known)
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from ..cohort.tables.text import is_missing, lines
+from ..cohort.tables.words import number_of
 from ..errors import InputError, parsing
 from ..models.fields import shown_path
 
 _LARGEST = 64 << 20  # bytes of text: thirty times all human genes
-_UNKNOWN = frozenset({"", "na", "n/a", "nan", "null", "none", "."})
 
 
 @dataclass(frozen=True)
@@ -56,34 +55,18 @@ def read_profile(path: str | os.PathLike[str]) -> Profile:
             or a gene twice with different numbers. The sentence quotes no cell: it may be an ID.
         OSError: the file cannot be read.
     """
-    source = Path(path)
-    if source.exists() and not source.is_file():  # a folder, or a pipe that never ends
-        raise InputError(f"{shown_path(path)} is no file; a profile is a table of genes.")
     with parsing(path, "a table of genes and numbers"):
-        rows = _rows(_text(source))
+        text = b"\n".join(lines(path, most=_LARGEST)).decode()
+        rows = _rows(text)
     try:
         return Profile.of(_genes(rows))
     except ValueError as error:
         raise InputError(f"The profile {shown_path(path)} cannot be used: {error}.") from None
 
 
-def _text(source: Path) -> str:
-    with source.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(source) if packed else source.open("rb") as file:
-        data = file.read(_LARGEST + 1)
-    if len(data) > _LARGEST:
-        raise InputError(
-            f"{shown_path(source)} holds more than {_LARGEST >> 20} MB: a profile is one patient's."
-        )
-    return data.decode("utf-8-sig")
-
-
 def _rows(text: str) -> list[list[str]]:
-    """Cells of all lines that are not empty; the first line says what stands between them."""
-    first = text.partition("\n")[0]
-    delimiter = max("\t;,", key=first.count)
-    csv.field_size_limit(1 << 20)
+    """Cells of all lines; the first line says what stands between them."""
+    delimiter = max("\t;,", key=text.partition("\n")[0].count)
     table = csv.reader(text.splitlines(), delimiter=delimiter, strict=True)
     rows = [[cell.strip() for cell in row] for row in table]
     return [row for row in rows if any(row)]
@@ -153,10 +136,4 @@ def _is_number(text: str) -> bool:
 
 def _number(text: str) -> float | None:
     """A finite number, NaN where nothing is known, None of any other text."""
-    if text.lower() in _UNKNOWN:
-        return math.nan
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and abs(value) < 1e30 and "_" not in text else None
+    return math.nan if is_missing(text) else number_of(text)

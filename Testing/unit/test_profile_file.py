@@ -78,7 +78,7 @@ def test_bytes_that_are_no_text_are_said(tmp_path):
     path = tmp_path / "p.csv"
     for data in (b"\xff\xfe\x00\x01,1", gzip.compress(b"EGFR,1\n" * 99)[:-12], b'"EGFR,1\n"x"y,'):
         path.write_bytes(data)
-        with pytest.raises(InputError, match="damaged or is not a table of genes"):
+        with pytest.raises(InputError, match="is damaged"):
             read_profile(path)
 
 
@@ -89,7 +89,7 @@ def test_a_huge_file_and_a_small_one_that_inflates_are_refused_unread(tmp_path, 
     monkeypatch.setattr(profile_file, "_LARGEST", 1 << 16)
     bomb.write_bytes(gzip.compress(bytes(1 << 17)))
     for path in (huge, bomb):
-        with pytest.raises(InputError, match="holds more than"):
+        with pytest.raises(InputError, match=r"tables of at most|unpacks to more"):
             read_profile(path)
 
 
