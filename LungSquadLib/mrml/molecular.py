@@ -10,7 +10,7 @@ from .hierarchy import file_beside
 from .results import RESEARCH, mark_as_made, remove_prediction, text_table
 
 _MADE = "(molecules)"  # no model can be called so
-_TITLES = ("question", "made from", "answer", "of", "probability", "interval", "model", "metrics")
+_TITLES = ("made from", "answer", "probability", "interval", "metrics", "model", "question")
 
 
 def show_molecular(case: Mapping[str, Any], volume: Any) -> Any:
@@ -26,14 +26,13 @@ def show_molecular(case: Mapping[str, Any], volume: Any) -> Any:
     remove_molecular(volume)
     rows = [
         (
-            question.question,
             one.made_from,
-            f"{one.answer} ({one.share:.0%})",
-            question.of,
-            f"{one.probability:.1%}",
+            one.code,
+            f"{question.code} {one.probability:.0%}",
             one.interval,
-            one.title,
             one.metric,
+            one.title,
+            question.question,
         )
         for question in questions(case)
         for one in question.answers

@@ -17,7 +17,7 @@ class Answer:
     Attributes:
         made_from: IMAGE, MOLECULES or BOTH.
         title, name: of the model.
-        answer: the most probable class, for people; `share` its probability.
+        code, answer: the most probable class, and its name for people; `share` its probability.
         probability, low, high: of the question's class with its interval; the ends are None where
             the model's interval is about another class, of more than two.
         unlike: whether the patient is unlike the model's training; None where nothing says so.
@@ -27,6 +27,7 @@ class Answer:
     made_from: str
     title: str
     name: str
+    code: str
     answer: str
     share: float
     probability: float
@@ -45,10 +46,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """A question that molecules answer, with all answers to it; `of` is the class, for people."""
+    """A question that molecules answer, with all answers to it.
+
+    Attributes:
+        task, question: as the models' cards say.
+        code, of: the class that the probabilities are of, and its name for people.
+        answers: first the image's, then those of molecules, then those of both.
+    """
 
     task: str
     question: str
+    code: str
     of: str
     answers: tuple[Answer, ...]
 
@@ -89,6 +97,7 @@ def _question(every: Sequence[Mapping[str, Any]]) -> Question:
     return Question(
         first["task"],
         first["question"],
+        code,
         names[code],
         tuple(_answer(one, code, names) for one in every),
     )
@@ -107,6 +116,7 @@ def _answer(one: Mapping[str, Any], code: str, names: Mapping[str, str]) -> Answ
         made_from(one),
         one["model"]["title"],
         one["model"]["name"],
+        one["answer"],
         names[one["answer"]],
         probabilities[one["answer"]],
         probabilities[code],
