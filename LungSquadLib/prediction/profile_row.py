@@ -15,7 +15,7 @@ from .profile_file import Profile
 
 MOST_MISSING = 0.5  # of the model's genes
 _ENOUGH = 20  # genes, so that their signs say something
-_ANOTHER_SCALE = 5  # times as large, or as small, as what the model was trained on
+_SIZE = 5  # times as far from 0 as in training, of the median gene or of the farthest
 
 
 @dataclass(frozen=True)
@@ -125,20 +125,22 @@ def _check_scale(
 ) -> None:
     """Refuse numbers that cannot be on the scale of the model's training patients.
 
-    Numbers of another size, or numbers that are never below 0 where genes' means lie round it (as
-    z-scores' do), or sometimes where no mean does (as those of counts).
+    Numbers of another size; numbers that are never below 0 where genes' means lie round it (as
+    z-scores' do), or sometimes where no mean does (as those of counts). Means of numbers that are
+    never below 0 do not lie round it: among N patients they are above sd / sqrt(N).
     """
     known = ~np.isnan(values) & (sd > 0)
     if not known.any():
         return
     values, mean, sd = values[known].astype(np.float64), mean[known], sd[known]
-    size = np.sqrt(np.mean(values**2) / np.mean(mean**2 + sd**2))
-    round_zero = np.mean(mean < 0.1 * sd) > 0.2  # of every fifth gene at least
+    round_zero = np.mean(mean < 1e-3 * sd) > 0.2  # of every fifth gene at least
+    usual = sd if round_zero else mean**2 / np.hypot(mean, sd)  # the median of a lognormal number
+    sizes = np.quantile(np.abs(values), (0.5, 0.95)) / np.quantile(usual, (0.5, 0.95))
     below = np.mean(values < 0)
     signs = len(values) >= _ENOUGH and (
         below == 0 if round_zero else below > 0.05 and bool((mean >= 0).all())
     )
-    if signs or not 1 / _ANOTHER_SCALE < size < _ANOTHER_SCALE:
+    if signs or (sizes < 1 / _SIZE).any() or (sizes > _SIZE).any():
         raise InputError(
             f"The profile cannot be on the scale of the model '{card.name}', which takes "
             f"{source.scale}: the profile's numbers run from {values.min():.3g} to "

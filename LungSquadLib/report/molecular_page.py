@@ -18,9 +18,9 @@ def molecular_markup(case: dict[str, Any]) -> list[Markup]:
     intervals = {f"Interval: {one['interval']['explanation']}": None for one in case["molecular"]}
     genes = {one["contributions_explanation"]: None for one in case["molecular"]}
     return [
-        element("h2", "Molecules beside images"),
+        element("h2", "Molecules beside images" if case["predictions"] else "Molecules"),
         element("p", _whose(case["profile"]), class_="soft"),
-        *[_question(one) for one in questions(case)],
+        element("div", [_question(one) for one in questions(case)], class_="stack"),
         *[element("p", text, class_="soft") for text in intervals],
         element("h2", "What moved the answers of molecules most"),
         element("div", [_contributions(one) for one in case["molecular"]], class_="answers"),

@@ -10,7 +10,8 @@ torch = pytest.importorskip("torch")
 from LungSquadLib.errors import InputError, ModelError  # noqa: E402
 from LungSquadLib.models.inputs import Source  # noqa: E402
 from LungSquadLib.prediction.profile import predict_profile  # noqa: E402
-from LungSquadLib.prediction.profile_file import Profile  # noqa: E402
+from LungSquadLib.prediction.profile_file import Profile, read_profile  # noqa: E402
+from LungSquadLib.prediction.profile_row import row_of  # noqa: E402
 
 from ..samples import write_model  # noqa: E402
 from ..table_models import GENES, autoencoder, integrator, profile  # noqa: E402
@@ -113,14 +114,20 @@ def test_half_of_the_genes_is_the_least(model):
 SCALES = {  # what a gene's number is for the training patients, and in a profile
     "z-scores": lambda random, n: random.normal(size=(n, len(GENES))),
     "counts": lambda random, n: random.poisson(np.geomspace(5, 5000, len(GENES)), (n, len(GENES))),
+    "FPKM": lambda random, n: np.exp(
+        random.normal(np.linspace(-2, 6, len(GENES)), 0.8, (n, len(GENES)))
+    ),
     "log2 (x + 1) of TPM": lambda random, n: random.normal(
         np.linspace(1, 10, len(GENES)), 0.8, (n, len(GENES))
     ).clip(0),
 }
 
 
-@pytest.mark.parametrize("given", SCALES)
-@pytest.mark.parametrize("taken", SCALES)
+# FPKM and counts may be of one size.
+PAIRS = [(a, b) for a in SCALES for b in SCALES if {a, b} != {"counts", "FPKM"}]
+
+
+@pytest.mark.parametrize(("taken", "given"), PAIRS)
 def test_another_scale_is_refused_and_the_models_is_named(tmp_path, taken, given):
     training = SCALES[taken](np.random.default_rng(1), 60)
     model = integrator(tmp_path / "m.safetensors", scale=taken, training=training)
@@ -177,3 +184,35 @@ def test_a_patient_unlike_the_reference_is_flagged(model):
     far = replace(model, reference=replace(model.reference, distances=np.array([0.0, 1e-6])))
     flags = {flag.code: flag for flag in predict_profile(far, profile(), device="cpu").flags}
     assert "this patient looks unlike" in flags["out_of_distribution"].sentence
+
+
+def test_real_patients_are_on_their_models_scale_and_on_no_other(shared_data, tmp_path):
+    from LungSquadLib.cohort.tables.matrix_file import read_matrix
+
+    folder = shared_data / "open" / "nsclc_radiogenomics"
+    path = folder / "GSE103584_top1000var_log10_zscore.csv"
+    with pytest.raises(InputError, match="holds 130 patients"):
+        read_profile(path)
+    real = read_matrix(path)
+    columns, training = real.columns[:200], real.values[:, :200]
+    as_counts = np.round(np.exp2(training + 8))
+    scales = {"z-scores (guessed)": training, "counts": as_counts, "logs": np.log2(as_counts + 1)}
+    for scale, rows in scales.items():
+        source = Source("expression", "expression", columns, scale)
+        model = integrator(tmp_path / "m.safetensors", source, scale=None, training=rows)
+        for other, values in scales.items():
+            refused = 0
+            for patient in values:
+                asked = Profile.of(dict(zip(columns, patient.tolist(), strict=True)))
+                refused += not fits(model, asked)
+            assert refused == (0 if scale == other else len(values)), (scale, other)
+
+
+def fits(model, asked) -> bool:
+    scale = model.network.scale
+    mean, sd = (one.double().numpy() for one in (scale.mean, scale.sd))
+    try:
+        row_of(model.card, asked, {}, mean=mean, sd=sd)
+    except InputError:
+        return False
+    return True
