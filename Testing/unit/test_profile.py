@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from LungSquadLib.errors import InputError, ModelError  # noqa: E402
 from LungSquadLib.models.inputs import Source  # noqa: E402
+from LungSquadLib.prediction import profile as profiles  # noqa: E402
 from LungSquadLib.prediction.profile import predict_profile  # noqa: E402
 from LungSquadLib.prediction.profile_file import Profile, read_profile  # noqa: E402
 from LungSquadLib.prediction.profile_row import row_of  # noqa: E402
@@ -101,6 +102,15 @@ def test_missing_genes_are_counted_and_widen_the_interval(model):
     same = replace(profile(), genes={g: v for g, v in profile().genes.items() if g != GENES[0]})
     few = predict_profile(model, same, device="cpu")
     assert few.parameters["genes_dropped"] == 0.1
+
+
+def test_the_networks_own_dropout_is_in_the_interval_too(model, groups, monkeypatch):
+    monkeypatch.setattr(profiles, "LEAST_DROPPED", 0.0)
+    interval = predict_profile(model, profile(), device="cpu").interval
+    assert interval.high - interval.low > 0.02
+    assert "0% of the genes and parts of the network's layers" in interval.explanation
+    interval = predict_profile(groups, profile(), device="cpu").interval
+    assert interval.high - interval.low < 1e-6  # it has none
 
 
 def test_half_of_the_genes_is_the_least(model):
