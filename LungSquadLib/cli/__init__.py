@@ -33,6 +33,7 @@ VERBS = {
     "gan": "generated images: slices to train on, samples, films, and how good they are",
     "test": "a model's answers on a store, and their evaluation",
     "evaluate": "how good a score is: a table of labels and scores in, numbers and figures out",
+    "stage": "the T stage by size, and beside it by models of tables and as reported",
     "compare": "training runs side by side on the same patients",
     "report": "make the report of a finished case again",
     "synthesise": "paint a tumour into a CT where a mask says",
