@@ -293,6 +293,8 @@ def test_a_batch_asks_about_the_profiles_that_there_are(folder, of_images, joint
     results = (tmp_path / "out" / "results.csv").read_text()
     found = [(row["case"], row["made_from"]) for row in csv.DictReader(results.splitlines())]
     assert found == [("p", "image"), ("p", "molecules"), ("p", "both"), ("none", "image")]
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert [f"({made})</h2>" in page for made in ("molecules", "both")] == [True, True]
     errors = (tmp_path / "out" / "errors.csv").read_text()
     assert "lacks 31 of the 40 genes" in errors
     assert "The profile 'a file of PROFILE' cannot be used: line 2 holds a text" in errors
