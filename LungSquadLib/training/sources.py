@@ -187,19 +187,22 @@ def _joined(
         if one.kind == "clinical"
     ]
     patients = {patient for table in clinicals for patient in table.patients}
-    matrices: list[Matrix] = []
-    numbers = [one for one in sources if one.kind != "clinical"]
+    matrices: dict[str, Matrix] = {}
+    # Those of genes last: who the patients are tells which way round they stand.
+    numbers = [one for one in sources if one.kind in ("features", "image")]
+    numbers += [one for one in sources if one.kind == "expression"]
     for number, one in enumerate(numbers):
         part = Part(progress, number / len(numbers), (number + 1) / len(numbers))
         if one.kind != "image":
             matrix = read_matrix(
                 one.path, name=one.name, kind=one.kind, others=patients, mapping=mapping
             )
-            patients |= set(matrix.patients)
         elif one.model is None:
             matrix = mask_features(open_store(one.path), name=one.name, progress=part)
         else:
             store, model = open_store(one.path), read_model(one.model)
             matrix = network_features(store, model, name=one.name, device=device, progress=part)
-        matrices.append(matrix)
-    return join(matrices, clinicals, keep_ids=keep_ids)
+        patients |= set(matrix.patients)
+        matrices[one.name] = matrix
+    in_order = [matrices[one.name] for one in sources if one.name in matrices]
+    return join(in_order, clinicals, keep_ids=keep_ids)

@@ -356,7 +356,7 @@ def test_what_is_said_of_genes_is_no_patient(tmp_path):
         ["B", 18, "another", 3, 5],
     )
     assert table.patients == ("TCGA-05-0001", "TCGA-05-0002")
-    assert "2 columns say something about genes" in table.notes[0]
+    assert "2 columns say something about genes and were left out." in table.notes
 
 
 def test_what_r_and_windows_write_reads(tmp_path):
