@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ..cohort.store import INDEX, Store, open_store
 from ..cohort.tables.clinical import clinical_matrix, read_clinical
@@ -23,8 +22,6 @@ from ..models.bundle import Model
 from ..models.catalogue import check_kind, find, read_model
 from ..models.fields import IDENTIFIER
 from ..progress import Part, Progress, Silent
-from .answers import answers
-from .setup import check_store
 
 _KINDS = ("expression", "clinical", "image")  # as names of sources begin; others are features
 
@@ -51,6 +48,11 @@ def network_features(
         ModelError: the model is no classifier.
         CancelledError: `progress` said so.
     """
+    import torch  # here, so that tables can be joined without it
+
+    from .answers import answers
+    from .setup import check_store
+
     card = model.card
     check_kind(card, "classifier")
     check_store(store, card.image, network=f"The model '{card.name}'")

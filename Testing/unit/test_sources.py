@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -110,6 +112,19 @@ def test_tables_are_checked_before_anything_is_made_of_them(place, capsys):
     assert found["common"] == [{"tables": [1, 2], "patients": 2}]
     assert main(["tables", "check", *files]) == 0
     assert "tables 1 and 2 share 2 patients" in capsys.readouterr().out
+
+
+def test_tables_are_joined_without_torch(place, tmp_path):
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'safetensors', 'sklearn', 'matplotlib'):\n"
+        "    sys.modules[name] = None\n"
+        "from LungSquadLib.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    arguments = ["tables", "join", *sources(place), "-o", str(tmp_path / "j"), "--keep-ids"]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+    assert len(open_joined(tmp_path / "j").patients) == N + 1
 
 
 def test_what_is_no_source_is_refused(place):
