@@ -156,6 +156,17 @@ def test_the_biotab_of_tcga_says_three_times_what_its_columns_are(tmp_path):
     assert "form_completion_date" not in table.facts
 
 
+def test_whom_tcga_has_withdrawn_is_left_out(tmp_path):
+    table = clinical(
+        tmp_path,
+        ["bcr_patient_barcode", "type", "OS", "OS.time", "Redaction"],
+        ["TCGA-05-4244", "LUAD", "0", "100", ""],
+        ["TCGA-05-4245", "LUAD", "1", "200", "Redacted"],
+    )
+    assert table.patients == ("TCGA-05-4244",)
+    assert table.dropped == (Dropped("TCGA-05-4245", "clinical", "withdrawn by TCGA"),)
+
+
 def test_lung1_reads(tmp_path):
     table = clinical(
         tmp_path,

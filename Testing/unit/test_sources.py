@@ -114,6 +114,15 @@ def test_tables_are_checked_before_anything_is_made_of_them(place, capsys):
     assert "tables 1 and 2 share 2 patients" in capsys.readouterr().out
 
 
+def test_patients_of_features_tell_which_way_round_genes_stand(tmp_path):
+    (tmp_path / "e.csv").write_text(",a,b\nA,1,2\nB,3,4\nC,5,6\n")
+    (tmp_path / "r.csv").write_text("patient,volume\na,7\nb,8\n")
+    texts = [f"expression={tmp_path / 'e.csv'}", f"radiomics={tmp_path / 'r.csv'}"]
+    joined = read_sources(texts, keep_ids=True)
+    assert joined.patients == ("a", "b")
+    assert [one.name for one in joined.sources] == ["expression", "radiomics"]
+
+
 def test_tables_are_joined_without_torch(place, tmp_path):
     code = (
         "import sys\n"
