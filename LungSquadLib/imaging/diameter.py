@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import TypeAlias
 
 import numpy as np
 import SimpleITK as sitk
@@ -12,7 +13,9 @@ from ..errors import InputError
 from .geometry import Grid, Point, point_of
 from .planes import across
 
-_EMPTY = "The mask is empty: draw the tumour, or choose another."
+_Steps: TypeAlias = tuple[tuple[int, int], ...]
+_WITHIN_PLANES: _Steps = ((1, 0),)  # of surfaces whose columns are planes
+_IN_SPACE: _Steps = ((0, 1), (1, 0), (1, 1), (1, -1))
 _FINENESS = 5  # steps from the middle to the edge of a side of the cube that directions come from
 
 
@@ -38,23 +41,20 @@ def axial_diameter(mask: sitk.Image) -> Diameter:
         InputError: the mask is empty.
     """
     grid, axis = Grid.of(mask), across(Grid.of(mask), "axial")
-    planes = np.moveaxis(sitk.GetArrayViewFromImage(mask) != 0, 2 - axis, 0)
-    first, second = [one for one in (0, 1, 2) if one != axis]  # columns and rows of a plane
-    steps = np.array([grid.spacing[first], grid.spacing[second]])
+    order = [*(one for one in (0, 1, 2) if one != axis), axis]  # the planes are along the last one
+    steps = np.array(grid.spacing)[order]
+    points = _border(_tumour(mask).transpose(order), _WITHIN_PLANES) * steps
+    points = points[np.argsort(points[:, 2], kind="stable")]
+    planes = np.split(points, np.flatnonzero(np.diff(points[:, 2])) + 1)
+    best, ends = 0.0, np.zeros((2, 3))
     # Where the longest possible lines are first: most planes need not be looked at.
-    reach = np.array([_reach(plane, steps) for plane in planes])
-    best, ends, where = 0.0, np.zeros((2, 2)), 0
-    for number in np.argsort(-reach):
-        if reach[number] <= best:
+    for plane in sorted(planes, key=lambda plane: -_reach(plane)):
+        if _reach(plane) <= best:
             break
-        points = _border(planes[number].T) * steps
-        length, pair = _farthest(points, points)
+        length, pair = _farthest(plane, plane)
         if length > best:
-            best, ends, where = length, pair / steps, int(number)
-    if not best:
-        raise InputError(_EMPTY)
-    start, end = (_index(point, where, axis, first, second) for point in ends)
-    return Diameter(best, point_of(grid.to_lps(start)), point_of(grid.to_lps(end)))
+            best, ends = length, pair
+    return _diameter(best, ends / steps, grid, order)
 
 
 def largest_diameter(mask: sitk.Image) -> Diameter:
@@ -71,34 +71,46 @@ def largest_diameter(mask: sitk.Image) -> Diameter:
         InputError: the mask is empty.
     """
     grid = Grid.of(mask)
-    points = _border(sitk.GetArrayViewFromImage(mask).transpose() != 0)
-    if not len(points):
-        raise InputError(_EMPTY)
     steps = np.array(grid.spacing)
-    length, pair = _farthest_in_space(points * steps)
-    start, end = pair / steps
-    return Diameter(length, point_of(grid.to_lps(start)), point_of(grid.to_lps(end)))
+    length, ends = _farthest_in_space(_border(_tumour(mask), _IN_SPACE) * steps)
+    return _diameter(length, ends / steps, grid, [0, 1, 2])
 
 
-def _reach(plane: np.ndarray, steps: np.ndarray) -> float:
-    """The diagonal of the box round a plane's tumour, mm; no line in it is longer."""
-    rows, columns = np.flatnonzero(plane.any(1)), np.flatnonzero(plane.any(0))
-    if not rows.size:
-        return 0.0
-    sides = np.array([columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]) * steps
-    return float(np.hypot(*sides))
+def _tumour(mask: sitk.Image) -> np.ndarray:
+    """Where a mask (x, y, z) is tumour; somewhere it is."""
+    tumour: np.ndarray = sitk.GetArrayViewFromImage(mask).transpose() != 0
+    if not tumour.any():
+        raise InputError("The mask is empty: draw the tumour, or choose another.")
+    return tumour
 
 
-def _border(mask: np.ndarray) -> np.ndarray:
-    """Border points (N, D) of a mask of D axes, all that may be an end of the longest line."""
+def _diameter(mm: float, ends: np.ndarray, grid: Grid, order: list[int]) -> Diameter:
+    """The line between two indices (2, 3), whose columns are the grid's axes in that order."""
+    index = np.empty((2, 3))
+    index[:, order] = ends
+    start, end = grid.to_lps(index)
+    return Diameter(mm, point_of(start), point_of(end))
+
+
+def _reach(points: np.ndarray) -> float:
+    """The diagonal of the box round points; no line between them is longer."""
+    return float(np.linalg.norm(np.ptp(points, axis=0)))
+
+
+def _border(mask: np.ndarray, opposite: _Steps) -> np.ndarray:
+    """Border points (N, 3) of a mask (three axes), all that may be an end of the longest line.
+
+    `opposite` says which neighbours they are compared with; see `_stands_out`. Where those are of
+    the same plane only, faces between planes are no border.
+    """
     points = []
-    for axis in range(mask.ndim):
+    for axis in range(3 if opposite is _IN_SPACE else 2):
         lines = np.moveaxis(mask, axis, -1)
         there = lines.any(-1)
         low = lines.argmax(-1) - 0.5
         high = lines.shape[-1] - lines[..., ::-1].argmax(-1) - 0.5
         for ends, outwards in ((low, -low), (high, high)):
-            where = np.argwhere(_stands_out(np.where(there, outwards, -np.inf)))
+            where = np.argwhere(_stands_out(np.where(there, outwards, -np.inf), opposite))
             points.append(np.insert(where + 0.0, axis, ends[tuple(where.T)], axis=1))
     return np.concatenate(points)
 
@@ -110,20 +122,19 @@ def _farthest(ones: np.ndarray, others: np.ndarray) -> tuple[float, np.ndarray]:
     return float(lengths[first, second]), np.stack([ones[first], others[second]])
 
 
-def _stands_out(heights: np.ndarray) -> np.ndarray:
-    """Where a profile (N,) or surface (N, M) is above the line between two opposite neighbours.
+def _stands_out(surface: np.ndarray, opposite: _Steps) -> np.ndarray:
+    """Where a surface (rows, columns) is above each line between two opposite neighbours.
 
     A point on such a line is nearer than one of its ends to whatever is far away.
     """
-    surface = np.atleast_2d(heights)
     rows, columns = surface.shape
     around = np.pad(surface, 1, constant_values=-np.inf)
     out = np.isfinite(surface)
-    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+    for down, right in opposite:
         one = around[1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
         other = around[1 - down : 1 - down + rows, 1 - right : 1 - right + columns]
         out &= surface > (one + other) / 2
-    return out.reshape(heights.shape)
+    return out
 
 
 def _farthest_in_space(points: np.ndarray) -> tuple[float, np.ndarray]:
@@ -167,9 +178,3 @@ def _directions(fineness: int) -> tuple[np.ndarray, float]:
 
 def _lengths(vectors: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum("...d,...d->...", vectors, vectors))
-
-
-def _index(point: np.ndarray, plane: int, axis: int, first: int, second: int) -> np.ndarray:
-    index = np.empty(3)
-    index[axis], index[first], index[second] = plane, point[0], point[1]
-    return index

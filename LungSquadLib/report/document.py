@@ -10,6 +10,7 @@ from typing import Any
 
 from .figures import probability_bars, spread_figure
 from .html import Child, Markup, element, joined
+from .staging.by_size import size_rows
 
 RESEARCH = "Research software, not a medical device."
 
@@ -179,23 +180,12 @@ def _measurements(case: dict[str, Any]) -> list[tuple[str, Child]]:
     crop = case["crop"]
     return [
         ("Volume", f"{crop['mask_volume_ml']:.2f} mL ({crop['mask_voxels']} voxels of the CT)"),
-        *_t_stage(case["t_stage"]),
+        *size_rows(case["t_stage"]),
         ("Centre of mass (LPS)", _point(crop["mask_centre_of_mass_lps"])),
         ("Centre of the crop (LPS)", _point(crop["centre_lps"])),
         ("Tumour outside the crop", f"{crop['tumour_outside_fraction']:.1%}"),
         ("Crop outside the CT", f"{crop['padding_fraction']:.1%}"),
     ]
-
-
-def _t_stage(staged: dict[str, Any]) -> Iterator[tuple[str, Child]]:
-    """Both diameters, and the stage by size in every edition."""
-    for name, line in (("Largest diameter", "largest"), ("Largest axial diameter", "axial")):
-        counts = "; it is the one that is staged" if staged["rule"] == line else ""
-        yield name, f"{staged[f'{line}_diameter']['mm']:.1f} mm{counts}"
-    editions = ", ".join(f"{stage} ({one}th)" for one, stage in staged["editions"].items())
-    sentences = [staged["sentence"], staged["limits"], f"By edition: {editions}."]
-    sentences += [flag["sentence"] for flag in staged["flags"]]
-    yield "T stage by size", [element("p", sentence) for sentence in sentences]
 
 
 def _model(prediction: dict[str, Any]) -> Markup:

@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from LungSquadLib.cohort.phantoms import write_phantoms
+from LungSquadLib.cli import main
+from LungSquadLib.cohort.tables.joined_folder import open_joined
 from LungSquadLib.cohort.tables.simulated import Simulation, write_simulated
 from LungSquadLib.errors import InputError
 
@@ -91,7 +92,11 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
 
 
 def test_phantom_patients_get_the_expression_that_belongs_to_them(tmp_path):
-    manifest = write_phantoms(tmp_path / "phantoms", patients=12)
+    manifest = tmp_path / "manifest.csv"  # as `write_phantoms` writes it
+    rows = ["patient_id,ct,mask,site,histology,histology_true,alive2y,diameter_mm"]
+    for n, mm in enumerate((12.5, 30.0, 30.1, 49, 50.5, 69, 71, 120) * 3):
+        rows.append(f"PH0-{n:05d},a,b,site-A,LUAD,{'LUAD' if n % 3 else 'LUSC'},1,{mm}")
+    manifest.write_text("\n".join(rows) + "\n")
     folder = write_simulated(tmp_path / "it", Simulation(genes=160, missing=0, manifest=manifest))
     clinical, genes, truth = parts(folder)
     assert (
@@ -131,3 +136,16 @@ def test_a_folder_that_exists_and_a_wrong_manifest_are_refused(tmp_path):
     manifest.write_text("patient_id,ct,mask\na,a,a\n")
     with pytest.raises(InputError, match="no manifest of `lungsquad cohort phantoms`"):
         write_simulated(tmp_path / "it", Simulation(manifest=manifest))
+
+
+def test_the_command_line_writes_it_and_what_it_wrote_is_read(tmp_path, capsys):
+    folder = tmp_path / "it"
+    main(["tables", "simulate", "-o", str(folder), "--patients", "40", "--genes", "160"])
+    assert capsys.readouterr().out.strip() == str(folder)
+    sources = [f"{name}={folder / name}.csv" for name in ("expression", "clinical")]
+    main(
+        ["tables", "join", *sources, f"image={folder / 'features.csv'}", "-o", str(tmp_path / "j")]
+    )
+    joined = open_joined(tmp_path / "j")
+    assert [len(one.columns) for one in joined.sources] == [160, 12]
+    assert set(joined.facts["t_stage"]) <= {"T1", "T2", "T3", "T4"}

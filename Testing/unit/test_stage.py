@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.stage import EDITIONS, GROUPS, reported_stage, size_stage, stage_of
 
@@ -149,19 +147,3 @@ def test_reported_stages_are_read(text, stage):
 def test_what_is_no_stage_by_size_is_a_sentence(text):
     with pytest.raises(InputError, match="no T stage"):
         reported_stage(text)
-
-
-def stage(capsys, *arguments):
-    assert main(["stage", *map(str, arguments)]) == 0
-    return capsys.readouterr().out
-
-
-def test_a_real_tumour_is_staged_as_its_patient_was(shared_data, capsys):
-    folder = shared_data / "open" / "r01_001"
-    case = (folder, folder / "mask_DERIVED_threshold.nrrd")
-    said = stage(capsys, *case, "--edition", "7")
-    assert "T1a by size (7th edition" in said
-    assert "invasion" in said
-    described = json.loads(stage(capsys, *case, "--json"))
-    assert described["editions"] == {"7": "T1a", "8": "T1b", "9": "T1b"}
-    assert (described["size_mm"], described["axial_diameter"]["mm"]) == (18.1, 14.28)
