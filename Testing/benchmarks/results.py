@@ -199,7 +199,8 @@ def _tables(tables: dict[str, Any]) -> list[str]:
         "with a clinical table",
         table,
         "Medians of fresh processes, whose imports are not counted; "
-        f"{tables['missing']:.0%} of the cells are missing. IDs are kept: pseudonyms take a tenth of a second each, by design.",
+        f"{tables['missing']:.0%} of the cells are missing. IDs are kept: pseudonyms take a tenth "
+        "of a second each, by design.",
     ]
 
 
