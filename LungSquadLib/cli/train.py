@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from . import train_classifier, train_gan, train_translate
+from . import train_classifier, train_gan, train_translate, train_vae
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,6 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     train_classifier.add_verb(verbs)
     train_gan.add_verb(verbs)
     train_translate.add_verb(verbs)
+    train_vae.add_verb(verbs)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..models.card import Seen
-from .splits import LINKS, Fold
+from .splits import LINKS, Case, Fold
 from .store import StoredCase
 
 _WORDS = {
@@ -59,7 +59,7 @@ class Overlap:
         return f"{self.sentence} Leave them out, or pass --allow-overlap; the model is then marked."
 
 
-def seen(cases: Iterable[StoredCase]) -> Seen:
+def seen(cases: Iterable[Case]) -> Seen:
     """What a model has seen that was trained on these cases (validation counts as training).
 
     Only short hashes of what the store says, whose patients are pseudonyms already. A store that
@@ -101,7 +101,7 @@ def fold_overlap(fold: Fold, cases: Sequence[StoredCase]) -> Overlap:
     return leak or _overlap(_known(train), validation, "The validation set", "the training data")
 
 
-def _known(cases: Iterable[StoredCase]) -> dict[str, set[str]]:
+def _known(cases: Iterable[Case]) -> dict[str, set[str]]:
     """What there is of each kind; "" is nothing."""
     rows = list(cases)
     return {link: {getattr(case, link) for case in rows} - {""} for link in LINKS}

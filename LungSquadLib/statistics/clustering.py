@@ -65,13 +65,7 @@ def likeness(one: np.ndarray, other: np.ndarray, *, n: int = 2000, seed: int = 0
     """
     first, second = _codes(one), _codes(other)
     rand, information = (
-        permutation_test(
-            lambda a, b, of=of: of(_together(a, b)),  # type: ignore[misc]
-            first,
-            second,
-            n=n,
-            seed=seed,
-        )
+        permutation_test(lambda a, b, of=of: of(_together(a, b)), first, second, n=n, seed=seed)
         for of in (_adjusted_rand, _information)
     )
     return Likeness(len(first), rand.value, rand.p, information.value, information.p)

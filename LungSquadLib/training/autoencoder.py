@@ -89,7 +89,7 @@ class Autoencoding:
         charged = divergence.mean(0).clamp(min=self.recipe.free_bits).sum()
         loss = error.mean() + self._weight(epoch) * charged
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         self._optimiser.step()
         return told
 
@@ -101,7 +101,7 @@ class Autoencoding:
         is there from the end of the warming on.
         """
         self.network.eval()
-        told = {}
+        told: dict[str, float] = {}
         for part in ("validation", "test"):
             terms = self._terms(getattr(self.parts, part), mixed(self.recipe.seed, _MEASURED))
             told |= {f"{part} {key}": value for key, value in _told(*terms, self.network).items()}

@@ -1,4 +1,4 @@
-"""Groups of patients in a small space: mixtures, k-means, how many there are, which stage each is."""
+"""Groups of patients in a small space: found, counted, named after stages."""
 
 from __future__ import annotations
 
