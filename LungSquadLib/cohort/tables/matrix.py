@@ -1,11 +1,26 @@
-"""Numbers of patients, and several such tables of the same patients side by side."""
+"""Numbers and facts of patients, and several such tables of the same patients side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A patient, or a fact of one, that was left out, and why.
+
+    Attributes:
+        patient: as `Joined.patients` has them.
+        source: where it stood.
+        why: half a sentence.
+    """
+
+    patient: str
+    source: str
+    why: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +35,9 @@ class Matrix:
         values: (N, D) float32, NaN where nothing is known.
         scale: what the numbers are, in words.
         extractor: SHA-256 of the model whose features they are, if they are a model's.
+        facts: columns that are no features, N each, as `Joined.facts` has them.
+        dropped: who was left out when it was read.
+        notes: sentences about what was noticed then, without names of patients.
     """
 
     name: str
@@ -29,24 +47,46 @@ class Matrix:
     values: np.ndarray
     scale: str
     extractor: str | None = None
+    facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dropped: tuple[Dropped, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.values.shape == (len(self.patients), len(self.columns))  # noqa: S101
 
 
 @dataclass(frozen=True)
-class Dropped:
-    """A patient, or a row, that was left out, and why.
+class Word:
+    """What a word of a table was taken for: "" where it says nothing that can be used."""
+
+    fact: str
+    word: str
+    taken: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Clinical:
+    """Facts of patients.
 
     Attributes:
-        patient: as `Joined.patients` has them.
-        source: where it stood.
-        why: half a sentence.
+        name: of the source, as its user calls it ("clinical").
+        layout: what the table was taken for.
+        patients: N names, each once.
+        facts: harmonised columns, and all others under their own names, N each; "" where nothing
+            is known. See `Joined.facts`.
+        dropped: who was left out, and which facts of whom.
+        notes: sentences about what was noticed, without names of patients.
+        words: what was harmonised to what.
     """
 
-    patient: str
-    source: str
-    why: str
+    name: str
+    layout: str
+    patients: tuple[str, ...]
+    facts: Mapping[str, tuple[str, ...]]
+    dropped: tuple[Dropped, ...]
+    notes: tuple[str, ...]
+    words: tuple[Word, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +97,10 @@ class Joined:
         patients: N, sorted: pseudonyms, or IDs where identity is kept.
         sources: each with these patients in this order; who is not in a source has NaN throughout.
         facts: harmonised columns of clinical tables, and others as text, N each; "" where nothing
-            is known: "histology" (LUAD, LUSC, other), "t_stage" (T1..T4), "edition", "sex"
-            (female, male), "age", "site", "time" (days), "event" (1, 0).
-        dropped: who was left out.
+            is known: "histology" (LUAD, LUSC, other), "t_stage" (T1..T4), "edition", "n_stage",
+            "m_stage", "sex" (female, male), "age", "smoking" (never, former, current), "site",
+            "time" (days), "event" (1, 0), "survival2y" (1 alive, 0 dead at 730 days).
+        dropped: who was left out, and which facts of whom.
     """
 
     patients: tuple[str, ...]

@@ -1,0 +1,127 @@
+"""Reads clinical tables, and makes numbers of some of their columns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import InputError, one_line
+from .harmonise import harmonise
+from .layouts import KNOWN, Layout, layout_of, read_mapping
+from .matrix import Clinical, Dropped, Matrix
+from .patients import patient_of
+from .text import known, read_rows
+from .words import number_of
+
+_MOST_VALUES = 50  # of a category: more are no category
+
+
+def read_clinical(
+    path: str | os.PathLike[str], *, name: str = "clinical", mapping: Path | None = None
+) -> Clinical:
+    """Read a clinical table of a known layout, or of one that a mapping describes.
+
+    Rows of one patient are merged; a fact that they contradict each other in is left empty and
+    listed. Columns that hold dates or say who a patient is are not kept.
+
+    Args:
+        path: CSV, TSV or with semicolons, also as .gz.
+        name: of the source.
+        mapping: a JSON file, see `layouts.read_mapping`; it counts where the table has all its
+            columns, or is of no known layout.
+
+    Raises:
+        InputError: the table or the mapping cannot be read, or its layout is not known.
+        OSError: a file cannot be read.
+    """
+    header, rows = read_rows(path)
+    given = read_mapping(mapping) if mapping is not None else None
+    layout = layout_of(header, given)
+    if layout is None:
+        raise InputError(_unknown(path, header, given))
+    place = header.index(layout.patient)
+    # The real biotab says again what its columns are, twice.
+    rows = [row for row in rows if not row[place].startswith((layout.patient, "CDE_ID:"))]
+    rows, redacted = _without_redacted(header, rows, place, name)
+    if not rows:
+        raise InputError(f"'{path}' has no patients.")
+    cells = dict(zip(header, zip(*rows, strict=True), strict=True))
+    facts = harmonise(cells.pop(layout.patient), cells, layout, source=name)
+    return Clinical(
+        name,
+        layout.name,
+        facts.patients,
+        facts.columns,
+        (*redacted, *facts.dropped),
+        facts.notes,
+        facts.words,
+    )
+
+
+def clinical_matrix(clinical: Clinical, columns: Sequence[str]) -> Matrix:
+    """Numbers of some columns: a column of numbers as it is, of any other one for each value.
+
+    Raises:
+        InputError: there is no such column, it is named twice, says nothing, or has more values
+            than a category has.
+    """
+    names: list[str] = []
+    parts: list[np.ndarray] = []
+    for column in dict.fromkeys(columns):
+        if column not in clinical.facts:
+            listed = ", ".join(f"'{one_line(one, most=40)}'" for one in list(clinical.facts)[:30])
+            raise InputError(
+                f"'{clinical.name}' has no column '{one_line(column)}'; it has {listed}."
+            )
+        cells = clinical.facts[column]
+        values = sorted(set(cells) - {""})
+        numbers = [np.nan if cell == "" else number_of(cell) for cell in cells]
+        if not values or (None in numbers and len(values) > _MOST_VALUES):
+            raise InputError(
+                f"The column '{one_line(column)}' of '{clinical.name}' has {len(values)} values: "
+                "it is neither numbers nor a category. Leave it out."
+            )
+        if None not in numbers:
+            names.append(column)
+            parts.append(np.array(numbers, np.float32)[:, None])
+            continue
+        names += [f"{column}={value}" for value in values]
+        made = np.array([[cell == value for value in values] for cell in cells], np.float32)
+        made[[cell == "" for cell in cells]] = np.nan
+        parts.append(made)
+    if not parts:
+        raise InputError(f"No column of '{clinical.name}' was named to make numbers of.")
+    scale = "as the table has them; a category's value is 1 or 0"
+    return Matrix(
+        clinical.name,
+        "clinical",
+        clinical.patients,
+        tuple(names),
+        np.concatenate(parts, axis=1),
+        scale,
+    )
+
+
+def _without_redacted(
+    header: Sequence[str], rows: list[list[str]], place: int, name: str
+) -> tuple[list[list[str]], list[Dropped]]:
+    """TCGA withdraws patients by a word in the column Redaction."""
+    if "Redaction" not in header:
+        return rows, []
+    redaction = header.index("Redaction")
+    gone = [patient_of(row[place]) for row in rows if known(row[redaction])]
+    kept = [row for row in rows if not known(row[redaction])]
+    return kept, [Dropped(patient, name, "withdrawn by TCGA") for patient in gone]
+
+
+def _unknown(path: str | os.PathLike[str], header: Sequence[str], mapping: Layout | None) -> str:
+    listed = ", ".join(f"'{one_line(name, most=40)}'" for name in header[:8])
+    lacking = (mapping.named | {mapping.patient}) - set(header) if mapping else set()
+    mapped = f" It lacks the mapping's '{one_line(min(lacking), most=60)}'." if lacking else ""
+    return (
+        f"'{path}' is of no layout that is known ({'; '.join(one.name for one in KNOWN)}); its "
+        f"columns begin {listed}.{mapped} Say in a mapping file which column has which fact."
+    )

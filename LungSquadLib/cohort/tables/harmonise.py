@@ -1,0 +1,224 @@
+"""Columns of a table into facts: words harmonised, survival from days and status, no dates kept."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from ...errors import one_line
+from .layouts import Layout
+from .matrix import Dropped, Word
+from .patients import by_patient, patient_of, tissue_site
+from .text import is_missing, known
+from .words import DAYS, FACTS, number_of, taken
+
+TWO_YEARS = 730  # days
+_TOGETHER = (("time", "event", "survival2y"), ("t_stage", "edition"))  # of one examination
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
+# Parts of names of columns that tell who or when somebody is.
+_TELLING = re.compile(
+    r"(^|[^a-z])(id|ids|uuid|uid|barcode|name|names|surname|mrn|ssn|birth|birthday|dob|date|dates|"
+    r"address|street|phone|telephone|email|zip|zipcode|postcode|accession)([^a-z]|$)"
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of each patient, in the order of `patients`; see `matrix.Clinical`."""
+
+    patients: tuple[str, ...]
+    columns: dict[str, tuple[str, ...]]
+    dropped: tuple[Dropped, ...]
+    notes: tuple[str, ...]
+    words: tuple[Word, ...]
+
+
+def harmonise(
+    ids: Sequence[str], columns: Mapping[str, Sequence[str]], layout: Layout, *, source: str
+) -> Facts:
+    """Facts of patients from the columns of a table.
+
+    Args:
+        ids: N, as the table has them; rows without one are left out.
+        columns: N cells each, without the column of the IDs.
+        layout: which column has which fact.
+        source: what the table is called in `dropped`.
+    """
+    patients = [patient_of(text) for text in ids]
+    kept, left_out = _kept(ids, columns, layout)
+    facts, odd, words = _harmonised(patients, columns, layout)
+    rows = {**facts, **{name: list(map(known, columns[name])) for name in kept}}
+    groups = by_patient(patients)
+    merged, contradictions = _merged(rows, groups)
+    names = tuple(groups)
+    dropped = [Dropped(names[n], source, why) for n, why in contradictions]
+    dropped += [Dropped(patients[n], source, why) for n, why in odd if patients[n]]
+    return Facts(
+        names, merged, tuple(dropped), _notes(patients, groups, layout, left_out), tuple(words)
+    )
+
+
+def _kept(
+    ids: Sequence[str], columns: Mapping[str, Sequence[str]], layout: Layout
+) -> tuple[list[str], int]:
+    """Further columns that tell neither who nor when, and how many do."""
+    further = [name for name in columns if name not in (*FACTS, *DAYS, layout.patient)]
+    kept = [name for name in further if not _tells(name, columns[name], ids)]
+    return kept, len(further) - len(kept)
+
+
+def _tells(name: str, cells: Sequence[str], ids: Sequence[str]) -> bool:
+    """Whether a column holds dates, or names patients."""
+    if not name or _TELLING.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()):
+        return True
+    for cell, own in zip(cells, ids, strict=True):
+        if _DATE.fullmatch(cell.strip()) or (len(patient_of(own)) > 4 and patient_of(own) in cell):
+            return True
+    return False
+
+
+def _harmonised(
+    patients: Sequence[str], columns: Mapping[str, Sequence[str]], layout: Layout
+) -> tuple[dict[str, list[str]], list[tuple[int, str]], list[Word]]:
+    """Facts of each row; facts that a row says with a word that is none; the words."""
+    facts: dict[str, list[str]] = {}
+    odd: list[tuple[int, str]] = []
+    words: list[Word] = []
+    for fact in (*FACTS, *DAYS):
+        names = layout.columns.get(fact, (fact,))
+        column = next((columns[name] for name in names if name in columns), None)
+        if column is None:
+            continue
+        own, values = layout.words.get(fact, {}), []
+        counted: Counter[tuple[str, str]] = Counter()
+        for number, cell in enumerate(map(str.strip, column)):
+            value = own.get(cell)
+            if value is None:
+                value = "" if is_missing(cell) else taken(fact, cell)
+            if value is None:
+                odd.append((number, f"{fact} is left empty: '{one_line(cell, most=40)}'"))
+            values.append(value or "")
+            counted[(one_line(cell, most=60), values[-1])] += 1
+        facts[fact] = values
+        if FACTS.get(fact) is not None:
+            words += [Word(fact, *pair, count) for pair, count in counted.most_common()]
+    _add_site(facts, patients)
+    _add_edition(facts, layout.edition)
+    odd += _add_survival(facts, columns, layout)
+    return {fact: facts[fact] for fact in FACTS if fact in facts}, odd, words
+
+
+def _add_site(facts: dict[str, list[str]], patients: Sequence[str]) -> None:
+    sites = [tissue_site(patient) for patient in patients]
+    if "site" not in facts and any(sites):
+        facts["site"] = sites
+
+
+def _add_edition(facts: dict[str, list[str]], edition: str) -> None:
+    """Where there is a T stage, and only there."""
+    if "t_stage" in facts:
+        said = facts.get("edition") or [edition] * len(facts["t_stage"])
+        pairs = zip(said, facts["t_stage"], strict=True)
+        facts["edition"] = [its if stage else "" for its, stage in pairs]
+
+
+def _add_survival(
+    facts: dict[str, list[str]], columns: Mapping[str, Sequence[str]], layout: Layout
+) -> list[tuple[int, str]]:
+    """Add time, event and survival after two years; numbers of rows whose follow-up is none."""
+    if "event" not in facts:
+        return []
+    event, odd = facts["event"], []
+    contact = facts.get("days_to_last_contact") or _from_surgery(columns, layout)
+    if "time" not in facts:
+        empty = [""] * len(event)
+        rows = zip(event, facts.get("days_to_death", empty), contact or empty, strict=True)
+        facts["time"] = [{"1": death, "0": last}.get(dead, "") for dead, death, last in rows]
+    for number, time in enumerate(facts["time"]):
+        if time and float(time) <= 0:
+            odd.append((number, f"time and event are left empty: a follow-up of {time} days"))
+            facts["time"][number] = event[number] = ""
+    if "survival2y" not in facts:
+        facts["survival2y"] = list(map(_survived, facts["time"], event))
+    return odd
+
+
+def _survived(time: str, event: str) -> str:
+    """ "1" for alive after two years, "0" for dead before, "" for not known."""
+    if not time or not event:
+        return ""
+    return "1" if float(time) >= TWO_YEARS else "0" if event == "1" else ""
+
+
+def _from_surgery(columns: Mapping[str, Sequence[str]], layout: Layout) -> list[str] | None:
+    """Days from surgery to the last contact, from dates that are not kept."""
+    if layout.surgery is None or not set(layout.surgery) <= set(columns):
+        return None
+    return [
+        _days(*cells) for cells in zip(*(columns[name] for name in layout.surgery), strict=True)
+    ]
+
+
+def _days(last: str, ct: str, to_surgery: str) -> str:
+    dates, after = (_date(last), _date(ct)), number_of(to_surgery)
+    if dates[0] is None or dates[1] is None or after is None:
+        return ""
+    return f"{(dates[0] - dates[1]).days - after:.10g}"
+
+
+def _date(cell: str) -> date | None:
+    try:
+        return datetime.strptime(cell.strip(), "%m/%d/%Y").date()
+    except ValueError:
+        return None
+
+
+def _merged(
+    rows: Mapping[str, Sequence[str]], groups: Mapping[str, Sequence[int]]
+) -> tuple[dict[str, tuple[str, ...]], list[tuple[int, str]]]:
+    """One value of each fact for each patient, and facts of patients whose rows contradict."""
+    merged: dict[str, list[str]] = {name: [] for name in rows}
+    contradictions: list[tuple[int, str]] = []
+    for number, numbers in enumerate(groups.values()):
+        said = {name: {cells[n] for n in numbers} - {""} for name, cells in rows.items()}
+        values, empty = agreed(said)
+        contradictions += [(number, why) for why in empty]
+        for name, value in values.items():
+            merged[name].append(value)
+    return {name: tuple(values) for name, values in merged.items()}, contradictions
+
+
+def agreed(said: Mapping[str, set[str]]) -> tuple[dict[str, str], list[str]]:
+    """What is said of each fact, "" where it is contradicted; and halves of sentences about that.
+
+    Args:
+        said: of each fact what is said of it, without "".
+    """
+    wrong = {name for name, values in said.items() if len(values) > 1}
+    reasons = [
+        f"{name} is left empty: " + " and ".join(one_line(one, most=40) for one in sorted(found))
+        for name, found in said.items()
+        if len(found) > 1
+    ]
+    for together in _TOGETHER:
+        if wrong & set(together):
+            wrong |= set(together)
+    values = {name: "" if name in wrong else next(iter(found), "") for name, found in said.items()}
+    return values, reasons
+
+
+def _notes(
+    patients: Sequence[str], groups: Mapping[str, Sequence[int]], layout: Layout, left_out: int
+) -> tuple[str, ...]:
+    nameless = patients.count("")
+    repeated = sum(len(numbers) - 1 for numbers in groups.values())
+    said = {
+        layout.note: bool(layout.note),
+        f"{repeated} rows are of a patient who has another and were merged with it.": repeated,
+        f"{nameless} rows have no ID and were left out.": nameless,
+        f"{left_out} columns that hold dates, or say who a patient is, were left out.": left_out,
+    }
+    return tuple(sentence for sentence, count in said.items() if count)

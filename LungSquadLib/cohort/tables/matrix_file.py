@@ -1,0 +1,175 @@
+"""Reads matrices of numbers: genes x patients, patients x genes, or features of patients."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import InputError
+from .harmonise import Facts, harmonise
+from .layouts import (
+    FURTHER,
+    FURTHER_STARTS,
+    KNOWN,
+    Layout,
+    layout_of,
+    patient_column,
+    read_mapping,
+)
+from .matrix import Matrix
+from .numbers import Numbers, read_numbers
+from .patients import GENE_COLUMNS, PATIENT_COLUMNS, has_known_form, one_row_each, patient_of
+from .scale import scale_of
+from .words import DAYS, FACTS
+
+# Numbers about genes, which stand between their names and the patients.
+_ABOUT_GENES = frozenset(
+    (
+        *GENE_COLUMNS,
+        *("entrez_gene_id", "entrez_id", "entrez", "cytoband", "start", "end", "length"),
+    )
+)
+
+
+def read_matrix(
+    path: str | os.PathLike[str],
+    *,
+    name: str = "expression",
+    kind: str = "expression",
+    others: Collection[str] = (),
+    mapping: Path | None = None,
+) -> Matrix:
+    """Read a matrix of numbers, whichever way round it stands.
+
+    Which of rows and columns are patients is told, in this order, by which of them are patients of
+    the other tables, have the form of an ID of a known collection, or are named so in the header's
+    first cell; in a matrix that is not of expression the rows are patients. Columns of text, and
+    those that a known layout, the mapping or their own name calls a fact, become facts. Columns
+    without any number, and names that stand for different columns, are left out and noted.
+
+    Args:
+        path: CSV, TSV or with semicolons, also as .gz.
+        name: of the source.
+        kind: of `models.inputs.KINDS`.
+        others: patients of other tables.
+        mapping: a JSON file that says which further columns are facts; see `layouts.read_mapping`.
+
+    Raises:
+        InputError: the table cannot be read; or it cannot be told where its patients are, or none
+            of them can be used.
+        OSError: the file cannot be read.
+    """
+
+    def key(header: list[str]) -> int:
+        column = patient_column(header) if kind != "expression" else None
+        return header.index(column) if column else 0
+
+    given = read_mapping(mapping) if mapping is not None else None
+    facts = {one for layout in (given, *KNOWN) if layout for one in layout.named}
+    facts |= {*FACTS, *DAYS, *FURTHER}
+    table = read_numbers(
+        path, key=key, text=lambda column: column in facts or column.startswith(FURTHER_STARTS)
+    )
+    if _patients_in_header(table, kind, frozenset(others), path):
+        table = _turned(table)
+    return _matrix(table, path, name=name, kind=kind, mapping=given)
+
+
+def _patients_in_header(
+    table: Numbers, kind: str, others: frozenset[str], path: str | os.PathLike[str]
+) -> bool:
+    sides = (table.rows, table.columns)
+    for rule in (lambda text: patient_of(text) in others, has_known_form):
+        rows, columns = (sum(map(rule, side)) for side in sides)
+        # A gene may happen to be called like somebody; a patient is rarely alone.
+        if max(rows, columns) > 0 and min(rows, columns) * 20 < max(rows, columns):
+            return columns > rows
+    corner = table.corner.strip().casefold()
+    if corner in GENE_COLUMNS:
+        return True
+    if kind != "expression" or (corner in PATIENT_COLUMNS and corner != "id"):
+        return False
+    raise InputError(
+        f"'{path}': whether its rows or its columns are patients cannot be told. Write 'gene' or "
+        "'patient' into the first cell of its header, or give a clinical table of its patients."
+    )
+
+
+def _turned(table: Numbers) -> Numbers:
+    """Patients in the rows; what was said of genes is not needed."""
+    kept = [
+        n for n, name in enumerate(table.columns) if name.strip().casefold() not in _ABOUT_GENES
+    ]
+    values = np.ascontiguousarray(table.values.T[kept])
+    return Numbers(table.corner, [table.columns[n] for n in kept], table.rows, values, {})
+
+
+def _matrix(
+    table: Numbers,
+    path: str | os.PathLike[str],
+    *,
+    name: str,
+    kind: str,
+    mapping: Layout | None,
+) -> Matrix:
+    chosen = one_row_each(table.rows, table.values, name)
+    if not chosen.rows:
+        raise InputError(f"'{path}' has no patient whose numbers can be used.")
+    rows, patients = list(chosen.rows.values()), tuple(chosen.rows)
+    whole = rows == list(range(len(table.rows)))
+    values = table.values if whole else table.values[rows]
+    columns, notes = _columns(table.columns, values)
+    if not columns:
+        raise InputError(f"'{path}' has no column of numbers that can be used.")
+    if len(columns) < len(table.columns):
+        values = np.ascontiguousarray(values[:, columns])
+    facts = _facts(table, rows, name, mapping)
+    return Matrix(
+        name,
+        kind,
+        patients,
+        tuple(table.columns[n] for n in columns),
+        values,
+        scale_of(values) if kind == "expression" else "as its table has them",
+        facts=facts.columns,
+        dropped=(*chosen.dropped, *facts.dropped),
+        notes=(*chosen.notes, *notes, *facts.notes),
+    )
+
+
+def _columns(names: Sequence[str], values: np.ndarray) -> tuple[list[int], tuple[str, ...]]:
+    """Which columns are kept, and sentences about the others."""
+    groups: dict[str, list[int]] = {}
+    for number, one in enumerate(names):
+        groups.setdefault(one, []).append(number)
+    kept, different, repeated = [], 0, 0
+    for one, numbers in groups.items():
+        first = values[:, numbers[0]]
+        if one and all(np.array_equal(first, values[:, n], equal_nan=True) for n in numbers[1:]):
+            kept.append(numbers[0])
+            repeated += len(numbers) - 1
+        else:
+            different += len(numbers)
+    low, high = np.fmin.reduce(values, 0)[kept], np.fmax.reduce(values, 0)[kept]
+    empty, constant = np.isnan(low), low == high
+    said = {
+        f"{repeated} columns repeat another of the same name and were merged.": repeated,
+        f"{different} columns have no name, or share it with a different one, and were left "
+        "out.": different,
+        f"{empty.sum()} columns have no number at all and were left out.": empty.any(),
+        f"{constant.sum()} columns have the same number throughout.": constant.any(),
+    }
+    notes = tuple(sentence for sentence, count in said.items() if count)
+    return [n for n, gone in zip(kept, empty, strict=True) if not gone], notes
+
+
+def _facts(table: Numbers, rows: Sequence[int], name: str, mapping: Layout | None) -> Facts:
+    """What the columns of text say of the patients in some rows."""
+    header = [table.corner, *table.texts]
+    layout = layout_of(header, mapping) or Layout("further columns", table.corner, {})
+    ids = [table.rows[n] for n in rows]
+    texts = {column: [cells[n] for n in rows] for column, cells in table.texts.items()}
+    return harmonise(ids, texts, layout, source=name)
