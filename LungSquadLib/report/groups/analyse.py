@@ -65,7 +65,7 @@ def _groupings(
 ) -> tuple[Grouping, ...]:
     """The model's own first, with all facts; the others with those that everybody asks for."""
     known = [fact for fact in facts if fact.name in FIRST]
-    found = []
+    found: list[Grouping] = []
     for space in spaces:
         for count in dict.fromkeys((run.options.groups, stable)):
             for method, fit in _FIT.items():

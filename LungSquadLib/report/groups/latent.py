@@ -15,6 +15,7 @@ from .sentences import named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Told apart by lightness and, in the plane, by their marks too.
 COLOURS = (ACCENT, AMBER, "#3d8b5f", "#a51d2d", "#7a5ba8", BROWN, "#4fb0c6", "#d97fa6", SOFT)
@@ -60,10 +61,12 @@ def _coloured(
     figure = canvas(4.6 * len(planes), 3.9)
     each = np.array(values, object)
     for axes, (label, places) in zip(_axes(figure, len(planes)), planes.items(), strict=True):
-        axes.scatter(*places[each == ""].T, s=12, color=LINE)
+        _pale(axes, places[each == ""])
         for number, kind in enumerate(kinds):
+            chosen = places[each == kind]
             axes.scatter(
-                *places[each == kind].T,
+                chosen[:, 0],
+                chosen[:, 1],
                 s=20,
                 color=COLOURS[number % len(COLOURS)],
                 marker=_MARKS[number % len(_MARKS)],
@@ -86,11 +89,12 @@ def _coloured(
 def _by_survival(planes: Mapping[str, np.ndarray], time: np.ndarray, event: np.ndarray) -> Picture:
     figure = canvas(4.6 * len(planes), 3.9)
     for axes, (label, places) in zip(_axes(figure, len(planes)), planes.items(), strict=True):
-        axes.scatter(*places[np.isnan(time)].T, s=12, color=LINE)
+        _pale(axes, places[np.isnan(time)])
         for died, mark, word in ((1, "o", "died"), (0, "^", "alive when last seen")):
             chosen = event == died
             shades = axes.scatter(
-                *places[chosen].T,
+                places[chosen, 0],
+                places[chosen, 1],
                 s=20,
                 c=time[chosen],
                 cmap="viridis",
@@ -111,9 +115,14 @@ def _by_survival(planes: Mapping[str, np.ndarray], time: np.ndarray, event: np.n
     )
 
 
-def _axes(figure: Axes, count: int) -> Sequence[Axes]:
+def _axes(figure: Figure, count: int) -> Sequence[Axes]:
     axes: Sequence[Axes] = figure.subplots(1, count, squeeze=False)[0]
     return axes
+
+
+def _pale(axes: Axes, places: np.ndarray) -> None:
+    """Patients of whom nothing is known."""
+    axes.scatter(places[:, 0], places[:, 1], s=12, color=LINE)
 
 
 def _bare(axes: Axes, label: str) -> None:
