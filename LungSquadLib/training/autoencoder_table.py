@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -123,7 +124,9 @@ def table_of(joined: Joined, *, seed: int, test: float) -> Table:
         matrix.extractor,
     )
     told = _left_out(matrix, known, patients=int((~enough).sum()), columns=int((~of_use).sum()))
-    return Table(used, facts, cases, fold, tuple(told))
+    before = Counter((one.source, one.why) for one in joined.dropped)
+    whys = (f"{count} of '{source}': {why}." for (source, why), count in before.items())
+    return Table(used, facts, cases, fold, (*told, *whys))
 
 
 def _varying(values: np.ndarray) -> np.ndarray:

@@ -31,10 +31,8 @@ _METHODS = (
 def groups_page(found: Groups, drawn: Mapping[str, Sequence[Picture]]) -> str:
     """The whole page; `drawn` are the figures of each section."""
     first, *more = found.sentences
-    matrix, notice = found.run.table.matrix, None
     return page(
-        f"Groups of patients by {matrix.name}",
-        notice,
+        f"Groups of patients by {found.run.table.matrix.name}",
         element("h2", "What was found"),
         element("p", first, class_="verdict"),
         [element("p", sentence) for sentence in more],
@@ -42,8 +40,8 @@ def groups_page(found: Groups, drawn: Mapping[str, Sequence[Picture]]) -> str:
         _follows(found),
         _section("Groups", drawn),
         _section("Latent space", drawn),
-        _section("Genes", drawn),
-        _section("Training", drawn),
+        _section("Genes", drawn, class_=None),
+        _section("Training", drawn, class_=None),
         _others(found),
         _errors(found),
         element("h2", "How it was measured"),
@@ -52,9 +50,12 @@ def groups_page(found: Groups, drawn: Mapping[str, Sequence[Picture]]) -> str:
     )
 
 
-def _section(title: str, drawn: Mapping[str, Sequence[Picture]]) -> list[Markup]:
+def _section(
+    title: str, drawn: Mapping[str, Sequence[Picture]], *, class_: str | None = "figures"
+) -> list[Markup]:
+    """Figures side by side, or one a line where there is no class."""
     there = [figure_of(one) for one in drawn.get(title, ())]
-    return [element("h2", title), element("div", there, class_="figures")] if there else []
+    return [element("h2", title), element("div", there, class_=class_)] if there else []
 
 
 def _follows(found: Groups) -> list[Markup]:

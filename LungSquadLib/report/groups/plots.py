@@ -43,9 +43,9 @@ def pictures(found: Groups) -> dict[str, list[Picture]]:
         MissingPackageError: matplotlib is not installed.
     """
     with style():
-        drawn = {"Training": [_curves(found), _units(found)]}
+        drawn = {"Training": [_curves(found)], "Latent space": [_units(found)]}
         if found.groupings:
-            drawn["Latent space"] = latent(found)
+            drawn["Latent space"] = [*latent(found), _units(found)]
         if found.stability is not None:
             drawn["Groups"] = [_stability(found.stability)]
         if found.survival is not None:
@@ -92,7 +92,7 @@ def _units(found: Groups) -> Picture:
     trained = found.run.trained
     threshold = found.run.options.recipe.free_bits + ALIVE
     values = np.sort(trained.divergences)[::-1]
-    figure = canvas(4.6, 3.2)
+    figure = canvas(4.6, 3.9)
     axes = figure.add_subplot()
     colours = [ACCENT if value > threshold else PALE for value in values]
     axes.bar(range(1, len(values) + 1), values, color=colours)
