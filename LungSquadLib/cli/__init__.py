@@ -28,6 +28,7 @@ VERBS = {
     "predict": "crop, prediction with its uncertainty, and report",
     "batch": "predict for every row of a table, in several processes, resumable",
     "cohort": "many patients in one checked store: build, check, show; phantoms to try it on",
+    "tables": "clinical, molecular and image tables of the same patients: check, join",
     "train": "train a network on a store, cross-validated, with its evaluation",
     "gan": "generated images: slices to train on, samples, films, and how good they are",
     "test": "a model's answers on a store, and their evaluation",

@@ -79,7 +79,7 @@ def _measured(hu: np.ndarray, masks: np.ndarray, spacing: float) -> Iterator[tup
             yield (math.nan,) * len(FEATURES)
             continue
         perimeter = shapes.GetPerimeter(number + 1)
-        yield (*_shape(mask, spacing, perimeter, parts[number]), *_intensity(slice_hu, mask, rim))
+        yield (*_shape(mask, spacing, perimeter, parts[number]), *intensity(slice_hu, mask, rim))
 
 
 def _parts(picture: sitk.Image, framed: np.ndarray) -> np.ndarray:
@@ -108,7 +108,14 @@ def _shape(mask: np.ndarray, spacing: float, perimeter: float, parts: int) -> tu
     )
 
 
-def _intensity(hu: np.ndarray, mask: np.ndarray, rim: np.ndarray) -> tuple[float, ...]:
+def intensity(hu: np.ndarray, mask: np.ndarray, rim: np.ndarray) -> tuple[float, ...]:
+    """Mean, standard deviation and percentiles 10, 50, 90 of HU inside, and the mean in the rim.
+
+    Args:
+        hu: of any shape.
+        mask: bool, of that shape.
+        rim: as `mask`; where it is empty, its mean is NaN.
+    """
     inside = hu[mask].astype(np.float64)
     return (
         float(inside.mean()),

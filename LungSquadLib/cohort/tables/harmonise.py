@@ -11,7 +11,7 @@ from datetime import date, datetime
 from ...errors import one_line
 from .layouts import Layout
 from .matrix import Dropped, Word
-from .patients import by_patient, patient_of, tissue_site
+from .patients import PATIENT_COLUMNS, by_patient, patient_of, tissue_site
 from .text import is_missing, known
 from .words import DAYS, FACTS, number_of, taken
 
@@ -72,7 +72,9 @@ def _kept(
 
 def _tells(name: str, cells: Sequence[str], ids: Sequence[str]) -> bool:
     """Whether a column holds dates, or names patients."""
-    if not name or _TELLING.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()):
+    if name.casefold() in ("", *PATIENT_COLUMNS) or _TELLING.search(
+        re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()
+    ):
         return True
     for cell, own in zip(cells, ids, strict=True):
         if _DATE.fullmatch(cell.strip()) or (len(patient_of(own)) > 4 and patient_of(own) in cell):

@@ -32,7 +32,7 @@ def join(
     Raises:
         InputError: two sources have one name, or a table has no patient in common with the others.
     """
-    names = [matrix.name for matrix in matrices]
+    names = [matrix.name.casefold() for matrix in matrices]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise InputError(f"Two sources are called '{twice}': give each a name of its own.")
@@ -55,7 +55,8 @@ def join(
     ]
     sources = tuple(_aligned(matrix, patients, name_of) for matrix in matrices)
     listed = sorted(set(dropped), key=lambda one: (one.source, one.patient, one.why))
-    return Joined(patients, sources, facts, tuple(listed))
+    notes = tuple(f"{table.name}: {note}" for table in tables for note in table.notes)
+    return Joined(patients, sources, facts, tuple(listed), notes)
 
 
 def _names(tables: Iterable[Matrix | Clinical], *, keep_ids: bool) -> dict[str, str]:
@@ -113,7 +114,7 @@ def _aligned(matrix: Matrix, patients: Sequence[str], name_of: Mapping[str, str]
     place = {patient: n for n, patient in enumerate(patients)}
     rows = [place[name_of[one]] for one in matrix.patients]
     if rows == list(range(len(patients))):
-        return replace(matrix, patients=tuple(patients), facts={}, dropped=())
+        return replace(matrix, patients=tuple(patients), facts={}, dropped=(), notes=())
     values = np.full((len(patients), len(matrix.columns)), np.nan, np.float32)
     values[rows] = matrix.values
-    return replace(matrix, patients=tuple(patients), values=values, facts={}, dropped=())
+    return replace(matrix, patients=tuple(patients), values=values, facts={}, dropped=(), notes=())

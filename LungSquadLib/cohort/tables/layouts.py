@@ -51,6 +51,12 @@ _TCGA_EDITION = (
     "TCGA staged by the AJCC edition in force, the 7th or an earlier one (its patients were "
     "diagnosed up to 2013)"
 )
+DEEP_PROGNOSIS = Layout(  # features, and what a network said
+    "Deep prognosis (Hosny et al. 2018)",
+    "id",
+    {"survival2y": ("surv2yr",)},
+    ("id", "surv2yr", "logit_0", "logit_1"),
+)
 KNOWN = (
     Layout(
         "TCGA biotab",
@@ -132,12 +138,7 @@ KNOWN = (
         ("PatientID", "clinical.T.Stage", "deadstatus.event"),
         note="Which edition its clinical stages follow, the table does not say.",
     ),
-    Layout(
-        "Deep prognosis (Hosny et al. 2018)",
-        "id",
-        {"survival2y": ("surv2yr",)},
-        ("id", "surv2yr", "logit_0", "logit_1"),
-    ),
+    DEEP_PROGNOSIS,
 )
 # No features, though numbers: what a network said, and how features were computed.
 FURTHER = frozenset(("logit_0", "logit_1"))

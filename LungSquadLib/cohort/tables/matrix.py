@@ -101,9 +101,11 @@ class Joined:
             "m_stage", "sex" (female, male), "age", "smoking" (never, former, current), "site",
             "time" (days), "event" (1, 0), "survival2y" (1 alive, 0 dead at 730 days).
         dropped: who was left out, and which facts of whom.
+        notes: sentences about what was noticed when the tables were read.
     """
 
     patients: tuple[str, ...]
     sources: tuple[Matrix, ...]
     facts: Mapping[str, tuple[str, ...]]
     dropped: tuple[Dropped, ...]
+    notes: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,25 +74,35 @@ def read_matrix(
     table = read_numbers(
         path, key=key, text=lambda column: column in facts or column.startswith(FURTHER_STARTS)
     )
-    if _patients_in_header(table, kind, frozenset(others), path):
+    in_header, why = _patients_in_header(table, kind, frozenset(others), path)
+    if in_header:
         table = _turned(table)
-    return _matrix(table, path, name=name, kind=kind, mapping=given)
+    side = "columns" if in_header else "rows"
+    matrix = _matrix(table, path, name=name, kind=kind, mapping=given)
+    return replace(matrix, notes=(f"Its {side} are patients: {why}.", *matrix.notes))
 
 
 def _patients_in_header(
     table: Numbers, kind: str, others: frozenset[str], path: str | os.PathLike[str]
-) -> bool:
+) -> tuple[bool, str]:
+    """Whether the columns are patients, and why that is thought."""
     sides = (table.rows, table.columns)
-    for rule in (lambda text: patient_of(text) in others, has_known_form):
+    rules = {
+        "another table has them": lambda text: patient_of(text) in others,
+        "they have the form of a known collection's IDs": has_known_form,
+    }
+    for why, rule in rules.items():
         rows, columns = (sum(map(rule, side)) for side in sides)
         # A gene may happen to be called like somebody; a patient is rarely alone.
         if max(rows, columns) > 0 and min(rows, columns) * 20 < max(rows, columns):
-            return columns > rows
+            return columns > rows, why
     corner = table.corner.strip().casefold()
     if corner in GENE_COLUMNS:
-        return True
-    if kind != "expression" or (corner in PATIENT_COLUMNS and corner != "id"):
-        return False
+        return True, "the header's first cell names genes"
+    if corner in PATIENT_COLUMNS and corner != "id":
+        return False, "the header's first cell names patients"
+    if kind != "expression":
+        return False, "as they are in tables of features"
     raise InputError(
         f"'{path}': whether its rows or its columns are patients cannot be told. Write 'gene' or "
         "'patient' into the first cell of its header, or give a clinical table of its patients."

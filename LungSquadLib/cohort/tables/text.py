@@ -176,6 +176,15 @@ def read_rows(
     return header, body
 
 
+def read_header(path: str | os.PathLike[str]) -> list[str]:
+    """The header of a table, without the blanks round its cells; see `lines`."""
+    first = next(lines(path), None)
+    if first is None:
+        raise InputError(f"'{path}' is empty.")
+    cells = split(first, delimiter_of(first, path), f"'{path}'")
+    return [decoded(cell, path).strip() for cell in cells]
+
+
 def check_header(header: list[str], path: str | os.PathLike[str]) -> None:
     """`InputError` where a column of a table that is read by name is there twice."""
     twice = next((name for name in header if name and header.count(name) > 1), None)

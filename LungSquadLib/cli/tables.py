@@ -1,0 +1,103 @@
+"""`lungsquad tables check | join`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .output import add_json_argument, bar, print_json, print_table, printable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `tables`."""
+    verbs = parser.add_subparsers(dest="tables_verb", required=True, metavar="VERB")
+    check = verbs.add_parser("check", help="what each table is taken for, and what is odd in it")
+    check.add_argument("tables", nargs="+", metavar="FILE", help="CSV, TSV, or one of them as .gz")
+    join = verbs.add_parser("join", help="tables of the same patients as one folder")
+    join.add_argument(
+        "sources",
+        nargs="+",
+        metavar="NAME=FILE",
+        help="expression=E.csv, clinical=C.csv, image=STORE (features of the masks), "
+        "image=STORE:MODEL (of a network), or another name for a table of features",
+    )
+    join.add_argument("-o", "--out", required=True, metavar="FOLDER", help="where to write")
+    join.add_argument("--device", default="cpu", choices=("cpu", "cuda", "mps"))
+    for verb in (check, join):
+        verb.add_argument(
+            "--mapping", metavar="FILE.json", help="which column of which name has which fact"
+        )
+        verb.add_argument(
+            "--keep-ids", action="store_true", help="name patients by their IDs, not by pseudonyms"
+        )
+        add_json_argument(verb)
+        verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Hand over to the wanted verb."""
+    {"check": _check, "join": _join}[options.tables_verb](options)
+
+
+def _check(options: argparse.Namespace) -> None:
+    from ..cohort.tables.check import check_tables
+
+    mapping = None if options.mapping is None else Path(options.mapping)
+    found = check_tables(options.tables, mapping=mapping, keep_ids=options.keep_ids)
+    if options.json:
+        print_json(found)
+        return
+    for table in found["tables"]:
+        _print_table(table)
+    for pair in found["common"]:
+        one, other = pair["tables"]
+        print(f"tables {one} and {other} share {pair['patients']} patients")
+
+
+def _print_table(table: dict[str, Any]) -> None:
+    what = ", ".join(table[key] for key in ("taken_for", "layout", "scale") if key in table)
+    print(f"table {table['table']}: {what}")
+    counts = f"{table['patients']} patients, {table['columns']} columns"
+    print(f"  {counts}, {table['missing']:.1%} of the cells missing")
+    for note in table["notes"]:
+        print(printable(f"  {note}"))
+    words = [word for word in table.get("words", ()) if word["word"] != word["taken"]]
+    if words:
+        head = ("FACT", "WORD", "TAKEN FOR", "ROWS")
+        rows = ((one["fact"], one["word"], one["taken"] or "-", one["count"]) for one in words)
+        print_table((head, *rows), indent="  ")
+    for fact, values in table["facts"].items():
+        listed = ", ".join(f"{value} {count}" for value, count in values.items()) or "none"
+        print(f"  {fact}: {listed}")
+    for why, count in table["left_out"].items():
+        print(printable(f"  left out, {count}: {why}"))
+    for one in table.get("dropped", ()):
+        print(printable(f"  {one['patient']}: {one['why']}"))
+
+
+def _join(options: argparse.Namespace) -> None:
+    from ..training.sources import join_sources
+
+    with bar() as progress:
+        joined = join_sources(
+            options.sources,
+            options.out,
+            mapping=options.mapping,
+            keep_ids=options.keep_ids,
+            device=options.device,
+            progress=progress,
+        )
+    sources = {one.name: len(one.columns) for one in joined.sources}
+    counts = {
+        "patients": len(joined.patients),
+        "sources": sources,
+        "facts": list(joined.facts),
+        "dropped": len(joined.dropped),
+    }
+    if options.json:
+        print_json(counts)
+        return
+    listed = ", ".join(f"{name} ({width} columns)" for name, width in sources.items()) or "none"
+    print(printable(f"{len(joined.patients)} patients; sources of numbers: {listed}"))
+    print(f"{len(joined.dropped)} rows in dropped.csv say what was left out, and why")

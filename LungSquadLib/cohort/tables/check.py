@@ -1,0 +1,123 @@
+"""What tables were taken for: a report on each, before anything is made of them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .clinical import read_clinical
+from .layouts import DEEP_PROGNOSIS, Layout, layout_of, patient_column, read_mapping
+from .matrix import Clinical, Dropped, Matrix
+from .matrix_file import read_matrix
+from .text import read_header
+from .words import DAYS, FACTS
+
+
+def check_tables(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    mapping: Path | None = None,
+    keep_ids: bool = False,
+) -> dict[str, Any]:
+    """What tables were taken for, and what patients they share, for JSON.
+
+    Tables have the numbers of their places, from 1. Patients are counted, not named.
+
+    Args:
+        paths: of clinical tables, matrices of expression, tables of features.
+        mapping: a JSON file, see `layouts.read_mapping`.
+        keep_ids: list who was left out, by their IDs.
+
+    Raises:
+        InputError: a table cannot be read.
+        OSError: it cannot be read.
+    """
+    given = read_mapping(mapping) if mapping is not None else None
+    kinds = [_kind(read_header(path), given) for path in paths]
+    tables: dict[int, Clinical | Matrix] = {}
+    # Clinical tables first: their patients tell which way round a matrix stands.
+    for number in sorted(range(len(paths)), key=lambda n: kinds[n] != "clinical"):
+        path, kind, name = paths[number], kinds[number], str(number + 1)
+        if kind == "clinical":
+            tables[number] = read_clinical(path, name=name, mapping=mapping)
+        else:
+            others = set(chain.from_iterable(table.patients for table in tables.values()))
+            tables[number] = read_matrix(path, name=name, kind=kind, others=others, mapping=mapping)
+    ordered = [tables[number] for number in range(len(paths))]
+    return {
+        "tables": [_described(table, keep_ids=keep_ids) for table in ordered],
+        "common": _common(ordered),
+    }
+
+
+def _kind(header: Sequence[str], mapping: Layout | None) -> str:
+    """What a table is read as: "clinical", "features" or "expression"."""
+    layout = layout_of(header, mapping)
+    facts = len({*FACTS, *DAYS} & set(header))
+    if layout is not None and layout is not DEEP_PROGNOSIS:
+        clinical = layout is mapping or layout.signature or 2 * facts + 1 >= len(header)
+        return "clinical" if clinical else "features"
+    first = patient_column(header[:1])
+    return "features" if layout or first else "expression"
+
+
+def _described(table: Clinical | Matrix, *, keep_ids: bool) -> dict[str, Any]:
+    left_out = Counter(one.why for one in table.dropped)
+    result: dict[str, Any] = {
+        "table": int(table.name),
+        **(_clinical(table) if isinstance(table, Clinical) else _matrix(table)),
+        "facts": {
+            fact: dict(Counter(filter(None, table.facts[fact])).most_common())
+            for fact, values in FACTS.items()
+            if values is not None and fact in table.facts
+        },
+        "left_out": dict(left_out.most_common()),
+        "notes": list(table.notes),
+    }
+    if keep_ids:
+        result["dropped"] = _listed(table.dropped)
+    return result
+
+
+def _clinical(table: Clinical) -> dict[str, Any]:
+    cells = list(chain.from_iterable(table.facts.values()))
+    return {
+        "taken_for": "clinical table",
+        "layout": table.layout,
+        "patients": len(table.patients),
+        "columns": len(table.facts),
+        "missing": round(cells.count("") / max(len(cells), 1), 4),
+        "words": [vars(word) for word in table.words],
+    }
+
+
+def _matrix(table: Matrix) -> dict[str, Any]:
+    return {
+        "taken_for": "expression" if table.kind == "expression" else "features of patients",
+        "patients": len(table.patients),
+        "columns": len(table.columns),
+        "missing": round(float(np.isnan(table.values).mean()), 4),
+        "scale": table.scale,
+    }
+
+
+def _common(tables: Sequence[Clinical | Matrix]) -> list[dict[str, Any]]:
+    """How many patients each two tables share."""
+    return [
+        {
+            "tables": [int(one.name), int(other.name)],
+            "patients": len(set(one.patients) & set(other.patients)),
+        }
+        for number, one in enumerate(tables)
+        for other in tables[number + 1 :]
+    ]
+
+
+def _listed(dropped: Iterable[Dropped]) -> list[dict[str, str]]:
+    return [{"patient": one.patient, "why": one.why} for one in dropped]
