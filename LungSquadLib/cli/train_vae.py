@@ -22,10 +22,11 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         required=True,
         nargs="+",
         metavar="NAME=FILE",
-        help="one table of numbers (expression=E.csv), and clinical tables (clinical=C.csv)",
+        help="one table of numbers (expression=E.csv), and clinical tables (clinical=C.csv); or "
+        "a folder of `lungsquad tables join`",
     )
     verb.add_argument("-o", "--out", required=True, metavar="RUN", help="folder of this run")
-    verb.add_argument("--mapping", metavar="FILE", help="what the columns of a clinical table are")
+    verb.add_argument("--mapping", metavar="FILE.json", help="which column has which fact")
     verb.add_argument("--groups", type=int, default=4, metavar="N", help="(4, as T1 to T4)")
     verb.add_argument("--latent", type=int, default=8, metavar="N", help="dimensions (8)")
     verb.add_argument(
@@ -54,7 +55,9 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument("--title", metavar="TEXT")
     verb.add_argument("--licence", metavar="TEXT", help="of the weights")
     verb.add_argument("--notice", metavar="TEXT", help="that every output must show")
-    verb.add_argument("--keep-identity", action="store_true", help="IDs in place of pseudonyms")
+    verb.add_argument(
+        "--keep-ids", action="store_true", help="name patients by their IDs, not by pseudonyms"
+    )
     verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     verb.add_argument("--json", action="store_true", help="print JSON")
     verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
@@ -92,10 +95,14 @@ def run(options: argparse.Namespace) -> None:
     naming = Naming(**{name: getattr(options, name) for name in told})
     with bar() as progress:
         joined = read_sources(
-            options.sources, mapping=options.mapping, keep_ids=options.keep_identity
+            options.sources,
+            mapping=options.mapping,
+            keep_ids=options.keep_ids,
+            device=asked.device,
+            progress=Part(progress, 0.0, 0.1),
         )
         finished = train_autoencoder(
-            joined, options.out, asked, naming=naming, progress=Part(progress, 0.0, 0.7)
+            joined, options.out, asked, naming=naming, progress=Part(progress, 0.1, 0.7)
         )
         groups = write_groups(finished, progress=Part(progress, 0.7, 1.0))
     if options.json:

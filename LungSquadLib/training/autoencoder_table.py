@@ -35,6 +35,11 @@ class TableCase:
         return self.case
 
 
+def table_case(patient: str, row: np.ndarray) -> TableCase:
+    """The patient with this row (D,)."""
+    return TableCase(patient, hashlib.sha256(np.ascontiguousarray(row).tobytes()).hexdigest())
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Patients of whom enough is known, and columns that tell training patients apart.
@@ -96,10 +101,7 @@ def table_of(joined: Joined, *, seed: int, test: float) -> Table:
     enough = known.mean(axis=1) >= 1 - _MOST_MISSING
     values = np.ascontiguousarray(matrix.values[enough], np.float32)
     patients = tuple(np.array(matrix.patients, object)[enough].tolist())
-    cases = tuple(
-        TableCase(name, hashlib.sha256(row.tobytes()).hexdigest())
-        for name, row in zip(patients, values, strict=True)
-    )
+    cases = tuple(map(table_case, patients, values))
     if len(cases) < 3:
         raise InputError(
             f"Of {len(matrix.patients)} patients {len(cases)} have at least half of the numbers of "
