@@ -107,11 +107,9 @@ def table_of(joined: Joined, *, seed: int, test: float) -> Table:
             f"Of {len(matrix.patients)} patients {len(cases)} have at least half of the numbers of "
             f"'{matrix.name}': an autoencoder needs many more."
         )
+    _varying(values, matrix.name)  # before patients who are all alike are taken for one
     fold = held_out(cases, seed=seed, test=test)
-    train = np.isin(patients, fold.train)
-    of_use = _varying(values[train])
-    if not of_use.any():
-        raise InputError(f"No column of '{matrix.name}' differs between the training patients.")
+    of_use = _varying(values[np.isin(patients, fold.train)], matrix.name)
     columns = tuple(np.array(matrix.columns, object)[of_use].tolist())
     facts = {
         name: tuple(np.array(said, object)[enough].tolist()) for name, said in joined.facts.items()
@@ -127,15 +125,17 @@ def table_of(joined: Joined, *, seed: int, test: float) -> Table:
     )
     told = _left_out(matrix, known, patients=int((~enough).sum()), columns=int((~of_use).sum()))
     before = Counter((one.source, one.why) for one in joined.dropped)
-    whys = (f"{count} of '{source}': {why}." for (source, why), count in before.items())
-    return Table(used, facts, cases, fold, (*told, *whys))
+    whys = (f"{count} patients of '{source}': {why}." for (source, why), count in before.items())
+    return Table(used, facts, cases, fold, (*told, *whys, *joined.notes))
 
 
-def _varying(values: np.ndarray) -> np.ndarray:
-    """Columns of which at least two different numbers are known."""
+def _varying(values: np.ndarray, name: str) -> np.ndarray:
+    """Columns of which at least two different numbers are known; `InputError` if there is none."""
     known = ~np.isnan(values)
     low = np.where(known, values, np.inf).min(axis=0)
     high = np.where(known, values, -np.inf).max(axis=0)
+    if not (high > low).any():
+        raise InputError(f"No column of '{name}' differs between patients: nothing can be learnt.")
     return high > low
 
 

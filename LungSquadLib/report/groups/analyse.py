@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -29,7 +29,11 @@ from .results import (
 from .sentences import cautions, sentences
 from .spaces import Space, errors_of, spaces_of
 
-_FIT = {MIXTURE: fit_mixture, K_MEANS: fit_k_means}
+_FIT: Mapping[str, Callable[[np.ndarray, int], Assign]] = {
+    MIXTURE: fit_mixture,
+    K_MEANS: fit_k_means,
+}
+MISSING = "missing numbers"  # of a patient: those of one batch often lack the same
 _FEW = 10  # patients with a fact: below, nothing is said
 _GENES = 10  # of each group
 _DRAWN = 200  # sets of patients
@@ -43,7 +47,9 @@ def analyse(run: AutoencoderRun, *, progress: Progress | None = None) -> Groups:
     """
     progress, table = progress or Silent(), run.table
     step(progress, 0.0, "Comparing with PCA and NMF")
-    facts, spaces = facts_of(table.facts), spaces_of(run)
+    missing = np.isnan(table.matrix.values).sum(axis=1)
+    facts = facts_of({**table.facts, MISSING: tuple(map(str, missing.tolist()))})
+    spaces = spaces_of(run)
     found = Groups(run, facts, (), None, errors_of(run, spaces), None, ())
     if run.mixture is not None:
         stable = stability(run.trained.space[table.train], progress=Part(progress, 0.2, 0.6))
@@ -63,20 +69,20 @@ def analyse(run: AutoencoderRun, *, progress: Progress | None = None) -> Groups:
 def _groupings(
     run: AutoencoderRun, spaces: Sequence[Space], facts: Sequence[Fact], stable: int
 ) -> tuple[Grouping, ...]:
-    """The model's own first, with all facts; the others with those that everybody asks for."""
+    """The model's own first; those of the autoencoder's mixtures with all facts."""
     known = [fact for fact in facts if fact.name in FIRST]
     found: list[Grouping] = []
     for space in spaces:
         for count in dict.fromkeys((run.options.groups, stable)):
             for method, fit in _FIT.items():
-                own = not found
+                own, main = not found, space.name == AUTOENCODER and method == MIXTURE
                 assign: Assign = (
                     run.mixture
                     if own and run.mixture is not None
                     else fit(space.places[run.table.train], count)
                 )
                 groups = np.asarray(assign(space.places))
-                follows = _follows(run, groups, facts if own else known)
+                follows = _follows(run, groups, facts if main else known)
                 seeds = None
                 if space.name == AUTOENCODER and len(run.seeds) > 1:
                     seeds = tuple(_between_seeds(run, method, count))

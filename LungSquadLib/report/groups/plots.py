@@ -120,7 +120,7 @@ def _stability(found: Stability) -> Picture:
     axes.plot(found.counts, found.clouds.mean(0), color=AMBER, linewidth=1.4)
     axes.plot(found.counts, found.values, "o-", color=ACCENT, markersize=4)
     axes.set_xlabel("Groups")
-    axes.set_ylabel("Mean ARI between subsamples")
+    axes.set_ylabel("Mean ARI between halves")
     axes.set_ylim(0, 1.02)
     axes.locator_params(axis="x", integer=True)
     labels = [("patients", ACCENT), ("clouds without groups", BROWN)]
@@ -131,7 +131,7 @@ def _stability(found: Stability) -> Picture:
         title="How many groups?",
         alt=f"Stability by number of groups; {found.best} groups are farthest above clouds "
         f"without groups, {p_value(found.p)}.",
-        caption="Groupings of random four fifths of the training patients, held against each "
+        caption="Groupings of random halves of the training patients, held against each "
         f"other; band: {len(found.clouds)} clouds without groups, of the same mean and "
         f"covariance. Farthest above them: {found.best} groups, {p_value(found.p)} over all "
         "numbers.",

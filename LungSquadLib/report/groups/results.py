@@ -127,6 +127,20 @@ class Groups:
     cautions: tuple[str, ...] = ()
 
     @property
+    def stable(self) -> Grouping | None:
+        """The autoencoder's mixture of the number of groups that is most stable."""
+        return next(
+            (
+                one
+                for one in self.groupings
+                if self.stability is not None
+                and (one.space, one.method, one.count)
+                == (AUTOENCODER, MIXTURE, self.stability.best)
+            ),
+            None,
+        )
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Of the model's groups."""
         return self.run.classes

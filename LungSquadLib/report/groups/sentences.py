@@ -9,7 +9,7 @@ import numpy as np
 from ...training.autoencoder_run import AutoencoderRun
 from ...training.grouping import STAGES
 from ..evaluation.sentences import p_value
-from .results import AUTOENCODER, K_MEANS, NMF, PCA, Follows, Grouping, Groups
+from .results import AUTOENCODER, K_MEANS, NMF, PCA, Follows, Grouping, Groups, GroupSurvival
 
 LEVEL = 0.05
 _MUCH = 0.2  # of the adjusted Rand index: less than this is a weak relation
@@ -23,10 +23,14 @@ def sentences(found: Groups) -> tuple[str, ...]:
     """What was found, first things first."""
     if not found.groupings:
         return (_collapsed(found.run), _rebuilt(found))
-    said = [_follow(found.groupings[0]), _number(found), _seeds(found.groupings[0])]
+    own, stable = found.groupings[0], found.stable
+    said = [_follow(own), *_number(found)]
+    if stable is not None and stable is not own:
+        said.append(_follow(stable))
+    said.append(_seeds(own))
     if found.survival is not None:
-        said.append(_fares(found))
-    return (*said, _rebuilt(found), *_units(found.run), *_others(found))
+        said.append(_fares(found.survival))
+    return (*said, _rebuilt(found), _units(found.run), *_others(found))
 
 
 def cautions(found: Groups) -> tuple[str, ...]:
@@ -76,22 +80,23 @@ def _counted(count: int) -> str:
     return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
 
 
-def _number(found: Groups) -> str:
+def _number(found: Groups) -> Iterator[str]:
     stable = found.stability
     if stable is None:
-        return "How many groups there are was not asked."
+        return
     at = stable.counts.index(stable.best)
     said = (
-        f"{stable.best} groups are found again in parts of the patients with a mean ARI of "
-        f"{stable.values[at]:.2f}, in clouds without groups with {stable.clouds.mean(0)[at]:.2f} "
-        f"({p_value(stable.p)})"
+        f"{_counted(stable.best)} groups are found in either half of the patients, with a mean ARI "
+        f"of {stable.values[at]:.2f}, in clouds without groups with "
+        f"{stable.clouds.mean(0)[at]:.2f} ({p_value(stable.p)})"
     )
     if stable.p <= LEVEL:
-        return f"{said[0].upper()}{said[1:]}: the patients do fall into groups."
-    return (
-        "No number of groups is more stable than in a cloud of patients without any: the best, "
-        f"{said}. The groups cut a cloud into pieces."
-    )
+        yield f"The patients do fall into groups: {said}."
+    else:
+        yield (
+            "No number of groups is more stable than in a cloud of patients without any: the best, "
+            f"{said}. The groups cut a cloud into pieces."
+        )
 
 
 def _seeds(own: Grouping) -> str:
@@ -104,10 +109,7 @@ def _seeds(own: Grouping) -> str:
     return f"Other seeds give other groups: {said}. Do not rely on a single patient's group."
 
 
-def _fares(found: Groups) -> str:
-    survival = found.survival
-    if survival is None:
-        return ""
+def _fares(survival: GroupSurvival) -> str:
     test = survival.log_rank
     of = f"log-rank {p_value(test.p)}, {survival.n} patients, {survival.events} deaths"
     if test.p < LEVEL:
@@ -131,15 +133,14 @@ def _rebuilt(found: Groups) -> str:
     return f"On test patients the autoencoder rebuilds {verdict} than PCA and NMF: {said}."
 
 
-def _units(run: AutoencoderRun) -> Iterator[str]:
+def _units(run: AutoencoderRun) -> str:
     active, units = int(run.trained.active.sum()), run.options.latent
-    if active < units:
-        yield (
-            f"{active} of {units} units of the latent space say something of the patients; "
-            f"{units - active} collapsed and are left out."
-        )
-    else:
-        yield f"All {units} units of the latent space say something of the patients."
+    if active == units:
+        return f"All {units} units of the latent space say something of the patients."
+    return (
+        f"{active} of {units} units of the latent space say something of the patients; "
+        f"{units - active} collapsed and are left out."
+    )
 
 
 def _collapsed(run: AutoencoderRun) -> str:
@@ -183,6 +184,15 @@ def _cautions(found: Groups) -> Iterator[str]:
             "the best match of four to four; they are no stages, and the first sentence says "
             "whether they follow stage at all."
         )
+    stable = found.stable
+    if found.stability is not None and found.stability.p <= LEVEL and stable is not None:
+        most = max((one.everybody.ari for one in stable.follows), default=0.0)
+        if most < _MUCH:
+            yield (
+                f"Patients fall into {_counted(stable.count)} groups that follow nothing that is "
+                "known of them: such groups are often batches. Find out when and how the samples "
+                "were processed, and bring it as a column."
+            )
     if len(run.table.train) < _FEW_PATIENTS:
         yield f"There are only {len(run.table.train)} training patients."
     if "z-score" in run.table.matrix.scale.lower():
