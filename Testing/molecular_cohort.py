@@ -1,4 +1,4 @@
-"""Made-up patients with expression: one module of genes knows histology, another T stage a little."""
+"""Made-up patients with expression: a third of the genes knows histology, none knows stage."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How often groups of nothing follow a fact of nothing: `python -m Testing.benchmarks.false_alarms`.
+"""How often groups of nothing follow a fact of nothing.
 
 Noise for expression, labels at random: a permutation test at 0.05 should give an alarm in a
-twentieth of the runs.
+twentieth of the runs. `python -m Testing.benchmarks.false_alarms 200` counts them.
 """
 
 from __future__ import annotations
@@ -54,4 +54,4 @@ def main(runs: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    main(int(sys.argv[1]))
