@@ -34,6 +34,7 @@ VERBS = {
     "vae": "groups that a variational autoencoder found: those of new patients",
     "test": "a model's answers on a store, and their evaluation",
     "evaluate": "how good a score is: a table of labels and scores in, numbers and figures out",
+    "stage": "the T stage by size, and beside it by models of tables and as reported",
     "compare": "training runs side by side on the same patients",
     "report": "make the report of a finished case again",
     "synthesise": "paint a tumour into a CT where a mask says",

@@ -21,6 +21,11 @@ def add_case_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "mask", metavar="MASK", help="label map, .seg.nrrd, DICOM SEG or RTSTRUCT, of the same CT"
     )
+    add_choice_arguments(parser)
+
+
+def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
+    """How to choose among what a CT and a mask hold."""
     parser.add_argument("--roi", metavar="NAME", help="the ROI or segment, where there are several")
     parser.add_argument("--label", type=int, metavar="N", help="the label of a label map")
     parser.add_argument("--series", metavar="UID", help="the CT series, where there are several")

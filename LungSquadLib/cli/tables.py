@@ -1,4 +1,4 @@
-"""`lungsquad tables check | join`."""
+"""`lungsquad tables check | join | simulate`."""
 
 from __future__ import annotations
 
@@ -33,11 +33,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         add_json_argument(verb)
         verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    _add_simulate(verbs)
+
+
+def _add_simulate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "simulate",
+        help="tables of patients whose truth is known",
+        description="Writes expression.csv, features.csv and clinical.csv of made-up patients, and "
+        "simulated.json with the truth: which genes follow the T stage, the histology, the sex and "
+        "the hospital. To see what a method finds, and what it makes up: with --effect 0 there is "
+        "nothing to be found of the tumour.",
+    )
+    verb.add_argument("-o", "--out", required=True, metavar="FOLDER", help="where to write")
+    verb.add_argument("--patients", type=int, default=300, metavar="N", help="(300)")
+    verb.add_argument("--genes", type=int, default=400, metavar="N", help="(400)")
+    verb.add_argument(
+        "--effect",
+        type=float,
+        default=1.0,
+        metavar="SD",
+        help="between neighbouring stages, and so on, in standard deviations of a gene (1)",
+    )
+    verb.add_argument(
+        "--missing",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="of patients, and of cells (0.1)",
+    )
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="of everything (0)")
+    verb.add_argument(
+        "--manifest",
+        type=Path,
+        metavar="CSV",
+        help="of `lungsquad cohort phantoms`: its patients get the expression that belongs to them",
+    )
+    verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(options: argparse.Namespace) -> None:
     """Hand over to the wanted verb."""
-    {"check": _check, "join": _join}[options.tables_verb](options)
+    verbs = {"check": _check, "join": _join, "simulate": _simulate}
+    verbs[options.tables_verb](options)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -101,3 +139,17 @@ def _join(options: argparse.Namespace) -> None:
     listed = ", ".join(f"{name} ({width} columns)" for name, width in sources.items()) or "none"
     print(printable(f"{len(joined.patients)} patients; sources of numbers: {listed}"))
     print(f"{len(joined.dropped)} rows in dropped.csv say what was left out, and why")
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    from ..cohort.tables.simulated import Simulation, write_simulated
+
+    simulation = Simulation(
+        patients=options.patients,
+        genes=options.genes,
+        effect=options.effect,
+        missing=options.missing,
+        seed=options.seed,
+        manifest=options.manifest,
+    )
+    print(write_simulated(options.out, simulation))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .output import bar, listed, print_json, printable
+from .training_arguments import add_card, add_run, device_of, naming_of
 
 if TYPE_CHECKING:
     from ..training.options import Options
@@ -22,16 +23,14 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "stopped. For several devices or machines: torchrun --no-python ... lungsquad train ...",
     )
     verb.add_argument("store", metavar="STORE", help="of `lungsquad cohort build`")
-    verb.add_argument("-o", "--out", required=True, metavar="RUN", help="folder of this run")
+    add_run(verb)
     _add_task(verb.add_argument_group("what to tell"))
     _add_network(verb.add_argument_group("the network"))
     _add_test(verb.add_argument_group("how it is tested"))
     _add_training(verb.add_argument_group("how it is trained"))
-    _add_card(verb.add_argument_group("what the model's card says"))
+    add_card(verb, name="the label", question=True)
     verb.add_argument("--jobs", type=int, default=1, metavar="N", help="trainings at once (1)")
-    verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
     verb.add_argument("--json", action="store_true", help="print JSON")
-    verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     verb.set_defaults(train=run)
 
 
@@ -138,30 +137,20 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--precision", default="auto", choices=("auto", "fp32", "bf16"), help="auto: measured"
     )
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn (0)")
-
-
-def _add_card(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--name", metavar="NAME", help="of the model (the label)")
-    group.add_argument("--title", metavar="TEXT")
-    group.add_argument("--question", metavar="TEXT", help="that it answers, one sentence")
-    group.add_argument("--licence", metavar="TEXT", help="of the weights")
 
 
 def run(options: argparse.Namespace) -> None:
     """Train, evaluate, and tell."""
     from ..report.evaluation.run import evaluate_run
     from ..report.evaluation.text import as_text
-    from ..training.bundling import Naming
     from ..training.run import train_classifier
 
-    told = {name: getattr(options, name) for name in ("name", "title", "question", "licence")}
     with bar() as progress:
         finished = train_classifier(
             options.store,
             options.out,
             _options(options),
-            naming=Naming(**{name: text for name, text in told.items() if text}),
+            naming=naming_of(options),
             jobs=options.jobs,
             progress=progress,
         )
@@ -179,7 +168,6 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _options(given: argparse.Namespace) -> Options:
-    from ..prediction.predict import chosen_device
     from ..training.classifier import Recipe
     from ..training.options import Options
 
@@ -216,7 +204,7 @@ def _options(given: argparse.Namespace) -> Options:
         curve=_numbers("--curve", given.curve),
         synthetic=None if given.synthetic is None else _synthetic(given.synthetic),
         allow_overlap=given.allow_overlap,
-        device=str(chosen_device(given.device)),
+        device=device_of(given),
         recipe=recipe,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .output import bar
+from .training_arguments import add_card, add_run, device_of, naming_of
 
 
 def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,7 +19,7 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "train gan ...",
     )
     verb.add_argument("slices", metavar="SLICES", help="of `lungsquad gan data`")
-    verb.add_argument("-o", "--out", required=True, metavar="RUN", help="folder of this run")
+    add_run(verb)
     verb.add_argument(
         "--preset",
         default="small",
@@ -39,20 +40,12 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="of the patients, to tell overfitting and copying (0.2)",
     )
     verb.add_argument("--learning-rate", type=float, default=1e-3, metavar="R", help="0.001")
-    verb.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn (0)")
-    verb.add_argument("--name", metavar="NAME", help="of the model (generator)")
-    verb.add_argument("--title", metavar="TEXT")
-    verb.add_argument("--licence", metavar="TEXT", help="of the weights")
-    verb.add_argument("--notice", metavar="TEXT", help="that every output must show")
-    verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
-    verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    add_card(verb, name="generator")
     verb.set_defaults(train=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Train, and say where the model is."""
-    from ..prediction.predict import chosen_device
-    from ..training.bundling import Naming
     from ..training.gan_options import GanOptions
     from ..training.gan_run import train_gan
 
@@ -63,12 +56,11 @@ def run(options: argparse.Namespace) -> None:
         held_out=options.held_out,
         learning_rate=options.learning_rate,
         seed=options.seed,
-        device=str(chosen_device(options.device)),
-    )
-    naming = Naming(
-        name=options.name, title=options.title, licence=options.licence, notice=options.notice
+        device=device_of(options),
     )
     with bar() as progress:
-        model = train_gan(options.slices, options.out, asked, naming=naming, progress=progress)
+        model = train_gan(
+            options.slices, options.out, asked, naming=naming_of(options), progress=progress
+        )
     if model is not None:
         print(model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .output import bar, print_json, print_table
+from .training_arguments import add_card, add_run, device_of, naming_of
 
 
 def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -17,7 +18,7 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "to go on where it was stopped. `lungsquad synthesise` uses the model.",
     )
     verb.add_argument("store", metavar="STORE", help="of `lungsquad cohort build`")
-    verb.add_argument("-o", "--out", required=True, metavar="RUN", help="folder of this run")
+    add_run(verb)
     verb.add_argument(
         "--label", metavar="COL", help="column of the store whose classes can be asked for (none)"
     )
@@ -26,14 +27,8 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument("--epochs", type=int, default=40, metavar="N", help="(40)")
     verb.add_argument("--batch", type=int, default=2, metavar="N", help="cubes an update (2)")
     verb.add_argument("--learning-rate", type=float, default=3e-3, metavar="R", help="0.003")
-    verb.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn (0)")
-    verb.add_argument("--name", metavar="NAME", help="of the model (translation)")
-    verb.add_argument("--title", metavar="TEXT")
-    verb.add_argument("--licence", metavar="TEXT", help="of the weights")
-    verb.add_argument("--notice", metavar="TEXT", help="that every output must show")
-    verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    add_card(verb, name="translation")
     verb.add_argument("--json", action="store_true", help="print JSON")
-    verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
     verb.set_defaults(train=run)
 
 
@@ -41,8 +36,6 @@ def run(options: argparse.Namespace) -> None:
     """Train, and tell how good it is."""
     from dataclasses import asdict
 
-    from ..prediction.predict import chosen_device
-    from ..training.bundling import Naming
     from ..training.translation import Recipe
     from ..training.translation_run import Options, train_translation
 
@@ -56,15 +49,12 @@ def run(options: argparse.Namespace) -> None:
         label=options.label,
         size=options.size,
         width=options.width,
-        device=str(chosen_device(options.device)),
+        device=device_of(options),
         recipe=recipe,
-    )
-    naming = Naming(
-        name=options.name, title=options.title, licence=options.licence, notice=options.notice
     )
     with bar() as progress:
         metrics = train_translation(
-            options.store, options.out, asked, naming=naming, progress=progress
+            options.store, options.out, asked, naming=naming_of(options), progress=progress
         )
     if options.json:
         print_json({name: asdict(metric) for name, metric in metrics.items()})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -10,7 +11,7 @@ import SimpleITK as sitk
 
 from .crop import mask_box
 from .ct import CT
-from .geometry import Box, Grid
+from .geometry import Box, Grid, Point
 from .masks import Mask
 
 View: TypeAlias = Literal["axial", "coronal", "sagittal"]
@@ -25,18 +26,25 @@ class PlaneView:
 
     Axial: patient's left on the right, front up. Coronal: left on the right, head up. Sagittal:
     front on the left, head up.
+
+    `line` is what is to be drawn on it, as it is seen from where the reader stands: points (N, 2)
+    in mm across and down from the plane's corner.
     """
 
     view: View
     hu: np.ndarray
     mask: np.ndarray
     pixel_mm: tuple[float, float]
+    line: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
 
 
-def plane_through_tumour(ct: CT, mask: Mask, view: View) -> PlaneView:
+def plane_through_tumour(
+    ct: CT, mask: Mask, view: View, *, line_lps: Sequence[Point] = ()
+) -> PlaneView:
     """The CT's whole plane with most tumour in it; of a mask without tumour, the middle one.
 
     A CT that is not axial is cut along its own axes, across the one nearest to the view's.
+    `line_lps` is a line to be drawn on it.
     """
     at, array = mask_box(mask, ct.grid), sitk.GetArrayFromImage(mask.image)
     axis = across(ct.grid, view)
@@ -51,9 +59,11 @@ def plane_through_tumour(ct: CT, mask: Mask, view: View) -> PlaneView:
     marked[inside.shifted((-start[0], -start[1], -start[2])).slices] = array[
         inside.shifted((-x, -y, -z)).slices
     ]
-    hu, pixel_mm = _turned(ct.read(box), view)
+    slab = ct.read(box)
+    hu, pixel_mm = _turned(slab, view)
     turned_mask, _ = _turned(ct.grid.part(box).image(marked), view)
-    return PlaneView(view, hu, turned_mask, pixel_mm)
+    line = _seen(np.array(line_lps, float).reshape(-1, 3), slab, view)
+    return PlaneView(view, hu, turned_mask, pixel_mm, line)
 
 
 def across(grid: Grid, view: View) -> int:
@@ -71,3 +81,12 @@ def _turned(slab: sitk.Image, view: View) -> tuple[np.ndarray, tuple[float, floa
     if view == "coronal":
         return array[::-1, 0], (x, z)
     return array[::-1, :, 0], (y, z)
+
+
+def _seen(points: np.ndarray, slab: sitk.Image, view: View) -> np.ndarray:
+    """Where points (N, 3) in LPS mm are seen on a plane: (N, 2) mm across and down."""
+    grid = Grid.of(sitk.DICOMOrient(slab, "LPS"))
+    x, y, z = ((grid.to_index(points) + 0.5) * grid.spacing).T
+    if view == "axial":
+        return np.column_stack([x, y])
+    return np.column_stack([x if view == "coronal" else y, grid.size[2] * grid.spacing[2] - z])

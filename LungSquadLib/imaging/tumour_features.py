@@ -61,7 +61,7 @@ def _shape(inside: np.ndarray, spacing: float) -> tuple[float, ...]:
     # ITK counts no surface on the border of an image.
     shapes.Execute(sitk.ConstantPad(image, (1, 1, 1), (1, 1, 1)))
     surface = shapes.GetPerimeter(1)
-    parts = sitk.GetArrayViewFromImage(sitk.ConnectedComponent(image, True)).max()
+    parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(image, True)).max()
     borders = (inside.take((0, -1), axis).any() for axis in range(3))
     return (
         (6 * volume / math.pi) ** (1 / 3),

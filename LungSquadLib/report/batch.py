@@ -150,7 +150,7 @@ def _write_tables(
         for task in tasks
         if task.row.number in errors
     ]
-    write_csv(target / _RESULTS, ("row", "case", "patient", *COLUMNS), rows)
+    write_csv(target / _RESULTS, ("row", "case", "patient", *COLUMNS, "t_stage", "size_mm"), rows)
     write_csv(target / _ERRORS, ("row", "case", "error"), failed)
     with whole_file(target / _INDEX) as temporary:
         temporary.write_text(index_page(cases, failed, len(tasks)), encoding="utf-8")
@@ -167,4 +167,6 @@ def _result(
         if patient
         else described["patient"],
         **prediction_row(prediction),
+        "t_stage": described["t_stage"]["stage"],
+        "size_mm": described["t_stage"]["size_mm"],
     }

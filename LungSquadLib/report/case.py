@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +18,7 @@ from ..imaging.flags import Flag
 from ..imaging.geometry import Point
 from ..imaging.masks import Mask, read_mask
 from ..imaging.planes import VIEWS, plane_through_tumour
+from ..imaging.stage import SizeStage, size_stage
 from ..imaging.write import check_distinct, write_volumes
 from ..models.bundle import Model
 from ..prediction.predict import check_seed, chosen_device, predict
@@ -121,6 +123,11 @@ class Results:
     predictions: tuple[Prediction, ...]
     options: Options
 
+    @cached_property
+    def t_stage(self) -> SizeStage:
+        """The T stage by the tumour's size."""
+        return size_stage(self.mask.image)
+
     def to_dict(self) -> dict[str, Any]:
         """Everything but voxels, the same for the same inputs: the content of `prediction.json`."""
         keep = self.options.keep_identity
@@ -146,6 +153,7 @@ class Results:
                 "sha256": content_hash(self.mask.image),
             },
             "crop": self.crop.to_dict(),
+            "t_stage": self.t_stage.to_dict(),
             "flags": [flag.to_dict() for flag in self._flags()],
             "predictions": [prediction.to_dict() for prediction in self.predictions],
             "files": {},
@@ -169,7 +177,9 @@ class Results:
                 described["flags"].append(flag.to_dict())
             else:
                 files.update({Path(name).stem: name for name in written})
-        planes = [plane_through_tumour(self.ct, self.mask, view) for view in VIEWS]
+        largest = self.t_stage.largest
+        line = (largest.start_lps, largest.end_lps)
+        planes = [plane_through_tumour(self.ct, self.mask, view, line_lps=line) for view in VIEWS]
         write_planes(folder / PLANES, planes)
         files.update({"planes": PLANES, "report": REPORT})
         if more is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .figures import probability_bars, spread_figure
 from .html import Child, Markup, element, joined
+from .staging.by_size import size_rows
 
 RESEARCH = "Research software, not a medical device."
 
@@ -179,6 +180,7 @@ def _measurements(case: dict[str, Any]) -> list[tuple[str, Child]]:
     crop = case["crop"]
     return [
         ("Volume", f"{crop['mask_volume_ml']:.2f} mL ({crop['mask_voxels']} voxels of the CT)"),
+        *size_rows(case["t_stage"]),
         ("Centre of mass (LPS)", _point(crop["mask_centre_of_mass_lps"])),
         ("Centre of the crop (LPS)", _point(crop["centre_lps"])),
         ("Tumour outside the crop", f"{crop['tumour_outside_fraction']:.1%}"),

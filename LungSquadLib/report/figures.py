@@ -24,7 +24,7 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def plane_figure(plane: PlaneView, window: str = "lung") -> Markup:
-    """A CT plane in true proportions with the tumour's outline and a scale bar."""
+    """A CT plane in true proportions with the tumour's outline, its diameter and a scale bar."""
     rows, columns = plane.hu.shape
     across, down = plane.pixel_mm
     width, height = columns * across, rows * down
@@ -36,11 +36,14 @@ def plane_figure(plane: PlaneView, window: str = "lung") -> Markup:
         preserveAspectRatio="none",
     )
     centre, range_ = WINDOWS[window]
-    caption = f"{plane.view}, window {centre:g}/{range_:g} HU"
+    caption = f"{plane.view}, window {centre:g}/{range_:g} HU; bar {_SCALE_BAR_MM} mm"
+    if len(plane.line):
+        caption += "; line: the largest diameter, seen from here"
     svg = element(
         "svg",
         image,
         element("path", d=_path(plane.mask, across, down), class_="outline"),
+        element("path", d=_along(plane.line.tolist()), class_="ruler"),
         element(
             "path",
             d=f"M{_short(width - 10 - _SCALE_BAR_MM)} {_short(height - 8)}h{_SCALE_BAR_MM}",
@@ -50,7 +53,7 @@ def plane_figure(plane: PlaneView, window: str = "lung") -> Markup:
         role="img",
         aria_label=f"{plane.view} plane of the CT with the outline of the tumour",
     )
-    return element("figure", svg, element("figcaption", f"{caption}; bar {_SCALE_BAR_MM} mm"))
+    return element("figure", svg, element("figcaption", caption))
 
 
 def view_figure(png: bytes, caption: str) -> Markup:
@@ -192,11 +195,14 @@ def _heat(values: np.ndarray) -> np.ndarray:
 def _path(mask: np.ndarray, across: float, down: float) -> str:
     """An SVG path round the pixels of a mask; the first pixel's corner is at 0, 0."""
     return "".join(
-        "M"
-        + "L".join(f"{_short((x + 0.5) * across)} {_short((y + 0.5) * down)}" for x, y in polygon)
-        + "Z"
+        _along([((x + 0.5) * across, (y + 0.5) * down) for x, y in polygon]) + "Z"
         for polygon in outlines(mask)
     )
+
+
+def _along(points: Sequence[Sequence[float]]) -> str:
+    """An SVG path from point to point."""
+    return "M" + "L".join(f"{_short(x)} {_short(y)}" for x, y in points) if points else ""
 
 
 def _background(pixels: np.ndarray, size: str) -> str:

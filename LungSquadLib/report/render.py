@@ -23,7 +23,7 @@ RESULT = "prediction.json"
 REPORT = "report.html"
 PLANES = "planes.npz"
 VIEW = "view-"  # what pictures of 3D Slicer's views are called
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _LARGEST_PICTURE = 1 << 23
 _LARGEST = 1 << 29  # bytes: what a damaged or hostile file may make the report hold
 
@@ -89,13 +89,14 @@ def saliency_of(folder: Path, described: dict[str, Any], prediction: dict[str, A
 
 
 def write_planes(path: Path, planes: Sequence[PlaneView]) -> None:
-    """Keep the planes of the figures: HU, mask and pixel size of each view."""
-    arrays = {}
+    """Keep the planes of the figures: HU, mask, pixel size and line of each view."""
+    arrays: dict[str, Any] = {}
     for plane in planes:
         arrays[f"{plane.view}_hu"] = plane.hu
         arrays[f"{plane.view}_mask"] = plane.mask
         arrays[f"{plane.view}_pixel_mm"] = np.array(plane.pixel_mm)
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+        arrays[f"{plane.view}_line"] = plane.line
+    np.savez_compressed(path, **arrays)
 
 
 def read_planes(path: Path) -> list[PlaneView]:
@@ -108,7 +109,8 @@ def read_planes(path: Path) -> list[PlaneView]:
         for view in VIEWS:
             across, down = arrays[f"{view}_pixel_mm"].tolist()
             hu, mask = arrays[f"{view}_hu"], arrays[f"{view}_mask"]
-            planes.append(PlaneView(view, hu, mask, (float(across), float(down))))
+            line = arrays[f"{view}_line"]
+            planes.append(PlaneView(view, hu, mask, (float(across), float(down)), line))
         return planes
 
 

@@ -73,7 +73,10 @@ class Autoencoding:
         self.recipe = recipe
         self._epoch = 0
         self._optimiser = torch.optim.AdamW(
-            network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+            network.parameters(),
+            recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            fused=True,  # of 20,000 genes, the update is what takes the time
         )
         network.scale.fit(parts.train)
 

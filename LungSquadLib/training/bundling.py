@@ -125,7 +125,7 @@ def draft(setup: Setup, job: Job, naming: Naming) -> Card:
             "Must not be used to diagnose, to choose a treatment or to tell a patient a prognosis.",
             "Must not be used without testing it on patients of one's own first.",
         ),
-        notice=_notice(setup) or naming.notice,
+        notice=" ".join(filter(None, (_notice(setup), naming.notice))) or None,
     )
     return Card.from_json(card.to_json())
 

@@ -87,7 +87,7 @@ def read_sources(
 
     A source is NAME=FILE; what it is, its name's beginning tells. `expression=E.csv` is a matrix of
     genes; `clinical=C.csv` gives facts; `image=STORE` gives features of the masks and
-    `image=STORE:MODEL` those of a network; a file of any other name has features of patients. Or
+    `image=STORE:MODEL` those of a network; any other file has features of patients. Or
     it is one folder of joined tables, without a name.
 
     Args:
@@ -167,6 +167,8 @@ def _source(text: str) -> _Source:
             "('expression=E.csv', 'clinical=C.csv', 'image=STORE')."
         )
     kind = next((kind for kind in _KINDS if name.casefold().startswith(kind)), "features")
+    if kind == "image" and Path(place).is_file():  # features that somebody else made
+        kind = "features"
     if kind != "image" or Path(place).is_dir():
         return _Source(name, kind, Path(place))
     store, found, model = place.rpartition(":")

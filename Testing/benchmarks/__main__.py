@@ -7,13 +7,19 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import cohort, crop, network, start
+from . import cohort, crop, network, start, tables
 from .children import say
 from .goals import disagreements
 from .machine import describe
 from .results import write
 
-TABLES = {"crop": crop.run, "network": network.run, "start": start.run, "cohort": cohort.run}
+TABLES = {
+    "crop": crop.run,
+    "network": network.run,
+    "start": start.run,
+    "cohort": cohort.run,
+    "tables": tables.run,
+}
 
 
 def main() -> int:

@@ -16,6 +16,7 @@ OUTPUTS_APART = 1e-4  # of the probabilities
 _FORMATS: dict[str, Callable[[float], str]] = {
     "part": lambda value: f"1/{value:.3g}",
     "MB": lambda value: f"{value:.0f} MB",
+    "s": lambda value: f"{value:.3g} s",
     "ms": lambda value: f"{value * 1e3:.3g} ms",
     "fraction": lambda value: f"{value:.3g}",
     "HU": lambda value: f"{value:.2g} HU",
@@ -64,7 +65,13 @@ class Goal:
 
 def goals_of(results: dict[str, Any]) -> list[Goal]:
     """The goals of the tables that were measured."""
-    tables = {"crop": _crop, "network": _network, "start": _start, "cohort": _cohort}
+    tables = {
+        "crop": _crop,
+        "network": _network,
+        "start": _start,
+        "cohort": _cohort,
+        "tables": _tables,
+    }
     return [
         goal for name, table in tables.items() if name in results for goal in table(results[name])
     ]
@@ -148,4 +155,16 @@ def _cohort(cohort: dict[str, Any]) -> list[Goal]:
             Goal("cohort", flat.format(who), many[peak] - few[peak], FLAT_MB, "MB")
             for who, peak in (("caller", "peak_mb"), ("worker", "worker_peak_mb"))
         ),
+    ]
+
+
+def _tables(tables: dict[str, Any]) -> list[Goal]:
+    medians = {name: row["medians"] for name, row in tables["rows"].items()}
+    return [
+        goal
+        for name, one in medians.items()
+        for goal in (
+            Goal("tables", f"CPU time, {name}", one["cpu_s"], 10, "s"),
+            Goal("tables", f"peak memory, {name}", one["peak_mb"], 2048, "MB"),
+        )
     ]

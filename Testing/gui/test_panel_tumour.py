@@ -292,6 +292,25 @@ def test_the_box_and_the_ruler_lie_where_the_tumour_is(panel, settled):
     assert np.mean(ends, axis=0) == pytest.approx((-x, -y, z), abs=3.0)
 
 
+def test_the_t_stage_follows_the_tumour_and_the_edition(panel, scene, drawn, settled):
+    import LungSquadLib.mrml as lsm
+
+    ui = panel.ui
+    assert "T1b by size (8th edition" in ui.stageLabel.text or "T1b, on" in ui.stageLabel.text
+    assert "invasion" in ui.stageLabel.text
+    ui.editionSelector.setCurrentText("7")
+    settled()
+    assert (panel.current_state().edition, "7th edition" in ui.stageLabel.text) == ("7", True)
+    assert "T1a" in ui.stageLabel.text
+    segment = lsm.add_segment(drawn[1], ball_images(radius=17.0)[1])
+    panel.tumour.chosen(drawn[1], segment)
+    settled()
+    assert "T2a" in ui.stageLabel.text
+    panel.current_state().segment = ""
+    settled()
+    assert not ui.stageLabel.visible
+
+
 def test_the_cube_is_moved_by_a_click_and_follows_again(panel, scene, settled):
     state = panel.current_state()
     before = state.box.GetCenterWorld()

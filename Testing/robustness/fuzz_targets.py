@@ -31,6 +31,10 @@ from LungSquadLib.cohort.manifest import read_manifest
 from LungSquadLib.cohort.slice_set import Slicing, open_slices
 from LungSquadLib.cohort.split_files import read_split
 from LungSquadLib.cohort.store import Preprocessing, open_store, write_index, write_store
+from LungSquadLib.cohort.tables.clinical import read_clinical
+from LungSquadLib.cohort.tables.join import join
+from LungSquadLib.cohort.tables.joined_folder import open_joined, write_joined
+from LungSquadLib.cohort.tables.matrix_file import read_matrix
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging import dicom_header
 from LungSquadLib.imaging.ct import open_ct
@@ -332,6 +336,55 @@ def _table(folder: Path):
     return [path], lambda: evaluate(read_table(path, columns), columns, samples=20)
 
 
+_PATIENTS = (
+    "patient,histology,pT,Days,Status,Größe\n"
+    'R01-001,Adenocarcinoma,T1a,800,alive,"1,5"\nR01-002,LUSC,Tis,20,dead,\n'
+    "R01-003,nos,T4,-5,1,3\nR01-003,nos,T3,20,1,4\n"
+)
+_MAPPING = {
+    "patient": "patient",
+    "columns": {"pT": "t_stage", "Days": "time", "Status": "event"},
+    "words": {"event": {"alive": "0", "dead": "1"}},
+    "edition": "8",
+}
+_GENES = "gene,R01-001,R01-002,R01-003\nA,1.5,,-3e2\nB,NA,2,0.25\n" + "C,1,2,3\n" * 3
+
+
+def _matrix(folder: Path):
+    """Either way round, and with columns of words."""
+    across, down = folder / "across.csv", folder / "down.tsv"
+    across.write_text(_GENES)
+    down.write_text("patient\tA\tsex\tnote\nR01-001\t1\tM\tx\nR01-002\t-2\tF\ty\n")
+
+    def read():
+        read_matrix(across)
+        read_matrix(down, kind="features")
+
+    return [across, down], read
+
+
+def _packed_matrix(folder: Path):
+    path = folder / "m.csv.gz"
+    path.write_bytes(gzip.compress(_GENES.encode(), mtime=0))
+    return [path], lambda: read_matrix(path)
+
+
+def _clinical(folder: Path):
+    path, mapping = folder / "c.csv", folder / "m.json"
+    path.write_text(_PATIENTS)
+    mapping.write_text(json.dumps(_MAPPING))
+    return [path, mapping], lambda: read_clinical(path, mapping=mapping)
+
+
+def _joined(folder: Path):
+    (folder / "e.csv").write_text(_GENES)
+    (folder / "c.csv").write_text(_PATIENTS)
+    tables = [read_matrix(folder / "e.csv")], [read_clinical(folder / "c.csv")]
+    place = folder / "joined"
+    write_joined(place, join(*tables, keep_ids=True), inputs={"expression": ["0" * 64]})
+    return sorted(place.iterdir()), lambda: open_joined(place)
+
+
 def _requests(folder: Path):
     """Lines as the worker gets them; a file holds one of each verb that has many fields."""
     here = str(folder)
@@ -373,6 +426,7 @@ def _copied(files):
 _PACKED = {
     "deflated-inside": (_inflated, _deflated),
     "nii-gz-inside": (gzip.decompress, lambda data: gzip.compress(data, 1)),
+    "matrix-gz-inside": (gzip.decompress, lambda data: gzip.compress(data, 1)),
 }
 
 TARGETS = {
@@ -410,5 +464,10 @@ TARGETS = {
     "features": _features,
     "split": _split,
     "table": _table,
+    "matrix": _matrix,
+    "matrix-gz": _packed_matrix,
+    "matrix-gz-inside": _packed_matrix,
+    "clinical": _clinical,
+    "joined": _joined,
     "requests": _requests,
 }

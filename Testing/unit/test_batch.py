@@ -58,7 +58,8 @@ GOOD = [f"ct{number}.nrrd,mask{number}.nrrd,case-{number}" for number in range(4
 def test_a_bad_case_is_a_row_and_the_rest_is_done(patients, model, tmp_path, capsys):
     rows = [GOOD[0], "nowhere.nrrd,mask1.nrrd,gone", "mask1.nrrd,ct1.nrrd,swapped", GOOD[2]]
     assert run(patients, model, tmp_path, rows, "--jobs", "2") == 0
-    assert {row["case"] for row in table(tmp_path / "results.csv")} == {"case-0", "case-2"}
+    staged = {row["case"]: row["t_stage"] for row in table(tmp_path / "results.csv")}
+    assert staged == {"case-0": "T1b", "case-2": "T1b"}
     errors = {row["case"]: row["error"] for row in table(tmp_path / "errors.csv")}
     assert set(errors) == {"gone", "swapped"}
     assert "There is no file or folder 'CT'" in errors["gone"]

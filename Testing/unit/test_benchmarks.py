@@ -65,6 +65,14 @@ def recorded():
             "pulled": [],
         },
         "cohort": {"slices": 100, "rows": {"few": built(20), "many": built(200)}},
+        "tables": {
+            "genes": 20_000,
+            "patients": 1_000,
+            "missing": 0.02,
+            "rows": {
+                "genes x patients": {"mb": 187.0, **row(cpu_s=[5], wall_s=[6], peak_mb=[300])}
+            },
+        },
     }
 
 
@@ -98,6 +106,8 @@ def test_every_goal_is_reached_at_its_limit():
         ("of the caller", lambda r: r["cohort"]["rows"].update(many=built(200, peak=116.0))),
         ("of the worker", lambda r: r["cohort"]["rows"].update(few=built(20, worker_peak=184.0))),
         ("pulls", lambda r: r["start"].update(pulled=["numpy"])),
+        ("CPU time, genes", lambda r: _genes(r).update(row(cpu_s=[10.1], peak_mb=[300]))),
+        ("peak memory, genes", lambda r: _genes(r).update(row(cpu_s=[5], peak_mb=[2100]))),
     ],
 )
 def test_a_goal_that_is_missed_is_called_so(subject, spoil):
@@ -139,11 +149,13 @@ def test_results_are_written_as_json_with_every_sample_and_as_tables(tmp_path: P
     assert "| many | 200 | 0.125 | 0.2 | 100 | 200 |" in lines
     assert "| cases a core | at least 8 a second | 8 a second | reached |" in lines
     assert "| peak memory | at most 250 MB | 144 MB | reached |" in lines
+    assert "| genes x patients | 187 | 5 | 6 | 300 |" in lines
+    assert "| CPU time, genes x patients | at most 10 s | 5 s | reached |" in lines
 
 
 def test_a_table_that_was_not_measured_is_left_out():
     results = recorded()
-    del results["crop"], results["network"], results["cohort"]
+    del results["crop"], results["network"], results["cohort"], results["tables"]
     assert {one.table for one in goals_of(results)} == {"start"}
     assert "Crop" not in markdown(results)
 
@@ -156,6 +168,10 @@ def _peaks(results, *values):
     results["crop"]["peak_by_slices"] = {
         str(150 * n): row(peak_mb=[value]) for n, value in enumerate(values, 1)
     }
+
+
+def _genes(results):
+    return results["tables"]["rows"]["genes x patients"]
 
 
 def _folded(results):

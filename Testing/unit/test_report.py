@@ -280,8 +280,9 @@ def test_views_are_turned_as_readers_expect(tmp_path):
         sitk.WriteImage(one, str(tmp_path / "ct.nrrd"))
         sitk.WriteImage(sitk.DICOMOrient(marked, orientation), str(tmp_path / "m.nrrd"))
         ct = open_ct(tmp_path / "ct.nrrd")
+        line = ((45.0, 20.0, 15.0), (25.0, 36.0, 26.0))  # LPS: origin 0, spacing 1
         views = {
-            view: plane_through_tumour(ct, read_mask(tmp_path / "m.nrrd", ct), view)
+            view: plane_through_tumour(ct, read_mask(tmp_path / "m.nrrd", ct), view, line_lps=line)
             for view in VIEWS
         }
 
@@ -296,6 +297,12 @@ def test_views_are_turned_as_readers_expect(tmp_path):
         assert where("coronal", 500) == (0, 20)
         assert where("sagittal", 700) == (-11, 0)
         assert where("sagittal", 600) == (0, 16)
+        for view, ends in (
+            ("axial", [(45.5, 20.5), (25.5, 36.5)]),
+            ("coronal", [(45.5, 14.5), (25.5, 3.5)]),
+            ("sagittal", [(20.5, 14.5), (36.5, 3.5)]),
+        ):
+            np.testing.assert_allclose(views[view].line, ends)
 
 
 def test_a_coronal_series_with_rtstruct_goes_all_the_way(model, tmp_path):
@@ -314,6 +321,18 @@ def test_a_coronal_series_with_rtstruct_goes_all_the_way(model, tmp_path):
     assert sitk.GetArrayFromImage(back.image).sum() == 1000
     given = read_mask(tmp_path / "rs.dcm", ct)
     assert crop(ct, back).to_dict()["mask_sha256"] == crop(ct, given).to_dict()["mask_sha256"]
+
+
+def test_the_t_stage_by_size_is_in_json_page_and_figures(case):
+    folder, described = case
+    staged = described["t_stage"]
+    assert (staged["stage"], staged["editions"]["7"]) == ("T1b", "T1a")
+    assert staged["size_mm"] == pytest.approx(18, abs=2.5)  # the ball's, and a slice
+    page = unescape((folder / "report.html").read_text())
+    for sentence in (staged["sentence"], staged["limits"], "By edition: T1a (7th), T1b (8th)"):
+        assert sentence in page
+    assert page.count('class="ruler"') == len(VIEWS)
+    assert "the largest diameter, seen from here" in page
 
 
 def test_html_is_escaped_unless_it_is_markup():

@@ -72,14 +72,18 @@ def _kept(
 
 def _tells(name: str, cells: Sequence[str], ids: Sequence[str]) -> bool:
     """Whether a column holds dates, or names patients."""
-    if name.casefold() in ("", *PATIENT_COLUMNS) or _TELLING.search(
-        re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()
-    ):
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()  # PatientName
+    if name.casefold() in ("", *PATIENT_COLUMNS) or _TELLING.search(words):
         return True
-    for cell, own in zip(cells, ids, strict=True):
-        if _DATE.fullmatch(cell.strip()) or (len(patient_of(own)) > 4 and patient_of(own) in cell):
-            return True
-    return False
+    pairs = zip(cells, map(patient_of, ids), strict=True)
+    return any(_DATE.fullmatch(cell.strip()) or _names(cell, patient) for cell, patient in pairs)
+
+
+def _names(cell: str, patient: str) -> bool:
+    """Whether a cell has a patient's ID in it, and not by chance, as a number may."""
+    place = cell.find(patient) if len(patient) > 4 else -1
+    before, after = cell[:place][-1:], cell[place + len(patient) :][:1]
+    return place >= 0 and not (before.isalnum() or before == "." or after.isalnum())
 
 
 def _harmonised(

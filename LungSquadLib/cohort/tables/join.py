@@ -39,8 +39,9 @@ def join(
     tables: list[Matrix | Clinical] = [*matrices, *clinicals]
     if not tables:
         raise InputError("There is no table to join.")
-    name_of = _names(tables, keep_ids=keep_ids)
-    _check_common(tables, name_of)
+    hidden = _hidden(tables)
+    _check_common(tables, hidden)  # before pseudonyms are made, which takes long
+    name_of = _names(tables, hidden, keep_ids=keep_ids)
     inside = {name_of[one] for table in matrices or clinicals for one in table.patients}
     patients = tuple(sorted(inside))
     facts, dropped = _facts(patients, tables, name_of)
@@ -59,23 +60,36 @@ def join(
     return Joined(patients, sources, facts, tuple(listed), notes)
 
 
-def _names(tables: Iterable[Matrix | Clinical], *, keep_ids: bool) -> dict[str, str]:
-    """What each patient is called in the result."""
-    named = {one for table in tables for one in table.patients}
-    named |= {one.patient for table in tables for one in table.dropped}
+def _hidden(tables: Iterable[Matrix | Clinical]) -> dict[str, str]:
+    """The pseudonym of each patient, where a table has pseudonyms that must be matched; or {}."""
+    named = _named(tables)
     given = {one for one in named if PSEUDONYM.fullmatch(one)}
-    if keep_ids and not given:
-        return {one: one for one in named}
-    made = pseudonyms(named - given)
-    if keep_ids:
-        back = {hidden: one for one, hidden in made.items()}
-        return {one: back.get(one, one) for one in named}
-    return {**{one: one for one in given}, **made}
+    return {**{one: one for one in given}, **pseudonyms(named - given)} if given else {}
 
 
-def _check_common(tables: Sequence[Matrix | Clinical], name_of: Mapping[str, str]) -> None:
+def _named(tables: Iterable[Matrix | Clinical]) -> set[str]:
+    """All patients that are in tables, or were left out of them."""
+    return {
+        one
+        for table in tables
+        for one in (*table.patients, *(dropped.patient for dropped in table.dropped))
+    }
+
+
+def _names(
+    tables: Iterable[Matrix | Clinical], hidden: Mapping[str, str], *, keep_ids: bool
+) -> Mapping[str, str]:
+    """What each patient is called in the result."""
+    named = _named(tables)
+    if not keep_ids:
+        return hidden or pseudonyms(named)
+    back = {its: one for one, its in hidden.items() if one != its}
+    return {one: back.get(one, one) for one in named}
+
+
+def _check_common(tables: Sequence[Matrix | Clinical], hidden: Mapping[str, str]) -> None:
     """`InputError` where a table shares no patient with any other."""
-    sets = [{name_of[one] for one in table.patients} for table in tables]
+    sets = [{hidden.get(one, one) for one in table.patients} for table in tables]
     for number, (table, own) in enumerate(zip(tables, sets, strict=True)):
         others = [one for n, one in enumerate(sets) if n != number]
         if others and not own & set().union(*others):

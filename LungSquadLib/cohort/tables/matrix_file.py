@@ -26,11 +26,13 @@ from .patients import GENE_COLUMNS, PATIENT_COLUMNS, has_known_form, one_row_eac
 from .scale import scale_of
 from .words import DAYS, FACTS
 
-# Numbers about genes, which stand between their names and the patients.
+# What is said of genes, in columns between their names and the patients.
 _ABOUT_GENES = frozenset(
     (
         *GENE_COLUMNS,
         *("entrez_gene_id", "entrez_id", "entrez", "cytoband", "start", "end", "length"),
+        *("description", "gene_description", "gene_type", "gene_biotype", "biotype", "strand"),
+        *("chromosome", "chr", "accession", "type"),
     )
 )
 
@@ -64,22 +66,26 @@ def read_matrix(
         OSError: the file cannot be read.
     """
 
+    given = read_mapping(mapping) if mapping is not None else None
+
     def key(header: list[str]) -> int:
+        if given and given.patient in header:
+            return header.index(given.patient)
         column = patient_column(header) if kind != "expression" else None
         return header.index(column) if column else 0
 
-    given = read_mapping(mapping) if mapping is not None else None
     facts = {one for layout in (given, *KNOWN) if layout for one in layout.named}
     facts |= {*FACTS, *DAYS, *FURTHER}
     table = read_numbers(
         path, key=key, text=lambda column: column in facts or column.startswith(FURTHER_STARTS)
     )
-    in_header, why = _patients_in_header(table, kind, frozenset(others), path)
+    in_header, because = _patients_in_header(table, kind, frozenset(others), path)
+    why = f"Its {'columns' if in_header else 'rows'} are patients: {because}."
     if in_header:
-        table = _turned(table)
-    side = "columns" if in_header else "rows"
+        table, left_out = _turned(table, path)
+        why += f" {left_out} columns say something about genes and were left out." * (left_out > 0)
     matrix = _matrix(table, path, name=name, kind=kind, mapping=given)
-    return replace(matrix, notes=(f"Its {side} are patients: {why}.", *matrix.notes))
+    return replace(matrix, notes=(why, *matrix.notes))
 
 
 def _patients_in_header(
@@ -109,13 +115,20 @@ def _patients_in_header(
     )
 
 
-def _turned(table: Numbers) -> Numbers:
-    """Patients in the rows; what was said of genes is not needed."""
+def _turned(table: Numbers, path: str | os.PathLike[str]) -> tuple[Numbers, int]:
+    """Patients in the rows, without what was said of genes; and how many columns that were."""
+    words = [name for name in table.texts if name.strip().casefold() not in _ABOUT_GENES]
+    if words:
+        raise InputError(
+            f"'{path}': {len(words)} of the columns hold words, where numbers of patients are "
+            "expected: take them out."
+        )
     kept = [
         n for n, name in enumerate(table.columns) if name.strip().casefold() not in _ABOUT_GENES
     ]
     values = np.ascontiguousarray(table.values.T[kept])
-    return Numbers(table.corner, [table.columns[n] for n in kept], table.rows, values, {})
+    turned = Numbers(table.corner, [table.columns[n] for n in kept], table.rows, values, {})
+    return turned, len(table.columns) - len(kept) + len(table.texts)
 
 
 def _matrix(

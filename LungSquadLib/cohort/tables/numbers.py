@@ -15,6 +15,7 @@ from ...errors import InputError, one_line
 from .text import decoded, delimiter_of, is_missing, lines, ragged, split
 from .words import number_of
 
+_NUMBER_LIKE = re.compile(r"[+-]?([\d.,]+(e[+-]?\d+)?|inf(inity)?)", re.IGNORECASE)
 _LOOKED_AT = 20  # rows by which columns of text are known
 _SPELLINGS = ("", "NA", "N/A", "#N/A", "nan", "NaN", "NAN", "null", "NULL", "[Not Available]")
 _NAN = {word.encode(): math.nan for word in _SPELLINGS}  # the missing cells that are read quickly
@@ -115,7 +116,8 @@ class _Form:
     def _numbers(self, cells: list[bytes], row: int, *, plain: bool) -> np.ndarray:
         numbers = _quickly(cells) if plain else None
         if numbers is None:
-            numbers = np.fromiter(self._carefully(cells, row), np.float32, len(cells))
+            with np.errstate(over="ignore"):
+                numbers = np.fromiter(self._carefully(cells, row), np.float32, len(cells))
         if np.isinf(numbers).any():
             place = self.numbers[int(np.isinf(numbers).argmax())]
             raise InputError(f"{self._where(row, place)}: it is beyond what can be computed with.")
@@ -133,8 +135,7 @@ class _Form:
             yield value
 
     def _where(self, row: int, place: int) -> str:
-        name = one_line(self.header[place], most=60)
-        return f"'{self.path}', row {row}, column {place + 1} ('{name}')"
+        return f"'{self.path}', row {row}, column {place + 1}"
 
 
 def _quickly(cells: Sequence[bytes]) -> np.ndarray | None:
@@ -147,7 +148,8 @@ def _quickly(cells: Sequence[bytes]) -> np.ndarray | None:
         lambda: [_NAN.get(c, c) for c in cells],
     ):
         try:
-            return np.fromiter(map(float, filled()), np.float32, len(cells))
+            with np.errstate(over="ignore"):  # what is too large is infinite, and seen
+                return np.fromiter(map(float, filled()), np.float32, len(cells))
         except ValueError:
             continue
     return None
@@ -155,8 +157,6 @@ def _quickly(cells: Sequence[bytes]) -> np.ndarray | None:
 
 def _is_text(cells: Sequence[bytes]) -> bool:
     """Whether cells of a column say something, and none of it could be meant for a number."""
-    words = [cell.decode(errors="replace") for cell in cells]
+    words = [cell.decode(errors="replace").strip() for cell in cells]
     said = [word for word in words if not is_missing(word)]
-    return bool(said) and not any(
-        re.fullmatch(r"\s*[+-]?[\d.,]+([eE][+-]?\d+)?\s*", w) for w in said
-    )
+    return bool(said) and not any(map(_NUMBER_LIKE.fullmatch, said))

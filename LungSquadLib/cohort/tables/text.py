@@ -15,8 +15,8 @@ from ...errors import InputError, one_line
 
 LARGEST = 2 << 30  # bytes of a table of numbers; 20,000 genes of 1,000 patients take 0.4 GB
 LARGEST_CLINICAL = 64 << 20
-_LONGEST_LINE = 64 << 20
-_SMALL, _MOST_GROWTH = 64 << 20, 100  # a packed table grows by 2 to 20 times; a trap by 1,000
+_LONGEST_LINE, _MOST_LINES = 64 << 20, 1_000_000
+_SMALL, _MOST_GROWTH = 8 << 20, 50  # a packed table grows by 2 to 20 times, a trap by 1,000
 _DELIMITERS = ("\t", ",", ";")
 
 # As tables say that nothing is known, in small letters; TCGA puts such words into brackets.
@@ -74,9 +74,11 @@ def lines(path: str | os.PathLike[str], *, most: int = LARGEST) -> Iterator[byte
 def _lines(
     file: BinaryIO | gzip.GzipFile, path: str | os.PathLike[str], limit: int
 ) -> Iterator[bytes]:
-    left, started = limit, False
+    left, count, started = limit, 0, False
     while line := file.readline(_LONGEST_LINE + 1):
-        left -= len(line)
+        left, count = left - len(line), count + 1
+        if count > _MOST_LINES:
+            raise InputError(f"'{path}' has more than {_MOST_LINES:,} lines: it is no such table.")
         if left < 0:
             raise InputError(
                 f"'{path}' unpacks to more than {limit >> 20} MB: it is no table, or a trap. "
@@ -195,6 +197,6 @@ def check_header(header: list[str], path: str | os.PathLike[str]) -> None:
 def ragged(path: str | os.PathLike[str], row: int, has: int, wanted: int) -> str:
     """The sentence for a row of another length than the header; rows count from 1."""
     return (
-        f"'{path}', row {row}: it has {has} cells, the header has {wanted}. Is a delimiter inside "
-        "a cell that is not quoted?"
+        f"'{path}', row {row}: it has {has} cells, the header has {wanted}; a cell with a "
+        "delimiter in it must be quoted."
     )

@@ -10,11 +10,11 @@ from slicer.i18n import tr as _
 
 from ...imaging.crop import Crop
 from ...imaging.crop import crop as crop_of
-from ...imaging.diameter import Diameter, axial_diameter
 from ...imaging.flags import Flag
 from ...imaging.geometry import Point
 from ...imaging.masks import Mask
 from ...imaging.planes import VIEWS
+from ...imaging.stage import LIMITS, SizeStage, size_stage
 from ..results import add_crop_box, add_ruler, place_crop_box, place_ruler
 from ..segments import mask_on_ct
 from ..volumes import ct_of_volume
@@ -70,6 +70,7 @@ class CropSection(Section):
             getattr(ui, f"{view}Picture").visible = there
         if not there:
             show_text(ui.cropLabel, "")
+            show_text(ui.stageLabel, "")
             show_text(ui.cropFlags, "")
         ui.centreButton.checked = self._click.waiting
         ui.followButton.enabled = there and bool(self.state.centre)
@@ -124,7 +125,7 @@ class CropSection(Section):
             self._key, self.crop, self.problem = None, None, ""
             return
         changed = state.ct.GetImageData().GetMTime() if state.ct.GetImageData() else 0
-        key = (state.ct, changed, state.segmentation, state.segment, state.centre)
+        key = (state.ct, changed, state.segmentation, state.segment, state.centre, state.edition)
         if key != self._key:
             self._key = key
             self._timer.start()
@@ -145,10 +146,12 @@ class CropSection(Section):
     # What is seen of it
 
     def _show(self, crop: Crop, mask: Mask) -> None:
-        state, scene, diameter = self.state, self.state.ct.GetScene(), axial_diameter(mask.image)
+        state, scene = self.state, self.state.ct.GetScene()
+        staged = size_stage(mask.image, edition=state.edition)
         for view, picture in plane_pictures(crop).items():
             getattr(self.ui, f"{view}Picture").setPixmap(pixmap(picture))
-        show_text(self.ui.cropLabel, _words(crop, diameter))
+        show_text(self.ui.cropLabel, _words(crop))
+        show_text(self.ui.stageLabel, _stage_words(staged))
         show_text(self.ui.cropFlags, flags_text(crop.flags))
         if state.box is None:
             state.box = add_crop_box(scene, crop)
@@ -156,7 +159,7 @@ class CropSection(Section):
             place_crop_box(state.box, crop)
         if state.ruler is None:
             state.ruler = add_ruler(scene)
-        place_ruler(state.ruler, diameter)
+        place_ruler(state.ruler, staged.axial)
         if self._look_at_next:
             self._look_at_next = False
             look_at(scene, crop.mask_centre_of_mass_lps)
@@ -189,14 +192,18 @@ def flags_text(flags: Sequence[Flag]) -> str:
     return "\n".join(f"{flag.severity.capitalize()}: {flag.sentence}" for flag in ordered)
 
 
-def _words(crop: Crop, diameter: Diameter) -> str:
+def _stage_words(staged: SizeStage) -> str:
+    """The T stage by size, and what else is to be known of it."""
+    about = [_("T stage: {sentence}").format(sentence=staged.sentence), LIMITS]
+    return "\n".join([*about, *(flag.sentence for flag in staged.flags if flag.severity != "info")])
+
+
+def _words(crop: Crop) -> str:
     sides = " x ".join(
         f"{n * mm:g}" for n, mm in zip(crop.ct.GetSize(), crop.ct.GetSpacing(), strict=True)
     )
     words = [
-        _("{ml:.2f} mL, largest axial diameter {mm:.1f} mm.").format(
-            ml=crop.mask_volume_ml, mm=diameter.mm
-        ),
+        _("{ml:.2f} mL.").format(ml=crop.mask_volume_ml),
         _("The cube has {sides} mm.").format(sides=sides),
     ]
     if not crop.flags:

@@ -8,6 +8,7 @@ import slicer
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
 from ...imaging.geometry import Point
+from ...imaging.stage import EDITION, EDITIONS
 from ..embedded import singleton
 
 MODULE = "LungSquad"
@@ -23,6 +24,7 @@ class State:
         segmentation, segment: the tumour; a segment's ID.
         centre: the crop's centre where it was moved, as text; see `centre_of`.
         box, ruler: the crop's cube and the tumour's diameter in the views.
+        edition: of the rules by which the tumour's size is staged.
         model: a model's name, or `ALL_MODELS`.
     """
 
@@ -34,6 +36,7 @@ class State:
     ruler: slicer.vtkMRMLMarkupsLineNode
     show_box: bool = True
     show_ruler: bool = True
+    edition: Annotated[str, Choice(list(EDITIONS))] = EDITION
     model: str
     device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
     saliency_opacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.4
