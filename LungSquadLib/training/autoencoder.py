@@ -20,6 +20,7 @@ from ..networks.seeded_dropout import mixed
 from .checkpoint import load_optimiser, load_weights, optimiser_tensors
 
 ALIVE = 0.05  # nats that a unit must say beyond its free bits, or it says nothing
+_MOST_STEPS = 8  # of an epoch: with many columns, the weights' update is what takes the time
 _MEASURED = 1 << 32  # a step that no training reaches: of the noise with which it is measured
 
 
@@ -140,7 +141,8 @@ class Autoencoding:
         """The epoch's batches, which differ in size by one at most."""
         count = len(self.parts.train)
         order = np.random.default_rng((self.recipe.seed, epoch)).permutation(count)
-        return np.array_split(order, max(count // self.recipe.batch, 1))
+        steps = min(max(count // self.recipe.batch, 1), _MOST_STEPS)
+        return np.array_split(order, steps)
 
 
 def divergence(code: Code) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from ..networks.autoencoder import Autoencoder
 from ..progress import Part, Progress, Silent, step
 from ..statistics.bootstrap import bootstrap
 from ..statistics.distance import mahalanobis, shrunk_precision
+from .allocator import keep_blocks
 from .autoencoder import ALIVE, Autoencoding, Parts, Recipe, unit_divergences
 from .autoencoder_table import Table, table_of
 from .bundling import Naming, trained_on
@@ -124,6 +126,30 @@ class AutoencoderRun:
         """The model's training."""
         return self.seeds[self.best]
 
+    @cached_property
+    @torch.no_grad()
+    def standardised(self) -> np.ndarray:
+        """The table's numbers (N, columns) as the model's network sees them."""
+        x: np.ndarray = self.trained.network.scale(self._rows).numpy()
+        return x
+
+    @cached_property
+    @torch.no_grad()
+    def rebuilt(self) -> np.ndarray:
+        """The same out of the latent space (N, columns)."""
+        network = self.trained.network
+        return network.decode(network.encode(self._rows).mean).numpy()
+
+    @torch.no_grad()
+    def squared_errors(self, rebuilt: np.ndarray) -> np.ndarray:
+        """Of standardised numbers (N, columns): the mean (N,) over those that are known."""
+        network = self.trained.network
+        return network.squared_error(self._rows, torch.from_numpy(rebuilt)).numpy()
+
+    @property
+    def _rows(self) -> torch.Tensor:
+        return torch.from_numpy(self.table.matrix.values)
+
 
 def train_autoencoder(
     joined: Joined,
@@ -152,6 +178,7 @@ def train_autoencoder(
         progress or Silent(),
     )
     check_autoencoder_options(options)
+    keep_blocks()
     place, table = Path(folder), table_of(joined, seed=options.recipe.seed, test=options.test)
     if 2 * options.groups > len(table.train):
         raise InputError(

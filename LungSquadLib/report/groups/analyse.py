@@ -7,7 +7,6 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
-import torch
 
 from ...progress import Part, Progress, Silent, step
 from ...statistics.clustering import Likeness, adjusted_rand, likeness
@@ -128,8 +127,7 @@ def _survival(run: AutoencoderRun, groups: np.ndarray) -> GroupSurvival | None:
 
 def _genes(run: AutoencoderRun, groups: np.ndarray) -> Iterator[Gene]:
     """The columns in which each group differs most, and whether they would again."""
-    with torch.no_grad():
-        x = run.trained.network.scale(torch.from_numpy(run.table.matrix.values)).numpy()
+    x = run.standardised
     square, count = x**2, len(x)
     drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), _DRAWN)
     weights = np.concatenate([np.ones((1, count)), drawn]).astype(np.float32)

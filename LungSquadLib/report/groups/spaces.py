@@ -6,7 +6,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from ...errors import MissingPackageError
 from ...training.autoencoder_run import AutoencoderRun
@@ -30,14 +29,10 @@ def spaces_of(run: AutoencoderRun) -> tuple[Space, ...]:
     Raises:
         MissingPackageError: scikit-learn is not installed.
     """
-    rows = torch.from_numpy(run.table.matrix.values)
-    network, train = run.trained.network, run.table.train
-    with torch.no_grad():
-        x = network.scale(rows).numpy()
-        rebuilt = network.decode(network.encode(rows).mean).numpy()
+    x, train = run.standardised, run.table.train
     dimensions = min(run.options.latent, len(train) - 1, x.shape[1])
     return (
-        Space(AUTOENCODER, run.trained.space, rebuilt),
+        Space(AUTOENCODER, run.trained.space, run.rebuilt),
         _pca(x, train, dimensions),
         _nmf(x, train, dimensions),
     )
@@ -45,12 +40,11 @@ def spaces_of(run: AutoencoderRun) -> tuple[Space, ...]:
 
 def errors_of(run: AutoencoderRun, spaces: tuple[Space, ...]) -> tuple[Error, ...]:
     """Squared errors of the numbers that are known, and those of the training patients' mean."""
-    network, rows = run.trained.network, torch.from_numpy(run.table.matrix.values)
     rebuilt = {space.name: space.rebuilt for space in spaces}
     rebuilt["mean"] = np.zeros_like(spaces[0].rebuilt)
     found = []
     for name, values in rebuilt.items():
-        each = network.squared_error(rows, torch.from_numpy(values)).numpy()
+        each = run.squared_errors(values)
         train, test = (float(each[run.table.rows(part)].mean()) for part in ("train", "test"))
         found.append(Error(name, train, test))
     return tuple(found)
