@@ -13,7 +13,7 @@ def add_batch_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "manifest",
         metavar="MANIFEST.csv",
-        help="columns ct, mask; optional case, patient_id, roi, label, series",
+        help="columns ct, mask; optional case, patient_id, roi, label, series, profile",
     )
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
     add_model_arguments(parser)

@@ -16,12 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run all, tell; 1 where not one case could be done."""
-    from ..models.catalogue import read_model
+    from ..models.catalogue import read_predictor
     from ..report.batch import run_batch
     from ..report.case import Options
 
     check_batch_arguments(options)
-    models = [read_model(name, kind="classifier") for name in options.model]
+    models = [read_predictor(name) for name in options.model]
     how = Options(options.device, options.seed, options.keep_identity)
     with bar() as progress:
         summary = run_batch(

@@ -13,13 +13,20 @@ from typing import Any
 from ..progress import TerminalBar
 
 
-def add_case_arguments(parser: argparse.ArgumentParser) -> None:
+def add_case_arguments(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
     """CT, MASK, and how to choose among what they hold."""
+    nargs = "?" if optional else None
     parser.add_argument(
-        "ct", metavar="CT", help="DICOM folder (or one file of it), .nrrd, .nii.gz or .mha"
+        "ct",
+        metavar="CT",
+        nargs=nargs,
+        help="DICOM folder (or one file of it), .nrrd, .nii.gz or .mha",
     )
     parser.add_argument(
-        "mask", metavar="MASK", help="label map, .seg.nrrd, DICOM SEG or RTSTRUCT, of the same CT"
+        "mask",
+        metavar="MASK",
+        nargs=nargs,
+        help="label map, .seg.nrrd, DICOM SEG or RTSTRUCT, of the same CT",
     )
     add_choice_arguments(parser)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import add_model_arguments
+from ..errors import InputError
 from .output import (
     add_case_arguments,
     add_centre_argument,
@@ -17,31 +19,68 @@ from .output import (
     printable,
 )
 
+if TYPE_CHECKING:
+    from ..models.bundle import Model
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `predict`."""
-    add_case_arguments(parser)
+    add_case_arguments(parser, optional=True)
     add_centre_argument(parser)
     add_model_arguments(parser)
+    parser.add_argument(
+        "--profile",
+        metavar="CSV",
+        help="the patient's expression, genes and numbers; without CT and MASK, or beside them",
+    )
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
     add_json_argument(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Predict, write, tell."""
-    from ..models.catalogue import read_model
-    from ..report.case import CaseInput, Options, run_case
+    from ..models.catalogue import read_predictor
 
-    models = [read_model(name, kind="classifier") for name in options.model]
-    centre = tuple(options.centre) if options.centre else None
-    case = CaseInput(options.ct, options.mask, options.roi, options.label, options.series, centre)
-    how = Options(options.device, options.seed, options.keep_identity)
-    with bar() as progress:
-        described = run_case(case, models, options.out, options=how, progress=progress)
+    _check(options)
+    models = [read_predictor(name) for name in options.model]
+    described = _profile_alone(options, models) if options.ct is None else _case(options, models)
     if options.json:
         print_json(described)
     else:
         show(described, options.out)
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.mask is None and (options.ct is not None or options.profile is None):
+        raise InputError("Give CT and MASK, or --profile, or all three.")
+    of_images = (options.roi, options.label, options.series, options.centre)
+    if options.ct is None and any(one is not None for one in of_images):
+        raise InputError("--roi, --label, --series and --centre are about a CT: there is none.")
+
+
+def _profile_alone(options: argparse.Namespace, models: Sequence[Model]) -> dict[str, Any]:
+    from ..report.case import Options
+    from ..report.profile_case import run_profile
+
+    how = Options(options.device, options.seed, options.keep_identity)
+    return run_profile(options.profile, models, options.out, options=how)
+
+
+def _case(options: argparse.Namespace, models: Sequence[Model]) -> dict[str, Any]:
+    from ..report.case import CaseInput, Options, run_case
+
+    case = CaseInput(
+        options.ct,
+        options.mask,
+        options.roi,
+        options.label,
+        options.series,
+        tuple(options.centre) if options.centre else None,
+        options.profile,
+    )
+    how = Options(options.device, options.seed, options.keep_identity)
+    with bar() as progress:
+        return run_case(case, models, options.out, options=how, progress=progress)
 
 
 def show(described: dict[str, Any], folder: str) -> None:
@@ -67,9 +106,38 @@ def show(described: dict[str, Any], folder: str) -> None:
         )
         if prediction["baseline_volume_alone"] is not None:
             print(f"  volume alone: {prediction['baseline_volume_alone']:.1%}")
+    _show_molecular(described)
     print()
     print_flags(described["flags"])
     print(f"report: {folder}/{described['files']['report']}")
+
+
+def _show_molecular(described: dict[str, Any]) -> None:
+    """Answers of the image, of molecules and of both side by side, and what moved them most."""
+    from ..report.side_by_side import questions
+
+    for question in questions(described):
+        print(printable(f"\n{question.question} Image and molecules:"))
+        header = ("  FROM", "ANSWER", f"P({question.of})", "INTERVAL", "MODEL", "")
+        rows = [
+            (
+                f"  {one.made_from}",
+                one.answer,
+                f"{one.probability:.1%}",
+                one.interval,
+                one.title,
+                one.metric,
+            )
+            for one in question.answers
+        ]
+        print_table([header, *rows])
+        if question.disagreement:
+            print(printable(f"  {question.disagreement}"))
+    for one in described.get("molecular", ()):
+        most = ", ".join(
+            f"{gene['column']} {gene['value']:+.2f}" for gene in one["contributions"][:5]
+        )
+        print(printable(f"  moved {one['model']['title']} ({one['made_from']}) most: {most}"))
 
 
 def _mark(code: str, answer: str) -> str:

@@ -1,8 +1,8 @@
 """The manifest: a CSV table with one row a case.
 
 Columns: `ct` and `mask` (paths, relative to the manifest's folder or absolute); optional `case` (a
-name for the outputs), `patient_id` (a cohort needs it), `roi`, `label`, `series`, `site`. Other
-columns, such as the labels to learn, are kept as text.
+name for the outputs), `patient_id` (a cohort needs it), `roi`, `label`, `series`, `site`, `profile`
+(a path: the patient's expression). Other columns, such as the labels to learn, are kept as text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LARGEST = 64 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # by Windows
 _LABEL = re.compile(r"-?[0-9]{1,18}")
-_KNOWN = ("ct", "mask", "case", "patient_id", "roi", "label", "series", "site")
+_KNOWN = ("ct", "mask", "case", "patient_id", "roi", "label", "series", "site", "profile")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Row:
     label: int | None
     series: str | None
     site: str
+    profile: Path | None
     cells: Mapping[str, str]
 
     @property
@@ -122,6 +123,7 @@ def _row(
         int(label) if label is not None else None,
         values.get("series") or None,
         values.get("site", ""),
+        folder / values["profile"] if values.get("profile") else None,
         values,
     )
 

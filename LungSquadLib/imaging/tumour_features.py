@@ -58,8 +58,7 @@ def _shape(inside: np.ndarray, spacing: float) -> tuple[float, ...]:
     volume = float(inside.sum()) * spacing**3
     image = _image(inside, spacing)
     shapes = sitk.LabelShapeStatisticsImageFilter()
-    # ITK counts no surface on the border of an image.
-    shapes.Execute(sitk.ConstantPad(image, (1, 1, 1), (1, 1, 1)))
+    shapes.Execute(image)
     surface = shapes.GetPerimeter(1)
     parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(image, True)).max()
     borders = (inside.take((0, -1), axis).any() for axis in range(3))

@@ -14,6 +14,7 @@ from .card import Card
 from .fields import shown_path
 
 VARIABLE = "LUNGSQUAD_MODELS"
+OF_IMAGES, OF_TABLES = ("classifier",), ("integrator", "autoencoder")  # that answer
 BUNDLED = Path(__file__).parent / "bundled"
 
 
@@ -107,6 +108,18 @@ def read_model(name_or_file: str | os.PathLike[str], *, kind: str | None = None)
     model = read_bundle(find(name_or_file))
     if kind is not None:
         check_kind(model.card, kind)
+    return model
+
+
+def read_predictor(name_or_file: str | os.PathLike[str]) -> Model:
+    """The model of a name or file, one that answers about a patient: by images or by tables.
+
+    Raises:
+        ModelError: as `read_model`.
+    """
+    model = read_model(name_or_file)
+    if model.card.kind not in (*OF_IMAGES, *OF_TABLES):
+        check_kind(model.card, "classifier")
     return model
 
 

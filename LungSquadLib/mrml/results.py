@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from ..imaging.diameter import Diameter
 from ..imaging.geometry import Grid
 from ..models.fields import parsed_json
 from ..prediction.prediction import Prediction
+from ..report.side_by_side import IMAGE, made_from
 from ..report.tables import prediction_row
 from .embedded import new_node
 from .hierarchy import file_beside, remove, results_of
@@ -125,6 +126,8 @@ def _described(text: str) -> dict[str, Any] | None:
         prediction_row(described)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+    if made_from(described) != IMAGE:
+        return None
     return dict(described)
 
 
@@ -216,8 +219,14 @@ def add_saliency(scene: Any, prediction: Prediction) -> Any:
 
 def add_table(scene: Any, prediction: Prediction) -> Any:
     """A table in words: answer, probabilities, interval, robustness, flags, model."""
-    node = new_node(scene, "vtkMRMLTableNode", f"Prediction {prediction.model.card.title}")
-    for title, texts in zip(("what", "value"), zip(*rows(prediction), strict=True), strict=True):
+    name = f"Prediction {prediction.model.card.title}"
+    return text_table(scene, name, ("what", "value"), rows(prediction))
+
+
+def text_table(scene: Any, name: str, titles: Sequence[str], told: Sequence[Sequence[str]]) -> Any:
+    """A node with a table of texts: at least one row, a cell for each of the titles."""
+    node = new_node(scene, "vtkMRMLTableNode", name)
+    for title, texts in zip(titles, zip(*told, strict=True), strict=True):
         column = vtkStringArray()
         column.SetName(title)
         for text in texts:

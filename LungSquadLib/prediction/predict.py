@@ -24,12 +24,12 @@ from ..models.catalogue import check_kind
 from ..networks.parts import TrunkAndHead
 from ..progress import Part, Progress, Silent, step
 from ..statistics.calibration import log_odds
-from .novelty import UNUSUAL, novelty
+from .novelty import novelty, novelty_flags
 from .prediction import Interval, ModelUsed, Novelty, Prediction, Robustness
 from .saliency import grad_cam, on_ct_grid
+from .spread import LEVEL, NO_PROOF, interval_of, probabilities
 
 DROPOUT_PASSES = 50
-LEVEL = 0.95
 
 
 def predict(
@@ -84,7 +84,7 @@ def predict(
     return Prediction(
         ModelUsed(card, model.sha256),
         cut,
-        tuple(float(p) for p in _softmax(drawn.logits, card)),
+        tuple(float(p) for p in probabilities(drawn.logits, card)),
         _interval(runs, card),
         _robustness(runs, around, card),
         seen,
@@ -171,31 +171,21 @@ def _run(
     )
 
 
-def _softmax(logits: np.ndarray, card: Card) -> np.ndarray:
-    """Calibrated probabilities of logits (..., classes)."""
-    scaled = logits / card.temperature
-    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
 def _interval(runs: list[_Run], card: Card) -> Interval:
-    samples = _softmax(np.concatenate([run.dropped for run in runs]), card)[:, card.positive]
-    answer = float(_softmax(runs[0].logits, card)[card.positive])
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(samples, (tail, 1 - tail))
+    samples = probabilities(np.concatenate([run.dropped for run in runs]), card)
     explanation = (
         f"{LEVEL:.0%} of {len(samples)} answers lie in it: the outline and the crop were moved by "
         f"1 to 3 mm ({len(runs)} ways), and each time parts of the network's last layers were left "
-        f"out at random ({DROPOUT_PASSES} times). It shows how far the answer hangs on things that "
-        "should not matter; it does not show whether the network is right about such patients."
+        f"out at random ({DROPOUT_PASSES} times). {NO_PROOF}"
     )
-    return Interval(min(float(low), answer), max(float(high), answer), LEVEL, explanation)
+    answer = float(probabilities(runs[0].logits, card)[card.positive])
+    return interval_of(samples[:, card.positive], answer, explanation)
 
 
 def _robustness(runs: list[_Run], around: Variants, card: Card) -> Robustness:
     logits = np.array([log_odds(run.logits, card.positive) for run in runs])
     answers = {
-        variant.name: float(_softmax(run.logits, card)[card.positive])
+        variant.name: float(probabilities(run.logits, card)[card.positive])
         for variant, run in zip(around.variants, runs, strict=True)
     }
     icc = None
@@ -211,15 +201,7 @@ def _robustness(runs: list[_Run], around: Variants, card: Card) -> Robustness:
 
 
 def _flags(seen: Novelty | None, cam: np.ndarray) -> Iterator[Flag]:
-    if seen is None:
-        sentence = "The model has no reference cases: nothing says whether it knows such a tumour."
-        yield Flag("no_reference", "warning", sentence)
-    elif seen.out_of_distribution:
-        sentence = (
-            "To the model this tumour looks unlike those it was trained on: it lies further from "
-            f"them than {min(seen.percentile, UNUSUAL):.0%} of its own held-out cases."
-        )
-        yield Flag("out_of_distribution", "severe", sentence)
+    yield from novelty_flags(seen, "tumour")
     if not cam.any():
         sentence = "No part of the crop speaks for the answer; the saliency map is empty."
         yield Flag("saliency_empty", "info", sentence)

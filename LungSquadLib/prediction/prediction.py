@@ -82,58 +82,89 @@ class Prediction:
     @property
     def answer(self) -> int:
         """The most probable class; the first where they are equal as `to_dict` rounds them."""
-        rounded = [_rounded(value) for value in self.probabilities]
-        return rounded.index(max(rounded))
+        return most_probable(self.probabilities)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but voxels: the JSON of the command line, the worker and the report."""
         card = self.model.card
-        codes = [label.code for label in card.classes]
+        told = described(
+            self.model,
+            self.probabilities,
+            self.interval,
+            novelty=self.novelty,
+            flags=self.flags,
+            parameters=self.parameters,
+        )
+        told["model"]["metrics_of_volume_alone"] = _metrics(
+            card.baseline.metrics if card.baseline else {}
+        )
         return {
-            "task": card.task,
-            "question": card.question,
-            "answer": codes[self.answer],
-            "classes": [asdict(label) for label in card.classes],
-            "probabilities": dict(zip(codes, map(_rounded, self.probabilities), strict=True)),
-            "positive_class": codes[card.positive],
-            "interval": {
-                **asdict(self.interval),
-                "low": _rounded(self.interval.low),
-                "high": _rounded(self.interval.high),
-            },
+            **told,
             "robustness": {
-                "low": _rounded(self.robustness.low),
-                "high": _rounded(self.robustness.high),
-                "icc": None if self.robustness.icc is None else _rounded(self.robustness.icc),
+                "low": rounded(self.robustness.low),
+                "high": rounded(self.robustness.high),
+                "icc": None if self.robustness.icc is None else rounded(self.robustness.icc),
                 "explanation": self.robustness.explanation,
                 "probabilities": {
-                    name: _rounded(value) for name, value in self.robustness.probabilities.items()
+                    name: rounded(value) for name, value in self.robustness.probabilities.items()
                 },
             },
-            "out_of_distribution": None if self.novelty is None else asdict(self.novelty),
-            "baseline_volume_alone": None if self.baseline is None else _rounded(self.baseline),
-            "flags": [flag.to_dict() for flag in self.flags],
-            "notice": card.notice,
-            "model": {
-                "name": card.name,
-                "title": card.title,
-                "sha256": self.model.sha256,
-                "trained_on": card.training.data,
-                "metrics": _metrics(card.metrics),
-                "metrics_of_volume_alone": _metrics(card.baseline.metrics if card.baseline else {}),
-                "licence": card.licence,
-                "intended_use": card.intended_use,
-                "must_not": list(card.must_not),
-            },
+            "baseline_volume_alone": None if self.baseline is None else rounded(self.baseline),
             "crop": self.crop.to_dict(),
-            "parameters": self.parameters,
         }
+
+
+def described(
+    model: ModelUsed,
+    probabilities: tuple[float, ...],
+    interval: Interval,
+    *,
+    novelty: Novelty | None,
+    flags: tuple[Flag, ...],
+    parameters: dict[str, Any],
+) -> dict[str, Any]:
+    """What every prediction says, whatever it was made from."""
+    card = model.card
+    codes = [label.code for label in card.classes]
+    return {
+        "task": card.task,
+        "question": card.question,
+        "answer": codes[most_probable(probabilities)],
+        "classes": [asdict(label) for label in card.classes],
+        "probabilities": dict(zip(codes, map(rounded, probabilities), strict=True)),
+        "positive_class": codes[card.positive],
+        "interval": {
+            **asdict(interval),
+            "low": rounded(interval.low),
+            "high": rounded(interval.high),
+        },
+        "out_of_distribution": None if novelty is None else asdict(novelty),
+        "flags": [flag.to_dict() for flag in flags],
+        "notice": card.notice,
+        "model": {
+            "name": card.name,
+            "title": card.title,
+            "sha256": model.sha256,
+            "trained_on": card.training.data,
+            "metrics": _metrics(card.metrics),
+            "licence": card.licence,
+            "intended_use": card.intended_use,
+            "must_not": list(card.must_not),
+        },
+        "parameters": parameters,
+    }
+
+
+def most_probable(probabilities: tuple[float, ...]) -> int:
+    """The most probable class; the first where they are equal as `rounded` leaves them."""
+    equal = [rounded(value) for value in probabilities]
+    return equal.index(max(equal))
 
 
 def _metrics(metrics: Mapping[str, Metric]) -> dict[str, Any]:
     return {name: asdict(metric) for name, metric in metrics.items()}
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
     """Six decimals: what a network's rounding leaves the same from run to run."""
     return round(float(value), 6)

@@ -19,6 +19,7 @@ from ..files import make_folder, sweep, whole_file, write_csv
 from ..identity import pseudonym, without_names
 from ..imaging.write import check_distinct
 from ..models.bundle import Model, read_bundle
+from ..models.catalogue import OF_IMAGES
 from ..prediction.predict import chosen_device
 from ..progress import Progress, Silent, step
 from .case import CaseInput, Options, run_case
@@ -63,6 +64,8 @@ def run_batch(
     chosen_device(options.device)
     rows, target = read_manifest(manifest), Path(folder)
     check_distinct([target / name for name in _TABLES], [manifest])
+    if any(row.profile for row in rows) and all(one.card.kind in OF_IMAGES for one in models):
+        raise InputError(f"'{manifest}' names profiles, and none of the models takes one.")
     tasks = [_task(row, target, models, options) for row in rows]
     make_folder(target / "cases")
     sweep(target)
@@ -87,7 +90,7 @@ def run_batch(
 
 def _task(row: Row, target: Path, models: Sequence[Model], options: Options) -> Task:
     """The stamp changes with whatever would change the result, as far as a look can tell."""
-    files = row.ct.absolute(), row.mask.absolute()
+    files = [path.absolute() for path in (row.ct, row.mask, row.profile) if path is not None]
     seen = [
         *(f"{file} {look(file)}" for file in files),
         row.roi,
@@ -97,7 +100,8 @@ def _task(row: Row, target: Path, models: Sequence[Model], options: Options) -> 
     ]
     seen += [__version__, *(model.sha256 for model in models)]
     stamp = hashlib.sha256(json.dumps([str(one) for one in seen]).encode()).hexdigest()
-    names = tuple(str(model.path) for model in models)
+    asked = [model for model in models if row.profile or model.card.kind in OF_IMAGES]
+    names = tuple(str(model.path) for model in asked or models)  # which say what they lack
     return Task(row, target / "cases" / row.case, names, options, stamp)
 
 
@@ -123,7 +127,7 @@ def _model(path: str) -> Model:
 def _work(task: Task) -> None:
     """What one process does for one case."""
     row = task.row
-    case = CaseInput(row.ct, row.mask, row.roi, row.label, row.series)
+    case = CaseInput(row.ct, row.mask, row.roi, row.label, row.series, profile=row.profile)
     models = [_model(path) for path in task.models]
     run_case(case, models, task.folder, options=task.options, stamp=(_STAMP, task.stamp))
 
@@ -133,7 +137,8 @@ def _reason(outcome: Outcome[Task], options: Options) -> str:
     sentence, row = str(outcome.error), outcome.task.row
     if options.keep_identity:
         return sentence
-    return without_names(sentence, {"MASK": row.mask, "CT": row.ct})
+    places = {"MASK": row.mask, "CT": row.ct}
+    return without_names(sentence, places | ({"PROFILE": row.profile} if row.profile else {}))
 
 
 def _write_tables(
@@ -144,7 +149,8 @@ def _write_tables(
         if task.row.number not in errors and _is_whole(task):
             described = read_result(task.folder)
             cases.append((task.row.case, described))
-            rows += [_result(task, described, one, options) for one in described["predictions"]]
+            answers = (*described["predictions"], *described.get("molecular", ()))
+            rows += [_result(task, described, one, options) for one in answers]
     failed = [
         {"row": task.row.number, "case": task.row.case, "error": errors[task.row.number]}
         for task in tasks

@@ -21,11 +21,22 @@ from ..imaging.planes import VIEWS, plane_through_tumour
 from ..imaging.stage import SizeStage, size_stage
 from ..imaging.write import check_distinct, write_volumes
 from ..models.bundle import Model
+from ..models.catalogue import OF_IMAGES
 from ..prediction.predict import check_seed, chosen_device, predict
 from ..prediction.prediction import Prediction
+from ..prediction.profile import ProfilePrediction
+from ..prediction.profile_file import Profile
 from ..progress import Part, Progress, Silent, step
 from .dicom_results import write_dicom
+from .document import RESEARCH
 from .identity import identity_of, patient_of
+from .molecular import (
+    ask_molecular,
+    molecular_flags,
+    molecular_part,
+    notices_of,
+    profile_for,
+)
 from .render import FORMAT_VERSION, PLANES, REPORT, RESULT, rendered, write_planes
 
 # Writes further files of a case into its folder: what they are, and their names.
@@ -36,7 +47,8 @@ More: TypeAlias = "Callable[[Results, Path], dict[str, str]]"
 class CaseInput:
     """Which files make a case, how to choose among what they hold, and where to cut.
 
-    `centre_lps` is the crop's centre where it is not the mask's centre of mass.
+    `centre_lps` is the crop's centre where it is not the mask's centre of mass; `profile` the same
+    patient's expression, where there is one.
     """
 
     ct: str | os.PathLike[str]
@@ -45,6 +57,7 @@ class CaseInput:
     label: int | None = None
     series: str | None = None
     centre_lps: Point | None = None
+    profile: str | os.PathLike[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,9 @@ def run_case(
 ) -> dict[str, Any]:
     """Do the whole job for one patient and write its folder; return what `prediction.json` says.
 
+    Models of images are asked about the tumour; those of tables about the profile, alone and with
+    the image.
+
     The folder gets `report.html`, `prediction.json`, the crop and its mask, a saliency volume for
     each model, the planes of the report's figures and, where the CT is DICOM and highdicom is
     installed, a SEG and an SR. They appear together at the end, `prediction.json` last: where it
@@ -78,17 +94,21 @@ def run_case(
     files.
 
     Raises:
-        InputError: as `open_ct`, `read_mask` and `crop`; or an input would be written over.
+        InputError: as `open_ct`, `read_mask`, `crop`, `read_profile` and `predict_profile`; a model
+            takes a profile and there is none, or the other way; an input would be written over.
         CancelledError: `progress` said so; nothing is left behind.
     """
     options, progress = options or Options(), progress or Silent()
     chosen_device(options.device)  # an answer that cannot be had is said before the work
-    check_distinct([folder], [case.ct, case.mask])
+    inputs = [path for path in (case.ct, case.mask, case.profile) if path is not None]
+    check_distinct([folder], inputs)
+    profile = profile_for(models, case.profile)
     ct = open_ct(case.ct, series=case.series, progress=progress)
     mask = read_mask(case.mask, ct, roi=case.roi, label=case.label)
     ct = ct.loaded(Part(progress, 0.0, 0.3))  # the figures need all of it
     cut = crop(ct, mask, centre_lps=case.centre_lps)
-    share = 0.5 / max(len(models), 1)
+    of_images = [model for model in models if model.card.kind in OF_IMAGES]
+    share = 0.5 / max(len(of_images), 1)
     predictions = [
         predict(
             ct,
@@ -99,16 +119,24 @@ def run_case(
             centre_lps=case.centre_lps,
             progress=Part(progress, 0.3 + number * share, 0.3 + (number + 1) * share),
         )
-        for number, model in enumerate(models)
+        for number, model in enumerate(of_images)
     ]
+    molecular = ask_molecular(
+        models,
+        profile,
+        (ct, mask),
+        device=options.device,
+        seed=options.seed,
+        centre_lps=case.centre_lps,
+    )
     step(progress, 0.8, "Writing the report")
-    results = Results(ct, mask, cut, tuple(predictions), options)
+    results = Results(ct, mask, cut, tuple(predictions), options, profile, tuple(molecular))
     with whole_folder(folder, last=RESULT) as temporary:
         if stamp is not None:
             (temporary / stamp[0]).write_text(stamp[1] + "\n", encoding="utf-8")
         described = results.write(temporary, more)
         written = [Path(folder) / entry.name for entry in temporary.iterdir()]
-        check_distinct(written, [case.ct, case.mask])
+        check_distinct(written, inputs)
     step(progress, 1.0, "Done")
     return described
 
@@ -122,6 +150,8 @@ class Results:
     crop: Crop
     predictions: tuple[Prediction, ...]
     options: Options
+    profile: Profile | None = None
+    molecular: tuple[ProfilePrediction, ...] = ()
 
     @cached_property
     def t_stage(self) -> SizeStage:
@@ -134,10 +164,8 @@ class Results:
         return {
             "format_version": FORMAT_VERSION,
             "lungsquad": __version__,
-            "notice": "Research software, not a medical device.",
-            "notices": list(
-                dict.fromkeys(p.model.card.notice for p in self.predictions if p.model.card.notice)
-            ),
+            "notice": RESEARCH,
+            "notices": notices_of([*self.predictions, *self.molecular]),
             "patient": patient_of(self.ct, keep=keep),
             "ct": {
                 "source": "DICOM series" if self.ct.dicom else "volume file",
@@ -156,6 +184,7 @@ class Results:
             "t_stage": self.t_stage.to_dict(),
             "flags": [flag.to_dict() for flag in self._flags()],
             "predictions": [prediction.to_dict() for prediction in self.predictions],
+            **molecular_part(self.profile, self.molecular),
             "files": {},
             **identity_of(self.ct, keep=keep),
         }
@@ -204,4 +233,4 @@ class Results:
                     found[replace(flag, sentence=f"{title}: {flag.sentence}")] = None
                 elif flag.code not in {one.code for one in found}:
                     found[flag] = None
-        return tuple(found)
+        return (*found, *molecular_flags(self.molecular))

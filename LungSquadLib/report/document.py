@@ -10,8 +10,11 @@ from typing import Any
 
 from .figures import probability_bars, spread_figure
 from .html import Child, Markup, element, joined
+from .molecular_page import molecular_markup
+from .side_by_side import IMAGE, made_from
 from .staging.by_size import size_rows
 
+_HERE = Path(__file__).parent
 RESEARCH = "Research software, not a medical device."
 
 
@@ -32,36 +35,14 @@ def report_page(
         views: pictures of 3D Slicer's views, where there are some.
         made: when, for people.
     """
-    here = Path(__file__).parent
-    script = (here / "viewer.js").read_text(encoding="utf-8")
-    style = (here / "style.css").read_text(encoding="utf-8")
+    script = (_HERE / "viewer.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'"
-    )
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", f"LungSquad report, {case['patient']}"),
-        element("style", Markup(style)),
-    )
     predictions = case["predictions"]
-    notices = list(dict.fromkeys(p["notice"] for p in predictions if p["notice"]))
-    body = element(
-        "body",
-        element(
-            "header",
-            element("h1", "LungSquad report"),
-            element("span", f"patient {case['patient']}", class_="soft"),
-        ),
-        element("p", RESEARCH, class_="notice research"),
-        [element("p", notice, class_="notice") for notice in notices],
+    body: list[Child] = [
         element("h2", "Answers"),
         element("div", [_answer(p) for p in predictions], class_="answers"),
         [element("p", text, class_="soft") for text in _explanations(predictions)],
+        molecular_markup(case),
         _flags(case["flags"]),
         element("h2", "The tumour in the CT"),
         element("div", list(planes), class_="planes"),
@@ -80,15 +61,54 @@ def report_page(
         element("p", _SALIENCY, class_="soft"),
         element("h2", "Measurements"),
         _table(_measurements(case)),
-        [_model(p) for p in predictions],
+        _models(case),
         element("h2", "Provenance"),
         _table(_provenance(case)),
-        element(
-            "footer", element("small", f"Made {made} by LungSquad {case['lungsquad']}. {RESEARCH}")
-        ),
+        _footer(case, made),
         element("script", Markup(script)),
+    ]
+    return _page(case, body, policy=f"; script-src 'sha256-{digest}'")
+
+
+def profile_page(case: dict[str, Any], *, made: str) -> str:
+    """The whole page of a case that is an expression profile alone; arguments as `report_page`."""
+    body: list[Child] = [
+        molecular_markup(case),
+        _flags(case["flags"]),
+        _models(case),
+        element("h2", "Provenance"),
+        _table(_parameters(case)),
+        _footer(case, made),
+    ]
+    return _page(case, body)
+
+
+def _page(case: dict[str, Any], body: Sequence[Child], *, policy: str = "") -> str:
+    style = (_HERE / "style.css").read_text(encoding="utf-8")
+    allowed = "default-src 'none'; img-src data:; style-src 'unsafe-inline'" + policy
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=allowed),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", f"LungSquad report, {case['patient']}"),
+        element("style", Markup(style)),
     )
-    return "<!doctype html>\n" + element("html", head, body, lang="en")
+    title = element(
+        "header",
+        element("h1", "LungSquad report"),
+        element("span", f"patient {case['patient']}", class_="soft"),
+    )
+    notices = [element("p", notice, class_="notice") for notice in case["notices"]]
+    research = element("p", RESEARCH, class_="notice research")
+    return "<!doctype html>\n" + element(
+        "html", head, element("body", title, research, notices, list(body)), lang="en"
+    )
+
+
+def _footer(case: dict[str, Any], made: str) -> Markup:
+    told = f"Made {made} by LungSquad {case['lungsquad']}. {RESEARCH}"
+    return element("footer", element("small", told))
 
 
 _SALIENCY = (
@@ -188,6 +208,12 @@ def _measurements(case: dict[str, Any]) -> list[tuple[str, Child]]:
     ]
 
 
+def _models(case: dict[str, Any]) -> list[Markup]:
+    """Each model once, also where it answers twice."""
+    every = (*case["predictions"], *case.get("molecular", ()))
+    return [_model(one) for one in {one["model"]["sha256"]: one for one in every}.values()]
+
+
 def _model(prediction: dict[str, Any]) -> Markup:
     model = prediction["model"]
     rows: list[tuple[str, Child]] = [
@@ -214,7 +240,7 @@ def _model(prediction: dict[str, Any]) -> Markup:
 def _named_metrics(model: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The model's metrics, and beside them those of what it must beat."""
     yield from model["metrics"].items()
-    for name, metric in model["metrics_of_volume_alone"].items():
+    for name, metric in model.get("metrics_of_volume_alone", {}).items():
         yield f"{name} of volume alone", metric
 
 
@@ -228,10 +254,17 @@ def _provenance(case: dict[str, Any]) -> list[tuple[str, Child]]:
         ("Crop, SHA-256", element("code", crop["ct_sha256"])),
     ]
     rows += [(name, value) for name, value in case.get("identity", {}).items()]
-    for prediction in case["predictions"]:
-        parameters = ", ".join(f"{key} {value}" for key, value in prediction["parameters"].items())
-        rows.append((f"Parameters, {prediction['model']['name']}", parameters))
+    rows += _parameters(case)
     rows += [(f"File {name}", path) for name, path in case["files"].items()]
+    return rows
+
+
+def _parameters(case: dict[str, Any]) -> list[tuple[str, Child]]:
+    rows: list[tuple[str, Child]] = []
+    for prediction in (*case["predictions"], *case.get("molecular", ())):
+        parameters = ", ".join(f"{key} {value}" for key, value in prediction["parameters"].items())
+        of = "" if made_from(prediction) == IMAGE else f" ({made_from(prediction)})"
+        rows.append((f"Parameters, {prediction['model']['name']}{of}", parameters))
     return rows
 
 

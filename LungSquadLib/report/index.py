@@ -8,6 +8,7 @@ from typing import Any
 
 from .document import RESEARCH
 from .html import Markup, element
+from .side_by_side import IMAGE, made_from
 
 
 def index_page(
@@ -24,8 +25,10 @@ def index_page(
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     models: dict[str, list[tuple[str, dict[str, Any], dict[str, Any]]]] = {}
     for name, described in cases:
-        for prediction in described["predictions"]:
-            models.setdefault(prediction["question"], []).append((name, described, prediction))
+        for prediction in (*described["predictions"], *described.get("molecular", ())):
+            of = "" if made_from(prediction) == IMAGE else f" ({made_from(prediction)})"
+            row = (name, described, prediction)
+            models.setdefault(prediction["question"] + of, []).append(row)
     notices = dict.fromkeys(notice for _, described in cases for notice in described["notices"])
     body = element(
         "body",

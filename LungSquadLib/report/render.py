@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from ..errors import InputError, parsing
 from ..imaging.planes import VIEWS, PlaneView
 from ..imaging.volume_files import open_volume_file
-from .document import report_page
+from .document import profile_page, report_page
 from .figures import crop_viewer, plane_figure, view_figure
 
 RESULT = "prediction.json"
@@ -41,6 +41,9 @@ def rendered(folder: str | os.PathLike[str], *, window: str = "lung") -> str:
     here = Path(folder)
     described = read_result(here)
     with parsing(here / RESULT, "a result of this LungSquad"):
+        made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+        if "ct" not in described:
+            return profile_page(described, made=made)
         files = described["files"]
         planes = [
             plane_figure(plane, window) for plane in read_planes(_inside(here, files["planes"]))
@@ -55,7 +58,6 @@ def rendered(folder: str | os.PathLike[str], *, window: str = "lung") -> str:
             for kind, name in files.items()
             if kind.startswith(VIEW)
         ]
-        made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
         return report_page(described, planes, viewers, views=views, made=made)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .side_by_side import IMAGE, made_from
+
 COLUMNS = (
     "model",
+    "made_from",
     "answer",
     "positive_class",
     "probability",
@@ -23,20 +26,28 @@ COLUMNS = (
 
 
 def prediction_row(prediction: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with `COLUMNS` of what `Prediction.to_dict` gives."""
+    """A row with `COLUMNS` of what `Prediction.to_dict` gives, or `ProfilePrediction.to_dict`."""
     positive, novelty = prediction["positive_class"], prediction["out_of_distribution"]
     return {
         "model": prediction["model"]["name"],
+        "made_from": made_from(prediction),
         "answer": prediction["answer"],
         "positive_class": positive,
         "probability": prediction["probabilities"][positive],
         "interval_low": prediction["interval"]["low"],
         "interval_high": prediction["interval"]["high"],
-        "robustness_low": prediction["robustness"]["low"],
-        "robustness_high": prediction["robustness"]["high"],
-        "icc": prediction["robustness"]["icc"],
         "out_of_distribution": None if novelty is None else novelty["out_of_distribution"],
+        "flags": " ".join(flag["code"] for flag in prediction["flags"]),
+        **(_of_the_image(prediction) if made_from(prediction) == IMAGE else {}),
+    }
+
+
+def _of_the_image(prediction: Mapping[str, Any]) -> dict[str, Any]:
+    robustness = prediction["robustness"]
+    return {
+        "robustness_low": robustness["low"],
+        "robustness_high": robustness["high"],
+        "icc": robustness["icc"],
         "baseline_volume_alone": prediction["baseline_volume_alone"],
         "mask_volume_ml": prediction["crop"]["mask_volume_ml"],
-        "flags": " ".join(flag["code"] for flag in prediction["flags"]),
     }

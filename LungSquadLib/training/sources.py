@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ..cohort.store import INDEX, Store, open_store
 from ..cohort.tables.clinical import clinical_matrix, read_clinical
@@ -23,8 +22,6 @@ from ..models.bundle import Model
 from ..models.catalogue import check_kind, find, read_model
 from ..models.fields import IDENTIFIER
 from ..progress import Part, Progress, Silent
-from .answers import answers
-from .setup import check_store
 
 _KINDS = ("expression", "clinical", "image")  # as names of sources begin; others are features
 
@@ -51,6 +48,11 @@ def network_features(
         ModelError: the model is no classifier.
         CancelledError: `progress` said so.
     """
+    import torch  # here, so that tables can be joined without it
+
+    from .answers import answers
+    from .setup import check_store
+
     card = model.card
     check_kind(card, "classifier")
     check_store(store, card.image, network=f"The model '{card.name}'")
@@ -189,19 +191,22 @@ def _joined(
         if one.kind == "clinical"
     ]
     patients = {patient for table in clinicals for patient in table.patients}
-    matrices: list[Matrix] = []
-    numbers = [one for one in sources if one.kind != "clinical"]
+    matrices: dict[str, Matrix] = {}
+    # Those of genes last: who the patients are tells which way round they stand.
+    numbers = [one for one in sources if one.kind in ("features", "image")]
+    numbers += [one for one in sources if one.kind == "expression"]
     for number, one in enumerate(numbers):
         part = Part(progress, number / len(numbers), (number + 1) / len(numbers))
         if one.kind != "image":
             matrix = read_matrix(
                 one.path, name=one.name, kind=one.kind, others=patients, mapping=mapping
             )
-            patients |= set(matrix.patients)
         elif one.model is None:
             matrix = mask_features(open_store(one.path), name=one.name, progress=part)
         else:
             store, model = open_store(one.path), read_model(one.model)
             matrix = network_features(store, model, name=one.name, device=device, progress=part)
-        matrices.append(matrix)
-    return join(matrices, clinicals, keep_ids=keep_ids)
+        patients |= set(matrix.patients)
+        matrices[one.name] = matrix
+    in_order = [matrices[one.name] for one in sources if one.name in matrices]
+    return join(in_order, clinicals, keep_ids=keep_ids)

@@ -12,8 +12,9 @@ Each request has a number of its own as `id`, and a `verb`. Its last answer is a
     {"id": 2, "verb": "models"}          the catalogue with its cards
     {"id": 3, "verb": "predict", "ct": PATH, "mask": PATH, "models": [NAME_OR_PATH], "folder": PATH}
                                          and "roi", "label", "series", "device", "seed",
-                                         "keep_identity", "centre" (the crop's: [X, Y, Z], LPS mm);
-                                         paths are full; gives `prediction.json`
+                                         "keep_identity", "centre" (the crop's: [X, Y, Z], LPS mm),
+                                         "profile" (the patient's expression, for models that take
+                                         it); paths are full; gives `prediction.json`
     {"id": 4, "verb": "cancel", "request": 3}
     {"id": 5, "verb": "rois", "mask": PATH}
                                          what a mask file holds: a list of "name", and the "roi" or

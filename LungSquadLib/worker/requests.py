@@ -47,6 +47,7 @@ class Predict:
     seed: int
     keep_identity: bool
     centre: Point | None
+    profile: str | None
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,7 @@ def _predict(fields: Fields) -> Predict:
         seed=fields.integer("seed", 0, 2**63 - 1) if fields.has("seed") else 0,
         keep_identity=fields.flag("keep_identity") if fields.has("keep_identity") else False,
         centre=_point(fields, "centre") if fields.has("centre") else None,
+        profile=_path(fields, "profile") if fields.has("profile") else None,
     )
 
 

@@ -57,13 +57,19 @@ def _models(_request: Models, _progress: Progress) -> list[dict[str, Any]]:
 
 
 def _predict(request: Predict, progress: Progress) -> dict[str, Any]:
-    from ..models.catalogue import read_model
+    from ..models.catalogue import read_predictor
     from ..report.case import CaseInput, Options, run_case
 
     step(progress, 0.0, "Reading the model")
-    models = [read_model(name, kind="classifier") for name in request.models]
+    models = [read_predictor(name) for name in request.models]
     case = CaseInput(
-        request.ct, request.mask, request.roi, request.label, request.series, request.centre
+        request.ct,
+        request.mask,
+        request.roi,
+        request.label,
+        request.series,
+        request.centre,
+        request.profile,
     )
     how = Options(request.device, request.seed, request.keep_identity)
     return run_case(case, models, request.folder, options=how, progress=progress)
@@ -157,12 +163,12 @@ def _export(request: Export, progress: Progress) -> dict[str, Any]:
 
 
 def _batch(request: Batch, progress: Progress) -> dict[str, Any]:
-    from ..models.catalogue import read_model
+    from ..models.catalogue import read_predictor
     from ..report.batch import run_batch
     from ..report.case import Options
 
     step(progress, 0.0, "Reading the model")
-    models = [read_model(name, kind="classifier") for name in request.models]
+    models = [read_predictor(name) for name in request.models]
     how = Options(request.device, request.seed, request.keep_identity)
     summary = run_batch(
         request.manifest,

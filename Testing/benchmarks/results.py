@@ -51,7 +51,8 @@ def markdown(results: dict[str, Any]) -> str:
     ):
         if name in results:
             parts += section(results[name])
-            parts += _goals([goal for goal in goals if goal.table == name])
+            own = [goal for goal in goals if goal.table == name]
+            parts += _goals(own) if own else []
     return "\n\n".join(parts) + "\n"
 
 
@@ -200,7 +201,8 @@ def _tables(tables: dict[str, Any]) -> list[str]:
         "with a clinical table",
         table,
         "Medians of fresh processes, whose imports are not counted; "
-        f"{tables['missing']:.0%} of the cells are missing. IDs are kept: pseudonyms take a tenth of a second each, by design.",
+        f"{tables['missing']:.0%} of the cells are missing. IDs are kept: pseudonyms take a tenth "
+        "of a second each, by design.",
     ]
 
 

@@ -33,10 +33,8 @@ def run(*, quick: bool) -> dict[str, Any]:
             _write(folder / "expression.csv", down, across)
             size = (folder / "expression.csv").stat().st_size / 1e6
             job = {"folder": name, "shape": [patients, genes]}
-            measured = [in_child("tables", job, threads=1) for _ in range(1 if quick else REPEATS)]
-            samples = {
-                key: [one[key] for one in measured] for key in ("cpu_s", "wall_s", "peak_mb")
-            }
+            found = [in_child("tables", job, threads=1) for _ in range(1 if quick else REPEATS)]
+            samples = {key: [one[key] for one in found] for key in ("cpu_s", "wall_s", "peak_mb")}
             rows[title] = {"mb": size, **row(**samples)}
     return {"genes": genes, "patients": patients, "missing": MISSING, "rows": rows}
 

@@ -6,6 +6,7 @@ import gzip
 import itertools
 import json
 import logging
+import math
 import shutil
 import zlib
 from collections.abc import Callable
@@ -41,6 +42,7 @@ from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.dicom_series import find_series
 from LungSquadLib.imaging.inspect import inspect
 from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.prediction.profile_file import read_profile
 from LungSquadLib.worker.protocol import MOST_REQUEST, Decoder, encoded
 from LungSquadLib.worker.requests import read_request
 from Testing import dicom_maker
@@ -203,6 +205,43 @@ def _manifest(folder: Path):
         "one,a/CT,a/m.nrrd,4711,,1,1.2.3\ntwo,b/CT,b/rs.dcm,4712,GTV,,\nthree,c,d,,,-2,\n"
     )
     return [path], lambda: read_manifest(path)
+
+
+def _profile(folder: Path):
+    """Long and wide; what is read is a profile that can be written and asked about."""
+    genes = {f"GENE{number}": (number - 9) / 7 for number in range(20)}
+    long, wide = folder / "long.csv", folder / "wide.tsv"
+    rows = "".join(f'"{gene}",{value:.4f}\n' for gene, value in genes.items())
+    long.write_text("gene,value\n" + rows + "ALK,NA\n")
+    wide.write_text("\t".join(("id", *genes)) + "\nP1\t" + "\t".join(map(str, genes.values())))
+
+    def read():
+        for path in (long, wide):
+            profile = read_profile(path)
+            assert all(map(math.isfinite, profile.genes.values()))
+            json.dumps(profile.to_dict())
+
+    return [long, wide], read
+
+
+def _profile_gz(folder: Path):
+    paths, _ = _profile(folder)
+    packed = folder / "p.csv.gz"
+    packed.write_bytes(gzip.compress(paths[0].read_bytes(), 1))
+    return [packed], lambda: read_profile(packed)
+
+
+def _molecular_report(folder: Path):
+    from LungSquadLib.report.case import Options
+    from LungSquadLib.report.profile_case import run_profile
+    from LungSquadLib.report.render import rendered
+    from Testing.table_models import autoencoder, profile
+
+    path = folder / "p.csv"
+    path.write_text("".join(f"{gene},{value}\n" for gene, value in profile().genes.items()))
+    model = autoencoder(folder / "m.safetensors")
+    run_profile(path, [model], folder / "case", options=Options(device="cpu"))
+    return [folder / "case" / "prediction.json"], lambda: rendered(folder / "case")
 
 
 def _report(folder: Path):
@@ -391,6 +430,7 @@ def _requests(folder: Path):
     case = {"ct": here, "mask": here}
     lines = [
         {"verb": "predict", **case, "models": ["m"], "folder": here, "centre": [1.0, 2.0, 3.0]},
+        {"verb": "predict", **case, "models": ["m"], "folder": here, "profile": here},
         {"verb": "dicom", **case, "results": here, "source": here, "folder": here, "series": "1"},
         {"verb": "batch", "manifest": here, "models": ["m", "n"], "folder": here, "jobs": 2},
         {"verb": "generate", "model": "m", "folder": here, "n": 16, "truncate": 0.7, "like": 3},
@@ -425,6 +465,7 @@ def _copied(files):
 
 _PACKED = {
     "deflated-inside": (_inflated, _deflated),
+    "profile-gz-inside": (gzip.decompress, lambda data: gzip.compress(data, 1)),
     "nii-gz-inside": (gzip.decompress, lambda data: gzip.compress(data, 1)),
     "matrix-gz-inside": (gzip.decompress, lambda data: gzip.compress(data, 1)),
 }
@@ -454,7 +495,10 @@ TARGETS = {
     "mha-raw": _volume("b.mha", compress=False),
     "seg-nrrd": _slicer,
     "manifest": _manifest,
+    "profile": _profile,
+    "profile-gz-inside": _profile_gz,
     "report": _report,
+    "molecular-report": _molecular_report,
     "store": _descriptions,
     "case": _case,
     "slices": _slices,

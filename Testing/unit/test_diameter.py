@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from LungSquadLib.errors import InputError
+from LungSquadLib.imaging import diameter
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.diameter import _directions, axial_diameter, largest_diameter
 from LungSquadLib.imaging.masks import read_mask
@@ -100,6 +101,15 @@ def test_largest_diameter_of_a_ball_which_is_as_long_in_all_directions(radius):
         assert found >= axial_diameter(image(ball, spacing)).mm
 
 
+def test_few_directions_find_the_same_line(monkeypatch):
+    """What the directions miss is found among the points near to both sides."""
+    monkeypatch.setattr(diameter, "_FINENESS", 1)
+    random = np.random.default_rng(0)
+    for _ in range(30):
+        points = random.normal(size=(200, 3))
+        assert diameter._farthest_in_space(points)[0] == pytest.approx(longest_of(points))
+
+
 def test_no_line_is_far_from_all_directions():
     lines = np.random.default_rng(0).normal(size=(20000, 3))
     lines /= np.linalg.norm(lines, axis=1, keepdims=True)
@@ -128,9 +138,9 @@ def test_planes_are_the_patients_axial_ones_however_the_voxels_lie(axes):
 
 
 def test_an_empty_mask_is_a_sentence():
-    for diameter in (axial_diameter, largest_diameter):
+    for measure in (axial_diameter, largest_diameter):
         with pytest.raises(InputError, match="empty"):
-            diameter(image(np.zeros((3, 3, 3))))
+            measure(image(np.zeros((3, 3, 3))))
 
 
 REAL = {

@@ -156,6 +156,17 @@ def test_the_biotab_of_tcga_says_three_times_what_its_columns_are(tmp_path):
     assert "form_completion_date" not in table.facts
 
 
+def test_whom_tcga_has_withdrawn_is_left_out(tmp_path):
+    table = clinical(
+        tmp_path,
+        ["bcr_patient_barcode", "type", "OS", "OS.time", "Redaction"],
+        ["TCGA-05-4244", "LUAD", "0", "100", ""],
+        ["TCGA-05-4245", "LUAD", "1", "200", "Redacted"],
+    )
+    assert table.patients == ("TCGA-05-4244",)
+    assert table.dropped == (Dropped("TCGA-05-4245", "clinical", "withdrawn by TCGA"),)
+
+
 def test_lung1_reads(tmp_path):
     table = clinical(
         tmp_path,
@@ -356,7 +367,7 @@ def test_what_is_said_of_genes_is_no_patient(tmp_path):
         ["B", 18, "another", 3, 5],
     )
     assert table.patients == ("TCGA-05-0001", "TCGA-05-0002")
-    assert "2 columns say something about genes" in table.notes[0]
+    assert "2 columns say something about genes and were left out." in table.notes
 
 
 def test_what_r_and_windows_write_reads(tmp_path):

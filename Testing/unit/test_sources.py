@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -110,6 +112,28 @@ def test_tables_are_checked_before_anything_is_made_of_them(place, capsys):
     assert found["common"] == [{"tables": [1, 2], "patients": 2}]
     assert main(["tables", "check", *files]) == 0
     assert "tables 1 and 2 share 2 patients" in capsys.readouterr().out
+
+
+def test_patients_of_features_tell_which_way_round_genes_stand(tmp_path):
+    (tmp_path / "e.csv").write_text(",a,b\nA,1,2\nB,3,4\nC,5,6\n")
+    (tmp_path / "r.csv").write_text("patient,volume\na,7\nb,8\n")
+    texts = [f"expression={tmp_path / 'e.csv'}", f"radiomics={tmp_path / 'r.csv'}"]
+    joined = read_sources(texts, keep_ids=True)
+    assert joined.patients == ("a", "b")
+    assert [one.name for one in joined.sources] == ["expression", "radiomics"]
+
+
+def test_tables_are_joined_without_torch(place, tmp_path):
+    code = (
+        "import sys\n"
+        "for name in ('torch', 'safetensors', 'sklearn', 'matplotlib'):\n"
+        "    sys.modules[name] = None\n"
+        "from LungSquadLib.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    arguments = ["tables", "join", *sources(place), "-o", str(tmp_path / "j"), "--keep-ids"]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+    assert len(open_joined(tmp_path / "j").patients) == N + 1
 
 
 def test_what_is_no_source_is_refused(place):

@@ -116,6 +116,14 @@ def test_a_diameter_is_of_one_piece_and_never_across_the_gap():
     assert size_stage(sitk.GetImageFromArray(array)).largest.mm > 13
 
 
+def test_a_piece_in_the_box_of_another_is_not_of_it():
+    array = np.zeros((3, 12, 12), np.uint8)
+    array[1, 1, 1:11] = array[1, 1:11, 6] = 1  # a T, 11.18 mm from its foot to one arm
+    array[1, 10, 10] = 1
+    staged = size_stage(sitk.GetImageFromArray(array))
+    assert (staged.mm, staged.pieces) == (11.2, 2)
+
+
 def test_pieces_keep_their_place():
     image = rod(12)
     image.SetOrigin((-30.0, 12.0, 700.0))

@@ -65,7 +65,6 @@ def read_matrix(
             of them can be used.
         OSError: the file cannot be read.
     """
-
     given = read_mapping(mapping) if mapping is not None else None
 
     def key(header: list[str]) -> int:
@@ -80,12 +79,13 @@ def read_matrix(
         path, key=key, text=lambda column: column in facts or column.startswith(FURTHER_STARTS)
     )
     in_header, because = _patients_in_header(table, kind, frozenset(others), path)
-    why = f"Its {'columns' if in_header else 'rows'} are patients: {because}."
+    notes = [f"Its {'columns' if in_header else 'rows'} are patients: {because}."]
     if in_header:
         table, left_out = _turned(table, path)
-        why += f" {left_out} columns say something about genes and were left out." * (left_out > 0)
+        if left_out:
+            notes.append(f"{left_out} columns say something about genes and were left out.")
     matrix = _matrix(table, path, name=name, kind=kind, mapping=given)
-    return replace(matrix, notes=(why, *matrix.notes))
+    return replace(matrix, notes=(*notes, *matrix.notes))
 
 
 def _patients_in_header(

@@ -18,7 +18,7 @@ from .words import number_of
 _NUMBER_LIKE = re.compile(r"[+-]?([\d.,]+(e[+-]?\d+)?|inf(inity)?)", re.IGNORECASE)
 _LOOKED_AT = 20  # rows by which columns of text are known
 _SPELLINGS = ("", "NA", "N/A", "#N/A", "nan", "NaN", "NAN", "null", "NULL", "[Not Available]")
-_NAN = {word.encode(): math.nan for word in _SPELLINGS}  # the missing cells that are read quickly
+_MISSING = {word.encode(): b"nan" for word in _SPELLINGS}  # the missing cells that are read quickly
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,15 +106,15 @@ class _Form:
             raise InputError(ragged(self.path, number, len(cells), len(self.header)))
         name = decoded(cells[self.name], self.path).strip()
         texts = [decoded(cells[place], self.path) for place in self.texts]
+        underscores = line.count(b"_") - sum(cells[n].count(b"_") for n in (self.name, *self.texts))
         if texts:
             cells = [cells[place] for place in self.numbers]
         else:
             del cells[self.name]
-        # Python takes 1_0 for ten.
-        return name, self._numbers(cells, number, plain=b"_" not in line), texts
+        return name, self._numbers(cells, number, quickly=not underscores), texts
 
-    def _numbers(self, cells: list[bytes], row: int, *, plain: bool) -> np.ndarray:
-        numbers = _quickly(cells) if plain else None
+    def _numbers(self, cells: list[bytes], row: int, *, quickly: bool) -> np.ndarray:
+        numbers = _quickly(cells) if quickly else None  # which would take 1_0 for ten
         if numbers is None:
             with np.errstate(over="ignore"):
                 numbers = np.fromiter(self._carefully(cells, row), np.float32, len(cells))
@@ -143,15 +143,13 @@ def _quickly(cells: Sequence[bytes]) -> np.ndarray | None:
 
     This is where the time goes: 20 million cells in some seconds.
     """
-    for filled in (
-        lambda: [cell or b"nan" for cell in cells],
-        lambda: [_NAN.get(c, c) for c in cells],
-    ):
+    filled = [cell or b"nan" for cell in cells]
+    for _ in range(2):
         try:
             with np.errstate(over="ignore"):  # what is too large is infinite, and seen
-                return np.fromiter(map(float, filled()), np.float32, len(cells))
+                return np.fromiter(map(float, filled), np.float32, len(cells))
         except ValueError:
-            continue
+            filled = [_MISSING.get(cell, cell) for cell in cells]
     return None
 
 

@@ -95,6 +95,13 @@ def _event(word: str) -> str | None:
     return "0" if said in ("0", "0.0", "alive", "living", "false", "no") else None
 
 
+def _survival2y(word: str) -> str | None:
+    said = word.casefold()
+    if said in ("1", "1.0", "alive", "living", "true", "yes"):
+        return "1"
+    return "0" if said in ("0", "0.0", "dead", "deceased", "false", "no") else None
+
+
 def number_of(word: str) -> float | None:
     """The finite number that a cell says, written with a point; None for anything else."""
     if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", word.strip(), re.ASCII) is None:
@@ -125,7 +132,7 @@ _TAKEN: Mapping[str, Callable[[str], str | None]] = {
     "site": str.strip,
     "time": _number,
     "event": _event,
-    "survival2y": _event,  # 1, true, alive...: see `taken`
+    "survival2y": _survival2y,
     **dict.fromkeys(DAYS, _number),
 }
 
@@ -137,6 +144,4 @@ def taken(fact: str, word: str) -> str | None:
         fact: of `FACTS` or `DAYS`.
         word: a cell that is not missing.
     """
-    if fact == "survival2y" and word.casefold() in ("alive", "living", "dead", "deceased"):
-        return "1" if word.casefold() in ("alive", "living") else "0"
     return _TAKEN[fact](word)

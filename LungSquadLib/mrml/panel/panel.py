@@ -25,6 +25,7 @@ from .packages import install
 from .painting import PaintingSection
 from .patient import PatientSection
 from .prediction import PredictionSection
+from .profile import ProfileSection
 from .report import ReportSection
 from .section import Section
 from .state import State, state_of
@@ -53,6 +54,7 @@ class Panel:
         self.copies = CtCopies()
         self.patient, self.tumour = PatientSection(self), TumourSection(self)
         self.crop, self.prediction = CropSection(self), PredictionSection(self)
+        self.profile = ProfileSection(self)
         self.generated, self.painting = GeneratedSection(self), PaintingSection(self)
         self.report = ReportSection(self)
         self._list_models()
@@ -75,6 +77,7 @@ class Panel:
             self.tumour,
             self.crop,
             self.prediction,
+            self.profile,
             self.generated,
             self.painting,
             self.report,
@@ -94,6 +97,7 @@ class Panel:
         """Look which models there are; headers are read, weights are not."""
         entries = available()
         self.prediction.list_models(entries)
+        self.profile.list_models(entries)
         self.generated.list_models(entries)
         self.painting.list_models(entries)
 

@@ -11,6 +11,7 @@ from ...errors import InputError
 from ...imaging.crop import Crop
 from ...imaging.flags import Flag
 from ...models.catalogue import Entry
+from ...report.render import read_result
 from ..exchange import Exchange, read_predictions, write_mask
 from ..results import Stored, remove_prediction, show_prediction, stored_predictions
 from ..segments import mask_on_ct
@@ -125,16 +126,19 @@ class PredictionSection(Section):
         centre = centre_of(state)
         file = yield from self.panel.copies.of(volume, share=0.1)
         models = [entry.path for entry in entries]
+        profile, every = self.panel.profile.file, len(entries) == len(self._entries)
+        molecular = self.panel.profile.models_for(entries, every=every)
         files = Exchange()
         try:
             write_mask(mask, files.mask)
             asked = {
                 "ct": str(file),
                 "mask": str(files.mask),
-                "models": [str(path) for path in models],
+                "models": [str(path) for path in (*models, *molecular)],
                 "folder": str(files.results),
                 "device": state.device,
                 **({} if centre is None else {"centre": list(centre)}),
+                **({} if profile is None else {"profile": str(profile)}),
             }
             yield Ask("predict", asked, 0.1, 0.95)
             still_there(volume, segmentation)
@@ -146,6 +150,8 @@ class PredictionSection(Section):
                 show_prediction(prediction, volume, with_box=False)
                 yield 0.98
                 still_there(volume)
+            if profile is not None:
+                self.panel.profile.answered(read_result(files.results), profile, volume)
         except BaseException:  # also when it is cancelled or the panel goes
             files.close()
             raise

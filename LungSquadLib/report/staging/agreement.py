@@ -52,7 +52,7 @@ class Agreement:
     def sentence(self) -> str:
         """The agreement for people."""
         names = f"{WAYS[self.one]} and {WAYS[self.other]}"
-        said = f"{names}: {self.same} of {self.n} patients alike"
+        said = f"{names[0].upper()}{names[1:]}: {self.same} of {self.n} patients alike"
         if self.kappa is None:
             return f"{said}; kappa cannot be had of them."
         value, low, high = self.kappa.value, self.kappa.low, self.kappa.high
@@ -110,8 +110,7 @@ def _agreement(one: str, other: str, both: Sequence[Mapping[str, str]], seed: in
         kappa = bootstrap(_kappa, y, x, seed=seed, stratify=False)
     except ValueError:
         kappa = None
-    known = kappa is not None and not np.isnan(kappa.value)
-    return Agreement(one, other, confusion(y, x, range(len(GROUPS))), kappa if known else None)
+    return Agreement(one, other, confusion(y, x, range(len(GROUPS))), kappa)
 
 
 def _kappa(y: np.ndarray, x: np.ndarray) -> float:

@@ -79,8 +79,10 @@ class StagedCase:
 
     @property
     def sentence(self) -> str:
-        """What went wrong, or that the ways disagree; "" where neither."""
-        return self.error or disagreement(self.stages) or ""
+        """What went wrong, that the ways disagree, what the ruler warns of; "" where nothing."""
+        flags = [] if self.ruler is None else self.ruler["flags"]
+        warnings = [flag["sentence"] for flag in flags if flag["severity"] != "info"]
+        return " ".join(filter(None, [self.error, disagreement(self.stages), *warnings]))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from .agreement import WAYS, Agreement
 _STYLE = Path(__file__).parents[1] / "style.css"
 _KAPPA = (
     "Quadratic-weighted kappa over T1 to T4 (Cohen 1968): 1 where all agree, around 0 by chance; a "
-    "miss by two stages counts four times one by one. In brackets the 95 % interval of 2,000 "
+    "miss by two stages counts as much as four by one. In brackets the 95 % interval of 2,000 "
     "bootstrap samples of patients. Of several tumours of a patient the largest counts; of a run's "
     "patients, those that it was tested on."
 )

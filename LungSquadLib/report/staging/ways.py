@@ -115,7 +115,7 @@ def stage_ways(
 def _answers(
     path: str | os.PathLike[str], asked: Mapping[str, Model]
 ) -> dict[str, Mapping[str, Any]]:
-    from ...prediction.profile import (  # type: ignore[import-not-found, unused-ignore]
+    from ...prediction.profile import (
         predict_profile,
         read_profile,
     )

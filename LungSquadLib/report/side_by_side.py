@@ -1,0 +1,134 @@
+"""Answers to one question from the image, from molecules and from both, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+IMAGE, MOLECULES, BOTH = "image", "molecules", "both"
+_ORDER = (IMAGE, MOLECULES, BOTH)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One model's answer.
+
+    Attributes:
+        made_from: IMAGE, MOLECULES or BOTH.
+        title, name: of the model.
+        code, answer: the most probable class, and its name for people; `share` its probability.
+        probability, low, high: of the question's class with its interval; the ends are None where
+            the model's interval is about another class, of more than two.
+        unlike: whether the patient is unlike the model's training; None where nothing says so.
+        metric: how good the model is, in words; empty where its card does not say.
+    """
+
+    made_from: str
+    title: str
+    name: str
+    code: str
+    answer: str
+    share: float
+    probability: float
+    low: float | None
+    high: float | None
+    unlike: bool | None
+    metric: str
+
+    @property
+    def interval(self) -> str:
+        """Its interval, for people."""
+        if self.low is None or self.high is None:
+            return "not known"
+        return f"{self.low:.0%} to {self.high:.0%}"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that molecules answer, with all answers to it.
+
+    Attributes:
+        task, question: as the models' cards say.
+        code, of: the class that the probabilities are of, and its name for people.
+        answers: first the image's, then those of molecules, then those of both.
+    """
+
+    task: str
+    question: str
+    code: str
+    of: str
+    answers: tuple[Answer, ...]
+
+    @property
+    def disagreement(self) -> str:
+        """A sentence where answers differ; else empty."""
+        said: dict[str, dict[str, None]] = {}
+        for one in self.answers:
+            said.setdefault(one.answer, {})[f"{one.title} ({one.made_from})"] = None
+        if len(said) < 2:
+            return ""
+        told = "; ".join(f"{answer}: {', '.join(who)}" for answer, who in said.items())
+        return f"The answers differ. {told}. No model proves another one wrong."
+
+
+def questions(described: Mapping[str, Any]) -> list[Question]:
+    """Of a case's `prediction.json`: each question that has a molecular answer."""
+    found: dict[tuple[str, frozenset[str]], list[Mapping[str, Any]]] = {}
+    for one in (*described["predictions"], *described.get("molecular", ())):
+        found.setdefault((one["task"], frozenset(one["probabilities"])), []).append(one)
+    return [
+        _question(every)
+        for every in found.values()
+        if any(made_from(one) != IMAGE for one in every)
+    ]
+
+
+def made_from(prediction: Mapping[str, Any]) -> str:
+    """IMAGE, MOLECULES or BOTH."""
+    return str(prediction.get("made_from", IMAGE))
+
+
+def _question(every: Sequence[Mapping[str, Any]]) -> Question:
+    every = sorted(every, key=lambda one: _ORDER.index(made_from(one)))
+    first = every[0]
+    code = first["positive_class"]
+    names = {one["code"]: one["name"] for one in first["classes"]}
+    return Question(
+        first["task"],
+        first["question"],
+        code,
+        names[code],
+        tuple(_answer(one, code, names) for one in every),
+    )
+
+
+def _answer(one: Mapping[str, Any], code: str, names: Mapping[str, str]) -> Answer:
+    probabilities, interval, novelty = (
+        one["probabilities"],
+        one["interval"],
+        one["out_of_distribution"],
+    )
+    low, high = interval["low"], interval["high"]
+    if one["positive_class"] != code:
+        low, high = (1 - high, 1 - low) if len(names) == 2 else (None, None)
+    return Answer(
+        made_from(one),
+        one["model"]["title"],
+        one["model"]["name"],
+        one["answer"],
+        names[one["answer"]],
+        probabilities[one["answer"]],
+        probabilities[code],
+        low,
+        high,
+        None if novelty is None else novelty["out_of_distribution"],
+        next(_metrics(one["model"]["metrics"]), ""),
+    )
+
+
+def _metrics(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """In words; what tells classes apart first."""
+    for name in sorted(metrics, key=lambda name: ("auc" not in name, "accuracy" not in name)):
+        one = metrics[name]
+        yield f"{name} {one['value']:.2f} ({one['low']:.2f} to {one['high']:.2f}), n = {one['n']}"

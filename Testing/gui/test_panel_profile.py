@@ -1,0 +1,225 @@
+"""An expression profile in the panel: asked beside the image, and never of another patient."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import at_rest
+
+
+@pytest.fixture(scope="session")
+def molecular_models(tmp_path_factory):
+    """A folder with a model of images and one that takes its features and expression."""
+    pytest.importorskip("torch", reason="networks: torch is not installed")
+    from LungSquadLib.models.card import ClassLabel
+    from LungSquadLib.models.inputs import Source
+
+    from ..samples import write_model
+    from ..table_models import autoencoder, integrator
+
+    folder = tmp_path_factory.mktemp("molecular_models")
+    classes = (ClassLabel("LUAD", "adenocarcinoma"), ClassLabel("LUSC", "squamous cell carcinoma"))
+    image = write_model(
+        folder / "image.safetensors", task="histology", classes=classes, name="of-image"
+    )
+    write_model(folder / "survival.safetensors", seed=1, name="of-survival")
+    columns = tuple(f"feature {n}" for n in range(1, image.network.feature_count + 1))
+    source = Source("image", "image", columns, "features", image.sha256)
+    integrator(folder / "both.safetensors", source, branch=4)
+    autoencoder(folder / "groups.safetensors")
+    return folder
+
+
+@pytest.fixture
+def profile_file(tmp_path):
+    from ..table_models import profile
+
+    path = tmp_path / "Hans M.csv"
+    path.write_text("".join(f"{gene},{value}\n" for gene, value in profile().genes.items()))
+    return path
+
+
+@pytest.fixture
+def molecular(panel, molecular_models, working_here, monkeypatch, wait_until):
+    """The panel on the ball's CT, with those models."""
+    from LungSquadLib.models import catalogue
+
+    monkeypatch.setenv(catalogue.VARIABLE, str(molecular_models))
+    panel.enter()
+    wait_until(lambda: at_rest(panel))
+    return panel
+
+
+@pytest.fixture
+def choose(molecular, monkeypatch, wait_until):
+    """Choose a file as the user does."""
+    import qt
+
+    def choose(path) -> None:
+        monkeypatch.setattr(qt.QFileDialog, "getOpenFileName", lambda *_: str(path))
+        molecular.ui.profileButton.click()
+        wait_until(lambda: at_rest(molecular))
+
+    return choose
+
+
+@pytest.fixture
+def predict(molecular, wait_until):
+    """Press the button and wait for what is said in the end."""
+
+    def press() -> str:
+        molecular.ui.predictButton.click()
+        wait_until(lambda: at_rest(molecular), 60)
+        return molecular.ui.statusLabel.text
+
+    return press
+
+
+def texts(table) -> list[list[str]]:
+    node = table.mrmlTableNode()
+    return [
+        [node.GetCellText(row, column) for column in range(node.GetNumberOfColumns())]
+        for row in range(node.GetNumberOfRows())
+    ]
+
+
+def said_by(node) -> list[str]:
+    """What a scene's file would say of a node."""
+    names = node.GetAttributeNames() or ()
+    said = [node.GetName() or "", *(node.GetAttribute(name) or "" for name in names)]
+    if node.IsA("vtkMRMLTextNode"):
+        said.append(node.GetText())
+    if node.IsA("vtkMRMLScriptedModuleNode"):
+        said += [node.GetParameter(name) for name in node.GetParameterNames()]
+    return said
+
+
+def test_without_a_profile_all_is_as_ever(molecular, predict):
+    ui = molecular.ui
+    assert ui.profileAbout.text == "None; only the image is asked."
+    assert ui.profileButton.enabled
+    assert not ui.profileRemoveButton.enabled
+    assert predict() == "Done. Read the flags before the number."
+    assert not ui.molecularFrame.visible
+    assert len(molecular.prediction.stored) == 2
+
+
+def test_image_molecules_and_both_stand_side_by_side(
+    molecular, choose, predict, profile_file, scene, screenshot
+):
+    from LungSquadLib.mrml.hierarchy import nodes_of
+
+    choose(profile_file)
+    ui = molecular.ui
+    assert "make sure that it is this patient's" in ui.profileAbout.text
+    assert predict() == "Done. Read the flags before the number."
+    assert ui.molecularFrame.visible
+    rows = texts(ui.molecularTable)
+    assert [row[0] for row in rows if row[1]] == ["image", "molecules", "both", "molecules"]
+    assert [row[6] for row in rows[:3]] == ["Alive at two years?"] * 3  # as the first model asks
+    assert all(" to " in row[3] for row in rows[:4])
+    assert "auc 0.90 (0.80 to 0.95)" in rows[1][4]
+    sha256 = next(row[0] for row in rows if row[0].startswith("Profile")).rpartition(" ")[2]
+    assert sha256[:12] in ui.molecularLabel.text
+    assert "moved most by GENE" in ui.molecularFlags.text
+    report = molecular.prediction.files.results / "report.html"
+    assert sha256 in report.read_text()
+    assert "Hans" not in report.read_text() + str(rows) + ui.molecularFlags.text
+    assert not any("Hans" in text for node in nodes_of(scene) for text in said_by(node))
+    screenshot(molecular.widget, "molecules")
+
+
+def test_models_of_the_chosen_question_are_asked(
+    molecular, choose, predict, profile_file, wait_until
+):
+    ui = molecular.ui
+    choose(profile_file)
+    ui.modelSelector.currentIndex = ui.modelSelector.findData("of-survival")
+    wait_until(lambda: at_rest(molecular))
+    assert "No model for this question takes a profile" in predict()
+    ui.modelSelector.currentIndex = ui.modelSelector.findData("of-image")
+    wait_until(lambda: at_rest(molecular))
+    predict()
+    assert "Sample autoencoder" not in {row[5] for row in texts(ui.molecularTable)}
+
+
+@pytest.fixture
+def answered(molecular, choose, profile_file):
+    """The panel with a profile and what was said of it, without a network's having run."""
+
+    def answer() -> None:
+        choose(profile_file)
+        case = {
+            "predictions": [],
+            "molecular": [],
+            "notices": [],
+            "profile": {"genes": 40, "sha256": "0" * 64},
+        }
+        molecular.profile.answered(case, molecular.profile.file, molecular.current_state().ct)
+        molecular.refresh()
+
+    answer()
+    return answer
+
+
+@pytest.mark.parametrize("how", ["ct", "segmentation", "scene", "removed", "deleted ct", "other"])
+def test_another_patient_never_has_it(
+    how, molecular, answered, choose, scene, drawn, wait_until, tmp_path
+):
+    """Neither the file nor what was said of it outlives the CT and outlines it was chosen for."""
+    import LungSquadLib.mrml as lsm
+
+    from ..samples import ball_images
+
+    wait_until(lambda: molecular.ui.molecularFrame.visible)
+    ct, mask = ball_images(radius=6.0)
+    if how == "ct":
+        molecular.ui.ctSelector.setCurrentNode(lsm.add_volume(scene, ct, name="Second CT"))
+    elif how == "segmentation":
+        other = lsm.add_segmentation(scene, drawn[0], name="Others")
+        molecular.tumour.chosen(other, lsm.add_segment(other, mask))
+    elif how == "scene":
+        scene.Clear(0)
+    elif how == "removed":
+        molecular.ui.profileRemoveButton.click()
+    elif how == "other":
+        choose(tmp_path / "other.csv")
+    else:
+        scene.RemoveNode(drawn[0])
+    wait_until(lambda: at_rest(molecular))
+    assert molecular.profile.file == (tmp_path / "other.csv" if how == "other" else None)
+    assert not molecular.ui.molecularFrame.visible
+    assert molecular.ui.molecularTable.mrmlTableNode() is None
+    assert scene.GetFirstNodeByName("Molecules beside images") is None
+    told = how in ("ct", "segmentation", "deleted ct")
+    assert ("choose this patient's" in molecular.ui.statusLabel.text) == told
+
+
+def test_what_was_said_of_another_profile_is_not_shown(molecular, answered, choose, tmp_path):
+    asked = molecular.profile.file
+    choose(tmp_path / "other.csv")
+    molecular.profile.answered({}, asked, molecular.current_state().ct)
+    assert not molecular.ui.molecularFrame.visible
+
+
+def test_there_is_one_table_and_the_user_may_delete_it(molecular, answered, scene, wait_until):
+    said = molecular.profile
+    said.answered(said._case, said.file, molecular.current_state().ct)  # predicted again
+    assert scene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 1
+    wait_until(lambda: molecular.ui.molecularFrame.visible)
+    scene.RemoveNode(molecular.ui.molecularTable.mrmlTableNode())
+    wait_until(lambda: at_rest(molecular))
+    assert not molecular.ui.molecularFrame.visible
+
+
+def test_what_is_wrong_with_a_profile_is_said(molecular, choose, predict, tmp_path):
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("EGFR,1,2\nKRAS,3,4\nTP53,1,2\n")
+    choose(wrong)
+    assert "holds 2 patients" in predict()
+    assert not molecular.ui.molecularFrame.visible
+
+
+def test_models_that_take_none_are_said(panel, wait_until):
+    assert panel.ui.profileAbout.text == "No model is installed that takes a profile."
+    assert not panel.ui.profileButton.enabled
