@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from .output import bar, print_json, printable
+from .output import add_json_argument, bar, print_json, printable
+from .training_arguments import add_card, add_run, naming_of
 
 
 def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,7 +26,6 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="one table of numbers (expression=E.csv), and clinical tables (clinical=C.csv); or "
         "a folder of `lungsquad tables join`",
     )
-    verb.add_argument("-o", "--out", required=True, metavar="RUN", help="folder of this run")
     verb.add_argument("--mapping", metavar="FILE.json", help="which column has which fact")
     verb.add_argument("--groups", type=int, default=4, metavar="N", help="(4, as T1 to T4)")
     verb.add_argument("--latent", type=int, default=8, metavar="N", help="dimensions (8)")
@@ -50,17 +50,12 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         metavar="B",
         help="nats of each unit that cost nothing, against collapse (0.05)",
     )
-    verb.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn (0)")
-    verb.add_argument("--name", metavar="NAME", help="of the model (autoencoder)")
-    verb.add_argument("--title", metavar="TEXT")
-    verb.add_argument("--licence", metavar="TEXT", help="of the weights")
-    verb.add_argument("--notice", metavar="TEXT", help="that every output must show")
     verb.add_argument(
         "--keep-ids", action="store_true", help="name patients by their IDs, not by pseudonyms"
     )
-    verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
-    verb.add_argument("--json", action="store_true", help="print JSON")
-    verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    add_json_argument(verb)
+    add_run(verb)
+    add_card(verb, name="autoencoder", question=True)
     verb.set_defaults(train=run)
 
 
@@ -71,7 +66,6 @@ def run(options: argparse.Namespace) -> None:
     from ..report.groups.write import write_groups
     from ..training.autoencoder import Recipe
     from ..training.autoencoder_run import AutoencoderOptions, train_autoencoder
-    from ..training.bundling import Naming
     from ..training.sources import read_sources
 
     recipe = Recipe(
@@ -91,8 +85,6 @@ def run(options: argparse.Namespace) -> None:
         device=str(chosen_device(options.device)),
         recipe=recipe,
     )
-    told = ("name", "title", "licence", "notice")
-    naming = Naming(**{name: getattr(options, name) for name in told})
     with bar() as progress:
         joined = read_sources(
             options.sources,
@@ -102,7 +94,7 @@ def run(options: argparse.Namespace) -> None:
             progress=Part(progress, 0.0, 0.1),
         )
         finished = train_autoencoder(
-            joined, options.out, asked, naming=naming, progress=Part(progress, 0.1, 0.7)
+            joined, options.out, asked, naming=naming_of(options), progress=Part(progress, 0.1, 0.7)
         )
         groups = write_groups(finished, progress=Part(progress, 0.7, 1.0))
     if options.json:
