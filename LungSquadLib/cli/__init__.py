@@ -31,6 +31,7 @@ VERBS = {
     "tables": "clinical, molecular and image tables of the same patients: check, join",
     "train": "train a network on a store, cross-validated, with its evaluation",
     "gan": "generated images: slices to train on, samples, films, and how good they are",
+    "vae": "groups that a variational autoencoder found: those of new patients",
     "test": "a model's answers on a store, and their evaluation",
     "evaluate": "how good a score is: a table of labels and scores in, numbers and figures out",
     "stage": "the T stage by size, and beside it by models of tables and as reported",

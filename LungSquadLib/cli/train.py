@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from . import train_classifier, train_gan, train_integrate, train_translate
+from . import train_classifier, train_gan, train_integrate, train_translate, train_vae
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     train_gan.add_verb(verbs)
     train_translate.add_verb(verbs)
     train_integrate.add_verb(verbs)
+    train_vae.add_verb(verbs)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from ..models.card import Seen
 from .splits import LINKS, Case, Fold
-from .store import StoredCase
 
 _WORDS = {
     "patient": ("patient", "patients"),
@@ -71,7 +70,7 @@ def seen(cases: Iterable[Case]) -> Seen:
 
 def overlap(
     known: Seen,
-    cases: Sequence[StoredCase],
+    cases: Sequence[Case],
     *,
     part: str = "The test set",
     where: str = "the training data of the model you start from",
@@ -88,7 +87,7 @@ def overlap(
     return _overlap(hashes, cases, part, where, as_known=_short)
 
 
-def fold_overlap(fold: Fold, cases: Sequence[StoredCase]) -> Overlap:
+def fold_overlap(fold: Fold, cases: Sequence[Case]) -> Overlap:
     """What a fold's test shares with its training and validation, or these with each other.
 
     Args:
@@ -109,7 +108,7 @@ def _known(cases: Iterable[Case]) -> dict[str, set[str]]:
 
 def _overlap(
     known: Mapping[str, set[str]],
-    cases: Iterable[StoredCase],
+    cases: Iterable[Case],
     part: str,
     where: str,
     *,

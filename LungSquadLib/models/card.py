@@ -278,8 +278,8 @@ def _agrees(card: Card) -> None:
         )
     if card.kind != "classifier" and card.baseline:
         raise ValueError("the card has a baseline, which only classifiers have")
-    if card.kind not in ("classifier", "integrator") and card.reference:
-        raise ValueError("the card has a reference, which only classifiers have")
+    if card.kind in ("generator", "translator") and card.reference:
+        raise ValueError("the card has a reference, which models that make images have not")
 
 
 def _class_label(fields: Fields) -> ClassLabel:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .parts import Answer
 from .tables import Standardiser, batch_norm
 
 
@@ -48,6 +49,7 @@ class Autoencoder(nn.Module):
         super().__init__()
         (columns,) = widths
         self.latent = latent
+        self.feature_count = latent + 1
         self.scale = Standardiser(columns)
         self.encoder = _dense((columns, *hidden))
         self.mean = nn.Linear((columns, *hidden)[-1], latent)
@@ -67,9 +69,25 @@ class Autoencoder(nn.Module):
         """Standardised rows (N, columns) of places (N, latent)."""
         return self.rebuilt(self.decoder(z))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Log probabilities (N, classes) of the groups, of rows (N, columns)."""
-        offset = self.encode(x).mean[:, None] - self.group_mean
+    def squared_error(self, x: Tensor, rebuilt: Tensor) -> Tensor:
+        """Mean (N,) over the columns that a row (N, columns) has, of its standardised numbers."""
+        counts = ~x.isnan() & (self.scale.sd > 0)
+        squared = torch.where(counts, self.scale(x) - rebuilt, 0).square()
+        return squared.sum(1) / counts.sum(1).clamp(min=1)
+
+    def forward(self, x: Tensor) -> Answer:
+        """Log probabilities (N, classes) of the groups, of rows (N, columns).
+
+        The features tell whether a row is like others: its place, and how badly it is rebuilt, for
+        what is unlike anything known lands among the known: the encoder has no other places.
+        """
+        place = self.encode(x).mean
+        error = self.squared_error(x, self.decode(place)).clamp(min=1e-6).log()
+        return Answer(torch.cat([place, error[:, None]], 1), self.groups(place))
+
+    def groups(self, place: Tensor) -> Tensor:
+        """Log probabilities (N, classes) of the groups, of places (N, latent)."""
+        offset = place[:, None] - self.group_mean
         squared = torch.einsum("nkd,kde,nke->nk", offset, self.group_precision, offset)
         volume = torch.linalg.slogdet(self.group_precision).logabsdet
         log = self.group_weight.log() + (volume - squared - self.latent * math.log(2 * math.pi)) / 2

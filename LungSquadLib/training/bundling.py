@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..cohort.overlap import seen
-from ..cohort.splits import Fold
+from ..cohort.splits import Case, Fold
 from ..cohort.store import StoredCase
 from ..imaging.jitter import JITTER_MM
 from ..models.bundle import Reference, write_bundle
@@ -202,10 +202,10 @@ def _training(setup: Setup, job: Job, naming: Naming) -> Training:
     )
 
 
-def image_training(
-    cases: Sequence[StoredCase], fold: Fold, *, data: str, seed: int, command: str | None
+def trained_on(
+    cases: Sequence[Case], fold: Fold, *, data: str, seed: int, command: str | None
 ) -> Training:
-    """What a model that makes images was trained on: a fold's training cases.
+    """What a model without an answer to learn was trained on: a fold's training cases.
 
     Args:
         cases: all of the run's.

@@ -31,7 +31,7 @@ from ..networks import build
 from ..networks.progressive import Critic, Generator, level_of
 from ..progress import Part, Progress, Silent, step
 from .allocator import keep_blocks
-from .bundling import IMAGES_MUST_NOT, Naming, class_labels, image_training
+from .bundling import IMAGES_MUST_NOT, Naming, class_labels, trained_on
 from .gan import Gan, GanRecipe, Material
 from .gan_options import PRESETS, SMALLEST, GanOptions, check_gan_options
 from .gan_pictures import Fakes
@@ -236,7 +236,7 @@ def gan_card(setup: GanSetup, naming: Naming) -> Card:
         network=setup.network,
         input=setup.spec,
         positive=0,
-        training=image_training(
+        training=trained_on(
             setup.cases,
             setup.fold,
             data=f"From scratch, with {count} slices of {len(patients)} patients, {made}; "

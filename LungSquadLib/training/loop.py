@@ -61,7 +61,8 @@ class Plan:
         patience: epochs without a better validation loss before it ends; 0 never ends early.
         settled: epoch from which on patience counts: what is thawed late has its chance.
         told: which of the numbers the progress says; all where none is named.
-        save_s: seconds between two checkpoints within an epoch; one is written after each.
+        save_s: seconds between two checkpoints within an epoch.
+        each: whether one is written after each epoch too; where epochs take no time, it need not.
     """
 
     epochs: int
@@ -69,6 +70,7 @@ class Plan:
     settled: int = 0
     told: tuple[str, ...] = ()
     save_s: float = 60.0
+    each: bool = True
 
 
 @dataclass
@@ -138,7 +140,8 @@ def fit(
             best = {name: value.detach().clone() for name, value in task.weights().items()}
         state.history.append(row)
         state.epoch, state.step, state.sums = state.epoch + 1, 0, {}
-        saved = _save(task, state, best, checkpoint, world)
+        if plan.each or state.epoch == plan.epochs or _ended(state, plan):
+            saved = _save(task, state, best, checkpoint, world)
         for watcher in watchers if world.leads else ():
             watcher.epoch(state.epoch, row)
     if best:

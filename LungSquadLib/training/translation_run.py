@@ -30,7 +30,7 @@ from ..networks.translation import Translator
 from ..progress import Part, Progress, Silent, step
 from .allocator import keep_blocks
 from .augment import middle
-from .bundling import IMAGES_MUST_NOT, Naming, class_labels, image_training
+from .bundling import IMAGES_MUST_NOT, Naming, class_labels, trained_on
 from .hollows import Hollows
 from .logs import TensorBoard
 from .loop import Plan, fit
@@ -273,7 +273,7 @@ def _card(setup: _Setup, naming: Naming, metrics: dict[str, Metric]) -> Card:
         network=setup.network,
         input=setup.spec,
         positive=0,
-        training=image_training(
+        training=trained_on(
             setup.cases,
             fold,
             data=f"From scratch, with the tumours of {len(patients)} patients; "

@@ -7,7 +7,7 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import cohort, crop, network, start, tables
+from . import cohort, crop, molecules, network, start, tables
 from .children import say
 from .goals import disagreements
 from .machine import describe
@@ -19,6 +19,7 @@ TABLES = {
     "start": start.run,
     "cohort": cohort.run,
     "tables": tables.run,
+    "molecules": molecules.run,
 }
 
 

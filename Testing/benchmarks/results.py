@@ -47,10 +47,12 @@ def markdown(results: dict[str, Any]) -> str:
         ("start", _start),
         ("cohort", _cohort),
         ("tables", _tables),
+        ("molecules", _molecules),
     ):
         if name in results:
             parts += section(results[name])
-            parts += _goals([goal for goal in goals if goal.table == name])
+            own = [goal for goal in goals if goal.table == name]
+            parts += _goals(own) if own else []
     return "\n\n".join(parts) + "\n"
 
 
@@ -201,6 +203,25 @@ def _tables(tables: dict[str, Any]) -> list[str]:
         "Medians of fresh processes, whose imports are not counted; "
         f"{tables['missing']:.0%} of the cells are missing. IDs are kept: pseudonyms take a tenth "
         "of a second each, by design.",
+    ]
+
+
+def _molecules(molecules: dict[str, Any]) -> list[str]:
+    table = _table(
+        ("", "CPU s", "wall s", "peak MB"),
+        (
+            (
+                title,
+                *(_short(one["medians"][name]) for name in ("cpu_s", "wall_s")),
+                f"{one['medians']['peak_mb']:.0f}",
+            )
+            for title, one in molecules["rows"].items()
+        ),
+    )
+    return [
+        f"## Networks of tables: {molecules['genes']} genes of {molecules['patients']} patients",
+        table,
+        "Medians, on two threads; each work in a process of its own, and after one round before.",
     ]
 
 

@@ -65,7 +65,7 @@ def test_probabilities_are_the_networks_at_its_temperature(model):
 def test_an_autoencoder_says_the_group_and_the_place(groups):
     with torch.no_grad():
         network = groups.trainable()
-        expected = network(row(profile())).exp()[0].tolist()
+        expected = network(row(profile())).logits.exp()[0].tolist()
         place = network.encode(row(profile())).mean[0].tolist()
     prediction = predict_profile(groups, profile(), device="cpu")
     assert prediction.probabilities == pytest.approx(expected, abs=1e-6)

@@ -101,5 +101,5 @@ def test_the_autoencoders_groups_are_a_mixture_of_normal_distributions():
         1,
     )
     expected = densities / densities.sum(1, keepdims=True)
-    np.testing.assert_allclose(network(x).exp().detach(), expected, rtol=2e-4)
+    np.testing.assert_allclose(network(x).logits.exp().detach(), expected, rtol=2e-4)
     assert network.decode(torch.zeros(2, 2)).shape == (2, 9)

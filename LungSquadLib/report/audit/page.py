@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from ... import __version__
 from ...models.card import Interval
 from ...statistics.memorisation import CLOSE, LEVEL
-from ..document import RESEARCH
 from ..evaluation.page import figure_of
 from ..evaluation.sentences import p_value
 from ..html import Child, Markup, element
+from ..page import page, table
 from .material import Material
 from .pictures import grid, histograms, pairs
 from .results import Audit, Gallery, Measure
 from .sentences import with_interval
 
-_STYLE = Path(__file__).parents[1] / "style.css"
 _HEADER = (
     "",
     "Generated",
@@ -34,33 +29,20 @@ def audit_page(audit: Audit) -> str:
         MissingPackageError: matplotlib is not installed.
     """
     title = f"Audit of '{audit.model}'" if audit.model else "Audit of generated slices"
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", title),
-        element("style", Markup(_STYLE.read_text(encoding="utf-8"))),
-    )
     first, *more = audit.sentences or ("Nothing could be measured.",)
-    body = element(
-        "body",
-        element("header", element("h1", title), element("span", "LungSquad", class_="soft")),
-        element("p", RESEARCH, class_="notice research"),
+    return page(
+        title,
         element("h2", "What was found"),
         element("p", first, class_="verdict"),
         [element("p", sentence) for sentence in more],
         [element("p", sentence, class_="flag warning") for sentence in audit.cautions],
         _images(audit.gallery) if audit.gallery is not None else None,
         element("h2", "All numbers"),
-        _table([_row(one) for one in audit.measures], header=_HEADER),
+        table([_row(one) for one in audit.measures], header=_HEADER),
         element("h2", "How it was measured"),
         _facts(audit),
         [element("p", text, class_="soft") for text in _METHODS],
-        element("footer", element("small", f"Made by LungSquad {__version__}. {RESEARCH}")),
     )
-    return "<!doctype html>\n" + element("html", head, body, lang="en")
 
 
 def _images(gallery: Gallery) -> list[Markup]:
@@ -120,7 +102,7 @@ def _facts(audit: Audit) -> Markup:
             f"plain distances {copied.z:.1f}"
         )
         rows.append(("Copies", told))
-    return _table(rows)
+    return table(rows)
 
 
 _METHODS = (
@@ -141,13 +123,3 @@ _METHODS = (
     f"what is blurred lies near to everything; patients are what was drawn. Flagged: p below "
     f"{LEVEL:g}, and typically at most {CLOSE:g} times as far.",
 )
-
-
-def _table(rows: Sequence[Sequence[Child]], *, header: Sequence[str] = ()) -> Markup:
-    """The first cell of a row is its heading."""
-    lines = [
-        element("tr", element("th", row[0], scope="row"), [element("td", cell) for cell in row[1:]])
-        for row in rows
-    ]
-    names = element("tr", [element("th", text, scope="col") for text in header]) if header else None
-    return element("table", names, lines)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from pathlib import Path
 
-from ... import __version__
-from ..document import RESEARCH
 from ..html import Child, Markup, element
+from ..page import page
 from .checklist import Item
 from .facts import Facts
 from .pictures import Picture
@@ -17,8 +15,6 @@ from .sentences import p_value, sample, with_interval
 from .table import shown
 from .text import calibration_rows, survival_rows, threshold_rows
 
-_STYLE = Path(__file__).parents[1] / "style.css"
-
 
 def evaluation_page(
     evaluation: Evaluation, pictures: Sequence[Picture], items: Sequence[Item], *, facts: Facts
@@ -26,19 +22,8 @@ def evaluation_page(
     """The whole page; `items` are those of the checklists."""
     drawn = {one.name: one for one in pictures}
     title = facts.title or f"Evaluation of '{shown(_subject(evaluation))}'"
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", title),
-        element("style", Markup(_STYLE.read_text(encoding="utf-8"))),
-    )
-    body = element(
-        "body",
-        element("header", element("h1", title), element("span", "LungSquad", class_="soft")),
-        element("p", RESEARCH, class_="notice research"),
+    return page(
+        title,
         element("p", facts.card.notice, class_="notice")
         if facts.card and facts.card.notice
         else None,
@@ -55,9 +40,7 @@ def evaluation_page(
         _section("Controls", drawn, ("learning-curve", "shuffled-labels")),
         _notes(evaluation),
         _checklist(items),
-        element("footer", element("small", f"Made by LungSquad {__version__}. {RESEARCH}")),
     )
-    return "<!doctype html>\n" + element("html", head, body, lang="en")
 
 
 def _subject(evaluation: Evaluation) -> str:

@@ -1,0 +1,305 @@
+"""A run of autoencoders: what can be found is found and said, the same bytes after any stop."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+
+from LungSquadLib.cohort.tables.matrix import Dropped  # noqa: E402
+from LungSquadLib.errors import CancelledError, InputError, ModelError  # noqa: E402
+from LungSquadLib.models.bundle import read_bundle  # noqa: E402
+from LungSquadLib.prediction.groups import assign_groups  # noqa: E402
+from LungSquadLib.progress import Silent  # noqa: E402
+from LungSquadLib.report.groups import analyse  # noqa: E402
+from LungSquadLib.report.groups.write import write_groups  # noqa: E402
+from LungSquadLib.training import autoencoder_run  # noqa: E402
+from LungSquadLib.training.autoencoder import Recipe  # noqa: E402
+from LungSquadLib.training.autoencoder_run import (  # noqa: E402
+    AutoencoderOptions,
+    train_autoencoder,
+)
+from LungSquadLib.training.bundling import Naming  # noqa: E402
+from LungSquadLib.training.grouping import stability  # noqa: E402
+from Testing.molecular_cohort import simulated  # noqa: E402
+from Testing.unit.test_training_run import StopAt  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+ROOT = Path(__file__).parents[2]
+RECIPE = Recipe(epochs=40, warming=10, learning_rate=0.01)
+OPTIONS = AutoencoderOptions(groups=2, latent=3, hidden=(16,), seeds=2, recipe=RECIPE)
+QUICK = replace(OPTIONS, seeds=1, recipe=replace(RECIPE, epochs=15, warming=5))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vae") / "run"
+    return train_autoencoder(simulated(), folder, OPTIONS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_numbers_of_groups():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(analyse, "stability", partial(stability, counts=(2, 3)))
+        yield
+
+
+@pytest.fixture(scope="module")
+def written(finished):
+    return write_groups(finished)
+
+
+@pytest.fixture(scope="module")
+def model(finished):
+    return read_bundle(finished.folder / "model.safetensors")
+
+
+def bytes_of(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_groups_follow_what_drives_them_and_nothing_else(written):
+    own = {one.fact: one for one in written.groupings[0].follows}
+    assert own["histology"].everybody.ari > 0.9
+    assert own["histology"].everybody.ari_p < 0.001
+    assert own["histology"].test.ari > 0.8
+    assert abs(own["t_stage"].everybody.ari) < 0.1
+    assert written.sentences[0].startswith("The two groups follow histology (ARI 1.00, p < 0.001)")
+    assert ", not T stage (ARI" in written.sentences[0]
+    assert written.stability.best == 2
+    assert written.sentences[1].startswith("The patients do fall into groups")
+    assert min(written.groupings[0].seeds) > 0.9
+    assert written.survival.log_rank.p < 0.01
+
+
+def test_the_columns_of_the_module_are_those_that_differ(written):
+    names = {gene.name for gene in written.genes}
+    assert names <= {f"GENE{number}" for number in range(20)}
+    assert all(abs(gene.difference) > 1 for gene in written.genes)
+    assert all(0 < gene.found <= 1 for gene in written.genes)
+
+
+def test_everything_is_learnt_better_than_the_mean_and_beside_its_peers(written):
+    test = {one.space: one.test for one in written.errors}
+    assert set(test) == {"autoencoder", "PCA", "NMF", "mean"}
+    assert test["autoencoder"] < 0.9 * test["mean"]
+    spaces = {(one.space, one.method, one.count) for one in written.groupings}
+    assert len(spaces) == len(written.groupings) == 6
+
+
+def test_the_page_says_it_and_needs_nothing_else(finished, written):
+    page = (finished.folder / "index.html").read_text()
+    for text in ("follow histology", "Research software", "Survival by group", "By T stage"):
+        assert text in page
+    assert "UMAP" not in page  # where it is not installed
+    assert "<script" not in page
+    told = json.loads((finished.folder / "groups.json").read_text())
+    assert told["groupings"][0]["follows"][0]["fact"] == "t_stage"
+    rows = list(csv.DictReader((finished.folder / "groups.csv").open()))
+    assert {row["part"] for row in rows} == {"train", "validation", "test"}
+    assert len(rows) == 90
+
+
+def test_names_from_tables_are_escaped(tmp_path):
+    joined = simulated(40)
+    facts = {"<b>a</b>": tuple(np.array(["<i>", "y"])[np.arange(40) % 2].tolist())}
+    run = train_autoencoder(replace(joined, facts=facts), tmp_path / "run", QUICK)
+    write_groups(run)
+    page = (tmp_path / "run" / "index.html").read_text()
+    assert "&lt;b&gt;a" in page
+    assert "<b>a" not in page
+
+
+def test_the_model_knows_its_groups_and_whom_it_has_seen(finished, model):
+    card = model.card
+    assert (card.kind, card.task) == ("autoencoder", "groups")
+    assert [label.code for label in card.classes] == ["g1", "g2"]
+    assert card.training.patients == len(finished.table.train)
+    assert len(card.training.seen.patients) == len(finished.table.train) + 9
+    assert 0 < card.metrics["test_error"].value < 1
+    answer = model.network(torch.from_numpy(finished.table.matrix.values))
+    groups = finished.mixture(finished.trained.space)
+    np.testing.assert_array_equal(answer.logits.argmax(1).numpy(), groups)
+    assert (finished.folder / "splits.csv").exists()
+
+
+def test_groups_are_named_after_stages_where_there_are_four(tmp_path):
+    joined = simulated(60)
+    options = replace(QUICK, groups=4)
+    run = train_autoencoder(joined, tmp_path / "run", options, naming=Naming(name="staged"))
+    assert run.classes == ("T1", "T2", "T3", "T4")
+    card = read_bundle(tmp_path / "run" / "model.safetensors").card
+    assert (card.name, card.task) == ("staged", "t_stage")
+    assert "not be used to stage" in card.must_not[1]
+    without = replace(joined, facts={"sex": joined.facts["sex"]})
+    run = train_autoencoder(without, tmp_path / "other", options)
+    assert run.classes == ("g1", "g2", "g3", "g4")
+
+
+@pytest.mark.parametrize("number", [3, 60])
+def test_a_stopped_run_goes_on_to_the_same_bytes(tmp_path, finished, number):
+    with pytest.raises(CancelledError):
+        train_autoencoder(simulated(), tmp_path / "run", OPTIONS, progress=StopAt(number))
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+    train_autoencoder(simulated(), tmp_path / "run", OPTIONS)
+    assert bytes_of(tmp_path / "run") == bytes_of(finished.folder)
+
+
+KILLED = """
+import os, sys
+from functools import partial
+from LungSquadLib.training import autoencoder_run as run, loop
+from Testing.unit.test_autoencoder_run import OPTIONS, simulated
+save, left = loop._save, [50]
+def end(*told):
+    left[0] -= 1
+    return save(*told) if left[0] else os.kill(os.getpid(), 9)
+loop._save = end
+run.Plan = partial(run.Plan, save_s=0.0)
+run.train_autoencoder(simulated(), sys.argv[1], OPTIONS)
+"""
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, finished):
+    words = [sys.executable, "-c", KILLED, tmp_path / "run"]
+    assert subprocess.run(words, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    assert (tmp_path / "run" / "fits" / "seed-0" / "checkpoint").exists()
+    train_autoencoder(simulated(), tmp_path / "run", OPTIONS)
+    assert bytes_of(tmp_path / "run") == bytes_of(finished.folder)
+
+
+def test_a_collapsed_run_says_so_and_has_no_groups(tmp_path, monkeypatch):
+    monkeypatch.setattr(autoencoder_run, "ALIVE", 1e9)
+    found = write_groups(train_autoencoder(simulated(40), tmp_path / "run", QUICK))
+    assert found.sentences[0].startswith("All 3 units of the latent space collapsed")
+    assert "collapsed" in (tmp_path / "run" / "index.html").read_text()
+    with pytest.raises(ModelError, match="found no groups"):
+        assign_groups(read_bundle(tmp_path / "run" / "model.safetensors"), matrix_of(simulated()))
+
+
+def test_what_is_left_out_is_counted(tmp_path):
+    joined = simulated(40)
+    (matrix,) = joined.sources
+    values = matrix.values.copy()
+    values[3, 10:] = np.nan
+    values[:, 7], values[:, 8] = 1.5, np.nan
+    values[4] = np.nan
+    dropped = (Dropped("LS-x", "clinical", "in no source of numbers"),)
+    changed = replace(joined, sources=(replace(matrix, values=values),), dropped=dropped)
+    table = train_autoencoder(changed, tmp_path / "run", QUICK).table
+    assert (len(table.cases), len(table.matrix.columns)) == (38, 58)
+    said = " ".join(table.left_out)
+    for text in ("2 patients are left out", "1 of them have none", "2 of the 60 columns"):
+        assert text in said
+    assert "1 patients of 'clinical': in no source of numbers." in said
+
+
+def test_two_names_of_one_profile_are_in_one_part(tmp_path):
+    joined = simulated(40)
+    (matrix,) = joined.sources
+    values = matrix.values.copy()
+    values[1::2] = values[::2]
+    doubled = replace(joined, sources=(replace(matrix, values=values),))
+    run = train_autoencoder(doubled, tmp_path / "run", QUICK)
+    part_of = {name: part for part, names in run.table.fold.parts.items() for name in names}
+    pairs = zip(matrix.patients[::2], matrix.patients[1::2], strict=True)
+    assert all(part_of[one] == part_of[other] for one, other in pairs)
+
+
+def matrix_of(joined):
+    return joined.sources[0]
+
+
+def test_new_patients_find_their_group(model):
+    new = simulated(30, seed=5)
+    found = assign_groups(model, matrix_of(new))
+    lusc = np.array(new.facts["histology"]) == "LUSC"
+    groups = np.array(found.groups)
+    assert len(set(groups[lusc])) == len(set(groups[~lusc])) == 1
+    assert set(groups[lusc]) != set(groups[~lusc])
+    np.testing.assert_allclose(found.probabilities.sum(1), 1, rtol=1e-5)
+    assert found.places.shape == (30, 3)
+    assert sum(one.out_of_distribution for one in found.novelties) < 6
+    assert "shares 26 patients" in " ".join(found.notes)  # they have the training's names
+
+
+def test_missing_columns_are_counted_and_more_than_half_refused(model):
+    matrix = matrix_of(simulated(30, missing=0, seed=5))
+    fewer = replace(matrix, columns=matrix.columns[:40], values=matrix.values[:, :40])
+    values = fewer.values.copy()
+    values[3, :20] = np.nan
+    found = assign_groups(model, replace(fewer, values=values))
+    assert (found.missing[0], found.missing[3], found.columns) == (20, 40, 60)
+    assert found.groups[3] == ""
+    assert found.rows()[3]["p_g1"] == ""
+    said = " ".join(found.notes)
+    assert "20 of the model's 60 columns are not in the table" in said
+    assert "1 of 30 patients have less than half" in said
+    few = replace(matrix, columns=matrix.columns[:29], values=matrix.values[:, :29])
+    with pytest.raises(InputError, match="has 29 of the 60 columns"):
+        assign_groups(model, few)
+
+
+def test_another_scale_is_noticed(model):
+    matrix = matrix_of(simulated(30, seed=5))
+    found = assign_groups(model, replace(matrix, values=matrix.values * 40 + 500))
+    assert all(one.out_of_distribution for one in found.novelties)
+    assert "is the table on the model's scale (logarithms)?" in " ".join(found.notes)
+
+
+WRONG = {
+    "groups": ({"groups": 1}, "--groups must be 2 or more, not 1"),
+    "many groups": ({"groups": 33}, "--groups must be 32 at most"),
+    "few patients": ({"groups": 32}, "32 groups cannot be found among"),
+    "latent": ({"latent": 0}, "--latent must be 1 or more"),
+    "a wide network": ({"hidden": (5000,)}, "'hidden' of the network 'autoencoder' must be"),
+    "seeds": ({"seeds": 0}, "--seeds must be 1 or more"),
+    "test": ({"test": 1.0}, "--test must be above 0 and below 0.9"),
+    "rate": ({"recipe": Recipe(learning_rate=float("nan"))}, "--learning-rate must be above 0"),
+    "bits": ({"recipe": Recipe(free_bits=float("nan"))}, "--free-bits must be 0 or more"),
+    "seed": ({"recipe": Recipe(seed=-1)}, "--seed must be 0 or more"),
+}
+
+
+@pytest.mark.parametrize(("changes", "sentence"), WRONG.values(), ids=WRONG)
+def test_what_cannot_be_is_refused_before_anything_is_written(tmp_path, changes, sentence):
+    with pytest.raises((InputError, ModelError), match=sentence):
+        train_autoencoder(simulated(40), tmp_path / "run", replace(OPTIONS, **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_tables_that_cannot_be_learnt_from_are_refused(tmp_path):
+    joined = simulated(40)
+    (matrix,) = joined.sources
+    nothing = replace(matrix, values=np.full_like(matrix.values, np.nan))
+    flat = replace(matrix, values=np.ones_like(matrix.values))
+    twice = (matrix, replace(matrix, name="other"))
+    for sources, sentence in (
+        ((), "the sources have none"),
+        (twice, "the sources have expression, other"),
+        ((nothing,), "0 have at least half"),
+        ((flat,), "No column of 'expression' differs between patients"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            train_autoencoder(replace(joined, sources=sources), tmp_path / "run", OPTIONS)
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_run_is_not_gone_on_with(finished):
+    with pytest.raises(InputError, match="holds a training with another latent"):
+        train_autoencoder(simulated(), finished.folder, replace(OPTIONS, latent=5))
+
+
+def test_no_group_is_found_by_chance_more_often_than_p_says(tmp_path):
+    from Testing.benchmarks.false_alarms import count_false_alarms
+
+    assert count_false_alarms(tmp_path, runs=4, progress=Silent()) <= 2

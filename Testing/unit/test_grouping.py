@@ -1,0 +1,89 @@
+"""Groups in a small space: the same however it is stretched, and as many as there are."""
+
+import numpy as np
+import pytest
+
+from LungSquadLib.errors import CancelledError
+from LungSquadLib.progress import Silent
+from LungSquadLib.statistics.clustering import adjusted_rand
+from LungSquadLib.training.grouping import by_stage, fit_k_means, fit_mixture, stability
+from Testing.unit.test_training_run import StopAt
+
+pytest.importorskip("sklearn")
+
+
+def blobs(count, *, apart=6.0, each=25, seed=0):
+    """Places (count * each, 3) and the blob of each."""
+    random = np.random.default_rng(seed)
+    centres = apart * np.stack([np.cos(np.arange(count) * 1.7), np.sin(np.arange(count) * 1.7)], 1)
+    member = np.repeat(np.arange(count), each)
+    places = random.normal(size=(len(member), 3))
+    places[:, :2] += centres[member]
+    return places, member
+
+
+def likelihood(mixture, places):
+    stats = pytest.importorskip("scipy.stats")
+    covariance = np.linalg.inv(mixture.precision)
+    densities = [
+        weight * stats.multivariate_normal(mean, covariance).pdf(places)
+        for weight, mean in zip(mixture.weights, mixture.means, strict=True)
+    ]
+    return np.log(np.sum(densities, 0)).mean()
+
+
+@pytest.mark.parametrize("groups", [2, 4])
+def test_a_mixture_is_as_likely_as_scikit_learns(groups):
+    places, _ = blobs(3, apart=2.0)
+    peer = pytest.importorskip("sklearn.mixture").GaussianMixture(
+        groups, covariance_type="tied", n_init=20, random_state=0
+    )
+    own = likelihood(fit_mixture(places, groups), places)
+    assert own >= peer.fit(places).score(places) - 0.01
+
+
+def test_a_stretched_and_turned_space_has_the_same_groups():
+    places, member = blobs(3)
+    stretched = places @ np.array([[9.0, 2, 0], [0, 0.1, 3], [1, 0, 1]]) + 5
+    for space in (places, stretched):
+        groups = fit_mixture(space, 3)(space)
+        assert adjusted_rand(groups, member) == 1
+        sizes = np.bincount(groups)
+        assert (np.diff(sizes) <= 0).all()
+
+
+def test_groups_across_the_longest_axis_are_found():
+    random = np.random.default_rng(0)
+    member = np.arange(100) % 2
+    places = random.normal(size=(100, 6)) * (5, 4, 3, 2, 2, 0.1)
+    places[:, 5] += member
+    assert adjusted_rand(fit_mixture(places, 2)(places), member) == 1
+    assert adjusted_rand(fit_k_means(places, 2)(places), member) < 0.1
+
+
+def test_as_many_groups_as_there_are_are_stable():
+    found = stability(blobs(3)[0], counts=(2, 3, 4), progress=Silent())
+    assert found.best == 3
+    assert found.values[1] == 1
+    assert found.p == 0.05
+
+
+def test_no_number_of_groups_is_stable_in_a_cloud():
+    cloud = np.random.default_rng(1).normal(size=(60, 3)) * (4, 1, 1)
+    found = stability(cloud, counts=(2, 3), progress=Silent())
+    assert found.p > 0.1
+
+
+def test_counting_groups_can_be_cancelled():
+    with pytest.raises(CancelledError):
+        stability(blobs(2)[0], counts=(2,), progress=StopAt(2))
+
+
+def test_groups_are_named_after_the_stages_that_most_patients_have():
+    places, member = blobs(4)
+    stages = np.array(["T3", "T1", "T4", "T2"])[member]
+    stages[::5] = ""
+    mixture = fit_mixture(places, 4)
+    named = by_stage(mixture, mixture(places), stages.tolist())
+    for place, stage in zip(named(places), stages, strict=True):
+        assert stage in ("", f"T{place + 1}")
