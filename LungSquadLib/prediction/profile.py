@@ -132,8 +132,8 @@ def predict_profile(
     row = row_of(card, profile, features or {}, mean=mean, sd=sd)
     x = torch.from_numpy(row.values)[None].to(place)
     with torch.no_grad():
-        logits = _array(_logits(network(x)))[0]
-        samples = _array(_logits(_dropping(network, seed)(_drawn(x, row, seed))))
+        logits = _array(network(x).logits)[0]
+        samples = _array(_dropping(network, seed)(_drawn(x, row, seed)).logits)
         code = network.encode(x).mean[0].tolist() if card.kind == "autoencoder" else None
         seen = None
         if model.reference is not None:
@@ -160,12 +160,6 @@ def predict_profile(
             "python": platform.python_version(),
         },
     )
-
-
-def _logits(answer: Any) -> Tensor:
-    """Of an integrator's answer, or an autoencoder's log probabilities."""
-    logits: Tensor = answer if isinstance(answer, Tensor) else answer.logits
-    return logits
 
 
 def _array(x: Tensor) -> np.ndarray:
@@ -212,7 +206,7 @@ def _contributions(network: Any, x: Tensor, card: Card, answer: int) -> np.ndarr
     at = (torch.arange(STEPS, device=x.device, dtype=x.dtype)[:, None] + 0.5) / STEPS
     with torch.enable_grad():
         path = (mean + at * (x - mean)).requires_grad_()
-        log = (_logits(network(path)) / card.temperature).log_softmax(1)
+        log = (network(path).logits / card.temperature).log_softmax(1)
         others = torch.cat([log[:, :answer], log[:, answer + 1 :]], 1).logsumexp(1)
         (gradient,) = torch.autograd.grad((log[:, answer] - others).sum(), path)
     moved = torch.where(x.isnan(), 0, gradient.mean(0) * (x - mean))
