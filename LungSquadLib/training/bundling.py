@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -274,14 +274,35 @@ def _metric(
     y: np.ndarray,
     values: np.ndarray,
 ) -> Metric:
-    patients = np.array([row["patient"] for row in rows])
-    repeats = np.array([row["seed"] for row in rows])
-    found = repeated(statistic, y, values, repeats, groups=patients)
     folds = len({number for _, number in setup.splits})
     where = "held-out patients" if folds == 1 else f"{folds}-fold cross-validation"
-    where += f", mean of {setup.options.seeds} seeds" if setup.options.seeds > 1 else ""
+    return repeated_metric(statistic, y, values, rows=rows, where=where)
+
+
+def repeated_metric(
+    statistic: Callable[[np.ndarray, np.ndarray], float],
+    y: np.ndarray,
+    values: np.ndarray,
+    *,
+    rows: Sequence[Mapping[str, str]],
+    where: str,
+) -> Metric:
+    """The mean over seeds of a statistic, with its interval over patients, for a card.
+
+    Args:
+        statistic: of labels and values.
+        y: (N,) labels.
+        values: (N,) what is said of them.
+        rows: N, whose columns say whose they are: "patient", "seed".
+        where: on which patients, in words.
+    """
+    patients = np.array([row["patient"] for row in rows])
+    seeds = np.array([row["seed"] for row in rows])
+    found = repeated(statistic, y, values, seeds, groups=patients)
+    count = len(np.unique(seeds))
+    where += f", mean of {count} seeds" if count > 1 else ""
     low, high = min(found.low, found.value), max(found.high, found.value)
-    return Metric(found.value, low, high, len(set(patients.tolist())), where)
+    return Metric(found.value, low, high, len(np.unique(patients)), where)
 
 
 def _positive(setup: Setup, rows: Sequence[dict[str, str]]) -> np.ndarray:

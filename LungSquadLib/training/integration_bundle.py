@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,11 @@ from ..cohort.overlap import seen
 from ..models.bundle import Reference, write_bundle
 from ..models.card import Card, Metric, NetworkSpec, ReferenceSpec, Training
 from ..models.fields import identifier
-from ..statistics.bootstrap import repeated
 from ..statistics.calibration import brier, log_odds
 from ..statistics.discrimination import auc
 from ..statistics.distance import mahalanobis, shrunk_precision
 from ..statistics.multiclass import balanced_accuracy
-from .bundling import Naming, class_labels
+from .bundling import Naming, class_labels, repeated_metric
 from .integration import SETTINGS, Setting, network_arguments
 from .integration import answers as network_answers
 from .integration_fold import final_job, read_fitted
@@ -106,30 +106,17 @@ def _metrics(setup: Setup, rows: Answers) -> dict[str, Metric]:
     """Of the answers out of fold: means over seeds, with intervals over patients."""
     y = np.array([setup.classes.index(row[setup.options.label]) for row in rows])
     right = np.array([setup.classes.index(row["predicted"]) for row in rows])
-    measured = {"balanced_accuracy": _metric(setup, rows, balanced_accuracy, y, right)}
+    where = f"{setup.options.folds}-fold cross-validation"
+    metric = partial(
+        repeated_metric, rows=rows, where="another cohort" if setup.other_cohort else where
+    )
+    measured = {"balanced_accuracy": metric(balanced_accuracy, y, right)}
     if len(setup.classes) == 2:
         positive = (y == setup.positive).astype(int)
         score = np.array([float(row["score"]) for row in rows])
         measured = {
-            "AUC": _metric(setup, rows, auc, positive, score),
+            "AUC": metric(auc, positive, score),
             **measured,
-            "Brier": _metric(setup, rows, brier, positive, score),
+            "Brier": metric(brier, positive, score),
         }
     return measured
-
-
-def _metric(
-    setup: Setup,
-    rows: Answers,
-    statistic: Callable[[np.ndarray, np.ndarray], float],
-    y: np.ndarray,
-    values: np.ndarray,
-) -> Metric:
-    patients = np.array([row["patient"] for row in rows])
-    repeats = np.array([row["seed"] for row in rows])
-    found = repeated(statistic, y, values, repeats, groups=patients)
-    where = f"{setup.options.folds}-fold cross-validation"
-    where = "another cohort" if setup.other_cohort else where
-    where += f", mean of {setup.options.seeds} seeds" if setup.options.seeds > 1 else ""
-    low, high = min(found.low, found.value), max(found.high, found.value)
-    return Metric(found.value, low, high, len(set(patients.tolist())), where)
