@@ -59,8 +59,8 @@ class Assigned:
         return [self._row(number) for number in range(len(self.patients))]
 
     def _row(self, number: int) -> dict[str, Any]:
-        def shown(value: float) -> str:
-            return "" if np.isnan(value) else f"{value:.5g}"
+        def shown(value: float) -> float | str:
+            return "" if np.isnan(value) else float(f"{value:.5g}")
 
         seen = self.novelties[number]
         each = zip(self.classes, self.probabilities[number], strict=True)

@@ -41,6 +41,6 @@ def _rows(found: Groups) -> list[dict[str, object]]:
         row: dict[str, object] = {"patient": patient, "part": part_of[patient]}
         if groups is not None:
             row["group"] = found.names[groups[number]]
-        row |= {f"z{n}": f"{value:.5g}" for n, value in enumerate(trained.places[number])}
+        row |= {f"z{n}": float(f"{z:.5g}") for n, z in enumerate(trained.places[number])}
         rows.append(row)
     return rows
