@@ -149,10 +149,10 @@ def stage_cohort(
         _notes(cases, edition),
         Summary(len(waiting) - len(errors), len(tasks) - len(waiting), len(errors)),
     )
-    write_csv(target / TABLE, _COLUMNS, [_cells(case, edition) for case in cases])
+    table = [_cells(case, edition) for case in cases]
+    write_csv(target / TABLE, _COLUMNS, table)
     write_json(target / AGREEMENT, found.to_dict())
-    shown = [(case.row.case, case.patient, case.sentence) for case in cases if case.sentence]
-    page = cohort_page(found.agreements, shown, found.notes, count=len(cases))
+    page = cohort_page(found.agreements, table, found.notes)
     with whole_file(target / PAGE) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return found

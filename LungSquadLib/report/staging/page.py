@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from ... import __version__
 from ...imaging.stage import GROUPS
-from ..document import RESEARCH
-from ..html import Child, Markup, element
+from ..html import Markup, element
+from ..page import page, table
 from .agreement import WAYS, Agreement
 
-_STYLE = Path(__file__).parents[1] / "style.css"
 _KAPPA = (
     "Quadratic-weighted kappa over T1 to T4 (Cohen 1968): 1 where all agree, around 0 by chance; a "
     "miss by two stages counts as much as four by one. In brackets the 95 % interval of 2,000 "
@@ -21,66 +19,46 @@ _KAPPA = (
 
 
 def cohort_page(
-    found: Sequence[Agreement],
-    shown: Sequence[tuple[str, str, str]],
-    notes: Sequence[str],
-    *,
-    count: int,
+    found: Sequence[Agreement], cases: Sequence[Mapping[str, Any]], notes: Sequence[str]
 ) -> str:
     """The whole page.
 
     Args:
         found: the agreements.
-        shown: case, patient and sentence of each that is flagged.
+        cases: rows of `stage.csv`; those that say something are shown first.
         notes: sentences on what was compared.
-        count: how many cases there are.
     """
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element(
-            "meta",
-            http_equiv="Content-Security-Policy",
-            content="default-src 'none'; img-src data:; style-src 'unsafe-inline'",
-        ),
-        element("title", "LungSquad T stage"),
-        element("style", Markup(_STYLE.read_text(encoding="utf-8"))),
-    )
-    body = element(
-        "body",
-        element(
-            "header",
-            element("h1", "T stage, every way"),
-            element("span", f"{count} cases", class_="soft"),
-        ),
-        element("p", RESEARCH, class_="notice research"),
+    flagged = sum(bool(case["sentence"]) for case in cases)
+    said = f"{flagged} of {len(cases)} are flagged." if flagged else "None is flagged."
+    return page(
+        "T stage, every way",
         [element("p", note) for note in notes],
         element("h2", "Agreement"),
         [element("p", one.sentence) for one in found]
         or element("p", "No patient was staged in two ways: there is nothing to compare."),
         element("p", _KAPPA, class_="soft") if found else None,
         element("div", [_counts(one) for one in found], class_="figures"),
-        element("h2", "Flagged"),
-        _table([("Case", "Patient", "What"), *shown])
-        if shown
-        else element("p", "Nothing: every case was measured, and no ways disagree."),
-        element("footer", element("small", f"Made by LungSquad {__version__}. {RESEARCH}")),
+        element("h2", "Cases"),
+        element("p", said),
+        _cases(sorted(cases, key=lambda case: not case["sentence"])),
     )
-    return "<!doctype html>\n" + element("html", head, body, lang="en")
 
 
 def _counts(found: Agreement) -> Markup:
     """How many patients have which two stages."""
     corner = f"{WAYS[found.one]} down, {WAYS[found.other]} across"
     rows = [(group, *map(str, counts)) for group, counts in zip(GROUPS, found.counts, strict=True)]
-    return element("div", _table([(corner, *GROUPS), *rows]), class_="card")
+    return element("div", table(rows, header=(corner, *GROUPS)), class_="card")
 
 
-def _table(rows: Sequence[Sequence[Child]]) -> Markup:
-    """A table whose first row is its header."""
-    header, *others = rows
-    return element(
-        "table",
-        element("tr", [element("th", cell) for cell in header]),
-        [element("tr", [element("td", cell) for cell in row]) for row in others],
-    )
+def _cases(cases: Sequence[Mapping[str, Any]]) -> Markup:
+    """Each case by every way that staged anybody."""
+    ways = [way for way in WAYS if any(case.get(way) for case in cases)]
+    names = {
+        "case": "case",
+        "patient": "patient",
+        "size_mm": "mm",
+        **{way: WAYS[way] for way in ways},
+    }
+    rows = [[str(case.get(name, "")) for name in (*names, "sentence")] for case in cases]
+    return table(rows, header=(*names.values(), ""))
