@@ -359,7 +359,9 @@ def _card(
         ModelError: the naming or the columns do not fit into a card.
     """
     matrix, staged = table.matrix, codes == STAGES
-    source = Source(matrix.name, matrix.kind, matrix.columns, matrix.scale, matrix.extractor)
+    source = Source(
+        matrix.name, matrix.kind, matrix.columns, matrix.scale, matrix.extractor, matrix.cube
+    )
     card = Card(
         name=naming.name or "autoencoder",
         title=naming.title or f"Groups of patients by {matrix.name}",
