@@ -18,7 +18,7 @@ import torch
 
 from ..cohort.split_files import write_splits
 from ..cohort.tables.matrix import Joined
-from ..errors import InputError
+from ..errors import InputError, need
 from ..files import write_csv
 from ..models.bundle import Reference, write_bundle
 from ..models.card import Card, ClassLabel, Metric, NetworkSpec, ReferenceSpec
@@ -172,6 +172,7 @@ def train_autoencoder(
         InputError: the table, the options or the folder cannot be used.
         MissingPackageError: scikit-learn is not installed.
     """
+    need("sklearn")
     options, naming, progress = (
         options or AutoencoderOptions(),
         naming or Naming(),
