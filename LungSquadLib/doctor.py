@@ -16,6 +16,7 @@ _PACKAGES = (
     ("pydicom", "DICOM data sets", ""),
     ("torch", "the networks", "networks"),
     ("matplotlib", "figures of evaluations", "plots"),
+    ("scikit-learn", "training on tables", "molecules"),
     ("safetensors", "checkpoints of training", "training"),
     ("tensorboard", "logs of training", "training"),
     ("distributed", "cohorts on a dask cluster", "cluster"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 
 class LungSquadError(Exception):
@@ -70,8 +71,8 @@ def understood(error: Exception) -> LungSquadError:
             "There is not enough memory for this work: close other programs, choose the device "
             "'cpu', or use a CT with fewer slices."
         )
-    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
-        return MissingPackageError("torch", "Running a network", "networks")
+    if isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES:
+        return MissingPackageError(*_PACKAGES[error.name])
     if isinstance(error, OSError):
         place = f"'{error.filename}': " if error.filename else ""
         return InputError(f"{place}{error.strerror or error}.")
@@ -79,6 +80,26 @@ def understood(error: Exception) -> LungSquadError:
         f"A fault in LungSquad ({type(error).__name__}: {one_line(error)}); please report it."
     )
 
+
+def need(*modules: str) -> None:
+    """Import what long work will need at its end, so that its lack is said before.
+
+    Raises:
+        MissingPackageError: one is not installed.
+    """
+    for name in modules:
+        try:
+            import_module(name)
+        except ModuleNotFoundError as error:
+            raise understood(error) from error
+
+
+# The module, and its package, what needs it, the extra that brings it.
+_PACKAGES = {
+    "torch": ("torch", "Running a network", "networks"),
+    "sklearn": ("scikit-learn", "Training on tables", "molecules"),
+    "matplotlib": ("matplotlib", "Drawing figures", "plots"),
+}
 
 # How torch, on its devices, and ITK say it, each in an error of another type.
 _NO_MEMORY = (

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import InputError, need
 from .output import bar, listed, print_json, printable
 
 if TYPE_CHECKING:
@@ -115,6 +116,9 @@ def _add_card(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train, evaluate, and tell."""
+    need("torch", "sklearn", "matplotlib")
+    if options.both_ways and not options.test:
+        raise InputError("--both-ways needs another cohort: name its tables with --test.")
     from ..report.integration.run import report_integration
     from ..training.bundling import Naming
     from ..training.integration_run import train_integration

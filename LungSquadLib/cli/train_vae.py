@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..errors import need
 from .output import add_json_argument, bar, print_json, printable
 from .training_arguments import add_card, add_run, naming_of
 
@@ -61,6 +62,7 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(options: argparse.Namespace) -> None:
     """Train, and tell what the groups follow."""
+    need("torch", "sklearn", "matplotlib")
     from ..prediction.predict import chosen_device
     from ..progress import Part
     from ..report.groups.write import write_groups

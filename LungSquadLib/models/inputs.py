@@ -32,6 +32,14 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
+class Cube:
+    """What features of a mask are measured in: `size` voxels of `spacing` mm along each axis."""
+
+    size: int
+    spacing: float
+
+
+@dataclass(frozen=True)
 class Source:
     """One of the tables whose rows a network takes together.
 
@@ -40,8 +48,8 @@ class Source:
         kind: one of `KINDS`: genes, facts of a patient, features of an image, any numbers.
         columns: in the network's order; one of several values is "column=value", 1 or 0.
         scale: what its numbers are, in words.
-        extractor: SHA-256 of the model whose features an image source has; None for features of
-            the mask.
+        extractor: SHA-256 of the model whose features an image source has, if they are a model's.
+        cube: what an image source's features were measured in, if they are of the mask.
     """
 
     name: str
@@ -49,6 +57,7 @@ class Source:
     columns: tuple[str, ...]
     scale: str
     extractor: str | None = None
+    cube: Cube | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ class TableSpec:
 def read_input(fields: Fields) -> InputSpec | TableSpec:
     """The input that a card's JSON says; `ValueError` for anything else."""
     if not fields.has("sources"):
-        return _cube(fields)
+        return _image(fields)
     sources = fields.items("sources", _source, most=32)
     fields.end()
     if not sources or len({source.name for source in sources}) < len(sources):
@@ -82,7 +91,14 @@ def read_input(fields: Fields) -> InputSpec | TableSpec:
     return TableSpec(sources)
 
 
-def _cube(fields: Fields) -> InputSpec:
+def read_cube(fields: Fields) -> Cube:
+    """The cube that JSON says; `ValueError` for anything else."""
+    cube = Cube(fields.integer("size", 8, 512), fields.number("spacing", 0.05, 20))
+    fields.end()
+    return cube
+
+
+def _image(fields: Fields) -> InputSpec:
     result = InputSpec(
         size=fields.integer("size", 4, 1024),
         spacing=fields.number("spacing", 0.1, 10),
@@ -103,6 +119,7 @@ def _source(fields: Fields) -> Source:
         columns=fields.texts("columns", most=MAX_COLUMNS),
         scale=fields.text("scale", most=400),
         extractor=fields.digest("extractor", digits=64) if fields.has("extractor") else None,
+        cube=read_cube(fields.child("cube")) if fields.has("cube") else None,
     )
     fields.end()
     if source.kind not in KINDS:

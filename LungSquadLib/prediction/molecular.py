@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import SimpleITK as sitk
 
-from ..cohort.store import Preprocessing
 from ..errors import ModelError
 from ..files import sha256_of_file
 from ..imaging.crop import crop
@@ -77,12 +76,17 @@ def _features(
 ) -> dict[str, float]:
     """One image source's columns of a patient, made as a store's are."""
     ct, mask = image
-    if source.extractor is None:
-        usual = Preprocessing()
-        cut = crop(ct, mask, size=usual.side, spacing=usual.spacing, centre_lps=centre_lps)
+    if source.cube is not None:
+        size, spacing = source.cube.size, source.cube.spacing
+        cut = crop(ct, mask, size=size, spacing=spacing, centre_lps=centre_lps)
         hu, tumour = (sitk.GetArrayFromImage(one) for one in (cut.ct, cut.mask))
-        found = tumour_features(hu, tumour, spacing_mm=usual.spacing)
+        found = tumour_features(hu, tumour, spacing_mm=spacing)
         return _chosen(source, {"volume_ml": cut.mask_volume_ml, **found})
+    if source.extractor is None:
+        raise ModelError(
+            "The image is not used: the model does not say in which crops of the CT the features "
+            f"of its source '{source.name}' were measured. Train it again from a store."
+        )
     extractor = _extractor(source, among)
     spec = extractor.card.image
     cut = crop(ct, mask, size=spec.size, spacing=spec.spacing, centre_lps=centre_lps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from .profile_file import Profile
 
 MOST_MISSING = 0.5  # of the model's genes
 _ENOUGH = 20  # genes, so that their signs say something
+_SURPRISE = 0.15  # of the genes, below 0 beyond those that may be
 _SIZE = 5  # times as far from 0 as in training, of the median gene or of the farthest
 
 
@@ -126,8 +128,9 @@ def _check_scale(
     """Refuse numbers that cannot be on the scale of the model's training patients.
 
     Numbers of another size; numbers that are never below 0 where genes' means lie round it (as
-    z-scores' do), or sometimes where no mean does (as those of counts). Means of numbers that are
-    never below 0 do not lie round it: among N patients they are above sd / sqrt(N).
+    z-scores' do), or far more often than normal numbers with these means and deviations would be.
+    Means of numbers that are never below 0 do not lie round it: among N patients they are above
+    sd / sqrt(N).
     """
     known = ~np.isnan(values) & (sd > 0)
     if not known.any():
@@ -137,9 +140,8 @@ def _check_scale(
     usual = sd if round_zero else mean**2 / np.hypot(mean, sd)  # the median of a lognormal number
     sizes = np.quantile(np.abs(values), (0.5, 0.95)) / np.quantile(usual, (0.5, 0.95))
     below = np.mean(values < 0)
-    signs = len(values) >= _ENOUGH and (
-        below == 0 if round_zero else below > 0.05 and bool((mean >= 0).all())
-    )
+    expected = np.mean([math.erfc(one) / 2 for one in mean / sd / math.sqrt(2)])
+    signs = len(values) >= _ENOUGH and (below == 0 if round_zero else below > expected + _SURPRISE)
     if signs or (sizes < 1 / _SIZE).any() or (sizes > _SIZE).any():
         raise InputError(
             f"The profile cannot be on the scale of the model '{card.name}', which takes "

@@ -107,6 +107,15 @@ def run_case(
     mask = read_mask(case.mask, ct, roi=case.roi, label=case.label)
     ct = ct.loaded(Part(progress, 0.0, 0.3))  # the figures need all of it
     cut = crop(ct, mask, centre_lps=case.centre_lps)
+    # Before the images, which take long: a profile that does not fit is said at once.
+    molecular = ask_molecular(
+        models,
+        profile,
+        (ct, mask),
+        device=options.device,
+        seed=options.seed,
+        centre_lps=case.centre_lps,
+    )
     of_images = [model for model in models if model.card.kind in OF_IMAGES]
     share = 0.5 / max(len(of_images), 1)
     predictions = [
@@ -121,14 +130,6 @@ def run_case(
         )
         for number, model in enumerate(of_images)
     ]
-    molecular = ask_molecular(
-        models,
-        profile,
-        (ct, mask),
-        device=options.device,
-        seed=options.seed,
-        centre_lps=case.centre_lps,
-    )
     step(progress, 0.8, "Writing the report")
     results = Results(ct, mask, cut, tuple(predictions), options, profile, tuple(molecular))
     with whole_folder(folder, last=RESULT) as temporary:

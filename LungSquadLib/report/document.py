@@ -222,7 +222,7 @@ def _model(prediction: dict[str, Any]) -> Markup:
     ]
     rows += [
         (
-            name,
+            name.replace("_", " "),
             f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f}), "
             f"n = {metric['n']}, {metric['where']}",
         )

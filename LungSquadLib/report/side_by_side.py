@@ -129,6 +129,10 @@ def _answer(one: Mapping[str, Any], code: str, names: Mapping[str, str]) -> Answ
 
 def _metrics(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """In words; what tells classes apart first."""
-    for name in sorted(metrics, key=lambda name: ("auc" not in name, "accuracy" not in name)):
-        one = metrics[name]
-        yield f"{name} {one['value']:.2f} ({one['low']:.2f} to {one['high']:.2f}), n = {one['n']}"
+
+    def last(name: str) -> tuple[bool, bool]:
+        return "auc" not in name.casefold(), "accuracy" not in name
+
+    for name in sorted(metrics, key=last):
+        one, said = metrics[name], name.replace("_", " ")
+        yield f"{said} {one['value']:.2f} ({one['low']:.2f} to {one['high']:.2f}), n = {one['n']}"

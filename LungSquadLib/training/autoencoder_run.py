@@ -18,7 +18,7 @@ import torch
 
 from ..cohort.split_files import write_splits
 from ..cohort.tables.matrix import Joined
-from ..errors import InputError
+from ..errors import InputError, need
 from ..files import write_csv
 from ..models.bundle import Reference, write_bundle
 from ..models.card import Card, ClassLabel, Metric, NetworkSpec, ReferenceSpec
@@ -172,6 +172,7 @@ def train_autoencoder(
         InputError: the table, the options or the folder cannot be used.
         MissingPackageError: scikit-learn is not installed.
     """
+    need("sklearn")
     options, naming, progress = (
         options or AutoencoderOptions(),
         naming or Naming(),
@@ -359,7 +360,9 @@ def _card(
         ModelError: the naming or the columns do not fit into a card.
     """
     matrix, staged = table.matrix, codes == STAGES
-    source = Source(matrix.name, matrix.kind, matrix.columns, matrix.scale, matrix.extractor)
+    source = Source(
+        matrix.name, matrix.kind, matrix.columns, matrix.scale, matrix.extractor, matrix.cube
+    )
     card = Card(
         name=naming.name or "autoencoder",
         title=naming.title or f"Groups of patients by {matrix.name}",

@@ -122,6 +122,7 @@ def table_of(joined: Joined, *, seed: int, test: float) -> Table:
         np.ascontiguousarray(values[:, of_use]),
         matrix.scale,
         matrix.extractor,
+        matrix.cube,
     )
     told = _left_out(matrix, known, patients=int((~enough).sum()), columns=int((~of_use).sum()))
     before = Counter((one.source, one.why) for one in joined.dropped)

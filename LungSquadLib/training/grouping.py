@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 
-from ..errors import MissingPackageError
 from ..networks.seeded_dropout import mixed
 from ..progress import Progress, step
 from ..statistics.clustering import adjusted_rand
@@ -117,7 +115,9 @@ def _eye(places: np.ndarray) -> np.ndarray:
 
 def fit_k_means(places: np.ndarray, groups: int, *, seed: int = 0) -> Assign:
     """Fit k-means, the best of ten starts; see `fit_mixture`."""
-    found = _sklearn("cluster").KMeans(groups, n_init=10, random_state=mixed(seed) % 2**32)
+    from sklearn.cluster import KMeans
+
+    found = KMeans(groups, n_init=10, random_state=mixed(seed) % 2**32)
     assign: Assign = found.fit(places).predict
     return assign
 
@@ -207,12 +207,3 @@ def by_stage(mixture: Mixture, groups: np.ndarray, stages: Sequence[str]) -> Mix
         key=lambda order: sum(together[group, place] for place, group in enumerate(order)),
     )
     return mixture.reordered(best)
-
-
-def _sklearn(module: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(f"sklearn.{module}")
-    except ModuleNotFoundError as error:
-        raise MissingPackageError("scikit-learn", "Finding groups", "molecules") from error

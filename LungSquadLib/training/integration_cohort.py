@@ -103,6 +103,11 @@ def _without(source: Matrix, gone: set[str]) -> Matrix | None:
 
 
 def _stacked(one: Matrix, other: Matrix, patients: tuple[str, ...], warnings: list[str]) -> Matrix:
+    if (one.extractor, one.cube) != (other.extractor, other.cube):
+        raise InputError(
+            f"The features of '{one.name}' were not made alike in the two cohorts: take the same "
+            "model for both, or stores with the same --size, --margin and --spacing."
+        )
     place = {column: n for n, column in enumerate(other.columns)}
     kept = [n for n, column in enumerate(one.columns) if column in place]
     columns = tuple(one.columns[n] for n in kept)

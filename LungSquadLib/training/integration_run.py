@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..cohort.split_files import write_splits
 from ..cohort.tables.matrix import Joined
+from ..errors import need
 from ..files import sweep
 from ..progress import Part, Progress, Silent, step
 from .bundling import Naming
@@ -57,7 +58,9 @@ def train_integration(
 
     Raises:
         InputError: the tables, the options or the folder cannot be used; see `set_up`.
+        MissingPackageError: scikit-learn is not installed.
     """
+    need("sklearn")
     progress, place, naming = progress or Silent(), Path(folder), naming or Naming()
     setup = set_up(joined, options, other=other)
     jobs = [Job(seed, fold, parts) for (seed, fold), parts in setup.splits.items()]

@@ -129,7 +129,8 @@ class Setup:
         for start, one in zip(starts, self.sources, strict=False):
             its = columns[(columns >= start) & (columns < start + len(one.columns))] - start
             names = tuple(one.columns[n] for n in its.tolist())
-            sources.append(Source(one.name, one.kind, names, one.scale, one.extractor))
+            made = Source(one.name, one.kind, names, one.scale, one.extractor, one.cube)
+            sources.append(made)
         return TableSpec(tuple(sources))
 
     def described(self) -> dict[str, Any]:

@@ -197,3 +197,11 @@ def test_a_damaged_folder_of_joined_tables_is_refused(joined, name, change):
 
 def test_a_folder_without_joined_tables_says_how_to_make_them(tmp_path):
     assert "lungsquad tables join" in refused(open_joined, tmp_path)
+
+
+def test_both_ways_without_another_cohort_are_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    asked = ["train", "integrate", "--sources", "expression=m.csv", "--label", "histology"]
+    assert main([*asked, "--both-ways", "-o", "run"]) == 2
+    assert "--both-ways needs another cohort" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

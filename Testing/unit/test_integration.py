@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
 from LungSquadLib.errors import InputError  # noqa: E402
+from LungSquadLib.models.inputs import Cube  # noqa: E402
 from LungSquadLib.progress import Silent  # noqa: E402
 from LungSquadLib.statistics.calibration import fit_temperature  # noqa: E402
 from LungSquadLib.statistics.discrimination import auc  # noqa: E402
@@ -299,3 +300,12 @@ def test_another_cohort_is_the_test_of_all_that_was_learnt():
     setup = set_up(first, replace(SMALL, allow_overlap=True), other=second)
     assert len(setup.splits[0, 0].test) == 40
     assert not {*setup.splits[0, 0].test} & set(first.patients)
+
+
+@pytest.mark.parametrize("how", [{"extractor": "a" * 64}, {"cube": Cube(64, 1.0)}])
+def test_features_made_in_two_ways_are_not_compared(how):
+    first, second = cohort(50, genes=10, seed=1), cohort(40, genes=10, seed=2)
+    expression, image = second.sources
+    others = joined([expression, replace(image, **how)], second.facts)
+    with pytest.raises(InputError, match="'image' were not made alike in the two cohorts"):
+        set_up(first, replace(SMALL, allow_overlap=True), other=others)

@@ -19,7 +19,7 @@ from LungSquadLib.imaging.ct import open_ct  # noqa: E402
 from LungSquadLib.imaging.masks import read_mask  # noqa: E402
 from LungSquadLib.models import catalogue  # noqa: E402
 from LungSquadLib.models.card import ClassLabel  # noqa: E402
-from LungSquadLib.models.inputs import Source  # noqa: E402
+from LungSquadLib.models.inputs import Cube, Source  # noqa: E402
 from LungSquadLib.prediction.molecular import _features, predict_molecular  # noqa: E402
 from LungSquadLib.report.render import rendered  # noqa: E402
 from LungSquadLib.report.side_by_side import questions  # noqa: E402
@@ -42,6 +42,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("patient")
     for image, name in zip(ball_images(), ("ct", "mask"), strict=True):
         sitk.WriteImage(image, str(folder / f"{name}.nrrd"))
+    (folder / "manifest.csv").write_text("ct,mask,patient_id\nct.nrrd,mask.nrrd,P1\n")
     write_profile(folder / "p.csv", profile())
     write_model(folder / "image.safetensors", task="histology", classes=CLASSES)
     return folder
@@ -61,7 +62,6 @@ def patient(folder):
 @pytest.fixture(scope="module")
 def store(folder):
     """The patient as a cohort has it."""
-    (folder / "manifest.csv").write_text("ct,mask,patient_id\nct.nrrd,mask.nrrd,P1\n")
     build_cohort(folder / "manifest.csv", folder / "store", preprocessing=Preprocessing())
     return open_store(folder / "store")
 
@@ -111,12 +111,22 @@ def test_a_networks_features_are_those_that_a_store_gives(
         assert made[column] == pytest.approx(value, rel=1e-5, abs=1e-7)
 
 
-def test_a_masks_features_are_those_that_a_store_gives(store, patient):
-    trained_on = mask_features(store)
-    source = Source("image", "image", trained_on.columns, "as measured")
+@pytest.mark.parametrize("how", [Preprocessing(), Preprocessing(16, 2, 1.5)])
+def test_a_masks_features_are_those_that_its_store_gives(folder, patient, how, tmp_path):
+    build_cohort(folder / "manifest.csv", tmp_path / "store", preprocessing=how)
+    trained_on = mask_features(open_store(tmp_path / "store"))
+    source = Source("image", "image", trained_on.columns, "as measured", cube=trained_on.cube)
     made = _features(source, patient, (), "cpu", None)
-    values = trained_on.values[0].tolist()
-    np.testing.assert_allclose([made[one] for one in trained_on.columns], values, rtol=1e-5)
+    values = np.array([made[one] for one in trained_on.columns], np.float32)
+    assert values.tolist() == trained_on.values[0].tolist()
+
+
+def test_features_of_unknown_crops_are_not_made(folder, patient, nothing_installed):
+    source = Source("image", "image", ("volume_ml",), "as measured")
+    model = integrator(folder / "unknown.safetensors", source)
+    (alone,) = predict_molecular(model, profile(), patient, device="cpu")
+    (flag,) = (flag for flag in alone.flags if flag.code == "image_not_used")
+    assert "does not say in which crops" in flag.sentence
 
 
 def test_a_model_answers_without_the_image_and_with_it(joint, patient, of_images):
@@ -139,7 +149,7 @@ def test_the_extractor_is_found_on_this_machine(joint, patient, of_images, monke
 
 
 def test_columns_that_nobody_makes_are_said(folder, patient, nothing_installed):
-    source = Source("image", "image", ("volume_ml", "beauty"), "as measured")
+    source = Source("image", "image", ("volume_ml", "beauty"), "as measured", cube=Cube(64, 1.0))
     model = integrator(folder / "beauty.safetensors", source)
     (alone,) = predict_molecular(model, profile(), patient, device="cpu")
     (flag,) = (flag for flag in alone.flags if flag.code == "image_not_used")

@@ -127,14 +127,18 @@ SCALES = {  # what a gene's number is for the training patients, and in a profil
     "FPKM": lambda random, n: np.exp(
         random.normal(np.linspace(-2, 6, len(GENES)), 0.8, (n, len(GENES)))
     ),
+    "log2 of FPKM": lambda random, n: random.normal(
+        np.linspace(0.1, 10, len(GENES)), 1.2, (n, len(GENES))
+    ),
     "log2 (x + 1) of TPM": lambda random, n: random.normal(
         np.linspace(1, 10, len(GENES)), 0.8, (n, len(GENES))
     ).clip(0),
 }
 
 
-# FPKM and counts may be of one size.
-PAIRS = [(a, b) for a in SCALES for b in SCALES if {a, b} != {"counts", "FPKM"}]
+# FPKM and counts may be of one size, as logarithms with 1 added and without it are.
+ALIKE = ({"counts", "FPKM"}, {"log2 (x + 1) of TPM", "log2 of FPKM"})
+PAIRS = [(a, b) for a in SCALES for b in SCALES if {a, b} not in ALIKE]
 
 
 @pytest.mark.parametrize(("taken", "given"), PAIRS)

@@ -112,6 +112,26 @@ def test_phantom_patients_get_the_expression_that_belongs_to_them(tmp_path):
     assert correlation(genes, clinical, truth["modules"]["histology"], lusc) > 0.3
 
 
+def test_another_cohort_of_the_same_seed_has_the_same_genes(tmp_path):
+    found = []
+    for name in "ab":
+        manifest = tmp_path / f"{name}.csv"
+        rows = ["patient_id,ct,mask,site,histology_true,alive2y,diameter_mm"]
+        rows += [f"{name}-{n:03d},a,b,site-A,LUAD,1,{20 + n}" for n in range(60)]
+        manifest.write_text("\n".join(rows) + "\n")
+        found.append(
+            parts(write_simulated(tmp_path / name, Simulation(missing=0, manifest=manifest)))
+        )
+    (_, ours, truth), (_, theirs, other) = found
+    assert truth["modules"] == other["modules"]
+    means = [
+        [np.nanmean(numbers(row.values())) for row in genes.values()] for genes in (ours, theirs)
+    ]
+    assert np.corrcoef(means)[0, 1] > 0.99
+    noise = [numbers(next(iter(genes.values())).values()) for genes in (ours, theirs)]
+    assert abs(np.corrcoef(noise[0][:50], noise[1][:50])[0, 1]) < 0.4  # of other patients
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -16,6 +16,7 @@ from LungSquadLib.cohort.tables.joined_folder import open_joined
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.tumour_features import TUMOUR_FEATURES
 from LungSquadLib.models.bundle import read_bundle
+from LungSquadLib.models.inputs import Cube
 from LungSquadLib.training.sources import network_features, read_sources
 from Testing import model_samples
 from Testing.ball_cohort import ball_volumes
@@ -95,6 +96,7 @@ def test_a_joined_folder_is_a_source_by_itself(place, tmp_path, capsys):
     assert [one.name for one in again.sources] == ["expression", "image", "clinical"]
     assert again.sources[2].columns == ("t_stage=T1", "t_stage=T2", "t_stage=T4")
     assert again.patients == open_joined(out).patients
+    assert again.sources[1].cube == Cube(40, 1.0)  # of the store's 32 voxels and a margin of 4
     inputs = json.loads((out / "join.json").read_text())["inputs"]
     assert inputs["expression"] == [hashlib.sha256((place / "e.csv").read_bytes()).hexdigest()]
     index = (place / "store" / "index.json").read_bytes()

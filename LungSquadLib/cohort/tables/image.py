@@ -6,6 +6,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...imaging.tumour_features import TUMOUR_FEATURES, tumour_features
+from ...models.inputs import Cube
 from ...progress import Progress, Silent, step
 from ..store import Store
 from .harmonise import harmonise
@@ -39,6 +40,7 @@ def mask_features(store: Store, *, name: str = "image", progress: Progress | Non
         values,
         name=name,
         scale="as measured in the mask: mL, mm, mm², HU",
+        cube=Cube(store.preprocessing.side, store.preprocessing.spacing),
     )
 
 
@@ -50,6 +52,7 @@ def image_matrix(
     name: str,
     scale: str,
     extractor: str | None = None,
+    cube: Cube | None = None,
 ) -> Matrix:
     """A row for each patient of a store from a row for each of its cases; see `one_row_each`.
 
@@ -61,7 +64,8 @@ def image_matrix(
         values: (N, D) float32.
         name: of the source.
         scale: what the numbers are.
-        extractor: SHA-256 of the model that made them.
+        extractor: SHA-256 of the model that made them, or None.
+        cube: what they were measured in, or None.
 
     Raises:
         InputError: there is no patient with a row.
@@ -84,6 +88,7 @@ def image_matrix(
         values[rows],
         scale,
         extractor,
+        cube,
         facts.columns,
         (*chosen.dropped, *facts.dropped),
         (*chosen.notes, *facts.notes),

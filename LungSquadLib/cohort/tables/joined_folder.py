@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ... import __version__
 from ...errors import InputError, parsing
 from ...files import whole_folder, write_csv, write_json
 from ...models.fields import Fields, parsed_json
-from ...models.inputs import KINDS
+from ...models.inputs import KINDS, read_cube
 from ..store import refuse_newer
 from .matrix import Dropped, Joined, Matrix
 
@@ -56,6 +57,7 @@ def write_joined(
                 "columns": len(one.columns),
                 "scale": one.scale,
                 "extractor": one.extractor,
+                "cube": None if one.cube is None else asdict(one.cube),
             }
             for one in joined.sources
         ],
@@ -130,9 +132,10 @@ def _source(place: Path, patients: tuple[str, ...], fields: Fields) -> Matrix:
     if np.isinf(values).any():
         raise ValueError(f"a number of '{name}' is infinite")
     extractor = fields.digest("extractor", digits=64) if fields.has("extractor") else None
+    cube = read_cube(fields.child("cube")) if fields.has("cube") else None
     scale = fields.text("scale", most=400)
     fields.end()
-    return Matrix(name, kind, patients, tuple(columns), values, scale, extractor)
+    return Matrix(name, kind, patients, tuple(columns), values, scale, extractor, cube)
 
 
 def _table(path: Path) -> tuple[list[str], list[list[str]]]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...models.inputs import Cube
+
 
 @dataclass(frozen=True)
 class Dropped:
@@ -35,6 +37,7 @@ class Matrix:
         values: (N, D) float32, NaN where nothing is known.
         scale: what the numbers are, in words.
         extractor: SHA-256 of the model whose features they are, if they are a model's.
+        cube: what they were measured in, if they are features of masks.
         facts: columns that are no features, N each, as `Joined.facts` has them.
         dropped: who was left out when it was read.
         notes: sentences about what was noticed then, without names of patients.
@@ -47,6 +50,7 @@ class Matrix:
     values: np.ndarray
     scale: str
     extractor: str | None = None
+    cube: Cube | None = None
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dropped: tuple[Dropped, ...] = ()
     notes: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ but sex and hospital.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ FOLLOWED = ("t_stage", "histology", "sex", "site")
 _SMALLEST, _LARGEST = 2 * MODULE * len(FOLLOWED), 50_000
 _FEATURES = 12
 _STAGES, _SHARES = ("T1", "T2", "T3", "T4"), (0.4, 0.35, 0.15, 0.1)
+_SEXES = ("female", "male")
+_PLACES = {"t_stage": _STAGES, "histology": HISTOLOGIES, "sex": _SEXES}  # hospitals: as they are
 _UP_TO_MM = (30, 50, 70)  # of T1, T2, T3 in the 8th edition
 _YEARS = 5  # after which everybody's follow-up has ended
 
@@ -68,11 +71,14 @@ def write_simulated(folder: str | os.PathLike[str], simulation: Simulation) -> P
             cohort.
     """
     _check(simulation)
-    target, random = Path(folder), np.random.default_rng((simulation.seed, 1))
+    target = Path(folder)
     if target.exists():
         raise InputError(f"'{target}' exists: choose another folder.")
-    facts = _drawn(simulation, random) if simulation.manifest is None else _phantoms(simulation)
+    facts = _drawn(simulation) if simulation.manifest is None else _phantoms(simulation)
     patients = list(facts)
+    # From the seed and who they are: another cohort has other patients, and the same genes.
+    named = hashlib.sha256("\n".join(patients).encode()).digest()
+    random = np.random.default_rng((simulation.seed, 1, int.from_bytes(named[:8], "big")))
     trait = random.standard_normal(len(patients))
     expression, modules = _expression(list(facts.values()), simulation, random)
     genes = [f"G{number:05d}" for number in range(len(expression))]
@@ -106,13 +112,14 @@ def _check(simulation: Simulation) -> None:
             raise InputError(f"The {name} must be {low} to {high}, not {value}.")
 
 
-def _drawn(simulation: Simulation, random: np.random.Generator) -> dict[str, dict[str, Any]]:
+def _drawn(simulation: Simulation) -> dict[str, dict[str, Any]]:
+    random = np.random.default_rng((simulation.seed, 0))
     return {
         f"SIM{simulation.seed}-{number + 1:05d}": {
             "histology": HISTOLOGIES[int(random.random() < 0.35)],
             "t_stage": str(random.choice(_STAGES, p=_SHARES)),
             "edition": "8",
-            "sex": ("female", "male")[int(random.random() < 0.55)],
+            "sex": _SEXES[int(random.random() < 0.55)],
             "age": int(np.clip(random.normal(67, 9), 30, 95)),
             "site": f"site-{'ABC'[int(random.integers(3))]}",
         }
@@ -131,7 +138,7 @@ def _phantoms(simulation: Simulation) -> dict[str, dict[str, Any]]:
                 "histology": row.columns["histology_true"],
                 "t_stage": _STAGES[np.searchsorted(_UP_TO_MM, float(row.columns["diameter_mm"]))],
                 "edition": "8",
-                "sex": ("female", "male")[int(random.random() < 0.55)],
+                "sex": _SEXES[int(random.random() < 0.55)],
                 "site": row.site,
                 "alive2y": row.columns["alive2y"],
             }
@@ -147,21 +154,25 @@ def _phantoms(simulation: Simulation) -> dict[str, dict[str, Any]]:
 def _expression(
     facts: list[dict[str, Any]], simulation: Simulation, random: np.random.Generator
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Expression (genes, patients) as logarithms, and the genes (MODULE,) of each module."""
+    """Expression (genes, patients) as logarithms, and the genes (MODULE,) of each module.
+
+    What a gene is like follows from the seed alone, so that a model of one cohort fits another.
+    """
     genes, patients = simulation.genes, len(facts)
-    chosen = random.permutation(genes)[: MODULE * len(FOLLOWED)].reshape(len(FOLLOWED), MODULE)
+    nature = np.random.default_rng((simulation.seed, 3))
+    chosen = nature.permutation(genes)[: MODULE * len(FOLLOWED)].reshape(len(FOLLOWED), MODULE)
     modules = dict(zip(FOLLOWED, np.sort(chosen, axis=1), strict=True))
     # Genes go up and down together for reasons of their own, as they do in life.
-    programmes = random.normal(0, 0.3, (genes, 5)) @ random.standard_normal((5, patients))
+    programmes = nature.normal(0, 0.3, (genes, 5)) @ random.standard_normal((5, patients))
     values = programmes + random.standard_normal((genes, patients))
     for name, its in modules.items():
-        places = sorted({str(one[name]) for one in facts})
-        level = np.array([places.index(str(one[name])) for one in facts], float)
+        places = _PLACES.get(name) or sorted({one[name] for one in facts})
+        level = np.array([places.index(one[name]) for one in facts], float)
         # What hangs on the tumour hangs on the effect; sex and hospital are always there.
         strength = simulation.effect if name in ("t_stage", "histology") else 1.0
-        signs = random.choice((-1.0, 1.0), MODULE)[:, None]
-        values[its] += strength * signs * (level - level.mean())
-    values = random.uniform(1, 9, (genes, 1)) + random.uniform(0.3, 1.2, (genes, 1)) * values
+        signs = nature.choice((-1.0, 1.0), MODULE)[:, None]
+        values[its] += strength * signs * level
+    values = nature.uniform(1, 9, (genes, 1)) + nature.uniform(0.3, 1.2, (genes, 1)) * values
     values[random.random(values.shape) < simulation.missing / 2] = np.nan
     return values, modules
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import MissingPackageError
 from ...training.autoencoder_run import AutoencoderRun
 from .results import AUTOENCODER, NMF, PCA, Error
 
@@ -59,10 +58,8 @@ def _pca(x: np.ndarray, train: np.ndarray, dimensions: int) -> Space:
 
 def _nmf(x: np.ndarray, train: np.ndarray, dimensions: int) -> Space:
     """Of columns from which their least number in training is taken, so that none is below 0."""
-    try:
-        from sklearn.decomposition import NMF as Factors  # noqa: N811
-    except ModuleNotFoundError as error:
-        raise MissingPackageError("scikit-learn", "NMF", "molecules") from error
+    from sklearn.decomposition import NMF as Factors  # noqa: N811
+
     least = x[train].min(axis=0)
     shifted = np.maximum(x - least, 0)
     model = Factors(dimensions, init="nndsvda", max_iter=_ROUNDS, random_state=0)

@@ -1,0 +1,57 @@
+"""The whole way of the joint model: a store, a network's features, training, a new patient."""
+
+import csv
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+
+from LungSquadLib.imaging.ct import open_ct  # noqa: E402
+from LungSquadLib.imaging.masks import read_mask  # noqa: E402
+from LungSquadLib.models.bundle import read_bundle  # noqa: E402
+from LungSquadLib.prediction.molecular import _features, predict_molecular  # noqa: E402
+from LungSquadLib.prediction.profile_file import Profile  # noqa: E402
+from LungSquadLib.training.integration_options import IntegrationOptions  # noqa: E402
+from LungSquadLib.training.integration_run import train_integration  # noqa: E402
+from LungSquadLib.training.sources import read_sources  # noqa: E402
+from Testing import model_samples  # noqa: E402
+from Testing.ball_cohort import ball_store  # noqa: E402
+
+N = 24
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("of_network", [False, True])
+def test_a_patients_features_are_those_of_training(tmp_path, of_network):
+    store = ball_store(tmp_path, N)
+    model_samples.bundle(tmp_path / "m.safetensors")
+    values = 6 + np.random.default_rng(0).normal(size=(N, 30)) + np.arange(N)[:, None] % 2
+    with (tmp_path / "e.csv").open("w", newline="") as file:
+        head = ["patient", *(f"GENE{n}" for n in range(30))]
+        rows = [[case.patient, *row] for case, row in zip(store.cases, values, strict=True)]
+        csv.writer(file).writerows([head, *rows])
+    image = f"image={store.folder}" + (f":{tmp_path / 'm.safetensors'}" if of_network else "")
+    joined = read_sources([f"expression={tmp_path / 'e.csv'}", image])
+    options = IntegrationOptions(
+        "histology", folds=2, seeds=1, inner=2, epochs=2, allow_telling=True
+    )
+    train_integration(joined, tmp_path / "run", options)
+    model = read_bundle(tmp_path / "run" / "model.safetensors")
+    source = model.card.table.sources[1]
+    ct = open_ct(tmp_path / "volumes" / "ct0.nrrd")
+    patient = ct, read_mask(tmp_path / "volumes" / "mask0.nrrd", ct)
+    extractor = [read_bundle(tmp_path / "m.safetensors")]
+
+    made = _features(source, patient, extractor, "cpu", None)
+    (trained_on,) = (one for one in joined.sources if one.name == "image")
+    row = trained_on.values[joined.patients.index(store.cases[0].patient)]
+    known = dict(zip(trained_on.columns, row.tolist(), strict=True))
+    tolerance = 1e-6 if of_network else 0  # networks see eight at a time in training
+    assert [np.float32(made[one]) for one in source.columns] == pytest.approx(
+        [known[one] for one in source.columns], rel=tolerance, abs=tolerance
+    )
+    profile = Profile.of(dict(zip(head[1:], values[0].tolist(), strict=True)))
+    alone, both = predict_molecular(model, profile, patient, among=extractor, device="cpu")
+    assert (alone.made_from, both.made_from) == ("molecules", "both")
