@@ -102,7 +102,8 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--allow-overlap",
         action="store_true",
-        help="patients with the same name in both cohorts are different ones",
+        help="go on where a source's network has seen the patients, which is said, or where both "
+        "cohorts have the same names: they are taken for different patients",
     )
 
 
@@ -155,6 +156,7 @@ def _read(options: argparse.Namespace, texts: Sequence[str], progress: Progress)
         texts,
         mapping=options.mapping,
         clinical_columns=listed(options.clinical_columns),
+        allow_overlap=options.allow_overlap,
         device=str(chosen_device(options.device)),
         progress=progress,
     )

@@ -264,6 +264,13 @@ def test_empty_and_constant_columns_are_said_and_do_no_harm(tmp_path):
     assert sum(setup.excluded.values()) == 50 - len(setup.patients)
 
 
+def test_what_was_noted_when_the_tables_were_read_is_said_with_the_run():
+    data = replace(cohort(40, genes=6), notes=("image: The store shares 2 patients.",))
+    other = replace(cohort(40, genes=6, seed=2), notes=("clinical: 3 rows have no ID.",))
+    setup = set_up(data, replace(SMALL, allow_overlap=True), other=other)
+    assert {*data.notes, *other.notes} <= {*setup.warnings}
+
+
 def test_the_label_may_be_a_column_of_a_source_and_is_then_no_feature():
     draws = np.random.default_rng(0)
     y = draws.integers(2, size=60)
