@@ -108,7 +108,7 @@ def model_overlap(card: Card, cases: Sequence[Case], *, allowed: bool) -> tuple[
     found = overlap(card.training.seen, cases, part="The store", where=where)
     if found and not allowed:
         raise InputError(
-            f"{found.sentence} Leave them out, or pass --allow-overlap; it is said with the results."
+            f"{found.sentence} Leave them out, or pass --allow-overlap; the results then say so."
         )
     return (found.sentence,) if found else ()
 
