@@ -137,7 +137,8 @@ def _leaves_one_out(values: np.ndarray, code: np.ndarray) -> bool:
     """Whether most values are means of the labels of others: (total - own) / (n - 1).
 
     A group of n patients whose labels sum to a total has as many values as labels, which tell n
-    and the total; groups for which the counts are right are looked for.
+    and the total; groups for which the counts are right are looked for. One whose patients all have
+    one label is no proof: it has a single value, as many honest columns have for most patients.
     """
     if values.min() < code.min() - 1e-4 or values.max() > code.max() + 1e-4:
         return False
@@ -153,7 +154,8 @@ def _leaves_one_out(values: np.ndarray, code: np.ndarray) -> bool:
             place = np.abs(distinct - wanted[:, None]).argmin(axis=1)
             there = np.abs(distinct[place] - wanted) < 1e-5
             its = np.where(there, held[np.arange(len(kinds)), place], 0)
-            if its.sum() == n and (its * kinds).sum() == total:
+            mixed = np.count_nonzero(its) > 1
+            if mixed and its.sum() == n and (its * kinds).sum() == total:
                 explained[np.flatnonzero(its), place[its > 0]] = True
     return bool(held[explained].sum() >= len(values) / 2)
 
