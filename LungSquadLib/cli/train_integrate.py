@@ -90,6 +90,7 @@ def _add_task(group: argparse._ArgumentGroup) -> None:
 def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--folds", type=int, default=5, metavar="N", help="5")
     group.add_argument("--seeds", type=int, default=5, metavar="N", help="repeats (5)")
+    group.add_argument("--by-site", action="store_true", help="keep each site in one fold")
     group.add_argument("--inner", type=int, default=3, metavar="N", help="inner folds (3)")
     group.add_argument(
         "--branch", type=int, default=0, metavar="N", help="units of a layer for each source (none)"
@@ -173,6 +174,7 @@ def _options(given: argparse.Namespace) -> IntegrationOptions:
         beside=listed(given.beside),
         folds=given.folds,
         seeds=given.seeds,
+        by_site=given.by_site,
         inner=given.inner,
         branch=given.branch,
         ordinal=given.ordinal,

@@ -129,6 +129,7 @@ def _metric(
     repeats = np.array([row["seed"] for row in rows])
     found = repeated(statistic, y, values, repeats, groups=patients)
     where = f"{setup.options.folds}-fold cross-validation"
+    where += " by site" if setup.options.by_site else ""
     where = "another cohort" if setup.other_cohort else where
     where += f", mean of {setup.options.seeds} seeds" if setup.options.seeds > 1 else ""
     low, high = min(found.low, found.value), max(found.high, found.value)

@@ -160,6 +160,8 @@ def set_up(joined: Joined, options: IntegrationOptions, *, other: Joined | None 
     cohort, warnings = Cohort.of(joined, options), [*joined.notes]
     first = len(joined.patients)
     if other is not None:
+        if options.by_site:
+            raise InputError("--by-site makes folds, and --test leaves none: choose one of them.")
         warnings += other.notes
         cohort = cohort.followed_by(Cohort.of(other, options), options, warnings)
     classes = classes_of(cohort.labels, options)
@@ -293,11 +295,22 @@ def _splits(
     options: IntegrationOptions,
 ) -> dict[tuple[int, int], Fold]:
     if not tested.any():
+        if options.by_site and (unknown := sum(not one.site for one in patients)):
+            raise InputError(
+                f"{unknown} of {len(patients)} patients have no site: fill the column 'site' of a "
+                "clinical table, or split without --by-site."
+            )
         return {
             (seed, number): fold
             for seed in range(options.seeds)
             for number, fold in enumerate(
-                folds(patients, labels, count=options.folds, seed=options.seed + seed)
+                folds(
+                    patients,
+                    labels,
+                    count=options.folds,
+                    seed=options.seed + seed,
+                    by_site=options.by_site,
+                )
             )
         }
     known = np.flatnonzero(~tested).tolist()
