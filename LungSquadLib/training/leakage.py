@@ -78,19 +78,22 @@ def _separates(values: np.ndarray, y: np.ndarray, columns: int) -> bool:
         return False
     for one, other in combinations(classes, 2):
         pair = (y == one) | (y == other)
-        orders = math.comb(int(pair.sum()), int((y == one).sum()))
-        if 2 * columns > CHANCE * orders:
-            return False
         area = auc((y[pair] == one).astype(int), values[pair])
         if max(area, 1 - area) < TELLING:
+            return False
+        orders = math.comb(int(pair.sum()), int((y == one).sum()))
+        if 2 * columns > CHANCE * orders:
             return False
     return True
 
 
 def _is_encoded(values: np.ndarray, y: np.ndarray) -> bool:
     """Whether groups of equal values have values that follow from the group's labels."""
+    ordered, least = np.sort(values), max(FEWEST, len(y) / 2)
+    if 2 * np.count_nonzero(ordered[1:] == ordered[:-1]) < least:
+        return False  # said quickly, for most columns of a wide table are numbers that differ
     distinct, group, count = np.unique(values, return_inverse=True, return_counts=True)
-    if count[count > 1].sum() < max(FEWEST, len(y) / 2) or len(distinct) < 4:
+    if count[count > 1].sum() < least or len(distinct) < 4:
         return False
     if np.ptp(np.diff(distinct)) < 1e-4 * np.ptp(distinct):
         return False  # 1, 2, 3, ...: the code of an order
