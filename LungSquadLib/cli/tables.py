@@ -23,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "image=STORE:MODEL (of a network), or another name for a table of features",
     )
     join.add_argument("-o", "--out", required=True, metavar="FOLDER", help="where to write")
+    join.add_argument(
+        "--allow-overlap",
+        action="store_true",
+        help="go on where the network of a source has seen the patients; join.json says so",
+    )
     join.add_argument("--device", default="cpu", choices=("cpu", "cuda", "mps"))
     for verb in (check, join):
         verb.add_argument(
@@ -123,6 +128,7 @@ def _join(options: argparse.Namespace) -> None:
             options.out,
             mapping=options.mapping,
             keep_ids=options.keep_ids,
+            allow_overlap=options.allow_overlap,
             device=options.device,
             progress=progress,
         )

@@ -91,6 +91,7 @@ def _add_task(group: argparse._ArgumentGroup) -> None:
 def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--folds", type=int, default=5, metavar="N", help="5")
     group.add_argument("--seeds", type=int, default=5, metavar="N", help="repeats (5)")
+    group.add_argument("--by-site", action="store_true", help="keep each site in one fold")
     group.add_argument("--inner", type=int, default=3, metavar="N", help="inner folds (3)")
     group.add_argument(
         "--branch", type=int, default=0, metavar="N", help="units of a layer for each source (none)"
@@ -103,7 +104,8 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--allow-overlap",
         action="store_true",
-        help="patients with the same name in both cohorts are different ones",
+        help="go on where a source's network has seen the patients, which is said, or where both "
+        "cohorts have the same names: they are taken for different patients",
     )
 
 
@@ -159,6 +161,7 @@ def _read(options: argparse.Namespace, texts: Sequence[str], progress: Progress)
         texts,
         mapping=options.mapping,
         clinical_columns=listed(options.clinical_columns),
+        allow_overlap=options.allow_overlap,
         device=str(chosen_device(options.device)),
         progress=progress,
     )
@@ -175,6 +178,7 @@ def _options(given: argparse.Namespace) -> IntegrationOptions:
         beside=listed(given.beside),
         folds=given.folds,
         seeds=given.seeds,
+        by_site=given.by_site,
         inner=given.inner,
         branch=given.branch,
         ordinal=given.ordinal,

@@ -54,6 +54,11 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument(
         "--keep-ids", action="store_true", help="name patients by their IDs, not by pseudonyms"
     )
+    verb.add_argument(
+        "--allow-overlap",
+        action="store_true",
+        help="go on where the network of a source has seen the patients; it is said",
+    )
     add_json_argument(verb)
     add_run(verb)
     add_card(verb, name="autoencoder", question=True)
@@ -92,6 +97,7 @@ def run(options: argparse.Namespace) -> None:
             options.sources,
             mapping=options.mapping,
             keep_ids=options.keep_ids,
+            allow_overlap=options.allow_overlap,
             device=asked.device,
             progress=Part(progress, 0.0, 0.1),
         )

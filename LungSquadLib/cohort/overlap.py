@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..models.card import Seen
+from ..errors import InputError
+from ..models.card import Card, Seen
 from .splits import LINKS, Case, Fold
 
 _WORDS = {
@@ -85,6 +86,31 @@ def overlap(
     """
     hashes = dict(zip(_SEEN, map(set, (known.patients, known.series, known.pixels)), strict=True))
     return _overlap(hashes, cases, part, where, as_known=_short)
+
+
+def model_overlap(card: Card, cases: Sequence[Case], *, allowed: bool) -> tuple[str, ...]:
+    """Sentences about what of these cases a model has seen, or that it does not say so.
+
+    Args:
+        card: of the model.
+        cases: those that it is to answer for.
+        allowed: whether it may have seen some.
+
+    Raises:
+        InputError: it has, and may not.
+    """
+    if card.training.seen is None:
+        return (
+            f"The model '{card.name}' does not say which patients it was trained on: whether they "
+            "are among those of the store cannot be told.",
+        )
+    where = f"the training data of the model '{card.name}'"
+    found = overlap(card.training.seen, cases, part="The store", where=where)
+    if found and not allowed:
+        raise InputError(
+            f"{found.sentence} Leave them out, or pass --allow-overlap; the results then say so."
+        )
+    return (found.sentence,) if found else ()
 
 
 def fold_overlap(fold: Fold, cases: Sequence[Case]) -> Overlap:

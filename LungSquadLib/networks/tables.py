@@ -5,9 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+FARTHEST = 5.0  # standard deviations from the mean; beyond them a number says nothing more
+
 
 class Standardiser(nn.Module):
     """Columns with mean 0 and standard deviation 1; a missing number becomes the mean, 0.
+
+    Numbers stay within `FARTHEST`: among thousands of columns each patient has one that is far out,
+    and a single one must not decide an answer.
 
     It is a part of the network, so a model carries the scale of its own training patients, and
     nothing of any others.
@@ -43,10 +48,10 @@ class Standardiser(nn.Module):
         """Standardised rows (N, D), finite; of rows with NaN where a number is missing."""
         varies = self.sd > 0
         scaled = (x - self.mean) / torch.where(varies, self.sd, 1)
-        return torch.where(varies & ~x.isnan(), scaled, 0)
+        return torch.where(varies & ~x.isnan(), scaled.clamp(-FARTHEST, FARTHEST), 0)
 
     def inverse(self, x: Tensor) -> Tensor:
-        """The table's own numbers (N, D) of standardised ones."""
+        """The table's own numbers (N, D) of standardised ones; those far out do not come back."""
         return x * self.sd + self.mean
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from ..cohort.overlap import overlap
-from ..cohort.store import Store, StoredCase, open_store
+from ..cohort.overlap import model_overlap
+from ..cohort.store import Store, open_store
 from ..errors import InputError
 from ..models.bundle import Model
 from ..progress import Progress, Silent
@@ -74,7 +74,7 @@ def answer_store(
         for case in opened.cases
         if case.columns[label] not in names
     )
-    sentences = _overlaps(model, cases, allow_overlap)
+    sentences = model_overlap(card, cases, allowed=allow_overlap)
     network = model.network.to(torch.device(device))
     logits, _ = answers(
         network,
@@ -117,16 +117,3 @@ def _named(store: Store, model: Model, label: str, classes: tuple[str, ...]) -> 
             "--classes A,B in this order."
         )
     return names
-
-
-def _overlaps(model: Model, cases: Sequence[StoredCase], allowed: bool) -> tuple[str, ...]:
-    known = model.card.training.seen
-    if known is None:
-        return (
-            f"The model '{model.card.name}' does not say which patients it was trained on: whether "
-            "they are among those of the store cannot be told.",
-        )
-    found = overlap(known, cases, where="the training data of the model")
-    if found and not allowed:
-        raise InputError(found.refusal)
-    return (found.sentence,) if found else ()

@@ -107,6 +107,7 @@ def _metrics(setup: Setup, rows: Answers) -> dict[str, Metric]:
     y = np.array([setup.classes.index(row[setup.options.label]) for row in rows])
     right = np.array([setup.classes.index(row["predicted"]) for row in rows])
     where = f"{setup.options.folds}-fold cross-validation"
+    where += " by site" if setup.options.by_site else ""
     metric = partial(
         repeated_metric, rows=rows, where="another cohort" if setup.other_cohort else where
     )

@@ -26,6 +26,7 @@ class IntegrationOptions:
         leave_out: columns that are not used.
         beside: columns with scores of others, to compare with; no features.
         folds, seeds: of the outer cross-validation; `inner`: folds of the inner one.
+        by_site: whole sites go into one outer fold.
         branch: units of a layer of its own for each source; 0: none.
         ordinal: whether the classes stand in an order; see `networks.tables.OrderedClasses`.
         epochs: at most.
@@ -43,6 +44,7 @@ class IntegrationOptions:
     folds: int = 5
     seeds: int = 5
     inner: int = 3
+    by_site: bool = False
     branch: int = 0
     ordinal: bool = False
     epochs: int = 60

@@ -158,9 +158,12 @@ def set_up(joined: Joined, options: IntegrationOptions, *, other: Joined | None 
     """
     check_integration_options(options)
     check_left_out(joined, options)
-    cohort, warnings = Cohort.of(joined, options), list[str]()
+    cohort, warnings = Cohort.of(joined, options), [*joined.notes]
     first = len(joined.patients)
     if other is not None:
+        if options.by_site:
+            raise InputError("--by-site makes folds, and --test leaves none: choose one of them.")
+        warnings += other.notes
         cohort = cohort.followed_by(Cohort.of(other, options), options, warnings)
     classes = classes_of(cohort.labels, options)
     kept, excluded = kept_patients(cohort, classes, options.label)
@@ -186,7 +189,7 @@ def set_up(joined: Joined, options: IntegrationOptions, *, other: Joined | None 
         splits=_splits(patients, cohort.labels, tested, options),
         excluded=excluded,
         dropped=joined.dropped if other is None else (*joined.dropped, *other.dropped),
-        warnings=tuple(warnings),
+        warnings=tuple(dict.fromkeys(warnings)),
         other_cohort=other is not None,
     )
 
@@ -237,7 +240,6 @@ def _patients(
 def _remarks(cohort: Cohort, y: np.ndarray, classes: Sequence[str]) -> list[str]:
     said: list[str] = []
     for source in cohort.sources:
-        said += source.notes
         known = ~np.isnan(source.values)
         low = np.where(known, source.values, np.inf).min(axis=0)
         high = np.where(known, source.values, -np.inf).max(axis=0)
@@ -259,7 +261,7 @@ def _remarks(cohort: Cohort, y: np.ndarray, classes: Sequence[str]) -> list[str]
     few = [f"'{classes[n]}' {count}" for n, count in enumerate(counts.tolist()) if count < 10]
     if few:
         said.append(f"There are few patients of some classes: {', '.join(few)}.")
-    return list(dict.fromkeys(said))
+    return said
 
 
 def _clinical(cohort: Cohort, label: str) -> Matrix | None:
@@ -294,11 +296,22 @@ def _splits(
     options: IntegrationOptions,
 ) -> dict[tuple[int, int], Fold]:
     if not tested.any():
+        if options.by_site and (unknown := sum(not one.site for one in patients)):
+            raise InputError(
+                f"{unknown} of {len(patients)} patients have no site: fill the column 'site' of a "
+                "clinical table, or split without --by-site."
+            )
         return {
             (seed, number): fold
             for seed in range(options.seeds)
             for number, fold in enumerate(
-                folds(patients, labels, count=options.folds, seed=options.seed + seed)
+                folds(
+                    patients,
+                    labels,
+                    count=options.folds,
+                    seed=options.seed + seed,
+                    by_site=options.by_site,
+                )
             )
         }
     known = np.flatnonzero(~tested).tolist()

@@ -78,19 +78,22 @@ def _separates(values: np.ndarray, y: np.ndarray, columns: int) -> bool:
         return False
     for one, other in combinations(classes, 2):
         pair = (y == one) | (y == other)
-        orders = math.comb(int(pair.sum()), int((y == one).sum()))
-        if 2 * columns > CHANCE * orders:
-            return False
         area = auc((y[pair] == one).astype(int), values[pair])
         if max(area, 1 - area) < TELLING:
+            return False
+        orders = math.comb(int(pair.sum()), int((y == one).sum()))
+        if 2 * columns > CHANCE * orders:
             return False
     return True
 
 
 def _is_encoded(values: np.ndarray, y: np.ndarray) -> bool:
     """Whether groups of equal values have values that follow from the group's labels."""
+    ordered, least = np.sort(values), max(FEWEST, len(y) / 2)
+    if 2 * np.count_nonzero(ordered[1:] == ordered[:-1]) < least:
+        return False  # said quickly, for most columns of a wide table are numbers that differ
     distinct, group, count = np.unique(values, return_inverse=True, return_counts=True)
-    if count[count > 1].sum() < max(FEWEST, len(y) / 2) or len(distinct) < 4:
+    if count[count > 1].sum() < least or len(distinct) < 4:
         return False
     if np.ptp(np.diff(distinct)) < 1e-4 * np.ptp(distinct):
         return False  # 1, 2, 3, ...: the code of an order
@@ -137,7 +140,8 @@ def _leaves_one_out(values: np.ndarray, code: np.ndarray) -> bool:
     """Whether most values are means of the labels of others: (total - own) / (n - 1).
 
     A group of n patients whose labels sum to a total has as many values as labels, which tell n
-    and the total; groups for which the counts are right are looked for.
+    and the total; groups for which the counts are right are looked for. One whose patients all have
+    one label is no proof: it has a single value, as many honest columns have for most patients.
     """
     if values.min() < code.min() - 1e-4 or values.max() > code.max() + 1e-4:
         return False
@@ -153,7 +157,8 @@ def _leaves_one_out(values: np.ndarray, code: np.ndarray) -> bool:
             place = np.abs(distinct - wanted[:, None]).argmin(axis=1)
             there = np.abs(distinct[place] - wanted) < 1e-5
             its = np.where(there, held[np.arange(len(kinds)), place], 0)
-            if its.sum() == n and (its * kinds).sum() == total:
+            mixed = np.count_nonzero(its) > 1
+            if mixed and its.sum() == n and (its * kinds).sum() == total:
                 explained[np.flatnonzero(its), place[its > 0]] = True
     return bool(held[explained].sum() >= len(values) / 2)
 

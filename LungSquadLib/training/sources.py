@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..cohort.overlap import model_overlap
 from ..cohort.store import INDEX, Store, open_store
 from ..cohort.tables.clinical import clinical_matrix, read_clinical
 from ..cohort.tables.image import image_matrix, mask_features
@@ -31,6 +32,7 @@ def network_features(
     model: Model,
     *,
     name: str = "image",
+    allow_overlap: bool = False,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Matrix:
@@ -40,11 +42,14 @@ def network_features(
         store: of `cohort.build`.
         model: a classifier of crops.
         name: of the source.
+        allow_overlap: go on where the model was trained on patients of the store, whose features
+            know their labels; a note says so.
         device: "cpu", "cuda" or "mps".
         progress: told how it goes; may cancel.
 
     Raises:
-        InputError: the store does not fit the model, has no case, or a file of it is damaged.
+        InputError: the store does not fit the model, has no case, or a file of it is damaged; or
+            the model was trained on patients, series or images of the store.
         ModelError: the model is no classifier.
         CancelledError: `progress` said so.
     """
@@ -58,6 +63,7 @@ def network_features(
     check_store(store, card.image, network=f"The model '{card.name}'")
     if not store.cases:
         raise InputError(f"The store '{store.folder}' has no cases.")
+    notes = model_overlap(card, store.cases, allowed=allow_overlap)
     _, features = answers(
         model.network.to(torch.device(device)),
         card.image,
@@ -66,7 +72,7 @@ def network_features(
         count=len(store.cases),
     )
     columns = tuple(f"feature {number}" for number in range(1, features.shape[1] + 1))
-    return image_matrix(
+    matrix = image_matrix(
         store,
         columns,
         features.astype(np.float32),
@@ -74,6 +80,7 @@ def network_features(
         scale=f"features of the model {card.name}",
         extractor=model.sha256,
     )
+    return replace(matrix, notes=(*matrix.notes, *notes))
 
 
 def read_sources(
@@ -82,6 +89,7 @@ def read_sources(
     mapping: str | os.PathLike[str] | None = None,
     clinical_columns: Sequence[str] = (),
     keep_ids: bool = False,
+    allow_overlap: bool = False,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Joined:
@@ -97,11 +105,13 @@ def read_sources(
         mapping: a JSON file that says what columns mean; see `cohort.tables.layouts`.
         clinical_columns: facts that are made a source of numbers, too: "clinical".
         keep_ids: leave patients' IDs as they are.
+        allow_overlap: go on where a network was trained on patients of its store; it is noted.
         device: for the networks.
         progress: told how it goes; may cancel.
 
     Raises:
-        InputError: a text is no source, or what it names cannot be read or joined.
+        InputError: a text is no source, what it names cannot be read or joined, or a network was
+            trained on patients of its store.
         ModelError: a model cannot be used.
         OSError: a file cannot be read.
         CancelledError: `progress` said so.
@@ -113,6 +123,7 @@ def read_sources(
             [_source(text) for text in texts],
             mapping=None if mapping is None else Path(mapping),
             keep_ids=keep_ids,
+            allow_overlap=allow_overlap,
             device=device,
             progress=progress or Silent(),
         )
@@ -129,6 +140,7 @@ def join_sources(
     *,
     mapping: str | os.PathLike[str] | None = None,
     keep_ids: bool = False,
+    allow_overlap: bool = False,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Joined:
@@ -139,7 +151,12 @@ def join_sources(
     """
     sources = [_source(text) for text in texts]
     joined = read_sources(
-        texts, mapping=mapping, keep_ids=keep_ids, device=device, progress=progress
+        texts,
+        mapping=mapping,
+        keep_ids=keep_ids,
+        allow_overlap=allow_overlap,
+        device=device,
+        progress=progress,
     )
     write_joined(folder, joined, inputs={one.name: one.hashes for one in sources})
     return joined
@@ -182,6 +199,7 @@ def _joined(
     *,
     mapping: Path | None,
     keep_ids: bool,
+    allow_overlap: bool,
     device: str,
     progress: Progress,
 ) -> Joined:
@@ -205,7 +223,14 @@ def _joined(
             matrix = mask_features(open_store(one.path), name=one.name, progress=part)
         else:
             store, model = open_store(one.path), read_model(one.model)
-            matrix = network_features(store, model, name=one.name, device=device, progress=part)
+            matrix = network_features(
+                store,
+                model,
+                name=one.name,
+                allow_overlap=allow_overlap,
+                device=device,
+                progress=part,
+            )
         patients |= set(matrix.patients)
         matrices[one.name] = matrix
     in_order = [matrices[one.name] for one in sources if one.name in matrices]

@@ -71,6 +71,7 @@ def goals_of(results: dict[str, Any]) -> list[Goal]:
         "start": _start,
         "cohort": _cohort,
         "tables": _tables,
+        "molecules": _molecules,
     }
     return [
         goal for name, table in tables.items() if name in results for goal in table(results[name])
@@ -166,5 +167,18 @@ def _tables(tables: dict[str, Any]) -> list[Goal]:
         for goal in (
             Goal("tables", f"CPU time, {name}", one["cpu_s"], 10, "s"),
             Goal("tables", f"peak memory, {name}", one["peak_mb"], 2048, "MB"),
+        )
+    ]
+
+
+def _molecules(molecules: dict[str, Any]) -> list[Goal]:
+    limits = {"autoencoder, an epoch": (5, 1536), "integration, a fold": (60, 2048)}
+    return [
+        goal
+        for name, (seconds, mb) in limits.items()
+        for medians in (molecules["rows"][name]["medians"],)
+        for goal in (
+            Goal("molecules", f"CPU time, {name}", medians["cpu_s"], seconds, "s"),
+            Goal("molecules", f"peak memory, {name}", medians["peak_mb"], mb, "MB"),
         )
     ]

@@ -221,7 +221,8 @@ def _molecules(molecules: dict[str, Any]) -> list[str]:
     return [
         f"## Networks of tables: {molecules['genes']} genes of {molecules['patients']} patients",
         table,
-        "Medians, on two threads; each work in a process of its own, and after one round before.",
+        "Medians, the autoencoder's on two threads, a fold's on one; each in a process of its own, "
+        "after one round before.",
     ]
 
 

@@ -71,6 +71,11 @@ def recorded():
             "missing": 0.02,
             "rows": {"genes x patients": {"mb": 187.0, **read()}},
         },
+        "molecules": {
+            "genes": 20_000,
+            "patients": 1_000,
+            "rows": {"autoencoder, an epoch": read(), "integration, a fold": read()},
+        },
     }
 
 
@@ -110,6 +115,14 @@ def test_every_goal_is_reached_at_its_limit():
         ("pulls", lambda r: r["start"].update(pulled=["numpy"])),
         ("CPU time, genes", lambda r: _genes(r).update(read(cpu=10.1))),
         ("peak memory, genes", lambda r: _genes(r).update(read(peak=2100))),
+        (
+            "CPU time, autoenc",
+            lambda r: _networks(r).update({"autoencoder, an epoch": read(cpu=6)}),
+        ),
+        (
+            "peak memory, int",
+            lambda r: _networks(r).update({"integration, a fold": read(peak=3e3)}),
+        ),
     ],
 )
 def test_a_goal_that_is_missed_is_called_so(subject, spoil):
@@ -157,7 +170,8 @@ def test_results_are_written_as_json_with_every_sample_and_as_tables(tmp_path: P
 
 def test_a_table_that_was_not_measured_is_left_out():
     results = recorded()
-    del results["crop"], results["network"], results["cohort"], results["tables"]
+    del results["crop"], results["network"], results["cohort"]
+    del results["tables"], results["molecules"]
     assert {one.table for one in goals_of(results)} == {"start"}
     assert "Crop" not in markdown(results)
 
@@ -174,6 +188,10 @@ def _peaks(results, *values):
 
 def _genes(results):
     return results["tables"]["rows"]["genes x patients"]
+
+
+def _networks(results):
+    return results["molecules"]["rows"]
 
 
 def _folded(results):

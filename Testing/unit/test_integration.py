@@ -265,6 +265,32 @@ def test_empty_and_constant_columns_are_said_and_do_no_harm(tmp_path):
     assert sum(setup.excluded.values()) == 50 - len(setup.patients)
 
 
+def test_what_was_noted_when_the_tables_were_read_is_said_with_the_run():
+    data = replace(cohort(40, genes=6), notes=("image: The store shares 2 patients.",))
+    other = replace(cohort(40, genes=6, seed=2), notes=("clinical: 3 rows have no ID.",))
+    setup = set_up(data, replace(SMALL, allow_overlap=True), other=other)
+    assert {*data.notes, *other.notes} <= {*setup.warnings}
+
+
+def test_a_site_is_as_a_whole_in_the_test_of_one_fold():
+    data = cohort(60, genes=6)
+    site = tuple("ABC"[n % 3] for n in range(60))
+    sited = replace(data, facts={**data.facts, "site": site})
+    options = replace(SMALL, folds=3, seeds=2, by_site=True)
+    setup = set_up(sited, options)
+    of = {one.case: one.site for one in setup.patients}
+    for seed in range(2):
+        tested = [{of[name] for name in setup.splits[seed, n].test} for n in range(3)]
+        assert sorted(map(sorted, tested)) == [["A"], ["B"], ["C"]]
+    without = set_up(sited, replace(options, by_site=False))
+    assert any(len({of[name] for name in fold.test}) > 1 for fold in without.splits.values())
+    refused("3, and 4 are needed", sited, folds=4, by_site=True)
+    some = {**data.facts, "site": ("", "", *site[2:])}
+    refused("2 of 60 patients have no site", replace(data, facts=some), by_site=True)
+    with pytest.raises(InputError, match="--by-site makes folds, and --test leaves none"):
+        set_up(sited, options, other=sited)
+
+
 def test_the_label_may_be_a_column_of_a_source_and_is_then_no_feature():
     draws = np.random.default_rng(0)
     y = draws.integers(2, size=60)

@@ -18,6 +18,7 @@ from LungSquadLib.cli import main  # noqa: E402
 from LungSquadLib.cohort.tables.clinical import read_clinical  # noqa: E402
 from LungSquadLib.cohort.tables.join import join  # noqa: E402
 from LungSquadLib.cohort.tables.matrix_file import read_matrix  # noqa: E402
+from LungSquadLib.cohort.tables.simulated import Simulation, write_simulated  # noqa: E402
 from LungSquadLib.errors import CancelledError, InputError  # noqa: E402
 from LungSquadLib.models.bundle import read_bundle  # noqa: E402
 from LungSquadLib.progress import Silent  # noqa: E402
@@ -135,21 +136,41 @@ def test_the_page_says_first_what_came_out(run):
     assert {one["source"] for one in columns} == {"expression", "image"}
 
 
-def test_what_each_source_adds_is_found_and_nothing_where_there_is_nothing(tmp_path):
-    options = replace(SMALL, seeds=1, epochs=15)
-    finished = train(tmp_path / "run", cohort(80, genes=20, effect=2), options)
+def simulated(place, label, **how):
+    """A small simulated cohort, and the ablation of a run on it, with the AUC of each arm."""
+    made = write_simulated(
+        place / "tables", Simulation(patients=130, genes=160, missing=0.2, **how)
+    )
+    genes, features = (
+        read_matrix(made / f"{name}.csv", name=name, kind=kind)
+        for name, kind in (("expression", "expression"), ("features", "features"))
+    )
+    data = join([genes, features], [read_clinical(made / "clinical.csv")], keep_ids=True)
+    options = replace(SMALL, label=label, seeds=1, epochs=15)
+    finished = train(place / "run", data, options)
     found = ablation(finished.setup, read_rows(finished.folder / "predictions.csv"), samples=100)
-    by_name = {one.name: one.measures[AUC].value for one in found.arms}
+    return finished, found, {one.name: one.measures[AUC].value for one in found.arms}
+
+
+def test_of_simulated_patients_each_source_tells_what_it_knows(tmp_path):
+    finished, found, area = simulated(tmp_path / "histology", "histology", effect=1)
     assert found.told
-    assert by_name["the network"] > 0.75
-    assert by_name["the network"] >= by_name["the network with image alone"]
-    assert by_name["clinical facts alone"] < 0.7
+    assert area["the network"] > 0.75
+    assert area["the network with expression alone"] > 0.75
+    assert area["the network with features alone"] < 0.65
+    assert area["clinical facts alone"] < 0.65
     assert found.confusion.sum() == len(finished.setup.patients)
-    noise = train(tmp_path / "noise", cohort(80, genes=20, noise=True), options)
-    nothing = ablation(noise.setup, read_rows(noise.folder / "predictions.csv"), samples=100)
-    assert not nothing.told
-    assert "Histology cannot be told from these data" in findings(noise.setup, nothing)[0]
-    assert nothing.arms[0].measures[BALANCED].value < 0.65
+    _, found, area = simulated(tmp_path / "survival", "survival2y", effect=1.5)
+    assert found.told
+    assert area["the network with features alone"] > 0.65
+    assert area["the network with features alone"] > area["the network with expression alone"] + 0.1
+
+
+def test_of_simulated_patients_nothing_is_told_where_there_is_nothing(tmp_path):
+    finished, found, _ = simulated(tmp_path, "histology", effect=0)
+    assert not found.told
+    assert "Histology cannot be told from these data" in findings(finished.setup, found)[0]
+    assert found.arms[0].measures[BALANCED].value < 0.6
 
 
 def test_columns_are_ranked_over_all_trainings():
@@ -238,6 +259,10 @@ def test_the_command_line_trains_and_no_patient_is_named(tmp_path, capsys, monke
             content = path.read_bytes()
             assert b"SECRET" not in content, path
             assert b"Doe" not in content, path
-    assert main([*arguments, "-o", "two", "--leave-out", "nothing"]) == 2
+    write_table(
+        tmp_path / "few.csv", ["patient", "grade", "age"], [row[:3] for row in clinical[:3]]
+    )
+    refused = ["train", "integrate", "--sources", "clinical=few.csv", "--clinical-columns", "age"]
+    assert main([*refused, "--label", "grade", "--leave-out", "nothing", "-o", "two"]) == 2
     assert "No source has the column 'nothing'" in capsys.readouterr().err
     assert not (tmp_path / "two").exists()

@@ -87,6 +87,9 @@ def test_honest_categories_are_not_accused():
     assert telling(draws(3).normal(size=12)[group], y) is None
     assert telling(count[group].astype(float), y) is None  # how common a category is
     assert telling(np.repeat(draws(5).normal(size=N // 2), 2), y) is None  # brothers, say
+    saturated = np.ones(N)  # 1 but for a few, as an exponential filter leaves a texture
+    saturated[:8] = draws(6).uniform(0.9, 0.99, size=8)
+    assert telling(saturated, (np.arange(N) % 3 > 0).astype(int)) is None
     pack_years = np.round(draws(4).gamma(2, 15, size=N))
     assert telling(pack_years, y) is None
 

@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from LungSquadLib.cli import main
 from LungSquadLib.cohort.build import build_cohort
+from LungSquadLib.cohort.overlap import seen
 from LungSquadLib.cohort.store import Preprocessing, open_store
 from LungSquadLib.cohort.tables.image import mask_features
 from LungSquadLib.cohort.tables.joined_folder import open_joined
@@ -67,6 +70,29 @@ def test_a_network_sees_the_middle_of_every_crop(place):
     with torch.no_grad():
         expected = model.network.eval().features(x).numpy()[0]
     assert table.values[3] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_a_network_that_has_seen_the_patients_is_refused_unless_it_is_allowed(place, tmp_path):
+    store, unsaid = open_store(place / "store"), read_bundle(place / "m.safetensors").card.training
+    known = replace(unsaid, seen=seen(store.cases[1:3]))
+    model_samples.bundle(tmp_path / "m.safetensors", training=known)
+    sources = [f"image={place / 'store'}:{tmp_path / 'm.safetensors'}", f"e={place / 'e.csv'}"]
+    shared = r"shares 2 patients and 2 CTs with the training data of the model 'test-model'"
+    with pytest.raises(InputError, match=rf"{shared}.*pass --allow-overlap"):
+        read_sources(sources, keep_ids=True)
+    join = ["tables", "join", *sources, "-o", str(tmp_path / "joined"), "--keep-ids"]
+    assert main(join) == 2
+    assert not (tmp_path / "joined").exists()
+    assert main([*join, "--allow-overlap"]) == 0
+    assert re.search(shared, " ".join(open_joined(tmp_path / "joined").notes))
+    others = replace(unsaid, seen=seen([replace(store.cases[0], patient="X", pixels="Y")]))
+    model_samples.bundle(tmp_path / "m.safetensors", training=others)
+    assert "test-model" not in " ".join(read_sources(sources, keep_ids=True).notes)
+
+
+def test_a_network_that_does_not_say_whom_it_has_seen_is_noted(place):
+    joined = read_sources(sources(place, model=True), keep_ids=True)
+    assert "'test-model' does not say which patients" in " ".join(joined.notes)
 
 
 @pytest.mark.parametrize("model", [False, True])

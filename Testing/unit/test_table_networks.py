@@ -34,6 +34,16 @@ def test_an_all_missing_column_is_nothing():
     assert (scale(rows(4, 2))[:, 0] == 0).all()
 
 
+def test_a_number_far_out_says_no_more_than_one_five_deviations_out():
+    scale = Standardiser(2)
+    scale.fit(rows(50, 2))
+    far = torch.tensor([[1e9, torch.nan], [-torch.inf, 0.0]])
+    found = scale(far)
+    torch.testing.assert_close(found[:, 0], torch.tensor([5.0, -5.0]))
+    assert found[0, 1] == 0
+    assert 0 < found[1, 1].abs() < 1  # one that is not far out is left as it is
+
+
 def test_ordered_classes_are_the_proportional_odds_model():
     torch.manual_seed(3)
     layer, x = OrderedClasses(5, 4), rows(6, 5)

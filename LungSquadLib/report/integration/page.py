@@ -134,6 +134,7 @@ def _asked(setup: Setup) -> Markup:
     out += [f"{count} in '{source}': {why}" for (source, why), count in dropped.items()]
     rows.append(("Left out", [element("div", line) for line in out] or "nothing"))
     options = setup.options
-    outer = "all of one cohort, then another" if setup.other_cohort else f"{options.folds} folds"
+    outer = f"{options.folds} folds{' by site' if options.by_site else ''}"
+    outer = "all of one cohort, then another" if setup.other_cohort else outer
     rows.append(("Split", f"{outer}; {options.seeds} seeds, {options.inner} inner folds"))
     return table(rows)
