@@ -249,10 +249,11 @@ def test_missing_columns_are_counted_and_more_than_half_refused(model):
         assign_groups(model, few)
 
 
-def test_another_scale_is_noticed(model):
+def test_another_scale_is_refused_where_it_cannot_be_and_noticed_where_it_may(model):
     matrix = matrix_of(simulated(30, seed=5))
-    found = assign_groups(model, replace(matrix, values=matrix.values * 40 + 500))
-    assert all(one.out_of_distribution for one in found.novelties)
+    with pytest.raises(InputError, match=r"table cannot be on the scale of the model.*logarithms"):
+        assign_groups(model, replace(matrix, values=matrix.values * 40 + 500))
+    found = assign_groups(model, replace(matrix, values=matrix.values * 3))
     assert "is the table on the model's scale (logarithms)?" in " ".join(found.notes)
 
 
