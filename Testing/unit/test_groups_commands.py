@@ -17,6 +17,7 @@ pytest.importorskip("matplotlib")
 from LungSquadLib.cli import main
 from LungSquadLib.cohort.tables import join
 from LungSquadLib.report.groups import analyse
+from LungSquadLib.statistics.clustering import likeness
 from LungSquadLib.training.grouping import stability
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -32,13 +33,14 @@ def said(*words):
 
 @pytest.fixture(scope="module", autouse=True)
 def quick():
-    """Few numbers of groups are tried, and pseudonyms do not take a tenth of a second each."""
+    """Few groups and permutations are tried, and pseudonyms take no tenth of a second each."""
 
     def named(identities):
         return {one: f"LS-{hashlib.sha256(one.encode()).hexdigest()[:16]}" for one in identities}
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(analyse, "stability", partial(stability, counts=(2,)))
+        patch.setattr(analyse, "likeness", partial(likeness, n=99))
         patch.setattr(join, "pseudonyms", named)
         yield
 
