@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 
 from LungSquadLib.cohort.tables.matrix import Joined, Matrix
+from LungSquadLib.cohort.tables.simulated import (
+    CLINICAL,
+    EXPRESSION,
+    TRUTH,
+    Simulation,
+    write_simulated,
+)
+from LungSquadLib.training.sources import read_sources
 
 
 def matrix(name, values, *, kind="expression", patients=None, columns=None, scale="numbers"):
@@ -49,3 +62,27 @@ def cohort(patients=120, *, genes=60, seed=0, effect=1.5, missing=0.2, noise=Fal
         "age": tuple(str(age) for age in draws.integers(40, 85, size=patients).tolist()),
     }
     return joined([matrix("expression", x), matrix("image", image, kind="image")], facts)
+
+
+def simulated(**asked):
+    """Expression and facts of `lungsquad tables simulate`, and its modules of genes."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = write_simulated(Path(folder) / "it", Simulation(**asked))
+        names = {"expression": EXPRESSION, "clinical": CLINICAL}
+        texts = [f"{name}={place / file}" for name, file in names.items()]
+        truth = json.loads((place / TRUTH).read_text(encoding="utf-8"))
+        return read_sources(texts, keep_ids=True), truth["modules"]
+
+
+def some(tables, rows):
+    """Some of the patients of joined tables."""
+
+    def cut(values):
+        return tuple(np.array(values, object)[rows].tolist())
+
+    patients = cut(tables.patients)
+    sources = tuple(
+        replace(one, patients=patients, values=one.values[rows]) for one in tables.sources
+    )
+    facts = {name: cut(values) for name, values in tables.facts.items()}
+    return replace(tables, patients=patients, sources=sources, facts=facts)

@@ -27,10 +27,13 @@ def run(options: argparse.Namespace) -> None:
     from ..cohort.tables.join import join
     from ..cohort.tables.matrix_file import read_matrix
     from ..files import write_csv
+    from ..imaging.write import check_distinct
     from ..models.catalogue import read_model
     from ..prediction.groups import assign_groups
 
     model = read_model(options.model, kind="autoencoder")
+    if options.out:
+        check_distinct([options.out], [options.table, model.path])
     (source,) = model.card.table.sources
     matrix = read_matrix(options.table, name=source.name, kind=source.kind)
     joined = join([matrix], keep_ids=options.keep_ids)

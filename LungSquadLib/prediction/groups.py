@@ -17,8 +17,9 @@ from ..models.catalogue import check_kind
 from ..training.autoencoder_table import table_case
 from .novelty import novelty
 from .prediction import Novelty
+from .profile_row import MOST_MISSING
+from .scale import check_scale
 
-MOST_MISSING = 0.5  # of the model's columns
 _MANY = 0.5  # of the patients: more that are unlike those of the training are no accident
 
 
@@ -82,9 +83,9 @@ def assign_groups(model: Model, matrix: Matrix) -> Assigned:
         matrix: of `read_matrix`, or `join`ed: columns that the model does not know are left alone.
 
     Raises:
-        InputError: the table lacks more than half of the model's columns, or the model found no
-            groups.
-        ModelError: it is no autoencoder.
+        InputError: the table lacks more than half of the model's columns, or its numbers cannot be
+            on the model's scale.
+        ModelError: the model is no autoencoder, or found no groups.
     """
     check_kind(model.card, "autoencoder")
     card = model.card
@@ -101,6 +102,7 @@ def assign_groups(model: Model, matrix: Matrix) -> Assigned:
             f"'{card.name}', fewer than half. Are they named as in the model "
             f"('{columns[0]}', '{columns[-1]}'), and are patients and genes where they belong?"
         )
+    _check_scale(model, values)
     missing = np.isnan(values).sum(axis=1)
     known = missing <= MOST_MISSING * len(columns)
     with torch.no_grad():
@@ -132,6 +134,15 @@ def _aligned(matrix: Matrix, columns: tuple[str, ...]) -> np.ndarray:
     there = [n for n, name in enumerate(columns) if name in place]
     values[:, there] = matrix.values[:, [place[columns[n]] for n in there]]
     return values
+
+
+def _check_scale(model: Model, values: np.ndarray) -> None:
+    """Refuse expression on another scale; of features, each is on its own."""
+    (source,) = model.card.table.sources
+    if source.kind == "expression":
+        scale = model.network.scale
+        mean, sd = (one.double().numpy() for one in (scale.mean, scale.sd))
+        check_scale(model.card, source, values, mean=mean, sd=sd, what="table")
 
 
 def _notes(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,11 +12,9 @@ from ..imaging.flags import Flag
 from ..models.card import Card
 from ..models.inputs import Source
 from .profile_file import Profile
+from .scale import check_scale
 
-MOST_MISSING = 0.5  # of the model's genes
-_ENOUGH = 20  # genes, so that their signs say something
-_SURPRISE = 0.15  # of the genes, below 0 beyond those that may be
-_SIZE = 5  # times as far from 0 as in training, of the median gene or of the farthest
+MOST_MISSING = 0.5  # of the model's columns
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,8 @@ def row_of(
         width = len(source.columns)
         if source.kind == "expression":
             part = _values(source, profile.genes)
-            _check_scale(card, source, part, mean[at : at + width], sd[at : at + width])
+            here = slice(at, at + width)
+            check_scale(card, source, part[None], mean=mean[here], sd=sd[here], what="profile")
         else:
             _check_columns(card, source, features.get(source.name, {}))
             part = _values(source, features.get(source.name, {}))
@@ -119,32 +117,4 @@ def _check_missing(card: Card, missing: int, genes: int) -> None:
         raise InputError(
             f"The profile lacks {missing} of the {genes} genes of the model '{card.name}', more "
             "than half: nothing is said."
-        )
-
-
-def _check_scale(
-    card: Card, source: Source, values: np.ndarray, mean: np.ndarray, sd: np.ndarray
-) -> None:
-    """Refuse numbers that cannot be on the scale of the model's training patients.
-
-    Numbers of another size; numbers that are never below 0 where genes' means lie round it (as
-    z-scores' do), or far more often than normal numbers with these means and deviations would be.
-    Means of numbers that are never below 0 do not lie round it: among N patients they are above
-    sd / sqrt(N).
-    """
-    known = ~np.isnan(values) & (sd > 0)
-    if not known.any():
-        return
-    values, mean, sd = values[known].astype(np.float64), mean[known], sd[known]
-    round_zero = np.mean(mean < 1e-3 * sd) > 0.2  # of every fifth gene at least
-    usual = sd if round_zero else mean**2 / np.hypot(mean, sd)  # the median of a lognormal number
-    sizes = np.quantile(np.abs(values), (0.5, 0.95)) / np.quantile(usual, (0.5, 0.95))
-    below = np.mean(values < 0)
-    expected = np.mean([math.erfc(one) / 2 for one in mean / sd / math.sqrt(2)])
-    signs = len(values) >= _ENOUGH and (below == 0 if round_zero else below > expected + _SURPRISE)
-    if signs or (sizes < 1 / _SIZE).any() or (sizes > _SIZE).any():
-        raise InputError(
-            f"The profile cannot be on the scale of the model '{card.name}', which takes "
-            f"{source.scale}: the profile's numbers run from {values.min():.3g} to "
-            f"{values.max():.3g}, {below:.0%} of them below 0. Bring them to the model's scale."
         )

@@ -31,7 +31,7 @@ class Recipe:
     Attributes:
         epochs: passes over the training patients, at most.
         patience: epochs without a better validation loss, after the warming up.
-        warming: epochs in which the divergence's weight rises to 1.
+        warming: epochs in which the divergence's weight rises to 1; all, where there are fewer.
         batch: patients of an update, at least.
         learning_rate: of Adam; `weight_decay` likewise.
         free_bits: nats of each unit that cost nothing.
@@ -73,6 +73,7 @@ class Autoencoding:
         self.parts = parts
         self.recipe = recipe
         self._epoch = 0
+        self._warming = min(recipe.warming, recipe.epochs)
         self._optimiser = torch.optim.AdamW(
             network.parameters(),
             recipe.learning_rate,
@@ -109,7 +110,7 @@ class Autoencoding:
         for part in ("validation", "test"):
             terms = self._terms(getattr(self.parts, part), mixed(self.recipe.seed, _MEASURED))
             told |= {f"{part} {key}": value for key, value in _told(*terms, self.network).items()}
-        if self._epoch + 1 >= self.recipe.warming:
+        if self._epoch + 1 >= self._warming:
             told["validation loss"] = told["validation bound"]
         return told
 
@@ -135,7 +136,7 @@ class Autoencoding:
         return self.network.squared_error(x, rebuilt) * columns / 2, divergence(code)
 
     def _weight(self, epoch: int) -> float:
-        return min((epoch + 1) / max(self.recipe.warming, 1), 1.0)
+        return min((epoch + 1) / max(self._warming, 1), 1.0)
 
     def _batches(self, epoch: int) -> list[np.ndarray]:
         """The epoch's batches, which differ in size by one at most."""

@@ -1,7 +1,8 @@
-"""How often groups of nothing follow a fact of nothing.
+"""How often groups follow a fact that no gene knows.
 
-Noise for expression, labels at random: a permutation test at 0.05 should give an alarm in a
-twentieth of the runs. `python -m Testing.benchmarks.false_alarms 200` counts them.
+Expression that knows sex and hospital alone, T stages at random: a permutation test at 0.05 should
+give an alarm in a twentieth of the runs.
+`python -m Testing.benchmarks.false_alarms 200` counts them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from LungSquadLib.statistics.clustering import likeness
 from LungSquadLib.statistics.proportion import wilson
 from LungSquadLib.training.autoencoder import Recipe
 from LungSquadLib.training.autoencoder_run import AutoencoderOptions, train_autoencoder
-from Testing.molecular_cohort import simulated
+from Testing.table_cohort import simulated
 
 LEVEL = 0.05
 OPTIONS = AutoencoderOptions(
@@ -28,11 +29,11 @@ OPTIONS = AutoencoderOptions(
 
 
 def count_false_alarms(folder: Path, *, runs: int, progress: Progress) -> int:
-    """Runs on noise whose groups follow T stages at random, by the test's p."""
+    """Runs whose groups follow T stages at random, by the test's p."""
     alarms = 0
     for number in range(runs):
         step(progress, number / runs, f"{alarms} alarms in {number} runs")
-        joined = simulated(80, histology=0.0, seed=number)
+        joined, _ = simulated(patients=80, genes=160, effect=0, seed=number)
         part = Part(progress, number / runs, number / runs)
         run = train_autoencoder(joined, folder / str(number), OPTIONS, progress=part)
         if run.mixture is not None:

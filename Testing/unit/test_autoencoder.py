@@ -60,6 +60,8 @@ def test_the_bound_is_half_the_squared_error_and_the_divergence():
 def test_the_epoch_is_chosen_once_the_divergence_has_its_weight():
     _, history = trained(rows(60, 9), epochs=4, warming=3)
     assert ["validation loss" in row for row in history] == [False, False, True, True]
+    _, history = trained(rows(60, 9), epochs=2, warming=3)
+    assert ["validation loss" in row for row in history] == [False, True]
 
 
 def test_what_is_missing_is_neither_learnt_nor_judged():

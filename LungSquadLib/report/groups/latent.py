@@ -75,7 +75,7 @@ def _coloured(
                 label=f"{shown(kind, 24)} ({int((each == kind).sum())})",
             )
         _bare(axes, label)
-    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
+    _legend(figure, axes, columns=4)
     said = named(name)
     return picture(
         figure,
@@ -105,7 +105,7 @@ def _by_survival(planes: Mapping[str, np.ndarray], time: np.ndarray, event: np.n
             )
         _bare(axes, label)
         figure.colorbar(shades, ax=axes, label="Days", shrink=0.8)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8.5)
+    _legend(figure, axes, columns=2)
     return picture(
         figure,
         "latent-survival",
@@ -118,6 +118,12 @@ def _by_survival(planes: Mapping[str, np.ndarray], time: np.ndarray, event: np.n
 def _axes(figure: Figure, count: int) -> Sequence[Axes]:
     axes: Sequence[Axes] = figure.subplots(1, count, squeeze=False)[0]
     return axes
+
+
+def _legend(figure: Figure, axes: Axes, *, columns: int) -> None:
+    """One for all planes, which have the same marks."""
+    marks = axes.get_legend_handles_labels()
+    figure.legend(*marks, loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5)
 
 
 def _pale(axes: Axes, places: np.ndarray) -> None:
