@@ -29,13 +29,14 @@ def run(options: argparse.Namespace) -> None:
     from ..files import write_csv
     from ..imaging.write import check_distinct
     from ..models.catalogue import read_model
-    from ..prediction.groups import assign_groups
+    from ..prediction.groups import absent_columns, assign_groups
 
     model = read_model(options.model, kind="autoencoder")
     if options.out:
         check_distinct([options.out], [options.table, model.path])
     (source,) = model.card.table.sources
     matrix = read_matrix(options.table, name=source.name, kind=source.kind)
+    absent_columns(model, matrix)  # before a pseudonym is made of each gene of a turned table
     joined = join([matrix], keep_ids=options.keep_ids)
     found = assign_groups(model, joined.sources[0])
     rows = found.rows()

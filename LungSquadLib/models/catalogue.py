@@ -127,9 +127,13 @@ def check_kind(card: Card, kind: str) -> None:
     """Raise `ModelError` unless a model is of the kind that is wanted."""
     if card.kind != kind:
         raise ModelError(
-            f"The model '{card.name}' is a {card.kind}, and a {kind} is wanted here. "
+            f"The model '{card.name}' is {_one(card.kind)}, and {_one(kind)} is wanted here. "
             "`lungsquad models list` says what there is."
         )
+
+
+def _one(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def _folders() -> Iterator[tuple[str, Path]]:

@@ -93,15 +93,8 @@ def assign_groups(model: Model, matrix: Matrix) -> Assigned:
         raise ModelError(
             f"The model '{card.name}' found no groups: all units of its latent space collapsed."
         )
-    columns = card.table.columns
+    absent, columns = absent_columns(model, matrix), card.table.columns
     values = _aligned(matrix, columns)
-    absent = sum(name not in set(matrix.columns) for name in columns)
-    if absent > MOST_MISSING * len(columns):
-        raise InputError(
-            f"The table has {len(columns) - absent} of the {len(columns)} columns of the model "
-            f"'{card.name}', fewer than half. Are they named as in the model "
-            f"('{columns[0]}', '{columns[-1]}'), and are patients and genes where they belong?"
-        )
     _check_scale(model, values)
     missing = np.isnan(values).sum(axis=1)
     known = missing <= MOST_MISSING * len(columns)
@@ -125,6 +118,19 @@ def assign_groups(model: Model, matrix: Matrix) -> Assigned:
         novelties,
         tuple(_notes(model, matrix, absent, known, novelties)),
     )
+
+
+def absent_columns(model: Model, matrix: Matrix) -> int:
+    """How many of a model's columns a table lacks; `InputError` where that is more than half."""
+    columns, there = model.card.table.columns, set(matrix.columns)
+    absent = sum(name not in there for name in columns)
+    if absent > MOST_MISSING * len(columns):
+        raise InputError(
+            f"The table has {len(columns) - absent} of the {len(columns)} columns of the model "
+            f"'{model.card.name}', fewer than half. Are they named as in the model "
+            f"('{columns[0]}', '{columns[-1]}'), and are patients and genes where they belong?"
+        )
+    return absent
 
 
 def _aligned(matrix: Matrix, columns: tuple[str, ...]) -> np.ndarray:
