@@ -99,6 +99,16 @@ def test_units_collapse_on_noise_and_stay_where_there_is_something_to_say():
     assert history[-1]["test error"] < 0.5
 
 
+def test_the_divergence_gains_its_weight_slowly():
+    """So early on a unit may say more than it may afford later."""
+    noise = rows(1500, 12)
+    said = [
+        trained(noise, latent=2, epochs=12, free_bits=0.0, warming=warming)[1][-1]["divergence"]
+        for warming in (0, 12)
+    ]
+    assert said[1] > 2 * said[0]
+
+
 def test_free_bits_cost_nothing():
     noise = rows(1500, 12)
     kept, _ = trained(noise, latent=2, epochs=12, free_bits=0.5, warming=0)
