@@ -345,7 +345,7 @@ def room(here, good):
     results = {
         "broken": "{",
         "newer": '{"format_version": 99}',
-        "outside": '{"format_version": 2, "files": {"planes": "../taken"}}',
+        "outside": '{"format_version": 2, "ct": {}, "files": {"planes": "../taken"}}',
     }
     for name, text in results.items():
         (here / name).mkdir()
