@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, need
-from .output import bar, listed, print_json, printable
+from .output import add_json_argument, bar, listed, print_json, printable
+from .training_arguments import add_card, add_run, device_of, naming_of
 
 if TYPE_CHECKING:
     from ..cohort.tables.matrix import Joined
@@ -23,21 +24,15 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         description="Cross-validates the integration network on tables, nested, against each "
         "source alone, logistic regression and clinical facts; trains the model that comes out of "
         "it; and writes a page that says what each source adds. Call it again to go on where it "
-        "was stopped.",
+        "was stopped. The device is for the features of images; the tables' network trains on the "
+        "processor.",
     )
-    verb.add_argument("-o", "--out", required=True, metavar="RUN", help="folder of this run")
+    add_run(verb)
     _add_data(verb.add_argument_group("the patients"))
     _add_task(verb.add_argument_group("what to tell"))
     _add_training(verb.add_argument_group("how it is trained and tested"))
-    _add_card(verb.add_argument_group("what the model's card says"))
-    verb.add_argument(
-        "--device",
-        default="auto",
-        choices=("auto", "cpu", "cuda", "mps"),
-        help="for the features of images; the tables' network trains on the processor",
-    )
-    verb.add_argument("--json", action="store_true", help="print JSON")
-    verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    add_card(verb, name="the label", question=True)
+    add_json_argument(verb)
     verb.set_defaults(train=run)
 
 
@@ -97,7 +92,6 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         "--branch", type=int, default=0, metavar="N", help="units of a layer for each source (none)"
     )
     group.add_argument("--epochs", type=int, default=60, metavar="N", help="at most (60)")
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn (0)")
     group.add_argument(
         "--allow-telling", action="store_true", help="go on where a column looks like the label"
     )
@@ -109,25 +103,14 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_card(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--name", metavar="NAME", help="of the model (the label)")
-    group.add_argument("--title", metavar="TEXT")
-    group.add_argument("--licence", metavar="TEXT", help="of the weights")
-    group.add_argument("--notice", metavar="TEXT", help="that every output must show")
-
-
 def run(options: argparse.Namespace) -> None:
     """Train, evaluate, and tell."""
     need("torch", "sklearn", "matplotlib")
     if options.both_ways and not options.test:
         raise InputError("--both-ways needs another cohort: name its tables with --test.")
     from ..report.integration.run import report_integration
-    from ..training.bundling import Naming
     from ..training.integration_run import train_integration
 
-    naming = Naming(
-        name=options.name, title=options.title, licence=options.licence, notice=options.notice
-    )
     with bar() as progress:
         joined = _read(options, options.sources, progress)
         other = _read(options, options.test, progress) if options.test else None
@@ -140,21 +123,25 @@ def run(options: argparse.Namespace) -> None:
         found = {}
         for place, (one, tested) in ways.items():
             finished = train_integration(
-                one, place, _options(options), other=tested, naming=naming, progress=progress
+                one,
+                place,
+                _options(options),
+                other=tested,
+                naming=naming_of(options),
+                progress=progress,
             )
             found[place] = report_integration(finished)
     if options.json:
         print_json({place: result.to_dict() for place, result in found.items()})
         return
     for place, result in found.items():
-        for sentence in result.sentences:
+        for sentence in (*result.sentences, *(f"note: {one}" for one in result.cautions)):
             print(printable(sentence))
         print(f"{place}/model.safetensors")
         print(f"{place}/index.html")
 
 
 def _read(options: argparse.Namespace, texts: Sequence[str], progress: Progress) -> Joined:
-    from ..prediction.predict import chosen_device
     from ..training.sources import read_sources
 
     return read_sources(
@@ -162,7 +149,7 @@ def _read(options: argparse.Namespace, texts: Sequence[str], progress: Progress)
         mapping=options.mapping,
         clinical_columns=listed(options.clinical_columns),
         allow_overlap=options.allow_overlap,
-        device=str(chosen_device(options.device)),
+        device=device_of(options),
         progress=progress,
     )
 

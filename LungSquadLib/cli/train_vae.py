@@ -6,7 +6,7 @@ import argparse
 
 from ..errors import need
 from .output import add_json_argument, bar, print_json, printable
-from .training_arguments import add_card, add_run, naming_of
+from .training_arguments import add_card, add_run, device_of, naming_of
 
 
 def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -68,7 +68,6 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(options: argparse.Namespace) -> None:
     """Train, and tell what the groups follow."""
     need("torch", "sklearn", "matplotlib")
-    from ..prediction.predict import chosen_device
     from ..progress import Part
     from ..report.groups.write import write_groups
     from ..training.autoencoder import Recipe
@@ -89,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
         hidden=tuple(options.hidden),
         seeds=options.seeds,
         test=options.test,
-        device=str(chosen_device(options.device)),
+        device=device_of(options),
         recipe=recipe,
     )
     with bar() as progress:
