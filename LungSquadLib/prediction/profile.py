@@ -18,6 +18,7 @@ from ..imaging.flags import Flag
 from ..models.bundle import Model
 from ..models.card import Card
 from ..networks.seeded_dropout import Position, SeededDropout, mixed, seed_dropouts
+from ..training.attribution import integrated_gradients
 from .novelty import novelty, novelty_flags
 from .predict import check_seed, chosen_device
 from .prediction import Interval, ModelUsed, Novelty, described, rounded
@@ -29,7 +30,6 @@ __all__ = ["Contribution", "ProfilePrediction", "predict_profile", "read_profile
 
 PASSES = 200
 LEAST_DROPPED = 0.1  # of the genes, in each pass
-STEPS = 50  # of the integral
 MOST_CONTRIBUTIONS = 20
 CONTRIBUTIONS = (
     "Integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365) of the log odds of the "
@@ -139,6 +139,9 @@ def predict_profile(
         if model.reference is not None:
             seen = novelty(_array(network(x).features)[0], model.reference)
     answer = probabilities(logits, card)
+    moved = integrated_gradients(
+        network, row.values[None], positive=int(logits.argmax()), temperature=card.temperature
+    )
     return ProfilePrediction(
         ModelUsed(card, model.sha256),
         profile,
@@ -147,7 +150,7 @@ def predict_profile(
         tuple(answer.tolist()),
         _interval(probabilities(samples, card), answer, row, card),
         seen,
-        tuple(_largest(card, _contributions(network, x, card, int(logits.argmax())))),
+        tuple(_largest(card, moved[0])),
         None if code is None else tuple(code),
         (*row.flags(), *novelty_flags(seen, "patient")),
         {
@@ -198,19 +201,6 @@ def _interval(samples: np.ndarray, answer: np.ndarray, row: Row, card: Card) -> 
         f"genes{layers} were left out at random. {NO_PROOF}"
     )
     return interval_of(samples[:, card.positive], float(answer[card.positive]), explanation)
-
-
-def _contributions(network: Any, x: Tensor, card: Card, answer: int) -> np.ndarray:
-    """Integrated gradients (D,) of the log odds of one class; 0 where nothing is known."""
-    mean = torch.where(x.isnan(), x, network.scale.mean)
-    at = (torch.arange(STEPS, device=x.device, dtype=x.dtype)[:, None] + 0.5) / STEPS
-    with torch.enable_grad():
-        path = (mean + at * (x - mean)).requires_grad_()
-        log = (network(path).logits / card.temperature).log_softmax(1)
-        others = torch.cat([log[:, :answer], log[:, answer + 1 :]], 1).logsumexp(1)
-        (gradient,) = torch.autograd.grad((log[:, answer] - others).sum(), path)
-    moved = torch.where(x.isnan(), 0, gradient.mean(0) * (x - mean))
-    return _array(moved)[0]
 
 
 def _largest(card: Card, values: np.ndarray) -> Iterator[Contribution]:

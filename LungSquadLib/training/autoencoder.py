@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..networks.autoencoder import Autoencoder, Code
 from ..networks.seeded_dropout import mixed
-from .checkpoint import load_optimiser, load_weights, optimiser_tensors
+from .optimised import Optimised
 
 ALIVE = 0.05  # nats that a unit must say beyond its free bits, or it says nothing
 _MOST_STEPS = 8  # of an epoch: with many columns, the weights' update is what takes the time
@@ -57,7 +57,7 @@ class Parts:
     test: Tensor
 
 
-class Autoencoding:
+class Autoencoding(Optimised):
     """A `loop.Task`: Adam on the negative evidence lower bound, a mean over patients, in nats.
 
     The scale is taken from the training rows here.
@@ -67,6 +67,8 @@ class Autoencoding:
         parts: rows of patients, on the network's device.
         recipe: how.
     """
+
+    network: Autoencoder
 
     def __init__(self, network: Autoencoder, parts: Parts, *, recipe: Recipe) -> None:
         self.network = network
@@ -113,18 +115,6 @@ class Autoencoding:
         if self._epoch + 1 >= self._warming:
             told["validation loss"] = told["validation bound"]
         return told
-
-    def weights(self) -> dict[str, Tensor]:
-        return self.network.state_dict()
-
-    def memory(self) -> dict[str, Tensor]:
-        return optimiser_tensors(self._optimiser)
-
-    def restore(self, weights: Mapping[str, Tensor], memory: Mapping[str, Tensor] | None) -> None:
-        load_weights(self.network, weights)
-        if memory is not None:
-            load_optimiser(self._optimiser, memory)
-        self.network.eval()
 
     def _terms(self, x: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Half the squared error (N,) of all columns, and the divergence (N, latent)."""

@@ -18,7 +18,7 @@ from ..networks.seeded_dropout import Position, seed_dropouts
 from ..networks.shared_norm import share_norms
 from ..statistics.calibration import log_odds
 from ..statistics.discrimination import auc
-from .checkpoint import load_optimiser, load_weights, optimiser_tensors
+from .optimised import Optimised
 from .samples import Ahead, Samples
 from .world import World
 
@@ -68,7 +68,7 @@ class Group:
     from_epoch: int = 0
 
 
-class Classifier:
+class Classifier(Optimised):
     """A `loop.Task`: cross-entropy, AdamW, a learning rate that rises and falls (cosine).
 
     Args:
@@ -166,18 +166,6 @@ class Classifier:
         return tuple(  # type: ignore[return-value]
             self._gathered(parts, {n: answer[i] for n, answer in found.items()}) for i in (1, 0)
         )
-
-    def weights(self) -> dict[str, Tensor]:
-        return self.network.state_dict()
-
-    def memory(self) -> dict[str, Tensor]:
-        return optimiser_tensors(self._optimiser)
-
-    def restore(self, weights: Mapping[str, Tensor], memory: Mapping[str, Tensor] | None) -> None:
-        load_weights(self.network, weights)
-        if memory is not None:
-            load_optimiser(self._optimiser, memory)
-        self.network.eval()
 
     def _batches(self, epoch: int) -> list[np.ndarray]:
         """The epoch's batches, which differ in size by one at most."""

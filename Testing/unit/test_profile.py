@@ -13,6 +13,7 @@ from LungSquadLib.prediction import profile as profiles  # noqa: E402
 from LungSquadLib.prediction.profile import predict_profile  # noqa: E402
 from LungSquadLib.prediction.profile_file import Profile, read_profile  # noqa: E402
 from LungSquadLib.prediction.profile_row import row_of  # noqa: E402
+from LungSquadLib.training.attribution import integrated_gradients  # noqa: E402
 
 from ..samples import write_model  # noqa: E402
 from ..table_models import GENES, autoencoder, integrator, profile  # noqa: E402
@@ -84,9 +85,8 @@ def test_contributions_add_up_to_the_way_from_the_average_patient(model):
     way = float((at[0] - at[1])[index] - (at[0] - at[1])[1 - index])
     assert len(shown) == 20
     assert [abs(one.value) for one in shown] == sorted((abs(o.value) for o in shown), reverse=True)
-    from LungSquadLib.prediction.profile import _contributions
-
-    every = _contributions(network, row(profile()), model.card, index)
+    x, warm = row(profile()).numpy(), model.card.temperature
+    every = integrated_gradients(network, x, positive=index, temperature=warm)[0]
     assert every.sum() == pytest.approx(way, rel=0.05)
     assert shown[0].value == pytest.approx(every[GENES.index(shown[0].column)])
 
