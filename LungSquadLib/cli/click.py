@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
     with bar() as progress:
         ct = open_ct(options.ct, series=options.series, progress=progress)
         proposal = propose_mask(ct, point, progress=progress)
-    write_volumes({options.out: proposal.image})
+    write_volumes({options.out: ct.as_stored(proposal.image)})
     array = sitk.GetArrayViewFromImage(proposal.image)
     flags = [flag.to_dict() for flag in (*ct.flags, *flags_of_mask(proposal, ct.grid))]
     voxels = int(np.count_nonzero(array))

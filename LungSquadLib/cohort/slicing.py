@@ -15,7 +15,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .. import __version__
-from ..errors import InputError, parsing
+from ..errors import InputError
 from ..files import make_folder, sweep
 from ..imaging.axial import AxialSlices, axial_slices, slices_of_cube
 from ..imaging.crop import flags_of_mask
@@ -257,9 +257,7 @@ def _of_cube(cube: Cube) -> AxialSlices:
     content = store.content(case)
     start = store.preprocessing.side // 2 - _CUBE // 2
     middle = (slice(start, start + _CUBE),) * 3
-    with parsing(store.folder / case.file, "a case of a cohort"):
-        direction = [float(number) for number in content.about["direction"]]
-        return slices_of_cube(content.hu[middle], content.mask[middle], direction)
+    return slices_of_cube(content.hu[middle], content.mask[middle])
 
 
 def _written(task: Task, case: StoredCase, slices: AxialSlices) -> SliceCase:

@@ -29,8 +29,8 @@ def side_by_side(ct: CT, synthetic: CT, mask: Mask) -> np.ndarray:
 
 
 def _planes(image: sitk.Image) -> np.ndarray:
-    """The three planes beside each other (y, x)."""
-    array = sitk.GetArrayFromImage(sitk.DICOMOrient(image, "LPS"))
+    """The three planes of a crop beside each other (y, x)."""
+    array = sitk.GetArrayViewFromImage(image)
     middle = _SIDE // 2
     return np.concatenate([array[middle], array[::-1, middle], array[::-1, :, middle]], axis=1)
 

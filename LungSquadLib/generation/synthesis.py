@@ -49,10 +49,11 @@ class Synthesis:
     """A CT with a tumour that was painted into it.
 
     Attributes:
-        ct: on the input's own grid. Where `weights` is 0, and outside `box`, it is the input.
+        ct: on the input's own grid, its axes in the stored order. Where `weights` is 0, and outside
+            `box`, it is the input.
         mask: of the tumour, uint8, on the same grid.
         weights: the share of what was painted, on the voxels of `box`.
-        box: of the CT's voxels; holds all that was changed.
+        box: of the stored CT's voxels; holds all that was changed.
         model: the name and the hash of what painted it.
         asked: what was asked for.
         found: mean HU in the mask, and mL and mm of what is dense there now.
@@ -148,10 +149,10 @@ def synthesise(
     whole = ct.hu(ct.grid.box)
     whole[part.box.slices] = new
     return Synthesis(
-        ct.grid.image(whole),
-        ct.grid.image(_placed(masks[0], ct.grid, ct.grid.box)),
-        part.grid.image(blend_weights(part.distance, blend_mm)),
-        part.box,
+        ct.as_stored(ct.grid.image(whole)),
+        ct.as_stored(ct.grid.image(_placed(masks[0], ct.grid, ct.grid.box))),
+        ct.as_stored(part.grid.image(blend_weights(part.distance, blend_mm))),
+        ct.stored_box(part.box),
         {"name": card.name, "sha256": model.sha256, "notice": card.notice or ""},
         {
             "hu": asked_hu,

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -24,6 +23,7 @@ Context: TypeAlias = Literal["tumour", "slice"]
 CONTEXTS: tuple[Context, ...] = get_args(Context)
 SMALLEST_MM2 = 12.0  # of tumour in a slice, a disc 4 mm wide: less is the frayed end of a mask
 
+_HEAD_FOOT = 2  # the axis of a CT's grid
 _TUMOUR_SLICES = 64  # of 1 mm, as the crop has them
 _SOFT_TISSUE_HU = -400  # what is above is body, but for the table
 _TABLE_MM = 8  # what is thinner is no body
@@ -62,7 +62,7 @@ def axial_slices(
     Raises:
         InputError: no slice has enough tumour, or as `CT.hu`.
     """
-    grid, at, along = ct.grid, mask_box(mask, ct.grid), _axial_axis(ct.grid.direction)
+    grid, at, along = ct.grid, mask_box(mask, ct.grid), _HEAD_FOOT
     voxels = sitk.GetArrayViewFromImage(mask.image)
     if context == "tumour":
         centre = centre_of_mass(voxels, at)
@@ -86,18 +86,16 @@ def axial_slices(
     chosen, left_out = _chosen(np.moveaxis(marked, 2 - along, 0), pixel_mm)
     hu = _averaged(ct, points, folds, along, chosen)
     marked = marked.take(chosen, 2 - along)
-    return AxialSlices(as_read(hu, grid.direction), as_read(marked, grid.direction), left_out)
+    return AxialSlices(hu, marked, left_out)
 
 
-def slices_of_cube(hu: np.ndarray, mask: np.ndarray, direction: Sequence[float]) -> AxialSlices:
+def slices_of_cube(hu: np.ndarray, mask: np.ndarray) -> AxialSlices:
     """The slices with tumour of a crop that is there already; see `axial_slices`.
 
     Args:
-        hu: int16 (side, side, side).
+        hu: int16 (side, side, side), 1 mm apart, axes in LPS order.
         mask: uint8, of the same shape.
-        direction: of its grid, whose spacing is 1 mm.
     """
-    hu, mask = as_read(hu, direction), as_read(mask, direction)
     chosen, left_out = _chosen(mask, 1.0)
     return AxialSlices(hu[chosen], mask[chosen], left_out)
 
@@ -109,19 +107,6 @@ def _chosen(mask: np.ndarray, pixel_mm: float) -> tuple[np.ndarray, int]:
     if not len(chosen):
         raise InputError(f"None of its slices has {SMALLEST_MM2:g} mm2 of tumour.")
     return chosen, int(np.count_nonzero(areas)) - len(chosen)
-
-
-def as_read(array: np.ndarray, direction: Sequence[float]) -> np.ndarray:
-    """An array (z, y, x) of a grid turned so that a reader sees it: see `AxialSlices`."""
-    image = sitk.GetImageFromArray(array)
-    image.SetDirection(direction)
-    return sitk.GetArrayFromImage(sitk.DICOMOrient(image, "LPS"))
-
-
-def _axial_axis(direction: Sequence[float]) -> int:
-    """The index axis (0 to 2) that `as_read` makes the first."""
-    letters = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(direction)
-    return next(axis for axis, letter in enumerate(letters) if letter in "SI")
 
 
 def _fold(pixel_mm: float, spacing: float) -> int:

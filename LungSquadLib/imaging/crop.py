@@ -1,8 +1,9 @@
 """The crop: a cube of CT and mask round the tumour, on the 1 mm grid of the whole CT.
 
-The grid starts at the CT's origin and runs along its axes; the crop is centred on the grid point
-nearest to the mask's centre of mass. It is, voxel for voxel, what resampling the whole CT and
-cutting would give, and reads and resamples only what it needs.
+The grid starts at the origin of the CT, its axes in LPS order, and runs along its axes; the crop
+is centred on the grid point nearest to the mask's centre of mass. It is, voxel for voxel, what
+resampling the whole CT and cutting would give, and reads and resamples only what it needs. It does
+not depend on the order in which the axes of CT and mask are stored.
 """
 
 from __future__ import annotations
@@ -81,8 +82,8 @@ def crop(
     Args:
         ct: HU, LPS mm.
         mask: on any grid that overlaps the CT; what is not 0 is tumour.
-        size: voxels a side, or along the CT's x, y and z. The crop of 50 is the centre of that of
-            64: with an even size the centre is the first voxel of the upper half.
+        size: voxels a side, or along x (left), y (back) and z (head). The crop of 50 is the centre
+            of that of 64: with an even size the centre is the first voxel of the upper half.
         spacing: mm between the crop's voxels.
         centre_lps: another centre than the mask's centre of mass, in LPS mm.
         progress: told how the reading goes.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from .dicom_series import Series, choose_ct, find_series
 from .dicom_stack import stack
 from .flags import Flag
 from .geometry import Box, Grid
+from .orientation import Reorientation, reorientation
 from .volume_files import VolumeFile, is_volume_file, open_volume_file
 
 LARGEST_HU = 1e6  # the densest metal has not a tenth of it
@@ -27,10 +29,10 @@ LARGEST_CT = 1 << 31  # voxels: 4 GB of HU
 
 
 class Voxels(Protocol):
-    """Where a CT's HU come from."""
+    """Where a CT's HU come from: arrays in the order in which they are stored."""
 
     def read(self, box: Box, progress: Progress | None) -> np.ndarray:
-        """HU of `box` as an array (z, y, x), int16 or float32."""
+        """HU of `box` of the stored grid as an array (z, y, x), int16 or float32."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,29 @@ class DicomOrigin:
 class CT:
     """A CT volume that is read only where it is needed.
 
-    `grid` is there at once; `read` and `hu` fetch voxels; `dicom` is set for a DICOM series.
+    `grid` is there at once; `read` and `hu` fetch voxels. Their axes are in LPS order, whatever
+    the order in which the CT is stored; see `orientation`.
+
+    Attributes:
+        stored: the grid as the file, series or image has it.
+        voxels: HU on that grid.
+        flags: what was noticed.
+        dicom: set for a DICOM series; its planes are those of the stored grid.
     """
 
-    grid: Grid
+    stored: Grid
     voxels: Voxels
     flags: tuple[Flag, ...] = ()
     dicom: DicomOrigin | None = None
+
+    @cached_property
+    def _to_lps(self) -> Reorientation:
+        return reorientation(self.stored)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The stored grid with its axes in LPS order."""
+        return self._to_lps.grid(self.stored)
 
     def hu(self, box: Box, progress: Progress | None = None) -> np.ndarray:
         """HU of a box of the grid (index order) as an array (z, y, x), int16 or float32.
@@ -65,6 +83,14 @@ class CT:
         Raises:
             InputError: voxels are damaged, or are not numbers.
         """
+        return self._to_lps.array(self.stored_hu(self.stored_box(box), progress))
+
+    def stored_box(self, box: Box) -> Box:
+        """A box of the grid in indices of the stored one."""
+        return self._to_lps.inverse.box(box, self.grid.size)
+
+    def stored_hu(self, box: Box, progress: Progress | None = None) -> np.ndarray:
+        """HU of a box of the stored grid, its axes as they are stored; see `hu`."""
         array = self.voxels.read(box, progress)
         if array.dtype.kind == "f" and array.size:
             low, high = float(array.min()), float(array.max())
@@ -81,7 +107,19 @@ class CT:
 
     def loaded(self, progress: Progress | None = None) -> CT:
         """The same CT with all its voxels in memory: for work that comes back to them."""
-        return replace(self, voxels=_ImageVoxels(self.read(progress=progress)))
+        return replace(self, voxels=ArrayVoxels(self.stored_hu(self.stored.box, progress)))
+
+    def as_stored(self, image: sitk.Image) -> sitk.Image:
+        """An image on voxels of `grid` with its axes as the CT is stored, on that very grid.
+
+        Raises:
+            InputError: the image is on other voxels.
+        """
+        own, offset = Grid.of(image), Grid.of(image).offset_in(self.grid)
+        if offset is None:
+            raise InputError("The image is not on the voxels of this CT.")
+        there = self.stored.part(self.stored_box(own.box.shifted(offset)))
+        return there.image(self._to_lps.inverse.array(sitk.GetArrayViewFromImage(image)))
 
 
 def open_ct(
@@ -126,7 +164,7 @@ def ct_of_series(series: Series) -> CT:
 
 
 def as_ct(ct: CT | sitk.Image) -> CT:
-    """A SimpleITK image (HU, LPS mm) as a CT; a CT as it is."""
+    """A SimpleITK image (HU, LPS mm, axes in any order) as a CT; a CT as it is."""
     if isinstance(ct, CT):
         return ct
     if ct.GetDimension() != 3 or ct.GetNumberOfComponentsPerPixel() != 1:

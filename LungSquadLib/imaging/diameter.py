@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from .geometry import Grid, Point, point_of
-from .planes import across
+from .orientation import in_lps
 
 _Steps: TypeAlias = tuple[tuple[int, int], ...]
 _WITHIN_PLANES: _Steps = ((1, 0),)  # of surfaces whose columns are planes
@@ -32,7 +32,7 @@ def axial_diameter(mask: sitk.Image) -> Diameter:
     """The longest line within one axial plane that joins two points of a mask's border.
 
     The border runs half-way between voxel centres, so that a single voxel has its own width. Of a
-    mask that is not axial, planes across the axis nearest to the patient's are taken.
+    mask that is not axial, planes across the axis nearest to head-foot are taken.
 
     Args:
         mask: what is not 0 is tumour, LPS mm.
@@ -40,10 +40,10 @@ def axial_diameter(mask: sitk.Image) -> Diameter:
     Raises:
         InputError: the mask is empty.
     """
-    grid, axis = Grid.of(mask), across(Grid.of(mask), "axial")
-    order = [*(one for one in (0, 1, 2) if one != axis), axis]  # the planes are along the last one
-    steps = np.array(grid.spacing)[order]
-    points = _border(_tumour(mask).transpose(order), _WITHIN_PLANES) * steps
+    mask = in_lps(mask)
+    grid = Grid.of(mask)
+    steps = np.array(grid.spacing)
+    points = _border(_tumour(mask), _WITHIN_PLANES) * steps
     points = points[np.argsort(points[:, 2], kind="stable")]
     planes = np.split(points, np.flatnonzero(np.diff(points[:, 2])) + 1)
     best, ends = 0.0, np.zeros((2, 3))
@@ -54,7 +54,7 @@ def axial_diameter(mask: sitk.Image) -> Diameter:
         length, pair = _farthest(plane, plane)
         if length > best:
             best, ends = length, pair
-    return _diameter(best, ends / steps, grid, order)
+    return _diameter(best, ends / steps, grid)
 
 
 def largest_diameter(mask: sitk.Image) -> Diameter:
@@ -70,10 +70,11 @@ def largest_diameter(mask: sitk.Image) -> Diameter:
     Raises:
         InputError: the mask is empty.
     """
+    mask = in_lps(mask)
     grid = Grid.of(mask)
     steps = np.array(grid.spacing)
     length, ends = _farthest_in_space(_border(_tumour(mask), _IN_SPACE) * steps)
-    return _diameter(length, ends / steps, grid, [0, 1, 2])
+    return _diameter(length, ends / steps, grid)
 
 
 def _tumour(mask: sitk.Image) -> np.ndarray:
@@ -84,11 +85,9 @@ def _tumour(mask: sitk.Image) -> np.ndarray:
     return tumour
 
 
-def _diameter(mm: float, ends: np.ndarray, grid: Grid, order: list[int]) -> Diameter:
-    """The line between two indices (2, 3), whose columns are the grid's axes in that order."""
-    index = np.empty((2, 3))
-    index[:, order] = ends
-    start, end = grid.to_lps(index)
+def _diameter(mm: float, ends: np.ndarray, grid: Grid) -> Diameter:
+    """The line between two indices (2, 3) of the grid."""
+    start, end = grid.to_lps(ends)
     return Diameter(mm, point_of(start), point_of(end))
 
 

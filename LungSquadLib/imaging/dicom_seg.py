@@ -19,6 +19,7 @@ from .dicom_pixels import FrameReader
 from .dicom_planes import PixelFormat, Plane, is_orientation
 from .geometry import LARGEST_SIDE, LARGEST_SLICE, Grid, plausible_place, plausible_steps
 from .label_maps import LONGEST_NAME, labelled_box
+from .orientation import reorientation
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,13 @@ def segment_image(segmentation: Segmentation, segment: DicomSegment, ct: Grid | 
 def _placed(
     segmentation: Segmentation, frames: list[Plane], ct: Grid | None
 ) -> tuple[Grid, list[int]]:
-    """The grid that frames lie on, and the slice of each: the CT's grid where it fits."""
+    """The grid that frames lie on, and the slice of each: the CT's grid where it fits.
+
+    The CT's axes are taken in the frames' order: columns, rows, slices.
+    """
     if ct is None:
         return _own_grid(segmentation, frames)
+    ct = reorientation(ct, _frame_grid(frames[0], 1.0).direction).grid(ct)
     offsets = [_frame_grid(plane, ct.spacing[2]).offset_in(ct) for plane in frames]
     first = offsets[0]
     if first is not None and all(o is not None and o[:2] == first[:2] for o in offsets):

@@ -42,6 +42,8 @@ def write_ct(ct: CT, path: str | os.PathLike[str], progress: Progress) -> None:
 def ct_writer(ct: CT, path: str | os.PathLike[str]) -> Generator[float, None, None]:
     """Write a CT as `.mha`, a few slices with each step, so that an event loop can drive it.
 
+    Its axes stay as it is stored, so that results come back on its own grid.
+
     When the iterator is at its end the file is there, whole. One that is closed before leaves
     nothing behind, and an older file untouched.
 
@@ -56,16 +58,16 @@ def ct_writer(ct: CT, path: str | os.PathLike[str]) -> Generator[float, None, No
         InputError: the CT's voxels cannot be read.
         OSError: the file cannot be written.
     """
-    columns, rows, slices = ct.grid.size
+    columns, rows, slices = ct.stored.size
     thick = max(_PIECE // (columns * rows), 1)
     # Not "wb": Linux writes what follows a truncation to the disk when the file is closed.
     with whole_file(path) as temporary, temporary.open("r+b") as file:
         for start in range(0, slices, thick):
             stop = min(start + thick, slices)
-            hu = ct.hu(Box((0, 0, start), (columns, rows, stop)))
+            hu = ct.stored_hu(Box((0, 0, start), (columns, rows, stop)))
             hu = hu.astype(hu.dtype.newbyteorder("<"), copy=False)
             if start == 0:
-                file.write(_header(ct.grid, _TYPES[hu.dtype.str]).encode())
+                file.write(_header(ct.stored, _TYPES[hu.dtype.str]).encode())
             file.write(hu.data)
             yield stop / slices
 

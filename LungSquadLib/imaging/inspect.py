@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 
 from ..errors import InputError
 from ..progress import Progress
@@ -16,7 +17,7 @@ from .dicom_seg import read_seg, segment_image
 from .dicom_series import Series, find_series
 from .geometry import Grid
 from .label_maps import count_labels, file_planes, image_planes, segments_of
-from .rtstruct import Contours, rasterise, read_rtstruct
+from .rtstruct import Contours, mask_of_roi, read_rtstruct
 from .volume_files import VolumeFile, is_volume_file, open_volume_file
 
 _MOST_LABELS = 256  # more different values than this make an image, not a label map
@@ -66,7 +67,7 @@ def _series(series: Series, cts: dict[str, CT | InputError]) -> dict[str, Any]:
             ct = cts[series.uid]
             if isinstance(ct, InputError):
                 raise ct
-            row |= _grid(ct.grid)
+            row |= _grid(ct.stored)
             row["syntax"] = _syntax_name(series)
             row["flags"] = [flag.to_dict() for flag in ct.flags]
         elif series.modality == "RTSTRUCT":
@@ -91,11 +92,11 @@ def _rois(path: str, cts: dict[str, CT | InputError]) -> list[dict[str, Any]]:
         ct = _drawn_on(roi, drawn_on, cts)
         if ct is not None and roi.contours:
             try:
-                _, array, _ = rasterise(roi, ct.grid)
+                image, _ = mask_of_roi(roi, ct.grid)
             except InputError as error:
                 row["problem"] = str(error)
             else:
-                row |= _volume_of(int(np.count_nonzero(array)), ct.grid)
+                row |= _volume_of(int(np.count_nonzero(sitk.GetArrayViewFromImage(image))), ct.grid)
         rows.append(row)
     return rows
 

@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,8 @@ from .label_maps import (
     labelled_box,
     segments_of,
 )
-from .rtstruct import rasterise, read_rtstruct
+from .orientation import like
+from .rtstruct import mask_of_roi, read_rtstruct
 from .volume_files import VolumeFile, is_volume_file, open_volume_file
 
 _MOST_LABELS = 256  # more different values than this make an image
@@ -59,7 +60,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Mask:
-    """A tumour mask: `image` is uint8 (1 inside), in its box, on voxels of the CT's grid."""
+    """A tumour mask: `image` is uint8 (1 inside), in its box, on voxels of the CT's `grid`."""
 
     image: sitk.Image
     name: str
@@ -157,13 +158,14 @@ def as_mask(
     name: str = "mask",
     source: str = "image",
 ) -> Mask:
-    """A SimpleITK image as a mask on the CT's grid; a Mask as it is.
+    """A SimpleITK image as a mask on the CT's grid; a Mask as it is, its axes as the CT's.
 
     Raises:
         InputError: the image is empty, has several labels and none is named, or lies elsewhere.
     """
     if isinstance(mask, Mask):
-        return mask
+        image = like(mask.image, as_ct(ct).grid)
+        return mask if image is mask.image else replace(mask, image=image)
     if mask.GetDimension() != 3 or mask.GetNumberOfComponentsPerPixel() != 1:
         raise InputError("The mask must be a 3D image with one value a voxel.")
     box, array = labelled_box(image_planes(mask), label, name)
@@ -259,8 +261,7 @@ def _from_rtstruct(path: str, ct: CT, roi: str | None) -> Mask:
     chosen = choose([Roi(one.name, one.number) for one in contours], roi, path)
     outline = next(one for one in contours if one.number == chosen.number)
     flags = _check_reference(ct.dicom, outline.frame_of_reference, drawn_on, path)
-    box, array, more = rasterise(outline, ct.grid)
-    image = ct.grid.part(box).image(array)
+    image, more = mask_of_roi(outline, ct.grid)
     return _placed(image, ct, outline.name, "DICOM RTSTRUCT", [*flags, *more])
 
 
@@ -306,7 +307,8 @@ def _check_reference(
 
 
 def _placed(image: sitk.Image, ct: CT, name: str, source: str, flags: list[Flag]) -> Mask:
-    """The mask on voxels of the CT's grid, without what lies beyond it."""
+    """The mask on voxels of the CT's grid, in its order, without what lies beyond it."""
+    image = like(image, ct.grid)
     own = Grid.of(image)
     offset = own.offset_in(ct.grid)
     if offset is None:

@@ -16,7 +16,7 @@ from .masks import Mask
 
 View: TypeAlias = Literal["axial", "coronal", "sagittal"]
 VIEWS: tuple[View, ...] = ("axial", "coronal", "sagittal")
-# The patient axis (x left, y back, z head) that each view is cut across.
+# The axis of the CT's grid (x left, y back, z head) that each view is cut across.
 _ACROSS = {"sagittal": 0, "coronal": 1, "axial": 2}
 
 
@@ -47,7 +47,7 @@ def plane_through_tumour(
     `line_lps` is a line to be drawn on it.
     """
     at, array = mask_box(mask, ct.grid), sitk.GetArrayFromImage(mask.image)
-    axis = across(ct.grid, view)
+    axis = _ACROSS[view]
     counts = array.sum(axis=tuple({0, 1, 2} - {2 - axis}))
     index = at.start[axis] + (int(counts.argmax()) if counts.any() else len(counts) // 2)
     start, stop = [0, 0, 0], list(ct.grid.size)
@@ -59,33 +59,19 @@ def plane_through_tumour(
     marked[inside.shifted((-start[0], -start[1], -start[2])).slices] = array[
         inside.shifted((-x, -y, -z)).slices
     ]
-    slab = ct.read(box)
-    hu, pixel_mm = _turned(slab, view)
-    turned_mask, _ = _turned(ct.grid.part(box).image(marked), view)
-    line = _seen(np.array(line_lps, float).reshape(-1, 3), slab, view)
-    return PlaneView(view, hu, turned_mask, pixel_mm, line)
+    across, back, up = ct.grid.spacing
+    pixel_mm = {"axial": (across, back), "coronal": (across, up), "sagittal": (back, up)}[view]
+    line = _seen(np.array(line_lps, float).reshape(-1, 3), ct.grid.part(box), view)
+    return PlaneView(view, _turned(ct.hu(box), view), _turned(marked, view), pixel_mm, line)
 
 
-def across(grid: Grid, view: View) -> int:
-    """The index axis (0 to 2) of a grid that runs most nearly across a view's planes."""
-    directions = np.abs(np.array(grid.direction).reshape(3, 3))
-    return int(directions[_ACROSS[view]].argmax())
+def _turned(slab: np.ndarray, view: View) -> np.ndarray:
+    """A slab (z, y, x) of one plane as a reader sees it (rows, columns)."""
+    return {"axial": slab[0], "coronal": slab[::-1, 0], "sagittal": slab[::-1, :, 0]}[view]
 
 
-def _turned(slab: sitk.Image, view: View) -> tuple[np.ndarray, tuple[float, float]]:
-    oriented = sitk.DICOMOrient(slab, "LPS")
-    array, grid = sitk.GetArrayFromImage(oriented), Grid.of(oriented)
-    x, y, z = grid.spacing
-    if view == "axial":
-        return array[0], (x, y)
-    if view == "coronal":
-        return array[::-1, 0], (x, z)
-    return array[::-1, :, 0], (y, z)
-
-
-def _seen(points: np.ndarray, slab: sitk.Image, view: View) -> np.ndarray:
-    """Where points (N, 3) in LPS mm are seen on a plane: (N, 2) mm across and down."""
-    grid = Grid.of(sitk.DICOMOrient(slab, "LPS"))
+def _seen(points: np.ndarray, grid: Grid, view: View) -> np.ndarray:
+    """Where points (N, 3) in LPS mm are seen on the plane of a grid: (N, 2) mm across and down."""
     x, y, z = ((grid.to_index(points) + 0.5) * grid.spacing).T
     if view == "axial":
         return np.column_stack([x, y])

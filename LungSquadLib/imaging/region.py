@@ -104,7 +104,8 @@ def propose_mask(
         progress: told how the reading goes.
 
     Returns:
-        A mask on voxels of the CT's grid; its flags say where it may be wrong.
+        A mask on voxels of the CT's grid; its flags say where it may be wrong. `CT.as_stored` gives
+        its image the axes of the CT's file.
 
     Raises:
         InputError: the point lies outside the CT or in lung, or too little of what is there

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 
 from ..errors import InputError, one_line, parsing
 from .contours import fill_even_odd
@@ -17,6 +18,7 @@ from .dicom_header import read_dataset
 from .flags import Flag
 from .geometry import FARTHEST_MM, Box, Grid
 from .label_maps import LONGEST_NAME
+from .orientation import Reorientation
 
 _CONTOUR_DATA = 0x30060050
 # Points of one contour may leave its plane by this part of the slice spacing.
@@ -62,6 +64,20 @@ def read_rtstruct(path: str) -> tuple[list[Contours], set[str]]:
         return rois, _referenced_series(dataset)
 
 
+def mask_of_roi(roi: Contours, grid: Grid) -> tuple[sitk.Image, list[Flag]]:
+    """The ROI on voxels of a CT's grid (uint8, in its box), whichever way its contours lie.
+
+    Its slices are across the axis along which the contours extend least; the image's last axis is
+    that one.
+
+    Raises:
+        InputError: as `rasterise`.
+    """
+    slices = _across(roi, grid).grid(grid)
+    box, array, flags = rasterise(roi, slices)
+    return slices.part(box).image(array), flags
+
+
 def rasterise(roi: Contours, grid: Grid) -> tuple[Box, np.ndarray, list[Flag]]:
     """The voxels of `grid` whose centre lies in the ROI, in their box (uint8, z, y, x).
 
@@ -94,6 +110,14 @@ def rasterise(roi: Contours, grid: Grid) -> tuple[Box, np.ndarray, list[Flag]]:
         for z, polygons in planes.items()
     }
     return (*_assembled(filled), flags)
+
+
+def _across(roi: Contours, grid: Grid) -> Reorientation:
+    """What makes the axis across the contours' planes the last one."""
+    extents = [np.ptp(grid.to_index(points), axis=0) for points in roi.contours if len(points) >= 3]
+    axis = int(np.median(extents, axis=0).argmin()) if extents else 2
+    order = {0: (1, 2, 0), 1: (2, 0, 1), 2: (0, 1, 2)}[axis]
+    return Reorientation(order, (False, False, False))
 
 
 def _points(contour: Any, path: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from ..files import whole_folder, write_json
 from ..progress import Progress
 from .crop import mask_box
 from .ct import CT, as_ct
-from .geometry import Box, Grid
+from .geometry import Box
 from .masks import Mask, as_mask
 from .pictures import WINDOWS, windowed
 from .write import write_png
@@ -47,20 +47,15 @@ def tumour_slices(
     ct = as_ct(ct)
     mask = as_mask(mask, ct)
     at = mask_box(mask, ct.grid)
-    head_foot = int(np.abs(np.array(ct.grid.direction).reshape(3, 3)[2]).argmax())
-    start, stop = [0, 0, 0], list(ct.grid.size)
-    start[head_foot], stop[head_foot] = at.start[head_foot], at.stop[head_foot]
-    box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
-    whole = np.zeros(box.size[::-1], np.uint8)
-    own = at.shifted((-start[0], -start[1], -start[2]))
-    whole[own.slices] = sitk.GetArrayFromImage(mask.image)
-    hu = sitk.DICOMOrient(ct.read(box, progress), "LPS")
-    marked = sitk.GetArrayFromImage(sitk.DICOMOrient(ct.grid.part(box).image(whole), "LPS"))
+    columns, rows, _ = ct.grid.size
+    box = Box((0, 0, at.start[2]), (columns, rows, at.stop[2]))
+    marked = np.zeros(box.size[::-1], np.uint8)
+    marked[at.shifted((0, 0, -at.start[2])).slices] = sitk.GetArrayViewFromImage(mask.image)
     kept = np.flatnonzero(marked.any(axis=(1, 2)))
-    grid = Grid.of(hu)
-    heights = grid.to_lps(np.array([[grid.size[0] / 2, grid.size[1] / 2, z] for z in kept]))[:, 2]
+    grid = ct.grid.part(box)
+    heights = grid.to_lps(np.array([[columns / 2, rows / 2, z] for z in kept]))[:, 2]
     return TumourSlices(
-        sitk.GetArrayFromImage(hu)[kept],
+        ct.hu(box, progress)[kept],
         marked[kept],
         tuple(float(height) for height in heights),
         (grid.spacing[0], grid.spacing[1]),

@@ -14,7 +14,7 @@ from ..errors import InputError, one_line
 from .diameter import Diameter, axial_diameter, largest_diameter
 from .flags import Flag
 from .geometry import Box, Grid
-from .planes import across
+from .orientation import in_lps
 
 EDITION = "8"  # what is taken where none is named
 Rule: TypeAlias = Literal["largest", "axial"]
@@ -149,10 +149,11 @@ def size_stage(mask: sitk.Image, *, edition: str = EDITION, rule: Rule = "larges
     """
     if edition not in EDITIONS:
         raise InputError(f"There is no edition '{edition}'; there are {', '.join(EDITIONS)}.")
+    mask = in_lps(mask)
     piece, largest, pieces = _longest_piece(mask)
     steps = np.array(mask.GetSpacing())
     if rule == "axial":
-        steps[across(Grid.of(mask), "axial")] = 0.0
+        steps[2] = 0.0
     resolution = float(np.linalg.norm(steps))
     return SizeStage(largest, axial_diameter(piece), rule, edition, resolution, pieces)
 

@@ -35,7 +35,8 @@ def write_case_scene(results: Results, folder: Path) -> dict[str, str]:
     """
     scene = start()
     with scene_kept(scene):
-        volume = add_volume(scene, results.ct.read(), name="CT", window=WINDOWS["lung"])
+        ct = results.ct.as_stored(results.ct.read())
+        volume = add_volume(scene, ct, name="CT", window=WINDOWS["lung"])
         segmentation = add_segmentation(scene, volume, name="Tumour")
         add_segment(segmentation, results.mask)
         segmentation.CreateClosedSurfaceRepresentation()  # for 3D views

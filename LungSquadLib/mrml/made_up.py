@@ -82,11 +82,11 @@ def add_made_up(scene: Any, made: MadeUp, number: int) -> tuple[Any, Any]:
 def painted_image(ct: CT, part: sitk.Image, described: Mapping[str, Any]) -> sitk.Image:
     """A CT with the part in its place that a worker's "synthesise" wrote; the CT stays as it is."""
     changed = described["changed"]
-    hu = ct.hu(ct.grid.box)
+    hu = ct.stored_hu(ct.stored.box)
     hu[Box(tuple(changed["start"]), tuple(changed["stop"])).slices] = sitk.GetArrayViewFromImage(
         part
     )
-    return ct.grid.image(hu)
+    return ct.stored.image(hu)
 
 
 def add_painted(volume: Any, image: sitk.Image, described: Mapping[str, Any]) -> Any:

@@ -13,6 +13,7 @@ from ..imaging.ct import CT
 from ..imaging.geometry import Box, Grid
 from ..imaging.label_maps import labelled_box
 from ..imaging.masks import Mask, as_mask
+from ..imaging.orientation import like
 from .embedded import new_node, slicer
 from .placing import grid_in_world, index_to_ras, matrix_of, matrix_to_world
 from .volumes import grid_of_volume, set_voxels, voxel_array
@@ -98,7 +99,7 @@ def add_segment(
 
     Args:
         node: the segmentation node, under no transform.
-        mask: on any grid.
+        mask: on any grid; its axes are brought to the order of the node's reference volume.
         name: what people read.
         label: the value to take, where a label map holds several.
 
@@ -109,8 +110,11 @@ def add_segment(
         InputError: the mask is empty, or holds several labels and none was named.
     """
     image = mask.image if isinstance(mask, Mask) else mask
+    reference = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
+    own = None if reference is None else grid_of_volume(reference)
+    image = image if own is None else like(image, own)
     box, array = labelled_box(lambda: enumerate(sitk.GetArrayViewFromImage(image)), label, name)
-    oriented = _on_reference(node, Grid.of(image).part(box))
+    oriented = _on_reference(own, Grid.of(image).part(box))
     set_voxels(oriented, array)
     return _add(node, oriented, name)
 
@@ -149,10 +153,9 @@ def _drawn(segmentation: Any, segment_id: str, node: Any, volume: Any) -> Any:
     return copy.GetSegment(segment_id)
 
 
-def _on_reference(node: Any, place: Grid) -> Any:
+def _on_reference(reference: Grid | None, place: Grid) -> Any:
     """An image without voxels for `place`, in the reference volume's indices where they fit."""
-    reference = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
-    whole = place if reference is None else grid_of_volume(reference)
+    whole = place if reference is None else reference
     offset = place.offset_in(whole)
     if offset is None:
         whole, offset = place, (0, 0, 0)

@@ -89,7 +89,7 @@ def predict(
         _robustness(runs, around, card),
         seen,
         None if card.baseline is None else card.baseline.probability(cut.mask_volume_ml),
-        on_ct_grid(cam, network, Grid.of(cut.ct), ct.grid),
+        ct.as_stored(on_ct_grid(cam, network, Grid.of(cut.ct), ct.grid)),
         (*cut.flags, *_flags(seen, cam)),
         {
             "device": str(place),

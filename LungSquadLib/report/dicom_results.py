@@ -81,17 +81,17 @@ def write_dicom(case: dict[str, Any], ct: CT, mask: Mask, folder: Path) -> list[
 def _write(case: dict[str, Any], ct: CT, mask: Mask, folder: Path) -> None:
     highdicom = require_highdicom()
     assert ct.dicom is not None  # noqa: S101 - the caller has looked
-    z, y, x = mask_box(mask, ct.grid).slices
+    z, y, x = ct.stored_box(mask_box(mask, ct.grid)).slices  # frames lie as the series' images do
     planes = ct.dicom.planes[z]
     sources = _sources(case, planes)
-    pixels = np.zeros((len(planes), ct.grid.size[1], ct.grid.size[0]), np.uint8)
-    pixels[:, y, x] = sitk.GetArrayFromImage(mask.image)
+    pixels = np.zeros((len(planes), ct.stored.size[1], ct.stored.size[0]), np.uint8)
+    pixels[:, y, x] = sitk.GetArrayFromImage(ct.as_stored(mask.image))
     seg = highdicom.seg.Segmentation(
         source_images=sources,
         pixel_array=pixels,
         segmentation_type="BINARY",
         segment_descriptions=[_segment(case, mask)],
-        **_geometry(ct.grid, planes),
+        **_geometry(ct.stored, planes),
         **_header(case, "SEG", 9001),
         manufacturer_model_name="LungSquad",
         software_versions=__version__,

@@ -11,6 +11,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..imaging.contours import outlines
+from ..imaging.geometry import Grid
+from ..imaging.orientation import in_lps, like
 from ..imaging.pictures import WINDOWS, windowed
 from ..imaging.planes import PlaneView
 from ..imaging.write import png_bytes
@@ -134,8 +136,9 @@ def spread_figure(prediction: dict[str, Any]) -> Markup:
 
 def crop_viewer(ct: sitk.Image, mask: sitk.Image, saliency: sitk.Image) -> Markup:
     """The crop slice by slice, feet to head, with the outline and the saliency over it."""
-    hu, marked = (sitk.GetArrayFromImage(sitk.DICOMOrient(image, "LPS")) for image in (ct, mask))
-    heat = sitk.GetArrayFromImage(sitk.DICOMOrient(_on_grid_of(saliency, ct), "LPS"))
+    ct, mask = in_lps(ct), in_lps(mask)
+    hu, marked = (sitk.GetArrayViewFromImage(image) for image in (ct, mask))
+    heat = sitk.GetArrayViewFromImage(_on_grid_of(like(saliency, Grid.of(ct)), ct))
     middle = int(marked.sum(axis=(1, 2)).argmax())
     side = hu.shape[2]
     sheet = f"{100 * _TILES}% auto"

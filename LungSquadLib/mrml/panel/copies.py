@@ -28,7 +28,7 @@ class CtCopies:
             InputError: as `ct_of_volume`.
         """
         ct = ct_of_volume(volume)
-        key = (volume.GetID(), volume.GetImageData().GetMTime(), ct.grid)
+        key = (volume.GetID(), volume.GetImageData().GetMTime(), ct.stored)
         if self._exchange is None:
             self._exchange = Exchange()
         path = self._exchange.ct
