@@ -92,7 +92,7 @@ def _rois(path: str, cts: dict[str, CT | InputError]) -> list[dict[str, Any]]:
         ct = _drawn_on(roi, drawn_on, cts)
         if ct is not None and roi.contours:
             try:
-                image, _ = mask_of_roi(roi, ct.grid)
+                image, _ = mask_of_roi(roi, ct)
             except InputError as error:
                 row["problem"] = str(error)
             else:

@@ -261,7 +261,7 @@ def _from_rtstruct(path: str, ct: CT, roi: str | None) -> Mask:
     chosen = choose([Roi(one.name, one.number) for one in contours], roi, path)
     outline = next(one for one in contours if one.number == chosen.number)
     flags = _check_reference(ct.dicom, outline.frame_of_reference, drawn_on, path)
-    image, more = mask_of_roi(outline, ct.grid)
+    image, more = mask_of_roi(outline, ct)
     return _placed(image, ct, outline.name, "DICOM RTSTRUCT", [*flags, *more])
 
 

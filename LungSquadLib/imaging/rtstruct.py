@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError, one_line, parsing
 from .contours import fill_even_odd
+from .ct import CT
 from .dicom_header import read_dataset
 from .flags import Flag
 from .geometry import FARTHEST_MM, Box, Grid
@@ -23,6 +24,7 @@ from .orientation import Reorientation
 _CONTOUR_DATA = 0x30060050
 # Points of one contour may leave its plane by this part of the slice spacing.
 _FLAT = 0.1
+_HEAD_FOOT = 2  # the axis of a CT's grid
 
 
 @dataclass(frozen=True)
@@ -64,16 +66,21 @@ def read_rtstruct(path: str) -> tuple[list[Contours], set[str]]:
         return rois, _referenced_series(dataset)
 
 
-def mask_of_roi(roi: Contours, grid: Grid) -> tuple[sitk.Image, list[Flag]]:
-    """The ROI on voxels of a CT's grid (uint8, in its box), whichever way its contours lie.
+def mask_of_roi(roi: Contours, ct: CT) -> tuple[sitk.Image, list[Flag]]:
+    """The ROI on voxels of the CT's grid (uint8, in its box); the image's last axis is across it.
 
-    Its slices are across the axis along which the contours extend least; the image's last axis is
-    that one.
+    Contours lie in the slices as they are stored. A volume file may have other axes than the series
+    that was drawn on: there they may also lie in axial planes.
 
     Raises:
         InputError: as `rasterise`.
     """
-    slices = _across(roi, grid).grid(grid)
+    axes = {ct.slice_axis} if ct.dicom is not None else {ct.slice_axis, _HEAD_FOOT}
+    points = [ct.grid.to_index(points) for points in roi.contours if len(points) >= 3]
+    thick = [np.median([np.ptp(one[:, axis]) for one in points] or [0.0]) for axis in range(3)]
+    last = min(axes, key=lambda axis: thick[axis])
+    order = {0: (1, 2, 0), 1: (2, 0, 1), 2: (0, 1, 2)}[last]
+    slices = Reorientation(order, (False, False, False)).grid(ct.grid)
     box, array, flags = rasterise(roi, slices)
     return slices.part(box).image(array), flags
 
@@ -110,14 +117,6 @@ def rasterise(roi: Contours, grid: Grid) -> tuple[Box, np.ndarray, list[Flag]]:
         for z, polygons in planes.items()
     }
     return (*_assembled(filled), flags)
-
-
-def _across(roi: Contours, grid: Grid) -> Reorientation:
-    """What makes the axis across the contours' planes the last one."""
-    extents = [np.ptp(grid.to_index(points), axis=0) for points in roi.contours if len(points) >= 3]
-    axis = int(np.median(extents, axis=0).argmin()) if extents else 2
-    order = {0: (1, 2, 0), 1: (2, 0, 1), 2: (0, 1, 2)}[axis]
-    return Reorientation(order, (False, False, False))
 
 
 def _points(contour: Any, path: str) -> np.ndarray:

@@ -11,6 +11,7 @@ from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.orientation import in_lps
 
 from .test_geometry import rotation
 
@@ -50,6 +51,7 @@ def half_way(ct, centre, sides, spacing):
 
 def check(ct, mask, sides, spacing, centre_lps=None):
     cut = crop(ct, mask, size=sides, spacing=spacing, centre_lps=centre_lps)
+    ct, mask = in_lps(ct), in_lps(mask)
     grid = Grid.of(ct)
     centre = np.rint(grid.to_index(cut.centre_lps) * grid.spacing / spacing).astype(int)
     hu, marked = whole_volume_crop(ct, mask, centre, sides, spacing)

@@ -57,7 +57,7 @@ def test_orientation_is_where_simpleitk_says_it_is(tmp_path, orientation):
     ours = open_ct(tmp_path).read()
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(tmp_path)))
-    theirs = reader.Execute()
+    theirs = sitk.DICOMOrient(reader.Execute(), "LPS")
     assert np.array_equal(voxels(ours), voxels(theirs))
     assert np.allclose(ours.GetDirection(), theirs.GetDirection())
     assert np.allclose(ours.GetOrigin(), theirs.GetOrigin())

@@ -157,11 +157,11 @@ def test_slices_with_hardly_any_tumour_are_left_out_and_counted():
     hu, mask = np.zeros((2, 8, 16, 16), np.int16)
     for number, area in enumerate((0, 1, 11, 12, 13, 40, 0, 5)):
         mask[number].flat[:area] = 1
-    slices = slices_of_cube(hu, mask.astype(np.uint8), np.eye(3).ravel().tolist())
+    slices = slices_of_cube(hu, mask.astype(np.uint8))
     assert slices.mask.sum(axis=(1, 2)).tolist() == [12, 13, 40]
     assert slices.left_out == 3
     with pytest.raises(InputError, match=f"None of its slices has {SMALLEST_MM2:g} mm2"):
-        slices_of_cube(hu, np.uint8(mask == 9), np.eye(3).ravel().tolist())
+        slices_of_cube(hu, np.uint8(mask == 9))
 
 
 class AfterTwo(Silent):
