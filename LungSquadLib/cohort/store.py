@@ -20,13 +20,14 @@ import numpy as np
 from .. import __version__
 from ..errors import InputError
 from ..files import write_json
+from ..imaging import AXES
 from ..imaging.crop import LARGEST_CROP
 from ..imaging.flags import Flag
 from ..models.fields import Fields, parsed_json
 from .case_file import LARGEST_ABOUT, Content, read_content
 
 STORE, INDEX, CASES = "store.json", "index.json", "cases"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: cubes have their axes in LPS order
 MISSING = frozenset(("", "nan", "na", "n/a"))  # as tables say that nothing is known
 _MOST_CASES, _LARGEST_JSON = 1_000_000, 1 << 30
 
@@ -203,6 +204,14 @@ def read_preprocessing(folder: Path) -> Preprocessing | None:
         fields = _fields(path)
         version, wrote = fields.integer("format_version", 1, 1 << 30), fields.text("lungsquad")
         refuse_newer(folder, version, FORMAT_VERSION, wrote=wrote)
+        if version < FORMAT_VERSION:
+            raise InputError(
+                f"'{folder}' was built by an older LungSquad ({wrote}), which left cubes along the "
+                "axes of their files: networks would see patients in different orientations. "
+                "Build it again in another folder with `lungsquad cohort build`."
+            )
+        if fields.text("axes", most=20) != AXES:
+            raise ValueError(f"its cubes do not run along {AXES}")
         given = fields.child("preprocessing")
         preprocessing = Preprocessing(
             given.integer("size", 1, LARGEST_CROP),
@@ -223,6 +232,7 @@ def write_store(
     described = {
         "format_version": FORMAT_VERSION,
         "lungsquad": __version__,
+        "axes": AXES,
         "notice": "Research software, not a medical device.",
         "preprocessing": asdict(preprocessing),
         "preprocessing_hash": preprocessing.hash,

@@ -16,9 +16,9 @@ from itertools import permutations
 import numpy as np
 import SimpleITK as sitk
 
+from . import AXES
 from .geometry import Box, Grid, Index
 
-AXES = "LPS"  # the order in which networks are given images; model files and stores record it
 _LPS = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 # Two choices of axes this close are equally near (an angle of 45 degrees): positions decide.
 _DECIMALS = 6

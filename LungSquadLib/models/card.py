@@ -15,8 +15,8 @@ from .inputs import InputSpec, TableSpec, read_input
 
 # 2: what the model has seen. A LungSquad that reads 1 would refuse the new fields as meaningless,
 # rightly, for it would let the model be tested on its own training data; now it says "update".
-# 3: networks of tables.
-FORMAT_VERSION = 3
+# 3: networks of tables. 4: along which axes of the patient images run.
+FORMAT_VERSION = 4
 MAX_SEEN = 10_000  # of each kind; together 660 kB of the header, which has room for 1 MiB
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..imaging import AXES
 from .fields import Fields, is_plain
 
 MAX_COLUMNS = 50_000
@@ -14,13 +15,17 @@ KINDS = ("expression", "clinical", "image", "features")
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What the network takes, or makes: `size` voxels of `spacing` mm along each axis, in HU."""
+    """What the network takes, or makes: `size` voxels of `spacing` mm along each axis, in HU.
+
+    `axes` says where x, y and z run in the patient.
+    """
 
     size: int
     spacing: float
     hu_low: float
     hu_high: float
     clip: bool
+    axes: str = AXES
 
     def scaled(self, hu: np.ndarray) -> np.ndarray:
         """What goes into the network: HU `hu_low` is 0, `hu_high` is 1; any shape; float32."""
@@ -99,15 +104,23 @@ def read_cube(fields: Fields) -> Cube:
 
 
 def _image(fields: Fields) -> InputSpec:
+    if not fields.has("axes"):
+        raise ValueError(
+            "it does not say along which axes of the patient its images run, as models of older "
+            "LungSquads: train it, or import its weights, again"
+        )
     result = InputSpec(
         size=fields.integer("size", 4, 1024),
         spacing=fields.number("spacing", 0.1, 10),
         hu_low=fields.number("hu_low", -1e5, 1e5),
         hu_high=fields.number("hu_high", -1e5, 1e5),
         clip=fields.flag("clip"),
+        axes=fields.text("axes", most=20),
     )
     if result.hu_high - result.hu_low < 1:
         raise ValueError("the card's input's 'hu_high' is not above 'hu_low'")
+    if result.axes != AXES:
+        raise ValueError(f"its images run along {result.axes}, and here they run along {AXES}")
     fields.end()
     return result
 

@@ -160,7 +160,9 @@ def _card(network: NetworkSpec, sha256: str, *, name: str, licence: str, intende
         question="Is the patient alive two years after the start of treatment?",
         classes=(ClassLabel("deceased", "deceased"), ClassLabel("alive", "alive")),
         network=network,
-        input=InputSpec(size=50, spacing=1.0, hu_low=-1024.0, hu_high=3071.0, clip=False),
+        input=InputSpec(
+            size=50, spacing=1.0, hu_low=-1024.0, hu_high=3071.0, clip=False, axes="LPS"
+        ),
         positive=1,
         training=Training(
             data="That of the authors of the weights; converted from a Keras file.",

@@ -363,7 +363,7 @@ def test_a_folder_that_is_another_s_is_refused(built, manifest, patients, tmp_pa
 
 
 def test_a_newer_store_is_refused(manifest, tmp_path):
-    described = {"format_version": 2, "lungsquad": "9.9"}
+    described = {"format_version": 99, "lungsquad": "9.9"}
     (tmp_path / "store.json").write_text(json.dumps(described), encoding="utf-8")
     for use in (lambda: open_store(tmp_path), lambda: build_cohort(manifest, tmp_path)):
         with pytest.raises(InputError, match=r"written by LungSquad 9\.9, which is newer"):

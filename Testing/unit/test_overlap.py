@@ -103,4 +103,4 @@ def test_a_card_of_the_first_version_reads_as_before():
     for name in ("seen", "overlap_allowed", "started_from"):
         del old["training"][name]
     assert Card.from_json(json.dumps(old)).training == card.training
-    assert card.format_version == FORMAT_VERSION == 3
+    assert card.format_version == FORMAT_VERSION == 4
