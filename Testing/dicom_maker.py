@@ -174,6 +174,12 @@ def write_rtstruct(path: Path, ct_folder: Path, rois: dict[str, list[np.ndarray]
     return path
 
 
+def _normal(dataset: Dataset) -> np.ndarray:
+    """The direction in which the slices of a series follow one another."""
+    orientation = np.array(dataset.ImageOrientationPatient, float)
+    return np.cross(orientation[:3], orientation[3:])
+
+
 def write_seg(path: Path, ct_folder: Path, masks: np.ndarray, names=("Tumour",), **options) -> Path:
     """A DICOM SEG by highdicom of masks (segment, z, y, x) or (z, y, x)."""
     import highdicom as hd
@@ -181,7 +187,7 @@ def write_seg(path: Path, ct_folder: Path, masks: np.ndarray, names=("Tumour",),
 
     sources = sorted(
         (pydicom.dcmread(file) for file in ct_folder.iterdir()),
-        key=lambda dataset: float(dataset.ImagePositionPatient[2]),
+        key=lambda dataset: float(np.dot(_normal(dataset), dataset.ImagePositionPatient)),
     )
     masks = masks if masks.ndim == 4 else masks[None]
     kind = options.pop("kind", hd.seg.SegmentationTypeValues.BINARY)

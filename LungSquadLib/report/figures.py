@@ -138,7 +138,7 @@ def crop_viewer(ct: sitk.Image, mask: sitk.Image, saliency: sitk.Image) -> Marku
     """The crop slice by slice, feet to head, with the outline and the saliency over it."""
     ct, mask = in_lps(ct), in_lps(mask)
     hu, marked = (sitk.GetArrayViewFromImage(image) for image in (ct, mask))
-    heat = sitk.GetArrayViewFromImage(_on_grid_of(like(saliency, Grid.of(ct)), ct))
+    heat = sitk.GetArrayFromImage(_on_grid_of(like(saliency, Grid.of(ct)), ct))
     middle = int(marked.sum(axis=(1, 2)).argmax())
     side = hu.shape[2]
     sheet = f"{100 * _TILES}% auto"

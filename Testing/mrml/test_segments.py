@@ -150,7 +150,7 @@ def dice(part: sitk.Image, whole: sitk.Image) -> float:
 def test_ct_and_segment_under_one_transform_give_the_same_crop(scene, drawn):
     volume, segmentation, _ = drawn
     moved = np.eye(4)
-    moved[:3, :3], moved[:3, 3] = rotation(), (10, -20, 30)
+    moved[:3, :3], moved[:3, 3] = rotation((0.2, -0.3, 0.1)), (10, -20, 30)
     expected = lsm.crop(*drawn)
     for node in (volume, segmentation):
         nodes.under_transform(scene, node, moved)

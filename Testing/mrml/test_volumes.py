@@ -15,6 +15,7 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 import LungSquadLib.mrml as lsm
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.geometry import Grid
+from LungSquadLib.imaging.orientation import in_lps
 
 from ..samples import ball_images
 from . import nodes
@@ -74,7 +75,7 @@ def test_every_scalar_type_keeps_its_values(scene, dtype):
     assert back.dtype == dtype
     assert np.array_equal(back, sitk.GetArrayFromImage(image))
     hu = lsm.ct_of_volume(volume).read()
-    assert np.array_equal(sitk.GetArrayFromImage(hu), sitk.GetArrayFromImage(image))
+    assert np.array_equal(sitk.GetArrayFromImage(hu), sitk.GetArrayFromImage(in_lps(image)))
 
 
 def test_a_mirrored_volume_is_read(scene):
@@ -88,7 +89,7 @@ def test_voxels_of_a_ct_are_read_where_they_are(scene):
     volume = lsm.add_volume(scene, oblique(), name="CT")
     ct = lsm.ct_of_volume(volume)
     volume.GetImageData().SetScalarComponentFromDouble(3, 2, 1, 0, 777)
-    assert ct.hu(ct.grid.box)[1, 2, 3] == 777
+    assert ct.stored_hu(ct.stored.box)[1, 2, 3] == 777
 
 
 def test_an_extent_that_does_not_begin_at_0_moves_the_origin(scene):

@@ -312,7 +312,7 @@ def test_a_coronal_series_with_rtstruct_goes_all_the_way(model, tmp_path):
     ct = open_ct(tmp_path / "CT")
     square = [(19, 17), (28, 17), (28, 26), (19, 26)]
     contours = [
-        ct.grid.to_lps(np.array([(x, y, z) for x, y in square], float)) for z in range(15, 25)
+        ct.stored.to_lps(np.array([(x, y, z) for x, y in square], float)) for z in range(15, 25)
     ]
     write_rtstruct(tmp_path / "rs.dcm", tmp_path / "CT", {"GTV": contours})
     described = run_case(CaseInput(tmp_path / "CT", tmp_path / "rs.dcm"), [model], tmp_path / "out")
