@@ -10,6 +10,7 @@ import LungSquadLib as ls
 import LungSquadLib.mrml as lsm
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.geometry import Grid
+from LungSquadLib.mrml.made_up import painted_image
 from LungSquadLib.mrml.segments import LABEL_MAP
 
 from ..samples import ball_images
@@ -50,6 +51,36 @@ def test_a_segment_lies_in_its_volumes_indices(drawn):
     bounds = (x.min(), x.max(), y.min(), y.max(), z.min(), z.max())
     assert labels.GetExtent() == bounds
     assert labels.GetOrigin() == pytest.approx(volume.GetOrigin(), abs=1e-9)
+
+
+def test_volumes_of_any_order_give_one_crop_and_get_masks_in_their_own_indices(scene):
+    image, mask = ball_images()
+    expected, click = ls.crop(image, mask).to_dict(), (7.5, 52.25, 150.0)
+    proposal = ls.propose_mask(image, click)
+    for order in ("LPS", "RAS", "LPI", "SAL", "PIR"):
+        own = sitk.DICOMOrient(image, order)
+        volume = lsm.add_volume(scene, own, name=order)
+        segmentation = lsm.add_segmentation(scene, volume, name=order)
+        segment = lsm.add_segment(segmentation, sitk.DICOMOrient(mask, "ASL"))
+        assert lsm.crop(volume, segmentation, segment).to_dict() == expected, order
+        proposed = lsm.add_segment(segmentation, proposal)
+        for segment_id, marked in ((segment, mask), (proposed, proposal.image)):
+            labels = segmentation.GetBinaryLabelmapInternalRepresentation(segment_id)
+            assert labels.GetOrigin() == pytest.approx(volume.GetOrigin(), abs=1e-9)
+            back = lsm.mask_of_segment(segmentation, segment_id, volume)
+            assert Grid.of(back).direction == pytest.approx(own.GetDirection())
+            assert Grid.of(back).offset_in(Grid.of(own)) is not None
+            assert voxels(back).sum() == voxels(marked).sum()
+        # What a worker paints comes as a box of the stored voxels.
+        whole = voxels(own)
+        z, y, x = (np.arange(3, 6), np.arange(4, 8), np.arange(5, 7))
+        whole[np.ix_(z, y, x)] = 7
+        part = own[5:7, 4:8, 3:6]
+        part = Grid.of(part).image(np.full((3, 4, 2), 7, np.int16))
+        described = {"changed": {"start": [5, 4, 3], "stop": [7, 8, 6]}}
+        painted = painted_image(lsm.ct_of_volume(volume), part, described)
+        assert np.array_equal(voxels(painted), whole)
+        assert Grid.of(painted).direction == pytest.approx(own.GetDirection())
 
 
 def test_a_segment_says_that_it_is_a_neoplasm_of_the_lung(drawn):

@@ -12,7 +12,7 @@ from LungSquadLib.cli import main
 from LungSquadLib.cohort import build
 from LungSquadLib.cohort.build import build_cohort
 from LungSquadLib.cohort.store import Preprocessing, open_store
-from LungSquadLib.errors import InputError
+from LungSquadLib.errors import InputError, ModelError
 from LungSquadLib.generation.synthesis import synthesise, write_synthesis
 from LungSquadLib.imaging import AXES
 from LungSquadLib.imaging.axial import axial_slices
@@ -27,6 +27,8 @@ from LungSquadLib.imaging.region import propose_mask
 from LungSquadLib.imaging.slices import tumour_slices
 from LungSquadLib.imaging.stage import size_stage
 from LungSquadLib.models.bundle import read_bundle
+from LungSquadLib.models.card import Card
+from LungSquadLib.models.catalogue import available
 from LungSquadLib.prediction.predict import predict
 
 from .. import model_samples
@@ -111,7 +113,7 @@ def test_every_order_is_brought_to_lps_as_simpleitk_does():
 
 def test_oblique_axes_take_the_nearest_ones_each_its_own():
     random = np.random.default_rng(1)
-    turns = [rotation(random, 3.2) for _ in range(150)]
+    turns = [rotation(random, 3.2) for _ in range(60)]
     turns += [np.array(((1, -1, 0), (1, 1, 0), (0, 0, 2**0.5))) / 2**0.5]  # as near as can be
     for turn in turns:
         grids = []
@@ -259,6 +261,23 @@ def test_a_store_of_an_older_version_is_refused(tmp_path):
     for use in (lambda: open_store(tmp_path), lambda: build_cohort(tmp_path / "m.csv", tmp_path)):
         with pytest.raises(InputError, match="left cubes along the axes of their files"):
             use()
+
+
+def test_a_card_says_along_which_axes_images_run_or_is_refused(tmp_path):
+    model = read_bundle(model_samples.bundle(tmp_path / "m.safetensors"))
+    text = model.card.to_json()
+    assert json.loads(text)["input"]["axes"] == Card.from_json(text).image.axes == AXES
+    for axes, sentence in ((None, "does not say along which axes"), ("RAS", "run along RAS")):
+        card = json.loads(text)
+        card["input"]["axes"] = axes
+        with pytest.raises(ModelError, match=sentence):
+            Card.from_json(json.dumps(card))
+        del card["input"]["axes"]
+        with pytest.raises(ModelError, match="does not say along which axes"):
+            Card.from_json(json.dumps(card))
+    for entry in available():
+        assert entry.card is not None, entry.problem
+        assert entry.card.kind in ("integrator", "autoencoder") or entry.card.image.axes == AXES
 
 
 def test_predictions_and_saliency_are_the_same_in_all_orders(tmp_path):
