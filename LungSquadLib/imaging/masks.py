@@ -16,20 +16,22 @@ from ..errors import InputError, one_line, parsing
 from . import dicom_header as tags
 from .ct import CT, DicomOrigin, as_ct
 from .dicom_header import Header, read_header
-from .dicom_seg import read_seg, segment_image
+from .dicom_seg import Segmentation, read_seg, segment_image
 from .dicom_series import find_series
-from .flags import Flag
-from .geometry import Box, Grid, Index
+from .flags import Flag, Severity
+from .geometry import SAME_GRID_TOLERANCE, Box, Grid, Index
 from .label_maps import (
     LONGEST_NAME,
+    MEANING,
     Segment,
     count_labels,
     file_planes,
     image_planes,
+    label_number,
     labelled_box,
     segments_of,
 )
-from .rtstruct import rasterise, read_rtstruct
+from .rtstruct import Contours, rasterise, read_rtstruct
 from .volume_files import VolumeFile, is_volume_file, open_volume_file
 
 _MOST_LABELS = 256  # more different values than this make an image
@@ -43,9 +45,7 @@ class Roi:
     name: str
     number: int
     identifier: str = ""
-
-    def __str__(self) -> str:
-        return f"'{self.name}'" if self.name else f"number {self.number}"
+    empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def read_mask(
     ct: CT | sitk.Image,
     *,
     roi: str | None = None,
-    label: int | None = None,
+    label: int | float | str | None = None,
 ) -> Mask:
     """Read a tumour mask and place it on the CT's grid.
 
@@ -82,7 +82,7 @@ def read_mask(
         ct: the CT that the mask belongs to.
         roi: the name of the segment or ROI, where the file names several; its number or
             identifier will do where no name fits.
-        label: the value to take, where a label map holds several.
+        label: the value of the tumour's voxels, where a label map holds several; 1.0 is 1.
 
     Raises:
         InputError: nothing or too much to choose from, an unknown name (the message lists those
@@ -91,6 +91,7 @@ def read_mask(
     """
     source = Path(path)
     ct = as_ct(ct)
+    label = None if label is None else label_number(label)
     if not source.exists():
         raise InputError(f"There is no file or folder '{path}'.")
     if source.is_file() and is_volume_file(source):
@@ -102,7 +103,9 @@ def read_mask(
             else (_from_label_map(file, ct, roi, label))
         )
     if label is not None:
-        raise InputError(f"'{path}' is not a label map: choose by name with --roi, not --label.")
+        raise InputError(
+            f"'{path}' is not a label map: choose by name with --roi, not --label. {MEANING}"
+        )
     header = _dicom_mask(source)
     if header.text(tags.MODALITY) == "SEG":
         return _from_seg(header.path, ct, roi)
@@ -128,14 +131,23 @@ def choices(path: str | os.PathLike[str]) -> list[Choice]:
     else:
         header = _dicom_mask(source)
         if header.text(tags.MODALITY) == "SEG":
-            rois = [Roi(one.label, one.number) for one in read_seg(header.path).segments]
+            rois = _rois_of_seg(read_seg(header.path))
         else:
-            rois = [Roi(one.name, one.number) for one in read_rtstruct(header.path)[0]]
-    names = Counter(roi.name for roi in rois)
+            rois = _rois_of_rtstruct(read_rtstruct(header.path)[0])
+    usable = [roi for roi in rois if not roi.empty]
+    return [Choice(roi.name, offer) for roi, offer in zip(usable, _offers(usable), strict=True)]
+
+
+def _rois_of_seg(segmentation: Segmentation) -> list[Roi]:
+    with_frames = {number for number, _ in segmentation.frames}
     return [
-        Choice(roi.name, roi.name if roi.name and names[roi.name] == 1 else str(roi.number))
-        for roi in rois
+        Roi(one.label, one.number, empty=not with_frames & {0, one.number})
+        for one in segmentation.segments
     ]
+
+
+def _rois_of_rtstruct(contours: Sequence[Contours]) -> list[Roi]:
+    return [Roi(one.name, one.number, empty=not one.contours) for one in contours]
 
 
 def _labels(file: VolumeFile) -> list[Choice]:
@@ -153,7 +165,7 @@ def as_mask(
     mask: Mask | sitk.Image,
     ct: CT | sitk.Image,
     *,
-    label: int | None = None,
+    label: int | float | str | None = None,
     name: str = "mask",
     source: str = "image",
 ) -> Mask:
@@ -166,8 +178,10 @@ def as_mask(
         return mask
     if mask.GetDimension() != 3 or mask.GetNumberOfComponentsPerPixel() != 1:
         raise InputError("The mask must be a 3D image with one value a voxel.")
-    box, array = labelled_box(image_planes(mask), label, name)
-    return _placed(Grid.of(mask).part(box).image(array), as_ct(ct), name, source, [])
+    number = None if label is None else label_number(label)
+    box, array = labelled_box(image_planes(mask), number, name)
+    ct, grid = as_ct(ct), Grid.of(mask)
+    return _placed(grid.part(box).image(array), ct, name, source, _geometry_flags(grid, ct.grid))
 
 
 def choose(rois: Sequence[Roi], wanted: str | None, path: str) -> Roi:
@@ -186,12 +200,12 @@ def choose(rois: Sequence[Roi], wanted: str | None, path: str) -> Roi:
         )
     named = one_line(wanted, most=LONGEST_NAME)
     for fits in (
-        lambda roi: roi.name == wanted,
-        lambda roi: roi.name.casefold() == wanted.casefold(),
-        lambda roi: wanted in (roi.identifier, str(roi.number)),
+        lambda roi: roi.name and roi.name == named,
+        lambda roi: roi.name and roi.name.casefold() == named.casefold(),
+        lambda roi: wanted in (roi.identifier, str(roi.number), _by_number(roi)),
     ):
         fitting = [roi for roi in rois if fits(roi)]
-        if len(fitting) == 1:
+        if len({roi.number for roi in fitting}) == 1:
             return fitting[0]
         if fitting:
             numbers = ", ".join(str(roi.number) for roi in fitting)
@@ -210,7 +224,8 @@ def _from_label_map(file: VolumeFile, ct: CT, roi: str | None, label: int | None
     _check_one_component(file)
     box, array = labelled_box(file_planes(file), label, file.path)
     name = "mask" if label is None else f"label {label}"
-    return _placed(file.grid.part(box).image(array), ct, name, "label map", [])
+    flags = _geometry_flags(file.grid, ct.grid)
+    return _placed(file.grid.part(box).image(array), ct, name, "label map", flags)
 
 
 def _check_one_component(file: VolumeFile) -> None:
@@ -226,14 +241,17 @@ def _from_segments(
     file: VolumeFile, segments: list[Segment], ct: CT, roi: str | None, label: int | None
 ) -> Mask:
     if label is not None:
-        raise InputError(f"'{file.path}' names its segments: choose with --roi, not --label.")
+        raise InputError(
+            f"'{file.path}' names its segments: choose with --roi, not --label. {MEANING}"
+        )
     segment = segments[choose(_segment_rois(segments), roi, file.path).number - 1]
     planes = file_planes(file, segment.layer)
     if segment.label not in count_labels(planes):
         raise InputError(f"The segment '{segment.name}' of '{file.path}' is empty.")
     box, array = labelled_box(planes, segment.label, file.path)
     image = file.grid.part(box).image(array)
-    return _placed(image, ct, segment.name, "Slicer segmentation", _own_flags(file))
+    flags = [*_own_flags(file), *_geometry_flags(file.grid, ct.grid)]
+    return _placed(image, ct, segment.name, "Slicer segmentation", flags)
 
 
 def _own_flags(file: VolumeFile) -> list[Flag]:
@@ -244,8 +262,7 @@ def _own_flags(file: VolumeFile) -> list[Flag]:
 
 def _from_seg(path: str, ct: CT, roi: str | None) -> Mask:
     segmentation = read_seg(path)
-    rois = [Roi(segment.label, segment.number) for segment in segmentation.segments]
-    chosen = choose(rois, roi, path)
+    chosen = choose(_rois_of_seg(segmentation), roi, path)
     flags = _check_reference(
         ct.dicom, segmentation.frame_of_reference, segmentation.referenced_series, path
     )
@@ -256,9 +273,14 @@ def _from_seg(path: str, ct: CT, roi: str | None) -> Mask:
 
 def _from_rtstruct(path: str, ct: CT, roi: str | None) -> Mask:
     contours, drawn_on = read_rtstruct(path)
-    chosen = choose([Roi(one.name, one.number) for one in contours], roi, path)
-    outline = next(one for one in contours if one.number == chosen.number)
+    rois = _rois_of_rtstruct(contours)
+    outline = contours[rois.index(choose(rois, roi, path))]
     flags = _check_reference(ct.dicom, outline.frame_of_reference, drawn_on, path)
+    return mask_of_contours(outline, ct, flags)
+
+
+def mask_of_contours(outline: Contours, ct: CT, flags: Sequence[Flag] = ()) -> Mask:
+    """One ROI of an RTSTRUCT on the CT's grid; see `read_mask`."""
     box, array, more = rasterise(outline, ct.grid)
     image = ct.grid.part(box).image(array)
     return _placed(image, ct, outline.name, "DICOM RTSTRUCT", [*flags, *more])
@@ -308,32 +330,79 @@ def _check_reference(
 def _placed(image: sitk.Image, ct: CT, name: str, source: str, flags: list[Flag]) -> Mask:
     """The mask on voxels of the CT's grid, without what lies beyond it."""
     own = Grid.of(image)
-    offset = own.offset_in(ct.grid)
-    if offset is None:
-        image = _resampled(image, ct.grid)
-        flags = [*flags, Flag("mask_resampled", "info", _RESAMPLED)]
-        offset = Grid.of(image).offset_in(ct.grid) or (0, 0, 0)
-    box = Grid.of(image).box.shifted(offset)
-    inside = box.within(ct.grid.box)
-    array = sitk.GetArrayViewFromImage(image)
-    kept = array[inside.shifted((-offset[0], -offset[1], -offset[2])).slices]
-    before, after = np.count_nonzero(array), np.count_nonzero(kept)
-    if after == 0:
-        raise InputError(_no_overlap(own, ct.grid, name))
-    if after < before:
-        sentence = f"{1 - after / before:.0%} of the mask lies outside the CT and was left out."
+    outside = _outside_fraction(image, ct.grid)
+    if outside == 1:
+        raise InputError(_no_overlap(own, ct.grid, name, flags))
+    if outside > 0:
+        percent = f"{outside:.1%}" if outside >= 0.001 else "Less than 0.1%"
+        sentence = f"{percent} of the mask lies outside the CT and was left out."
         flags = [*flags, Flag("mask_outside_ct", "severe", sentence)]
+    offset = own.offset_in(ct.grid)
+    moved = image if offset is not None else _resampled(image, ct.grid)
+    offset = Grid.of(moved).offset_in(ct.grid) or (0, 0, 0)
+    inside = Grid.of(moved).box.shifted(offset).within(ct.grid.box)
+    kept = sitk.GetArrayViewFromImage(moved)[
+        inside.shifted((-offset[0], -offset[1], -offset[2])).slices
+    ]
+    if not kept.any():
+        raise InputError(
+            f"The mask '{name}' is smaller than the CT's voxels and holds the centre of none of "
+            "them. Choose another mask, or the CT that it was drawn on."
+        )
+    if moved is not image:
+        drawn = np.count_nonzero(sitk.GetArrayViewFromImage(image)) * (1 - outside)
+        volumes = drawn * own.voxel_volume, np.count_nonzero(kept) * ct.grid.voxel_volume
+        flags = [*flags, _resampled_flag(own, *volumes)]
     return Mask(ct.grid.part(inside).image(kept), name, source, tuple(flags))
 
 
-_RESAMPLED = "The mask was on another grid; it was moved onto the CT's by nearest neighbour."
+def _outside_fraction(image: sitk.Image, ct: Grid) -> float:
+    """How much of a mask, on any grid, has its voxels' centres beyond the CT's voxels."""
+    own, array = Grid.of(image), sitk.GetArrayViewFromImage(image)
+    far = np.array(ct.size) - 0.5 + SAME_GRID_TOLERANCE
+    near = -0.5 - SAME_GRID_TOLERANCE
+
+    def beyond(index: np.ndarray) -> np.ndarray:
+        there = ct.to_index(own.to_lps(index))
+        return np.asarray((there < near).any(axis=-1) | (there > far).any(axis=-1))
+
+    if not beyond(own.corners).any():
+        return 0.0
+    marked = outside = 0
+    for z, plane in enumerate(array):
+        y, x = np.nonzero(plane)
+        marked += len(x)
+        outside += int(np.count_nonzero(beyond(np.column_stack([x, y, np.full(len(x), z)]))))
+    return outside / marked
+
+
+def _resampled_flag(own: Grid, drawn: float, kept: float) -> Flag:
+    """That the mask was moved; a warning where its volume (mm3) changed by more than a tenth."""
+    sentence = (
+        f"The mask was on another grid (voxels of {own.spacing_text} mm); it was moved onto the "
+        f"CT's by nearest neighbour: {drawn / 1000:.3g} mL became {kept / 1000:.3g} mL."
+    )
+    severity: Severity = "info" if abs(kept / drawn - 1) <= _CHANGED else "warning"
+    return Flag("mask_resampled", severity, sentence)
+
+
+_CHANGED = 0.1
+
+
+def _geometry_flags(mask: Grid, ct: Grid) -> list[Flag]:
+    """That a mask has as many voxels as the CT along each axis, and has them elsewhere."""
+    if sorted(mask.size) != sorted(ct.size) or mask.covers_voxels_of(ct):
+        return []
+    sentence = (
+        f"The mask has the CT's size ({' x '.join(map(str, ct.size))} voxels) and another "
+        f"geometry. CT: {ct.text}. Mask: {mask.text}. Look whether it lies on the tumour."
+    )
+    return [Flag("mask_geometry", "warning", sentence)]
 
 
 def _resampled(image: sitk.Image, ct: Grid) -> sitk.Image:
     own = Grid.of(image)
-    last = np.array(own.size) - 0.5
-    corners = np.array([np.where(far, last, -0.5) for far in np.ndindex(2, 2, 2)])
-    there = ct.to_index(own.to_lps(corners))
+    there = ct.to_index(own.to_lps(own.box_corners))
     size = np.array(ct.size)
     start = np.clip(np.floor(there.min(axis=0)), 0, size - 1).astype(int)
     stop = np.clip(np.ceil(there.max(axis=0)) + 1, start + 1, size).astype(int)
@@ -342,27 +411,59 @@ def _resampled(image: sitk.Image, ct: Grid) -> sitk.Image:
     resample.SetInterpolator(sitk.sitkNearestNeighbor)
     resample.SetSize(part.size)
     resample.SetOutputSpacing(part.spacing)
-    resample.SetOutputOrigin(part.origin)
+    # Centres half-way between two voxels all take the same side, whatever decimals do.
+    resample.SetOutputOrigin((np.array(part.origin) + own.axes.sum(axis=1) * _TIE).tolist())
     resample.SetOutputDirection(part.direction)
-    return resample.Execute(image)
+    moved = resample.Execute(image)
+    moved.SetOrigin(part.origin)
+    return moved
+
+
+_TIE = 1e-6  # voxels
 
 
 def _index(values: np.ndarray) -> Index:
     return (int(values[0]), int(values[1]), int(values[2]))
 
 
-def _no_overlap(mask: Grid, ct: Grid, name: str) -> str:
-    def extent(grid: Grid) -> str:
-        corners = grid.to_lps(np.array([grid.box.start, grid.size]))
-        low, high = corners.min(axis=0), corners.max(axis=0)
-        return " x ".join(f"{a:.0f}..{b:.0f}" for a, b in zip(low, high, strict=True))
-
-    return (
-        f"The mask '{name}' and the CT do not overlap: the mask covers {extent(mask)} mm (LPS), "
-        f"the CT {extent(ct)} mm. They belong to different scans or spaces."
+def _no_overlap(mask: Grid, ct: Grid, name: str, flags: Sequence[Flag]) -> str:
+    geometry = [flag.sentence for flag in flags if flag.code == "mask_geometry"]
+    return " ".join(
+        [
+            f"The mask '{name}' and the CT do not overlap: the mask covers {mask.extent_text} mm "
+            f"(LPS), the CT {ct.extent_text} mm. They belong to different scans or spaces.",
+            *geometry,
+        ]
     )
 
 
+def _offers(rois: Sequence[Roi]) -> list[str]:
+    """For each ROI the --roi that takes it: its name, or a number where that is no name of one.
+
+    A name is taken before a number, so where an ROI is called "2" the other is "number 2".
+    """
+    names = Counter(roi.name for roi in rois)
+    folded = {roi.name.casefold() for roi in rois}
+    return [
+        roi.name
+        if roi.name and names[roi.name] == 1
+        else str(roi.number)
+        if str(roi.number) not in folded
+        else _by_number(roi)
+        for roi in rois
+    ]
+
+
+def _by_number(roi: Roi) -> str:
+    return f"number {roi.number}"
+
+
 def _listed(rois: Sequence[Roi]) -> str:
-    more = f" and {len(rois) - 40} more" if len(rois) > 40 else ""
-    return ", ".join(str(roi) for roi in rois[:40]) + more
+    usable = [roi for roi in rois if not roi.empty]
+    listed = [
+        f"'{offer}'" if offer == roi.name else f"'{offer}' ({roi.name or 'without a name'})"
+        for roi, offer in zip(usable, _offers(usable), strict=True)
+    ]
+    more = f" and {len(usable) - 40} more" if len(usable) > 40 else ""
+    empty = len(rois) - len(usable)
+    return ", ".join(listed[:40]) + more + (f"; {empty} more are empty" if empty else "")
