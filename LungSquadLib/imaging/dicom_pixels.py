@@ -145,7 +145,7 @@ class FrameReader:
 
     def _inflated_frame(self, plane: Plane, length: int) -> bytes:
         """The native bytes of a frame that was deflated by itself (RFC 1951)."""
-        stream = io.BufferedReader(io.BytesIO(self._stream(plane)))  # type: ignore[arg-type]
+        stream = io.BytesIO(self._stream(plane))
         return inflate.Inflater(stream, inflate.RAW, plane.header.path).read(length)
 
     def _pixels_of_deflated(self, path: str) -> bytes:

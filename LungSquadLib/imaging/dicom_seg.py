@@ -235,7 +235,7 @@ def _mask(
 def _frame(
     header: Header, pixel_format: PixelFormat, number: int, group: Any, shared: Any
 ) -> tuple[int, Plane]:
-    places = [
+    places: list[Any] = [
         (_functional(group, shared, sequence) or {}).get(attribute)
         for sequence, attribute in (
             ("PlanePositionSequence", "ImagePositionPatient"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,15 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import InputError, one_line, parsing
+from ..errors import InputError, parsing
 from . import dicom_header as tags
 from .ct import CT, DicomOrigin, as_ct
 from .dicom_header import Header, read_header
 from .dicom_seg import Segmentation, read_seg, segment_image
 from .dicom_series import find_series
-from .flags import Flag, Severity
-from .geometry import SAME_GRID_TOLERANCE, Box, Grid, Index
+from .flags import Flag
+from .geometry import Grid
 from .label_maps import (
-    LONGEST_NAME,
     MEANING,
     Segment,
     count_labels,
@@ -31,21 +29,19 @@ from .label_maps import (
     labelled_box,
     segments_of,
 )
+from .mask_geometry import (
+    geometry_flags,
+    no_overlap,
+    outside_fraction,
+    resampled,
+    resampled_flag,
+)
+from .rois import Roi, choose, offers
 from .rtstruct import Contours, rasterise, read_rtstruct
 from .volume_files import VolumeFile, is_volume_file, open_volume_file
 
 _MOST_LABELS = 256  # more different values than this make an image
 FLAGS_FIELD = "LungSquad_flags"  # of a mask file: what had been found when it was written
-
-
-@dataclass(frozen=True)
-class Roi:
-    """Something in a mask file that can be chosen with --roi or --label."""
-
-    name: str
-    number: int
-    identifier: str = ""
-    empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +131,7 @@ def choices(path: str | os.PathLike[str]) -> list[Choice]:
         else:
             rois = _rois_of_rtstruct(read_rtstruct(header.path)[0])
     usable = [roi for roi in rois if not roi.empty]
-    return [Choice(roi.name, offer) for roi, offer in zip(usable, _offers(usable), strict=True)]
+    return [Choice(roi.name, offer) for roi, offer in zip(usable, offers(usable), strict=True)]
 
 
 def _rois_of_seg(segmentation: Segmentation) -> list[Roi]:
@@ -181,39 +177,7 @@ def as_mask(
     number = None if label is None else label_number(label)
     box, array = labelled_box(image_planes(mask), number, name)
     ct, grid = as_ct(ct), Grid.of(mask)
-    return _placed(grid.part(box).image(array), ct, name, source, _geometry_flags(grid, ct.grid))
-
-
-def choose(rois: Sequence[Roi], wanted: str | None, path: str) -> Roi:
-    """The ROI called `wanted`, or the only one there is.
-
-    Raises:
-        InputError: there is none of that name, there are several, or there is none at all.
-    """
-    if not rois:
-        raise InputError(f"'{path}' holds no ROI or segment.")
-    if wanted is None:
-        if len(rois) == 1:
-            return rois[0]
-        raise InputError(
-            f"'{path}' holds {len(rois)} ROIs; choose one with --roi: {_listed(rois)}."
-        )
-    named = one_line(wanted, most=LONGEST_NAME)
-    for fits in (
-        lambda roi: roi.name and roi.name == named,
-        lambda roi: roi.name and roi.name.casefold() == named.casefold(),
-        lambda roi: wanted in (roi.identifier, str(roi.number), _by_number(roi)),
-    ):
-        fitting = [roi for roi in rois if fits(roi)]
-        if len({roi.number for roi in fitting}) == 1:
-            return fitting[0]
-        if fitting:
-            numbers = ", ".join(str(roi.number) for roi in fitting)
-            raise InputError(
-                f"'{path}' holds {len(fitting)} ROIs called '{named}'; "
-                f"choose by number with --roi: {numbers}."
-            )
-    raise InputError(f"'{path}' holds no ROI called '{named}'; it holds {_listed(rois)}.")
+    return _placed(grid.part(box).image(array), ct, name, source, geometry_flags(grid, ct.grid))
 
 
 def _from_label_map(file: VolumeFile, ct: CT, roi: str | None, label: int | None) -> Mask:
@@ -224,7 +188,7 @@ def _from_label_map(file: VolumeFile, ct: CT, roi: str | None, label: int | None
     _check_one_component(file)
     box, array = labelled_box(file_planes(file), label, file.path)
     name = "mask" if label is None else f"label {label}"
-    flags = _geometry_flags(file.grid, ct.grid)
+    flags = geometry_flags(file.grid, ct.grid)
     return _placed(file.grid.part(box).image(array), ct, name, "label map", flags)
 
 
@@ -250,7 +214,7 @@ def _from_segments(
         raise InputError(f"The segment '{segment.name}' of '{file.path}' is empty.")
     box, array = labelled_box(planes, segment.label, file.path)
     image = file.grid.part(box).image(array)
-    flags = [*_own_flags(file), *_geometry_flags(file.grid, ct.grid)]
+    flags = [*_own_flags(file), *geometry_flags(file.grid, ct.grid)]
     return _placed(image, ct, segment.name, "Slicer segmentation", flags)
 
 
@@ -283,7 +247,7 @@ def mask_of_contours(outline: Contours, ct: CT, flags: Sequence[Flag] = ()) -> M
     """One ROI of an RTSTRUCT on the CT's grid; see `read_mask`."""
     box, array, more = rasterise(outline, ct.grid)
     image = ct.grid.part(box).image(array)
-    return _placed(image, ct, outline.name, "DICOM RTSTRUCT", [*flags, *more])
+    return _placed(image, ct, outline.title, "DICOM RTSTRUCT", [*flags, *more])
 
 
 def _dicom_mask(source: Path) -> Header:
@@ -330,15 +294,15 @@ def _check_reference(
 def _placed(image: sitk.Image, ct: CT, name: str, source: str, flags: list[Flag]) -> Mask:
     """The mask on voxels of the CT's grid, without what lies beyond it."""
     own = Grid.of(image)
-    outside = _outside_fraction(image, ct.grid)
+    outside = outside_fraction(image, ct.grid)
     if outside == 1:
-        raise InputError(_no_overlap(own, ct.grid, name, flags))
+        raise InputError(no_overlap(own, ct.grid, name, flags))
     if outside > 0:
         percent = f"{outside:.1%}" if outside >= 0.001 else "Less than 0.1%"
         sentence = f"{percent} of the mask lies outside the CT and was left out."
         flags = [*flags, Flag("mask_outside_ct", "severe", sentence)]
     offset = own.offset_in(ct.grid)
-    moved = image if offset is not None else _resampled(image, ct.grid)
+    moved = image if offset is not None else resampled(image, ct.grid)
     offset = Grid.of(moved).offset_in(ct.grid) or (0, 0, 0)
     inside = Grid.of(moved).box.shifted(offset).within(ct.grid.box)
     kept = sitk.GetArrayViewFromImage(moved)[
@@ -352,118 +316,5 @@ def _placed(image: sitk.Image, ct: CT, name: str, source: str, flags: list[Flag]
     if moved is not image:
         drawn = np.count_nonzero(sitk.GetArrayViewFromImage(image)) * (1 - outside)
         volumes = drawn * own.voxel_volume, np.count_nonzero(kept) * ct.grid.voxel_volume
-        flags = [*flags, _resampled_flag(own, *volumes)]
+        flags = [*flags, resampled_flag(own, *volumes)]
     return Mask(ct.grid.part(inside).image(kept), name, source, tuple(flags))
-
-
-def _outside_fraction(image: sitk.Image, ct: Grid) -> float:
-    """How much of a mask, on any grid, has its voxels' centres beyond the CT's voxels."""
-    own, array = Grid.of(image), sitk.GetArrayViewFromImage(image)
-    far = np.array(ct.size) - 0.5 + SAME_GRID_TOLERANCE
-    near = -0.5 - SAME_GRID_TOLERANCE
-
-    def beyond(index: np.ndarray) -> np.ndarray:
-        there = ct.to_index(own.to_lps(index))
-        return np.asarray((there < near).any(axis=-1) | (there > far).any(axis=-1))
-
-    if not beyond(own.corners).any():
-        return 0.0
-    marked = outside = 0
-    for z, plane in enumerate(array):
-        y, x = np.nonzero(plane)
-        marked += len(x)
-        outside += int(np.count_nonzero(beyond(np.column_stack([x, y, np.full(len(x), z)]))))
-    return outside / marked
-
-
-def _resampled_flag(own: Grid, drawn: float, kept: float) -> Flag:
-    """That the mask was moved; a warning where its volume (mm3) changed by more than a tenth."""
-    sentence = (
-        f"The mask was on another grid (voxels of {own.spacing_text} mm); it was moved onto the "
-        f"CT's by nearest neighbour: {drawn / 1000:.3g} mL became {kept / 1000:.3g} mL."
-    )
-    severity: Severity = "info" if abs(kept / drawn - 1) <= _CHANGED else "warning"
-    return Flag("mask_resampled", severity, sentence)
-
-
-_CHANGED = 0.1
-
-
-def _geometry_flags(mask: Grid, ct: Grid) -> list[Flag]:
-    """That a mask has as many voxels as the CT along each axis, and has them elsewhere."""
-    if sorted(mask.size) != sorted(ct.size) or mask.covers_voxels_of(ct):
-        return []
-    sentence = (
-        f"The mask has the CT's size ({' x '.join(map(str, ct.size))} voxels) and another "
-        f"geometry. CT: {ct.text}. Mask: {mask.text}. Look whether it lies on the tumour."
-    )
-    return [Flag("mask_geometry", "warning", sentence)]
-
-
-def _resampled(image: sitk.Image, ct: Grid) -> sitk.Image:
-    own = Grid.of(image)
-    there = ct.to_index(own.to_lps(own.box_corners))
-    size = np.array(ct.size)
-    start = np.clip(np.floor(there.min(axis=0)), 0, size - 1).astype(int)
-    stop = np.clip(np.ceil(there.max(axis=0)) + 1, start + 1, size).astype(int)
-    part = ct.part(Box(_index(start), _index(stop)))
-    resample = sitk.ResampleImageFilter()
-    resample.SetInterpolator(sitk.sitkNearestNeighbor)
-    resample.SetSize(part.size)
-    resample.SetOutputSpacing(part.spacing)
-    # Centres half-way between two voxels all take the same side, whatever decimals do.
-    resample.SetOutputOrigin((np.array(part.origin) + own.axes.sum(axis=1) * _TIE).tolist())
-    resample.SetOutputDirection(part.direction)
-    moved = resample.Execute(image)
-    moved.SetOrigin(part.origin)
-    return moved
-
-
-_TIE = 1e-6  # voxels
-
-
-def _index(values: np.ndarray) -> Index:
-    return (int(values[0]), int(values[1]), int(values[2]))
-
-
-def _no_overlap(mask: Grid, ct: Grid, name: str, flags: Sequence[Flag]) -> str:
-    geometry = [flag.sentence for flag in flags if flag.code == "mask_geometry"]
-    return " ".join(
-        [
-            f"The mask '{name}' and the CT do not overlap: the mask covers {mask.extent_text} mm "
-            f"(LPS), the CT {ct.extent_text} mm. They belong to different scans or spaces.",
-            *geometry,
-        ]
-    )
-
-
-def _offers(rois: Sequence[Roi]) -> list[str]:
-    """For each ROI the --roi that takes it: its name, or a number where that is no name of one.
-
-    A name is taken before a number, so where an ROI is called "2" the other is "number 2".
-    """
-    names = Counter(roi.name for roi in rois)
-    folded = {roi.name.casefold() for roi in rois}
-    return [
-        roi.name
-        if roi.name and names[roi.name] == 1
-        else str(roi.number)
-        if str(roi.number) not in folded
-        else _by_number(roi)
-        for roi in rois
-    ]
-
-
-def _by_number(roi: Roi) -> str:
-    return f"number {roi.number}"
-
-
-def _listed(rois: Sequence[Roi]) -> str:
-    usable = [roi for roi in rois if not roi.empty]
-    listed = [
-        f"'{offer}'" if offer == roi.name else f"'{offer}' ({roi.name or 'without a name'})"
-        for roi, offer in zip(usable, _offers(usable), strict=True)
-    ]
-    more = f" and {len(usable) - 40} more" if len(usable) > 40 else ""
-    empty = len(rois) - len(usable)
-    return ", ".join(listed[:40]) + more + (f"; {empty} more are empty" if empty else "")

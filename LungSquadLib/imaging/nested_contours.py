@@ -65,7 +65,7 @@ def fill_contours(
         raise InputError(f"{len(closed)} contours lie in one slice; no ROI has that many.")
     contains, distance = _compared(closed)
     regions = _Regions(closed, _direct(contains), start, stop)
-    blocks = [regions.of(k) for k in np.flatnonzero(~contains.any(axis=0))]
+    blocks = [regions.of(k) for k in np.flatnonzero(~contains.any(axis=0)).tolist()]
     mask = _joined(blocks, np.logical_or)
     if exclusive:
         mask = _joined([mask, Block(*fill_even_odd(exclusive, start, stop))], np.logical_xor)
@@ -88,7 +88,7 @@ def _compared(polygons: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     low = np.array([polygon.min(axis=0) for polygon in polygons])
     high = np.array([polygon.max(axis=0) for polygon in polygons])
     within = (low[:, None] - _TOUCHES <= low).all(2) & (high <= high[:, None] + _TOUCHES).all(2)
-    np.fill_diagonal(within, False)
+    within &= ~np.eye(count, dtype=bool)
     points = [_points_along(polygon) for polygon in polygons]
     pairs = np.argwhere(within)
     if sum(len(points[j]) * len(polygons[i]) for i, j in pairs) > _MOST_COMPARISONS:

@@ -47,6 +47,11 @@ class Contours:
     other_kinds: tuple[str, ...]
     same_number: tuple[str, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """The name, or where there is none the number, for people."""
+        return self.name or f"ROI {self.number}"
+
 
 def read_rtstruct(path: str) -> tuple[list[Contours], set[str]]:
     """All ROIs of an RTSTRUCT file, and the UIDs of the series they were drawn on.
@@ -93,10 +98,10 @@ def rasterise(roi: Contours, grid: Grid) -> tuple[Box, np.ndarray, list[Flag]]:
         )
     if not roi.contours:
         kinds = f" (it has only {', '.join(roi.other_kinds)})" if roi.other_kinds else ""
-        raise InputError(f"The ROI '{roi.name}' has no closed contour{kinds}.")
+        raise InputError(f"The ROI '{roi.title}' has no closed contour{kinds}.")
     indices = [grid.to_index(contour.points) for contour in roi.contours]
     _check_within(roi, indices, grid)
-    order = _axes_of_planes(roi.name, indices)
+    order = _axes_of_planes(roi.title, indices)
     heights = [float(points[:, order[2]].mean()) for points in indices]
     planes = planes_of(heights)
     levels = [float(np.mean([heights[number] for number in plane])) for plane in planes]
@@ -121,14 +126,14 @@ def rasterise(roi: Contours, grid: Grid) -> tuple[Box, np.ndarray, list[Flag]]:
         repeated, nearly = repeated + mask.repeated, nearly + mask.nearly_repeated
         x, y, inside = mask.block
         if inside.any():
-            across, along = span(inside.any(axis=1)), span(inside.any(axis=0))
+            across, along = (span(np.asarray(inside.any(axis=axis))) for axis in (1, 0))
             at = (y + across.start, x + along.start)
             blocks += [MaskBlock(z, *at, inside[across, along]) for z in filled]
     if not blocks:
         raise InputError(_encloses_nothing(roi, grid))
-    box, array = assembled(sorted(blocks, key=lambda block: block.z), roi.name)
-    flags = _repeat_flags(roi.name, repeated, nearly) + _kind_flags(roi)
-    flags += _stack_flags(roi.name, stack, levels, grid.spacing[order[2]])
+    box, array = assembled(sorted(blocks, key=lambda block: block.z), roi.title)
+    flags = _repeat_flags(roi.title, repeated, nearly) + _kind_flags(roi)
+    flags += _stack_flags(roi.title, stack, levels, grid.spacing[order[2]])
     return (*_in_grid_order(box, array, order), flags)
 
 
@@ -154,7 +159,7 @@ def _check_within(roi: Contours, indices: list[np.ndarray], grid: Grid) -> None:
     if (high < -0.5).any() or (low > np.array(grid.size) - 0.5).any():
         points = np.concatenate([contour.points for contour in roi.contours])
         raise InputError(
-            f"The ROI '{roi.name}' lies outside the CT: its contours cover "
+            f"The ROI '{roi.title}' lies outside the CT: its contours cover "
             f"{extent_text(points.min(axis=0), points.max(axis=0))} mm (LPS), the CT "
             f"{grid.extent_text} mm. Is it the right series?"
         )
@@ -187,7 +192,7 @@ def _encloses_nothing(roi: Contours, grid: Grid) -> str:
         spacing = " x ".join(f"{step:g}" for step in grid.spacing)
         why = f"it is smaller than the CT's voxels ({spacing} mm)"
     return (
-        f"None of the {len(roi.contours)} contours of '{roi.name}' encloses the centre of a voxel: "
+        f"None of the {len(roi.contours)} contours of '{roi.title}' encloses the centre of a voxel: "
         f"{why}. Draw the ROI again, or choose another one."
     )
 
@@ -210,7 +215,7 @@ def _kind_flags(roi: Contours) -> list[Flag]:
     if not roi.other_kinds:
         return []
     sentence = (
-        f"'{roi.name}' also has {', '.join(roi.other_kinds)}, which enclose nothing; left out."
+        f"'{roi.title}' also has {', '.join(roi.other_kinds)}, which enclose nothing; left out."
     )
     return [Flag("other_contours", "info", sentence)]
 
