@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .flags import Flag, Severity
-from .geometry import SAME_GRID_TOLERANCE, Box, Grid, Index
+from .geometry import SAME_GRID_TOLERANCE, Box, Grid, Index, span
 
 _CHANGED = 0.1  # of the volume
 _TIE = 1e-6  # voxels
@@ -77,6 +77,14 @@ def resampled(image: sitk.Image, ct: Grid) -> sitk.Image:
 
 def _index(values: np.ndarray) -> Index:
     return (int(values[0]), int(values[1]), int(values[2]))
+
+
+def trimmed(at: Box, array: np.ndarray) -> tuple[Box, np.ndarray]:
+    """The box round what is marked in `array` (z, y, x), which lies at the box `at`; its voxels."""
+    z, y, x = (span(np.asarray(array.any(axis=axes))) for axes in ((1, 2), (0, 2), (0, 1)))
+    size = (x.stop - x.start, y.stop - y.start, z.stop - z.start)
+    box = Box((0, 0, 0), size).shifted((x.start, y.start, z.start)).shifted(at.start)
+    return box, array[z, y, x]
 
 
 def no_overlap(mask: Grid, ct: Grid, name: str, flags: Sequence[Flag]) -> str:

@@ -35,6 +35,7 @@ from .mask_geometry import (
     outside_fraction,
     resampled,
     resampled_flag,
+    trimmed,
 )
 from .rois import Roi, choose, offers
 from .rtstruct import Contours, rasterise, read_rtstruct
@@ -304,9 +305,9 @@ def _placed(image: sitk.Image, ct: CT, name: str, source: str, flags: list[Flag]
     offset = own.offset_in(ct.grid)
     moved = image if offset is not None else resampled(image, ct.grid)
     offset = Grid.of(moved).offset_in(ct.grid) or (0, 0, 0)
-    inside = Grid.of(moved).box.shifted(offset).within(ct.grid.box)
+    within = Grid.of(moved).box.shifted(offset).within(ct.grid.box)
     kept = sitk.GetArrayViewFromImage(moved)[
-        inside.shifted((-offset[0], -offset[1], -offset[2])).slices
+        within.shifted((-offset[0], -offset[1], -offset[2])).slices
     ]
     if not kept.any():
         raise InputError(
@@ -317,4 +318,5 @@ def _placed(image: sitk.Image, ct: CT, name: str, source: str, flags: list[Flag]
         drawn = np.count_nonzero(sitk.GetArrayViewFromImage(image)) * (1 - outside)
         volumes = drawn * own.voxel_volume, np.count_nonzero(kept) * ct.grid.voxel_volume
         flags = [*flags, resampled_flag(own, *volumes)]
-    return Mask(ct.grid.part(inside).image(kept), name, source, tuple(flags))
+    box, kept = trimmed(within, kept)
+    return Mask(ct.grid.part(box).image(kept), name, source, tuple(flags))

@@ -108,12 +108,12 @@ def rasterise(roi: Contours, grid: Grid) -> tuple[Box, np.ndarray, list[Flag]]:
     stack = stack_of(levels, grid.spacing[order[2]])
     blocks: list[MaskBlock] = []
     repeated = nearly = 0
-    reach = max(grid.size)  # what lies further beyond the CT is not counted
+    reach = max(grid.size)  # what lies further beyond the CT is counted as if there
     columns, rows, slices = (grid.size[axis] + reach for axis in order)
     for plane, (first, stop) in zip(planes, stack.slices, strict=True):
-        filled = range(max(first, -reach), min(stop, slices))
-        if not filled:
+        if first == stop:
             continue
+        filled = range(min(max(first, -reach), slices - 1), max(min(stop, slices), 1 - reach))
         closed, exclusive = (
             [
                 indices[number][:, order[:2]]
@@ -192,8 +192,8 @@ def _encloses_nothing(roi: Contours, grid: Grid) -> str:
         spacing = " x ".join(f"{step:g}" for step in grid.spacing)
         why = f"it is smaller than the CT's voxels ({spacing} mm)"
     return (
-        f"None of the {len(roi.contours)} contours of '{roi.title}' encloses the centre of a voxel: "
-        f"{why}. Draw the ROI again, or choose another one."
+        f"None of the {len(roi.contours)} contours of '{roi.title}' encloses the centre of a "
+        f"voxel: {why}. Draw the ROI again, or choose another one."
     )
 
 
