@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .output import bar
+from .output import add_label_argument, bar
 from .predict import show
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ct", metavar="CT", help="your own CT instead of a phantom")
     parser.add_argument("--mask", metavar="MASK", help="its mask")
     parser.add_argument("--roi", metavar="NAME", help="the ROI or segment of your own mask")
-    parser.add_argument("--label", type=int, metavar="N", help="the label of your own label map")
+    add_label_argument(parser)
     parser.add_argument("--series", metavar="UID", help="the series of your own CT")
 
 

@@ -34,8 +34,24 @@ def add_case_arguments(parser: argparse.ArgumentParser, *, optional: bool = Fals
 def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
     """How to choose among what a CT and a mask hold."""
     parser.add_argument("--roi", metavar="NAME", help="the ROI or segment, where there are several")
-    parser.add_argument("--label", type=int, metavar="N", help="the label of a label map")
+    add_label_argument(parser)
     parser.add_argument("--series", metavar="UID", help="the CT series, where there are several")
+
+
+def add_label_argument(parser: argparse.ArgumentParser) -> None:
+    """`--label`, which tables and people also write as 1.0."""
+    what = "the value of the tumour's voxels, where a label map has several"
+    parser.add_argument("--label", type=_label, metavar="N", help=what)
+
+
+def _label(text: str) -> int:
+    from ..errors import InputError
+    from ..imaging.label_maps import label_number
+
+    try:
+        return label_number(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_centre_argument(parser: argparse.ArgumentParser) -> None:

@@ -15,14 +15,19 @@ _MOST_CROSSINGS = 1 << 22  # memory is taken for each
 
 
 def fill_even_odd(
-    polygons: Sequence[np.ndarray], columns: int, rows: int
+    polygons: Sequence[np.ndarray],
+    start: tuple[int, int],
+    stop: tuple[int, int],
+    *,
+    edges: bool = True,
 ) -> tuple[int, int, np.ndarray]:
-    """The pixels of a slice whose centre lies in an odd number of closed polygons, or on an edge.
+    """The pixels of a slice whose centre lies in an odd number of closed polygons.
 
     Args:
         polygons: each (N, 2), points (x, y) in pixel indices; pixel centres are whole numbers.
-        columns: of the slice.
-        rows: of the slice; polygons may reach beyond it.
+        start: x and y of the first pixel that may be filled.
+        stop: x and y of the first pixel beyond those; polygons may reach beyond it.
+        edges: whether centres that lie on an edge are in or out.
 
     Returns:
         x and y of the first pixel of a block of the slice, and the block (y, x) of bool.
@@ -31,18 +36,18 @@ def fill_even_odd(
         InputError: they cross rows or columns so often that they are no outlines.
     """
     polygons = [np.where(np.abs(p - p.round()) < _ON_CENTRE, p.round(), p) for p in polygons]
-    start = np.concatenate(polygons)
-    end = np.concatenate([np.roll(polygon, -1, axis=0) for polygon in polygons])
-    x0, y0 = (int(n) for n in np.clip(np.floor(start.min(axis=0)), 0, (columns, rows)))
-    x1, y1 = (int(n) for n in np.clip(np.floor(start.max(axis=0)) + 1, 0, (columns, rows)))
+    first = np.concatenate(polygons)
+    second = np.concatenate([np.roll(polygon, -1, axis=0) for polygon in polygons])
+    x0, y0 = (int(n) for n in np.clip(np.floor(first.min(axis=0)), start, stop))
+    x1, y1 = (int(n) for n in np.clip(np.floor(first.max(axis=0)) + 1, start, stop))
     # In every row that it crosses, an edge toggles all pixels from the crossing to the right.
     toggles = np.zeros((y1 - y0, x1 - x0 + 1), np.int32)
-    edges = np.column_stack((start, end))
-    y, x = _crossings(edges[start[:, 1] != end[:, 1]], y0, y1)
+    lines = np.column_stack((first, second))
+    y, x = _crossings(lines[first[:, 1] != second[:, 1]], y0, y1)
     upper = np.clip(np.ceil(x), x0, x1).astype(int)
     np.add.at(toggles, (y - y0, upper - x0), 1)
     inside = np.cumsum(toggles, axis=1)[:, :-1] % 2 == 1
-    _mark_edges(inside, edges, x0, y0)
+    _mark_edges(inside, lines, x0, y0, edges)
     return x0, y0, inside
 
 
@@ -62,8 +67,8 @@ def _crossings(edges: np.ndarray, y0: int, y1: int) -> tuple[np.ndarray, np.ndar
     return y, (edge[:, 0] + (y - edge[:, 1]) * slope).round(6)
 
 
-def _mark_edges(inside: np.ndarray, edges: np.ndarray, x0: int, y0: int) -> None:
-    """Mark the pixel centres that lie on an edge: swapped axes make level edges cross columns."""
+def _mark_edges(inside: np.ndarray, edges: np.ndarray, x0: int, y0: int, mark: bool) -> None:
+    """Set the pixel centres that lie on an edge: swapped axes make level edges cross columns."""
     rows, columns = inside.shape
     y, x = _crossings(edges[edges[:, 1] != edges[:, 3]], y0, y0 + rows)
     level = edges[edges[:, 1] == edges[:, 3]]
@@ -73,7 +78,7 @@ def _mark_edges(inside: np.ndarray, edges: np.ndarray, x0: int, y0: int) -> None
     y = np.concatenate((y, y_level, edges[:, 1]))
     on = (x == np.rint(x)) & (y == np.rint(y))
     on &= (x >= x0) & (x < x0 + columns) & (y >= y0) & (y < y0 + rows)
-    inside[y[on].astype(int) - y0, x[on].astype(int) - x0] = True
+    inside[y[on].astype(int) - y0, x[on].astype(int) - x0] = mark
 
 
 def outlines(mask2d: np.ndarray) -> list[np.ndarray]:

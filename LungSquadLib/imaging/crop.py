@@ -92,7 +92,8 @@ def crop(
         The crop; CT linear, mask nearest neighbour, -1024 HU outside the CT.
 
     Raises:
-        InputError: the mask is empty or lies elsewhere, or size, spacing or centre make no sense.
+        InputError: the mask is empty or lies elsewhere, size, spacing or centre make no sense, or
+            the crop would hold nothing of the CT or of the tumour.
     """
     ct = as_ct(ct)
     mask = as_mask(mask, ct)
@@ -102,11 +103,12 @@ def crop(
     wanted = mass if centre_lps is None else _index_of_centre(centre_lps, grid)
     box = box_round(wanted, grid, sides, spacing)
     axes = axes_of(box, grid, spacing)
-    hu = linear(axes, grid.size, lambda part: ct.hu(part, progress))
-    cut = nearest(axes, voxels, at)
-    own = Grid(grid.size, (spacing, spacing, spacing), grid.origin, grid.direction).part(box)
     inside = float(np.prod([axis.inside.mean() for axis in axes]))
+    cut = nearest(axes, voxels, at)
     outside = _outside_fraction(voxels, at, box, grid, spacing)
+    _check_tumour(cut, grid.to_lps(wanted), grid.to_lps(mass), inside=inside, outside=outside)
+    hu = linear(axes, grid.size, lambda part: ct.hu(part, progress))
+    own = Grid(grid.size, (spacing, spacing, spacing), grid.origin, grid.direction).part(box)
     flags = (
         *ct.flags,
         *flags_of_mask(mask, grid),
@@ -194,6 +196,26 @@ def _outside_fraction(mask: np.ndarray, at: Box, box: Box, grid: Grid, spacing: 
         within.append(span((place >= first - 0.5) & (place < last - 0.5)))
     kept = np.count_nonzero(mask[tuple(reversed(within))])
     return 1 - int(kept) / int(np.count_nonzero(mask))
+
+
+def _check_tumour(
+    cut: np.ndarray, centre: np.ndarray, mass: np.ndarray, *, inside: float, outside: float
+) -> None:
+    """Refuse a crop in which there is nothing to see; `centre` and `mass` are in LPS mm."""
+    if inside > 0 and cut.any():
+        return
+    where = ", ".join(f"{value:.1f}" for value in centre)
+    if inside == 0:
+        what = f"The crop round {where} mm (LPS) lies outside the CT"
+    elif outside == 1:
+        what = f"The crop round {where} mm (LPS) holds no tumour"
+    else:
+        raise InputError(
+            "The tumour is smaller than the crop's voxels: none of their centres lies in its mask. "
+            "Choose another mask, or a smaller spacing."
+        )
+    tumour = ", ".join(f"{value:.1f}" for value in mass)
+    raise InputError(f"{what}; the tumour's centre of mass is {tumour}. Choose a nearer centre.")
 
 
 def _centre_flags(chosen: Point | None, mass: np.ndarray) -> list[Flag]:

@@ -8,6 +8,7 @@ MONOCHROME1.
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import tempfile
@@ -19,8 +20,9 @@ import SimpleITK as sitk
 
 from ..errors import InputError, parsing
 from ..progress import Progress, Silent, step
-from . import codestreams
+from . import codestreams, inflate
 from . import dicom_header as tags
+from .dicom_header import Header
 from .dicom_planes import PixelFormat, Plane
 from .geometry import Box
 
@@ -72,9 +74,19 @@ class FrameReader:
         )
 
     def _decoded(self, plane: Plane) -> np.ndarray:
-        path = plane.header.path
-        if plane.format.syntax not in codestreams.KNOWN:
+        pixel_format = plane.format
+        if pixel_format.syntax == tags.DEFLATED_FRAMES:
+            width, kind = pixel_format.bits_allocated // 8, "i" if pixel_format.signed else "u"
+            data = self._inflated_frame(plane, pixel_format.frame_bytes)
+            values = np.frombuffer(data, f"<{kind}{width}")
+            return values.reshape(pixel_format.rows, pixel_format.columns)
+        if pixel_format.syntax not in codestreams.KNOWN:
             raise InputError(_cannot_decode(plane))
+        return _decode(self._stream(plane), plane)
+
+    def _stream(self, plane: Plane) -> bytes:
+        """The compressed bytes of a frame."""
+        path = plane.header.path
         if self._encapsulated[0] != path:
             with parsing(path, "a DICOM file with compressed frames"):
                 self._encapsulated = (path, _bit_streams(plane))
@@ -84,7 +96,7 @@ class FrameReader:
                 f"'{path}' is truncated: frame {plane.frame + 1} of its compressed pixel data is "
                 "missing; copy it again."
             )
-        return _decode(streams[plane.frame], plane)
+        return streams[plane.frame]
 
     def _raw(self, plane: Plane, rows: slice) -> np.ndarray:
         pixel_format, header = plane.format, plane.header
@@ -94,6 +106,31 @@ class FrameReader:
         width = pixel_format.bits_allocated // 8
         offset = plane.frame * pixel_format.frame_bytes + start * pixel_format.columns * width
         length = (stop - start) * pixel_format.columns * width
+        data = self._bytes_of(header, offset, length)
+        values = np.frombuffer(data, f"{order}{kind}{width}")
+        return values.reshape(stop - start, pixel_format.columns)
+
+    def bits(self, plane: Plane) -> np.ndarray:
+        """A frame of single bits (y, x) as bool (PS3.5 section 8.1.1).
+
+        Native frames are packed without gaps between them; deflated ones begin at a byte
+        (PS3.5 section 8.2.16).
+        """
+        pixels = plane.format.rows * plane.format.columns
+        if plane.format.syntax == tags.DEFLATED_FRAMES:
+            start, data = 0, self._inflated_frame(plane, (pixels + 7) // 8)
+        elif plane.format.compressed:
+            raise InputError(_cannot_decode(plane))
+        else:
+            start = plane.frame * pixels
+            length = (start + pixels + 7) // 8 - start // 8
+            data = self._bytes_of(plane.header, start // 8, length)
+        bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+        mask = bits[start % 8 : start % 8 + pixels]
+        return mask.reshape(plane.format.rows, plane.format.columns) != 0
+
+    def _bytes_of(self, header: Header, offset: int, length: int) -> bytes:
+        """Some bytes of native pixel data."""
         if header.pixel_offset < 0:
             data = self._pixels_of_deflated(header.path)[offset : offset + length]
         else:
@@ -104,8 +141,12 @@ class FrameReader:
             raise InputError(
                 f"'{header.path}' is truncated: its pixel data end early; copy it again."
             )
-        values = np.frombuffer(data, f"{order}{kind}{width}")
-        return values.reshape(stop - start, pixel_format.columns)
+        return data
+
+    def _inflated_frame(self, plane: Plane, length: int) -> bytes:
+        """The native bytes of a frame that was deflated by itself (RFC 1951)."""
+        stream = io.BytesIO(self._stream(plane))
+        return inflate.Inflater(stream, inflate.RAW, plane.header.path).read(length)
 
     def _pixels_of_deflated(self, path: str) -> bytes:
         if self._inflated[0] != path:

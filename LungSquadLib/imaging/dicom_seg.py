@@ -14,12 +14,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError, one_line, parsing
+from .contour_stack import LONGEST_STEP_MM
 from .dicom_header import Header, read_dataset, read_header
 from .dicom_pixels import FrameReader
 from .dicom_planes import PixelFormat, Plane, is_orientation
 from .geometry import LARGEST_SIDE, LARGEST_SLICE, Grid, plausible_place, plausible_steps
 from .label_maps import LONGEST_NAME, labelled_box
-from .orientation import reorientation
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,10 @@ class DicomSegment:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """A DICOM SEG, by header: `frames` has, for each, its segment number (0 in a label map)."""
+    """A DICOM SEG, by header: `frames` has, for each, its segment number (0 in a label map).
+
+    `spacing_between` is Spacing Between Slices, where the file has it.
+    """
 
     header: Header
     kind: str
@@ -41,7 +44,7 @@ class Segmentation:
     frame_of_reference: str
     referenced_series: frozenset[str]
     full_value: int
-    slice_spacing: float | None
+    spacing_between: float | None
 
 
 def read_seg(path: str) -> Segmentation:
@@ -54,14 +57,13 @@ def read_seg(path: str) -> Segmentation:
     dataset = read_dataset(path, stop_before_pixels=True)
     with parsing(path, "a DICOM SEG"):
         assert header is not None  # noqa: S101 - read_dataset would have refused it
-        shared = dataset.SharedFunctionalGroupsSequence[0]
-        groups = list(dataset.PerFrameFunctionalGroupsSequence)
+        _check_kind(dataset, path)
+        shared = (dataset.get("SharedFunctionalGroupsSequence") or [{}])[0]
+        groups = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
         if len(groups) != int(dataset.NumberOfFrames):
             raise InputError(
                 f"'{path}' describes {len(groups)} of {dataset.NumberOfFrames} frames."
             )
-        measures = _functional(groups[0], shared, "PixelMeasuresSequence")
-        between = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness")
         if int(dataset.Rows) * int(dataset.Columns) > LARGEST_SLICE:
             raise InputError(f"'{path}' has frames larger than any CT slice.")
         pixel_format = PixelFormat(
@@ -93,24 +95,32 @@ def read_seg(path: str) -> Segmentation:
                 for series in dataset.get("ReferencedSeriesSequence") or []
             ),
             int(dataset.get("MaximumFractionalValue") or 1),
-            _step(between, path),
+            _spacing_between(groups[0], shared, path),
         )
 
 
 def segment_image(segmentation: Segmentation, segment: DicomSegment, ct: Grid | None) -> sitk.Image:
-    """One segment (uint8, 0 or 1) in its box, on the CT's grid if its frames lie on that grid.
+    """One segment (uint8, 0 or 1) in its box, on the grid of its frames.
 
-    Otherwise on a grid of its own, which is then for the caller to resample. Fractional segments
-    are cut at one half.
+    Fractional segments are in from one half of Maximum Fractional Value on.
+
+    Args:
+        segmentation: what `read_seg` gave.
+        segment: one of its segments.
+        ct: the CT's grid: where frames are few, its slices say how thick they are.
+
+    Returns:
+        The segment on the grid of its frames; whether that is the CT's is for the caller to see.
 
     Raises:
-        InputError: the segment is empty, or its frames do not make a regular grid.
+        InputError: the segment is empty, its frames do not make a regular grid, or there is one
+            frame and nothing says how thick it is.
     """
     with parsing(segmentation.header.path, "a DICOM SEG"):
         frames = [plane for number, plane in segmentation.frames if number in (0, segment.number)]
         if not frames:
             raise InputError(f"The segment '{segment.label}' has no frames: it is empty.")
-        grid, where = _placed(segmentation, frames, ct)
+        grid, where = _grid_of(segmentation, frames, ct)
         by_slice: defaultdict[int, list[Plane]] = defaultdict(list)
         for plane, z in zip(frames, where, strict=True):
             by_slice[z].append(plane)
@@ -127,40 +137,77 @@ def segment_image(segmentation: Segmentation, segment: DicomSegment, ct: Grid | 
         return grid.part(box).image(array)
 
 
-def _placed(
+def _grid_of(
     segmentation: Segmentation, frames: list[Plane], ct: Grid | None
 ) -> tuple[Grid, list[int]]:
-    """The grid that frames lie on, and the slice of each: the CT's grid where it fits.
-
-    The CT's axes are taken in the frames' order: columns, rows, slices.
-    """
-    if ct is None:
-        return _own_grid(segmentation, frames)
-    ct = reorientation(ct, _frame_grid(frames[0], 1.0).direction).grid(ct)
-    offsets = [_frame_grid(plane, ct.spacing[2]).offset_in(ct) for plane in frames]
-    first = offsets[0]
-    if first is not None and all(o is not None and o[:2] == first[:2] for o in offsets):
-        columns, rows = frames[0].format.columns, frames[0].format.rows
-        origin = ct.to_lps((first[0], first[1], 0)).tolist()
-        size = (columns, rows, ct.size[2])
-        return Grid(size, ct.spacing, tuple(origin), ct.direction), [o[2] for o in offsets if o]
-    return _own_grid(segmentation, frames)
-
-
-def _own_grid(segmentation: Segmentation, frames: list[Plane]) -> tuple[Grid, list[int]]:
+    """The grid that frames lie on, and the slice of each."""
     flat = _frame_grid(frames[0], 1.0)
     normal = flat.axes[:, 2]
+    every = [plane for _, plane in segmentation.frames]
+    if not all(np.allclose(p.orientation, frames[0].orientation, atol=1e-3) for p in every):
+        raise InputError(_NO_GRID)
     along = np.array([normal @ np.array(plane.position) for plane in frames])
-    gaps = np.diff(np.unique(along.round(3)))
-    spacing = segmentation.slice_spacing or (float(gaps.min()) if len(gaps) else 1.0)
+    heights = np.array([normal @ np.array(plane.position) for plane in every])
+    spacing = _slice_spacing(heights, segmentation.spacing_between, _ct_spacing(ct, normal))
     slices = (along - along.min()) / spacing
-    same_turn = all(np.allclose(p.orientation, frames[0].orientation, atol=1e-3) for p in frames)
-    if np.abs(slices - slices.round()).max() > 0.1 or not same_turn or slices.max() > LARGEST_SIDE:
-        raise InputError("The frames of the DICOM SEG do not lie on one evenly spaced grid.")
+    aside = np.array([plane.position for plane in frames]) - np.outer(along, normal)
+    if (
+        np.abs(slices - slices.round()).max() > _OFF_GRID
+        or np.abs(aside - aside[0]).max() > _OFF_GRID * min(flat.spacing[:2])
+        or slices.max() > LARGEST_SIDE
+    ):
+        raise InputError(_NO_GRID)
+    if len(frames) > 1 and slices.max() >= 1:  # decimals add up over many frames
+        spacing = float(np.ptp(along) / slices.max().round())
     origin = frames[int(along.argmin())].position
     size = (*flat.size[:2], int(slices.max().round()) + 1)
     grid = Grid(size, (*flat.spacing[:2], spacing), origin, flat.direction)
     return grid, slices.round().astype(int).tolist()
+
+
+_NO_GRID = "The frames of the DICOM SEG do not lie on one evenly spaced grid."
+_OFF_GRID = 0.1  # voxels
+
+
+def _slice_spacing(heights: np.ndarray, said: float | None, of_ct: float | None) -> float:
+    """The distance of a SEG's frames, from where they are: `heights` in mm along their normal.
+
+    Slice Thickness says how much tissue a frame averages, not how far frames are apart (PS3.3
+    C.7.6.16.2.1), and empty frames are left out of a SEG. So the smallest step is the spacing where
+    it comes again or is that of a CT; otherwise Spacing Between Slices or the CT's spacing is, of
+    which all steps are whole numbers.
+
+    Raises:
+        InputError: there is one frame and nothing else to go by.
+    """
+    places = np.unique(heights.round(3))
+    steps = np.diff(places)
+    known = [value for value in (of_ct, said) if value]
+    if not len(steps):
+        if known:
+            return known[0]
+        raise InputError(
+            "The DICOM SEG has one frame and does not say how thick it is; its volume is unknown."
+        )
+    smallest = float(steps.min())
+    fitting = [value for value in known if value < 1.01 * smallest and _whole(steps, value)]
+    regular = np.count_nonzero(steps < 1.5 * smallest) > 1
+    if _whole(steps, smallest) and (regular or smallest <= LONGEST_STEP_MM):
+        return said if said in fitting and said and not regular else smallest
+    return fitting[0] if fitting else smallest
+
+
+def _whole(steps: np.ndarray, spacing: float) -> bool:
+    """Whether all steps are whole numbers of a spacing."""
+    return bool(np.abs(steps / spacing - (steps / spacing).round()).max() <= _OFF_GRID)
+
+
+def _ct_spacing(ct: Grid | None, normal: np.ndarray) -> float | None:
+    """The CT's spacing along a direction, if that is one of its axes."""
+    if ct is None:
+        return None
+    across = np.abs(np.array(ct.direction).reshape(3, 3).T @ normal)
+    return ct.spacing[int(across.argmax())] if across.max() > 0.99 else None
 
 
 def _frame_grid(plane: Plane, spacing: float) -> Grid:
@@ -176,7 +223,7 @@ def _mask(
     segmentation: Segmentation, segment: DicomSegment, plane: Plane, reader: FrameReader
 ) -> np.ndarray:
     if plane.format.bits_allocated == 1:
-        return _bits(segmentation.header, plane)
+        return reader.bits(plane)
     values = reader.stored(plane)
     if segmentation.kind == "LABELMAP":
         return values == segment.number
@@ -185,29 +232,20 @@ def _mask(
     return values != 0
 
 
-def _bits(header: Header, plane: Plane) -> np.ndarray:
-    """A frame of single bits, packed without gaps between frames (PS3.5 section 8.1.1)."""
-    pixels = plane.format.rows * plane.format.columns
-    start = plane.frame * pixels
-    length = (start + pixels + 7) // 8 - start // 8
-    if plane.format.compressed or header.pixel_offset < 0:
-        raise InputError(f"'{header.path}' holds compressed bits, or none; save it uncompressed.")
-    with open(header.path, "rb") as file:
-        file.seek(header.pixel_offset + start // 8)
-        data = file.read(length)
-    if len(data) < length:
-        raise InputError(f"'{header.path}' is truncated: its frames end early; copy it again.")
-    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
-    mask = bits[start % 8 : start % 8 + pixels]
-    return mask.reshape(plane.format.rows, plane.format.columns) != 0
-
-
 def _frame(
     header: Header, pixel_format: PixelFormat, number: int, group: Any, shared: Any
 ) -> tuple[int, Plane]:
-    position = _functional(group, shared, "PlanePositionSequence").ImagePositionPatient
-    orientation = _functional(group, shared, "PlaneOrientationSequence").ImageOrientationPatient
-    spacing = _functional(group, shared, "PixelMeasuresSequence").PixelSpacing
+    places: list[Any] = [
+        (_functional(group, shared, sequence) or {}).get(attribute)
+        for sequence, attribute in (
+            ("PlanePositionSequence", "ImagePositionPatient"),
+            ("PlaneOrientationSequence", "ImageOrientationPatient"),
+            ("PixelMeasuresSequence", "PixelSpacing"),
+        )
+    ]
+    if not all(places):
+        raise InputError(f"'{header.path}' {_NO_PLACE}")
+    position, orientation, spacing = places
     numbers = [float(value) for value in (*position, *orientation, *spacing)]
     placed = plausible_place(numbers[:3]) and plausible_steps(numbers[9:])
     if len(numbers) != 11 or not placed or not is_orientation(numbers[3:9]):
@@ -228,11 +266,34 @@ def _frame(
     return (int(owner[0].ReferencedSegmentNumber) if owner else 0), plane
 
 
+_NO_PLACE = (
+    "is a segmentation whose frames have no place in the patient, as those of radiographs, "
+    "ultrasound or microscopy: it belongs to no CT. Give the segmentation of the CT."
+)
+_SURFACE = "1.2.840.10008.5.1.4.1.1.66.5"
+
+
+def _check_kind(dataset: Any, path: str) -> None:
+    """Refuse a sound segmentation that is none of voxels in a patient."""
+    if str(dataset.get("SOPClassUID", "")) == _SURFACE:
+        raise InputError(
+            f"'{path}' is a segmentation of surfaces, not of voxels; export it as a binary or "
+            "fractional segmentation."
+        )
+    if "TotalPixelMatrixColumns" in dataset or "TILED" in str(
+        dataset.get("DimensionOrganizationType", "")
+    ):
+        raise InputError(f"'{path}' {_NO_PLACE}")
+
+
 def _functional(group: Any, shared: Any, name: str) -> Any:
-    return (group.get(name) or shared.get(name))[0]
+    found = group.get(name) or shared.get(name)
+    return found[0] if found else None
 
 
-def _step(between: Any, path: str) -> float | None:
+def _spacing_between(group: Any, shared: Any, path: str) -> float | None:
+    measures = _functional(group, shared, "PixelMeasuresSequence")
+    between = measures.get("SpacingBetweenSlices") if measures is not None else None
     if not between:
         return None
     if not plausible_steps([abs(float(between))]):

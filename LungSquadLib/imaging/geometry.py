@@ -104,6 +104,45 @@ class Grid:
         x, y, z = self.spacing
         return x * y * z
 
+    @property
+    def corners(self) -> np.ndarray:
+        """Indices of the eight outermost voxels (8, 3)."""
+        return np.array([np.where(far, np.array(self.size) - 1, 0) for far in np.ndindex(2, 2, 2)])
+
+    @property
+    def box_corners(self) -> np.ndarray:
+        """Continuous indices of the corners of the box round all voxels (8, 3)."""
+        far = np.array(self.size) - 0.5
+        return np.array([np.where(last, far, -0.5) for last in np.ndindex(2, 2, 2)])
+
+    @property
+    def extent_text(self) -> str:
+        """The millimetres (LPS) between the outermost voxel centres, for messages."""
+        corners = self.to_lps(self.corners)
+        return extent_text(corners.min(axis=0), corners.max(axis=0))
+
+    @property
+    def spacing_text(self) -> str:
+        """The spacing for messages."""
+        return " x ".join(f"{step:.6g}" for step in self.spacing)
+
+    @property
+    def text(self) -> str:
+        """Origin, spacing and direction for messages."""
+        origin, direction = (
+            ", ".join(f"{round(value, 4) + 0:.6g}" for value in values)
+            for values in (self.origin, self.direction)
+        )
+        return f"origin {origin} mm, spacing {self.spacing_text} mm, direction {direction}"
+
+    def covers_voxels_of(self, other: Grid) -> bool:
+        """Whether both have the same voxel centres, in whatever order."""
+        there = other.to_index(self.to_lps(self.corners))
+        last = np.array(other.size) - 1
+        ends = np.where(there < last / 2, 0, last)
+        near = np.abs(there - ends).max() <= SAME_GRID_TOLERANCE
+        return bool(near) and len(np.unique(ends, axis=0)) == len(np.unique(other.corners, axis=0))
+
     def to_lps(self, index: np.ndarray | Point | Index) -> np.ndarray:
         """LPS mm of (continuous) indices, shape (..., 3) in order x, y, z."""
         return np.asarray(index, float) @ self.axes.T + np.array(self.origin)
@@ -127,13 +166,17 @@ class Grid:
 
     def offset_in(self, other: Grid) -> Index | None:
         """This grid's first voxel as an index of `other`; None if their voxels do not coincide."""
-        last = np.maximum(np.array(self.size) - 1, 0)
-        corners = np.array([np.where(mask, last, 0) for mask in np.ndindex(2, 2, 2)])
+        corners = self.corners
         there = other.to_index(self.to_lps(corners))
         first = np.rint(there[0])
         if np.abs(there - corners - first).max() > SAME_GRID_TOLERANCE:
             return None
         return (int(first[0]), int(first[1]), int(first[2]))
+
+
+def extent_text(low: np.ndarray, high: np.ndarray) -> str:
+    """Millimetres along each axis, for messages."""
+    return " x ".join(f"{a:.0f}..{b:.0f}" for a, b in zip(low, high, strict=True))
 
 
 def span(marked: np.ndarray) -> slice:

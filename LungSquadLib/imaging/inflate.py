@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from typing import Any
 
 from ..errors import InputError
@@ -15,7 +15,7 @@ MOST_GROWTH = 1040  # no deflate stream grows by more than this factor
 class Inflater:
     """Exactly so many bytes at a time out of a gzip or zlib stream that begins where `file` is."""
 
-    def __init__(self, file: BufferedReader, wbits: int, path: str) -> None:
+    def __init__(self, file: BufferedReader | BytesIO, wbits: int, path: str) -> None:
         self._file, self._path, self._wbits = file, path, wbits
         self._zlib = _fastest_zlib()
         self._inflate = self._zlib.decompressobj(wbits)

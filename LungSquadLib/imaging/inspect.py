@@ -17,7 +17,8 @@ from .dicom_seg import read_seg, segment_image
 from .dicom_series import Series, find_series
 from .geometry import Grid
 from .label_maps import count_labels, file_planes, image_planes, segments_of
-from .rtstruct import Contours, mask_of_roi, read_rtstruct
+from .masks import mask_of_contours
+from .rtstruct import Contours, read_rtstruct
 from .volume_files import VolumeFile, is_volume_file, open_volume_file
 
 _MOST_LABELS = 256  # more different values than this make an image, not a label map
@@ -92,7 +93,7 @@ def _rois(path: str, cts: dict[str, CT | InputError]) -> list[dict[str, Any]]:
         ct = _drawn_on(roi, drawn_on, cts)
         if ct is not None and roi.contours:
             try:
-                image, _ = mask_of_roi(roi, ct)
+                image = mask_of_contours(roi, ct).image
             except InputError as error:
                 row["problem"] = str(error)
             else:
@@ -141,7 +142,10 @@ def _volume(file: VolumeFile) -> dict[str, Any]:
             for one in segments
         ]
     elif file.components == 1 and file.dtype.kind in "iu":
-        counts = count_labels(file_planes(file), most=_MOST_LABELS)
+        try:
+            counts = count_labels(file_planes(file), most=_MOST_LABELS)
+        except InputError:  # fractions, by the file's slope: a CT
+            counts = {}
         if 0 < len(counts) <= _MOST_LABELS:
             row["labels"] = [
                 {"label": label, **_volume_of(count, file.grid)} for label, count in counts.items()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,41 +11,39 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import InputError, one_line, parsing
+from ..errors import InputError, parsing
 from . import dicom_header as tags
 from .ct import CT, DicomOrigin, as_ct
 from .dicom_header import Header, read_header
-from .dicom_seg import read_seg, segment_image
+from .dicom_seg import Segmentation, read_seg, segment_image
 from .dicom_series import find_series
 from .flags import Flag
-from .geometry import Box, Grid, Index
+from .geometry import Grid
 from .label_maps import (
-    LONGEST_NAME,
+    MEANING,
     Segment,
     count_labels,
     file_planes,
     image_planes,
+    label_number,
     labelled_box,
     segments_of,
 )
+from .mask_geometry import (
+    geometry_flags,
+    no_overlap,
+    outside_fraction,
+    resampled,
+    resampled_flag,
+    trimmed,
+)
 from .orientation import like
-from .rtstruct import mask_of_roi, read_rtstruct
+from .rois import Roi, choose, offers
+from .rtstruct import Contours, rasterise, read_rtstruct
 from .volume_files import VolumeFile, is_volume_file, open_volume_file
 
 _MOST_LABELS = 256  # more different values than this make an image
 FLAGS_FIELD = "LungSquad_flags"  # of a mask file: what had been found when it was written
-
-
-@dataclass(frozen=True)
-class Roi:
-    """Something in a mask file that can be chosen with --roi or --label."""
-
-    name: str
-    number: int
-    identifier: str = ""
-
-    def __str__(self) -> str:
-        return f"'{self.name}'" if self.name else f"number {self.number}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ def read_mask(
     ct: CT | sitk.Image,
     *,
     roi: str | None = None,
-    label: int | None = None,
+    label: int | float | str | None = None,
 ) -> Mask:
     """Read a tumour mask and place it on the CT's grid.
 
@@ -83,7 +80,7 @@ def read_mask(
         ct: the CT that the mask belongs to.
         roi: the name of the segment or ROI, where the file names several; its number or
             identifier will do where no name fits.
-        label: the value to take, where a label map holds several.
+        label: the value of the tumour's voxels, where a label map holds several; 1.0 is 1.
 
     Raises:
         InputError: nothing or too much to choose from, an unknown name (the message lists those
@@ -92,6 +89,7 @@ def read_mask(
     """
     source = Path(path)
     ct = as_ct(ct)
+    label = None if label is None else label_number(label)
     if not source.exists():
         raise InputError(f"There is no file or folder '{path}'.")
     if source.is_file() and is_volume_file(source):
@@ -103,7 +101,9 @@ def read_mask(
             else (_from_label_map(file, ct, roi, label))
         )
     if label is not None:
-        raise InputError(f"'{path}' is not a label map: choose by name with --roi, not --label.")
+        raise InputError(
+            f"'{path}' is not a label map: choose by name with --roi, not --label. {MEANING}"
+        )
     header = _dicom_mask(source)
     if header.text(tags.MODALITY) == "SEG":
         return _from_seg(header.path, ct, roi)
@@ -129,14 +129,23 @@ def choices(path: str | os.PathLike[str]) -> list[Choice]:
     else:
         header = _dicom_mask(source)
         if header.text(tags.MODALITY) == "SEG":
-            rois = [Roi(one.label, one.number) for one in read_seg(header.path).segments]
+            rois = _rois_of_seg(read_seg(header.path))
         else:
-            rois = [Roi(one.name, one.number) for one in read_rtstruct(header.path)[0]]
-    names = Counter(roi.name for roi in rois)
+            rois = _rois_of_rtstruct(read_rtstruct(header.path)[0])
+    usable = [roi for roi in rois if not roi.empty]
+    return [Choice(roi.name, offer) for roi, offer in zip(usable, offers(usable), strict=True)]
+
+
+def _rois_of_seg(segmentation: Segmentation) -> list[Roi]:
+    with_frames = {number for number, _ in segmentation.frames}
     return [
-        Choice(roi.name, roi.name if roi.name and names[roi.name] == 1 else str(roi.number))
-        for roi in rois
+        Roi(one.label, one.number, empty=not with_frames & {0, one.number})
+        for one in segmentation.segments
     ]
+
+
+def _rois_of_rtstruct(contours: Sequence[Contours]) -> list[Roi]:
+    return [Roi(one.name, one.number, empty=not one.contours) for one in contours]
 
 
 def _labels(file: VolumeFile) -> list[Choice]:
@@ -154,7 +163,7 @@ def as_mask(
     mask: Mask | sitk.Image,
     ct: CT | sitk.Image,
     *,
-    label: int | None = None,
+    label: int | float | str | None = None,
     name: str = "mask",
     source: str = "image",
 ) -> Mask:
@@ -168,40 +177,10 @@ def as_mask(
         return mask if image is mask.image else replace(mask, image=image)
     if mask.GetDimension() != 3 or mask.GetNumberOfComponentsPerPixel() != 1:
         raise InputError("The mask must be a 3D image with one value a voxel.")
-    box, array = labelled_box(image_planes(mask), label, name)
-    return _placed(Grid.of(mask).part(box).image(array), as_ct(ct), name, source, [])
-
-
-def choose(rois: Sequence[Roi], wanted: str | None, path: str) -> Roi:
-    """The ROI called `wanted`, or the only one there is.
-
-    Raises:
-        InputError: there is none of that name, there are several, or there is none at all.
-    """
-    if not rois:
-        raise InputError(f"'{path}' holds no ROI or segment.")
-    if wanted is None:
-        if len(rois) == 1:
-            return rois[0]
-        raise InputError(
-            f"'{path}' holds {len(rois)} ROIs; choose one with --roi: {_listed(rois)}."
-        )
-    named = one_line(wanted, most=LONGEST_NAME)
-    for fits in (
-        lambda roi: roi.name == wanted,
-        lambda roi: roi.name.casefold() == wanted.casefold(),
-        lambda roi: wanted in (roi.identifier, str(roi.number)),
-    ):
-        fitting = [roi for roi in rois if fits(roi)]
-        if len(fitting) == 1:
-            return fitting[0]
-        if fitting:
-            numbers = ", ".join(str(roi.number) for roi in fitting)
-            raise InputError(
-                f"'{path}' holds {len(fitting)} ROIs called '{named}'; "
-                f"choose by number with --roi: {numbers}."
-            )
-    raise InputError(f"'{path}' holds no ROI called '{named}'; it holds {_listed(rois)}.")
+    number = None if label is None else label_number(label)
+    box, array = labelled_box(image_planes(mask), number, name)
+    ct, grid = as_ct(ct), Grid.of(mask)
+    return _placed(grid.part(box).image(array), ct, name, source, geometry_flags(grid, ct.grid))
 
 
 def _from_label_map(file: VolumeFile, ct: CT, roi: str | None, label: int | None) -> Mask:
@@ -212,7 +191,8 @@ def _from_label_map(file: VolumeFile, ct: CT, roi: str | None, label: int | None
     _check_one_component(file)
     box, array = labelled_box(file_planes(file), label, file.path)
     name = "mask" if label is None else f"label {label}"
-    return _placed(file.grid.part(box).image(array), ct, name, "label map", [])
+    flags = geometry_flags(file.grid, ct.grid)
+    return _placed(file.grid.part(box).image(array), ct, name, "label map", flags)
 
 
 def _check_one_component(file: VolumeFile) -> None:
@@ -228,14 +208,17 @@ def _from_segments(
     file: VolumeFile, segments: list[Segment], ct: CT, roi: str | None, label: int | None
 ) -> Mask:
     if label is not None:
-        raise InputError(f"'{file.path}' names its segments: choose with --roi, not --label.")
+        raise InputError(
+            f"'{file.path}' names its segments: choose with --roi, not --label. {MEANING}"
+        )
     segment = segments[choose(_segment_rois(segments), roi, file.path).number - 1]
     planes = file_planes(file, segment.layer)
     if segment.label not in count_labels(planes):
         raise InputError(f"The segment '{segment.name}' of '{file.path}' is empty.")
     box, array = labelled_box(planes, segment.label, file.path)
     image = file.grid.part(box).image(array)
-    return _placed(image, ct, segment.name, "Slicer segmentation", _own_flags(file))
+    flags = [*_own_flags(file), *geometry_flags(file.grid, ct.grid)]
+    return _placed(image, ct, segment.name, "Slicer segmentation", flags)
 
 
 def _own_flags(file: VolumeFile) -> list[Flag]:
@@ -246,8 +229,7 @@ def _own_flags(file: VolumeFile) -> list[Flag]:
 
 def _from_seg(path: str, ct: CT, roi: str | None) -> Mask:
     segmentation = read_seg(path)
-    rois = [Roi(segment.label, segment.number) for segment in segmentation.segments]
-    chosen = choose(rois, roi, path)
+    chosen = choose(_rois_of_seg(segmentation), roi, path)
     flags = _check_reference(
         ct.dicom, segmentation.frame_of_reference, segmentation.referenced_series, path
     )
@@ -258,11 +240,17 @@ def _from_seg(path: str, ct: CT, roi: str | None) -> Mask:
 
 def _from_rtstruct(path: str, ct: CT, roi: str | None) -> Mask:
     contours, drawn_on = read_rtstruct(path)
-    chosen = choose([Roi(one.name, one.number) for one in contours], roi, path)
-    outline = next(one for one in contours if one.number == chosen.number)
+    rois = _rois_of_rtstruct(contours)
+    outline = contours[rois.index(choose(rois, roi, path))]
     flags = _check_reference(ct.dicom, outline.frame_of_reference, drawn_on, path)
-    image, more = mask_of_roi(outline, ct)
-    return _placed(image, ct, outline.name, "DICOM RTSTRUCT", [*flags, *more])
+    return mask_of_contours(outline, ct, flags)
+
+
+def mask_of_contours(outline: Contours, ct: CT, flags: Sequence[Flag] = ()) -> Mask:
+    """One ROI of an RTSTRUCT on the CT's grid; see `read_mask`."""
+    box, array, more = rasterise(outline, ct.grid)
+    image = ct.grid.part(box).image(array)
+    return _placed(image, ct, outline.title, "DICOM RTSTRUCT", [*flags, *more])
 
 
 def _dicom_mask(source: Path) -> Header:
@@ -310,61 +298,28 @@ def _placed(image: sitk.Image, ct: CT, name: str, source: str, flags: list[Flag]
     """The mask on voxels of the CT's grid, in its order, without what lies beyond it."""
     image = like(image, ct.grid)
     own = Grid.of(image)
-    offset = own.offset_in(ct.grid)
-    if offset is None:
-        image = _resampled(image, ct.grid)
-        flags = [*flags, Flag("mask_resampled", "info", _RESAMPLED)]
-        offset = Grid.of(image).offset_in(ct.grid) or (0, 0, 0)
-    box = Grid.of(image).box.shifted(offset)
-    inside = box.within(ct.grid.box)
-    array = sitk.GetArrayViewFromImage(image)
-    kept = array[inside.shifted((-offset[0], -offset[1], -offset[2])).slices]
-    before, after = np.count_nonzero(array), np.count_nonzero(kept)
-    if after == 0:
-        raise InputError(_no_overlap(own, ct.grid, name))
-    if after < before:
-        sentence = f"{1 - after / before:.0%} of the mask lies outside the CT and was left out."
+    outside = outside_fraction(image, ct.grid)
+    if outside == 1:
+        raise InputError(no_overlap(own, ct.grid, name, flags))
+    if outside > 0:
+        percent = f"{outside:.1%}" if outside >= 0.001 else "Less than 0.1%"
+        sentence = f"{percent} of the mask lies outside the CT and was left out."
         flags = [*flags, Flag("mask_outside_ct", "severe", sentence)]
-    return Mask(ct.grid.part(inside).image(kept), name, source, tuple(flags))
-
-
-_RESAMPLED = "The mask was on another grid; it was moved onto the CT's by nearest neighbour."
-
-
-def _resampled(image: sitk.Image, ct: Grid) -> sitk.Image:
-    own = Grid.of(image)
-    last = np.array(own.size) - 0.5
-    corners = np.array([np.where(far, last, -0.5) for far in np.ndindex(2, 2, 2)])
-    there = ct.to_index(own.to_lps(corners))
-    size = np.array(ct.size)
-    start = np.clip(np.floor(there.min(axis=0)), 0, size - 1).astype(int)
-    stop = np.clip(np.ceil(there.max(axis=0)) + 1, start + 1, size).astype(int)
-    part = ct.part(Box(_index(start), _index(stop)))
-    resample = sitk.ResampleImageFilter()
-    resample.SetInterpolator(sitk.sitkNearestNeighbor)
-    resample.SetSize(part.size)
-    resample.SetOutputSpacing(part.spacing)
-    resample.SetOutputOrigin(part.origin)
-    resample.SetOutputDirection(part.direction)
-    return resample.Execute(image)
-
-
-def _index(values: np.ndarray) -> Index:
-    return (int(values[0]), int(values[1]), int(values[2]))
-
-
-def _no_overlap(mask: Grid, ct: Grid, name: str) -> str:
-    def extent(grid: Grid) -> str:
-        corners = grid.to_lps(np.array([grid.box.start, grid.size]))
-        low, high = corners.min(axis=0), corners.max(axis=0)
-        return " x ".join(f"{a:.0f}..{b:.0f}" for a, b in zip(low, high, strict=True))
-
-    return (
-        f"The mask '{name}' and the CT do not overlap: the mask covers {extent(mask)} mm (LPS), "
-        f"the CT {extent(ct)} mm. They belong to different scans or spaces."
-    )
-
-
-def _listed(rois: Sequence[Roi]) -> str:
-    more = f" and {len(rois) - 40} more" if len(rois) > 40 else ""
-    return ", ".join(str(roi) for roi in rois[:40]) + more
+    offset = own.offset_in(ct.grid)
+    moved = image if offset is not None else resampled(image, ct.grid)
+    offset = Grid.of(moved).offset_in(ct.grid) or (0, 0, 0)
+    within = Grid.of(moved).box.shifted(offset).within(ct.grid.box)
+    kept = sitk.GetArrayViewFromImage(moved)[
+        within.shifted((-offset[0], -offset[1], -offset[2])).slices
+    ]
+    if not kept.any():
+        raise InputError(
+            f"The mask '{name}' is smaller than the CT's voxels and holds the centre of none of "
+            "them. Choose another mask, or the CT that it was drawn on."
+        )
+    if moved is not image:
+        drawn = np.count_nonzero(sitk.GetArrayViewFromImage(image)) * (1 - outside)
+        volumes = drawn * own.voxel_volume, np.count_nonzero(kept) * ct.grid.voxel_volume
+        flags = [*flags, resampled_flag(own, *volumes)]
+    box, kept = trimmed(within, kept)
+    return Mask(ct.grid.part(box).image(kept), name, source, tuple(flags))

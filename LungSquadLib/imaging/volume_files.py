@@ -156,7 +156,9 @@ def _read_nrrd(path: str) -> dict[str, Any]:
         raise InputError(f"'{path}' contradicts itself about its dimension; save it again.")
     if len(sizes) == 4:
         spatial = kinds[1:] == ["domain"] * 3 or kinds[1:] == ["space"] * 3
-        if not spatial or fields.get("space directions", "none").split()[0] != "none":
+        # pynrrd 0.4 writes "none" as a vector of NaN
+        fields["space directions"] = _NO_VECTOR.sub("none ", fields.get("space directions", "none"))
+        if not spatial or fields["space directions"].split()[0] != "none":
             raise InputError(f"'{path}' has four dimensions; a single 3D volume is needed.")
         components = sizes.pop(0)
     encoding = fields["encoding"].lower()
@@ -175,6 +177,7 @@ def _read_nrrd(path: str) -> dict[str, Any]:
     }
 
 
+_NO_VECTOR = re.compile(r"^\s*\(\s*nan\s*,\s*nan\s*,\s*nan\s*\)\s*", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([\\n])")  # in the values of NRRD's key/value pairs
 
 

@@ -50,9 +50,19 @@ def half_way(ct, centre, sides, spacing):
 
 
 def check(ct, mask, sides, spacing, centre_lps=None):
-    cut = crop(ct, mask, size=sides, spacing=spacing, centre_lps=centre_lps)
     ct, mask = in_lps(ct), in_lps(mask)
     grid = Grid.of(ct)
+    try:
+        cut = crop(ct, mask, size=sides, spacing=spacing, centre_lps=centre_lps)
+    except InputError:  # rightly, where there is no tumour in it
+        there = np.argwhere(sitk.GetArrayViewFromImage(mask)).mean(axis=0)[::-1]
+        wanted = there if centre_lps is None else grid.to_index(centre_lps)
+        for rounding in (-1e-6, 1e-6):
+            centre = np.floor(wanted * grid.spacing / spacing + 0.5 + rounding).astype(int)
+            _, marked = whole_volume_crop(ct, mask, centre, sides, spacing)
+            if not (marked.astype(bool) & ~half_way(ct, centre, sides, spacing)).any():
+                return None
+        raise
     centre = np.rint(grid.to_index(cut.centre_lps) * grid.spacing / spacing).astype(int)
     hu, marked = whole_volume_crop(ct, mask, centre, sides, spacing)
     decided = ~half_way(ct, centre, sides, spacing)
@@ -170,11 +180,38 @@ def test_fractions_outside_are_counted():
     inside = 1 - cut.tumour_outside_fraction
     assert inside == pytest.approx(20**3 / (array.sum() * 0.8 * 0.7 * 2.5), rel=0.1)
     assert "tumour_larger_than_crop" in codes(cut)
-    outside = crop(ct, mask, size=20, centre_lps=(500.0, 0.0, 0.0))
-    assert (outside.padding_fraction, outside.tumour_outside_fraction) == (1, 1)
-    assert "its centre was chosen by hand" in outside.flags[0].sentence
     assert "it is too large for it" in cut.flags[0].sentence
-    assert (sitk.GetArrayFromImage(outside.ct) == -1024).all()
+    aside = crop(ct, mask, size=20, centre_lps=(-10.0, 42.0, 150.0))
+    assert "its centre was chosen by hand" in aside.flags[0].sentence
+
+
+def test_half_a_voxel_decides_whether_tumour_lies_in_the_crop():
+    """Voxels of 0.5 mm, crop voxels of 1 mm: the crop's outer faces lie between voxel centres."""
+    for length in (1, 6, 7, 8, 9, 14):
+        array = np.zeros((1, 1, 60), np.uint8)
+        array[0, 0, 20 : 20 + length] = 1
+        mask = sitk.GetImageFromArray(array)
+        mask.SetSpacing((0.5, 0.5, 0.5))
+        cut = crop(sitk.Cast(mask, sitk.sitkInt16), mask, size=(4, 1, 1))
+        first = cut.ct.GetOrigin()[0]
+        places = (20 + np.arange(length)) * 0.5
+        inside = (places >= first - 0.5) & (places < first + 3.5)
+        assert cut.tumour_outside_fraction == pytest.approx(1 - inside.mean()), length
+        centre = first + 2  # the grid point nearest to the centre of mass, halves upwards
+        assert centre == np.floor(places.mean() + 0.5), length
+
+
+def test_a_crop_without_tumour_or_outside_the_ct_is_refused():
+    ct, mask = ball()
+    one = sitk.Image(mask) * 0
+    one[5, 4, 3] = 1  # 0.8 x 0.7 mm: the crop's voxels of 4 mm pass it by
+    for marked, options, said in (
+        (mask, {"centre_lps": (500.0, 0.0, 0.0)}, "500.0, 0.0, 0.0 mm .LPS. lies outside the CT"),
+        (mask, {"size": 8, "centre_lps": (-20.0, 20.0, 105.0)}, "holds no tumour; the tumour's"),
+        (one, {"spacing": 3.5}, "smaller than the crop's voxels"),
+    ):
+        with pytest.raises(InputError, match=said):
+            crop(ct, marked, **options)
 
 
 def test_a_chosen_centre_is_said_with_its_distance():

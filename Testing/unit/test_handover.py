@@ -85,7 +85,7 @@ def test_a_mask_keeps_its_name_its_flags_and_its_voxels(tmp_path):
     moved = sitk.Image(drawn)
     moved.SetOrigin(np.add(drawn.GetOrigin(), (0.3, 0.0, 0.0)).tolist())
     mask = as_mask(moved, ct, name="Tumeur n° 1\n左\\肺")
-    assert [flag.code for flag in mask.flags] == ["mask_resampled"]
+    assert [flag.code for flag in mask.flags] == ["mask_geometry", "mask_resampled"]
     mask = replace(mask, flags=(*mask.flags, Flag("odd", "severe", 'A "quoted" \\n 肺.')))
     write_mask(mask, tmp_path / "mask.seg.nrrd")
     back = read_mask(tmp_path / "mask.seg.nrrd", ct)

@@ -1,5 +1,7 @@
 """The same tumour in any mask file gives the same voxels of the CT."""
 
+import struct
+
 import numpy as np
 import pydicom
 import pytest
@@ -10,6 +12,7 @@ from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.contours import fill_even_odd
 from LungSquadLib.imaging.crop import mask_box
 from LungSquadLib.imaging.ct import open_ct
+from LungSquadLib.imaging.geometry import Box
 from LungSquadLib.imaging.masks import as_mask, choices, read_mask
 
 from ..dicom_maker import save, some_hu, write_rtstruct, write_seg, write_series
@@ -176,14 +179,123 @@ def test_a_mask_elsewhere_is_refused_and_one_partly_outside_is_flagged(tumour, c
     assert "do not overlap" in refused(tmp_path / "m.nrrd", ct)
     image.SetOrigin(tuple(ct.grid.to_lps((10, 0, 0))))
     sitk.WriteImage(image, str(tmp_path / "m.nrrd"))
-    assert codes(read_mask(tmp_path / "m.nrrd", ct)) == ["mask_outside_ct"]
+    mask = read_mask(tmp_path / "m.nrrd", ct)
+    assert codes(mask) == ["mask_geometry", "mask_outside_ct"]
+    assert "origin -100, -90, -50 mm" in mask.flags[0].sentence  # the CT's, and then the mask's
+    assert "origin -92, -90, -50 mm" in mask.flags[0].sentence
 
 
 def test_empty_and_fractional_masks_are_refused(tumour, ct, tmp_path):
     empty = label_map(ct, tumour * 0, tmp_path / "e.nrrd")
     assert "is empty" in refused(empty, ct)
     fractional = label_map(ct, tumour * np.float32(0.37), tmp_path / "f.nrrd")
-    assert "holds fractions" in refused(fractional, ct)
+    assert "holds fractions (0.37), as probability maps do" in refused(fractional, ct)
+
+
+def test_labels_are_what_the_files_slope_and_intercept_make_of_its_values(tumour, ct, tmp_path):
+    """Against ITK, which reads such a file as 0, 0.9999 and 2.0001."""
+    labels = tumour.astype(float)
+    labels[5] *= 2
+    for name, (low, high) in {"<i2": (-32768, 32767), "u1": (0, 255)}.items():
+        slope = 2 / (high - low)
+        stored = np.rint(labels / slope + low).astype(name)
+        path = label_map(ct, stored, tmp_path / "m.nii")
+        data = bytearray(path.read_bytes())
+        data[112:120] = struct.pack("<2f", slope, -low * slope)
+        path.write_bytes(data)
+        itk = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+        for label in (1, 2, "2.0", 1.0):
+            expected = np.abs(itk - float(label)) < 0.01
+            assert np.array_equal(whole(read_mask(path, ct, label=label), ct), expected), name
+        assert "1 (" in refused(path, ct)
+        assert "32767" not in refused(path, ct)
+
+
+def test_what_is_not_a_number_is_background_and_nearly_whole_numbers_are_whole(
+    tumour, ct, tmp_path
+):
+    values = np.where(tumour, np.float32(0.9999), np.float32(np.nan))
+    for name in ("m.nrrd", "m.nii.gz"):
+        mask = read_mask(label_map(ct, values, tmp_path / name), ct, label=1)
+        assert np.array_equal(whole(mask, ct), tumour)
+    assert np.array_equal(whole(as_mask(ct.grid.image(values), ct), ct), tumour)
+
+
+def test_the_label_0_is_refused_with_what_a_label_is(tumour, ct, series, tmp_path):
+    seg = write_seg(tmp_path / "seg.dcm", series, tumour)
+    named = slicer_segmentation(tmp_path / "s.seg.nrrd", ct, tumour)
+    plain = label_map(ct, tumour, tmp_path / "m.nrrd")
+    for path in (seg, named, plain):
+        for label in (0, 0.0, "0"):
+            assert "value of the tumour's voxels" in refused(path, ct, label=label)
+    assert "The label 0 is the background" in refused(plain, ct, label=0)
+    with pytest.raises(InputError, match="label 0 is the background"):
+        as_mask(ct.grid.image(tumour), ct, label=0)
+    for label in (1.5, "LUAD", float("nan")):
+        assert "is not a whole number" in refused(plain, ct, label=label)
+
+
+def test_segments_may_have_any_numbers(tumour, ct, tmp_path):
+    image = ct.grid.image(tumour * 2)
+    for key, value in {"ID": "a", "Name": "GTV", "LabelValue": "2.0", "Layer": "0"}.items():
+        image.SetMetaData(f"Segment7_{key}", value)
+    sitk.WriteImage(image, str(tmp_path / "s.seg.nrrd"))
+    assert np.array_equal(whole(read_mask(tmp_path / "s.seg.nrrd", ct, roi="GTV"), ct), tumour)
+
+
+def test_how_much_lies_outside_is_counted_before_clipping_for_every_format(ct, series, tmp_path):
+    """A box of which 40 % lie below the CT: by label map, on another grid, SEG and RTSTRUCT."""
+    array = np.zeros((10, 32, 40), np.uint8)
+    array[2:7, 10:20, 20:30] = 1
+    grid = ct.grid.part(Box((0, 0, -4), (40, 32, 6)))
+    sitk.WriteImage(grid.image(array), str(tmp_path / "m.nrrd"))
+    fine = grid.image(array.repeat(2, axis=1).repeat(2, axis=2))
+    fine.SetSpacing((0.4, 0.35, 2.5))
+    fine.SetOrigin(tuple(grid.to_lps((-0.25, -0.25, 0))))
+    sitk.WriteImage(fine, str(tmp_path / "fine.nrrd"))
+    square = np.array([(20, 10), (29, 10), (29, 19), (20, 19)], float)
+    levels = [np.column_stack([square, np.full(4, z)]) for z in range(-2, 3)]
+    contours = [ct.grid.to_lps(points) for points in levels]
+    write_rtstruct(tmp_path / "rs.dcm", series, {"GTV": contours})
+    shift = np.array((15.5 * 0.8, 0, 5))  # columns 35.5 to 44.5 of 40
+    aside = [points + shift for points in contours]
+    write_rtstruct(tmp_path / "aside.dcm", series, {"GTV": aside})
+    tall = write_series(
+        tmp_path / "tall", some_hu((16, 32, 40)), origin=(-100.0, -90.0, -60.0),
+        frame_uid=pydicom.dcmread(series / "0000.dcm").FrameOfReferenceUID,
+    )  # fmt: skip
+    in_tall = np.zeros((16, 32, 40), np.uint8)
+    in_tall[2:7, 10:20, 20:30] = 1
+    write_seg(tmp_path / "seg.dcm", tall, in_tall)
+    for name, share in (
+        ("m.nrrd", "40.0%"), ("fine.nrrd", "40.0%"), ("rs.dcm", "40.0%"), ("seg.dcm", "40.0%"),
+        ("aside.dcm", "55.6%"),
+    ):  # fmt: skip
+        mask = read_mask(tmp_path / name, ct)
+        (flag,) = [flag for flag in mask.flags if flag.code == "mask_outside_ct"]
+        assert (flag.severity, flag.sentence[:5]) == ("severe", share), name
+
+
+def test_a_mask_of_the_cts_size_and_another_geometry_is_flagged_with_both(tumour, ct, tmp_path):
+    image = ct.grid.image(tumour)
+    image.SetSpacing((0.8, 0.7, 2.4))
+    sitk.WriteImage(image, str(tmp_path / "m.nrrd"))
+    flag = read_mask(tmp_path / "m.nrrd", ct).flags[0]
+    assert (flag.code, flag.severity) == ("mask_geometry", "warning")
+    assert "spacing 0.8 x 0.7 x 2.5 mm" in flag.sentence
+    assert "spacing 0.8 x 0.7 x 2.4 mm" in flag.sentence
+    image.SetOrigin((900, 0, 0))
+    sitk.WriteImage(image, str(tmp_path / "m.nrrd"))
+    assert "do not overlap" in refused(tmp_path / "m.nrrd", ct)
+    assert "origin 900, 0, 0 mm" in refused(tmp_path / "m.nrrd", ct)
+
+
+def test_a_mask_between_the_cts_voxel_centres_is_said_to_be_small(ct, tmp_path):
+    image = sitk.GetImageFromArray(np.ones((1, 1, 1), np.uint8))
+    image.SetSpacing((0.1, 0.1, 0.1))
+    image.SetOrigin(tuple(ct.grid.to_lps((5.5, 5.5, 5.5))))
+    sitk.WriteImage(image, str(tmp_path / "m.nrrd"))
+    assert "smaller than the CT's voxels" in refused(tmp_path / "m.nrrd", ct)
 
 
 def test_zeros_below_zero_are_no_label(tumour, ct, tmp_path):
@@ -216,7 +328,7 @@ def test_contours_of_absent_slices_are_left_out_and_counted(tumour, ct, series, 
     short = open_ct(series)
     mask = read_mask(path, short)
     assert np.array_equal(whole(mask, short), tumour[:6])
-    assert codes(mask) == ["contours_outside_ct"]
+    assert codes(mask) == ["mask_outside_ct"]
 
 
 def test_slices_without_a_contour_between_others_are_flagged(tumour, ct, series, tmp_path):
@@ -241,8 +353,8 @@ def test_contours_denser_than_slices_do_not_cancel_out(tumour, ct, series, tmp_p
 
 
 def test_contours_across_the_slices_are_refused(ct, series, tmp_path):
-    upright = np.array([(-90, -80, -40), (-80, -80, -40), (-80, -80, -30), (-90, -80, -30)])
-    path = write_rtstruct(tmp_path / "rs.dcm", series, {"GTV": [upright]})
+    tilted = np.array([(-90, -80, -40), (-80, -80, -37), (-80, -70, -34), (-90, -70, -37)])
+    path = write_rtstruct(tmp_path / "rs.dcm", series, {"GTV": [tilted]})
     assert "do not lie in the slices" in refused(path, ct)
 
 
@@ -322,7 +434,7 @@ def test_filling_is_even_odd_for_any_polygons():
     random = np.random.default_rng(5)
     for _ in range(40):
         polygons = [random.uniform(-4, 19, (random.integers(3, 9), 2)) for _ in range(3)]
-        x, y, block = fill_even_odd(polygons, 16, 14)
+        x, y, block = fill_even_odd(polygons, (0, 0), (16, 14))
         filled = np.zeros((14, 16), bool)
         filled[y : y + block.shape[0], x : x + block.shape[1]] = block
         assert np.array_equal(filled, brute_force(polygons, 16, 14))
@@ -341,12 +453,12 @@ def test_a_keyhole_makes_a_hole():
         (6.5, 2.5),
         (2.5, 2.5),
     ]
-    _, _, block = fill_even_odd([np.array(ring, float)], 12, 12)
+    _, _, block = fill_even_odd([np.array(ring, float)], (0, 0), (12, 12))
     assert block.sum() == 100 - 16
     assert not block[3:7, 3:7].any()
 
 
 def test_far_away_points_cost_nothing():
     huge = np.array([(-1e300, -1e300), (1e300, -1e300), (1e300, 1e300), (-1e300, 1e300)])
-    _, _, block = fill_even_odd([huge], 5, 4)
+    _, _, block = fill_even_odd([huge], (0, 0), (5, 4))
     assert block.shape == (4, 5)

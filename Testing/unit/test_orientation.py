@@ -346,7 +346,7 @@ def test_a_mask_that_is_askew_to_the_ct_does_not_depend_on_its_order():
     askew.SetDirection(turn.ravel().tolist())
     askew.SetOrigin((-38.0, 14.0, -210.0))
     first = as_mask(askew, CT)
-    assert [flag.code for flag in first.flags] == ["mask_resampled"]
+    assert "mask_resampled" in [flag.code for flag in first.flags]
     for order in ("RAS", "LPI", "SAL", "PIR"):
         turned = as_mask(sitk.DICOMOrient(askew, order), sitk.DICOMOrient(CT, order))
         assert content_hash(turned.image) == content_hash(first.image), order
