@@ -67,12 +67,12 @@ def phantom() -> tuple[sitk.Image, sitk.Image]:
     images.append(sitk.GetImageFromArray(mask.astype(np.uint8)))
     for image in images:
         image.SetSpacing(spacing)
-        image.SetOrigin((-31.37, 12.25, -204.3))
+        image.SetOrigin((-31.3, 12.1, -204.31))
     return images[0], images[1]
 
 
 CT, MASK = phantom()
-POINT = (-31.37 + 22, 12.25 + 25, -204.3 + 30)  # in the tumour
+POINT = (-31.3 + 22, 12.1 + 25, -204.31 + 30)  # in the tumour
 
 
 def stored(order: str) -> tuple[sitk.Image, sitk.Image]:
