@@ -215,7 +215,10 @@ def _check_tumour(
             "Choose another mask, or a smaller spacing."
         )
     tumour = ", ".join(f"{value:.1f}" for value in mass)
-    raise InputError(f"{what}; the tumour's centre of mass is {tumour}. Choose a nearer centre.")
+    raise InputError(
+        f"{what}; the tumour's centre of mass is {tumour}. Choose a nearer "
+        "centre, a larger crop, or the mask of one tumour."
+    )
 
 
 def _centre_flags(chosen: Point | None, mass: np.ndarray) -> list[Flag]:

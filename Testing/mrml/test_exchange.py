@@ -88,7 +88,7 @@ def test_a_worker_answers_as_this_process_does(scene, predictor, drawn, model_fi
     turn[:2, :2], turn[:3, 3] = [[0.8, -0.6], [0.6, 0.8]], (1.1, 2.3, 5.7)
     nodes.under_transform(scene, volume, turn)
     nodes.under_transform(scene, segmentation, turn + 0.3 * np.eye(4, k=3))  # off the CT's voxels
-    asked = {"model": model_file, "device": "cpu", "seed": 5, "centre_lps": (-12.3, -3.4, 160.5)}
+    asked = {"model": model_file, "device": "cpu", "seed": 5, "centre_lps": (-22.3, 33.4, 160.5)}
     there = lsm.predict(volume, segmentation, segment_id, **asked, how=predictor)
     here = lsm.predict(volume, segmentation, segment_id, **asked)
     assert {flag.code for flag in here.flags} >= {"mask_resampled", "centre_chosen"}

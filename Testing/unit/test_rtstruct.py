@@ -80,6 +80,12 @@ def test_a_hole_may_touch_the_rim():
     assert found.nearly_repeated == 0
 
 
+def test_centres_on_the_rim_of_a_hole_belong_to_the_tissue():
+    outer = np.array([(2, 2), (12, 2), (12, 12), (2, 12)], float)
+    hole = np.array([(5, 5), (9, 5), (9, 9), (5, 9)], float)
+    assert filled([outer, hole])[0].sum() == 11 * 11 - 3 * 3
+
+
 def test_a_contour_that_is_there_again_counts_once():
     a = ring(20, 20, 9)
     again = {
