@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import struct
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BufferedReader
@@ -18,18 +17,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..errors import InputError, one_line, parsing
 from .geometry import LARGEST_STEP_MM, Grid, plausible_steps
 from .inflate import GZIP, MOST_GROWTH, ZLIB, Inflater
-from .volume_grids import checked_grid, metaimage_grid, millimetres, nrrd_grid
+from .volume_grids import (
+    NIFTI_BYTES,
+    as_nifti_1,
+    metaimage_grid,
+    millimetres,
+    nifti_grid,
+    nrrd_grid,
+)
 
 FORMATS = "a DICOM folder, .nrrd, .nii, .nii.gz or .mha"
 _LARGEST_HEADER = 16 << 20
 _LARGEST_SLICE = 1 << 28  # bytes: slices are held in memory one at a time
 _MOST_VALUES = 1 << 32
-_NIFTI_BYTES, _MORE_OF_NIFTI_2 = 352, 192  # the last four say whether extensions follow
+_MORE_OF_NIFTI_2 = 192  # bytes of its header
 _GZIPPED = b"\x1f\x8b"
 _NIFTI_MM = {1: 1e3, 2: 1.0, 3: 1e-3}  # millimetres in a unit of length: metre, mm, micrometre
 
@@ -115,7 +120,7 @@ def open_volume_file(path: str | os.PathLike[str]) -> VolumeFile:
         _check_length(name, layout, expected)
         size, header = layout.pop("size"), layout.pop("header", {})
         if kind == "NIfTI":
-            return VolumeFile(name, _nifti_grid(name, header, size), **layout)
+            return VolumeFile(name, nifti_grid(name, header, size), **layout)
         if kind == "NRRD":
             return VolumeFile(name, nrrd_grid(name, header, size), **layout, fields=header)
         return VolumeFile(name, metaimage_grid(name, header, size), **layout)
@@ -216,7 +221,7 @@ def _read_nifti(path: str) -> dict[str, Any]:
         compressed = file.read(2) == _GZIPPED  # whatever its name says
         file.seek(0)
         source = Inflater(file, GZIP, path) if compressed else file
-        header = source.read(_NIFTI_BYTES)
+        header = source.read(NIFTI_BYTES)
         if 540 in struct.unpack("<i", header[:4]) + struct.unpack(">i", header[:4]):
             header += source.read(_MORE_OF_NIFTI_2)
     for order in "<>":
@@ -234,10 +239,12 @@ def _read_nifti(path: str) -> dict[str, Any]:
             spacing = struct.unpack_from(order + "8d", header, 104)
             offset, slope, intercept = struct.unpack_from(order + "qdd", header, 168)
             (unit,) = struct.unpack_from(order + "i", header, 500)
-            header = _as_nifti_1(header, order)
+            header = as_nifti_1(header, order)
             break
     else:
-        raise InputError(f"'{path}' does not begin with a NIfTI header.")
+        named = path.lower().endswith(".gz") and not compressed
+        what = "has damaged compressed data" if named else "does not begin with a NIfTI header"
+        raise InputError(f"'{path}' {what}: copy it again.")
     if magic not in (b"n+1\0", b"n+2\0"):
         _refuse_second_file(path)
     if not 3 <= shape[0] <= 7 or any(extent > 1 for extent in shape[4 : shape[0] + 1]):
@@ -354,49 +361,3 @@ def _check_length(path: str, layout: dict[str, Any], expected: int) -> None:
     values = size[0] * size[1] * components
     if values * layout["dtype"].itemsize > _LARGEST_SLICE or values * size[2] > _MOST_VALUES:
         raise InputError(f"'{path}' says it has {listed} voxels: it is larger than any CT or mask.")
-
-
-def _as_nifti_1(header: bytes, order: str) -> bytes:
-    """The place, size and type of a NIfTI-2 file as a NIfTI-1 header, which is all that ITK reads."""
-    shorter = bytearray(_NIFTI_BYTES)
-    for to, kind, count, at, from_kind in (
-        (40, "h", 8, 16, "q"),  # dim
-        (70, "h", 2, 12, "h"),  # datatype, bitpix
-        (76, "f", 8, 104, "d"),  # pixdim
-        (252, "h", 2, 344, "i"),  # qform_code, sform_code
-        (256, "f", 18, 352, "d"),  # quatern_b to srow_z
-    ):
-        values = struct.unpack_from(f"{order}{count}{from_kind}", header, at)
-        struct.pack_into(f"<{count}{kind}", shorter, to, *values)
-    struct.pack_into("<i", shorter, 0, 348)
-    struct.pack_into("<f", shorter, 108, _NIFTI_BYTES)  # vox_offset
-    shorter[123] = struct.unpack_from(f"{order}i", header, 500)[0] & 0xFF  # xyzt_units
-    shorter[344:348] = b"n+1\0"
-    return bytes(shorter)
-
-
-def _nifti_grid(path: str, header: bytes, size: list[int]) -> Grid:
-    """The grid of a NIfTI header, by ITK: it has a fixed length, unlike the others.
-
-    ITK is given the header in a file of its own, since it goes by names: a `.nii.gz` that is not
-    compressed, as some tools write it, would be refused.
-    """
-    handle, name = tempfile.mkstemp(suffix=".nii", prefix="lungsquad-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(header[:-4] + bytes(4))  # no extensions follow
-        reader = sitk.ImageFileReader()
-        reader.SetImageIO("NiftiImageIO")
-        reader.SetFileName(name)
-        try:
-            reader.ReadImageInformation()
-        except RuntimeError as error:
-            reason = one_line(str(error).strip().splitlines()[-1].split("ERROR:")[-1].strip())
-            raise InputError(
-                f"'{path}' has a header that ITK does not accept: {reason.replace(name, path)}"
-            ) from error
-    finally:
-        Path(name).unlink(missing_ok=True)
-    if list(reader.GetSize()) != size:
-        raise InputError(f"'{path}' contradicts itself about its size; save it again.")
-    return checked_grid(path, size, reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())
