@@ -18,7 +18,6 @@ from torch.utils._pytree import tree_flatten, tree_map, tree_map_only
 NAME = "mps"
 _DEVICE = torch.device(NAME, 0)
 _MIXES = ("_to_copy", "copy_", "index", "index_put", "index_put_", "_index_put_impl_")
-_MIXES += ("_has_compatible_shallow_copy_type",)  # these take tensors of both
 
 
 class Elsewhere(torch.Tensor):
@@ -124,6 +123,8 @@ def fake_device(monkeypatch: Any) -> Iterator[str]:
 def _run(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     given = [one for one in tree_flatten((args, kwargs))[0] if isinstance(one, torch.Tensor)]
     there = any(isinstance(one, Elsewhere) for one in given)
+    if function is torch.ops.aten._has_compatible_shallow_copy_type.default:
+        return type(given[0]) is type(given[1])  # so that a module gets parameters of the device
     device, name = kwargs.get("device"), function._schema.name.split("::")[-1]
     target = None if device is None else torch.device(device).type
     if there and any(type(one) is torch.Tensor and one.is_meta for one in given):

@@ -164,12 +164,11 @@ def train_autoencoder(
     """Train autoencoders on a table of patients, find groups, and write the run and its model.
 
     Args:
-        joined: of `read_sources`: one table of numbers; facts, T stage say, name the groups.
+        joined: of `read_sources`: one table of numbers; facts, as T stage, name the groups.
         folder: of the run; one that was stopped goes on.
         options: what to train.
         naming: what the model's card is to say.
-        threads: of the processor. Layers of tables are so small that a second one is slower,
-            many times where cores are shared.
+        threads: of the processor; with layers so small a second one makes it slower.
         progress: told how it goes; may cancel, and nothing is lost.
 
     Raises:
@@ -177,11 +176,8 @@ def train_autoencoder(
         MissingPackageError: scikit-learn is not installed.
     """
     need("sklearn")
-    options, naming, progress = (
-        options or AutoencoderOptions(),
-        naming or Naming(),
-        progress or Silent(),
-    )
+    options, naming = options or AutoencoderOptions(), naming or Naming()
+    progress = progress or Silent()
     check_autoencoder_options(options)
     keep_blocks()
     place, table = Path(folder), table_of(joined, seed=options.recipe.seed, test=options.test)
@@ -325,7 +321,7 @@ def _write_model(run: AutoencoderRun, naming: Naming) -> None:
     network.load_state_dict(weights, strict=False)
     if run.mixture is not None:
         _teach(network.eval(), run.mixture, trained.active)
-    rows = torch.from_numpy(table.matrix.values)
+    rows = run._rows
     with torch.no_grad():
         features = float64_of(network.eval()(rows).features)
     known = features[table.train]
