@@ -32,7 +32,7 @@ _ACQUISITION = {
 }
 # These differ from slice to slice in many sound series; only their alternation tells something.
 _VARIES = (tags.ACQUISITION_TIME, tags.IMAGE_TYPE)
-_MOST_TIMES = 4  # more acquisition times than this are those of single slices
+_FEW = 4  # more acquisitions or times than this are the steps of one axial scan
 GAP_WORTH_SAYING = 1.2  # slices this many thicknesses apart leave tissue between them unseen
 _WHOLE = 0.1  # how near to a whole number a ratio must be
 
@@ -64,11 +64,11 @@ def acquisition_flags(planes: Sequence[Plane]) -> list[Flag]:
             values = [value for value in values if value]
         runs = 1 + sum(a != b for a, b in pairwise(values))
         counts = Counter(values)
-        if len(counts) < 2 or (tag == tags.ACQUISITION_TIME and len(counts) > _MOST_TIMES):
+        if len(counts) < 2 or (tag == tags.ACQUISITION_TIME and len(counts) > _FEW):
             continue
         if runs > len(counts):
             mixed[name] = counts
-        elif max(counts.values()) > 1 and tag not in _VARIES:
+        elif len(counts) <= _FEW < len(values) and tag not in _VARIES:
             stacked.append(name)
     if mixed:
         numbers = " and ".join(map(str, sorted(next(iter(mixed.values())).values(), reverse=True)))

@@ -187,6 +187,7 @@ def test_acquisitions_that_lie_between_one_another_are_refused(tmp_path):
             putting(StudyInstanceUID=lambda z: f"1.{z // 6}"),
             ["several_acquisitions"],
         ),
+        ("step and shoot", putting(AcquisitionNumber=lambda z: 1 + z // 2), []),
         ("a number a slice", putting(AcquisitionNumber=lambda z: 1 + z), []),
         ("a time a slice", putting(AcquisitionTime=lambda z: f"1010{(z * 7) % 60:02}"), []),
         ("some say no number", putting(AcquisitionNumber=lambda z: 1 if z % 2 else None), []),
