@@ -10,12 +10,12 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import NoReturn
 
-from ..arguments import refuse_empty
-from ..errors import FaultError, one_line, understood
+from ..arguments import refuse_empty, threads_of
+from ..errors import FaultError, need, one_line, understood
 from .output import printable
 from .streams import accept_any_text, drop_output, flush_output, quiet_libraries
 
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser(given).parse_args(given)
         refuse_empty(given)
-        with nullcontext() if debug else quiet_libraries():
+        with nullcontext() if debug else quiet_libraries(), _threads(threads_of(options)):
             code = int(import_module(f".{options.verb}", __name__).run(options) or 0)
         flush_output()
         return code
@@ -71,6 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told = understood(error)
         hint = " Run it with --debug to see where." if isinstance(told, FaultError) else ""
         return _refuse(f"{told}{hint}", told.exit_code)
+
+
+def _threads(count: int | None) -> AbstractContextManager[None]:
+    """So many threads for networks; torch is imported only where a number was asked for."""
+    if count is None:
+        return nullcontext()
+    need("torch")
+    from ..networks.devices import thread_count
+
+    return thread_count(count)
 
 
 def _refuse(sentence: str, code: int) -> int:

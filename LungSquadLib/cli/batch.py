@@ -30,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
             options.out,
             jobs=options.jobs,
             options=how,
+            threads=options.threads,
             progress=progress,
         )
     print(summary)

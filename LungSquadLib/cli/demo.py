@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..arguments import add_threads
 from .output import add_label_argument, bar
 from .predict import show
 
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", default="lungsquad-demo", metavar="DIR", help="lungsquad-demo"
     )
+    add_threads(parser)
     parser.add_argument("--seed", type=int, default=7, help="which phantom patient (7)")
     parser.add_argument("--ct", metavar="CT", help="your own CT instead of a phantom")
     parser.add_argument("--mask", metavar="MASK", help="its mask")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ..arguments import add_device, add_threads
 from .output import add_json_argument, bar, print_json, print_table, printable
 
 
@@ -80,6 +81,7 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
         help="of `lungsquad gan data`, with patients that the model has not seen",
     )
     audit.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
+    add_threads(audit)
     audit.add_argument("--images", type=int, default=512, metavar="N", help="of each seed (512)")
     audit.add_argument("--seeds", type=int, default=3, metavar="N", help="for intervals (3)")
     add_json_argument(audit)
@@ -90,7 +92,7 @@ def _add_generator(verb: argparse.ArgumentParser, out: str) -> None:
     verb.add_argument("-o", "--out", required=True, metavar=out, help="where to write")
     verb.add_argument("--seed", type=int, default=0, metavar="N", help="of the images (0)")
     verb.add_argument("--label", metavar="CODE", help="a condition of the model (any)")
-    verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    add_device(verb)
 
 
 def _add_model(verb: argparse.ArgumentParser) -> None:
@@ -138,7 +140,7 @@ def _sample(options: argparse.Namespace) -> None:
     from ..generation.files import MOST_WRITTEN, write_samples
     from ..generation.sampling import sample
     from ..models.catalogue import read_model
-    from ..prediction.predict import chosen_device
+    from ..networks.devices import chosen_device
 
     if not 1 <= options.n <= MOST_WRITTEN:
         raise InputError(f"-n must be 1 to {MOST_WRITTEN}, not {options.n}.")
@@ -153,7 +155,7 @@ def _walk(options: argparse.Namespace) -> None:
     from ..generation.files import check_film_name, write_walk
     from ..generation.sampling import walk
     from ..models.catalogue import read_model
-    from ..prediction.predict import chosen_device
+    from ..networks.devices import chosen_device
 
     check_film_name(options.out)
     device, model = chosen_device(options.device), read_model(options.model, kind="generator")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..arguments import add_threads
 from .output import add_case_arguments, add_json_argument, bar, print_flags, print_json, print_table
 
 
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--replace", metavar="MASK2", help="mask of a tumour that gives way to lung"
     )
+    add_threads(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise (0)")
     add_json_argument(parser)
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..arguments import add_device
 from .output import add_json_argument, bar, print_json, print_table, printable
 
 
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on where the network of a source has seen the patients; join.json says so",
     )
-    join.add_argument("--device", default="cpu", choices=("cpu", "cuda", "mps"))
+    add_device(join, default="cpu", devices=("cpu", "cuda", "mps"))
     for verb in (check, join):
         verb.add_argument(
             "--mapping", metavar="FILE.json", help="which column of which name has which fact"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..arguments import add_device
 from .output import add_json_argument, bar, listed, print_json, printable
 
 
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--classes", metavar="A,B,...", help="its values, in the order of the model's classes"
     )
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    add_device(parser)
     parser.add_argument(
         "--allow-overlap",
         action="store_true",
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Answer, evaluate, tell."""
     from ..models.catalogue import read_model
-    from ..prediction.predict import chosen_device
+    from ..networks.devices import chosen_device
     from ..report.evaluation.run import evaluate_answers
     from ..report.evaluation.text import as_text
     from ..training.answering import answer_store

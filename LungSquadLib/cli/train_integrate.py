@@ -128,6 +128,7 @@ def run(options: argparse.Namespace) -> None:
                 _options(options),
                 other=tested,
                 naming=naming_of(options),
+                threads=options.threads or 1,
                 progress=progress,
             )
             found[place] = report_integration(finished)

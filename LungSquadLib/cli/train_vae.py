@@ -101,7 +101,12 @@ def run(options: argparse.Namespace) -> None:
             progress=Part(progress, 0.0, 0.1),
         )
         finished = train_autoencoder(
-            joined, options.out, asked, naming=naming_of(options), progress=Part(progress, 0.1, 0.7)
+            joined,
+            options.out,
+            asked,
+            naming=naming_of(options),
+            threads=options.threads or 1,
+            progress=Part(progress, 0.1, 0.7),
         )
         groups = write_groups(finished, progress=Part(progress, 0.7, 1.0))
     if options.json:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..arguments import add_device
+
 if TYPE_CHECKING:
     from ..training.bundling import Naming
 
@@ -12,10 +14,10 @@ _CARD = ("name", "title", "question", "licence", "notice")
 
 
 def add_run(verb: argparse.ArgumentParser) -> None:
-    """Add the folder, the seed and the device."""
+    """Add the folder, the seed, the device and its threads."""
     verb.add_argument("-o", "--out", required=True, metavar="RUN", help="folder of this run")
     verb.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn (0)")
-    verb.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"))
+    add_device(verb)
     verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
 
 
@@ -45,6 +47,6 @@ def naming_of(options: argparse.Namespace) -> Naming:
 
 def device_of(options: argparse.Namespace) -> str:
     """The device that was asked for; `InputError` where there is no such."""
-    from ..prediction.predict import chosen_device
+    from ..networks.devices import chosen_device
 
     return str(chosen_device(options.device))

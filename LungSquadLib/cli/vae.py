@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ..arguments import add_threads
 from .output import add_json_argument, print_json, print_table, printable
 
 
@@ -19,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep-ids", action="store_true", help="name patients by their IDs, not by pseudonyms"
     )
     add_json_argument(assign)
+    add_threads(assign)
     assign.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
 
 

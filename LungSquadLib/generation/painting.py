@@ -13,6 +13,7 @@ from ..imaging.blending import blend_weights, distance_mm
 from ..imaging.grain import grain
 from ..models.bundle import Model
 from ..models.inputs import InputSpec
+from ..networks.devices import device_of
 from ..networks.translation import Translator
 
 BAND_MM = 6.0  # beyond the masks, in which what is painted passes into what was there
@@ -49,7 +50,7 @@ def paint(
     network: Translator, spec: InputSpec, orders: Sequence[Order], *, band_mm: float = BAND_MM
 ) -> np.ndarray:
     """What the network makes of some cubes of one size: (n, z, y, x) HU, float32, without noise."""
-    device = next(network.parameters()).device
+    device = device_of(network)
     holes = [order.distance(spec.spacing) < band_mm for order in orders]
 
     def cubes(arrays: list[np.ndarray]) -> torch.Tensor:

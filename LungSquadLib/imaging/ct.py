@@ -162,7 +162,8 @@ def ct_of_series(series: Series) -> CT:
         InputError: they make none; the message says why, and where.
     """
     reader = FrameReader()
-    stacked = stack(planes_of(series.ct_images), reader.same_pixels)
+    planes = reader.with_known_bits(planes_of(series.ct_images))
+    stacked = stack(planes, reader.same_pixels)
     frame = stacked.planes[0].header.text(tags.FRAME_OF_REFERENCE)
     origin = DicomOrigin(series.uid, frame, stacked.planes)
     return CT(stacked.grid, _DicomVoxels(stacked.planes, reader), stacked.flags, origin)

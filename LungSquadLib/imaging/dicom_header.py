@@ -31,18 +31,25 @@ CHARACTER_SET = 0x00080005
 IMAGE_TYPE = 0x00080008
 SOP_CLASS = 0x00080016
 SOP_INSTANCE = 0x00080018
+ACQUISITION_TIME = 0x00080032
 MODALITY = 0x00080060
 SERIES_DESCRIPTION = 0x0008103E
 PATIENT_NAME = 0x00100010
 PATIENT_ID = 0x00100020
-GANTRY_TILT = 0x00181120
+PATIENT_BIRTH_DATE = 0x00100030
+CONTRAST_AGENT = 0x00180010
 SLICE_THICKNESS = 0x00180050
+KVP = 0x00180060
+SPACING_BETWEEN_SLICES = 0x00180088
+CONVOLUTION_KERNEL = 0x00181210
 STUDY_UID = 0x0020000D
 SERIES_UID = 0x0020000E
 ACQUISITION_NUMBER = 0x00200012
+INSTANCE_NUMBER = 0x00200013
 IMAGE_POSITION = 0x00200032
 IMAGE_ORIENTATION = 0x00200037
 FRAME_OF_REFERENCE = 0x00200052
+TEMPORAL_POSITION = 0x00200100
 SAMPLES_PER_PIXEL = 0x00280002
 PHOTOMETRIC = 0x00280004
 NUMBER_OF_FRAMES = 0x00280008
@@ -51,7 +58,10 @@ COLUMNS = 0x00280011
 PIXEL_SPACING = 0x00280030
 BITS_ALLOCATED = 0x00280100
 BITS_STORED = 0x00280101
+HIGH_BIT = 0x00280102
 PIXEL_REPRESENTATION = 0x00280103
+PIXEL_PADDING = 0x00280120
+PIXEL_PADDING_LIMIT = 0x00280121
 RESCALE_INTERCEPT = 0x00281052
 RESCALE_SLOPE = 0x00281053
 RESCALE_TYPE = 0x00281054
@@ -63,34 +73,8 @@ WANTED = frozenset(
 )
 
 # PS3.5 section 7.1.2: with a length of 16 bits, and with one of 32.
-_SHORT_VRS = frozenset(
-    (
-        b"AE",
-        b"AS",
-        b"AT",
-        b"CS",
-        b"DA",
-        b"DS",
-        b"DT",
-        b"FD",
-        b"FL",
-        b"IS",
-        b"LO",
-        b"LT",
-        b"PN",
-        b"SH",
-        b"SL",
-        b"SS",
-        b"ST",
-        b"TM",
-        b"UI",
-        b"UL",
-        b"US",
-    )
-)
-_LONG_VRS = frozenset(
-    (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
-)
+_SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+_LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 # Each wanted tag by its four bytes in the file, read as one number: group first.
 _BY_KEY = {tag >> 16 | (tag & 0xFFFF) << 16: tag for tag in WANTED}
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -182,11 +166,12 @@ def read_header(path: str | os.PathLike[str]) -> Header | None:
     try:
         length, wanted = os.fstat(descriptor).st_size, _FIRST_READ
         buffer = os.read(descriptor, wanted)
-        if buffer[128:132] != b"DICM":
+        start = _start(buffer)
+        if start is None:
             return None
         while True:
             try:
-                return _scan(name, buffer, length)
+                return _known(_scan(name, buffer, length, start), start)
             except struct.error:  # the header goes on beyond what was read
                 if len(buffer) >= min(length, _LARGEST_READ):
                     break
@@ -199,11 +184,47 @@ def read_header(path: str | os.PathLike[str]) -> Header | None:
                 break
     finally:
         os.close(descriptor)
-    return _read_with_pydicom(name)
+    try:
+        return _known(_read_with_pydicom(name), start)
+    except InputError:
+        if start == 0:  # it only looked like DICOM
+            return None
+        raise
 
 
-def _scan(path: str, buffer: bytes, length: int) -> Header:
-    position, elements = _scan_meta(buffer)
+def _start(buffer: bytes) -> int | None:
+    """Where the first element is: after the preamble, at 0 without one, None if not DICOM.
+
+    Planning systems and old archives write data sets without preamble and often without file meta
+    information. Such a file begins with an element of group 0002 or 0008, which is no proof: see
+    `_known`.
+    """
+    if buffer[128:132] == b"DICM":
+        return 132
+    if len(buffer) < 8:
+        return None
+    group, element, vr, size = _short_element(buffer)
+    if vr not in _SHORT_VRS | _LONG_VRS:  # implicit
+        (size,) = _uint32(buffer, 4)
+    plausible = group in (0x0002, 0x0008) and element < 0x0100 and size < _LONGEST_TEXT
+    return 0 if plausible else None
+
+
+def _known(header: Header, start: int) -> Header | None:
+    """The header; None if nothing but its first bytes looked like DICOM."""
+    if start == 0 and not {SOP_CLASS, SERIES_UID} <= header.elements.keys():
+        return None
+    plain = header.syntax in (IMPLICIT_LITTLE, EXPLICIT_LITTLE)
+    if plain and header.pixel_offset > 0 and header.pixel_length is None:
+        raise InputError(
+            f"'{header.path}' has compressed pixel data and does not say how they are compressed "
+            "(Transfer Syntax UID); export it again."
+        )
+    return header
+
+
+def _scan(path: str, buffer: bytes, length: int, start: int) -> Header:
+    position, elements = _scan_meta(buffer, start)
     syntax = elements.get(TRANSFER_SYNTAX, b"").rstrip(b"\0 ").decode("ascii", "replace")
     if syntax in (DEFLATED, EXPLICIT_BIG, ""):
         raise _Unusual
@@ -238,8 +259,14 @@ def _scan(path: str, buffer: bytes, length: int) -> Header:
     return Header(path, elements, -1, 0, length)
 
 
-def _scan_meta(buffer: bytes) -> tuple[int, dict[int, bytes]]:
-    position, elements = 132, {}
+def _syntax_by_vr(buffer: bytes, position: int) -> bytes:
+    """The transfer syntax of a data set without file meta information, by its first element."""
+    explicit = buffer[position + 4 : position + 6] in _SHORT_VRS | _LONG_VRS
+    return (EXPLICIT_LITTLE if explicit else IMPLICIT_LITTLE).encode()
+
+
+def _scan_meta(buffer: bytes, start: int = 132) -> tuple[int, dict[int, bytes]]:
+    position, elements = start, {}
     while buffer[position : position + 2] == b"\x02\x00":
         group, element, vr, size = _short_element(buffer, position)
         position += 8
@@ -251,6 +278,8 @@ def _scan_meta(buffer: bytes) -> tuple[int, dict[int, bytes]]:
         if (tag := group << 16 | element) in WANTED:
             elements[tag] = buffer[position : position + size]
         position += size
+    if start == 0:
+        elements.setdefault(TRANSFER_SYNTAX, _syntax_by_vr(buffer, position))
     return position, elements
 
 
@@ -302,7 +331,7 @@ def _read_with_pydicom(path: str) -> Header:
             elif tag == CHARACTER_SET:  # pydicom has it converted already
                 names = [raw.value] if isinstance(raw.value, str) else list(raw.value or ())
                 elements[tag] = "\\".join(names).encode("ascii", "replace")
-        syntax = str(getattr(dataset.file_meta, "TransferSyntaxUID", ""))
+        syntax = str(getattr(dataset.file_meta, "TransferSyntaxUID", "") or _encoding(dataset))
         elements[TRANSFER_SYNTAX] = syntax.encode("ascii", "replace")
         media = str(getattr(dataset.file_meta, "MediaStorageSOPClassUID", ""))
         elements[MEDIA_SOP_CLASS] = media.encode("ascii", "replace")
@@ -312,6 +341,12 @@ def _read_with_pydicom(path: str) -> Header:
         offset = pixels.value_tell if pixels.is_raw else pixels.file_tell
         open_ended = syntax not in (IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG)
         return Header(path, elements, offset, None if open_ended else len(pixels.value), size)
+
+
+def _encoding(dataset: Any) -> str:
+    """The transfer syntax that pydicom found in a data set whose file does not name it."""
+    implicit, little = dataset.original_encoding
+    return IMPLICIT_LITTLE if implicit else EXPLICIT_LITTLE if little else EXPLICIT_BIG
 
 
 def read_dataset(path: str | os.PathLike[str], **options: Any) -> Any:
@@ -324,18 +359,22 @@ def read_dataset(path: str | os.PathLike[str], **options: Any) -> Any:
     import pydicom
 
     with parsing(path, "a DICOM file"):
-        _check_inflated(path)
-        return pydicom.dcmread(path, **options)
+        with open(path, "rb") as file:
+            start = _start(file.read(_FIRST_READ))
+        _check_inflated(path, start)
+        return pydicom.dcmread(path, force=start == 0, **options)
 
 
-def _check_inflated(path: str | os.PathLike[str]) -> None:
+def _check_inflated(path: str | os.PathLike[str], start: int | None) -> None:
     """Refuse a deflated file that would fill the memory, before it is inflated."""
     from pydicom.filereader import read_file_meta_info
 
-    if read_file_meta_info(path).get("TransferSyntaxUID") != DEFLATED:
+    if start and read_file_meta_info(path).get("TransferSyntaxUID") != DEFLATED:
         return
     with open(path, "rb") as file:
-        position, _ = _scan_meta(file.read(_LARGEST_META))
+        position, elements = _scan_meta(file.read(_LARGEST_META), start or 0)
+        if elements.get(TRANSFER_SYNTAX, b"").strip(b"\0 ") != DEFLATED.encode():
+            return
         file.seek(position)
         if inflate.inflated_size(file, inflate.RAW, most=_LARGEST_INFLATED) > _LARGEST_INFLATED:
             raise InputError(

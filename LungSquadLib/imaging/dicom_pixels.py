@@ -13,6 +13,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,9 @@ from . import dicom_header as tags
 from .dicom_header import Header
 from .dicom_planes import PixelFormat, Plane
 from .geometry import Box
+
+LARGEST_PLAIN_HU = 3071  # the most that 12 bits hold above -1024
+PADDING_HU = -2000  # below air, as scanners fill what is outside their field of view
 
 
 class FrameReader:
@@ -45,27 +49,50 @@ class FrameReader:
         wanted = planes[z]
         for number, (out, plane) in enumerate(zip(array, wanted, strict=True)):
             step(progress or Silent(), number / len(wanted), "Reading the CT")
-            stored = self.stored(plane, y)[:, x]
+            allocated = self._allocated(plane, y)[:, x]
+            stored = _stored(allocated, plane.format)
             if whole:
                 values = stored.astype(np.int64 if stored.dtype.itemsize > 2 else np.int32)
                 values = values * int(plane.slope) + int(plane.intercept)
                 np.clip(values, -32768, 32767, out=out, casting="unsafe")
             else:
                 out[:] = stored * plane.slope + plane.intercept
+            if _padding_too_dense(plane):
+                out[_padded(allocated, stored, plane.format)] = PADDING_HU
         return array
 
-    def stored(self, plane: Plane, rows: slice = slice(None)) -> np.ndarray:
-        """Stored values of some rows of a plane (PS3.5 section 8.1.1), all columns."""
-        pixel_format = plane.format
-        array = self._decoded(plane)[rows] if pixel_format.compressed else self._raw(plane, rows)
-        unused = pixel_format.bits_allocated - pixel_format.bits_stored
-        if unused == 0:
-            return array
-        if (
-            pixel_format.signed
-        ):  # the bits above the sign may hold anything: shift them out and back
-            return (array << unused) >> unused
-        return array & ((1 << pixel_format.bits_stored) - 1)
+    def stored(self, plane: Plane) -> np.ndarray:
+        """Stored values of a plane (PS3.5 section 8.1.1)."""
+        return _stored(self._allocated(plane, slice(None)), plane.format)
+
+    def with_known_bits(self, planes: Sequence[Plane]) -> list[Plane]:
+        """The planes, with the bits that their values are in where High Bit leaves a doubt.
+
+        The standard of today wants values in the lowest bits (PS3.5 section 8.1.1), those of old
+        allowed them higher up. A High Bit above the values' bits is old or wrong, and the pixels
+        tell which: bits below a value are empty, as are those above it.
+
+        Raises:
+            InputError: they are not: no reading is right.
+        """
+        if not any(plane.format.shift for plane in planes):
+            return list(planes)
+        used = 0
+        for plane in planes:
+            used |= int(np.bitwise_or.reduce(_bits(self._allocated(plane, slice(None))), None))
+        shift = max(plane.format.shift for plane in planes)
+        if used & ((1 << shift) - 1) == 0:
+            return list(planes)
+        if used >> min(plane.format.bits_stored for plane in planes):
+            raise InputError(
+                f"'{planes[0].header.path}' says that its values lie {shift} bits above the lowest "
+                "(High Bit), but all bits are in use; export the series again."
+            )
+        return [replace(plane, format=replace(plane.format, shift=0)) for plane in planes]
+
+    def _allocated(self, plane: Plane, rows: slice) -> np.ndarray:
+        """Some rows of a plane as they are in the file, all bits of them."""
+        return self._decoded(plane)[rows] if plane.format.compressed else self._raw(plane, rows)
 
     def same_pixels(self, one: Plane, other: Plane) -> bool:
         """Whether two planes hold the same values."""
@@ -156,6 +183,44 @@ class FrameReader:
         return self._inflated[1]
 
 
+def _stored(allocated: np.ndarray, pixel_format: PixelFormat) -> np.ndarray:
+    """The bits of values alone; those beside them may hold anything."""
+    unused = pixel_format.bits_allocated - pixel_format.bits_stored
+    if unused == 0:
+        return allocated
+    if pixel_format.signed:  # shifted out and back, which keeps the sign
+        return (allocated << (unused - pixel_format.shift)) >> unused
+    return (allocated >> pixel_format.shift) & ((1 << pixel_format.bits_stored) - 1)
+
+
+def _bits(array: np.ndarray) -> np.ndarray:
+    """Values as unsigned numbers with the same bits, in the machine's byte order."""
+    array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("=")))
+    return array.view(array.dtype.str.replace("i", "u"))
+
+
+def _padding_too_dense(plane: Plane) -> bool:
+    """Whether the plane's padding would become HU that are beyond the CT scale.
+
+    -2000 that is read without its sign becomes 62512 HU, as bright as no metal is. Padding below
+    air is left as it is: every program shows it so. So is padding with HU that tissue or a
+    saturated scanner has, since not every pixel of that value is padding.
+    """
+    if plane.format.padding is None:
+        return False
+    return (
+        max(end * plane.slope + plane.intercept for end in plane.format.padding) > LARGEST_PLAIN_HU
+    )
+
+
+def _padded(allocated: np.ndarray, stored: np.ndarray, pixel_format: PixelFormat) -> np.ndarray:
+    """Which pixels are padding, where its value has more bits than the stored ones too."""
+    low, high = pixel_format.padding or (0, -1)
+    beyond = not pixel_format.signed and high >> pixel_format.bits_stored
+    values = allocated if beyond else stored
+    return (values >= low) & (values <= high)
+
+
 def _bit_streams(plane: Plane) -> list[bytes]:
     """The compressed frames of a file (PS3.5 A.4)."""
     from pydicom import encaps
@@ -212,6 +277,8 @@ def _single_frame_file(stream: bytes, pixel_format: PixelFormat) -> bytes:
         return element(tag, b"US", struct.pack("<H", value))
 
     stream += b"\0" * (len(stream) % 2)
+    # Values above the lowest bits need all bits back: GDCM takes the lowest ones.
+    stored = pixel_format.bits_allocated if pixel_format.shift else pixel_format.bits_stored
     meta = element(tags.TRANSFER_SYNTAX, b"UI", pixel_format.syntax.encode())
     return b"".join(
         (
@@ -224,8 +291,8 @@ def _single_frame_file(stream: bytes, pixel_format: PixelFormat) -> bytes:
             short(tags.ROWS, pixel_format.rows),
             short(tags.COLUMNS, pixel_format.columns),
             short(tags.BITS_ALLOCATED, pixel_format.bits_allocated),
-            short(tags.BITS_STORED, pixel_format.bits_stored),
-            short(tags.BITS_STORED + 1, pixel_format.bits_stored - 1),  # High Bit
+            short(tags.BITS_STORED, stored),
+            short(tags.HIGH_BIT, stored - 1),
             short(tags.PIXEL_REPRESENTATION, int(pixel_format.signed)),
             struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF),
             struct.pack("<HHI", 0xFFFE, 0xE000, 0),  # no offset table

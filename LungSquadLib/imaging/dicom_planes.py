@@ -7,8 +7,8 @@ for enhanced CT, the functional groups of C.7.6.16.2.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,20 @@ from .geometry import LARGEST_SIDE, LARGEST_SLICE, Point, plausible_place, plaus
 
 LARGEST_SLOPE, LARGEST_INTERCEPT = 1e3, 1e6  # beyond those of any scanner
 
+# What writers put into Rescale Type for Hounsfield units; UCUM's code is [hnsf'U].
+_HU = ("hu", "hounsfield", "hounsfieldunit", "hounsfieldunits", "hnsfu")
+_UNSPECIFIED = ("us", "unspecified")  # some scanners write it for HU
+# Maps that multi-energy CT computes (PS3.3 C.8.2.1.1.1, value 4 of Image Type): no attenuation.
+_MAPS = ("MAT_SPECIFIC", "MAT_FRACTIONAL", "MAT_VALUE_BASED", "EFF_ATOMIC_NUM", "ELECTRON_DENSITY")
+
 
 @dataclass(frozen=True)
 class PixelFormat:
-    """How a frame's stored values are written."""
+    """How a frame's stored values are written.
+
+    `shift` is how many bits lie below a value (High Bit above Bits Stored - 1); `padding` are the
+    lowest and the highest stored value that mark a pixel without data (Pixel Padding Value).
+    """
 
     rows: int
     columns: int
@@ -30,6 +40,8 @@ class PixelFormat:
     bits_stored: int
     signed: bool
     syntax: str
+    shift: int = 0
+    padding: tuple[int, int] | None = None
 
     @property
     def frame_bytes(self) -> int:
@@ -49,7 +61,11 @@ class PixelFormat:
 
 @dataclass(frozen=True)
 class Plane:
-    """One slice: where it is in the patient, and how its stored values become HU."""
+    """One slice: where it is in the patient, and how its stored values become HU.
+
+    `unit` is Rescale Type: HU, US (unspecified), or empty. `frame_values` are the attributes (by
+    tag, as text) that a frame of an enhanced CT has for itself.
+    """
 
     header: Header
     frame: int
@@ -59,6 +75,8 @@ class Plane:
     slope: float
     intercept: float
     format: PixelFormat
+    unit: str = ""
+    frame_values: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def sop_instance(self) -> str:
@@ -109,17 +127,15 @@ def _plane_of(header: Header, previous: Plane | None) -> Plane:
     else:
         orientation = _orientation(header.decimals(tags.IMAGE_ORIENTATION), header)
         spacing = _spacing(header.decimals(tags.PIXEL_SPACING), header)
-    if previous is not None and same(tags.RESCALE_SLOPE, tags.RESCALE_INTERCEPT, tags.RESCALE_TYPE):
-        slope, intercept = previous.slope, previous.intercept
+    if previous is not None and same(*_RESCALE_TAGS):
+        slope, intercept, unit = previous.slope, previous.intercept, previous.unit
     else:
         slope, intercept = _rescale(
-            header.decimals(tags.RESCALE_SLOPE),
-            header.decimals(tags.RESCALE_INTERCEPT),
-            header.text(tags.RESCALE_TYPE),
-            header,
+            header.decimals(tags.RESCALE_SLOPE), header.decimals(tags.RESCALE_INTERCEPT), header
         )
+        unit = _unit(header.text(tags.RESCALE_TYPE), header.text(tags.IMAGE_TYPE), header)
     position = _position(header.decimals(tags.IMAGE_POSITION), header)
-    return Plane(header, 0, position, orientation, spacing, slope, intercept, pixel_format)
+    return Plane(header, 0, position, orientation, spacing, slope, intercept, pixel_format, unit)
 
 
 _FORMAT_TAGS = (
@@ -128,10 +144,31 @@ _FORMAT_TAGS = (
     tags.COLUMNS,
     tags.BITS_ALLOCATED,
     tags.BITS_STORED,
+    tags.HIGH_BIT,
     tags.PIXEL_REPRESENTATION,
+    tags.PIXEL_PADDING,
+    tags.PIXEL_PADDING_LIMIT,
     tags.SAMPLES_PER_PIXEL,
     tags.PHOTOMETRIC,
 )
+_RESCALE_TAGS = (
+    tags.RESCALE_SLOPE,
+    tags.RESCALE_INTERCEPT,
+    tags.RESCALE_TYPE,
+    tags.IMAGE_TYPE,
+)
+# Where an enhanced CT keeps for a frame what a single-frame file says at its top level.
+_FRAME_VALUES = {
+    tags.ACQUISITION_NUMBER: ("FrameContentSequence", "FrameAcquisitionNumber"),
+    tags.ACQUISITION_TIME: ("FrameContentSequence", "FrameAcquisitionDateTime"),
+    tags.INSTANCE_NUMBER: ("FrameContentSequence", "InStackPositionNumber"),
+    tags.TEMPORAL_POSITION: ("FrameContentSequence", "TemporalPositionIndex"),
+    tags.SLICE_THICKNESS: ("PixelMeasuresSequence", "SliceThickness"),
+    tags.SPACING_BETWEEN_SLICES: ("PixelMeasuresSequence", "SpacingBetweenSlices"),
+    tags.IMAGE_TYPE: ("CTImageFrameTypeSequence", "FrameType"),
+    tags.CONVOLUTION_KERNEL: ("CTReconstructionSequence", "ConvolutionKernel"),
+    tags.RESCALE_TYPE: ("PixelValueTransformationSequence", "RescaleType"),
+}
 
 
 def _planes_of_enhanced(header: Header) -> list[Plane]:
@@ -155,29 +192,45 @@ def _planes_of_enhanced(header: Header) -> list[Plane]:
 def _plane_of_frame(
     header: Header, pixel_format: PixelFormat, number: int, group: Any, shared: Any
 ) -> Plane:
-    def functional(sequence: str, attribute: str) -> tuple[float, ...]:
+    def value(sequence: str, attribute: str) -> Any:
         for place in (group, shared):
             if place is not None and place.get(sequence):
-                value = place[sequence][0].get(attribute)
-                if value is not None:
-                    many = value if hasattr(value, "__iter__") else (value,)
-                    return tuple(float(part) for part in many)
-        return ()
+                found = place[sequence][0].get(attribute)
+                if found is not None:
+                    return found
+        return None
+
+    def numbers(sequence: str, attribute: str) -> tuple[float, ...]:
+        found = value(sequence, attribute)
+        many = found if hasattr(found, "__iter__") else (found,)
+        return () if found is None else tuple(float(part) for part in many)
 
     rescale = "PixelValueTransformationSequence"
     slope, intercept = _rescale(
-        functional(rescale, "RescaleSlope"), functional(rescale, "RescaleIntercept"), "", header
+        numbers(rescale, "RescaleSlope"), numbers(rescale, "RescaleIntercept"), header
     )
+    own = {tag: _as_text(value(*place)) for tag, place in _FRAME_VALUES.items()}
     return Plane(
         header,
         number,
-        _position(functional("PlanePositionSequence", "ImagePositionPatient"), header),
-        _orientation(functional("PlaneOrientationSequence", "ImageOrientationPatient"), header),
-        _spacing(functional("PixelMeasuresSequence", "PixelSpacing"), header),
+        _position(numbers("PlanePositionSequence", "ImagePositionPatient"), header),
+        _orientation(numbers("PlaneOrientationSequence", "ImageOrientationPatient"), header),
+        _spacing(numbers("PixelMeasuresSequence", "PixelSpacing"), header),
         slope,
         intercept,
         pixel_format,
+        # Of type 1 here (PS3.3 C.8.15.3.10): one that is not there leaves the unit unspecified.
+        _unit(own[tags.RESCALE_TYPE] or "US", own[tags.IMAGE_TYPE], header),
+        own,
     )
+
+
+def _as_text(value: Any) -> str:
+    """An attribute as pydicom gives it as it is written in a file."""
+    if value is None:
+        return ""
+    several = hasattr(value, "__iter__") and not isinstance(value, str)
+    return one_line("\\".join(map(str, value)) if several else str(value))
 
 
 def _pixel_format(header: Header) -> PixelFormat:
@@ -201,7 +254,27 @@ def _pixel_format(header: Header) -> PixelFormat:
             "pixel, not CT values; give the original CT series."
         )
     signed = header.number(tags.PIXEL_REPRESENTATION) == 1
-    return PixelFormat(rows, columns, allocated, stored, signed, header.syntax)
+    below = (header.number(tags.HIGH_BIT) or 0) + 1 - stored
+    return PixelFormat(
+        rows,
+        columns,
+        allocated,
+        stored,
+        signed,
+        header.syntax,
+        below if 0 < below <= allocated - stored else 0,
+        _padding(header, signed=signed),
+    )
+
+
+def _padding(header: Header, *, signed: bool) -> tuple[int, int] | None:
+    """The stored values of padded pixels (PS3.3 C.7.5.1.1.2).
+
+    Writers mix up the two VRs, US and SS: the bits count, read as the pixels are.
+    """
+    bits = [header.number(tag) for tag in (tags.PIXEL_PADDING, tags.PIXEL_PADDING_LIMIT)]
+    values = [n - (1 << 16) * (signed and n >= 1 << 15) for n in bits if n is not None]
+    return (min(values), max(values)) if bits[0] is not None else None
 
 
 def _check_length(header: Header, pixel_format: PixelFormat, frames: int) -> None:
@@ -257,7 +330,7 @@ def _spacing(values: tuple[float, ...], header: Header) -> tuple[float, float]:
 
 
 def _rescale(
-    slope: tuple[float, ...], intercept: tuple[float, ...], unit: str, header: Header
+    slope: tuple[float, ...], intercept: tuple[float, ...], header: Header
 ) -> tuple[float, float]:
     if len(slope) != 1 or len(intercept) != 1:
         raise InputError(
@@ -269,6 +342,26 @@ def _rescale(
             f"'{header.path}' has the rescale slope {slope[0]} and intercept {intercept[0]}, "
             "which give no HU."
         )
-    if unit not in ("", "HU", "US"):  # US: unspecified, written by some scanners for HU
-        raise InputError(f"'{header.path}' holds values in '{unit}', not HU.")
     return slope[0], intercept[0]
+
+
+def _unit(rescale_type: str, image_type: str, header: Header) -> str:
+    """Rescale Type (PS3.3 C.11.1.1.2) as HU, US (unspecified) or empty.
+
+    Raises:
+        InputError: the values are something else than HU.
+    """
+    for word in image_type.upper().split("\\"):
+        if word in _MAPS:
+            raise InputError(
+                f"'{header.path}' is a map computed from a multi-energy CT (Image Type {word}), "
+                "whose values are not HU; give the CT series itself."
+            )
+    letters = "".join(char for char in rescale_type.casefold() if char.isalnum())
+    if letters in _HU:
+        return "HU"
+    if letters in _UNSPECIFIED:
+        return "US"
+    if rescale_type:
+        raise InputError(f"'{header.path}' holds values in '{rescale_type}', not HU.")
+    return ""

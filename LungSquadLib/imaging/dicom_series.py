@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -78,6 +79,7 @@ def find_series(path: str | os.PathLike[str], progress: Progress | None = None) 
     if not (found.path.is_file() or found.path.is_dir()):  # a pipe, or a device that never ends
         raise InputError(f"'{path}' is neither a file nor a folder.")
     by_uid: dict[str, list[Header]] = {}
+    no_dicom: list[str] = []
     for count, name in enumerate(_files(found)):
         if count % 64 == 0:
             step(progress or Silent(), 0.0, f"Reading headers ({count} files)")
@@ -87,7 +89,9 @@ def find_series(path: str | os.PathLike[str], progress: Progress | None = None) 
             reason = getattr(error, "strerror", "") or error
             found.unreadable.append(one_line(f"{Path(name).name}: {reason}"))
             continue
-        if header is None or header.text(tags.MEDIA_SOP_CLASS) == DICOMDIR:
+        if header is None:
+            no_dicom.append(name)
+        elif header.text(tags.MEDIA_SOP_CLASS) == DICOMDIR:
             found.other_files += 1
         elif tags.SERIES_UID not in header.elements:
             reason = "it belongs to no series; is it cut short?"
@@ -95,7 +99,24 @@ def find_series(path: str | os.PathLike[str], progress: Progress | None = None) 
         else:
             by_uid.setdefault(header.text(tags.SERIES_UID), []).append(header)
     found.series = [Series(uid, tuple(headers)) for uid, headers in sorted(by_uid.items())]
+    names = {_pattern(header.path) for series in found.series for header in series.headers}
+    for name in no_dicom:
+        if _pattern(name) in names:
+            what = "it is no DICOM file" if os.stat(name).st_size else "it is empty"
+            found.unreadable.append(one_line(f"{Path(name).name}: {what}; copy it again"))
+        else:
+            found.other_files += 1
     return found
+
+
+def _pattern(path: str) -> tuple[str, str]:
+    """A file's folder and its name with # for numbers: what is named like a slice was one.
+
+    Names that end in .dcm or .ima are alike, whatever comes before.
+    """
+    folder, name = os.path.split(path)
+    name = name.lower()
+    return folder, name[-4:] if name.endswith((".dcm", ".ima")) else re.sub(r"\d+", "#", name)
 
 
 def choose_ct(found: Found, uid: str | None = None) -> Series:

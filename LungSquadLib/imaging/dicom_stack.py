@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from . import dicom_header as tags
+from .dicom_consistency import acquisition_flags, check_one_patient, gap_flags
 from .dicom_planes import Plane
 from .flags import Flag
 from .geometry import Grid, plausible_steps
@@ -40,9 +41,10 @@ def stack(planes: Sequence[Plane], same_pixels: Callable[[Plane, Plane], bool]) 
             place. A copied file is dropped, two different images at one place are an error.
 
     Raises:
-        InputError: mixed geometry, duplicate, missing or unevenly spaced slices (with their
-            positions in mm along the normal), gantry tilt.
+        InputError: several patients, acquisitions or geometries; duplicate, missing or unevenly
+            spaced slices (with their positions in mm along the normal); gantry tilt.
     """
+    check_one_patient(planes)
     _check_one_geometry(planes)
     first = planes[0]
     row, column = _perpendicular(first.orientation)
@@ -55,7 +57,10 @@ def stack(planes: Sequence[Plane], same_pixels: Callable[[Plane, Plane], bool]) 
         raise InputError(
             f"The series has {len(keep)} slice ('{first.name}'); a volume needs at least two."
         )
-    spacing, flags = _even_spacing(along[keep])
+    ordered = tuple(planes[index] for index in keep)
+    flags = acquisition_flags(ordered)
+    spacing, uneven = _even_spacing(along[keep])
+    flags += [*uneven, *gap_flags(ordered, spacing)]
     if not plausible_steps([spacing]):
         raise InputError(f"The slices are {spacing:g} mm apart; no CT is like that.")
     _check_tilt(points[keep], normal, first)
@@ -67,7 +72,6 @@ def stack(planes: Sequence[Plane], same_pixels: Callable[[Plane, Plane], bool]) 
                 f"{dropped} slices were there twice, with the same pixels; one of each was used.",
             )
         )
-    ordered = tuple(planes[index] for index in keep)
     grid = Grid(
         (first.format.columns, first.format.rows, len(ordered)),
         (first.spacing[1], first.spacing[0], spacing),
@@ -191,8 +195,11 @@ def _format_flags(planes: Sequence[Plane]) -> list[Flag]:
     if any(plane.header.text(tags.LOSSY) == "01" for plane in planes):
         sentence = "The CT was compressed with loss at some time; HU and texture are changed."
         flags.append(Flag("lossy_compression", "warning", sentence))
-    if any(plane.header.text(tags.RESCALE_TYPE) == "US" for plane in planes):
-        sentence = "The CT does not say that its values are HU (Rescale Type US); taken as HU."
+    if any(plane.unit == "US" for plane in planes):
+        sentence = (
+            "The CT does not say that its values are HU (Rescale Type unspecified or absent); "
+            "taken as HU."
+        )
         flags.append(Flag("unit_unspecified", "warning", sentence))
     if any(plane.header.text(tags.PHOTOMETRIC) == "MONOCHROME1" for plane in planes):
         sentence = "MONOCHROME1 concerns display alone (PS3.3 C.7.6.3.1.2): HU were not inverted."

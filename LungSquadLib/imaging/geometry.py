@@ -14,7 +14,7 @@ Index: TypeAlias = tuple[int, int, int]
 Point: TypeAlias = tuple[float, float, float]
 
 # Beyond these lies no patient, and not far beyond them arithmetic ends.
-SMALLEST_STEP_MM, LARGEST_STEP_MM = 1e-3, 1e3
+SMALLEST_STEP_MM, LARGEST_STEP_MM = 1e-2, 1e2
 FARTHEST_MM = 1e6
 LARGEST_SIDE = 16384  # voxels: more than any CT has
 LARGEST_SLICE = 1 << 26  # voxels

@@ -17,18 +17,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..errors import InputError, one_line, parsing
-from .geometry import Grid, plausible_steps
+from .geometry import LARGEST_STEP_MM, Grid, plausible_steps
 from .inflate import GZIP, MOST_GROWTH, ZLIB, Inflater
-from .volume_grids import checked_grid, metaimage_grid, nrrd_grid
+from .volume_grids import (
+    NIFTI_BYTES,
+    as_nifti_1,
+    metaimage_grid,
+    millimetres,
+    nifti_grid,
+    nrrd_grid,
+)
 
 FORMATS = "a DICOM folder, .nrrd, .nii, .nii.gz or .mha"
 _LARGEST_HEADER = 16 << 20
 _LARGEST_SLICE = 1 << 28  # bytes: slices are held in memory one at a time
 _MOST_VALUES = 1 << 32
-_NIFTI_BYTES = 352
+_MORE_OF_NIFTI_2 = 192  # bytes of its header
+_GZIPPED = b"\x1f\x8b"
+_NIFTI_MM = {1: 1e3, 2: 1.0, 3: 1e-3}  # millimetres in a unit of length: metre, mm, micrometre
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,7 @@ def open_volume_file(path: str | os.PathLike[str]) -> VolumeFile:
         _check_length(name, layout, expected)
         size, header = layout.pop("size"), layout.pop("header", {})
         if kind == "NIfTI":
-            return VolumeFile(name, _nifti_grid(name, size), **layout)
+            return VolumeFile(name, nifti_grid(name, header, size), **layout)
         if kind == "NRRD":
             return VolumeFile(name, nrrd_grid(name, header, size), **layout, fields=header)
         return VolumeFile(name, metaimage_grid(name, header, size), **layout)
@@ -197,7 +205,8 @@ def _read_metaimage(path: str) -> dict[str, Any]:
     if not _true(fields, "BinaryData", "True") or fields.get("HeaderSize", "0") != "0":
         raise InputError(f"'{path}' is a MetaImage of an old kind; save it again as .mha.")
     spacing = fields.get("ElementSpacing") or fields.get("ElementSize") or ""
-    _check_spacing(path, [float(part) for part in spacing.split()])
+    step = millimetres(path, [fields.get("DistanceUnits", "")])
+    _check_spacing(path, [float(part) * step for part in spacing.split()])
     big = _true(fields, "BinaryDataByteOrderMSB") or _true(fields, "ElementByteOrderMSB")
     return {
         "size": [int(part) for part in fields["DimSize"].split()],
@@ -211,11 +220,13 @@ def _read_metaimage(path: str) -> dict[str, Any]:
 
 def _read_nifti(path: str) -> dict[str, Any]:
     """NIfTI-1 and NIfTI-2 single files (nifti1.h, nifti2.h)."""
-    compressed = path.lower().endswith(".gz")
     with open(path, "rb") as file:
-        header = (
-            Inflater(file, GZIP, path).read(_NIFTI_BYTES) if compressed else file.read(_NIFTI_BYTES)
-        )
+        compressed = file.read(2) == _GZIPPED  # whatever its name says
+        file.seek(0)
+        source = Inflater(file, GZIP, path) if compressed else file
+        header = source.read(NIFTI_BYTES)
+        if 540 in struct.unpack("<i", header[:4]) + struct.unpack(">i", header[:4]):
+            header += source.read(_MORE_OF_NIFTI_2)
     for order in "<>":
         (length,) = struct.unpack_from(order + "i", header)
         if length == 348:
@@ -223,20 +234,26 @@ def _read_nifti(path: str) -> dict[str, Any]:
             (code,) = struct.unpack_from(order + "h", header, 70)
             spacing = struct.unpack_from(order + "8f", header, 76)
             offset, slope, intercept = struct.unpack_from(order + "3f", header, 108)
+            unit = header[123]
             break
         if length == 540:
             magic, shape = header[4:8], struct.unpack_from(order + "8q", header, 16)
             (code,) = struct.unpack_from(order + "h", header, 12)
             spacing = struct.unpack_from(order + "8d", header, 104)
             offset, slope, intercept = struct.unpack_from(order + "qdd", header, 168)
+            (unit,) = struct.unpack_from(order + "i", header, 500)
+            header = as_nifti_1(header, order)
             break
     else:
-        raise InputError(f"'{path}' does not begin with a NIfTI header.")
+        named = path.lower().endswith(".gz") and not compressed
+        what = "has damaged compressed data" if named else "does not begin with a NIfTI header"
+        raise InputError(f"'{path}' {what}: copy it again.")
     if magic not in (b"n+1\0", b"n+2\0"):
         _refuse_second_file(path)
     if not 3 <= shape[0] <= 7 or any(extent > 1 for extent in shape[4 : shape[0] + 1]):
         raise InputError(f"'{path}' has {shape[0]} dimensions; a single 3D volume is needed.")
-    _check_spacing(path, [abs(value) for value in spacing[1:4]])
+    step = _NIFTI_MM.get(unit & 7, 1.0)
+    _check_spacing(path, [abs(value) * step for value in spacing[1:4]])
     if not np.isfinite((slope, intercept)).all() or slope == 0:
         slope, intercept = 1.0, 0.0
     return {
@@ -246,6 +263,7 @@ def _read_nifti(path: str) -> dict[str, Any]:
         "offset": int(offset),
         "compression": GZIP if compressed else None,
         "all_compressed": compressed,
+        "header": header,
         "slope": float(slope),
         "intercept": float(intercept),
     }
@@ -322,7 +340,10 @@ def _refuse_second_file(path: str) -> None:
 def _check_spacing(path: str, spacing: list[float]) -> None:
     if spacing and not plausible_steps(spacing):
         listed = one_line(" x ".join(f"{value:g}" for value in spacing), most=100)
-        raise InputError(f"'{path}' has voxels of {listed} mm; sizes above zero are needed.")
+        raise InputError(
+            f"'{path}' has voxels of {listed} mm; sizes above zero are needed (and below "
+            f"{LARGEST_STEP_MM:g} mm)."
+        )
 
 
 def _check_length(path: str, layout: dict[str, Any], expected: int) -> None:
@@ -343,18 +364,3 @@ def _check_length(path: str, layout: dict[str, Any], expected: int) -> None:
     values = size[0] * size[1] * components
     if values * layout["dtype"].itemsize > _LARGEST_SLICE or values * size[2] > _MOST_VALUES:
         raise InputError(f"'{path}' says it has {listed} voxels: it is larger than any CT or mask.")
-
-
-def _nifti_grid(path: str, size: list[int]) -> Grid:
-    """The grid of a NIfTI file, by ITK: a binary header of fixed length, unlike the others."""
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("NiftiImageIO")
-    reader.SetFileName(path)
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        reason = one_line(str(error).strip().splitlines()[-1].split("ERROR:")[-1].strip())
-        raise InputError(f"'{path}' has a header that ITK does not accept: {reason}") from error
-    if list(reader.GetSize()) != size:
-        raise InputError(f"'{path}' contradicts itself about its size; save it again.")
-    return checked_grid(path, size, reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())

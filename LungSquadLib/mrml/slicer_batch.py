@@ -50,7 +50,7 @@ def _run(given: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="slicer_batch.py", description="Predict for every row of a table, resumable."
     )
-    add_batch_arguments(parser)
+    add_batch_arguments(parser, threads=False)
     options = parser.parse_args(given)
     refuse_empty(given)
     check_batch_arguments(options)

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from .devices import on_device, to_float64
 from .parts import Head, TrunkAndHead, reach
 
 
@@ -98,11 +99,11 @@ def _absorb(layer: nn.Conv3d | nn.Linear, norm: nn.modules.batchnorm._BatchNorm)
     mean, variance, bias = norm.running_mean, norm.running_var, layer.bias
     if mean is None or variance is None or bias is None:
         raise ValueError("Only layers with biases and batch norms with running statistics fold.")
-    scale = norm.weight.double() / torch.sqrt(variance.double() + norm.eps)
-    shift = (bias.double() - mean.double()) * scale + norm.bias.double()
+    scale = to_float64(norm.weight) / torch.sqrt(to_float64(variance) + norm.eps)
+    shift = (to_float64(bias) - to_float64(mean)) * scale + to_float64(norm.bias)
     shape = (-1, *(1 for _ in layer.weight.shape[1:]))
-    layer.weight.mul_(scale.to(layer.weight.dtype).view(shape))
-    bias.copy_(shift)
+    layer.weight.mul_(on_device(scale, bias.device).view(shape))
+    bias.copy_(on_device(shift, bias.device))
 
 
 def _pools_first(layers: list[nn.Module]) -> list[nn.Module]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from .devices import sum_over_processes
 
 
 class SharedNorm(_BatchNorm):
@@ -67,12 +69,8 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def forward(_context: object, value: Tensor) -> Tensor:
-        total = value.clone()
-        distributed.all_reduce(total)
-        return total
+        return sum_over_processes(value)
 
     @staticmethod
     def backward(_context: object, gradient: Tensor) -> Tensor:
-        total = gradient.clone()
-        distributed.all_reduce(total)
-        return total
+        return sum_over_processes(gradient)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .devices import on_device, to_float64
+
 FARTHEST = 5.0  # standard deviations from the mean; beyond them a number says nothing more
 
 
@@ -35,14 +37,14 @@ class Standardiser(nn.Module):
 
         A column that never changes, or that nobody has, is left out: it is 0 for everyone.
         """
-        x = x.double()
+        x = to_float64(x)
         known = ~x.isnan()
         count = known.sum(0).clamp(min=1)
         mean = torch.where(known, x, 0).sum(0) / count
         sd = (torch.where(known, x - mean, 0).square().sum(0) / count).sqrt()
         varies = sd > 1e-6 * mean.abs().clamp(min=1e-6)
-        self.mean.copy_(mean)
-        self.sd.copy_(torch.where(varies, sd, 0))
+        self.mean.copy_(on_device(mean, self.mean.device))
+        self.sd.copy_(on_device(torch.where(varies, sd, 0), self.sd.device))
 
     def forward(self, x: Tensor) -> Tensor:
         """Standardised rows (N, D), finite; of rows with NaN where a number is missing."""

@@ -14,6 +14,7 @@ from ..cohort.tables.matrix import Matrix
 from ..errors import InputError, ModelError
 from ..models.bundle import Model
 from ..models.catalogue import check_kind
+from ..networks.devices import float64_of
 from ..training.autoencoder_table import table_case
 from .novelty import novelty
 from .prediction import Novelty
@@ -100,8 +101,8 @@ def assign_groups(model: Model, matrix: Matrix) -> Assigned:
     known = missing <= MOST_MISSING * len(columns)
     with torch.no_grad():
         answer = model.network(torch.from_numpy(values))
-    probabilities = answer.logits.exp().double().numpy()
-    features = answer.features.double().numpy()
+    probabilities = float64_of(answer.logits.exp())
+    features = float64_of(answer.features)
     probabilities[~known], features[~known] = np.nan, np.nan
     reference = model.reference
     novelties = tuple(
@@ -147,7 +148,7 @@ def _check_scale(model: Model, values: np.ndarray) -> None:
     (source,) = model.card.table.sources
     if source.kind == "expression":
         scale = model.network.scale
-        mean, sd = (one.double().numpy() for one in (scale.mean, scale.sd))
+        mean, sd = (float64_of(one) for one in (scale.mean, scale.sd))
         check_scale(model.card, source, values, mean=mean, sd=sd, what="table")
 
 

@@ -18,8 +18,8 @@ from ..imaging.tumour_features import tumour_features
 from ..models.bundle import Model, read_bundle
 from ..models.catalogue import available
 from ..models.inputs import Source
+from ..networks.devices import chosen_device
 from ..training.answers import answers
-from .predict import chosen_device
 from .profile import ProfilePrediction, predict_profile
 from .profile_file import Profile
 

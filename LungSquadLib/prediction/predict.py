@@ -21,6 +21,7 @@ from ..imaging.masks import Mask, as_mask
 from ..models.bundle import Model
 from ..models.card import Card
 from ..models.catalogue import check_kind
+from ..networks.devices import chosen_device, device_of, float64_of, on_device
 from ..networks.parts import TrunkAndHead
 from ..progress import Part, Progress, Silent, step
 from ..statistics.calibration import log_odds
@@ -104,26 +105,6 @@ def predict(
     )
 
 
-def chosen_device(name: str) -> torch.device:
-    """The device that "auto" or a name stands for.
-
-    Raises:
-        InputError: this machine, or this torch, has no such device.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not there.get(name):
-        raise InputError(f"There is no device '{name}' on this machine; use 'auto' or 'cpu'.")
-    return torch.device(name)
-
-
 def check_seed(seed: int) -> None:
     """`InputError` for what is no seed."""
     if not 0 <= seed < 1 << 63:
@@ -145,7 +126,7 @@ def _runs(
 ) -> Iterator[_Run]:
     """Every variant through the network; variants with one box are run once."""
     known: dict[Box, _Run] = {}
-    device = next(network.parameters()).device
+    device = device_of(network)
     for number, variant in enumerate(around.variants):
         step(progress, number / len(around.variants), f"{card.title}: {variant.name}")
         if variant.box not in known:
@@ -157,7 +138,7 @@ def _runs(
 def _run(
     network: TrunkAndHead, card: Card, hu: np.ndarray, seed: int, device: torch.device
 ) -> _Run:
-    x = torch.from_numpy(card.image.scaled(hu))[None, None].to(device)
+    x = on_device(card.image.scaled(hu)[None, None], device)
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         activations = network.trunk(x)
         answer = network.head(activations)
@@ -166,8 +147,8 @@ def _run(
     return _Run(
         activations,
         answer.features[0].cpu().numpy(),
-        answer.logits[0].double().cpu().numpy(),
-        dropped[:, 0].double().cpu().numpy(),
+        float64_of(answer.logits[0]),
+        float64_of(dropped[:, 0]),
     )
 
 

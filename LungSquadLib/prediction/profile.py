@@ -17,10 +17,11 @@ from ..errors import InputError
 from ..imaging.flags import Flag
 from ..models.bundle import Model
 from ..models.card import Card
+from ..networks.devices import chosen_device, float64_of, on_device
 from ..networks.seeded_dropout import Position, SeededDropout, mixed, seed_dropouts
 from ..training.attribution import integrated_gradients
 from .novelty import novelty, novelty_flags
-from .predict import check_seed, chosen_device
+from .predict import check_seed
 from .prediction import Interval, ModelUsed, Novelty, described, rounded
 from .profile_file import Profile, read_profile
 from .profile_row import Row, row_of
@@ -128,16 +129,16 @@ def predict_profile(
     if not (card.table and card.classes):
         raise InputError(f"No groups were found with the model '{card.name}': it has no answers.")
     network = model.network.to(place)
-    mean, sd = (one.cpu().double().numpy() for one in (network.scale.mean, network.scale.sd))
+    mean, sd = (float64_of(one) for one in (network.scale.mean, network.scale.sd))
     row = row_of(card, profile, features or {}, mean=mean, sd=sd)
-    x = torch.from_numpy(row.values)[None].to(place)
+    x = on_device(row.values[None], place)
     with torch.no_grad():
-        logits = _array(network(x).logits)[0]
-        samples = _array(_dropping(network, seed)(_drawn(x, row, seed)).logits)
+        logits = float64_of(network(x).logits)[0]
+        samples = float64_of(_dropping(network, seed)(_drawn(x, row, seed)).logits)
         code = network.encode(x).mean[0].tolist() if card.kind == "autoencoder" else None
         seen = None
         if model.reference is not None:
-            seen = novelty(_array(network(x).features)[0], model.reference)
+            seen = novelty(float64_of(network(x).features)[0], model.reference)
     answer = probabilities(logits, card)
     moved = integrated_gradients(
         network, row.values[None], positive=int(logits.argmax()), temperature=card.temperature
@@ -163,10 +164,6 @@ def predict_profile(
             "python": platform.python_version(),
         },
     )
-
-
-def _array(x: Tensor) -> np.ndarray:
-    return x.double().cpu().numpy()
 
 
 def _dropping(network: Any, seed: int) -> Any:

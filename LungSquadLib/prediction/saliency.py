@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..imaging.geometry import Box, Grid
+from ..networks.devices import float64_of
 from ..networks.parts import TrunkAndHead
 
 
@@ -31,7 +32,7 @@ def grad_cam(network: TrunkAndHead, activations: Tensor, target: int) -> np.ndar
         logit = network.head(leaf).logits[0, target]
         (gradient,) = torch.autograd.grad(logit, leaf)
     weights = gradient.mean(dim=(2, 3, 4), keepdim=True)
-    cam = torch.relu((weights * activations).sum(dim=1))[0].detach().cpu().double().numpy()
+    cam = float64_of(torch.relu((weights * activations).sum(dim=1))[0])
     return cam / cam.max() if cam.max() > 0 else cam
 
 

@@ -20,7 +20,7 @@ from ..identity import pseudonym, without_names
 from ..imaging.write import check_distinct
 from ..models.bundle import Model, read_bundle
 from ..models.catalogue import OF_IMAGES
-from ..prediction.predict import chosen_device
+from ..networks.devices import chosen_device
 from ..progress import Progress, Silent, step
 from .case import CaseInput, Options, run_case
 from .index import index_page
@@ -49,12 +49,22 @@ def run_batch(
     *,
     jobs: int = 1,
     options: Options | None = None,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Run every case of a manifest; what is whole from an earlier run is kept.
 
     Writes `cases/NAME/` for each case, `results.csv` (a row for each case and model), `errors.csv`
     (a row for each case that failed, with the reason) and `index.html`.
+
+    Args:
+        manifest: see `read_manifest`.
+        models: to run on every case.
+        folder: where to write.
+        jobs: processes.
+        options: how to run the models.
+        threads: of each process; a share of the machine's where none are given.
+        progress: told how it goes; may cancel.
 
     Raises:
         InputError: the manifest or a model cannot be used. What is wrong with one case is a row.
@@ -72,7 +82,7 @@ def run_batch(
     sweep(target / "cases")
     waiting = [task for task in tasks if not _is_whole(task)]
     errors: dict[int, str] = {}
-    threads = max((os.cpu_count() or 1) // jobs, 1)
+    threads = threads or max((os.cpu_count() or 1) // jobs, 1)
     finished = len(tasks) - len(waiting)
     try:
         step(progress, finished / len(tasks), f"{finished} of {len(tasks)} cases")

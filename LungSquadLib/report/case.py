@@ -22,7 +22,8 @@ from ..imaging.stage import SizeStage, size_stage
 from ..imaging.write import check_distinct, write_volumes
 from ..models.bundle import Model
 from ..models.catalogue import OF_IMAGES
-from ..prediction.predict import check_seed, chosen_device, predict
+from ..networks.devices import chosen_device
+from ..prediction.predict import check_seed, predict
 from ..prediction.prediction import Prediction
 from ..prediction.profile import ProfilePrediction
 from ..prediction.profile_file import Profile

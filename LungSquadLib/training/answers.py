@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..models.inputs import InputSpec
+from ..networks.devices import device_of, float64_of, on_device
 from ..networks.parts import TrunkAndHead
 from ..progress import Progress, step
 from .augment import middle
@@ -35,15 +36,15 @@ def answers(
         count: of the crops, for `progress`.
     """
     network.eval()
-    device = next(network.parameters()).device
+    device = device_of(network)
     logits, features, done = [], [], 0
     for some in _batches(crops, batch):
         if progress is not None and count:
             step(progress, done / count, f"{done} of {count} cases")
-        x = torch.from_numpy(spec.scaled(np.stack([middle(hu, spec.size) for hu in some])))
-        answer = network.answer(x[:, None].to(device))
-        logits.append(answer.logits.double().cpu().numpy())
-        features.append(answer.features.double().cpu().numpy())
+        x = spec.scaled(np.stack([middle(hu, spec.size) for hu in some]))
+        answer = network.answer(on_device(x[:, None], device))
+        logits.append(float64_of(answer.logits))
+        features.append(float64_of(answer.features))
         done += len(some)
     return np.concatenate(logits), np.concatenate(features)
 

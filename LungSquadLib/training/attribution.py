@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..networks.devices import float64_of, on_device
+
 STEPS = 50  # of the integral
 
 
@@ -25,7 +27,7 @@ def integrated_gradients(
         temperature: the logits are divided by it.
     """
     mean = network.eval().scale.mean
-    rows = torch.from_numpy(np.ascontiguousarray(x, np.float32)).to(mean.device)
+    rows = on_device(x.astype(np.float32), mean.device)
     total = torch.zeros_like(rows)
     for step in range(STEPS):
         at = (mean + (rows - mean) * ((step + 0.5) / STEPS)).requires_grad_()
@@ -34,4 +36,4 @@ def integrated_gradients(
         odds = log_p[:, positive] - others.logsumexp(1)
         (gradient,) = torch.autograd.grad(odds.sum(), at)
         total += gradient.nan_to_num() / STEPS
-    return np.asarray((total * (rows - mean).nan_to_num()).double().cpu())
+    return float64_of(total * (rows - mean).nan_to_num())

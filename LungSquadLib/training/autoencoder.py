@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..networks.autoencoder import Autoencoder, Code
+from ..networks.devices import float64_of
 from ..networks.seeded_dropout import mixed
 from .optimised import Optimised
 
@@ -145,7 +146,7 @@ def divergence(code: Code) -> Tensor:
 def unit_divergences(network: Autoencoder, rows: Tensor) -> np.ndarray:
     """What each unit says of patients (N, columns): its mean divergence (latent,), in nats."""
     network.eval()
-    return divergence(network.encode(rows)).mean(0).cpu().double().numpy()
+    return float64_of(divergence(network.encode(rows)).mean(0))
 
 
 def _told(error: Tensor, divergence: Tensor, network: Autoencoder) -> dict[str, float]:

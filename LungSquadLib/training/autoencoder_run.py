@@ -25,6 +25,7 @@ from ..models.card import Card, ClassLabel, Metric, NetworkSpec, ReferenceSpec
 from ..models.inputs import Source, TableSpec
 from ..networks import build
 from ..networks.autoencoder import Autoencoder
+from ..networks.devices import float64_of, on_device, thread_count
 from ..progress import Part, Progress, Silent, step
 from ..statistics.bootstrap import bootstrap
 from ..statistics.distance import mahalanobis, shrunk_precision
@@ -34,7 +35,7 @@ from .autoencoder_table import Table, table_of
 from .bundling import Naming, trained_on
 from .grouping import STAGES, Mixture, by_stage, fit_mixture
 from .loop import Plan, Row, fit
-from .run_folder import begun, thread_count
+from .run_folder import begun
 from .world import World
 
 MODEL, FITS, LOG, CHECKPOINT = "model.safetensors", "fits", "log.csv", "checkpoint"
@@ -157,15 +158,17 @@ def train_autoencoder(
     options: AutoencoderOptions | None = None,
     *,
     naming: Naming | None = None,
+    threads: int = 1,
     progress: Progress | None = None,
 ) -> AutoencoderRun:
     """Train autoencoders on a table of patients, find groups, and write the run and its model.
 
     Args:
-        joined: of `read_sources`: one table of numbers; facts, T stage say, name the groups.
+        joined: of `read_sources`: one table of numbers; facts, as T stage, name the groups.
         folder: of the run; one that was stopped goes on.
         options: what to train.
         naming: what the model's card is to say.
+        threads: of the processor; with layers so small a second one makes it slower.
         progress: told how it goes; may cancel, and nothing is lost.
 
     Raises:
@@ -173,11 +176,8 @@ def train_autoencoder(
         MissingPackageError: scikit-learn is not installed.
     """
     need("sklearn")
-    options, naming, progress = (
-        options or AutoencoderOptions(),
-        naming or Naming(),
-        progress or Silent(),
-    )
+    options, naming = options or AutoencoderOptions(), naming or Naming()
+    progress = progress or Silent()
     check_autoencoder_options(options)
     keep_blocks()
     place, table = Path(folder), table_of(joined, seed=options.recipe.seed, test=options.test)
@@ -188,7 +188,7 @@ def train_autoencoder(
         )
     codes = _codes(table, options.groups)
     _card(table, options, naming, codes)  # what is wrong is said before anything is written
-    with thread_count(begun(place, _described(table, options), World())):
+    with thread_count(begun(place, _described(table, options), World(), threads=threads)):
         write_splits(place / "splits.csv", [(options.recipe.seed, 0, table.fold.parts)])
         seeds = tuple(
             _trained(
@@ -280,7 +280,7 @@ def _trained(table: Table, options: AutoencoderOptions, place: Path, progress: P
     """One training, which goes on where it was stopped, or its weights where it is over."""
     recipe = options.recipe
     network = _built(_network(table, options, classes=0), recipe.seed).to(options.device)
-    rows = torch.from_numpy(table.matrix.values).to(options.device)
+    rows = on_device(table.matrix.values, options.device)
     parts = Parts(*(rows[table.rows(part)] for part in ("train", "validation", "test")))
     task = Autoencoding(network, parts, recipe=recipe)
     place.mkdir(parents=True, exist_ok=True)
@@ -296,7 +296,7 @@ def _trained(table: Table, options: AutoencoderOptions, place: Path, progress: P
     network.eval()
     divergences = unit_divergences(network, parts.train)
     with torch.no_grad():
-        places = network.encode(rows).mean.cpu().double().numpy()
+        places = float64_of(network.encode(rows).mean)
     active = divergences > recipe.free_bits + ALIVE
     return Trained(network.cpu(), tuple(history), divergences, places, active)
 
@@ -321,9 +321,9 @@ def _write_model(run: AutoencoderRun, naming: Naming) -> None:
     network.load_state_dict(weights, strict=False)
     if run.mixture is not None:
         _teach(network.eval(), run.mixture, trained.active)
-    rows = torch.from_numpy(table.matrix.values)
+    rows = run._rows
     with torch.no_grad():
-        features = network.eval()(rows).features.double().numpy()
+        features = float64_of(network.eval()(rows).features)
     known = features[table.train]
     mean, precision = known.mean(axis=0), shrunk_precision(known)
     held_out = features[np.setdiff1d(np.arange(len(rows)), table.train)]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..networks.devices import device_of, float64_of
 from ..networks.parts import Answer
 from ..networks.seeded_dropout import Position, seed_dropouts
 from ..networks.shared_norm import share_norms
@@ -111,7 +112,7 @@ class Classifier(Optimised):
         for layer in network.modules():
             if isinstance(layer, nn.modules.batchnorm._BatchNorm):
                 layer.momentum = recipe.norm_momentum
-        self.device = next(network.parameters()).device
+        self.device = device_of(network)
         self.class_weights = _class_weights(labels[training], classes, recipe.balanced)
         idle = set(_idle_biases(network))
         self._optimiser = torch.optim.AdamW(
@@ -212,8 +213,8 @@ class Classifier(Optimised):
         rows = torch.zeros(sum(map(len, parts)), width, dtype=torch.float64)
         starts = np.cumsum([0, *map(len, parts)])
         for number, values in mine.items():
-            rows[starts[number] : starts[number + 1]] = values.double().cpu()
-        return self.world.summed(rows.to(self.device)).cpu().numpy()
+            rows[starts[number] : starts[number + 1]] = torch.from_numpy(float64_of(values))
+        return self.world.summed(rows).numpy()
 
 
 def groups_of(

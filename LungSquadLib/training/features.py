@@ -21,6 +21,7 @@ from ..cohort.store import Store, StoredCase
 from ..errors import ModelError
 from ..files import whole_file
 from ..models.inputs import InputSpec
+from ..networks.devices import device_of
 from ..networks.folding import folded
 from ..networks.parts import Head, TrunkAndHead
 from ..networks.prognosis import GlobalPools
@@ -132,7 +133,7 @@ def _answer(prefix: nn.Sequential, scaled: np.ndarray) -> np.ndarray:
 
 
 def _device(prefix: nn.Sequential) -> torch.device:
-    return next(prefix.parameters()).device
+    return device_of(prefix)
 
 
 def _key_of(prefix: nn.Sequential) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..networks.devices import device_of
 from ..networks.progressive import GROUP, Critic, Generator, shrunk
 from ..networks.seeded_dropout import mixed
 from .checkpoint import load_optimiser, load_weights, optimiser_tensors, part, prefixed
@@ -93,7 +94,7 @@ class Gan:
         self.average = copy.deepcopy(generator).eval().requires_grad_(False)
         self.training, self.held_out = training, held_out
         self.recipe, self.world = recipe, world
-        self.device = next(generator.parameters()).device
+        self.device = device_of(generator)
         self.changed = 0.0  # the share of images that are changed before the critic sees them
         self._at = growth.ticks[0]
         self._begun = time.monotonic()

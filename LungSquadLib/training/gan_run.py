@@ -28,6 +28,7 @@ from ..models.bundle import write_bundle
 from ..models.card import Card, NetworkSpec
 from ..models.inputs import InputSpec
 from ..networks import build
+from ..networks.devices import thread_count
 from ..networks.progressive import Critic, Generator, level_of
 from ..progress import Part, Progress, Silent, step
 from .allocator import keep_blocks
@@ -37,7 +38,7 @@ from .gan_options import PRESETS, SMALLEST, GanOptions, check_gan_options
 from .gan_pictures import Fakes
 from .logs import TensorBoard
 from .loop import Plan, Row, fit
-from .run_folder import begun, thread_count
+from .run_folder import begun
 from .world import World, world
 
 MODEL, CHECKPOINT, TICKS = "model.safetensors", "checkpoint", "ticks.csv"

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..cohort.tables.matrix import Matrix
 from ..networks import build
+from ..networks.devices import device_of, float64_of, on_device
 from ..networks.integration import IntegrationNetwork
 from ..networks.seeded_dropout import mixed
 from ..progress import Part, Progress, Silent
@@ -107,8 +108,8 @@ class Fitted:
 @torch.no_grad()
 def answers(network: IntegrationNetwork, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Logits (N, classes) and features (N, F), float64, of rows (N, sum of the widths)."""
-    answer = network.eval()(torch.from_numpy(np.ascontiguousarray(x, np.float32)))
-    return answer.logits.double().numpy(), answer.features.double().numpy()
+    answer = network.eval()(on_device(x.astype(np.float32), device_of(network)))
+    return float64_of(answer.logits), float64_of(answer.features)
 
 
 def fit_network(

@@ -18,6 +18,7 @@ from ..cohort.splits import Fold, folds
 from ..cohort.tables.matrix import Matrix
 from ..errors import InputError
 from ..files import sha256_of_file
+from ..networks.devices import float64_of
 from ..networks.seeded_dropout import mixed
 from ..networks.tables import Standardiser
 from ..progress import Part, Progress
@@ -194,7 +195,7 @@ def _ridge(known: Rows, penalty: float, x: np.ndarray) -> np.ndarray:
 
     scale = Standardiser(known.x.shape[1])
     scale.fit(torch.from_numpy(known.x))
-    before, after = (scale(torch.from_numpy(one)).double().numpy() for one in (known.x, x))
+    before, after = (float64_of(scale(torch.from_numpy(one))) for one in (known.x, x))
     logits = LogisticRegression(C=penalty, max_iter=1000).fit(before, known.y)
     found = logits.decision_function(after)
     return np.column_stack([-found / 2, found / 2]) if found.ndim == 1 else found
@@ -265,7 +266,7 @@ def _column_rows(setup: Setup, main: Fitted, test: np.ndarray) -> Iterator[dict[
     asked = test if len(test) else np.arange(len(setup.y))
     x = setup.rows.x[asked][:, main.columns]
     share = integrated_gradients(main.network, x, positive=setup.positive)
-    scaled = main.network.scale(torch.from_numpy(x)).double().numpy()
+    scaled = float64_of(main.network.scale(torch.from_numpy(x)))
     size = np.abs(share).mean(axis=0)
     effect = (share * scaled).sum(axis=0) / np.maximum((scaled**2).sum(axis=0), 1e-12)
     rank = np.argsort(np.argsort(-size, kind="stable"), kind="stable") + 1

@@ -16,6 +16,7 @@ from ..cohort.split_files import write_splits
 from ..cohort.tables.matrix import Joined
 from ..errors import need
 from ..files import sweep
+from ..networks.devices import thread_count
 from ..progress import Part, Progress, Silent, step
 from .bundling import Naming
 from .fitting import read_rows, write_rows
@@ -23,7 +24,7 @@ from .integration_bundle import draft, write_model
 from .integration_fold import ANSWERS, Job, final_job, inner_folds, is_done, run_job
 from .integration_options import IntegrationOptions
 from .integration_setup import Setup, set_up
-from .run_folder import begun, thread_count
+from .run_folder import begun
 from .world import World
 
 FITS, PREDICTIONS, MODEL = "fits", "predictions.csv", "model.safetensors"
@@ -44,6 +45,7 @@ def train_integration(
     *,
     other: Joined | None = None,
     naming: Naming | None = None,
+    threads: int = 1,
     progress: Progress | None = None,
 ) -> Integrated:
     """Train the integration network on joined tables, and write the run and its model.
@@ -54,6 +56,7 @@ def train_integration(
         options: what to train.
         other: patients of another cohort: all of the first are learnt from, these are the test.
         naming: what the model's card is to say.
+        threads: of the processor; see `train_autoencoder`.
         progress: told how it goes; may cancel, and nothing but the fold at work is lost.
 
     Raises:
@@ -69,7 +72,7 @@ def train_integration(
     draft(setup, naming)
     for job in every:
         inner_folds(setup, job)
-    with thread_count(begun(place, setup.described(), World())):
+    with thread_count(begun(place, setup.described(), World(), threads=threads)):
         for leftover in (place / FITS).glob("*"):
             sweep(leftover)
         write_splits(place / "splits.csv", [(job.seed, job.fold, job.parts.parts) for job in jobs])

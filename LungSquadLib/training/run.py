@@ -25,6 +25,7 @@ from ..cohort.store import CASES
 from ..errors import InputError, LungSquadError
 from ..files import sweep
 from ..models.fields import Fields, shown
+from ..networks.devices import thread_count
 from ..progress import Part, Progress, Silent, step
 from ..statistics.discrimination import auc
 from .allocator import keep_blocks
@@ -44,7 +45,7 @@ from .fitting import (
 from .logs import TensorBoard
 from .options import Options
 from .precision import faster_precision
-from .run_folder import damaged_run, open_run, thread_count
+from .run_folder import damaged_run, open_run
 from .setup import Setup, set_up
 from .world import World, world
 

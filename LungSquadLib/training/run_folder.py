@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,8 @@ def open_run(
 ) -> Fields:
     """Begin a training in a folder, or go on with the one that it holds.
 
+    The device is not among what decides the results: a training goes on on another one.
+
     Args:
         place: the folder.
         described: what decides the results, as JSON has it: the same in each call.
@@ -39,7 +40,7 @@ def open_run(
     Raises:
         InputError: the folder holds another training, or something else, or is damaged.
     """
-    path = place / RUN
+    path, described = place / RUN, _without_device(described)
     if processes.leads and not path.exists():
         make_folder(place)
         sweep(place)
@@ -57,6 +58,7 @@ def open_run(
             raise ValueError("it does not say what was trained")
     except ValueError as error:
         raise damaged_run(place, error) from error
+    known = _without_device(known)
     if known != described:
         raise InputError(
             f"'{place}' holds a training with {_different(known, described)}. Choose "
@@ -87,23 +89,36 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     return {key: one for k, v in value.items() for key, one in _flat(v, k).items()}
 
 
-def begun(place: Path, described: Mapping[str, Any], processes: World) -> int:
-    """Begin or go on, as `open_run`; returns the number of threads with which it began."""
-    fields = open_run(
-        place, described, lambda: {"threads": torch.get_num_threads()}, processes=processes
-    )
+def _without_device(described: Mapping[str, Any]) -> dict[str, Any]:
+    options = described.get("options")
+    if not isinstance(options, Mapping):
+        return dict(described)
+    kept = {name: value for name, value in options.items() if name != "device"}
+    return {**described, "options": kept}
+
+
+def begun(
+    place: Path, described: Mapping[str, Any], processes: World, *, threads: int | None = None
+) -> int:
+    """Begin or go on, as `open_run`.
+
+    Args:
+        place: as there.
+        described: as there.
+        processes: as there.
+        threads: to begin with; None for those that torch has.
+
+    Returns:
+        The number of threads with which it began, now or then: it decides the last bits.
+
+    Raises:
+        InputError: as `open_run`, or there can be no such number.
+    """
+    if threads is not None and threads < 1:
+        raise InputError(f"--threads must be 1 or more, not {threads}.")
+    count = threads or torch.get_num_threads()
+    fields = open_run(place, described, lambda: {"threads": count}, processes=processes)
     try:
         return fields.integer("threads", 1, 1 << 16)
     except ValueError as error:
         raise damaged_run(place, error) from error
-
-
-@contextmanager
-def thread_count(count: int) -> Iterator[None]:
-    """As many threads as the training began with: their number decides the last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -140,7 +140,6 @@ class Setup:
     def described(self) -> dict[str, object]:
         """What decides the run's results, for JSON; two runs that agree in it give the same."""
         options = asdict(self.options) | {"init": self.start.sha256}
-        del options["device"]
         if self.options.split is not None:
             options["split"] = "own"
         if self.painter is not None:

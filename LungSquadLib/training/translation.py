@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..networks.devices import device_of
 from ..networks.translation import PatchCritic, Translator
 from .checkpoint import load_optimiser, load_weights, optimiser_tensors, part, prefixed
 from .hollows import CT, GRAIN, HOLE, MASK, Hollows
@@ -88,7 +89,7 @@ class Translation:
                 f"{world.size} processes cannot share a batch of {fewest}: start fewer, or raise "
                 "--batch."
             )
-        self.device = next(network.parameters()).device
+        self.device = device_of(network)
         self.critic = PatchCritic(classes=network.classes).to(
             self.device,
             memory_format=torch.channels_last_3d,  # type: ignore[call-overload]

@@ -26,6 +26,7 @@ from ..models.bundle import write_bundle
 from ..models.card import Card, Metric, NetworkSpec
 from ..models.inputs import InputSpec
 from ..networks import build
+from ..networks.devices import thread_count
 from ..networks.translation import Translator
 from ..progress import Part, Progress, Silent, step
 from .allocator import keep_blocks
@@ -34,7 +35,7 @@ from .bundling import IMAGES_MUST_NOT, Naming, class_labels, trained_on
 from .hollows import Hollows
 from .logs import TensorBoard
 from .loop import Plan, fit
-from .run_folder import begun, thread_count
+from .run_folder import begun
 from .translation import Recipe, Translation
 from .translation_pictures import Pictures
 from .translation_quality import Tested, measured

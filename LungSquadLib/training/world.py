@@ -11,6 +11,8 @@ from datetime import timedelta
 import torch
 from torch import Tensor, distributed
 
+from ..networks.devices import largest_over_processes, sum_over_processes
+
 
 @dataclass(frozen=True)
 class World:
@@ -31,8 +33,7 @@ class World:
     def summed(self, values: Tensor) -> Tensor:
         """The sum of what all processes have."""
         if self.size > 1:
-            values = values.clone()
-            distributed.all_reduce(values)
+            values = sum_over_processes(values)
         return values
 
     def sum_gradients(self, weights: Iterable[Tensor]) -> None:
@@ -40,8 +41,7 @@ class World:
         if self.size == 1:
             return
         gradients = [weight.grad for weight in weights if weight.grad is not None]
-        total = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        distributed.all_reduce(total)
+        total = sum_over_processes(torch.cat([gradient.reshape(-1) for gradient in gradients]))
         sizes = [gradient.numel() for gradient in gradients]
         for gradient, values in zip(gradients, torch.split(total, sizes), strict=True):
             gradient.copy_(values.view_as(gradient))
@@ -52,10 +52,7 @@ class World:
 
     def largest(self, value: int) -> int:
         """The largest of what all processes have."""
-        found = torch.tensor(value)
-        if self.size > 1:
-            distributed.all_reduce(found, distributed.ReduceOp.MAX)
-        return int(found)
+        return int(largest_over_processes(torch.tensor(value))) if self.size > 1 else value
 
     def wait(self) -> None:
         """Until all processes are here."""
