@@ -12,7 +12,7 @@ from ...errors import one_line
 from .layouts import Layout
 from .matrix import Dropped, Word
 from .patients import PATIENT_COLUMNS, by_patient, patient_of, tissue_site
-from .text import is_missing, known
+from .text import is_index, is_missing, known
 from .words import DAYS, FACTS, number_of, taken
 
 TWO_YEARS = 730  # days
@@ -72,11 +72,16 @@ def _kept(
 
 def _tells(name: str, cells: Sequence[str], ids: Sequence[str]) -> bool:
     """Whether a column holds dates, or names patients."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()  # PatientName
-    if name.casefold() in ("", *PATIENT_COLUMNS) or _TELLING.search(words):
+    if tells_by_name(name) or is_index(name, cells):
         return True
     pairs = zip(cells, map(patient_of, ids), strict=True)
     return any(_DATE.fullmatch(cell.strip()) or _names(cell, patient) for cell, patient in pairs)
+
+
+def tells_by_name(name: str) -> bool:
+    """Whether a column's name says that it tells who or when somebody is."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()  # PatientName
+    return name.casefold() in ("", *PATIENT_COLUMNS) or bool(_TELLING.search(words))
 
 
 def _names(cell: str, patient: str) -> bool:
