@@ -296,7 +296,7 @@ def test_samples_of_one_patient_are_never_chosen_by_chance(tmp_path):
         "TCGA-05-0003": "no sample of a tumour",
     }
     said = " ".join(table.notes)
-    assert "2 samples of normal tissue" in said
+    assert "2 samples that are of no tumour" in said
     assert "1 rows repeat" in said
     assert "TCGA-" not in said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -30,6 +31,8 @@ from .scale import scale_of
 from .text import is_index
 from .words import DAYS, FACTS
 
+# Pyradiomics has features called Id; other numbers in a column of such a name are of patients.
+_RADIOMICS = re.compile(r"_(glcm|gldm|glrlm|glszm|ngtdm|firstorder|shape)_")
 # What is said of genes, in columns between their names and the patients.
 _ABOUT_GENES = frozenset(
     (
@@ -85,8 +88,12 @@ def read_matrix(
     facts |= {*FACTS, *DAYS, *FURTHER}
 
     def text(column: str) -> bool:
-        who = kind != "expression" and tells_by_name(column)
-        return who or column in facts or column.startswith(FURTHER_STARTS)
+        measured = kind == "expression" or _RADIOMICS.search(column.casefold())
+        return (
+            (not measured and tells_by_name(column))
+            or column in facts
+            or column.startswith(FURTHER_STARTS)
+        )
 
     table = read_numbers(path, key=key, text=text)
     in_header, because = _patients_in_header(table, kind, frozenset(others), path)

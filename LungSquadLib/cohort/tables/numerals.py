@@ -78,9 +78,10 @@ def read_numerals(cells: Sequence[str], *, comma: bool = False) -> Numerals:
     values = list(map(_value, texts))
     if unit == "%":
         values = [None if value is None else value / 100 for value in values]
-    said = {commas: bool(commas), f"'{unit}' taken off": unit not in ("", "%")}
-    said["percent divided by 100"] = unit == "%"
-    return Numerals(values, " and ".join(text for text, is_so in said.items() if is_so))
+    taken_off = (
+        "" if not unit else "percent as hundredths" if unit == "%" else f"'{unit}' taken off"
+    )
+    return Numerals(values, " and ".join(filter(None, (commas, taken_off))))
 
 
 def sentinels(values: np.ndarray) -> dict[float, int]:
@@ -133,10 +134,10 @@ def _with_points(texts: list[str], *, comma: bool) -> tuple[list[str], str]:
     if not commas:
         return texts, ""
     if decimal and not all(map(_THOUSANDS.fullmatch, commas)):
-        return [text.replace(",", ".") for text in texts], "its commas read as decimal points"
+        return [text.replace(",", ".") for text in texts], "commas as decimal points"
     if thousands and not comma:
-        return [text.replace(",", "") for text in texts], "its commas part thousands"
+        return [text.replace(",", "") for text in texts], "commas as thousands' separators"
     if all(map(_POINT_THOUSANDS.fullmatch, [text for text in texts if "." in text])) and comma:
         plain = [text.replace(".", "").replace(",", ".") for text in texts]
-        return plain, "its points part thousands and its commas are decimal"
+        return plain, "points as thousands' separators and commas as decimal points"
     return texts, ""
