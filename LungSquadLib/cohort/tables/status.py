@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ...errors import one_line
+from ...errors import InputError, one_line
 from .numerals import read_numerals
 from .text import is_missing
 from .words import number_of, taken
@@ -63,6 +63,44 @@ def read_status(fact: str, cells: Sequence[str]) -> Column:
         "they mean."
     )
     return Column([""] * len(cells), (note,))
+
+
+class FollowUp(NamedTuple):
+    """Times and events (1 or 0), NaN where one of the two is missing; sentences."""
+
+    time: list[float]
+    event: list[float]
+    notes: tuple[str, ...]
+
+
+def read_follow_up(
+    times: Sequence[str], events: Sequence[str], where: Callable[[int], str]
+) -> FollowUp:
+    """Times, in whatever unit, and events.
+
+    Args:
+        times: N cells.
+        events: N cells.
+        where: names a row, numbered from 0, at the beginning of a sentence.
+
+    Raises:
+        InputError: a time is no number or below 0, or an event is none.
+    """
+    found, status = read_numerals(times), read_status("event", events)
+    for n, (time, event) in enumerate(zip(found.values, status.values, strict=True)):
+        if time is None:
+            raise InputError(f"{where(n)}: the time '{one_line(times[n], most=40)}' is no number.")
+        if time < 0:
+            raise InputError(f"{where(n)}: the time {time:g} is below 0. Correct it or empty it.")
+        if event is None:
+            raise InputError(
+                f"{where(n)}: the event '{one_line(events[n], most=40)}' is neither 1 (or dead) "
+                "nor 0 (or alive)."
+            )
+    if not any(status.values) and any(not is_missing(cell) for cell in events):
+        raise InputError(" ".join(status.notes))
+    numbers = [math.nan if not event else float(event) for event in status.values]
+    return FollowUp([time for time in found.values if time is not None], numbers, status.notes)
 
 
 def read_days(name: str, cells: Sequence[str]) -> Column:

@@ -47,10 +47,20 @@ _MISSING = frozenset(
 _BRACKETED = re.compile(r"\[[A-Za-z /]+\]")
 
 
+# Of labels, which may be "-", "?" or "unknown".
+_NO_LABEL = frozenset(("", "na", "n/a", "<na>", "nan", "nat", "null", "#n/a", "'--"))
+
+
 def is_missing(cell: str) -> bool:
     """Whether a cell says that nothing is known."""
     word = cell.strip()
     return word.casefold() in _MISSING or _BRACKETED.fullmatch(word) is not None
+
+
+def is_no_label(cell: str) -> bool:
+    """Whether a cell says that nothing is known, where other cells may be any labels."""
+    word = cell.strip()
+    return word.casefold() in _NO_LABEL or _BRACKETED.fullmatch(word) is not None
 
 
 def known(cell: str) -> str:
