@@ -56,13 +56,15 @@ def read_status(fact: str, cells: Sequence[str]) -> Column:
             "2 dead."
         )
         return Column([values.get(number_of(cell) or 0, "") for cell in cells], (note,))
-    listed = ", ".join(f"{code:g}" for code in sorted(codes)[:6])
-    note = (
-        f"The {fact} has the codes {listed}{' beside words' if words else ''}: which of them is an "
-        "event cannot be told, so it was left empty. Write 1 and 0, or say in a mapping file what "
-        "they mean."
+    return Column([""] * len(cells), (f"{_untold(fact, cells)} It was left empty.",))
+
+
+def _untold(fact: str, cells: Sequence[str]) -> str:
+    codes = sorted({one_line(cell, most=20) for cell in cells if not is_missing(cell)})
+    return (
+        f"The column of the {fact} has {', '.join(codes[:6])}: which of them is which cannot be "
+        "told. Write 1 and 0, or say in a mapping file what they mean."
     )
-    return Column([""] * len(cells), (note,))
 
 
 class FollowUp(NamedTuple):
@@ -98,7 +100,7 @@ def read_follow_up(
                 "nor 0 (or alive)."
             )
     if not any(status.values) and any(not is_missing(cell) for cell in events):
-        raise InputError(" ".join(status.notes))
+        raise InputError(_untold("event", events))
     numbers = [math.nan if not event else float(event) for event in status.values]
     return FollowUp([time for time in found.values if time is not None], numbers, status.notes)
 
