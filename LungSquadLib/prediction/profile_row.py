@@ -15,6 +15,7 @@ from ..models.inputs import Source
 from .profile_file import Profile
 from .scale import check_scale
 
+FARTHEST = 100.0  # of N training patients none lies farther than sqrt(N) deviations
 MOST_MISSING = 0.5  # of the model's columns
 
 
@@ -28,6 +29,7 @@ class Row:
         genes: those of its columns that are genes: where they are, (G,).
         used, left_out: names of the model's sources.
         dates: names of the profile's genes that are dates and cannot be told.
+        far: genes whose numbers no training patient can have had.
     """
 
     values: np.ndarray
@@ -36,6 +38,7 @@ class Row:
     used: tuple[str, ...]
     left_out: tuple[str, ...]
     dates: int = 0
+    far: int = 0
 
     def flags(self) -> Iterator[Flag]:
         """What is to be said of it."""
@@ -51,6 +54,12 @@ class Row:
                 "names such as MARCH1, and cannot be told: these genes are not used."
             )
             yield Flag("gene_names_dates", "warning", sentence)
+        if self.far:
+            sentence = (
+                f"{self.far} numbers of the profile lie over {FARTHEST:g} standard deviations from "
+                "the training patients' mean: they may be mistakes of writing. Correct them."
+            )
+            yield Flag("genes_far", "warning", sentence)
         for name in self.left_out:
             sentence = f"Nothing is known of the model's source '{name}': it is left out."
             yield Flag("source_missing", "info", sentence)
@@ -100,7 +109,9 @@ def row_of(
     known = {name: not np.isnan(part).all() for name, part in parts.items()}
     used = tuple(name for name in known if known[name])
     left_out = tuple(name for name in known if not known[name])
-    return Row(row, missing, genes, used, left_out, profile.dates)
+    away = np.abs(row[genes] - mean[genes]) > FARTHEST * sd[genes]
+    far = int((away & (sd[genes] > 0)).sum())
+    return Row(row, missing, genes, used, left_out, profile.dates, far)
 
 
 def _values(source: Source, known: Mapping[str, float]) -> np.ndarray:

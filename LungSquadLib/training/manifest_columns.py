@@ -23,6 +23,14 @@ class FollowUp:
     warnings: tuple[str, ...] = ()
 
 
+def check_columns(cases: Sequence[StoredCase], columns: Sequence[str], option: str) -> None:
+    """`InputError` for columns that the store lacks; `option` is who named them."""
+    for name in columns:
+        if name not in cases[0].columns:
+            there = ", ".join(f"'{column}'" for column in cases[0].columns) or "none"
+            raise InputError(f"The store has no column '{name}' for {option}; it has {there}.")
+
+
 def check_clinical(cases: Sequence[StoredCase], columns: Sequence[str]) -> None:
     """`InputError` for a column of --clinical that is of numbers but for some cells."""
     for name in columns:

@@ -30,7 +30,7 @@ from ..networks.parts import TrunkAndHead
 from ..networks.prognosis import TransferNetwork
 from .baselines import number
 from .classifier import DECAY, HEAD_DECAY
-from .manifest_columns import check_clinical, follow_up_of
+from .manifest_columns import check_clinical, check_columns, follow_up_of
 from .options import Options, check_options
 from .synthetic import Painter, read_painter
 
@@ -177,9 +177,9 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
     _check_classes(classes, options, cases)
     if options.label in options.clinical:
         raise InputError(f"'{options.label}' is to be told, so it cannot be clinical data as well.")
-    _check_columns(cases, options.clinical, "--clinical")
+    check_columns(cases, options.clinical, "--clinical")
     check_clinical(cases, options.clinical)
-    _check_columns(cases, options.survival or (), "--survival")
+    check_columns(cases, options.survival or (), "--survival")
     follow_up = follow_up_of(cases, options.survival)
     start = _start(options.init)
     spec, network = _network(options, start, len(classes))
@@ -243,14 +243,6 @@ def _labelled(store: Store, options: Options) -> tuple[list[StoredCase], dict[st
         else:
             cases.append(case)
     return cases, dict(excluded)
-
-
-def _check_columns(cases: Sequence[StoredCase], columns: Sequence[str], option: str) -> None:
-    """`InputError` for columns that the store lacks; `option` is who named them."""
-    for name in columns:
-        if name not in cases[0].columns:
-            there = ", ".join(f"'{column}'" for column in cases[0].columns) or "none"
-            raise InputError(f"The store has no column '{name}' for {option}; it has {there}.")
 
 
 def _check_classes(classes: Sequence[str], options: Options, cases: Sequence[StoredCase]) -> None:

@@ -28,7 +28,7 @@ from .numbers import Numbers, read_numbers
 from .numerals import sentinels
 from .patients import GENE_COLUMNS, PATIENT_COLUMNS, has_known_form, one_row_each, patient_of
 from .scale import scale_of
-from .text import is_index
+from .text import may_be_index
 from .words import DAYS, FACTS
 
 # Pyradiomics has features called Id; other numbers in a column of such a name are of patients.
@@ -80,9 +80,9 @@ def read_matrix(
         if kind != "expression":
             column = patient_column(header)
             return header.index(column) if column else 0
-        # pandas writes a column without a name before the names of genes or patients.
+        # pandas writes a column that counts the rows before the names of genes or patients.
         second = header[1].casefold() if len(header) > 1 else ""
-        return int(is_index(header[0], ()) and second in (*GENE_COLUMNS, *PATIENT_COLUMNS))
+        return int(may_be_index(header[0]) and second in (*GENE_COLUMNS, *PATIENT_COLUMNS))
 
     facts = {one for layout in (given, *KNOWN) if layout for one in layout.named}
     facts |= {*FACTS, *DAYS, *FURTHER}

@@ -62,7 +62,7 @@ def read_numerals(cells: Sequence[str], *, comma: bool = False) -> Numerals:
 
     A comma is decimal where no cell has a point for it and not all commas may part thousands; it
     parts thousands where all may, and the numbers without a comma are below 1000. Percent signs
-    divide by 100; a unit is taken off where every number has the same one.
+    divide by 100; a unit is taken off where all have the same one.
 
     Args:
         cells: N texts.
@@ -113,13 +113,20 @@ def _value(text: str) -> float | None:
 
 
 def _without_unit(texts: list[str]) -> tuple[list[str], str]:
-    """Without the unit that every number has, and the unit; "" where they have none in common."""
-    found = [_UNIT.fullmatch(text) for text in texts if text]
-    units = {one["unit"].casefold() if one else "" for one in found}
-    if len(units) != 1 or "" in units:
+    """Without the unit that at least half of the cells have, and the unit; "" where there is none.
+
+    A cell without the unit, or with another, is no number then.
+    """
+    found = [_UNIT.fullmatch(text) for text in texts]
+    units = {one["unit"].casefold() for one in found if one}
+    with_unit, filled = sum(map(bool, found)), sum(map(bool, texts))
+    if len(units) != 1 or 2 * with_unit < filled:
         return texts, ""
-    bare = iter(one["number"] for one in found if one)
-    return [next(bare) if text else "" for text in texts], units.pop()
+    bare = [
+        one["number"] if one else f"{text} without unit" if text else ""
+        for text, one in zip(texts, found, strict=True)
+    ]
+    return bare, units.pop()
 
 
 def _with_points(texts: list[str], *, comma: bool) -> tuple[list[str], str]:
@@ -137,7 +144,8 @@ def _with_points(texts: list[str], *, comma: bool) -> tuple[list[str], str]:
         return [text.replace(",", ".") for text in texts], "commas as decimal points"
     if thousands and not comma:
         return [text.replace(",", "") for text in texts], "commas as thousands' separators"
-    if all(map(_POINT_THOUSANDS.fullmatch, [text for text in texts if "." in text])) and comma:
+    pointed = [text for text in texts if "." in text]
+    if comma and pointed and all(map(_POINT_THOUSANDS.fullmatch, pointed)):
         plain = [text.replace(".", "").replace(",", ".") for text in texts]
         return plain, "points as thousands' separators and commas as decimal points"
     return texts, ""

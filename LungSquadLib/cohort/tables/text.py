@@ -68,11 +68,16 @@ def known(cell: str) -> str:
     return "" if is_missing(cell) else cell.strip()
 
 
+def may_be_index(name: str) -> bool:
+    """Whether a column that counts the rows may be called so."""
+    return _NAMELESS.fullmatch(name) is not None or name.casefold() in _INDEX_NAMES
+
+
 def is_index(name: str, cells: Sequence[str]) -> bool:
     """Whether a column has no name, or holds nothing but the running number of its row."""
     if _NAMELESS.fullmatch(name):
         return True
-    if len(cells) < 2 or (len(cells) < _MANY and name.casefold() not in _INDEX_NAMES):
+    if len(cells) < 2 or (len(cells) < _MANY and not may_be_index(name)):
         return False
     first = cells[0].removesuffix(".0")
     return first in ("0", "1") and all(
