@@ -118,6 +118,7 @@ def test_a_column_of_numbers_is_read_as_one():
         ("1", "inf"): [1],
         ("1", "1e400"): [1],
         ("1", "1_000"): [1],
+        ("1a", "2a"): [0, 1],
     }
     for cells, where in odd.items():
         assert read_numerals(cells).odd == where, cells
