@@ -25,7 +25,7 @@ from .layouts import (
 )
 from .matrix import Matrix
 from .numbers import Numbers, read_numbers
-from .numerals import sentinels
+from .numerals import SENTINELS, sentinels
 from .patients import GENE_COLUMNS, PATIENT_COLUMNS, has_known_form, one_row_each, patient_of
 from .scale import scale_of
 from .text import may_be_index
@@ -212,10 +212,11 @@ def _columns(names: Sequence[str], values: np.ndarray) -> tuple[list[int], tuple
         f"{empty.sum()} columns have no number at all and were left out.": empty.any(),
         f"{constant.sum()} columns have the same number throughout.": constant.any(),
     }
+    edge = np.isin(low, SENTINELS) | np.isin(high, SENTINELS)  # they are at the end of a column
     said |= {
         f"{count} columns have the number {value:g}, far from all their others: if it says that "
         "nothing is known, empty these cells.": count
-        for value, count in sentinels(values[:, kept]).items()
+        for value, count in sentinels(values[:, np.array(kept, int)[edge]]).items()
     }
     notes = tuple(sentence for sentence, count in said.items() if count)
     return [n for n, gone in zip(kept, empty, strict=True) if not gone], notes

@@ -126,7 +126,12 @@ def _without_index(table: Numbers) -> Numbers:
 
 def _counts_rows(values: np.ndarray) -> np.ndarray:
     """Whether each column rises by one from row to row."""
-    return (values[1:] - values[:1] == np.arange(1, len(values))[:, None]).all(axis=0)
+    found = np.ones(values.shape[1], bool)
+    for row, before in itertools.pairwise(values):
+        found[found] = row[found] - before[found] == 1
+        if not found.any():  # as a rule after two rows
+            break
+    return found
 
 
 def _with_numerals(

@@ -16,7 +16,7 @@ from .words import number_of
 _NOTHING = frozenset(("none", "nil", "nd", "n.d.", "n.a.", "unk", "tbd", "not done", "'-"))
 _UNIT = re.compile(
     r"(?P<number>[+-]?[\d.,]*\d(?:e[+-]?\d+)?)\s*(?P<unit>%|[mc]?m([23²³]|\^[23])?|[mµμ]?l|cc|hu|"
-    r"[kmµμn]?g|c?gy|[pn]g/ml|g/dl|[mµμn]mol/l|mm ?hg|y|yrs?|years?|mo|months?|wks?|weeks?|d|days?)",
+    r"[kmµμn]?g|c?gy|[pn]g/ml|g/dl|[mµμn]mol/l|mm ?hg|y|yrs?|years?|months?|wks?|weeks?|d|days?)",
     re.IGNORECASE,
 )
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
