@@ -127,7 +127,7 @@ def _without_index(table: Numbers) -> Numbers:
 def _counts_rows(values: np.ndarray) -> np.ndarray:
     """Whether each column rises by one from row to row."""
     found = np.ones(values.shape[1], bool)
-    for row, before in itertools.pairwise(values):
+    for before, row in itertools.pairwise(values):
         found[found] = row[found] - before[found] == 1
         if not found.any():  # as a rule after two rows
             break
