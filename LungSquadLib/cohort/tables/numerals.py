@@ -75,6 +75,8 @@ def read_numerals(cells: Sequence[str], *, comma: bool = False) -> Numerals:
     if None not in values:
         return Numerals(values, "")
     texts = [_BLANK_THOUSANDS.sub("", text.replace("\u2212", "-")) for text in texts]
+    if None not in (values := list(map(_value, texts))):
+        return Numerals(values, "blanks or marks within numbers taken out")
     texts, unit = _without_unit(texts)
     texts, commas = _with_points(texts, comma=comma)
     values = list(map(_value, texts))

@@ -160,7 +160,7 @@ def _lines(
             if not started:
                 passed = not part or part.startswith(b"#") or _SEPARATOR.fullmatch(part)
                 started = not passed
-            if started and part:
+            if started and part.strip(b",;\t "):  # a spreadsheet's empty rows have delimiters
                 yield part
 
 
