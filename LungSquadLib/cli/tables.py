@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from ..arguments import add_device
 from .output import add_json_argument, bar, print_json, print_table, printable
+from .streams import flush_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,25 +80,32 @@ def _add_simulate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int | None:
     """Hand over to the wanted verb."""
     verbs = {"check": _check, "join": _join, "simulate": _simulate}
-    verbs[options.tables_verb](options)
+    return verbs[options.tables_verb](options)
 
 
-def _check(options: argparse.Namespace) -> None:
+def _check(options: argparse.Namespace) -> int:
+    """Check all tables; the exit code is 2 where one of them cannot be read."""
     from ..cohort.tables.check import check_tables
 
     mapping = None if options.mapping is None else Path(options.mapping)
     found = check_tables(options.tables, mapping=mapping, keep_ids=options.keep_ids)
+    problems = [table for table in found["tables"] if "problem" in table]
     if options.json:
         print_json(found)
-        return
-    for table in found["tables"]:
-        _print_table(table)
-    for pair in found["common"]:
-        one, other = pair["tables"]
-        print(f"tables {one} and {other} share {pair['patients']} patients")
+    else:
+        for table in found["tables"]:
+            if "problem" not in table:
+                _print_table(table)
+        for pair in found["common"]:
+            one, other = pair["tables"]
+            print(f"tables {one} and {other} share {pair['patients']} patients")
+    flush_output()
+    for table in problems:
+        print(printable(f"lungsquad: table {table['table']}: {table['problem']}"), file=sys.stderr)
+    return 2 if problems else 0
 
 
 def _print_table(table: dict[str, Any]) -> None:

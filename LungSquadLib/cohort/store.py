@@ -25,10 +25,10 @@ from ..imaging.crop import LARGEST_CROP
 from ..imaging.flags import Flag
 from ..models.fields import Fields, parsed_json
 from .case_file import LARGEST_ABOUT, Content, read_content
+from .tables.text import is_no_label
 
 STORE, INDEX, CASES = "store.json", "index.json", "cases"
 FORMAT_VERSION = 2  # 2: cubes have their axes in LPS order
-MISSING = frozenset(("", "nan", "na", "n/a"))  # as tables say that nothing is known
 _MOST_CASES, _LARGEST_JSON = 1_000_000, 1 << 30
 
 
@@ -102,7 +102,7 @@ class StoredCase:
     def said(self, column: str) -> str:
         """What a column says of the case; "" where it says nothing."""
         text = self.columns[column]
-        return "" if text.casefold() in MISSING else text
+        return "" if is_no_label(text) else text
 
     def to_dict(self) -> dict[str, Any]:
         return {

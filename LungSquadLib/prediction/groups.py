@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..cohort.overlap import overlap
+from ..cohort.tables.genes import gene_name
 from ..cohort.tables.matrix import Matrix
 from ..errors import InputError, ModelError
 from ..models.bundle import Model
@@ -95,7 +96,7 @@ def assign_groups(model: Model, matrix: Matrix) -> Assigned:
             f"The model '{card.name}' found no groups: all units of its latent space collapsed."
         )
     absent, columns = absent_columns(model, matrix), card.table.columns
-    values = _aligned(matrix, columns)
+    values = _aligned(model, matrix)
     _check_scale(model, values)
     missing = np.isnan(values).sum(axis=1)
     known = missing <= MOST_MISSING * len(columns)
@@ -123,8 +124,8 @@ def assign_groups(model: Model, matrix: Matrix) -> Assigned:
 
 def absent_columns(model: Model, matrix: Matrix) -> int:
     """How many of a model's columns a table lacks; `InputError` where that is more than half."""
-    columns, there = model.card.table.columns, set(matrix.columns)
-    absent = sum(name not in there for name in columns)
+    columns, there = model.card.table.columns, set(_names(model, matrix.columns))
+    absent = sum(name not in there for name in _names(model, columns))
     if absent > MOST_MISSING * len(columns):
         raise InputError(
             f"The table has {len(columns) - absent} of the {len(columns)} columns of the model "
@@ -134,9 +135,16 @@ def absent_columns(model: Model, matrix: Matrix) -> int:
     return absent
 
 
-def _aligned(matrix: Matrix, columns: tuple[str, ...]) -> np.ndarray:
+def _names(model: Model, columns: Sequence[str]) -> list[str]:
+    """What columns are compared by: genes without their versions."""
+    (source,) = model.card.table.sources
+    return [gene_name(one) for one in columns] if source.kind == "expression" else list(columns)
+
+
+def _aligned(model: Model, matrix: Matrix) -> np.ndarray:
     """The model's columns (N, D) of a table, NaN where it lacks one."""
-    place = {name: number for number, name in enumerate(matrix.columns)}
+    columns = _names(model, model.card.table.columns)
+    place = {name: number for number, name in enumerate(_names(model, matrix.columns))}
     values = np.full((len(matrix.patients), len(columns)), np.nan, np.float32)
     there = [n for n, name in enumerate(columns) if name in place]
     values[:, there] = matrix.values[:, [place[columns[n]] for n in there]]

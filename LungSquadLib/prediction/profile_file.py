@@ -6,14 +6,21 @@ import csv
 import hashlib
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..cohort.tables.text import is_missing, lines
+from ..cohort.tables.genes import gene_names
+from ..cohort.tables.numerals import says_no_number
+from ..cohort.tables.text import lines
 from ..cohort.tables.words import number_of
 from ..errors import InputError, parsing
 from ..models.fields import shown_path
 
+_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_POINT = re.compile(r"[+-]?(\d+\.\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER_LIKE = re.compile(r"[<>=~]*[+-]?\d[\d.,' ]*%?")
 _LARGEST = 64 << 20  # bytes of text: thirty times all human genes
 
 
@@ -24,17 +31,28 @@ class Profile:
     Attributes:
         genes: the number of each gene of which there is one.
         sha256: of genes and numbers, in whatever order and format they were written.
+        dates: how many names of genes a spreadsheet has made into dates that cannot be told.
     """
 
     genes: Mapping[str, float]
     sha256: str
+    dates: int = 0
 
     @classmethod
     def of(cls, genes: Mapping[str, float]) -> Profile:
-        """The profile of these numbers; those that are NaN are not known."""
-        known = {gene: float(genes[gene]) for gene in sorted(genes) if not math.isnan(genes[gene])}
+        """The profile of these numbers; those that are NaN are not known.
+
+        Raises:
+            InputError: two names of one gene (with and without its version, say) have different
+                numbers.
+        """
+        names = gene_names(list(genes)).names
+        known: dict[str, float] = {}
+        for gene, value in sorted(zip(names, map(float, genes.values()), strict=True)):
+            if gene and not math.isnan(value) and known.setdefault(gene, value) != value:
+                raise InputError("The profile has two different numbers of one gene.")
         lines = "".join(f"{gene}\t{value!r}\n" for gene, value in known.items())
-        return cls(known, hashlib.sha256(lines.encode()).hexdigest())
+        return cls(known, hashlib.sha256(lines.encode()).hexdigest(), names.count(""))
 
     def to_dict(self) -> dict[str, object]:
         """What outputs say of it: nothing that names the patient or the file."""
@@ -42,7 +60,7 @@ class Profile:
 
 
 def read_profile(path: str | os.PathLike[str]) -> Profile:
-    """One patient's expression from a table: CSV or TSV, gzip or not.
+    """One patient's expression from a table: CSV, TSV or with semicolons, gzip or not.
 
     Two columns, gene and number, with a header or without; or a row of genes above a row of
     numbers, as a matrix of one patient has them. An empty cell or NA is a gene that is not known.
@@ -69,7 +87,19 @@ def _rows(text: str) -> list[list[str]]:
     delimiter = max("\t;,", key=text.partition("\n")[0].count)
     table = csv.reader(text.splitlines(), delimiter=delimiter, strict=True)
     rows = [[cell.strip() for cell in row] for row in table]
-    return [row for row in rows if any(row)]
+    width = max((n for row in rows for n, cell in enumerate(row, 1) if cell), default=0)
+    return _with_points([row[:width] for row in rows if any(row)])
+
+
+def _with_points(rows: list[list[str]]) -> list[list[str]]:
+    """With points for decimal commas, where nothing else can be meant by them."""
+    cells = [cell for row in rows for cell in row]
+    commas = list(filter(_COMMA.fullmatch, cells))
+    if all(map(_PERHAPS_THOUSANDS.fullmatch, commas)) or any(map(_POINT.fullmatch, cells)):
+        return rows
+    return [
+        [cell.replace(",", ".") if _COMMA.fullmatch(cell) else cell for cell in row] for row in rows
+    ]
 
 
 def _genes(rows: Sequence[Sequence[str]]) -> dict[str, float]:
@@ -93,7 +123,7 @@ def _genes(rows: Sequence[Sequence[str]]) -> dict[str, float]:
 
 def _long(rows: Sequence[Sequence[str]]) -> list[tuple[int, str, str]]:
     """Place, gene and number of a table of two columns; a header has a text over the numbers."""
-    header = not _is_number(rows[0][1])
+    header = not _is_number(rows[0][1]) and not _NUMBER_LIKE.fullmatch(rows[0][1])
     found = [(n, gene, value) for n, (gene, value) in enumerate(rows, 1)][header:]
     if found and all(_is_number(gene) and not _is_number(value) for _, gene, value in found):
         raise ValueError("it is the wrong way round: the genes come first, then their numbers")
@@ -112,7 +142,8 @@ def _wide(rows: Sequence[Sequence[str]]) -> list[tuple[int, str, str]]:
 def _numbers(found: Sequence[tuple[int, str, str]], place: str) -> dict[str, float]:
     genes: dict[str, float] = {}
     where: dict[str, int] = {}
-    for number, gene, text in found:
+    names = gene_names([gene for _, gene, _ in found]).names
+    for (number, gene, text), name in zip(found, names, strict=True):
         if not gene:
             raise ValueError(f"{place} {number} names no gene")
         value = _number(text)
@@ -120,11 +151,14 @@ def _numbers(found: Sequence[tuple[int, str, str]], place: str) -> dict[str, flo
             raise ValueError(f"{place} {number} holds a text where a number belongs")
         if math.isnan(value):
             continue
-        if genes.setdefault(gene, value) != value:
+        if not name:  # a date, of which `Profile.of` makes nothing
+            genes[gene] = value
+            continue
+        if genes.setdefault(name, value) != value:
             raise ValueError(
-                f"{place}s {where[gene]} and {number} have different numbers of the same gene"
+                f"{place}s {where[name]} and {number} have different numbers of the same gene"
             )
-        where.setdefault(gene, number)
+        where.setdefault(name, number)
     if not genes:
         raise ValueError("it holds no number")
     return genes
@@ -136,4 +170,4 @@ def _is_number(text: str) -> bool:
 
 def _number(text: str) -> float | None:
     """A finite number, NaN where nothing is known, None of any other text."""
-    return math.nan if is_missing(text) else number_of(text)
+    return math.nan if says_no_number(text) else number_of(text)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..cohort.tables.genes import gene_name
 from ..errors import InputError
 from ..imaging.flags import Flag
 from ..models.card import Card
@@ -14,6 +15,7 @@ from ..models.inputs import Source
 from .profile_file import Profile
 from .scale import check_scale
 
+FARTHEST = 100.0  # of N training patients none lies farther than sqrt(N) deviations
 MOST_MISSING = 0.5  # of the model's columns
 
 
@@ -26,6 +28,8 @@ class Row:
         missing: genes of the model's that the profile lacks, of `genes`.
         genes: those of its columns that are genes: where they are, (G,).
         used, left_out: names of the model's sources.
+        dates: names of the profile's genes that are dates and cannot be told.
+        far: genes whose numbers no training patient can have had.
     """
 
     values: np.ndarray
@@ -33,6 +37,8 @@ class Row:
     genes: np.ndarray
     used: tuple[str, ...]
     left_out: tuple[str, ...]
+    dates: int = 0
+    far: int = 0
 
     def flags(self) -> Iterator[Flag]:
         """What is to be said of it."""
@@ -42,6 +48,18 @@ class Row:
                 "each counts as if it were the training patients' mean."
             )
             yield Flag("genes_missing", "warning", sentence)
+        if self.dates:
+            sentence = (
+                f"{self.dates} names of genes in the profile are dates, made by a spreadsheet of "
+                "names such as MARCH1, and cannot be told: these genes are not used."
+            )
+            yield Flag("gene_names_dates", "warning", sentence)
+        if self.far:
+            sentence = (
+                f"{self.far} numbers of the profile lie over {FARTHEST:g} standard deviations from "
+                "the training patients' mean: they may be mistakes of writing. Correct them."
+            )
+            yield Flag("genes_far", "warning", sentence)
         for name in self.left_out:
             sentence = f"Nothing is known of the model's source '{name}': it is left out."
             yield Flag("source_missing", "info", sentence)
@@ -90,11 +108,15 @@ def row_of(
     _check_missing(card, missing, len(genes))
     known = {name: not np.isnan(part).all() for name, part in parts.items()}
     used = tuple(name for name in known if known[name])
-    return Row(row, missing, genes, used, tuple(name for name in known if not known[name]))
+    left_out = tuple(name for name in known if not known[name])
+    away = np.abs(row[genes] - mean[genes]) > FARTHEST * sd[genes]
+    far = int((away & (sd[genes] > 0)).sum())
+    return Row(row, missing, genes, used, left_out, profile.dates, far)
 
 
 def _values(source: Source, known: Mapping[str, float]) -> np.ndarray:
-    return np.array([known.get(name, np.nan) for name in source.columns], np.float32)
+    same = gene_name if source.kind == "expression" else str
+    return np.array([known.get(same(name), np.nan) for name in source.columns], np.float32)
 
 
 def _check_columns(card: Card, source: Source, known: Mapping[str, float]) -> None:

@@ -304,18 +304,18 @@ def _answers(setup: Setup, job: Job, trained: _Trained, temperature: float) -> l
                     "part": part,
                     **answer_row(case, logits[n] / temperature, setup.classes, setup.positive),
                     setup.options.label: case.columns[setup.options.label],
-                    **_survival(case, setup.options.survival),
+                    **_survival(case, setup),
                     **{name: values[n] for name, values in alone.items()},
                 }
             )
     return rows
 
 
-def _survival(case: StoredCase, columns: tuple[str, str] | None) -> dict[str, str]:
-    if columns is None:
+def _survival(case: StoredCase, setup: Setup) -> dict[str, str]:
+    if case.case not in setup.follow_up:
         return {}
-    time, event = columns
-    return {"time": case.columns[time], "event": case.columns[event]}
+    time, event = setup.follow_up[case.case]
+    return {"time": time, "event": event}
 
 
 def answer_row(

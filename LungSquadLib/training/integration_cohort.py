@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..cohort.tables.matrix import Joined, Matrix
+from ..cohort.tables.scale import COUNTED
+from ..cohort.tables.status import read_follow_up
 from ..errors import InputError, one_line
 from .baselines import number
 from .integration_options import CLASSES, IntegrationOptions
@@ -93,6 +95,16 @@ def check_left_out(joined: Joined, options: IntegrationOptions) -> None:
             raise InputError(f"No source has the column '{one_line(name)}' to leave out.")
 
 
+def check_follow_up(joined: Joined) -> None:
+    """`InputError` for times and events of joined tables that cannot be evaluated."""
+    if {"time", "event"} <= set(joined.facts):
+        read_follow_up(
+            joined.facts["time"],
+            joined.facts["event"],
+            lambda number: f"The patient '{joined.patients[number]}'",
+        )
+
+
 def _without(source: Matrix, gone: set[str]) -> Matrix | None:
     """A source without some columns; None where no column is left."""
     kept = [n for n, column in enumerate(source.columns) if column not in gone]
@@ -107,6 +119,17 @@ def _stacked(one: Matrix, other: Matrix, patients: tuple[str, ...], warnings: li
         raise InputError(
             f"The features of '{one.name}' were not made alike in the two cohorts: take the same "
             "model for both, or stores with the same --size, --margin and --spacing."
+        )
+    if one.kind == "expression" and one.scale != other.scale:
+        if counted := {one.scale, other.scale} & set(COUNTED):
+            raise InputError(
+                f"The numbers of '{one.name}' are {one.scale} in the cohort to learn from and "
+                f"{other.scale} in the cohort to test on, and a network compares "
+                f"{counted.pop().split(' (')[0]} with their like alone: bring both to one scale."
+            )
+        warnings.append(
+            f"The numbers of '{one.name}' are {one.scale} in the cohort to learn from and "
+            f"{other.scale} in the cohort to test on: are they on one scale?"
         )
     place = {column: n for n, column in enumerate(other.columns)}
     kept = [n for n, column in enumerate(one.columns) if column in place]

@@ -17,7 +17,7 @@ from ..errors import InputError, one_line
 from ..models.inputs import Source, TableSpec
 from .baselines import number
 from .integration import Rows, Shape, rows_of
-from .integration_cohort import Cohort, check_left_out, classes_of, kept_patients
+from .integration_cohort import Cohort, check_follow_up, check_left_out, classes_of, kept_patients
 from .integration_options import IntegrationOptions, check_integration_options
 from .leakage import check_telling, twins
 
@@ -158,6 +158,8 @@ def set_up(joined: Joined, options: IntegrationOptions, *, other: Joined | None 
     """
     check_integration_options(options)
     check_left_out(joined, options)
+    for one in (joined, *([other] if other else [])):
+        check_follow_up(one)
     cohort, warnings = Cohort.of(joined, options), [*joined.notes]
     first = len(joined.patients)
     if other is not None:

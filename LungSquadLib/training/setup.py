@@ -8,7 +8,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from ..networks.parts import TrunkAndHead
 from ..networks.prognosis import TransferNetwork
 from .baselines import number
 from .classifier import DECAY, HEAD_DECAY
+from .manifest_columns import check_clinical, check_columns, follow_up_of
 from .options import Options, check_options
 from .synthetic import Painter, read_painter
 
@@ -74,6 +75,7 @@ class Setup:
         excluded: how many cases were left out, by reason.
         warnings: sentences for the user.
         overlaps: sentences of overlaps that were allowed.
+        follow_up: time and event ("1" or "0") by case, where columns of them were named.
     """
 
     store: Store
@@ -89,6 +91,7 @@ class Setup:
     excluded: Mapping[str, int]
     warnings: tuple[str, ...]
     overlaps: tuple[str, ...]
+    follow_up: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> dict[str, StoredCase]:
@@ -173,8 +176,10 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
     _check_classes(classes, options, cases)
     if options.label in options.clinical:
         raise InputError(f"'{options.label}' is to be told, so it cannot be clinical data as well.")
-    _check_columns(cases, options.clinical, "--clinical")
-    _check_columns(cases, options.survival or (), "--survival")
+    check_columns(cases, options.clinical, "--clinical")
+    check_clinical(cases, options.clinical)
+    check_columns(cases, options.survival or (), "--survival")
+    follow_up = follow_up_of(cases, options.survival)
     start = _start(options.init)
     spec, network = _network(options, start, len(classes))
     check_store(opened, spec)
@@ -191,6 +196,7 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
         for card in (start.card, painter.model.card if painter is not None else None)
         if card is not None and card.training.seen is None
     ]
+    warnings += follow_up.warnings
     return Setup(
         opened,
         options,
@@ -205,6 +211,7 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
         excluded,
         tuple(warnings),
         overlaps,
+        follow_up.by_case,
     )
 
 
@@ -237,14 +244,6 @@ def _labelled(store: Store, options: Options) -> tuple[list[StoredCase], dict[st
     return cases, dict(excluded)
 
 
-def _check_columns(cases: Sequence[StoredCase], columns: Sequence[str], option: str) -> None:
-    """`InputError` for columns that the store lacks; `option` is who named them."""
-    for name in columns:
-        if name not in cases[0].columns:
-            there = ", ".join(f"'{column}'" for column in cases[0].columns) or "none"
-            raise InputError(f"The store has no column '{name}' for {option}; it has {there}.")
-
-
 def _check_classes(classes: Sequence[str], options: Options, cases: Sequence[StoredCase]) -> None:
     counts = Counter(case.columns[options.label] for case in cases)
     if len(set(classes)) != len(classes):
@@ -256,6 +255,12 @@ def _check_classes(classes: Sequence[str], options: Options, cases: Sequence[Sto
         )
     if missing := [name for name in classes if name not in counts]:
         raise InputError(f"No case has the {options.label} '{missing[0]}'.")
+    alike = Counter(name.casefold() for name in classes).most_common(1)[0]
+    if alike[1] > 1:
+        raise InputError(
+            f"Values of the column '{options.label}' differ in capitals alone ('{alike[0]}'): "
+            "write them in one way."
+        )
     numbers = [value for value in map(number, classes) if not math.isnan(value)]
     if len(set(numbers)) < len(numbers):
         raise InputError(

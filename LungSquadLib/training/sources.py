@@ -131,7 +131,8 @@ def read_sources(
         return joined
     facts = Clinical("clinical", "joined", joined.patients, joined.facts, (), (), ())
     sources = tuple(one for one in joined.sources if one.name != facts.name)
-    return replace(joined, sources=(*sources, clinical_matrix(facts, clinical_columns)))
+    matrix = clinical_matrix(facts, clinical_columns)
+    return replace(joined, sources=(*sources, matrix), notes=(*joined.notes, *matrix.notes))
 
 
 def join_sources(

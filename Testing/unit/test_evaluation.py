@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 import pytest
+from lifelines.utils import concordance_index
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from LungSquadLib.cli import main
@@ -242,3 +243,73 @@ def test_the_table_on_the_terminal(tmp_path, capsys):
     assert re.search(r"precision +recall +f1-score +support", said)
     assert re.search(r"^AUC +0\.\d{3} \(0\.\d{3} to 0\.\d{3}\), DeLong$", said, re.MULTILINE)
     assert max(map(len, said.splitlines())) < 200
+
+
+def test_scores_are_read_as_people_write_them(tmp_path):
+    """The same numbers whatever their form; what cannot be told is refused with its row."""
+    draw = np.random.default_rng(3)
+    y = draw.integers(0, 2, 40)
+    p = np.clip(draw.random(40) * 0.6 + 0.3 * y, 0, 1).round(3)
+    path = tmp_path / "t.csv"
+    columns = Columns(label="y", score="p")
+
+    def found(shown, delimiter=",", labels=("0", "1")):
+        rows = [f'{labels[a]}{delimiter}"{shown(b)}"' for a, b in zip(y, p, strict=True)]
+        path.write_text("\n".join([f"y{delimiter}p", *rows]) + "\n")
+        return evaluate(read_table(path, columns), columns, samples=10)
+
+    truth = roc_auc_score(y, p)
+    for shown, delimiter in (
+        (str, ","),
+        (lambda one: f"{100 * one:.1f}%", ","),
+        (lambda one: str(one).replace(".", ","), ","),
+        (lambda one: str(one).replace(".", ","), ";"),
+        (str, "\t"),
+    ):
+        result = found(shown, delimiter)
+        assert result.discrimination.auc.value == pytest.approx(truth)
+        assert result.calibration.brier.value == pytest.approx(np.mean((y - p) ** 2))
+    rows = "\n".join(["y,p", *("Yes,1" if n % 2 else "yes,0" for n in range(9)), "no,1"])
+    path.write_text(rows + "\n")
+    with pytest.raises(InputError, match=r"'Yes' and 'yes'.*capitals alone"):
+        evaluate(read_table(path, columns), columns)
+    path.write_text("y,p\n0,.5\n1,1e400\n")
+    with pytest.raises(InputError, match=r"row 2: '1e400'.*no finite number"):
+        evaluate(read_table(path, columns), columns)
+
+
+def test_events_are_read_as_people_write_them():
+    """R's 1 and 2, words and truth values give the concordance of 0 and 1; others are refused."""
+    draw = np.random.default_rng(4)
+    y, event = draw.integers(0, 2, 40), draw.integers(0, 2, 40)
+    p, time = draw.random(40), draw.integers(1, 1500, 40)
+    columns = Columns(label="y", score="p", time="t", event="e")
+
+    def found(events, times=time):
+        table = Table.of("t.csv", {"y": y, "p": p, "t": times, "e": events})
+        return evaluate(table, columns, samples=10)
+
+    truth = concordance_index(time, -p, event)
+    for events in (event, event + 1, event.astype(bool), np.array(["alive", "dead"])[event]):
+        assert found(list(events)).survival.concordance.value == pytest.approx(truth)
+    assert "1 censored, 2 dead" in found(list(event + 1)).notes[0]
+    with pytest.raises(InputError, match="row 1: the time -3 is below 0"):
+        found(list(event), [-3, *time[1:]])
+    with pytest.raises(InputError, match="which of them is which"):
+        found([2, 0, 1, *event[3:]])
+
+
+def test_what_makes_a_table_look_better_than_it_is_is_said():
+    draw = np.random.default_rng(5)
+    y, p = draw.integers(0, 2, 40), draw.random(40)
+    thrice = Table.of("t.csv", {"y": [*y] * 3, "p": [*p] * 3})
+    cautions = " ".join(evaluate(thrice, Columns(label="y", score="p"), samples=10).cautions)
+    assert "80 of 120 rows have the label and the score of another" in cautions
+    parts = ["validation", "test"] * 20
+    groups = [f"P{n // 2 if n < 20 else n}" for n in range(40)]  # ten patients in both parts
+    both = Table.of("t.csv", {"y": y, "p": p, "g": groups, "part": parts})
+    columns = Columns(label="y", score="p", group="g", part="part")
+    assert "10 patients have validation rows and test rows" in evaluate(both, columns).notes[0]
+    half = Table.of("t.csv", {"y": y, "p": p, "g": [f"P{n}" if n % 2 else "" for n in range(40)]})
+    found = evaluate(half, Columns(label="y", score="p", group="g"), samples=10)
+    assert "20 of 40 rows were left out (nothing in 'g')" in " ".join(found.cautions)

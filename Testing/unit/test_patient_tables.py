@@ -293,10 +293,10 @@ def test_samples_of_one_patient_are_never_chosen_by_chance(tmp_path):
     assert table.values.tolist() == [[1, 5], [4, 7]]
     assert {one.patient: one.why for one in table.dropped} == {
         "TCGA-05-0002": "2 rows with different numbers for one patient",
-        "TCGA-05-0003": "only samples of normal tissue",
+        "TCGA-05-0003": "no sample of a tumour",
     }
     said = " ".join(table.notes)
-    assert "2 samples of normal tissue" in said
+    assert "2 samples that are of no tumour" in said
     assert "1 rows repeat" in said
     assert "TCGA-" not in said
 

@@ -23,6 +23,10 @@ SAME = {
     "a row without a name": "EGFR,KRAS,TP53\n1.5,-0.25,3\n",
     "unknown ones": "EGFR,1.5\nALK,NA\nKRAS,-0.25\nROS1,\nTP53,3\n",
     "one twice": "EGFR,1.5\nKRAS,-0.25\nTP53,3\nEGFR,1.5\nKRAS,NA\n",
+    "decimal commas": "gene;value\nEGFR;1,5\nKRAS;-0,25\nTP53;3\n",
+    "Excel's own first line": "sep=;\ngene;value\nEGFR;1.5\nKRAS;-0.25\nTP53;3\n;\n",
+    "a spreadsheet's empty columns": "gene,value,,\nEGFR,1.5,,\nKRAS,-0.25,,\nTP53,3,,\n",
+    "Entrez's numbers": "EGFR|1956,1.5\nKRAS|3845,-0.25\nTP53|7157,3\n",
     "another order": "TP53,3\nEGFR,1.5\nKRAS,-0.25\n",
 }
 WRONG = {
@@ -35,7 +39,7 @@ WRONG = {
     "numbers first": ("1.5,EGFR\n-0.25,KRAS\n", "wrong way round"),
     "numbers first under a header": ("value,gene\n1.5,EGFR\n-0.25,KRAS\n", "wrong way round"),
     "a text for a number": ("EGFR,1.5\nKRAS,high\n", "line 2 holds a text"),
-    "a decimal comma": ("EGFR;1,5\nKRAS;0,25\nTP53;2\n", "line 2 holds a text"),
+    "commas that may part thousands": ("EGFR;1,500\nKRAS;2\n", "line 1 holds a text"),
     "infinity": ("EGFR,1.5\nKRAS,inf\n", "line 2 holds a text"),
     "underscores": ("EGFR,1.5\nKRAS,1_000\n", "line 2 holds a text"),
     "a text in a row": ("id,EGFR,KRAS\nA,1.5,high\n", "column 3 holds a text"),
@@ -76,7 +80,7 @@ def test_no_cell_is_quoted_for_it_may_be_an_id(tmp_path):
 
 def test_bytes_that_are_no_text_are_said(tmp_path):
     path = tmp_path / "p.csv"
-    for data in (b"\xff\xfe\x00\x01,1", gzip.compress(b"EGFR,1\n" * 99)[:-12], b'"EGFR,1\n"x"y,'):
+    for data in (b"\xff\xfe\x00\x01,", gzip.compress(b"EGFR,1\n" * 99)[:-12], b'"EGFR,1\n"x"y,'):
         path.write_bytes(data)
         with pytest.raises(InputError, match="is damaged"):
             read_profile(path)

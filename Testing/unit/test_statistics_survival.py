@@ -1,5 +1,7 @@
 """Survival: the trial of 6-mercaptopurine, lifelines, and what must hold of any curve."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -147,3 +149,18 @@ def test_what_is_no_time_is_said():
         log_rank(np.array([1, 2]), event, np.array([0, 0]))
     with pytest.raises(ValueError, match="NaN"):
         concordance(np.array([1, 2]), event, np.array([0, np.nan]))
+
+
+def test_median_of_ties_is_the_exact_one():
+    """A product of shares that is exactly a half rounds above it; lifelines is then a step late."""
+    for seed in range(200):
+        draw = np.random.default_rng(seed)
+        n = int(draw.integers(5, 40))
+        time, event = draw.integers(0, 12, n), draw.integers(0, 2, n)
+        alive, median = Fraction(1), None
+        for moment in sorted(set(time)):
+            dead = int(event[time == moment].sum())
+            alive *= 1 - Fraction(dead, int((time >= moment).sum()))
+            if median is None and alive <= Fraction(1, 2):
+                median = float(moment)
+        assert median_survival(kaplan_meier(time, event)).value == median, seed

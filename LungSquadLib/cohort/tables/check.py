@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...errors import InputError, understood
 from .clinical import read_clinical
 from .layouts import DEEP_PROGNOSIS, Layout, layout_of, patient_column, read_mapping
 from .matrix import Clinical, Dropped, Matrix
@@ -27,7 +29,8 @@ def check_tables(
 ) -> dict[str, Any]:
     """What tables were taken for, and what patients they share, for JSON.
 
-    Tables have the numbers of their places, from 1. Patients are counted, not named.
+    Tables have the numbers of their places, from 1. Patients are counted, not named. A table that
+    cannot be read has a "problem" and nothing else.
 
     Args:
         paths: of clinical tables, matrices of expression, tables of features.
@@ -35,25 +38,43 @@ def check_tables(
         keep_ids: list who was left out, by their IDs.
 
     Raises:
-        InputError: a table cannot be read.
+        InputError: the mapping cannot be read.
         OSError: it cannot be read.
     """
     given = read_mapping(mapping) if mapping is not None else None
-    kinds = [_kind(read_header(path), given) for path in paths]
+    kinds: dict[int, str] = {}
+    problems: dict[int, str] = {}
+    for number, path in enumerate(paths):
+        with _noted(problems, number):
+            kinds[number] = _kind(read_header(path), given)
     tables: dict[int, Clinical | Matrix] = {}
     # Clinical tables first: their patients tell which way round a matrix stands.
-    for number in sorted(range(len(paths)), key=lambda n: kinds[n] != "clinical"):
+    for number in sorted(kinds, key=lambda n: kinds[n] != "clinical"):
         path, kind, name = paths[number], kinds[number], str(number + 1)
-        if kind == "clinical":
-            tables[number] = read_clinical(path, name=name, mapping=mapping)
-        else:
+        with _noted(problems, number):
+            if kind == "clinical":
+                tables[number] = read_clinical(path, name=name, mapping=mapping)
+                continue
             others = set(chain.from_iterable(table.patients for table in tables.values()))
             tables[number] = read_matrix(path, name=name, kind=kind, others=others, mapping=mapping)
-    ordered = [tables[number] for number in range(len(paths))]
     return {
-        "tables": [_described(table, keep_ids=keep_ids) for table in ordered],
-        "common": _common(ordered),
+        "tables": [
+            _described(tables[number], keep_ids=keep_ids)
+            if number in tables
+            else {"table": number + 1, "problem": problems[number]}
+            for number in range(len(paths))
+        ],
+        "common": _common([tables[number] for number in sorted(tables)]),
     }
+
+
+@contextmanager
+def _noted(problems: dict[int, str], number: int) -> Iterator[None]:
+    """Keep in mind why a table cannot be read, and go on."""
+    try:
+        yield
+    except (InputError, OSError) as error:
+        problems[number] = str(understood(error))
 
 
 def _kind(header: Sequence[str], mapping: Layout | None) -> str:

@@ -12,9 +12,10 @@ from ...errors import InputError, one_line
 from .harmonise import harmonise
 from .layouts import KNOWN, Layout, layout_of, read_mapping
 from .matrix import Clinical, Dropped, Matrix
+from .numerals import read_numerals, sentinels
 from .patients import patient_of
+from .repeated import merged_columns
 from .text import known, read_rows
-from .words import number_of
 
 _MOST_VALUES = 50  # of a category: more are no category
 
@@ -37,7 +38,7 @@ def read_clinical(
         InputError: the table or the mapping cannot be read, or its layout is not known.
         OSError: a file cannot be read.
     """
-    header, rows = read_rows(path)
+    header, rows = read_rows(path, repeated=True)
     given = read_mapping(mapping) if mapping is not None else None
     layout = layout_of(header, given)
     if layout is None:
@@ -48,15 +49,16 @@ def read_clinical(
     rows, redacted = _without_redacted(header, rows, place, name)
     if not rows:
         raise InputError(f"'{path}' has no patients.")
-    cells = dict(zip(header, zip(*rows, strict=True), strict=True))
+    merged = merged_columns(path, header, rows, layout, name)
+    cells = dict(merged.columns)
     facts = harmonise(cells.pop(layout.patient), cells, layout, source=name)
     return Clinical(
         name,
         layout.name,
         facts.patients,
         facts.columns,
-        (*redacted, *facts.dropped),
-        facts.notes,
+        (*redacted, *merged.dropped, *facts.dropped),
+        (*facts.notes, *merged.notes),
         facts.words,
     )
 
@@ -65,11 +67,12 @@ def clinical_matrix(clinical: Clinical, columns: Sequence[str]) -> Matrix:
     """Numbers of some columns: a column of numbers as it is, of any other one for each value.
 
     Raises:
-        InputError: there is no such column, it is named twice, says nothing, or has more values
-            than a category has.
+        InputError: there is no such column, it says nothing, has more values than a category has,
+            or most of its cells are numbers and some are not.
     """
     names: list[str] = []
     parts: list[np.ndarray] = []
+    notes: list[str] = []
     for column in dict.fromkeys(columns):
         if column not in clinical.facts:
             listed = ", ".join(f"'{one_line(one, most=40)}'" for one in list(clinical.facts)[:30])
@@ -78,15 +81,23 @@ def clinical_matrix(clinical: Clinical, columns: Sequence[str]) -> Matrix:
             )
         cells = clinical.facts[column]
         values = sorted(set(cells) - {""})
-        numbers = [np.nan if cell == "" else number_of(cell) for cell in cells]
-        if not values or (None in numbers and len(values) > _MOST_VALUES):
+        found = read_numerals(cells)
+        if found.mostly and found.odd:
+            odd = ", ".join(f"'{one_line(cells[n], most=30)}'" for n in found.odd[:3])
+            raise InputError(
+                f"The column '{one_line(column)}' of '{clinical.name}' is of numbers, but "
+                f"{len(found.odd)} of its cells hold something else ({odd}): write numbers there, "
+                "or leave these cells empty."
+            )
+        if not values or (found.odd and len(values) > _MOST_VALUES):
             raise InputError(
                 f"The column '{one_line(column)}' of '{clinical.name}' has {len(values)} values: "
                 "it is neither numbers nor a category. Leave it out."
             )
-        if None not in numbers:
+        if found.mostly:
             names.append(column)
-            parts.append(np.array(numbers, np.float32)[:, None])
+            parts.append(np.array(found.values, np.float32)[:, None])
+            notes += [f"The column '{column}' was read with {found.note}."] if found.note else []
             continue
         names += [f"{column}={value}" for value in values]
         made = np.array([[cell == value for value in values] for cell in cells], np.float32)
@@ -94,14 +105,21 @@ def clinical_matrix(clinical: Clinical, columns: Sequence[str]) -> Matrix:
         parts.append(made)
     if not parts:
         raise InputError(f"No column of '{clinical.name}' was named to make numbers of.")
+    table = np.concatenate(parts, axis=1)
+    notes += [
+        f"The number {value:g} lies far from all others of its column: if it says that nothing is "
+        "known, empty these cells."
+        for value in sentinels(table)
+    ]
     scale = "as the table has them; a category's value is 1 or 0"
     return Matrix(
         clinical.name,
         "clinical",
         clinical.patients,
         tuple(names),
-        np.concatenate(parts, axis=1),
+        table,
         scale,
+        notes=tuple(notes),
     )
 
 

@@ -12,7 +12,8 @@ from ...errors import one_line
 from .layouts import Layout
 from .matrix import Dropped, Word
 from .patients import PATIENT_COLUMNS, by_patient, patient_of, tissue_site
-from .text import is_missing, known
+from .status import Column, read_ages, read_days, read_status
+from .text import is_index, is_missing, known
 from .words import DAYS, FACTS, number_of, taken
 
 TWO_YEARS = 730  # days
@@ -49,16 +50,15 @@ def harmonise(
     """
     patients = [patient_of(text) for text in ids]
     kept, left_out = _kept(ids, columns, layout)
-    facts, odd, words = _harmonised(patients, columns, layout)
-    rows = {**facts, **{name: list(map(known, columns[name])) for name in kept}}
+    facts, odd, words, said = _harmonised(patients, columns, layout)
+    rows = {**facts, **{name: _spelt_alike(columns[name]) for name in kept}}
     groups = by_patient(patients)
     merged, contradictions = _merged(rows, groups)
     names = tuple(groups)
     dropped = [Dropped(names[n], source, why) for n, why in contradictions]
     dropped += [Dropped(patients[n], source, why) for n, why in odd if patients[n]]
-    return Facts(
-        names, merged, tuple(dropped), _notes(patients, groups, layout, left_out), tuple(words)
-    )
+    notes = (*_notes(patients, groups, layout, left_out), *said)
+    return Facts(names, merged, tuple(dropped), notes, tuple(words))
 
 
 def _kept(
@@ -72,11 +72,16 @@ def _kept(
 
 def _tells(name: str, cells: Sequence[str], ids: Sequence[str]) -> bool:
     """Whether a column holds dates, or names patients."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()  # PatientName
-    if name.casefold() in ("", *PATIENT_COLUMNS) or _TELLING.search(words):
+    if tells_by_name(name) or is_index(name, cells):
         return True
     pairs = zip(cells, map(patient_of, ids), strict=True)
     return any(_DATE.fullmatch(cell.strip()) or _names(cell, patient) for cell, patient in pairs)
+
+
+def tells_by_name(name: str) -> bool:
+    """Whether a column's name says that it tells who or when somebody is."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()  # PatientName
+    return name.casefold() in ("", *PATIENT_COLUMNS) or bool(_TELLING.search(words))
 
 
 def _names(cell: str, patient: str) -> bool:
@@ -86,35 +91,76 @@ def _names(cell: str, patient: str) -> bool:
     return place >= 0 and not (before.isalnum() or before == "." or after.isalnum())
 
 
+def _spelt_alike(cells: Sequence[str]) -> list[str]:
+    """What cells say; words that differ in capitals alone as most cells write them.
+
+    A minus says that nothing is known, but where others are a plus.
+    """
+    said = [cell.strip() if cell.strip() == "-" else known(cell) for cell in cells]
+    if "+" not in said:
+        said = [known(cell) for cell in said]
+    return list(map(spellings(said).__getitem__, said))
+
+
+def spellings(words: Sequence[str]) -> dict[str, str]:
+    """Of each word the spelling that most of those have that differ in capitals alone."""
+    counts = Counter(words)
+    most: dict[str, str] = {}
+    for word in sorted(counts, key=lambda one: (-counts[one], one)):
+        most.setdefault(word.casefold(), word)
+    return {word: most[word.casefold()] for word in counts}
+
+
 def _harmonised(
     patients: Sequence[str], columns: Mapping[str, Sequence[str]], layout: Layout
-) -> tuple[dict[str, list[str]], list[tuple[int, str]], list[Word]]:
-    """Facts of each row; facts that a row says with a word that is none; the words."""
+) -> tuple[dict[str, list[str]], list[tuple[int, str]], list[Word], list[str]]:
+    """Facts of each row; facts that a row says with a word that is none; the words; sentences."""
     facts: dict[str, list[str]] = {}
     odd: list[tuple[int, str]] = []
     words: list[Word] = []
+    notes: list[str] = []
     for fact in (*FACTS, *DAYS):
         names = layout.columns.get(fact, (fact,))
-        column = next((columns[name] for name in names if name in columns), None)
-        if column is None:
+        name = next((name for name in names if name in columns), None)
+        if name is None:
             continue
-        own, values = layout.words.get(fact, {}), []
-        counted: Counter[tuple[str, str]] = Counter()
-        for number, cell in enumerate(map(str.strip, column)):
-            value = own.get(cell)
-            if value is None:
-                value = "" if is_missing(cell) else taken(fact, cell)
-            if value is None:
-                odd.append((number, f"{fact} is left empty: '{one_line(cell, most=40)}'"))
-            values.append(value or "")
-            counted[(one_line(cell, most=60), values[-1])] += 1
-        facts[fact] = values
+        cells = [cell.strip() for cell in columns[name]]
+        found = _read(fact, name, cells, layout.words.get(fact, {}))
+        notes += found.notes
+        odd += [
+            (number, f"{fact} is left empty: {_shown(cell)}")
+            for number, (cell, value) in enumerate(zip(cells, found.values, strict=True))
+            if value is None
+        ]
+        facts[fact] = values = [value or "" for value in found.values]
         if FACTS.get(fact) is not None:
+            counted = Counter(zip((one_line(cell, most=60) for cell in cells), values, strict=True))
             words += [Word(fact, *pair, count) for pair, count in counted.most_common()]
     _add_site(facts, patients)
     _add_edition(facts, layout.edition)
-    odd += _add_survival(facts, columns, layout)
-    return {fact: facts[fact] for fact in FACTS if fact in facts}, odd, words
+    more, said = _add_survival(facts, columns, layout)
+    kept = {fact: facts[fact] for fact in FACTS if fact in facts}
+    return kept, [*odd, *more], words, [*notes, *said]
+
+
+def _read(fact: str, name: str, cells: Sequence[str], own: Mapping[str, str]) -> Column:
+    """A column of a fact; words that the layout has of its own come first."""
+    others = ["" if cell in own else cell for cell in cells]
+    if fact in ("event", "survival2y"):
+        found = read_status(fact, others)
+    elif fact == "age":
+        found = read_ages(name, others)
+    elif fact in ("time", *DAYS):
+        found = read_days(name, others)
+    else:
+        found = Column(["" if is_missing(cell) else taken(fact, cell) for cell in others])
+    values = [own.get(cell, value) for cell, value in zip(cells, found.values, strict=True)]
+    return found._replace(values=values)
+
+
+def _shown(cell: str) -> str:
+    """A cell in a sentence, which tells no date."""
+    return "a date" if _DATE.fullmatch(cell) else f"'{one_line(cell, most=40)}'"
 
 
 def _add_site(facts: dict[str, list[str]], patients: Sequence[str]) -> None:
@@ -133,10 +179,10 @@ def _add_edition(facts: dict[str, list[str]], edition: str) -> None:
 
 def _add_survival(
     facts: dict[str, list[str]], columns: Mapping[str, Sequence[str]], layout: Layout
-) -> list[tuple[int, str]]:
-    """Add time, event and survival after two years; numbers of rows whose follow-up is none."""
+) -> tuple[list[tuple[int, str]], list[str]]:
+    """Add time, event and survival after two years; rows whose follow-up is none; sentences."""
     if "event" not in facts:
-        return []
+        return [], []
     event, odd = facts["event"], []
     contact = facts.get("days_to_last_contact") or _from_surgery(columns, layout)
     if "time" not in facts:
@@ -147,9 +193,19 @@ def _add_survival(
         if time and float(time) <= 0:
             odd.append((number, f"time and event are left empty: a follow-up of {time} days"))
             facts["time"][number] = event[number] = ""
-    if "survival2y" not in facts:
+    times = [float(time) for time in facts["time"] if time]
+    if "survival2y" in facts:
+        return odd, []
+    if len(times) < 2 or max(times) >= TWO_YEARS / 2:
         facts["survival2y"] = list(map(_survived, facts["time"], event))
-    return odd
+        return odd, []
+    facts["survival2y"] = [""] * len(event)
+    note = (
+        f"The longest follow-up is {max(times):g} days: are these months? Times must be "
+        "in days, or their column's name must say 'months' or 'years'. Survival after two years "
+        "was not told from them."
+    )
+    return odd, [note]
 
 
 def _survived(time: str, event: str) -> str:

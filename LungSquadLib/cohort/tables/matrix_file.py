@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from .harmonise import Facts, harmonise
+from .genes import gene_names
+from .harmonise import Facts, harmonise, tells_by_name
 from .layouts import (
     FURTHER,
     FURTHER_STARTS,
@@ -22,10 +25,14 @@ from .layouts import (
 )
 from .matrix import Matrix
 from .numbers import Numbers, read_numbers
+from .numerals import SENTINELS, sentinels
 from .patients import GENE_COLUMNS, PATIENT_COLUMNS, has_known_form, one_row_each, patient_of
 from .scale import scale_of
+from .text import may_be_index
 from .words import DAYS, FACTS
 
+# Pyradiomics has features called Id; other numbers in a column of such a name are of patients.
+_RADIOMICS = re.compile(r"_(glcm|gldm|glrlm|glszm|ngtdm|firstorder|shape)_")
 # What is said of genes, in columns between their names and the patients.
 _ABOUT_GENES = frozenset(
     (
@@ -70,20 +77,34 @@ def read_matrix(
     def key(header: list[str]) -> int:
         if given and given.patient in header:
             return header.index(given.patient)
-        column = patient_column(header) if kind != "expression" else None
-        return header.index(column) if column else 0
+        if kind != "expression":
+            column = patient_column(header)
+            return header.index(column) if column else 0
+        # pandas writes a column that counts the rows before the names of genes or patients.
+        second = header[1].casefold() if len(header) > 1 else ""
+        return int(may_be_index(header[0]) and second in (*GENE_COLUMNS, *PATIENT_COLUMNS))
 
     facts = {one for layout in (given, *KNOWN) if layout for one in layout.named}
     facts |= {*FACTS, *DAYS, *FURTHER}
-    table = read_numbers(
-        path, key=key, text=lambda column: column in facts or column.startswith(FURTHER_STARTS)
-    )
+
+    def text(column: str) -> bool:
+        measured = kind == "expression" or _RADIOMICS.search(column.casefold())
+        return (
+            (not measured and tells_by_name(column))
+            or column in facts
+            or column.startswith(FURTHER_STARTS)
+        )
+
+    table = read_numbers(path, key=key, text=text)
     in_header, because = _patients_in_header(table, kind, frozenset(others), path)
-    notes = [f"Its {'columns' if in_header else 'rows'} are patients: {because}."]
+    notes = [f"Its {'columns' if in_header else 'rows'} are patients: {because}.", *table.notes]
     if in_header:
         table, left_out = _turned(table, path)
         if left_out:
             notes.append(f"{left_out} columns say something about genes and were left out.")
+    if kind == "expression":
+        genes = gene_names(table.columns)
+        table, notes = replace(table, columns=genes.names), [*notes, *genes.notes]
     matrix = _matrix(table, path, name=name, kind=kind, mapping=given)
     return replace(matrix, notes=(*notes, *matrix.notes))
 
@@ -141,7 +162,12 @@ def _matrix(
 ) -> Matrix:
     chosen = one_row_each(table.rows, table.values, name)
     if not chosen.rows:
-        raise InputError(f"'{path}' has no patient whose numbers can be used.")
+        reasons = "; ".join(
+            f"{n} with {why}" for why, n in Counter(one.why for one in chosen.dropped).items()
+        )
+        raise InputError(
+            f"'{path}' has no patient whose numbers can be used ({reasons or 'no row has an ID'})."
+        )
     rows, patients = list(chosen.rows.values()), tuple(chosen.rows)
     whole = rows == list(range(len(table.rows)))
     values = table.values if whole else table.values[rows]
@@ -185,6 +211,12 @@ def _columns(names: Sequence[str], values: np.ndarray) -> tuple[list[int], tuple
         "out.": different,
         f"{empty.sum()} columns have no number at all and were left out.": empty.any(),
         f"{constant.sum()} columns have the same number throughout.": constant.any(),
+    }
+    edge = np.isin(low, SENTINELS) | np.isin(high, SENTINELS)  # they are at the end of a column
+    said |= {
+        f"{count} columns have the number {value:g}, far from all their others: if it says that "
+        "nothing is known, empty these cells.": count
+        for value, count in sentinels(values[:, np.array(kept, int)[edge]]).items()
     }
     notes = tuple(sentence for sentence, count in said.items() if count)
     return [n for n, gone in zip(kept, empty, strict=True) if not gone], notes

@@ -7,15 +7,20 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ...errors import InputError, one_line
-from .text import decoded, delimiter_of, is_missing, lines, ragged, split
+from .numerals import read_numerals, says_no_number
+from .text import decoded, delimiter_of, is_index, is_missing, lines, ragged, split
 from .words import number_of
 
 _NUMBER_LIKE = re.compile(r"[+-]?([\d.,]+(e[+-]?\d+)?|inf(inity)?)", re.IGNORECASE)
+_WITH_COMMA = re.compile(rb"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
+_PERHAPS_THOUSANDS = re.compile(rb"\s*[+-]?[1-9]\d{0,2},\d{3}\s*")
+_POINT = re.compile(rb"\d\.|\.\d")
+_UID = re.compile(r"\d+(\.\d+){3,}")
 _LOOKED_AT = 20  # rows by which columns of text are known
 _SPELLINGS = ("", "NA", "N/A", "#N/A", "nan", "NaN", "NAN", "null", "NULL", "[Not Available]")
 _MISSING = {word.encode(): b"nan" for word in _SPELLINGS}  # the missing cells that are read quickly
@@ -31,6 +36,7 @@ class Numbers:
         columns: of `values`.
         values: (R, C) float32, NaN where a cell is missing.
         texts: the further columns, R cells each.
+        notes: sentences.
     """
 
     corner: str
@@ -38,12 +44,17 @@ class Numbers:
     columns: list[str]
     values: np.ndarray
     texts: dict[str, list[str]]
+    notes: tuple[str, ...] = ()
 
 
 def read_numbers(
     path: str | os.PathLike[str], *, key: Callable[[list[str]], int], text: Callable[[str], bool]
 ) -> Numbers:
     """Read a table of numbers; a column of which the first rows hold none is text.
+
+    Where semicolons or tabs part the cells, a comma is decimal, unless points are so too. A column
+    whose numbers all have the same unit, or a percent sign, is one of numbers. Columns that count
+    the rows, and empty ones without a name, are left out.
 
     Args:
         path: CSV, TSV or with semicolons, also as .gz.
@@ -58,9 +69,9 @@ def read_numbers(
     first = next(found, None)
     if first is None:
         raise InputError(f"'{path}' is empty.")
-    delimiter = delimiter_of(first, path)
-    header = [decoded(cell, path).strip() for cell in split(first, delimiter, f"'{path}'")]
     look = list(itertools.islice(found, _LOOKED_AT))
+    delimiter = delimiter_of(first, path, look)
+    header = [decoded(cell, path).strip() for cell in split(first, delimiter, f"'{path}'")]
     sample = [split(line, delimiter, f"'{path}', row {n}") for n, line in enumerate(look, 1)]
     if not sample:
         raise InputError(f"'{path}' has no rows.")
@@ -77,14 +88,83 @@ def read_numbers(
         raise InputError(f"'{path}' has no column of numbers.")
     form = _Form(path, header, delimiter, place, kept, texts)
     rows = [form.row(line, number) for number, line in enumerate(itertools.chain(look, found), 1)]
+    form.check_marks()
     names, numbers, said = zip(*rows, strict=True)
     columns = zip(*said, strict=True) if texts else ()
-    return Numbers(
+    table = Numbers(
         header[place],
         list(names),
         [header[n] for n in kept],
         np.stack(numbers),
         {header[n]: list(cells) for n, cells in zip(texts, columns, strict=True)},
+        ("Its commas were read as decimal points.",) if b"," in form.marks else (),
+    )
+    return _with_numerals(_without_index(table), path, text, comma=form.comma)
+
+
+def _without_index(table: Numbers) -> Numbers:
+    """Without the columns that count its rows, and those without a name."""
+    counted = _counts_rows(table.values)
+    kept = [
+        n
+        for n, name in enumerate(table.columns)
+        if not is_index(name, [f"{one:g}" for one in table.values[:, n]] if counted[n] else ())
+    ]
+    texts = {name: cells for name, cells in table.texts.items() if not is_index(name, cells)}
+    gone = len(table.columns) - len(kept) + len(table.texts) - len(texts)
+    if not gone:
+        return table
+    note = f"{gone} columns have no name, or count the rows, and were left out."
+    return replace(
+        table,
+        columns=[table.columns[n] for n in kept],
+        values=table.values[:, kept],
+        texts=texts,
+        notes=(*table.notes, note),
+    )
+
+
+def _counts_rows(values: np.ndarray) -> np.ndarray:
+    """Whether each column rises by one from row to row."""
+    found = np.ones(values.shape[1], bool)
+    for before, row in itertools.pairwise(values):
+        found[found] = row[found] - before[found] == 1
+        if not found.any():  # as a rule after two rows
+            break
+    return found
+
+
+def _with_numerals(
+    table: Numbers, path: str | os.PathLike[str], text: Callable[[str], bool], *, comma: bool
+) -> Numbers:
+    """With the columns of text that are numbers with a unit or a percent sign among the numbers.
+
+    Raises:
+        InputError: at least half of the cells of such a column are numbers, and not all.
+    """
+    made, texts, notes = {}, dict(table.texts), []
+    for name, cells in table.texts.items():
+        if text(name):
+            continue
+        found = read_numerals(cells, comma=comma)
+        if found.mostly and found.odd:
+            raise InputError(
+                f"'{path}', row {found.odd[0] + 1}, column '{one_line(name, most=60)}': "
+                f"'{one_line(cells[found.odd[0]].strip(), most=40)}' is no number, as most of its "
+                "cells are. Correct it, empty the cell, or take the column out."
+            )
+        if found.mostly:
+            made[name] = np.array(found.values, np.float32)
+            notes.append(f"The column '{one_line(name, most=60)}' was read with {found.note}.")
+            del texts[name]
+    if not made:
+        return table
+    return replace(
+        table,
+        columns=[*table.columns, *made],
+        values=np.column_stack([table.values, *made.values()]),
+        texts=texts,
+        notes=(*table.notes, *notes),
     )
 
 
@@ -98,6 +178,22 @@ class _Form:
     name: int
     numbers: list[int]
     texts: list[int]
+    # What was seen: commas, points, and commas that are decimal for sure.
+    marks: set[bytes] = field(default_factory=set)
+
+    @property
+    def comma(self) -> bool:
+        """Whether a comma may be decimal."""
+        return self.delimiter != b","
+
+    def check_marks(self) -> None:
+        """`InputError` where it cannot be told whether commas or points are decimal."""
+        if b"," in self.marks and self.marks != {b",", b"decimal"}:
+            raise InputError(
+                f"'{self.path}' has numbers with commas, and whether these are decimal or part "
+                "thousands cannot be told. Write all numbers with a point, and without thousands' "
+                "separators."
+            )
 
     def row(self, line: bytes, number: int) -> tuple[str, np.ndarray, list[str]]:
         """Name, numbers and texts of a line; rows count from 1."""
@@ -111,7 +207,24 @@ class _Form:
             cells = [cells[place] for place in self.numbers]
         else:
             del cells[self.name]
+        if self.comma:
+            cells = self._with_points(cells)
         return name, self._numbers(cells, number, quickly=not underscores), texts
+
+    def _with_points(self, cells: list[bytes]) -> list[bytes]:
+        """With points for decimal commas; which of the two there were is kept in mind."""
+        joined = b"\t".join(cells)
+        if b"." not in self.marks and _POINT.search(joined):
+            self.marks.add(b".")
+        if b"," not in joined:
+            return cells
+        commas = [n for n, cell in enumerate(cells) if _WITH_COMMA.fullmatch(cell)]
+        self.marks.update((b",",) if commas else ())
+        if not all(_PERHAPS_THOUSANDS.fullmatch(cells[n]) for n in commas):
+            self.marks.add(b"decimal")
+        for n in commas:
+            cells[n] = cells[n].replace(b",", b".")
+        return cells
 
     def _numbers(self, cells: list[bytes], row: int, *, quickly: bool) -> np.ndarray:
         numbers = _quickly(cells) if quickly else None  # which would take 1_0 for ten
@@ -126,16 +239,21 @@ class _Form:
     def _carefully(self, cells: Sequence[bytes], row: int) -> Iterator[float]:
         for place, cell in zip(self.numbers, cells, strict=True):
             word = decoded(cell, self.path)
-            value = math.nan if is_missing(word) else number_of(word)
+            value = math.nan if says_no_number(word) else number_of(word)
             if value is None:
-                comma = re.fullmatch(r"\s*-?\d+,\d+\s*", word)
-                hint = " Write numbers with a point, not with a comma." if comma else ""
+                comma = re.fullmatch(r"\s*-?\d+(,\d+)+(\.\d+)?\s*", word)
+                hint = (
+                    " Write numbers with a point, and without thousands' separators."
+                    if comma
+                    else " Correct it, or empty the cell."
+                )
                 said = f"'{one_line(word, most=40)}' is no number."
                 raise InputError(f"{self._where(row, place)}: {said}{hint}")
             yield value
 
     def _where(self, row: int, place: int) -> str:
-        return f"'{self.path}', row {row}, column {place + 1}"
+        name = one_line(self.header[place], most=60)
+        return f"'{self.path}', row {row}, column {place + 1} ('{name}')"
 
 
 def _quickly(cells: Sequence[bytes]) -> np.ndarray | None:
@@ -157,4 +275,5 @@ def _is_text(cells: Sequence[bytes]) -> bool:
     """Whether cells of a column say something, and none of it could be meant for a number."""
     words = [cell.decode(errors="replace").strip() for cell in cells]
     said = [word for word in words if not is_missing(word)]
-    return bool(said) and not any(map(_NUMBER_LIKE.fullmatch, said))
+    numbers = (_NUMBER_LIKE.fullmatch(word) and not _UID.fullmatch(word) for word in said)
+    return bool(said) and not any(numbers)

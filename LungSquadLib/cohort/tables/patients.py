@@ -17,7 +17,7 @@ _TCGA = re.compile(
 )
 _FORMS = re.compile(r"(R01|AMC|LUNG1)-\d{3,}|LS-[0-9a-f]{16}")
 PSEUDONYM = re.compile(r"LS-[0-9a-f]{16}")
-_NORMAL = range(10, 20)  # sample types of normal tissue
+_TUMOUR = range(1, 10)  # sample types; then follow normal tissue, controls, cell lines
 
 # What the column of the patients' IDs is called, the surest first, in small letters.
 PATIENT_COLUMNS = (
@@ -82,8 +82,9 @@ class Chosen:
 def one_row_each(ids: Sequence[str], values: np.ndarray, source: str) -> Chosen:
     """Choose a row for each patient where that needs no guess.
 
-    Of TCGA's, samples of tumours (types 01 to 09) are taken and those of normal tissue (10 to 19)
-    are not. Rows of one patient with the same numbers are one; those with others are left out.
+    Of TCGA's, samples of tumours (types 01 to 09) are taken and no others (10 to 19 are normal
+    tissue, 20 to 29 controls). Rows of one patient with the same numbers are one; those with others
+    are left out.
 
     Args:
         ids: N, as the table has them.
@@ -92,12 +93,12 @@ def one_row_each(ids: Sequence[str], values: np.ndarray, source: str) -> Chosen:
     """
     rows: dict[str, int] = {}
     dropped: list[Dropped] = []
-    normal = merged = 0
+    others_left = merged = 0
     for patient, numbers in by_patient(map(patient_of, ids)).items():
-        tumours = [number for number in numbers if not _is_normal(ids[number])]
-        normal += len(numbers) - len(tumours)
+        tumours = [number for number in numbers if _is_of_tumour(ids[number])]
+        others_left += len(numbers) - len(tumours)
         if not tumours:
-            dropped.append(Dropped(patient, source, "only samples of normal tissue"))
+            dropped.append(Dropped(patient, source, "no sample of a tumour"))
             continue
         first, *others = tumours
         if any(not np.array_equal(values[first], values[n], equal_nan=True) for n in others):
@@ -108,23 +109,27 @@ def one_row_each(ids: Sequence[str], values: np.ndarray, source: str) -> Chosen:
         else:
             rows[patient] = first
             merged += len(others)
-    return Chosen(rows, tuple(dropped), _notes(ids, normal, merged, dropped))
+    return Chosen(rows, tuple(dropped), _notes(ids, others_left, merged, dropped))
 
 
-def _is_normal(text: str) -> bool:
+def _is_of_tumour(text: str) -> bool:
+    """Whether a row may be of a tumour: all but TCGA's barcodes of other samples."""
     found = _TCGA.fullmatch(text.strip())
-    return bool(found and found[4]) and int(found[4]) in _NORMAL  # type: ignore[index]
+    return found is None or not found[4] or int(found[4]) in _TUMOUR
 
 
 def _notes(
-    ids: Sequence[str], normal: int, merged: int, dropped: Sequence[Dropped]
+    ids: Sequence[str], others: int, merged: int, dropped: Sequence[Dropped]
 ) -> tuple[str, ...]:
     nameless = sum(not text.strip() for text in ids)
     different = sum("different" in one.why for one in dropped)
     said = {
-        f"{normal} samples of normal tissue (TCGA types 10 to 19) were left out.": normal,
+        f"{others} samples that are of no tumour (TCGA types from 10 on: normal tissue, controls) "
+        "were left out.": others,
         f"{merged} rows repeat another of the same patient and were merged.": merged,
-        f"{different} patients have rows with different numbers and were left out.": different,
+        f"{different} patients have rows with different numbers (of several lesions or visits, "
+        "say) and were left out. Keep one row a patient, that of the largest lesion for "
+        "example.": different,
         f"{nameless} rows have no ID and were left out.": nameless,
     }
     return tuple(sentence for sentence, count in said.items() if count)

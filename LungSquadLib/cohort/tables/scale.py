@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 _AT_MOST = 2_000_000  # numbers that are looked at
+COUNTED = ("counts (guessed)", "FPKM or TPM (guessed)")  # what no logarithm was taken of
 _LOGS = 40.0  # a logarithm to base 2 of a count or of a TPM is below it
 
 
@@ -25,4 +26,4 @@ def scale_of(values: np.ndarray) -> str:
     if np.nanmax(known) <= _LOGS:
         return "logarithms (guessed)"
     whole = np.isnan(known) | (known == np.rint(known))
-    return "counts (guessed)" if whole.all() else "FPKM or TPM (guessed)"
+    return COUNTED[0] if whole.all() else COUNTED[1]

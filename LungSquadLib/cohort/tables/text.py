@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
+import io
+import itertools
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,16 +21,34 @@ LARGEST_CLINICAL = 64 << 20
 _LONGEST_LINE, _MOST_LINES = 64 << 20, 1_000_000
 _SMALL, _MOST_GROWTH = 8 << 20, 50  # a packed table grows by 2 to 20 times, a trap by 1,000
 _DELIMITERS = ("\t", ",", ";")
+_LOOKED_AT = 20  # rows by which the delimiter is known
+_WORKBOOKS = {
+    b"PK\x03\x04": "an Excel workbook (.xlsx) or another ZIP file",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)",
+}
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_SEPARATOR = re.compile(rb'"?sep=.?"?[,;\t]*', re.IGNORECASE)  # a first line for Excel alone
+# What pandas and R call a column without a name; others call the numbers of rows so.
+_NAMELESS = re.compile(r"|unnamed: ?\d+(_level_\d+)?|\.\.\.\d+", re.IGNORECASE)
+_INDEX_NAMES = frozenset(
+    ("x", "index", "level_0", "row", "row_id", "rownames", "row_names", "#", "no", "no.", "nr")
+)
+_MANY = 20  # rows that do not run from 1 on in order by chance
 
 # As tables say that nothing is known, in small letters; TCGA puts such words into brackets.
 _MISSING = frozenset(
     (
-        *("", "na", "n/a", "#n/a", "nan", "null", ".", "-", "--", "?", "unknown", "missing"),
+        *("", "na", "n/a", "<na>", "nan", "nat", "null", ".", "-", "--", "'--", "?", "unknown"),
+        *("missing", "#n/a", "#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!"),
         *("not available", "not applicable", "not collected", "not recorded", "not reported"),
         *("not recorded in database", "not assessed", "not evaluated", "not known"),
     )
 )
 _BRACKETED = re.compile(r"\[[A-Za-z /]+\]")
+
+
+# Of labels, which may be "-", "?" or "unknown".
+_NO_LABEL = frozenset(("", "na", "n/a", "<na>", "nan", "nat", "null", "#n/a", "'--"))
 
 
 def is_missing(cell: str) -> bool:
@@ -36,19 +57,43 @@ def is_missing(cell: str) -> bool:
     return word.casefold() in _MISSING or _BRACKETED.fullmatch(word) is not None
 
 
+def is_no_label(cell: str) -> bool:
+    """Whether a cell says that nothing is known, where other cells may be any labels."""
+    word = cell.strip()
+    return word.casefold() in _NO_LABEL or _BRACKETED.fullmatch(word) is not None
+
+
 def known(cell: str) -> str:
     """What a cell says, without the blanks round it; "" where it is missing."""
     return "" if is_missing(cell) else cell.strip()
 
 
-def lines(path: str | os.PathLike[str], *, most: int = LARGEST) -> Iterator[bytes]:
-    """The lines of a table, unpacked if it is packed, one after the other in little memory.
+def may_be_index(name: str) -> bool:
+    """Whether a column that counts the rows may be called so."""
+    return _NAMELESS.fullmatch(name) is not None or name.casefold() in _INDEX_NAMES
 
-    Empty lines, and those before the header that begin with "#", are passed over.
+
+def is_index(name: str, cells: Sequence[str]) -> bool:
+    """Whether a column has no name, or holds nothing but the running number of its row."""
+    if _NAMELESS.fullmatch(name):
+        return True
+    if len(cells) < 2 or (len(cells) < _MANY and not may_be_index(name)):
+        return False
+    first = cells[0].removesuffix(".0")
+    return first in ("0", "1") and all(
+        cell.removesuffix(".0") == str(n) for n, cell in enumerate(cells, int(first))
+    )
+
+
+def lines(path: str | os.PathLike[str], *, most: int = LARGEST) -> Iterator[bytes]:
+    """The lines of a table in UTF-8, unpacked if it is packed, in little memory.
+
+    Empty lines, and those before the header that begin with "#" or name the delimiter to Excel
+    ("sep=;"), are passed over. UTF-16 with its mark, as Excel's "Unicode text" has it, is recoded.
 
     Raises:
-        InputError: it is no file, or larger than `most` bytes, or grows too much as it is unpacked,
-            or has a line that no table has.
+        InputError: it is no file, a workbook, larger than `most` bytes, grows too much as it is
+            unpacked, or has a line that no table has.
         OSError: it cannot be read.
     """
     source = Path(path)
@@ -61,14 +106,35 @@ def lines(path: str | os.PathLike[str], *, most: int = LARGEST) -> Iterator[byte
                 f"'{path}' has {size >> 20} MB, and tables of at most {most >> 20} MB are read: "
                 "keep the columns that are needed."
             )
-        packed = file.read(2) == b"\x1f\x8b"
+        start = file.read(4)
+        if start in _WORKBOOKS:
+            raise InputError(
+                f"'{path}' is {_WORKBOOKS[start]}, and tables are text: save the sheet as "
+                "'CSV UTF-8' and give that file."
+            )
+        packed = start[:2] == b"\x1f\x8b"
         file.seek(0)
         opened = gzip.GzipFile(fileobj=file) if packed else file
         limit = min(most, max(_SMALL, _MOST_GROWTH * size)) if packed else most
         try:
-            yield from _lines(opened, path, limit)
+            start = opened.read(2)
+            opened.seek(0)
+            yield from _lines(
+                _recoded(opened, path, limit) if start in _UTF16 else opened, path, limit
+            )
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise InputError(f"'{path}' is damaged: it cannot be unpacked ({error}).") from error
+
+
+def _recoded(file: BinaryIO | gzip.GzipFile, path: str | os.PathLike[str], limit: int) -> BinaryIO:
+    """UTF-16 as UTF-8."""
+    data = file.read(limit + 1)
+    if len(data) > limit:
+        raise InputError(f"'{path}' has more than {limit >> 20} MB of UTF-16: save it in UTF-8.")
+    try:
+        return io.BytesIO(data.decode("utf-16").encode())
+    except UnicodeDecodeError as error:
+        raise InputError(f"'{path}' is damaged: it begins as UTF-16 and is not.") from error
 
 
 def _lines(
@@ -88,30 +154,55 @@ def _lines(
             raise InputError(
                 f"'{path}' has a line of more than {_LONGEST_LINE >> 20} MB: it is no table."
             )
-        line = line.rstrip(b"\r\n")
         if not started:
             line = line.removeprefix(b"\xef\xbb\xbf")
-            started = bool(line) and not line.startswith(b"#")
+        for part in line.splitlines():  # old Macs, and Excel on new ones, end lines with CR alone
             if not started:
-                continue
-        if line:
-            yield line
+                passed = not part or part.startswith(b"#") or _SEPARATOR.fullmatch(part)
+                started = not passed
+            if started and part.strip(b",;\t "):  # a spreadsheet's empty rows have delimiters
+                yield part
 
 
-def delimiter_of(header: bytes, path: str | os.PathLike[str]) -> bytes:
-    """Tab, comma or semicolon, whichever parts the header into most cells.
+def delimiter_of(
+    header: bytes, path: str | os.PathLike[str], sample: Sequence[bytes] = ()
+) -> bytes:
+    """Tab, comma or semicolon: the one that parts header and rows alike into most cells.
+
+    Args:
+        header: the first line.
+        path: for the sentence.
+        sample: the next lines, where there are some.
 
     Raises:
-        InputError: none of them does, or it is no text.
+        InputError: none of them does, or the header is no text.
     """
     text = decoded(header, path)
-    best = max(_DELIMITERS, key=text.count)
+    rows = [line.decode(errors="replace") for line in sample]
+
+    def worth(delimiter: str) -> tuple[bool, int]:
+        count = _count(text, delimiter)
+        # R has nothing over the names of rows.
+        alike = count > 1 and all(_count(row, delimiter) - count in (0, 1) for row in rows)
+        return alike, count
+
+    best = max(_DELIMITERS, key=worth)
     if best not in text:
         raise InputError(
             f"'{path}' has one column ('{one_line(text, most=60)}'): cells must be parted by "
             "commas, tabs or semicolons."
         )
     return best.encode()
+
+
+def _count(line: str, delimiter: str) -> int:
+    """How many cells a line has; one that is quoted may hold the delimiter."""
+    if '"' not in line:
+        return line.count(delimiter) + 1
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter, skipinitialspace=True)))
+    except csv.Error:
+        return 0
 
 
 def split(line: bytes, delimiter: bytes, where: str) -> list[bytes]:
@@ -127,7 +218,9 @@ def split(line: bytes, delimiter: bytes, where: str) -> list[bytes]:
         if rest[:1] == delimiter:
             return [name, *rest[1:].split(delimiter)]
     try:
-        rows = csv.reader([line.decode()], delimiter=delimiter.decode(), strict=True)
+        rows = csv.reader(
+            [line.decode()], delimiter=delimiter.decode(), strict=True, skipinitialspace=True
+        )
         return [cell.encode() for cell in next(rows)]
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{where}: it is no line of a table ({one_line(error)}).") from error
@@ -143,7 +236,8 @@ def decoded(data: bytes, path: str | os.PathLike[str]) -> str:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise InputError(
-            f"'{path}' is no text in UTF-8 ({error.reason}): save the table as CSV in UTF-8."
+            f"'{path}' is no text in UTF-8 ({error.reason}): it may be in Latin-1 or another "
+            "encoding of Windows. Save the table as 'CSV UTF-8'."
         ) from error
     if "\0" in text:
         raise InputError(f"'{path}' holds NUL characters: save the table as CSV in UTF-8.")
@@ -151,9 +245,18 @@ def decoded(data: bytes, path: str | os.PathLike[str]) -> str:
 
 
 def read_rows(
-    path: str | os.PathLike[str], *, most: int = LARGEST_CLINICAL
+    path: str | os.PathLike[str], *, most: int = LARGEST_CLINICAL, repeated: bool = False
 ) -> tuple[list[str], list[list[str]]]:
     """Header and rows of a small table, without the blanks round its cells.
+
+    Commas, tabs or semicolons part the cells. Rows without any text, and columns without a name and
+    any text, are left out; a column that pandas or R gave a name for want of one ("Unnamed: 0") has
+    the name "".
+
+    Args:
+        path: CSV, TSV or with semicolons, also as .gz.
+        most: bytes.
+        repeated: let a column be there more than once.
 
     Raises:
         InputError: as `lines`; or it is no table, has no rows, a column twice or a ragged row.
@@ -162,28 +265,41 @@ def read_rows(
     content = list(lines(path, most=most))
     if not content:
         raise InputError(f"'{path}' is empty.")
-    delimiter = delimiter_of(content[0], path).decode()
+    delimiter = delimiter_of(content[0], path, content[1 : 1 + _LOOKED_AT]).decode()
     texts = (decoded(line, path) + "\n" for line in content)
+    form = {"delimiter": delimiter, "strict": True, "skipinitialspace": True}
     try:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(texts, delimiter=delimiter)]
+        rows = [[cell.strip() for cell in row] for row in csv.reader(texts, **form)]  # type: ignore[arg-type]
     except csv.Error as error:
-        raise InputError(f"'{path}' is no table ({one_line(error)}).") from error
-    header, *body = rows
-    check_header(header, path)
+        hint = "a quoted cell has no end" if "end of data" in str(error) else one_line(error)
+        raise InputError(f"'{path}' is no table ({hint}).") from error
+    header = ["" if _NAMELESS.fullmatch(name) else name for name in rows[0]]
+    body = [_trimmed(row, len(header)) for row in rows[1:] if any(row)]
+    if body and all(len(row) == len(header) + 1 for row in body):
+        header.insert(0, "")  # R has nothing over the names of rows
     for number, row in enumerate(body, 1):
         if len(row) != len(header):
             raise InputError(ragged(path, number, len(row), len(header)))
     if not body:
         raise InputError(f"'{path}' has no rows.")
-    return header, body
+    if not repeated:
+        check_header(header, path)
+    kept = [n for n, name in enumerate(header) if name or any(row[n] for row in body)]
+    return [header[n] for n in kept], [[row[n] for n in kept] for row in body]
+
+
+def _trimmed(row: list[str], width: int) -> list[str]:
+    """A row without the empty cells that a spreadsheet added behind its end."""
+    return row if any(row[width:]) else row[:width]
 
 
 def read_header(path: str | os.PathLike[str]) -> list[str]:
     """The header of a table, without the blanks round its cells; see `lines`."""
-    first = next(lines(path), None)
-    if first is None:
+    content = list(itertools.islice(lines(path), 1 + _LOOKED_AT))
+    if not content:
         raise InputError(f"'{path}' is empty.")
-    cells = split(first, delimiter_of(first, path), f"'{path}'")
+    first, *sample = content
+    cells = split(first, delimiter_of(first, path, sample), f"'{path}'")
     return [decoded(cell, path).strip() for cell in cells]
 
 

@@ -24,8 +24,8 @@ FACTS: dict[str, tuple[str, ...] | None] = {
 # From which time and event follow; they are not kept.
 DAYS = ("days_to_death", "days_to_last_contact")
 
-_ADENO = r"\badenocarcinoma|bronchi?oloalveolar|^mucinous \(colloid\)|^(luad|adeno|ac)$"
-_SQUAMOUS = r"\bsquamous|^(lusc|scc)$"
+_ADENO = r"\badenocarcinoma|bronchi?oloalveolar|^mucinous \(colloid\)|^(luad|adeno|ac|adc|adk)$"
+_SQUAMOUS = r"\bsquamous|^(lusc|scc|sqcc|sqc)$"
 _OTHER = (
     r"\b(large[- ]cell|small[- ]cell|carcinoid|sarcomatoid|pleomorphic|adenosquamous|nsclc|nos|"
     r"otherwise specified|other)\b"
@@ -49,7 +49,9 @@ def _histology(word: str) -> str | None:
 
 def _t_stage(word: str) -> str | None:
     """T1 to T4, whatever follows (a, b, c, mi); None for Tis, TX, T0 and what is none."""
-    found = re.fullmatch(r"[cpy]*T?([1-4])(mi|\(mi\)|[abc])?", word.strip(), re.IGNORECASE)
+    found = re.fullmatch(
+        r"[cpy]*T?([1-4])(mi|\(mi\)|[abc])?(\((m|\d+)\))?", word.strip(), re.IGNORECASE
+    )
     return f"T{found[1]}" if found else None
 
 
@@ -81,25 +83,31 @@ def _sex(word: str) -> str | None:
 
 def _smoking(word: str) -> str | None:
     said = word.casefold()
-    if re.search(r"\b(never|non-?smoker|lifelong non)", said):
+    if re.search(r"\b(never|non[- ]?smoker|lifelong non)", said):
         return "never"
-    if re.search(r"\b(former|reformed|ex-?smoker|quit)", said):
+    if re.search(r"\b(former|reformed|ex[- ]?smoker|quit)", said):
         return "former"
     return "current" if re.search(r"\b(current|active)", said) else None
 
 
 def _event(word: str) -> str | None:
-    said = word.casefold()
-    if said in ("1", "1.0", "dead", "deceased", "true", "yes"):
+    said = _bare(word)
+    if said in ("1", "dead", "deceased", "died", "death", "expired", "true", "yes"):
         return "1"
-    return "0" if said in ("0", "0.0", "alive", "living", "false", "no") else None
+    return "0" if said in ("0", "alive", "living", "censored", "false", "no") else None
 
 
 def _survival2y(word: str) -> str | None:
-    said = word.casefold()
-    if said in ("1", "1.0", "alive", "living", "true", "yes"):
+    said = _bare(word)
+    if said in ("1", "alive", "living", "true", "yes"):
         return "1"
-    return "0" if said in ("0", "0.0", "dead", "deceased", "false", "no") else None
+    return "0" if said in ("0", "dead", "deceased", "died", "false", "no") else None
+
+
+def _bare(word: str) -> str:
+    """A word in small letters, without cBioPortal's code before it ("1:DECEASED")."""
+    value = number_of(word)
+    return re.sub(r"^[01]:", "", word.casefold()) if value is None else f"{value:g}"
 
 
 def number_of(word: str) -> float | None:

@@ -31,6 +31,7 @@ from .table import Table, shown
 
 _DECISIONS = np.linspace(0.01, 0.99, 99)  # threshold probabilities of the decision curve
 _BINS = 24  # of the scores' distribution
+_DISTINCT = 20  # scores: fewer are repeated by chance
 _SLOW = 400  # samples of what is fitted anew in each
 
 
@@ -62,7 +63,26 @@ def evaluate(
         raise InputError(f"The seed must be 0 to 4294967295, not {seed}.")
     chosen = select(table, columns, positive=positive)
     found = _measured(chosen, columns, threshold, Intervals(chosen.test, seed, samples))
-    return replace(found, headline=headline(found), cautions=cautions(found), notes=notes(found))
+    return replace(
+        found,
+        headline=headline(found),
+        cautions=(*cautions(found), *_repeated(chosen.test)),
+        notes=(*chosen.notes, *notes(found)),
+    )
+
+
+def _repeated(rows: Rows) -> tuple[str, ...]:
+    """A sentence about rows that repeat another where each is taken for another patient."""
+    if rows.group is not None or np.isnan(rows.score).any():
+        return ()
+    distinct = len(np.unique(np.column_stack([rows.label, rows.score]), axis=0))
+    if 2 * distinct > len(rows) or distinct < _DISTINCT:
+        return ()
+    sentence = (
+        f"{len(rows) - distinct} of {len(rows)} rows have the label and the score of another: if "
+        "they are the same patients, name their column (--group), or intervals are too narrow."
+    )
+    return (sentence,)
 
 
 def _measured(

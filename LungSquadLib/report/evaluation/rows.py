@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...cohort.tables.status import read_follow_up
 from ...errors import InputError, one_line
 from .table import Table, number_in, shown
 
@@ -26,7 +28,8 @@ class Columns:
         group: the patient, where one has several rows.
         repeat: which repetition (seed of a cross-validation) the row belongs to.
         part: 'validation' (thresholds and temperature are chosen there) or 'test'.
-        time, event: follow-up time in any unit; 1 where it ended with the event, 0 where censored.
+        time, event: follow-up time in any unit; 1 where it ended with the event, 0 where censored
+            (dead and alive, or R's 2 and 1, say the same).
     """
 
     label: str
@@ -118,12 +121,14 @@ class Selection:
         validation: None where the table has no parts.
         total: rows of the table.
         left_out: why rows were left out, and how many.
+        notes: sentences.
     """
 
     test: Rows
     validation: Rows | None
     total: int
     left_out: tuple[tuple[str, int], ...]
+    notes: tuple[str, ...] = ()
 
 
 def select(table: Table, columns: Columns, *, positive: str | None = None) -> Selection:
@@ -152,7 +157,7 @@ def select(table: Table, columns: Columns, *, positive: str | None = None) -> Se
     if not kept.any():
         reasons = "; ".join(f"{count} rows with {why}" for why, count in left_out)
         raise InputError(f"'{table.source}' has no row that can be evaluated ({reasons}).")
-    rows = _rows(table, columns, kept, positive)
+    rows, notes = _rows(table, columns, kept, positive)
     validation = None
     if parts is not None:
         parts = parts[kept]
@@ -167,7 +172,21 @@ def select(table: Table, columns: Columns, *, positive: str | None = None) -> Se
         check_classes(rows, "The rows that can be evaluated")
         if validation is not None:
             check_classes(validation, "The validation rows that can be evaluated")
-    return Selection(rows, validation, len(table), tuple(left_out))
+    return Selection(
+        rows, validation, len(table), tuple(left_out), (*notes, *_shared(rows, validation))
+    )
+
+
+def _shared(test: Rows, validation: Rows | None) -> tuple[str, ...]:
+    """A sentence about patients on whom thresholds were chosen and measured, if there are some."""
+    if validation is None or test.group is None or validation.group is None:
+        return ()
+    both = len(np.intersect1d(test.group, validation.group))
+    sentence = (
+        f"{both} patients have validation rows and test rows, as in a cross-validation: thresholds "
+        "and temperature were chosen on patients on whom they are measured."
+    )
+    return (sentence,) if both else ()
 
 
 def check_classes(rows: Rows, which: str) -> None:
@@ -181,13 +200,20 @@ def check_classes(rows: Rows, which: str) -> None:
             raise InputError(f"{which}{of} are all of the class '{only}'; two are needed.")
 
 
-def _rows(table: Table, columns: Columns, kept: np.ndarray, positive: str | None) -> Rows:
+def _rows(
+    table: Table, columns: Columns, kept: np.ndarray, positive: str | None
+) -> tuple[Rows, tuple[str, ...]]:
+    """The kept rows, and sentences."""
+
     def texts(name: str) -> list[str]:
         cells = zip(table.cells(name), kept, strict=True)
         return [cell for cell, used in cells if used and cell is not None]
 
     def numbers(name: str | None) -> np.ndarray:
         return np.array([np.nan] * len(table) if name is None else table.numbers(name))[kept]
+
+    def cells(name: str | None) -> list[str]:
+        return [""] * len(table) if name is None else [cell or "" for cell in table.cells(name)]
 
     def codes(name: str | None) -> np.ndarray | None:
         return None if name is None else np.unique(texts(name), return_inverse=True)[1]
@@ -196,7 +222,8 @@ def _rows(table: Table, columns: Columns, kept: np.ndarray, positive: str | None
     answers = None if columns.predicted is None else list(map(_plain, texts(columns.predicted)))
     classes = _classes(table, columns, labels, answers, positive)
     number_of = {value: number for number, value in enumerate(classes)}
-    return Rows(
+    followed = read_follow_up(cells(columns.time), cells(columns.event), table.row)
+    rows = Rows(
         classes=classes,
         label=np.array([number_of[value] for value in labels]),
         score=numbers(columns.score),
@@ -204,9 +231,10 @@ def _rows(table: Table, columns: Columns, kept: np.ndarray, positive: str | None
         baselines={name: np.array(table.numbers(name))[kept] for name in columns.baselines},
         group=codes(columns.group),
         repeat=codes(columns.repeat),
-        time=_time(numbers(columns.time), columns.time),
-        event=_event(numbers(columns.event), columns.event),
+        time=np.array(followed.time)[kept],
+        event=np.array(followed.event)[kept],
     )
+    return rows, followed.notes
 
 
 def _classes(
@@ -224,6 +252,12 @@ def _classes(
     some = ", ".join(f"'{one_line(value, most=40)}'" for value in classes[:6])
     if not set(labels) & set(answers or labels):
         raise InputError(f"The answers are never among the values of {column}: {some}.")
+    small = Counter(value.casefold() for value in classes)
+    alike = [one_line(value, most=40) for value in classes if small[value.casefold()] > 1]
+    if alike:
+        raise InputError(
+            f"'{alike[0]}' and '{alike[1]}' in {column} differ in capitals alone: write them alike."
+        )
     if len(classes) > _MOST_CLASSES:
         raise InputError(f"There are {len(classes)} values in {column}: that is no label.")
     if len(classes) < 2:
@@ -249,18 +283,6 @@ def _plain(cell: str) -> str:
     if value is None:
         return cell
     return str(int(value)) if value.is_integer() else repr(value)
-
-
-def _time(values: np.ndarray, name: str | None) -> np.ndarray:
-    if np.any(values < 0):
-        raise InputError(f"The column '{one_line(name)}' holds a time below 0.")
-    return values
-
-
-def _event(values: np.ndarray, name: str | None) -> np.ndarray:
-    if not np.all(np.isin(values, (0, 1)) | np.isnan(values)):
-        raise InputError(f"The column '{one_line(name)}' must tell events by 0 and 1 alone.")
-    return values
 
 
 def _some(values: np.ndarray | None, kept: np.ndarray) -> np.ndarray | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from .results import Baseline, Evaluation, Measure
 from .table import shown
 
-_FEW, _FEW_EVENTS = 50, 10
+_FEW, _FEW_EVENTS, _MANY_LEFT_OUT = 50, 10, 0.2
 
 
 def with_interval(measure: Measure, digits: int = 2) -> str:
@@ -90,6 +90,13 @@ def _cautions(evaluation: Evaluation) -> Iterator[str]:
         yield (
             f"Only {people} {what} were evaluated: intervals are wide, and the next {people} may "
             "look quite different."
+        )
+    left = sum(count for _, count in counts.left_out)
+    if left > _MANY_LEFT_OUT * counts.rows:
+        reasons = "; ".join(why for why, _ in counts.left_out)
+        yield (
+            f"{left} of {counts.rows} rows were left out ({reasons}): the numbers hold for the "
+            "others alone."
         )
     rarest = min(counts.per_class)
     events = rarest // (counts.repeats or 1)
