@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...models.card import Interval
 from ...statistics.memorisation import LEVEL
-from ..evaluation.sentences import p_value
+from ...statistics.text import p_value
 from .results import Audit, Measure
 
 _ENOUGH_DICE = 0.7

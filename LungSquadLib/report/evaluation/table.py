@@ -17,10 +17,14 @@ _LARGEST = 256 << 20
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of text, all equally long; `source` is what sentences call the table."""
+    """Columns of text, all equally long; `source` is what sentences call the table.
+
+    `unread` are the names of columns that nobody asked for.
+    """
 
     source: str
     columns: Mapping[str, tuple[str, ...]]
+    unread: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, source: str, columns: Mapping[str, Sequence[object]]) -> Table:
@@ -117,7 +121,8 @@ def _read(path: str, lines: Iterable[list[str]], names: Sequence[str]) -> Table:
         kept.append([row[place] for place in places])
     if not kept:
         raise InputError(f"'{path}' has no rows.")
-    return Table(path, dict(zip(names, zip(*kept, strict=True), strict=True)))
+    columns = dict(zip(names, zip(*kept, strict=True), strict=True))
+    return Table(path, columns, frozenset(header) - set(names))
 
 
 def _lacking(source: str, name: str, columns: Iterable[str]) -> str:

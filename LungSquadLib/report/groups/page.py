@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...statistics.clustering import Likeness
+from ...statistics.text import p_value
 from ..evaluation.page import figure_of
 from ..evaluation.pictures import Picture
-from ..evaluation.sentences import p_value
 from ..evaluation.table import shown
 from ..html import Child, Markup, element
 from ..page import page, table

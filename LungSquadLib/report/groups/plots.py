@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...statistics.text import p_value
 from ...training.autoencoder import ALIVE
 from ...training.grouping import Stability
 from ..evaluation.pictures import (
@@ -21,7 +22,6 @@ from ..evaluation.pictures import (
     style,
     write_labels,
 )
-from ..evaluation.sentences import p_value
 from ..evaluation.table import shown
 from .latent import COLOURS, latent
 from .results import Gene, Groups, GroupSurvival

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ...statistics.text import p_value
 from ...training.autoencoder_run import AutoencoderRun
 from ...training.grouping import STAGES
-from ..evaluation.sentences import p_value
 from .results import AUTOENCODER, K_MEANS, NMF, PCA, Follows, Grouping, Groups, GroupSurvival
 
 LEVEL = 0.05
