@@ -276,11 +276,13 @@ def _about_sites(cohort: Cohort, y: np.ndarray, label: str) -> Iterator[str]:
         return
     strength, p = entangled(site[known], y[known])
     if p < ENTANGLED:
-        alone = sum(len(np.unique(y[site == one])) == 1 for one in np.unique(site[known]))
+        sites = [y[site == one] for one in np.unique(site[known])]
+        alone = sum(len(np.unique(its)) == 1 for its in sites)
+        some = f"; {alone} of {len(sites)} have patients of one class only" if alone else ""
         yield (
-            f"Sites differ in '{label}' (Cramer's V {decimal(strength)}, {p_value(p)}); {alone} of "
-            f"{len(np.unique(site[known]))} have patients of one class only: a network can learn "
-            "where a sample was taken in place of the class. --by-site keeps each site in one fold."
+            f"Sites differ in '{label}' (Cramer's V {decimal(strength)}, {p_value(p)}){some}: a "
+            "network can learn where a sample was taken in place of the class. --by-site keeps "
+            "each site in one fold."
         )
     for source in cohort.sources:
         how = levelled(source.values[known], site[known].astype(str))
