@@ -232,6 +232,8 @@ def test_a_headline_needs_interval_shuffles_and_better_than_the_baselines(run):
     said = first(0.6, 0.001, 1000, better, worse)
     assert "not shown to do so better than clinical facts alone" in said
     assert "p = 0.001, the least of 1000 shuffles" in said
+    said = first(0.6, 0.001, 1000, better, ("'volume'", -0.02))  # -0.020 to 0.180
+    assert "not shown to do so better than 'volume'" in said
 
 
 def test_columns_are_ranked_over_all_trainings():
