@@ -13,7 +13,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "runs", nargs="+", metavar="RUN", help="of `lungsquad train`; compared with the first"
     )
     parser.add_argument("-o", "--out", metavar="DIR", help="write the numbers and a figure there")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (0)")
     add_json_argument(parser)
 
 
@@ -22,7 +21,7 @@ def run(options: argparse.Namespace) -> None:
     from ..report.evaluation.compare import compare_runs, write_comparison
 
     with bar() as progress:
-        comparison = compare_runs(options.runs, seed=options.seed, progress=progress)
+        comparison = compare_runs(options.runs, progress=progress)
     if options.out:
         write_comparison(comparison, options.out)
     if options.json:

@@ -28,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--group", metavar="COL", help="the patient, where one has several rows")
     add("--repeat", metavar="COL", help="the repeat, such as a seed of cross-validation")
+    add(
+        "--fold",
+        metavar="COL",
+        help="the fold of a cross-validation: scores are ranked within folds, whose networks have "
+        "no common scale",
+    )
     add("--part", metavar="COL", help="'validation' (thresholds are chosen there) or 'test'")
     add("--time", metavar="COL", help="follow-up time, in any unit")
     add("--event", metavar="COL", help="1 where the event came, 0 where follow-up ended")
@@ -52,6 +58,7 @@ def run(options: argparse.Namespace) -> None:
         baselines=tuple(options.baseline),
         group=options.group,
         repeat=options.repeat,
+        fold=options.fold,
         part=options.part,
         time=options.time,
         event=options.event,

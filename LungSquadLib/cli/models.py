@@ -80,6 +80,7 @@ def _list(options: argparse.Namespace) -> None:
 def _show(options: argparse.Namespace) -> None:
     from ..models.bundle import read_card
     from ..models.catalogue import find
+    from ..statistics.text import with_interval
 
     card = read_card(find(options.model))
     if options.json:
@@ -104,7 +105,7 @@ def _show(options: argparse.Namespace) -> None:
                 else []
             ),
             *(
-                (name, f"{m.value:.3f} ({m.low:.3f} to {m.high:.3f}), n = {m.n}, {m.where}")
+                (name, f"{with_interval(m)}, n = {m.n}, {m.where}")
                 for name, m in (*card.metrics.items(), *volume_alone)
             ),
             ("intended use", card.intended_use),

@@ -11,13 +11,14 @@ import numpy as np
 
 from ..errors import InputError, understood
 from ..progress import Progress, Silent, step
+from ..statistics.text import decimal, p_value
 from .store import Store, StoredCase
 
 _SAME = 0.999  # correlation of two crops from which on they show one tumour
 _BLOCKS = 8  # a side, of whose means the correlation is taken
 _ROWS = 256  # cases compared with all others at once
 _SHUFFLES = 999
-_ENTANGLED = 0.05  # the p below which site and label are said to hang together
+ENTANGLED = 0.05  # the p below which site and label are said to hang together
 _MOST_NAMED = 10
 _SHARED = {
     "pixels": "The CT of {} show the same, but belong to different patients.",
@@ -177,9 +178,26 @@ def _entangled(cases: Sequence[StoredCase], label: str) -> list[Finding]:
     counts = np.array([list(row.values()) for row in table.values()])
     if counts.ndim != 2 or min(counts.shape) < 2:
         return []
-    sites, values = (
-        np.repeat(index, counts.ravel()) for index in np.indices(counts.shape).reshape(2, -1)
+    cramer, p = entangled(
+        *(np.repeat(index, counts.ravel()) for index in np.indices(counts.shape).reshape(2, -1))
     )
+    if p >= ENTANGLED:
+        return []
+    sentence = (
+        f"Sites differ in '{label}' (Cramer's V {decimal(cramer)}, {p_value(p)}): a network can "
+        "learn the scanner instead of the tumour. Split by site, or say so."
+    )
+    return [Finding("site_tells_label", sentence, ())]
+
+
+def entangled(sites: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """Cramer's V of sites and values (N,), two of each at least, and its p by shuffling.
+
+    Cramer, Mathematical Methods of Statistics, 1946, chapter 21.
+    """
+    sites, values = (np.unique(one, return_inverse=True)[1] for one in (sites, values))
+    counts = np.zeros((sites.max() + 1, values.max() + 1), int)
+    np.add.at(counts, (sites, values), 1)
     real, random = _chi_square(counts), np.random.default_rng(0)
     beyond = 0
     for _ in range(_SHUFFLES):
@@ -187,14 +205,7 @@ def _entangled(cases: Sequence[StoredCase], label: str) -> list[Finding]:
         np.add.at(shuffled, (sites, random.permutation(values)), 1)
         beyond += _chi_square(shuffled) >= real - 1e-9
     p = (beyond + 1) / (_SHUFFLES + 1)
-    if p >= _ENTANGLED:
-        return []
-    cramer = (real / counts.sum() / (min(counts.shape) - 1)) ** 0.5
-    sentence = (
-        f"Sites differ in '{label}' (Cramer's V {cramer:.2f}, p = {p:.3f}): a network can learn "
-        "the scanner instead of the tumour. Split by site, or say so."
-    )
-    return [Finding("site_tells_label", sentence, ())]
+    return (real / counts.sum() / (min(counts.shape) - 1)) ** 0.5, p
 
 
 def _chi_square(counts: np.ndarray) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..statistics.text import interval_text
 from .figures import probability_bars, spread_figure
 from .html import Child, Markup, element, joined
 from .molecular_page import molecular_markup
@@ -223,7 +224,7 @@ def _model(prediction: dict[str, Any]) -> Markup:
     rows += [
         (
             name.replace("_", " "),
-            f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f}), "
+            f"{interval_text(metric['value'], metric['low'], metric['high'])}, "
             f"n = {metric['n']}, {metric['where']}",
         )
         for name, metric in _named_metrics(model)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..statistics.text import interval_text
+
 IMAGE, MOLECULES, BOTH = "image", "molecules", "both"
 _ORDER = (IMAGE, MOLECULES, BOTH)
 
@@ -135,4 +137,5 @@ def _metrics(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
     for name in sorted(metrics, key=last):
         one, said = metrics[name], name.replace("_", " ")
-        yield f"{said} {one['value']:.2f} ({one['low']:.2f} to {one['high']:.2f}), n = {one['n']}"
+        estimate = interval_text(one["value"], one["low"], one["high"])
+        yield f"{said} {estimate}, n = {one['n']}"

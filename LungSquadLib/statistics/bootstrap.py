@@ -10,6 +10,7 @@ import numpy as np
 from .checks import patients
 
 Statistic = Callable[..., float]
+SAMPLES = 1000  # drawn, wherever nobody asks for another number
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def bootstrap(
     y: np.ndarray,
     *columns: np.ndarray,
     groups: np.ndarray | None = None,
-    n: int = 2000,
+    n: int = SAMPLES,
     seed: int = 0,
     level: float = 0.95,
     stratify: bool = True,
@@ -84,7 +85,7 @@ def repeated(
     repeat: np.ndarray,
     *,
     groups: np.ndarray | None = None,
-    n: int = 2000,
+    n: int = SAMPLES,
     seed: int = 0,
     level: float = 0.95,
     stratify: bool = True,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .checks import labelled
+from .checks import labelled, patients
 from .tails import reach, two_sided
 
 
@@ -33,87 +33,119 @@ class Difference:
     p: float
 
 
-def auc(labels: np.ndarray, scores: np.ndarray) -> float:
+def auc(labels: np.ndarray, scores: np.ndarray, strata: np.ndarray | None = None) -> float:
     """Area under the ROC curve: how often a positive scores above a negative, ties half.
 
     Args:
         labels: (N,) 0 or 1.
         scores: (N,) higher for 1.
+        strata: (N,) which network gave the score; pairs count within a stratum only, for scores of
+            two networks have no common scale (Forman and Scholz, SIGKDD Explorations 2010;12:49).
+            All pairs count alike; a stratum of one class has none.
 
     Raises:
-        ValueError: only one class is there, or a score is NaN.
+        ValueError: no pair: only one class is there, in each stratum; or a score is NaN.
     """
     positive, values = labelled(labels, scores)
-    return float(np.mean(_below(values[positive], values[~positive])))
+    return float(_pairs(positive, values[:, None], _codes(strata, len(values)))[0][0])
 
 
 def auc_interval(
-    labels: np.ndarray, scores: np.ndarray, *, level: float = 0.95
+    labels: np.ndarray,
+    scores: np.ndarray,
+    *,
+    strata: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    level: float = 0.95,
 ) -> tuple[float, float]:
     """Confidence interval of the AUC after DeLong, on the logit scale, so within 0 and 1.
 
-    DeLong et al., Biometrics 1988;44:837-845.
+    Args:
+        labels: (N,) 0 or 1.
+        scores: (N,) higher for 1.
+        strata: as in `auc`.
+        groups: as in `delong`.
+        level: of the interval.
 
     Raises:
-        ValueError: only one class is there, or a score is NaN.
+        ValueError: as `auc`.
     """
-    positive, values = labelled(labels, scores)
-    fewer = min(positive.sum(), (~positive).sum())
+    areas, _, patients_of = influence(labels, np.asarray(scores)[None], strata, groups)
+    fewer, area = min(patients_of), areas[0]
     if fewer < 2:
         return 0.0, 1.0
-    areas, covariance = delong(positive, values[None])
-    area, error = areas[0], math.sqrt(covariance[0, 0])
     if area in (0.0, 1.0):  # nothing to estimate a variance from: as far as chance can have hidden
         hidden = float(1 - ((1 - level) / 2) ** (1 / fewer))
         return (1 - hidden, 1.0) if area else (0.0, hidden)
-    centre = np.log(area / (1 - area))
-    half = reach(level) * error / (area * (1 - area))
+    covariance = delong(labels, np.asarray(scores)[None], strata=strata, groups=groups)[1]
+    return logit_interval(area, math.sqrt(covariance[0, 0]), level=level)
+
+
+def logit_interval(value: float, error: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a share strictly between 0 and 1 from its standard error, on the logit scale."""
+    centre = np.log(value / (1 - value))
+    half = reach(level) * error / (value * (1 - value))
     low, high = 1 / (1 + np.exp(-(centre - half))), 1 / (1 + np.exp(-(centre + half)))
     return float(low), float(high)
 
 
-def delong(y: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def delong(
+    y: np.ndarray,
+    scores: np.ndarray,
+    *,
+    strata: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """AUCs of several scores of the same cases, and how they vary together.
 
-    DeLong et al., Biometrics 1988;44:837-845, equations 4 to 6.
+    DeLong et al., Biometrics 1988;44:837-845, equations 4 to 6; several rows of a patient after
+    Obuchowski, Biometrics 1997;53:567-578. What a patient adds to the AUC is summed over all of
+    their pairs, whatever the stratum or the repeat, and patients vary independently.
 
     Args:
         y: (N,) 0 or 1.
         scores: (M, N) higher for 1.
+        strata: (N,) as in `auc`.
+        groups: (N,) the patient of each row; without it each row is one.
 
     Returns:
         Areas (M,) and their covariance (M, M).
 
     Raises:
-        ValueError: fewer than two cases of a class, or a score is NaN.
+        ValueError: fewer than two patients of a class, no pair, or a score is NaN.
     """
-    positive, values = labelled(y, np.asarray(scores, np.float64).T)
-    if min(positive.sum(), (~positive).sum()) < 2:
+    areas, (of_positives, of_negatives), (n, m) = influence(y, scores, strata, groups)
+    if min(n, m) < 2:
         raise ValueError("a variance needs two cases of each class")
-    pairs = [(column[positive], column[~positive]) for column in values.T]
-    of_positives = np.stack([_below(one, other) for one, other in pairs])
-    of_negatives = np.stack([1 - _below(other, one) for one, other in pairs])
-    covariance = np.cov(of_positives) / of_positives.shape[1]
-    covariance = covariance + np.cov(of_negatives) / of_negatives.shape[1]
-    return of_positives.mean(axis=1), np.atleast_2d(covariance)
+    covariance = of_positives @ of_positives.T * (n / (n - 1))
+    covariance += of_negatives @ of_negatives.T * (m / (m - 1))
+    both = of_positives @ of_negatives.T  # 0 but for patients with rows of either class
+    return areas, covariance + both + both.T
 
 
 def paired_difference(
-    y: np.ndarray, a: np.ndarray, b: np.ndarray, *, level: float = 0.95
+    y: np.ndarray,
+    a: np.ndarray,
+    b: np.ndarray,
+    *,
+    strata: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    level: float = 0.95,
 ) -> Difference:
     """AUC of score `a` less that of `b` on the same cases, after DeLong.
 
     Where no variance can be estimated (a class of one; scores that differ and never err) nothing is
-    claimed: the interval is -1 to 1 and p is 1.
+    claimed: the interval is -1 to 1 and p is 1. `strata` and `groups` as in `delong`.
 
     Raises:
-        ValueError: only one class is there, or a score is NaN.
+        ValueError: as `auc`.
     """
-    value = auc(y, a) - auc(y, b)
-    positive = np.asarray(y) == 1
-    if min(positive.sum(), (~positive).sum()) < 2:
+    both = np.stack([np.asarray(a, np.float64), np.asarray(b, np.float64)])
+    areas, _, patients_of = influence(y, both, strata, groups)
+    value = float(areas[0] - areas[1])
+    if min(patients_of) < 2:
         return Difference(value, -1.0, 1.0, 1.0)
-    covariance = delong(y, np.stack([a, b]))[1]
+    covariance = delong(y, both, strata=strata, groups=groups)[1]
     error = math.sqrt(max(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], 0.0))
     if error < 1e-9:  # rounding aside, none: the same order, or no case ever out of order
         same = abs(value) < 1e-9
@@ -121,6 +153,28 @@ def paired_difference(
     half = reach(level) * error
     low, high = max(value - half, -1.0), min(value + half, 1.0)
     return Difference(value, low, high, two_sided(value / error))
+
+
+def influence(
+    y: np.ndarray, scores: np.ndarray, strata: np.ndarray | None, groups: np.ndarray | None
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], tuple[int, int]]:
+    """Areas (M,), and how far each patient moves them, with positive and with negative rows.
+
+    Returns:
+        Areas; two arrays (M, patients); how many patients have positive, and negative, rows that
+        are in any pair.
+    """
+    positive, values = labelled(y, np.asarray(scores, np.float64).T)
+    areas, wins, pairs = _pairs(positive, values, _codes(strata, len(values)))
+    moved = (wins - areas * pairs[:, None]) / pairs[positive].sum()
+    patient = patients(groups, len(values))
+    parts, counts = [], []
+    for rows in (positive & (pairs > 0), ~positive & (pairs > 0)):
+        part = np.zeros((patient.max() + 1, len(areas)))
+        np.add.at(part, patient[rows], moved[rows])
+        parts.append(part.T)
+        counts.append(len(np.unique(patient[rows])))
+    return areas, (parts[0], parts[1]), (counts[0], counts[1])
 
 
 def roc_curve(y: np.ndarray, score: np.ndarray) -> Curve:
@@ -169,6 +223,31 @@ def _counts(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
         np.concatenate([first, called - hits]),
         np.concatenate([[np.inf], thresholds[::-1]]),
     )
+
+
+def _codes(strata: np.ndarray | None, rows: int) -> np.ndarray:
+    """The stratum 0, 1, ... of each row; all are of one where nothing parts them."""
+    return np.zeros(rows, np.int64) if strata is None else patients(strata, rows)
+
+
+def _pairs(
+    positive: np.ndarray, values: np.ndarray, stratum: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Areas (M,) of values (N, M); of each row the pairs it wins for them (N, M), and all (N,)."""
+    wins, pairs = np.zeros(values.shape), np.zeros(len(values))
+    for number in range(stratum.max() + 1):
+        p = np.flatnonzero(positive & (stratum == number))
+        n = np.flatnonzero(~positive & (stratum == number))
+        pairs[p], pairs[n] = len(n), len(p)
+        if not (len(p) and len(n)):
+            continue
+        for column, score in enumerate(values.T):
+            wins[p, column] = _below(score[p], score[n]) * len(n)
+            wins[n, column] = (1 - _below(score[n], score[p])) * len(p)
+    whole = pairs[positive].sum()
+    if not whole:
+        raise ValueError("both classes are needed in one stratum at least")
+    return wins[positive].sum(axis=0) / whole, wins, pairs
 
 
 def _below(values: np.ndarray, others: np.ndarray) -> np.ndarray:

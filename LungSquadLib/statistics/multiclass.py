@@ -4,22 +4,54 @@ from __future__ import annotations
 
 import numpy as np
 
-from .discrimination import auc
+from .checks import patients
+from .discrimination import auc, influence, logit_interval
 
 
-def macro_auc(y: np.ndarray, p: np.ndarray) -> float:
+def macro_auc(y: np.ndarray, p: np.ndarray, strata: np.ndarray | None = None) -> float:
     """AUC of each class against all others, averaged over classes.
 
     Args:
         y: (N,) classes 0 .. K-1, all of them there.
         p: (N, K) higher for the class; need not sum to 1.
+        strata: (N,) as in `auc`.
 
     Raises:
         ValueError: a class is missing or out of range, or a value is NaN.
     """
     p = np.asarray(p, np.float64)
     here = _one_hot(y, p)
-    return float(np.mean([auc(here[:, k], p[:, k]) for k in range(p.shape[1])]))
+    return float(np.mean([auc(here[:, k], p[:, k], strata) for k in range(p.shape[1])]))
+
+
+def macro_auc_interval(
+    y: np.ndarray,
+    p: np.ndarray,
+    *,
+    strata: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> tuple[float, float]:
+    """95 % interval of the macro AUC, on the logit scale.
+
+    As DeLong's of one AUC: what a patient adds to the areas of all classes is summed, and patients
+    of a class vary independently. 0 to 1 where a class has one patient, or all areas are 0 or 1.
+
+    Raises:
+        ValueError: as `macro_auc`.
+    """
+    p = np.asarray(p, np.float64)
+    here, value = _one_hot(y, p), macro_auc(y, p, strata)
+    patient = patients(groups, len(p))
+    moved = np.zeros(patient.max() + 1)
+    for k in range(p.shape[1]):
+        of_positives, of_negatives = influence(here[:, k], p[:, k][None], strata, groups)[1]
+        moved += (of_positives + of_negatives)[0] / p.shape[1]
+    label = np.asarray(y)[np.unique(patient, return_index=True)[1]]
+    classes = [moved[label == one] for one in np.unique(label)]
+    if min(map(len, classes)) < 2 or value in (0.0, 1.0):
+        return 0.0, 1.0
+    variance = sum(len(one) * one.var(ddof=1) for one in classes)
+    return logit_interval(value, float(np.sqrt(variance)))
 
 
 def brier_multiclass(y: np.ndarray, p: np.ndarray) -> float:

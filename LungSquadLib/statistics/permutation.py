@@ -8,6 +8,9 @@ import numpy as np
 
 from .bootstrap import Statistic
 from .checks import patients
+from .proportion import wilson
+
+FEWEST = 199  # shuffles behind a p that a headline may rest on
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,16 @@ class Permutation:
     value: float
     p: float
     null: np.ndarray
+
+
+def is_small(p: float, shuffles: int, level: float = 0.05) -> bool:
+    """Whether a permutation's p is below a level, its own 95 % interval with it.
+
+    A p of so many shuffles is an estimate: 0.048 of 1000 may as well be 0.06, and the least that 19
+    give is 0.05. Fewer than `FEWEST` shuffles show nothing.
+    """
+    reached = round(p * (shuffles + 1)) - 1
+    return shuffles >= FEWEST and wilson(reached, shuffles)[1] < level
 
 
 def permutation_test(

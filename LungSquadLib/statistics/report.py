@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .text import decimal
+
 
 @dataclass(frozen=True)
 class Row:
@@ -39,7 +41,7 @@ class Report:
             return [*(number(share) for share in shares), str(row.support)]
 
         def number(share: float | None) -> str:
-            return "-" if share is None else f"{share:.{digits}f}"
+            return "-" if share is None else decimal(share, digits)
 
         averages = (self.macro, self.weighted)
         width = max(digits, *(len(row.name) for row in (*self.classes, *averages)))

@@ -122,7 +122,9 @@ def log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray) -> LogRank:
     return LogRank(max(chi2, 0.0), df, chi_square_tail(max(chi2, 0.0), df))
 
 
-def concordance(time: np.ndarray, event: np.ndarray, risk: np.ndarray) -> float:
+def concordance(
+    time: np.ndarray, event: np.ndarray, risk: np.ndarray, strata: np.ndarray | None = None
+) -> float:
     """Harrell's C: of pairs whose order is known, how often the earlier had the higher risk.
 
     Harrell et al., JAMA 1982;247:2543-2546. Equal risks count half; of equal times an event comes
@@ -133,6 +135,7 @@ def concordance(time: np.ndarray, event: np.ndarray, risk: np.ndarray) -> float:
         time: (N,) 0 or later.
         event: (N,) 1 where the event came, 0 where watching ended.
         risk: (N,) higher for earlier events.
+        strata: (N,) which network gave the risk; pairs count within a stratum only.
 
     Raises:
         ValueError: as `kaplan_meier`, a risk is NaN, or no pair's order is known.
@@ -141,13 +144,22 @@ def concordance(time: np.ndarray, event: np.ndarray, risk: np.ndarray) -> float:
     risk = np.asarray(risk, np.float64)
     if risk.shape != time.shape or np.isnan(risk).any():
         raise ValueError(f"{risk.shape} risks for {len(time)} times, or one is NaN")
+    stratum = np.zeros(len(time)) if strata is None else np.asarray(strata)
+    counts = np.zeros(2)  # of pairs in the right order, and of all
+    for one in np.unique(stratum):
+        its = stratum == one
+        counts += _ordered(time[its], event[its], risk[its])
+    if not counts[1]:
+        raise ValueError("no pair of patients has a known order")
+    return float(counts[0] / counts[1])
+
+
+def _ordered(time: np.ndarray, event: np.ndarray, risk: np.ndarray) -> tuple[float, int]:
+    """How many pairs of known order the risk has right, ties half, and how many there are."""
     first, own = time[event][:, None], risk[event][:, None]
     pairs = (first < time) | ((first == time) & ~event)
-    known = np.count_nonzero(pairs)
-    if not known:
-        raise ValueError("no pair of patients has a known order")
     right, even = np.count_nonzero(pairs & (own > risk)), np.count_nonzero(pairs & (own == risk))
-    return (right + even / 2) / known
+    return float(right + even / 2), int(np.count_nonzero(pairs))
 
 
 def _checked(time: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

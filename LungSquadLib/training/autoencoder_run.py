@@ -33,7 +33,7 @@ from .allocator import keep_blocks
 from .autoencoder import ALIVE, Autoencoding, Parts, Recipe, unit_divergences
 from .autoencoder_table import Table, table_of
 from .bundling import Naming, trained_on
-from .grouping import STAGES, Mixture, by_stage, fit_mixture
+from .grouping import STAGES, Mixture, by_stage, fit_mixture, follow_stages
 from .loop import Plan, Row, fit
 from .run_folder import begun
 from .world import World
@@ -111,7 +111,7 @@ class AutoencoderRun:
         seeds: one training each.
         best: the one with the lowest validation loss: the model's.
         mixture: the groups in the space of its active units; None where all units collapsed.
-        classes: codes of the groups: T1 to T4 where they are matched to stages.
+        classes: codes of the groups: T1 to T4 where they follow T stage, else g1, g2, ...
     """
 
     folder: Path
@@ -186,8 +186,8 @@ def train_autoencoder(
             f"{options.groups} groups cannot be found among {len(table.train)} training patients: "
             "ask for fewer, or bring more patients."
         )
-    codes = _codes(table, options.groups)
-    _card(table, options, naming, codes)  # what is wrong is said before anything is written
+    # What is wrong with the card is said before anything is written.
+    _card(table, options, naming, _neutral(options.groups))
     with thread_count(begun(place, _described(table, options), World(), threads=threads)):
         write_splits(place / "splits.csv", [(options.recipe.seed, 0, table.fold.parts)])
         seeds = tuple(
@@ -201,8 +201,7 @@ def train_autoencoder(
         )
         best = int(np.argmin([one.loss for one in seeds]))
         step(progress, 1.0, "Writing the model")
-        mixture = _grouped(table, seeds[best], options.groups, codes)
-        codes = codes if mixture is not None else ()
+        mixture, codes = _grouped(table, seeds[best], options.groups)
         run = AutoencoderRun(place, options, table, seeds, best, mixture, codes)
         _write_model(run, naming)
     return run
@@ -237,14 +236,9 @@ def check_autoencoder_options(options: AutoencoderOptions) -> None:
         raise InputError(f"--seed must be less than {1 << 32}, not {recipe.seed}.")
 
 
-def _codes(table: Table, groups: int) -> tuple[str, ...]:
-    """T1 to T4 for four groups, where training patients of all four stages are known."""
-    stages = {table.facts.get("t_stage", ("",) * len(table.cases))[row] for row in table.train}
-    return (
-        STAGES
-        if groups == len(STAGES) and stages >= set(STAGES)
-        else tuple(f"g{number}" for number in range(1, groups + 1))
-    )
+def _neutral(groups: int) -> tuple[str, ...]:
+    """Codes of groups that are called after nothing."""
+    return tuple(f"g{number}" for number in range(1, groups + 1))
 
 
 def _described(table: Table, options: AutoencoderOptions) -> Mapping[str, object]:
@@ -301,16 +295,21 @@ def _trained(table: Table, options: AutoencoderOptions, place: Path, progress: P
     return Trained(network.cpu(), tuple(history), divergences, places, active)
 
 
-def _grouped(table: Table, trained: Trained, groups: int, codes: tuple[str, ...]) -> Mixture | None:
-    """The groups of the training patients; None where no unit says anything."""
+def _grouped(table: Table, trained: Trained, groups: int) -> tuple[Mixture | None, tuple[str, ...]]:
+    """The groups of the training patients, and their codes; None where no unit says anything.
+
+    Four groups are called T1 to T4 where they follow T stage in the training patients, and only
+    there.
+    """
     if not trained.active.any():
-        return None
+        return None, ()
     space = trained.space[table.train]
     mixture = fit_mixture(space, groups)
-    if codes == STAGES:
+    if groups == len(STAGES) and "t_stage" in table.facts:
         stages = [table.facts["t_stage"][row] for row in table.train]
-        mixture = by_stage(mixture, mixture(space), stages)
-    return mixture
+        if follow_stages(mixture(space), stages):
+            return by_stage(mixture, mixture(space), stages), STAGES
+    return mixture, _neutral(groups)
 
 
 def _write_model(run: AutoencoderRun, naming: Naming) -> None:
@@ -396,4 +395,4 @@ def _card(
 
 
 def _group_name(code: str, staged: bool) -> str:
-    return f"group matched to {code}" if staged else f"group {code.removeprefix('g')}"
+    return f"Group like {code}" if staged else f"Group {code.removeprefix('g')}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -29,10 +29,9 @@ from ..models.fields import identifier
 from ..networks.folding import folded
 from ..networks.parts import TrunkAndHead
 from ..statistics.agreement import icc_interval
-from ..statistics.bootstrap import repeated
 from ..statistics.calibration import brier, fit_logistic, log_odds
-from ..statistics.discrimination import auc
 from ..statistics.distance import mahalanobis, shrunk_precision
+from ..statistics.intervals import Measure, Predictions
 from .answers import answers
 from .augment import middle
 from .fitting import Job, pairs_of, read_rows, trained_network
@@ -247,62 +246,47 @@ def _notice(setup: Setup) -> str | None:
 
 def _metrics(setup: Setup, rows: Sequence[dict[str, str]]) -> dict[str, Metric]:
     """Of the answers out of fold: means over seeds, with intervals over patients."""
-    measured = {"accuracy": _accuracy(setup, rows)}
+    held_out, where = _held_out(setup, rows), _where(setup)
+    right = np.array([row[setup.options.label] == row["predicted"] for row in rows])
+    accuracy = held_out.of(lambda _, right: right.mean(), right)
+    measured = {"accuracy": card_metric(accuracy, held_out, where)}
     if len(setup.classes) == 2:
         measured = {"AUC": _auc(setup, rows, "score"), **measured}
-        measured["Brier"] = _metric(
-            setup, rows, brier, _positive(setup, rows), _column(rows, "score")
-        )
+        scored = held_out.of(brier, _column(rows, "score"))
+        measured["Brier"] = card_metric(scored, held_out, where)
     return measured
 
 
 def _auc(setup: Setup, rows: Sequence[dict[str, str]], column: str) -> Metric:
-    return _metric(setup, rows, auc, _positive(setup, rows), _column(rows, column))
+    held_out = _held_out(setup, rows)
+    return card_metric(held_out.auc(_column(rows, column)), held_out, _where(setup))
 
 
-def _accuracy(setup: Setup, rows: Sequence[dict[str, str]]) -> Metric:
-    right = [row[setup.options.label] == row["predicted"] for row in rows]
-    return _metric(
-        setup, rows, lambda _, right: right.mean(), _positive(setup, rows), np.array(right)
-    )
+def _held_out(setup: Setup, rows: Sequence[dict[str, str]]) -> Predictions:
+    return predictions_of(rows, _positive(setup, rows))
 
 
-def _metric(
-    setup: Setup,
-    rows: Sequence[dict[str, str]],
-    statistic: Callable[[np.ndarray, np.ndarray], float],
-    y: np.ndarray,
-    values: np.ndarray,
-) -> Metric:
+def _where(setup: Setup) -> str:
     folds = len({number for _, number in setup.splits})
-    where = "held-out patients" if folds == 1 else f"{folds}-fold cross-validation"
-    return repeated_metric(statistic, y, values, rows=rows, where=where)
+    return "held-out patients" if folds == 1 else f"{folds}-fold cross-validation"
 
 
-def repeated_metric(
-    statistic: Callable[[np.ndarray, np.ndarray], float],
-    y: np.ndarray,
-    values: np.ndarray,
-    *,
-    rows: Sequence[Mapping[str, str]],
-    where: str,
-) -> Metric:
-    """The mean over seeds of a statistic, with its interval over patients, for a card.
+def predictions_of(rows: Sequence[Mapping[str, str]], y: np.ndarray) -> Predictions:
+    """The rows of a run's predictions as measures take them, with their labels (N,)."""
+    patients, seeds, folds = (
+        np.array([row[name] for row in rows]) for name in ("patient", "seed", "fold")
+    )
+    repeat, fold = (None if len(np.unique(one)) < 2 else one for one in (seeds, folds))
+    return Predictions(y, patients, repeat, fold)
 
-    Args:
-        statistic: of labels and values.
-        y: (N,) labels.
-        values: (N,) what is said of them.
-        rows: N, whose columns say whose they are: "patient", "seed".
-        where: on which patients, in words.
-    """
-    patients = np.array([row["patient"] for row in rows])
-    seeds = np.array([row["seed"] for row in rows])
-    found = repeated(statistic, y, values, seeds, groups=patients)
-    count = len(np.unique(seeds))
-    where += f", mean of {count} seeds" if count > 1 else ""
+
+def card_metric(found: Measure, rows: Predictions, where: str) -> Metric:
+    """A measure for a card: on how many patients, and on which, in words."""
+    seeds = 1 if rows.repeat is None else len(np.unique(rows.repeat))
+    where += f", mean of {seeds} seeds" if seeds > 1 else ""
+    where += ", pairs of patients in the same fold" if "within folds" in found.method else ""
     low, high = min(found.low, found.value), max(found.high, found.value)
-    return Metric(found.value, low, high, len(np.unique(patients)), where)
+    return Metric(found.value, low, high, rows.patients, where)
 
 
 def _positive(setup: Setup, rows: Sequence[dict[str, str]]) -> np.ndarray:

@@ -10,12 +10,16 @@ import numpy as np
 
 from ..networks.seeded_dropout import mixed
 from ..progress import Progress, step
-from ..statistics.clustering import adjusted_rand
+from ..statistics.clustering import Likeness, adjusted_rand, likeness
+from ..statistics.permutation import is_small
 
 COUNTS = (2, 3, 4, 5, 6)
 STAGES = ("T1", "T2", "T3", "T4")
 _SPLITS = 3  # of the patients, in halves
-_CLOUDS = 19  # so that the least p is 0.05
+_CLOUDS, _FIRST = 199, 19  # without groups; after the first few, where p is large already, no more
+_HOPELESS = 0.2  # such a p
+LEVEL, MUCH = 0.05, 0.2  # of p; of the adjusted Rand index: less is a weak relation
+SHUFFLES, _NAMED = 2000, 0.01  # behind such a p; the level at which groups get names of stages
 _STARTS, _SHORT, _LEADING = 80, 10, 5  # of a mixture: starts, rounds until few are left, these
 _ROUNDS, _SETTLED = 200, 1e-5
 _LEAST = 1e-6  # of a variance
@@ -144,6 +148,18 @@ class Stability:
         return float((1 + (chance >= best).sum()) / (1 + len(chance)))
 
     @property
+    def shown(self) -> bool:
+        """Whether there are groups: by enough clouds, the uncertainty of p included."""
+        return is_small(self.p, len(self.clouds))
+
+    @property
+    def chance(self) -> tuple[float, float, float]:
+        """Mean and 95 % range of clouds without groups, at the best number."""
+        its = self.clouds[:, self.counts.index(self.best)]
+        low, high = np.quantile(its, (0.025, 0.975))
+        return float(its.mean()), float(low), float(high)
+
+    @property
     def best(self) -> int:
         """The number of groups most above the clouds, whether or not that is by chance."""
         return self.counts[int((self.values - self.clouds.mean(0)).argmax())]
@@ -157,7 +173,8 @@ def stability(
     Mixtures of random halves, held against each other on everybody (Lange et al., Neural Comput
     2004;16:1299). Halves share no patient, for what chance has put together would be found again by
     whoever shares it. A cloud can be cut in a stable way too, so the same is done to normally
-    distributed clouds (Liu et al., J Am Stat Assoc 2008;103:1281).
+    distributed clouds (Liu et al., J Am Stat Assoc 2008;103:1281): to 199 of them, or to 19 where
+    these already reach as much.
 
     Args:
         places: (N, D).
@@ -174,7 +191,10 @@ def stability(
         random = np.random.default_rng((seed, number))
         cloud = random.multivariate_normal(mean, covariance, len(places), method="eigh")
         clouds.append([_stability(cloud, k, seed) for k in counts])
-    return Stability(counts, values, np.array(clouds))
+        found = Stability(counts, values, np.array(clouds))
+        if len(clouds) == _FIRST and found.p > _HOPELESS:
+            break  # 199 clouds take a while, and would not make it small
+    return found
 
 
 def _stability(places: np.ndarray, groups: int, seed: int) -> float:
@@ -190,6 +210,27 @@ def _stability(places: np.ndarray, groups: int, seed: int) -> float:
         alone = len(set(one.tolist())) == 1 or len(set(other.tolist())) == 1
         found.append(0.0 if alone else adjusted_rand(one, other))
     return float(np.mean(found))
+
+
+def follows(found: Likeness, *, level: float = LEVEL) -> bool:
+    """Whether groups follow a fact: not weakly (`MUCH`), and beyond what `level` leaves to chance.
+
+    Args:
+        found: of groups and fact.
+        level: of p, for so many facts as were looked at.
+    """
+    return found.ari >= MUCH and is_small(found.ari_p, SHUFFLES, level)
+
+
+def follow_stages(groups: np.ndarray, stages: Sequence[str]) -> bool:
+    """Whether groups (N,) follow T stages ("" where unknown), and may bear their names.
+
+    More is asked than of other facts: a name is read without its p.
+    """
+    known = np.array([stage in STAGES for stage in stages])
+    if len({stage for stage in stages if stage in STAGES}) < len(STAGES):
+        return False
+    return follows(likeness(np.array(stages)[known], groups[known], n=SHUFFLES), level=_NAMED)
 
 
 def by_stage(mixture: Mixture, groups: np.ndarray, stages: Sequence[str]) -> Mixture:

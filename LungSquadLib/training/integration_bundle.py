@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,9 @@ from ..models.bundle import Reference, write_bundle
 from ..models.card import Card, Metric, NetworkSpec, ReferenceSpec, Training
 from ..models.fields import identifier
 from ..statistics.calibration import brier, log_odds
-from ..statistics.discrimination import auc
 from ..statistics.distance import mahalanobis, shrunk_precision
 from ..statistics.multiclass import balanced_accuracy
-from .bundling import Naming, class_labels, repeated_metric
+from .bundling import Naming, card_metric, class_labels, predictions_of
 from .integration import SETTINGS, Setting, network_arguments
 from .integration import answers as network_answers
 from .integration_fold import final_job, read_fitted
@@ -108,16 +106,12 @@ def _metrics(setup: Setup, rows: Answers) -> dict[str, Metric]:
     right = np.array([setup.classes.index(row["predicted"]) for row in rows])
     where = f"{setup.options.folds}-fold cross-validation"
     where += " by site" if setup.options.by_site else ""
-    metric = partial(
-        repeated_metric, rows=rows, where="another cohort" if setup.other_cohort else where
-    )
-    measured = {"balanced_accuracy": metric(balanced_accuracy, y, right)}
+    where = "another cohort" if setup.other_cohort else where
+    held_out = predictions_of(rows, y)
+    balanced = held_out.of(balanced_accuracy, right, stratify=True)
+    measured = {"balanced_accuracy": balanced}
     if len(setup.classes) == 2:
-        positive = (y == setup.positive).astype(int)
+        scored = replace(held_out, label=(y == setup.positive).astype(int))
         score = np.array([float(row["score"]) for row in rows])
-        measured = {
-            "AUC": metric(auc, positive, score),
-            **measured,
-            "Brier": metric(brier, positive, score),
-        }
-    return measured
+        measured = {"AUC": scored.auc(score), **measured, "Brier": scored.of(brier, score)}
+    return {name: card_metric(one, held_out, where) for name, one in measured.items()}

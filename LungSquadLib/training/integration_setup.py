@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from ..cohort.check import ENTANGLED, entangled
 from ..cohort.splits import Fold, folds
 from ..cohort.tables.matrix import Dropped, Joined, Matrix
 from ..errors import InputError, one_line
 from ..models.inputs import Source, TableSpec
+from ..statistics.text import decimal, p_value
 from .baselines import number
 from .integration import Rows, Shape, rows_of
 from .integration_cohort import Cohort, check_follow_up, check_left_out, classes_of, kept_patients
 from .integration_options import IntegrationOptions, check_integration_options
-from .leakage import check_telling, twins
+from .leakage import check_levelled, check_telling, levelled, twins
 
 LOGISTIC, CLINICAL = "logistic", "clinical"  # arms that are no networks
 _FACTS = ("age", "sex", "smoking")  # of the clinical baseline
@@ -176,8 +178,9 @@ def set_up(joined: Joined, options: IntegrationOptions, *, other: Joined | None 
         _check_both(y, tested, classes)
     if not options.allow_telling:
         check_telling(cohort.sources, options.label, y)
+        check_levelled(cohort.sources, options.label, y)
     patients = _patients(cohort, y, tested, warnings)
-    warnings += _remarks(cohort, y, classes)
+    warnings += _remarks(cohort, y, classes, options.label)
     return Setup(
         options=options,
         patients=patients,
@@ -239,7 +242,7 @@ def _patients(
     )
 
 
-def _remarks(cohort: Cohort, y: np.ndarray, classes: Sequence[str]) -> list[str]:
+def _remarks(cohort: Cohort, y: np.ndarray, classes: Sequence[str], label: str) -> list[str]:
     said: list[str] = []
     for source in cohort.sources:
         known = ~np.isnan(source.values)
@@ -259,11 +262,38 @@ def _remarks(cohort: Cohort, y: np.ndarray, classes: Sequence[str]) -> list[str]
                 "chosen, on all patients, those of the test among them, before they came here. "
                 "What is measured may be a little too good."
             )
+    said += _about_sites(cohort, y, label)
     counts = np.bincount(y, minlength=len(classes))
     few = [f"'{classes[n]}' {count}" for n, count in enumerate(counts.tolist()) if count < 10]
     if few:
         said.append(f"There are few patients of some classes: {', '.join(few)}.")
     return said
+
+
+def _about_sites(cohort: Cohort, y: np.ndarray, label: str) -> Iterator[str]:
+    """What the patients' sites, which TCGA's barcodes hold, have to do with label and numbers."""
+    site = np.array(cohort.facts.get("site", ()), object)
+    known = np.array([bool(one) for one in site], bool)
+    if not known.any() or min(len(np.unique(one[known])) for one in (site, y)) < 2:
+        return
+    strength, p = entangled(site[known], y[known])
+    if p < ENTANGLED:
+        sites = [y[site == one] for one in np.unique(site[known])]
+        alone = sum(len(np.unique(its)) == 1 for its in sites)
+        some = f"; {alone} of {len(sites)} have patients of one class only" if alone else ""
+        yield (
+            f"Sites differ in '{label}' (Cramer's V {decimal(strength)}, {p_value(p)}){some}: a "
+            "network can learn where a sample was taken in place of the class. --by-site keeps "
+            "each site in one fold."
+        )
+    for source in cohort.sources:
+        how = levelled(source.values[known], site[known].astype(str))
+        if how:
+            yield (
+                f"The numbers of '{source.name}' were {how} in each site separately, with the "
+                "test's patients: a new patient cannot be treated so, and where sites differ in "
+                f"'{label}' that takes out some of what separates the classes."
+            )
 
 
 def _clinical(cohort: Cohort, label: str) -> Matrix | None:

@@ -11,12 +11,15 @@ import numpy as np
 from ..cohort.tables.matrix import Matrix
 from ..errors import InputError, one_line
 from ..statistics.discrimination import auc
+from ..statistics.variance import variance_ratio
 
 TELLING = 0.995  # AUC from which on one column is taken for the label itself
 CHANCE = 0.01  # that any column separates the classes by luck, at most
 FEWEST = 20  # patients without which nothing is said of a column
 WIDE = 50  # columns from which on equal rows are no accident
 SAME = 0.9999  # correlation of two patients' rows that are taken for one
+LEVELLED = 10  # patients a group needs, for what was done to it apart to be seen
+_ALIKE, _ALIKE_TOO = 0.02, 0.2  # an F: the median, and nearly all, of columns made alike
 _EXACT = 1e-5  # of what varies between groups, left over by a function of their mean labels
 
 
@@ -161,6 +164,65 @@ def _leaves_one_out(values: np.ndarray, code: np.ndarray) -> bool:
             if mixed and its.sum() == n and (its * kinds).sum() == total:
                 explained[np.flatnonzero(its), place[its > 0]] = True
     return bool(held[explained].sum() >= len(values) / 2)
+
+
+def check_levelled(sources: Sequence[Matrix], label: str, y: np.ndarray) -> None:
+    """Refuse a wide source whose numbers were standardised or centred in each class by itself.
+
+    Raises:
+        InputError: names the source.
+    """
+    for source in sources:
+        how = levelled(source.values, y)
+        if how:
+            raise InputError(
+                f"The numbers of '{source.name}' were {how} in each class of '{label}' separately: "
+                "that takes out what separates the classes, and puts the label into every number. "
+                "Bring them as they were measured, or scaled over all patients together, or pass "
+                "--allow-telling."
+            )
+
+
+def levelled(values: np.ndarray, groups: np.ndarray) -> str | None:
+    """What was done to the columns in each group separately; None where nothing shows.
+
+    Groups that were drawn from one population differ in the means of their columns by chance: the F
+    of an analysis of variance is about 1. Where nearly all are below a hundredth part of that, the
+    groups were made alike: centred each by itself, as removing "batch effects" does (Johnson et
+    al., Biostatistics 2007;8:118), and standardised where their deviations are alike too. A few
+    patients who were left out afterwards leave a trace, for which there is room.
+
+    Args:
+        values: (N, D), NaN where missing.
+        groups: (N,) any values; groups of fewer than `LEVELLED` patients are passed over.
+    """
+    names, count = np.unique(groups, return_counts=True)
+    chosen = np.isin(groups, names[count >= LEVELLED])
+    x, group = values[chosen].astype(np.float64), groups[chosen]
+    parts = [x[group == name] for name in np.unique(group)]
+    if len(parts) < 2 or x.shape[1] < WIDE:
+        return None
+    known = [np.maximum((~np.isnan(part)).sum(axis=0), 1) for part in parts]
+    sd = np.stack([_sd(part) for part in parts])
+    usable = (sd > 1e-9).all(axis=0) & (np.stack(known) >= LEVELLED).all(axis=0)
+    if usable.sum() < WIDE:
+        return None
+    ratio = variance_ratio(x[:, usable], group)
+    if np.median(ratio) > _ALIKE or np.quantile(ratio, 0.9) > _ALIKE_TOO:
+        return None
+    # Of two normal samples the log of a deviation has a variance of 1 / (2 n).
+    apart = np.log(sd[:, usable])
+    apart = (apart - apart.mean(axis=0)) ** 2 * 2 * np.stack(known)[:, usable]
+    return "standardised" if np.median(apart.sum(axis=0)) < _ALIKE_TOO else "centred"
+
+
+def _sd(x: np.ndarray) -> np.ndarray:
+    """Standard deviations (D,) of what is known; 0 where nothing is."""
+    known = ~np.isnan(x)
+    count = np.maximum(known.sum(axis=0), 1)
+    off = np.where(known, x - np.where(known, x, 0).sum(axis=0) / count, 0)
+    deviations: np.ndarray = np.sqrt((off**2).sum(axis=0) / count)
+    return deviations
 
 
 def twins(sources: Sequence[Matrix]) -> Iterator[tuple[str, tuple[int, ...]]]:

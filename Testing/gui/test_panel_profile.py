@@ -118,7 +118,7 @@ def test_image_molecules_and_both_stand_side_by_side(
     assert [row[0] for row in rows if row[1]] == ["image", "molecules", "both", "molecules"]
     assert [row[6] for row in rows[:3]] == ["Alive at two years?"] * 3  # as the first model asks
     assert all(" to " in row[3] for row in rows[:4])
-    assert "auc 0.90 (0.80 to 0.95)" in rows[1][4]
+    assert "auc 0.900 (0.800 to 0.950)" in rows[1][4]
     sha256 = next(row[0] for row in rows if row[0].startswith("Profile")).rpartition(" ")[2]
     assert sha256[:12] in ui.molecularLabel.text
     assert "moved most by GENE" in ui.molecularFlags.text

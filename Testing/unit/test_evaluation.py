@@ -213,7 +213,11 @@ def test_several_classes_are_reported():
 def test_headlines_claim_what_the_intervals_allow():
     luck = cohort()
     luck["p"] = np.random.default_rng(5).random(240)
-    assert measured(luck, Columns("y", "p")).headline[0].startswith("No better than chance")
+    assert (
+        measured(luck, Columns("y", "p"))
+        .headline[0]
+        .startswith("The score is not shown to separate")
+    )
     good = cohort(noise=lambda draw, y, x: draw.random(len(y)))
     found = measured(good, Columns("y", "p", baselines=("noise",)))
     assert found.headline[0].startswith("The score separates the classes better than chance")

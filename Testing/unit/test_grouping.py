@@ -6,7 +6,15 @@ import pytest
 from LungSquadLib.errors import CancelledError
 from LungSquadLib.progress import Silent
 from LungSquadLib.statistics.clustering import adjusted_rand
-from LungSquadLib.training.grouping import by_stage, fit_k_means, fit_mixture, stability
+from LungSquadLib.training import grouping
+from LungSquadLib.training.grouping import (
+    Stability,
+    by_stage,
+    fit_k_means,
+    fit_mixture,
+    follow_stages,
+    stability,
+)
 from Testing.unit.test_training_run import StopAt
 
 pytest.importorskip("sklearn")
@@ -61,17 +69,26 @@ def test_groups_across_the_longest_axis_are_found():
     assert adjusted_rand(fit_k_means(places, 2)(places), member) < 0.1
 
 
-def test_as_many_groups_as_there_are_are_stable():
-    found = stability(blobs(3)[0], counts=(2, 3, 4), progress=Silent())
+def test_as_many_groups_as_there_are_are_stable(monkeypatch):
+    monkeypatch.setattr(grouping, "_STARTS", 12)  # blobs as far apart as these need no more
+    found = stability(blobs(3, each=16)[0], counts=(2, 3), progress=Silent())
     assert found.best == 3
     assert found.values[1] == 1
-    assert found.p == 0.05
+    assert found.p == 1 / 200
+    assert found.shown
+    few = Stability(found.counts, found.values, found.clouds[:19])
+    assert few.p == 0.05
+    assert not few.shown  # the least that 19 clouds can give
+    mean, low, high = found.chance
+    assert 0 <= low <= mean <= high < 1
 
 
 def test_no_number_of_groups_is_stable_in_a_cloud():
     cloud = np.random.default_rng(1).normal(size=(60, 3)) * (4, 1, 1)
     found = stability(cloud, counts=(2, 3), progress=Silent())
     assert found.p > 0.1
+    assert not found.shown
+    assert len(found.clouds) in (19, 199)
 
 
 def test_counting_groups_can_be_cancelled():
@@ -87,3 +104,17 @@ def test_groups_are_named_after_the_stages_that_most_patients_have():
     named = by_stage(mixture, mixture(places), stages.tolist())
     for place, stage in zip(named(places), stages, strict=True):
         assert stage in ("", f"T{place + 1}")
+
+
+def test_groups_bear_the_names_of_stages_only_where_they_follow_them():
+    random, member = np.random.default_rng(0), np.repeat(np.arange(4), 30)
+    stages = np.array(["T3", "T1", "T4", "T2"])[member]
+    some = np.where(random.random(120) < 0.2, random.permutation(stages), stages)
+    assert follow_stages(member, some.tolist())
+    some[::7] = ""
+    assert follow_stages(member, some.tolist())
+    assert not follow_stages(member, random.permutation(stages).tolist())
+    weak = np.where(random.random(120) < 0.7, random.permutation(stages), stages)
+    assert not follow_stages(member, weak.tolist())  # beyond chance or not: hardly
+    assert not follow_stages(member, np.where(stages == "T4", "T3", stages).tolist())
+    assert not follow_stages(member[::15], stages[::15].tolist())  # eight patients

@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
@@ -23,9 +24,11 @@ from LungSquadLib.errors import CancelledError, InputError  # noqa: E402
 from LungSquadLib.models.bundle import read_bundle  # noqa: E402
 from LungSquadLib.progress import Silent  # noqa: E402
 from LungSquadLib.report.integration.importance import importance  # noqa: E402
-from LungSquadLib.report.integration.results import AUC, BALANCED, ablation  # noqa: E402
+from LungSquadLib.report.integration.results import AUC, BALANCED, Difference, ablation  # noqa: E402
 from LungSquadLib.report.integration.run import report_integration  # noqa: E402
 from LungSquadLib.report.integration.sentences import findings  # noqa: E402
+from LungSquadLib.statistics.intervals import Measure  # noqa: E402
+from LungSquadLib.statistics.text import with_interval  # noqa: E402
 from LungSquadLib.training import integration  # noqa: E402
 from LungSquadLib.training.bundling import Naming  # noqa: E402
 from LungSquadLib.training.fitting import read_rows  # noqa: E402
@@ -125,7 +128,7 @@ def test_the_page_says_first_what_came_out(run):
     text = (finished.folder / "index.html").read_text(encoding="utf-8")
     first = re.search(r'<p class="verdict">(.*?)</p>', text)[1]
     assert first == found.sentences[0]
-    assert re.match(r"Histology can(not)? be told from these data: AUC 0\.\d\d \(", first)
+    assert re.match(r"(Histology can|The network separates histology).*: AUC 0\.\d{3} \(", first)
     for name in ("logistic regression", "clinical facts alone", "the network with image alone"):
         assert name in text
     assert (finished.folder / "evaluation" / "index.html").is_file()
@@ -134,6 +137,38 @@ def test_the_page_says_first_what_came_out(run):
     with (finished.folder / "columns.csv").open(encoding="utf-8") as file:
         columns = list(csv.DictReader(file))
     assert {one["source"] for one in columns} == {"expression", "image"}
+
+
+def test_one_auc_has_one_interval_wherever_it_is_read(run):
+    finished, _ = run
+    place = finished.folder
+    card = read_bundle(place / "model.safetensors").card
+    with_all = json.loads((place / "integration.json").read_text(encoding="utf-8"))
+    on_page = json.loads((place / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
+    arm = with_all["ablation"]["arms"][0]["measures"]
+    three = [card.metrics["AUC"], arm["AUC"], on_page["discrimination"]["auc"]]
+    for name in ("value", "low", "high"):
+        one, *others = (vars(it)[name] if hasattr(it, "n") else it[name] for it in three)
+        assert others == pytest.approx([one, one], abs=1e-9)
+    text = with_interval(card.metrics["AUC"])
+    for page in (place / "index.html", place / "evaluation" / "index.html"):
+        assert text in page.read_text(encoding="utf-8")
+    assert "pairs of patients in the same fold" in card.metrics["AUC"].where
+    assert card.metrics["AUC"].value == pytest.approx(
+        within_folds(read_rows(place / "predictions.csv"), finished.setup)
+    )
+
+
+def within_folds(rows, setup):
+    """Mean of scikit-learn's AUC of each fold and seed, by their pairs."""
+    test = [row for row in rows if row["part"] == "test"]
+    areas, pairs = [], []
+    for key in sorted({(row["seed"], row["fold"]) for row in test}):
+        its = [row for row in test if (row["seed"], row["fold"]) == key]
+        y = np.array([row[setup.options.label] == setup.classes[setup.positive] for row in its])
+        areas.append(roc_auc_score(y, [float(row["score"]) for row in its]))
+        pairs.append(y.sum() * (~y).sum())
+    return np.average(areas, weights=pairs)
 
 
 def simulated(place, label, **how):
@@ -148,29 +183,57 @@ def simulated(place, label, **how):
     data = join([genes, features], [read_clinical(made / "clinical.csv")], keep_ids=True)
     options = replace(SMALL, label=label, seeds=1, epochs=15)
     finished = train(place / "run", data, options)
-    found = ablation(finished.setup, read_rows(finished.folder / "predictions.csv"), samples=100)
+    found = ablation(finished.setup, read_rows(finished.folder / "predictions.csv"), samples=199)
     return finished, found, {one.name: one.measures[AUC].value for one in found.arms}
 
 
 def test_of_simulated_patients_each_source_tells_what_it_knows(tmp_path):
     finished, found, area = simulated(tmp_path / "histology", "histology", effect=1)
-    assert found.told
+    assert found.above_chance
     assert area["the network"] > 0.75
     assert area["the network with expression alone"] > 0.75
     assert area["the network with features alone"] < 0.65
     assert area["clinical facts alone"] < 0.65
     assert found.confusion.sum() == len(finished.setup.patients)
     _, found, area = simulated(tmp_path / "survival", "survival2y", effect=1.5)
-    assert found.told
+    assert found.above_chance
     assert area["the network with features alone"] > 0.65
     assert area["the network with features alone"] > area["the network with expression alone"] + 0.1
 
 
 def test_of_simulated_patients_nothing_is_told_where_there_is_nothing(tmp_path):
     finished, found, _ = simulated(tmp_path, "histology", effect=0)
-    assert not found.told
-    assert "Histology cannot be told from these data" in findings(finished.setup, found)[0]
+    assert not found.above_chance
+    assert "Histology cannot be separated from these data" in findings(finished.setup, found)[0]
     assert found.arms[0].measures[BALANCED].value < 0.6
+
+
+def test_a_headline_needs_interval_shuffles_and_better_than_the_baselines(run):
+    setup, ablated = run[0].setup, run[1].ablation
+    options = replace(setup.options, label="t_stage")
+
+    def first(low, p, shuffles, *differences):
+        arms = (replace(ablated.arms[0], measures=dict(ablated.arms[0].measures)),)
+        arms[0].measures[ablated.measure] = Measure(0.7, low, 0.9, "")
+        against = tuple(
+            Difference(name, Measure(low + 0.1, low, low + 0.2, ""), name != "fewer")
+            for name, low in differences
+        )
+        changed = replace(ablated, arms=arms, p=p, shuffles=shuffles, differences=against)
+        return findings(replace(setup, options=options), changed)[0]
+
+    better, worse = ("logistic regression", 0.1), ("clinical facts alone", -0.3)
+    assert first(0.6, 0.001, 1000, better).startswith("T stage can be separated")
+    assert first(0.6, 0.001, 1000, better, ("fewer", -0.1)).startswith("T stage can be separated")
+    none = "T stage cannot be separated"
+    assert first(0.49, 0.001, 1000, better).startswith(none)  # the interval holds chance
+    assert first(0.6, 0.048, 1000, better).startswith(none)  # p may as well be 0.06
+    assert first(0.6, 0.05, 19, better).startswith(none)
+    said = first(0.6, 0.001, 1000, better, worse)
+    assert "not shown to do so better than clinical facts alone" in said
+    assert "p = 0.001, the least of 1000 shuffles" in said
+    said = first(0.6, 0.001, 1000, better, ("'volume'", -0.02))  # -0.020 to 0.180
+    assert "not shown to do so better than 'volume'" in said
 
 
 def test_columns_are_ranked_over_all_trainings():
@@ -252,7 +315,7 @@ def test_the_command_line_trains_and_no_patient_is_named(tmp_path, capsys, monke
     arguments += ["--inner", "2", "--epochs", "2", "--device", "cpu"]
     assert main([*arguments, "-o", "run"]) == 0
     said = capsys.readouterr().out
-    assert re.match(r"'grade' can(not)? be told", said)
+    assert re.match("'grade' cannot be separated from these data: AUC", said)
     assert "run/index.html" in said
     for path in (tmp_path / "run").rglob("*"):
         if path.is_file():

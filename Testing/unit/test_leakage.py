@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 from LungSquadLib.errors import InputError
 from LungSquadLib.training.integration_options import IntegrationOptions
 from LungSquadLib.training.integration_setup import set_up
-from LungSquadLib.training.leakage import telling, twins
+from LungSquadLib.training.leakage import levelled, telling, twins
 from Testing.table_cohort import cohort, joined, matrix
 
 N = 120
@@ -151,3 +151,74 @@ def test_twins_of_two_classes_or_cohorts_are_refused():
     others = joined([replace(other.sources[0], patients=its, values=values)], other.facts)
     with pytest.raises(InputError, match="one to learn from and one to test on"):
         set_up(joined([data.sources[0]], data.facts), HISTOLOGY, other=others)
+
+
+def expression(n=N, genes=200, seed=0):
+    """Numbers with a few factors that many genes share, as expression has them."""
+    random = draws(seed)
+    factors = random.normal(size=(n, 4)) @ random.normal(size=(4, genes))
+    return factors + random.normal(size=(n, genes))
+
+
+def each_by_itself(x, groups, *, sd=True):
+    out = x.copy()
+    for one in np.unique(groups):
+        its = x[groups == one]
+        out[groups == one] = (its - its.mean(axis=0)) / (its.std(axis=0, ddof=1) if sd else 1)
+    return out
+
+
+def test_numbers_made_alike_in_each_group_are_noticed():
+    y, random = labels(), draws(5)
+    x = expression() + 0.5 * y[:, None]
+    scaled = each_by_itself(x, y)
+    assert levelled(scaled, y) == "standardised"
+    assert levelled(np.round(scaled, 2), y) == "standardised"
+    assert levelled(scaled * 3 + 7, y) == "standardised"
+    assert levelled(scaled[5:], y[5:]) == "standardised"  # some were left out afterwards
+    holes = np.where(random.random(x.shape) < 0.02, np.nan, scaled)
+    assert levelled(holes, y) == "standardised"
+    assert levelled(each_by_itself(x, y, sd=False) * (1 + y[:, None]), y) == "centred"
+    assert levelled(x, y) is None
+    assert levelled((x - x.mean(0)) / x.std(0), y) is None  # all patients together
+    assert levelled(scaled[:, :20], y) is None  # too few columns to say so
+    assert levelled(scaled[:12], y[:12]) is None  # too few patients
+
+
+def test_chance_makes_no_groups_alike():
+    alarms = 0
+    for seed in range(150):
+        x = expression(60, 100, seed)
+        x = (x - x.mean(0)) / x.std(0)
+        alarms += levelled(x, draws(seed).permutation(np.arange(60) % 3)) is not None
+    assert alarms <= 1
+
+
+def test_a_cohort_standardised_by_class_is_refused():
+    tables = cohort(N, genes=80, missing=0, effect=1)
+    (genes, *_), y = tables.sources, np.array(tables.facts["histology"])
+    filled = np.where(np.isnan(genes.values), 0, genes.values)
+    scaled = replace(genes, values=each_by_itself(filled, y).astype(np.float32))
+    with pytest.raises(InputError, match="standardised in each class of 'histology' separately"):
+        set_up(replace(tables, sources=(scaled,)), HISTOLOGY)
+    allowed = replace(HISTOLOGY, allow_telling=True)
+    assert set_up(replace(tables, sources=(scaled,)), allowed)
+
+
+def test_sites_that_tell_the_label_or_were_scaled_apart_are_said():
+    tables = cohort(N, genes=80, missing=0, effect=1)
+    (genes, *_), y = tables.sources, np.array(tables.facts["histology"])
+    filled = np.where(np.isnan(genes.values), 0, genes.values)
+    site = np.where(y == "LUAD", np.arange(N) % 2, 2)  # as a barcode's tissue source site
+    facts = {**tables.facts, "site": tuple(f"0{one}" for one in site)}
+    source = replace(genes, values=filled.astype(np.float32))
+    said = " ".join(set_up(replace(tables, sources=(source,), facts=facts), HISTOLOGY).warnings)
+    assert "Sites differ in 'histology'" in said
+    assert "3 of 3 have patients of one class only" in said
+    mixed = tuple(f"0{one}" for one in draws().permutation(N) % 3)
+    facts["site"] = mixed
+    scaled = each_by_itself(filled, np.array(mixed)).astype(np.float32)
+    tables = replace(tables, sources=(replace(genes, values=scaled),), facts=facts)
+    said = " ".join(set_up(tables, HISTOLOGY).warnings)
+    assert "were standardised in each site separately" in said
+    assert "Sites differ" not in said

@@ -166,7 +166,7 @@ def test_answers_to_one_question_stand_side_by_side_about_one_class(case):
     answer = case["molecular"][0]
     assert answer["positive_class"] == "LUAD"
     assert molecules.low == answer["interval"]["low"]
-    assert molecules.metric == "auc 0.90 (0.80 to 0.95), n = 60"
+    assert molecules.metric == "auc 0.900 (0.800 to 0.950), n = 60"
 
 
 def told(task="histology", *, positive="A", p=0.8, codes=("A", "B"), made="molecules"):

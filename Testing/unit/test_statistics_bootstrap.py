@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from LungSquadLib.statistics.bootstrap import bootstrap, repeated
+from LungSquadLib.statistics.bootstrap import SAMPLES, bootstrap, repeated
 from LungSquadLib.statistics.calibration import brier
 from LungSquadLib.statistics.discrimination import auc, auc_interval
 from LungSquadLib.statistics.multiclass import brier_multiclass, macro_auc
@@ -29,7 +29,7 @@ def test_the_interval_is_near_delongs_and_repeats_with_its_seed():
     found = bootstrap(auc, y, score)
     assert found.value == auc(y, score)
     assert (found.low, found.high) == pytest.approx(auc_interval(y, score), abs=0.015)
-    assert found.n_ok == 2000
+    assert found.n_ok == SAMPLES
     assert bootstrap(auc, y, score) == found
     assert bootstrap(auc, y, score, seed=1) != found
 

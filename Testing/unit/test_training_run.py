@@ -26,6 +26,9 @@ from LungSquadLib.imaging.ct import as_ct
 from LungSquadLib.models.bundle import read_bundle
 from LungSquadLib.prediction.predict import predict
 from LungSquadLib.progress import Silent
+from LungSquadLib.report.evaluation.run import evaluate_run
+from LungSquadLib.statistics.text import with_interval
+from LungSquadLib.training import fitting
 from LungSquadLib.training.answers import answers
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.checkpoint import read_checkpoint
@@ -33,6 +36,7 @@ from LungSquadLib.training.classifier import Recipe
 from LungSquadLib.training.options import Options
 from LungSquadLib.training.run import train_classifier
 from LungSquadLib.training.setup import set_up
+from LungSquadLib.training.world import World
 from Testing import two_processes
 from Testing.ball_cohort import ball_store, ball_volumes
 from Testing.samples import ball_images, write_model
@@ -218,6 +222,42 @@ def test_the_model_says_what_it_is_and_predicts(finished):
     prediction = predict(*ball_images(), model)
     assert sum(prediction.probabilities) == pytest.approx(1)
     assert prediction.novelty is not None
+
+
+def test_the_heads_scale_is_that_of_the_training_rows(tmp_path, place, transfer, monkeypatch):
+    setup, seen = set_up(place / "store", transfer), []
+    job = fitting.jobs_of(setup)[0]
+    store = replace(setup.store, cases=setup.cases)
+    features = fitting.features_of(setup, store, tmp_path / "fits", Silent())
+    scale_of = fitting.Scale.of
+
+    def spied(values):
+        seen.append(values)
+        return scale_of(values)
+
+    monkeypatch.setattr(fitting.Scale, "of", spied)
+    trained = fitting._prepared(setup, job, tmp_path / "fits", World(), Silent())
+    names = [case.case for case in setup.cases]
+    training = [names.index(name) for name in job.parts.train]
+    np.testing.assert_array_equal(seen[0], features[training])
+    on_scale = trained.task.samples.values[training]
+    np.testing.assert_allclose(on_scale.mean(axis=(0, 1)), 0, atol=1e-3)
+
+
+def test_one_auc_has_one_interval_wherever_it_is_read(tmp_path, place, transfer, finished):
+    shutil.copytree(finished, tmp_path / "run")
+    evaluate_run(train_classifier(place / "store", tmp_path / "run", transfer))
+    card, place = read_bundle(finished / "model.safetensors").card, tmp_path / "run" / "evaluation"
+    written = json.loads((place / "evaluation.json").read_text(encoding="utf-8"))
+    on_page, own = written["discrimination"]["auc"], card.metrics["AUC"]
+    ends = ("value", "low", "high")
+    assert [on_page[name] for name in ends] == pytest.approx([getattr(own, name) for name in ends])
+    volume = card.baseline.metrics["AUC"]
+    (of_page,) = [one for one in written["baselines"] if one["name"] == "volume"]
+    if not of_page["turned"]:
+        assert of_page["auc"]["value"] == pytest.approx(volume.value)
+    page = (place / "index.html").read_text(encoding="utf-8")
+    assert with_interval(own) in page
 
 
 def test_answers_are_out_of_fold_and_beside_their_baselines(finished):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...models.card import Interval
 from ...statistics.memorisation import CLOSE, LEVEL
+from ...statistics.text import p_value
 from ..evaluation.page import figure_of
-from ..evaluation.sentences import p_value
 from ..html import Child, Markup, element
 from ..page import page, table
 from .material import Material

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...models.card import Interval
 from ...statistics.memorisation import LEVEL
-from ..evaluation.sentences import p_value
+from ...statistics.text import interval_text, p_value
 from .results import Audit, Measure
 
 _ENOUGH_DICE = 0.7
@@ -17,13 +17,9 @@ _FEW_PATIENTS = 10
 _MANY_COPIES = 0.01
 
 
-def with_interval(interval: Interval, digits: int = 2) -> str:
-    """A number and its interval, as text: 0.70 (0.58 to 0.80)."""
-    value, low, high = (
-        f"{round(number, digits) + 0.0:.{digits}f}"  # adding 0 takes the sign off a zero
-        for number in (interval.value, interval.low, interval.high)
-    )
-    return f"{value} ({low} to {high})"
+def with_interval(interval: Interval, digits: int = 3) -> str:
+    """A number and its interval, as text: 0.701 (0.583 to 0.804)."""
+    return interval_text(interval.value, interval.low, interval.high, digits)
 
 
 def sentences(audit: Audit) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from ...models.card import Card, Metric
 from ...models.inputs import InputSpec
+from ...statistics.text import with_interval
 from ..document import RESEARCH
 from .results import Evaluation
 from .sentences import sample
@@ -47,8 +48,7 @@ def _lines(card: Card, evaluation: Evaluation) -> Iterator[str]:
 
 def _metrics(metrics: Mapping[str, Metric], of: str) -> Iterator[str]:
     for name, one in metrics.items():
-        interval = f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
-        yield f"- {_text(name)}{of}: {interval}, {_text(one.where)}"
+        yield f"- {_text(name)}{of}: {with_interval(one)}, {_text(one.where)}"
 
 
 def _text(text: str) -> str:

@@ -1,7 +1,7 @@
 """Training runs side by side: does one do better than another on the same patients?
 
-Runs with the same cases and folds answer for the same held-out patients, so that their AUCs can be
-compared pair by pair: the bootstrap draws patients, and takes all that every run says of them.
+Runs with the same cases and folds answer for the same held-out patients, so that their AUCs, of
+pairs of patients in the same fold, can be compared patient by patient.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ...errors import InputError
 from ...files import whole_folder, write_json
 from ...models.fields import Fields, parsed_json
 from ...progress import Progress, Silent, step
-from ...statistics.bootstrap import Estimate, repeated
-from ...statistics.discrimination import auc
+from ...statistics.intervals import Measure, Predictions
+from ...statistics.text import with_interval
 from .pictures import (
     ACCENT,
     AMBER,
@@ -51,8 +51,8 @@ class Point:
     """
 
     patients: int
-    aucs: tuple[Estimate, ...]
-    differences: tuple[Estimate, ...]
+    aucs: tuple[Measure, ...]
+    differences: tuple[Measure, ...]
 
 
 @dataclass(frozen=True)
@@ -70,21 +70,21 @@ class Comparison:
         against = [f"{name} - {self.names[0]}" for name in self.names[1:]]
         table = [("Patients", *(f"AUC of {name}" for name in self.names), *against)]
         for point in self.points:
-            cells = [_told(one) for one in (*point.aucs, *point.differences)]
+            cells = [with_interval(one) for one in (*point.aucs, *point.differences)]
             table.append((str(point.patients or "all"), *cells))
         return table
 
     def sentences(self) -> Iterator[str]:
         """What each run but the first does with all training patients, against the first."""
         for name, difference in zip(self.names[1:], self.points[-1].differences, strict=True):
-            verdict = "cannot be told from"
+            verdict = "is not shown to differ from"
             if difference.low > 0:
                 verdict = "is better than"
             elif difference.high < 0:
                 verdict = "is worse than"
             yield (
                 f"'{name}' {verdict} '{self.names[0]}' on {self.tested} patients: difference of "
-                f"the AUC {_told(difference)}, mean of {self.seeds} seeds."
+                f"the AUC {with_interval(difference)}, mean of {self.seeds} seeds."
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,14 +108,12 @@ class Comparison:
 def compare_runs(
     folders: Sequence[str | os.PathLike[str]],
     *,
-    seed: int = 0,
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare finished runs of two classes that have the same cases, classes and folds.
 
     Args:
         folders: of the runs; the first is what the others are compared with.
-        seed: of the bootstrap.
         progress: told how it goes; may cancel.
 
     Raises:
@@ -142,8 +140,8 @@ def compare_runs(
     for number, patients in enumerate(sorted(curve)):
         step(progress, number / (len(curve) + 1), "Drawing patients")
         some = _Answers.of(places, first, patients)
-        points.append(_point(some, patients, seed))
-    points.append(_point(answers, WHOLE, seed))
+        points.append(_point(some, patients))
+    points.append(_point(answers, WHOLE))
     names = tuple(place.absolute().name for place in places)
     tested = len(np.unique(answers.patients))
     return Comparison(names, first.label, tested, len(np.unique(answers.seeds)), tuple(points))
@@ -156,6 +154,7 @@ class _Answers:
     y: np.ndarray
     scores: np.ndarray
     seeds: np.ndarray
+    folds: np.ndarray
     patients: np.ndarray
 
     @classmethod
@@ -170,24 +169,18 @@ class _Answers:
             np.array([row[run.label] == run.positive for row in first], np.int64),
             np.array([[float(table[key]["score"]) for table in tables] for key in keys]),
             np.array([row["seed"] for row in first]),
+            np.array([row["fold"] for row in first]),
             np.array([row["patient"] for row in first]),
         )
 
 
-def _point(answers: _Answers, patients: int, seed: int) -> Point:
-    def drawn(statistic: Any, scores: np.ndarray) -> Estimate:
-        return repeated(
-            statistic, answers.y, scores, answers.seeds, groups=answers.patients, seed=seed
-        )
-
-    def difference(y: np.ndarray, pair: np.ndarray) -> float:
-        return auc(y, pair[:, 1]) - auc(y, pair[:, 0])
-
-    runs = range(answers.scores.shape[1])
+def _point(answers: _Answers, patients: int) -> Point:
+    rows = Predictions(answers.y, answers.patients, answers.seeds, answers.folds)
+    first, *others = answers.scores.T
     return Point(
         patients,
-        tuple(drawn(auc, answers.scores[:, run]) for run in runs),
-        tuple(drawn(difference, answers.scores[:, [0, run]]) for run in runs[1:]),
+        tuple(rows.auc(score) for score in answers.scores.T),
+        tuple(rows.auc_difference(score, first)[0] for score in others),
     )
 
 
@@ -281,7 +274,3 @@ def _picture(comparison: Comparison) -> Picture:
     write_labels(axes, labels, at=(0.985, 0.02))
     told = "; ".join(comparison.sentences())
     return picture(figure, "comparison", title="Comparison", alt=told, caption="")
-
-
-def _told(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...statistics.intervals import Measure
+from ...statistics.text import decimal
 from .pictures import ACCENT, PALE, SOFT, Picture, canvas, picture
-from .results import Measure
 
 
 def learning_curve(rows: Sequence[tuple[int, int, float]]) -> Picture:
@@ -28,8 +29,8 @@ def learning_curve(rows: Sequence[tuple[int, int, float]]) -> Picture:
         figure,
         "learning-curve",
         title="Learning curve",
-        alt=f"Mean AUC {mean[0]:.2f} with {sizes[0]} training patients, {mean[-1]:.2f} with "
-        f"{sizes[-1]}.",
+        alt=f"Mean AUC {decimal(mean[0])} with {sizes[0]} training patients, {decimal(mean[-1])} "
+        f"with {sizes[-1]}.",
         caption=f"Points: runs of {seeds} seeds; line: their mean; band: lowest to highest; "
         "dotted: chance.",
     )
@@ -52,8 +53,8 @@ def shuffled_labels(shuffled: Sequence[float], observed: Measure) -> Picture:
         figure,
         "shuffled-labels",
         title="Shuffled-label control",
-        alt=f"AUC {observed.value:.2f} with true labels; with shuffled ones {min(shuffled):.2f} to "
-        f"{max(shuffled):.2f}.",
+        alt=f"AUC {decimal(observed.value)} with true labels; with shuffled ones "
+        f"{decimal(min(shuffled))} to {decimal(max(shuffled))}.",
         caption="With shuffled labels there is nothing to learn: those runs must lie round 0.5 "
         "(dotted).",
     )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from ...errors import InputError
 from ...statistics import calibration as calibrating
+from ...statistics.bootstrap import SAMPLES
 from ...statistics.decision import decision_curve
 from ...statistics.discrimination import auc, average_precision, pr_curve, roc_curve
+from ...statistics.intervals import Predictions
 from ...statistics.report import classification_report, confusion
 from ...statistics.thresholds import at_sensitivity, at_threshold, youden
-from .intervals import Intervals
 from .results import (
     Answers,
     Baseline,
@@ -24,12 +26,13 @@ from .results import (
     Temperature,
     Threshold,
 )
-from .rows import Columns, Rows, Selection, check_classes, select
+from .rows import Columns, Rows, Selection, check_classes, check_folds, select
 from .sentences import cautions, headline, notes
 from .survival import survival
 from .table import Table, shown
 
 _DECISIONS = np.linspace(0.01, 0.99, 99)  # threshold probabilities of the decision curve
+_FOLDS = {"fold", "folds", "cv_fold", "fold_id"}  # what columns of folds are called
 _BINS = 24  # of the scores' distribution
 _DISTINCT = 20  # scores: fewer are repeated by chance
 _SLOW = 400  # samples of what is fitted anew in each
@@ -42,7 +45,7 @@ def evaluate(
     positive: str | None = None,
     threshold: float | None = None,
     seed: int = 0,
-    samples: int = 1000,
+    samples: int = SAMPLES,
 ) -> Evaluation:
     """Measure a score, hard answers, or both against labels.
 
@@ -62,12 +65,10 @@ def evaluate(
     if not 0 <= seed < 2**32:
         raise InputError(f"The seed must be 0 to 4294967295, not {seed}.")
     chosen = select(table, columns, positive=positive)
-    found = _measured(chosen, columns, threshold, Intervals(chosen.test, seed, samples))
+    found = _measured(chosen, columns, threshold, {"seed": seed, "samples": samples})
+    minded = (*cautions(found), *_repeated(chosen.test), *_unread_folds(table, columns))
     return replace(
-        found,
-        headline=headline(found),
-        cautions=(*cautions(found), *_repeated(chosen.test)),
-        notes=(*chosen.notes, *notes(found)),
+        found, headline=headline(found), cautions=minded, notes=(*chosen.notes, *notes(found))
     )
 
 
@@ -85,10 +86,22 @@ def _repeated(rows: Rows) -> tuple[str, ...]:
     return (sentence,)
 
 
+def _unread_folds(table: Table, columns: Columns) -> Iterator[str]:
+    """A caution where a table has folds, and nobody said that scores come from several networks."""
+    if columns.fold is None and columns.score is not None:
+        for name in sorted(name for name in table.unread if name.casefold() in _FOLDS):
+            yield (
+                f"The table has a column '{shown(name)}'. If the scores of its folds come from "
+                f"different networks, name it (--fold {shown(name)}): ranked together as here, a "
+                "shift between the folds lowers the AUC."
+            )
+
+
 def _measured(
-    chosen: Selection, columns: Columns, threshold: float | None, intervals: Intervals
+    chosen: Selection, columns: Columns, threshold: float | None, drawn: dict[str, int]
 ) -> Evaluation:
     test, counts = chosen.test, _counts(chosen)
+    intervals = test.predictions(**drawn)
     if columns.score is None:
         return Evaluation(columns, test.classes, counts, answers=_answers(test, columns, ()))
     probability = _is_probability(chosen)
@@ -98,7 +111,7 @@ def _measured(
         test.classes,
         counts,
         discrimination=_discrimination(test, intervals),
-        baselines=tuple(_baseline(name, chosen, intervals) for name in columns.baselines),
+        baselines=tuple(_baseline(name, chosen, columns, drawn) for name in columns.baselines),
         calibration=_calibration(chosen, intervals) if probability else None,
         decision=decision_curve(test.label, test.score, _DECISIONS) if probability else None,
         thresholds=thresholds,
@@ -116,9 +129,19 @@ def _counts(chosen: Selection) -> Counts:
         per_class=tuple(np.bincount(test.label, minlength=len(test.classes)).tolist()),
         patients=None if test.group is None else len(np.unique(test.group)),
         repeats=None if test.repeat is None else len(np.unique(test.repeat)),
+        folds=None if test.fold is None else len(np.unique(test.fold)),
+        folds_of_one_class=_of_one_class(test),
         validation=None if validation is None else len(validation),
         left_out=chosen.left_out,
     )
+
+
+def _of_one_class(rows: Rows) -> int:
+    """Folds, of all repeats, whose scores cannot be ranked, for all have one class."""
+    strata = rows.predictions().strata if rows.fold is not None else None
+    if strata is None:
+        return 0
+    return sum(len(np.unique(rows.label[strata == one])) < 2 for one in np.unique(strata))
 
 
 def _is_probability(chosen: Selection) -> bool:
@@ -126,7 +149,7 @@ def _is_probability(chosen: Selection) -> bool:
     return all(bool(np.all((score >= 0) & (score <= 1))) for score in parts)
 
 
-def _discrimination(rows: Rows, intervals: Intervals) -> Discrimination:
+def _discrimination(rows: Rows, intervals: Predictions) -> Discrimination:
     return Discrimination(
         auc=intervals.auc(rows.score),
         average_precision=intervals.of(average_precision, rows.score),
@@ -138,7 +161,7 @@ def _discrimination(rows: Rows, intervals: Intervals) -> Discrimination:
     )
 
 
-def _baseline(name: str, chosen: Selection, intervals: Intervals) -> Baseline:
+def _baseline(name: str, chosen: Selection, columns: Columns, drawn: dict[str, int]) -> Baseline:
     """Its direction is found on validation rows where there are some, else on its own."""
     rows = chosen.test.where(~np.isnan(chosen.test.baselines[name]))
     told_by = rows
@@ -148,9 +171,10 @@ def _baseline(name: str, chosen: Selection, intervals: Intervals) -> Baseline:
         if not len(some):
             raise InputError(f"The baseline '{shown(name)}' says nothing about any row.")
         check_classes(some, f"The rows with the baseline '{shown(name)}'")
-    turned = auc(told_by.label, told_by.baselines[name]) < 0.5
+    check_folds(rows, f"The rows with the baseline '{shown(name)}'", columns.fold)
+    turned = _is_lower(told_by, told_by.baselines[name])
     values = -rows.baselines[name] if turned else rows.baselines[name]
-    intervals = replace(intervals, rows=rows)
+    intervals = rows.predictions(**drawn)
     difference, p = intervals.auc_difference(rows.score, values)
     return Baseline(
         name=name,
@@ -164,7 +188,15 @@ def _baseline(name: str, chosen: Selection, intervals: Intervals) -> Baseline:
     )
 
 
-def _calibration(chosen: Selection, intervals: Intervals) -> Calibration:
+def _is_lower(rows: Rows, score: np.ndarray) -> bool:
+    """Whether a score is lower for the positive class, within folds where these tell."""
+    try:
+        return auc(rows.label, score, rows.predictions().strata) < 0.5
+    except ValueError:  # few validation rows: no fold has both classes
+        return auc(rows.label, score) < 0.5
+
+
+def _calibration(chosen: Selection, intervals: Predictions) -> Calibration:
     y, p = chosen.test.label, chosen.test.score
     line = calibrating.calibration_line
     return Calibration(

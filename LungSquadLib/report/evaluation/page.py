@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 
+from ...statistics.text import decimal, p_value, with_interval
 from ..html import Child, Markup, element
 from ..page import page
 from .checklist import Item
 from .facts import Facts
 from .pictures import Picture
 from .results import Answers, Evaluation, Threshold
-from .sentences import p_value, sample, with_interval
+from .sentences import sample
 from .table import shown
 from .text import calibration_rows, survival_rows, threshold_rows
 
@@ -80,11 +81,11 @@ def _found(evaluation: Evaluation) -> list[Markup]:
     found = evaluation.discrimination
     if found is not None:
         header = ("", "AUC (95 % interval)", "Difference to it", "p")
-        rows: list[tuple[Child, ...]] = [(shown(_subject(evaluation)), with_interval(found.auc, 3))]
+        rows: list[tuple[Child, ...]] = [(shown(_subject(evaluation)), with_interval(found.auc))]
         for one in evaluation.baselines:
-            p = "" if one.p is None else p_value(one.p)
             name = f"{shown(one.name)}{', sign turned' if one.turned else ''} ({one.n} rows)"
-            rows.append((name, with_interval(one.auc, 3), with_interval(one.difference, 3), p))
+            difference = with_interval(one.difference)
+            rows.append((name, with_interval(one.auc), difference, p_value(one.p)))
         cells.append(_table(rows, header=header))
     return [element("section", cells)]
 
@@ -178,7 +179,7 @@ def _below(table: Markup) -> Markup:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    return "-" if value is None else decimal(value)
 
 
 def _table(

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...statistics.decision import DecisionCurve
 from ...statistics.proportion import wilson
+from ...statistics.text import p_value, with_interval
 from .control_plots import learning_curve, shuffled_labels
 from .facts import Facts
 from .pictures import (
@@ -24,7 +25,6 @@ from .pictures import (
     write_labels,
 )
 from .results import Calibration, Discrimination, Distribution, Evaluation, Survival
-from .sentences import p_value, with_interval
 from .table import shown
 
 if TYPE_CHECKING:
@@ -93,12 +93,14 @@ def _roc(evaluation: Evaluation, found: Discrimination) -> Picture:
     band = (
         "Band: 95 % Wilson interval of the sensitivity at each threshold. " if independent else ""
     )
+    folds = evaluation.counts.folds is not None
+    pooled = "The curve pools all folds, the AUC does not. " if folds else ""
     return picture(
         figure,
         "roc",
         title="ROC curve",
         alt="ROC curve. " + "; ".join(f"AUC of {text}" for text, _ in labels) + ".",
-        caption=f"{band}Dotted: a score that knows nothing.",
+        caption=f"{band}{pooled}Dotted: a score that knows nothing.",
     )
 
 

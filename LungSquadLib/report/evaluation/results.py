@@ -12,6 +12,7 @@ import numpy as np
 from ...statistics.calibration import CalibrationCurve
 from ...statistics.decision import DecisionCurve
 from ...statistics.discrimination import Curve
+from ...statistics.intervals import Measure
 from ...statistics.report import Report
 from ...statistics.survival import KaplanMeier, LogRank
 from ...statistics.thresholds import AtThreshold
@@ -22,30 +23,25 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class Counts:
-    """Who was evaluated; `patients` and `repeats` are None where no column tells them."""
+    """Who was evaluated; `patients`, `repeats`, `folds` are None where no column tells them.
+
+    `folds_of_one_class` are those, of all repeats, that add no pair to an AUC.
+    """
 
     rows: int
     used: int
     per_class: tuple[int, ...]
     patients: int | None
     repeats: int | None
+    folds: int | None
+    folds_of_one_class: int
     validation: int | None
     left_out: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A number, its 95 % interval, and how the interval was found."""
-
-    value: float
-    low: float
-    high: float
-    method: str
-
-
-@dataclass(frozen=True)
 class Discrimination:
-    """How well the score separates the classes. Curves pool all repeats."""
+    """How well the score separates the classes. Curves pool all repeats and folds."""
 
     auc: Measure
     average_precision: Measure
@@ -63,8 +59,7 @@ class Baseline:
     Attributes:
         turned: its sign was turned, for it was higher for the negative class.
         auc, score_auc: of the baseline and of the score, on the same `n` rows.
-        difference: of the score's AUC to the baseline's; `p` of no difference, by DeLong, where
-            every row is another patient.
+        difference: of the score's AUC to the baseline's; `p` of no difference, by DeLong.
     """
 
     name: str
@@ -73,7 +68,7 @@ class Baseline:
     auc: Measure
     score_auc: Measure
     difference: Measure
-    p: float | None
+    p: float
     roc: Curve
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...cohort.tables.status import read_follow_up
 from ...errors import InputError, one_line
+from ...statistics.intervals import Predictions
 from .table import Table, number_in, shown
 
 _MOST_CLASSES = 30
@@ -30,6 +31,7 @@ class Columns:
         part: 'validation' (thresholds and temperature are chosen there) or 'test'.
         time, event: follow-up time in any unit; 1 where it ended with the event, 0 where censored
             (dead and alive, or R's 2 and 1, say the same).
+        fold: which fold's network gave the score; scores are ranked within folds only.
     """
 
     label: str
@@ -41,6 +43,7 @@ class Columns:
     part: str | None = None
     time: str | None = None
     event: str | None = None
+    fold: str | None = None
 
     def __post_init__(self) -> None:
         if self.score is None and self.predicted is None:
@@ -54,6 +57,8 @@ class Columns:
             raise InputError(
                 "Repeats share their patients: --repeat needs --group, the patient's column."
             )
+        if self.fold is not None and self.score is None:
+            raise InputError("Folds are of scores: name the score's column (--score).")
         if (self.time is None) != (self.event is None):
             raise InputError("Survival needs --time and --event together.")
         if self.time is not None and self.score is None:
@@ -66,8 +71,9 @@ class Columns:
 
     def __iter__(self) -> Iterator[str]:
         """The columns' names."""
-        single = (self.label, self.score, self.predicted, self.group, self.repeat, self.part)
-        yield from (name for name in (*single, self.time, self.event) if name is not None)
+        single = (self.label, self.score, self.predicted, self.group, self.repeat, self.fold)
+        others = (self.part, self.time, self.event)
+        yield from (name for name in (*single, *others) if name is not None)
         yield from self.baselines
 
 
@@ -80,7 +86,7 @@ class Rows:
         label: (N,) number of the class.
         score: (N,) NaN where no column is one; `predicted`: (N,) number of the class, or None.
         baselines: (N,) each, NaN where missing.
-        group, repeat: (N,) whole numbers that tell patients, and repeats, apart; or None.
+        group, repeat, fold: (N,) a number for each patient, repeat, and fold; or None.
         time, event: (N,) NaN where missing.
     """
 
@@ -91,11 +97,16 @@ class Rows:
     baselines: Mapping[str, np.ndarray]
     group: np.ndarray | None
     repeat: np.ndarray | None
+    fold: np.ndarray | None
     time: np.ndarray
     event: np.ndarray
 
     def __len__(self) -> int:
         return len(self.label)
+
+    def predictions(self, **drawn: int) -> Predictions:
+        """The rows as measures take them; `drawn` are the bootstrap's `seed` and `samples`."""
+        return Predictions(self.label, self.group, self.repeat, self.fold, **drawn)
 
     def where(self, kept: np.ndarray) -> Rows:
         """Some of the rows, by a mask (N,)."""
@@ -107,6 +118,7 @@ class Rows:
             baselines={name: values[kept] for name, values in self.baselines.items()},
             group=_some(self.group, kept),
             repeat=_some(self.repeat, kept),
+            fold=_some(self.fold, kept),
             time=self.time[kept],
             event=self.event[kept],
         )
@@ -144,7 +156,7 @@ def select(table: Table, columns: Columns, *, positive: str | None = None) -> Se
     """
     needed = (columns.label, columns.score, columns.predicted, columns.group, columns.repeat)
     kept, left_out = np.ones(len(table), bool), []
-    for name in (*needed, columns.part):
+    for name in (*needed, columns.fold, columns.part):
         if name is not None:
             empty = np.array([cell is None for cell in table.cells(name)]) & kept
             kept &= ~empty
@@ -170,6 +182,7 @@ def select(table: Table, columns: Columns, *, positive: str | None = None) -> Se
         rows, validation = rows.where(parts == TEST), rows.where(parts == VALIDATION)
     if columns.score is not None:
         check_classes(rows, "The rows that can be evaluated")
+        check_folds(rows, "The rows that can be evaluated", columns.fold)
         if validation is not None:
             check_classes(validation, "The validation rows that can be evaluated")
     return Selection(
@@ -198,6 +211,19 @@ def check_classes(rows: Rows, which: str) -> None:
             of = "" if rows.repeat is None else " of one repeat"
             only = one_line(rows.classes[there[0]], most=40)
             raise InputError(f"{which}{of} are all of the class '{only}'; two are needed.")
+
+
+def check_folds(rows: Rows, which: str, column: str | None) -> None:
+    """Refuse rows of which no fold has both classes, as in leave-one-out: nothing to rank."""
+    strata = rows.predictions().strata
+    if rows.fold is None or strata is None:
+        return
+    if not any(len(np.unique(rows.label[strata == one])) > 1 for one in np.unique(strata)):
+        raise InputError(
+            f"{which} have no fold ('{shown(str(column))}') with both classes, as after "
+            "leave-one-out, so no two scores of one network can be compared. Without --fold all "
+            "scores are ranked together, as if one network had given them."
+        )
 
 
 def _rows(
@@ -231,6 +257,7 @@ def _rows(
         baselines={name: np.array(table.numbers(name))[kept] for name in columns.baselines},
         group=codes(columns.group),
         repeat=codes(columns.repeat),
+        fold=codes(columns.fold),
         time=np.array(followed.time)[kept],
         event=np.array(followed.event)[kept],
     )

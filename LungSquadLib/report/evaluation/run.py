@@ -46,6 +46,7 @@ def evaluate_run(finished: Finished) -> Evaluation:
         baselines=("volume", *clinical) if binary else (),
         group="patient",
         repeat="seed" if options.seeds > 1 else None,
+        fold="fold" if binary and len({fold for _, fold in setup.splits}) > 1 else None,
         part="part",
         time="time" if binary and options.survival else None,
         event="event" if binary and options.survival else None,

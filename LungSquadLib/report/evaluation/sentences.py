@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .results import Baseline, Evaluation, Measure
+from ...statistics.text import p_value, percent, with_interval
+from .results import Baseline, Evaluation
 from .table import shown
 
 _FEW, _FEW_EVENTS, _MANY_LEFT_OUT = 50, 10, 0.2
-
-
-def with_interval(measure: Measure, digits: int = 2) -> str:
-    """A number and its interval, as text: 0.70 (0.58 to 0.80)."""
-    value, low, high = (
-        f"{round(number, digits) + 0.0:.{digits}f}"  # adding 0 takes the sign off a zero
-        for number in (measure.value, measure.low, measure.high)
-    )
-    return f"{value} ({low} to {high})"
-
-
-def p_value(p: float) -> str:
-    """P as it is printed: p = 0.03, p < 0.001."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
 def sample(evaluation: Evaluation) -> str:
@@ -31,6 +18,7 @@ def sample(evaluation: Evaluation) -> str:
     parts = [f"{counts.used} rows", ", ".join(f"{n} of class '{shown(name)}'" for n, name in each)]
     parts += [f"{counts.patients} patients"] if counts.patients is not None else []
     parts += [f"{counts.repeats} repeats"] if counts.repeats is not None else []
+    parts += [f"{counts.folds} folds"] if counts.folds is not None else []
     return "; ".join(parts) + "."
 
 
@@ -44,37 +32,43 @@ def _headline(evaluation: Evaluation) -> Iterator[str]:
     if found is not None:
         area = f"AUC {with_interval(found.auc)}"
         if found.auc.low > 0.5:
-            yield f"The score separates the classes better than chance: {area}."
+            better = "The score separates the classes better than chance"
+            beaten = [one for one in evaluation.baselines if one.difference.low > 0]
+            if len(beaten) < len(evaluation.baselines):
+                names = [shown(one.name) for one in evaluation.baselines if one not in beaten]
+                some = " or ".join(f"'{name}'" for name in names)
+                better += f", but not shown to do so better than {some} alone"
+            yield f"{better}: {area}."
         elif found.auc.high < 0.5:
             yield f"The score is higher for the other class than for the positive one: {area}."
         else:
-            yield f"No better than chance can be told from these data: {area}."
+            yield f"The score is not shown to separate the classes better than chance: {area}."
     yield from map(_against, evaluation.baselines)
     if calibration is not None:
         brier, reference = calibration.brier, calibration.brier_reference
-        everybody = "telling everybody the prevalence"
+        everybody = "giving everybody the prevalence"
         if brier.high < reference:
             told = f"Its probabilities are better than {everybody}"
         elif brier.low > reference:
             told = f"Its probabilities are worse than {everybody}"
         else:
-            told = f"Whether its probabilities are better than {everybody} cannot be told"
-        scores = f"Brier score {with_interval(brier, 3)}, of the prevalence {reference:.3f}"
+            told = f"Its probabilities are not shown to be better than {everybody}"
+        scores = f"Brier score {with_interval(brier)}, of the prevalence {reference:.3f}"
         yield f"{told}: {scores} (lower is better)."
     if found is None and evaluation.answers is not None:
         right, all_of_them = evaluation.answers.confusion.trace(), evaluation.counts.used
-        yield f"{right} of {all_of_them} answers are right ({right / all_of_them:.0%})."
+        yield f"{right} of {all_of_them} answers are right ({percent(right / all_of_them)})."
 
 
 def _against(baseline: Baseline) -> str:
     name = shown(baseline.name)
     difference = f"difference of AUC {with_interval(baseline.difference)}"
-    difference += f", {p_value(baseline.p)}" if baseline.p is not None else ""
+    difference += f", {p_value(baseline.p)}"
     if baseline.difference.low > 0:
         return f"The score separates the classes better than '{name}' alone: {difference}."
     if baseline.difference.high < 0:
         return f"'{name}' alone separates the classes better: {difference}."
-    return f"No difference to '{name}' alone can be told: {difference}."
+    return f"No difference to '{name}' alone is shown: {difference}."
 
 
 def cautions(evaluation: Evaluation) -> tuple[str, ...]:
@@ -105,6 +99,11 @@ def _cautions(evaluation: Evaluation) -> Iterator[str]:
         yield (
             f"Only {events} rows are of class '{name}': too few for calibration or thresholds to "
             "be trusted."
+        )
+    if counts.folds_of_one_class:
+        yield (
+            f"{counts.folds_of_one_class} folds have rows of one class only: they add nothing to "
+            "the AUC, for which scores of one network are compared."
         )
     looks = len(evaluation.baselines)
     if looks > 1:
@@ -147,6 +146,12 @@ def _notes(evaluation: Evaluation) -> Iterator[str]:
         yield (
             "Measures with an interval are computed within each repeat and averaged; curves and "
             "tables pool the repeats."
+        )
+    if counts.folds is not None:
+        yield (
+            "AUC, its differences and the concordance are of pairs of patients in the same fold, "
+            "for scores of two folds' networks have no common scale. Curves, average precision, "
+            "calibration and thresholds take the scores of all folds together."
         )
     found = evaluation.discrimination
     if found is not None and evaluation.calibration is None:

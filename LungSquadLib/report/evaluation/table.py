@@ -16,10 +16,14 @@ _LARGEST = 256 << 20
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of text, all equally long; `source` is what sentences call the table."""
+    """Columns of text, all equally long; `source` is what sentences call the table.
+
+    `unread` are the names of columns that nobody asked for.
+    """
 
     source: str
     columns: Mapping[str, tuple[str, ...]]
+    unread: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, source: str, columns: Mapping[str, Sequence[object]]) -> Table:
@@ -92,7 +96,7 @@ def read_table(path: str | os.PathLike[str], wanted: Iterable[str]) -> Table:
             raise InputError(f"'{path}' has the column '{one_line(name)}' more than once.")
     places = [header.index(name) for name in names]
     columns = {name: tuple(row[n] for row in rows) for name, n in zip(names, places, strict=True)}
-    return Table(os.fspath(path), columns)
+    return Table(os.fspath(path), columns, frozenset(header) - set(names))
 
 
 def _lacking(source: str, name: str, columns: Iterable[str]) -> str:

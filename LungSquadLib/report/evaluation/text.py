@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...statistics.text import decimal, interval_text, p_value, with_interval
 from .results import Answers, Calibration, Evaluation, Survival, Threshold
-from .sentences import p_value, sample, with_interval
+from .sentences import sample
 from .table import shown
 
 
@@ -19,26 +20,25 @@ def auc_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
     found = evaluation.discrimination
     if found is None:
         return []
-    rows = [("AUC", f"{with_interval(found.auc, 3)}, {found.auc.method}")]
+    rows = [("AUC", f"{with_interval(found.auc)}, {found.auc.method}")]
     for one in evaluation.baselines:
-        same = f"the score on the same {one.n} rows {one.score_auc.value:.3f}"
-        rows.append((f"AUC of {shown(one.name)}", f"{with_interval(one.auc, 3)}; {same}"))
-        p = f", {p_value(one.p)}" if one.p is not None else ""
-        rows.append(("  difference", f"{with_interval(one.difference, 3)}{p}"))
-    precision = with_interval(found.average_precision, 3)
+        same = f"the score on the same {one.n} rows {decimal(one.score_auc.value)}"
+        rows.append((f"AUC of {shown(one.name)}", f"{with_interval(one.auc)}; {same}"))
+        rows.append(("  difference", f"{with_interval(one.difference)}, {p_value(one.p)}"))
+    precision = with_interval(found.average_precision)
     return [*rows, ("Average precision", f"{precision}; prevalence {found.prevalence:.3f}")]
 
 
 def calibration_rows(found: Calibration) -> list[tuple[str, str]]:
     """Brier score, calibration line and errors, and what temperature does to them."""
-    brier = f"{with_interval(found.brier, 3)}; of the prevalence {found.brier_reference:.3f}"
+    brier = f"{with_interval(found.brier)}; of the prevalence {found.brier_reference:.3f}"
     rows = [
         ("Brier score", brier),
         ("Calibration slope", f"{with_interval(found.slope)}; ideal 1"),
-        ("Calibration intercept", f"{found.intercept:.2f}; ideal 0"),
+        ("Calibration intercept", f"{decimal(found.intercept)}; ideal 0"),
         ("Calibration in the large", f"{with_interval(found.in_the_large)}; ideal 0"),
-        ("Expected calibration error", f"{found.ece:.3f}"),
-        ("Log loss", f"{found.log_loss:.3f}"),
+        ("Expected calibration error", decimal(found.ece)),
+        ("Log loss", decimal(found.log_loss)),
     ]
     after = found.temperature
     if after is not None:
@@ -51,7 +51,7 @@ def survival_rows(survival: Survival) -> list[tuple[str, str]]:
     """Concordance and log-rank test."""
     test = survival.log_rank
     return [
-        ("Concordance", f"{with_interval(survival.concordance, 3)}, of high scores, early events"),
+        ("Concordance", f"{with_interval(survival.concordance)}, of high scores, early events"),
         (
             "Log-rank test",
             f"chi-square {test.chi2:.2f}, {p_value(test.p)}; parted "
@@ -69,9 +69,7 @@ def threshold_rows(thresholds: tuple[Threshold, ...]) -> list[tuple[str, ...]]:
         found = one.measures
         shares = (found.sensitivity, found.specificity, found.ppv, found.npv)
         cells = (
-            "-"
-            if share.value is None
-            else f"{share.value:.2f} ({share.low:.2f} to {share.high:.2f})"
+            "-" if share.value is None else interval_text(share.value, share.low, share.high)
             for share in shares
         )
         rows.append((f"{one.value:.4g}", *cells, one.how))

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...statistics.clustering import Likeness
+from ...statistics.text import decimal, p_value
 from ..evaluation.page import figure_of
 from ..evaluation.pictures import Picture
-from ..evaluation.sentences import p_value
 from ..evaluation.table import shown
 from ..html import Child, Markup, element
 from ..page import page, table
@@ -66,7 +66,7 @@ def _follows(found: Groups) -> list[Markup]:
             shown(named(one.fact), 60),
             str(one.everybody.n),
             *_alike(one.everybody),
-            f"{one.test.ari + 0.0:.2f}, {p_value(one.test.ari_p)} ({one.test.n})"
+            f"{decimal(one.test.ari)}, {p_value(one.test.ari_p)} ({one.test.n})"
             if one.test
             else "",
         )
@@ -78,8 +78,8 @@ def _follows(found: Groups) -> list[Markup]:
 
 def _alike(one: Likeness) -> tuple[str, str]:
     return (
-        f"{one.ari + 0.0:.2f}, {p_value(one.ari_p)}",
-        f"{one.nmi:.2f}, {p_value(one.nmi_p)}",
+        f"{decimal(one.ari)}, {p_value(one.ari_p)}",
+        f"{decimal(one.nmi)}, {p_value(one.nmi_p)}",
     )
 
 
@@ -97,7 +97,7 @@ def _others(found: Groups) -> list[Markup]:
 
 def _other(one: Grouping, names: Sequence[str]) -> tuple[Child, ...]:
     follows = {each.fact: each.everybody for each in one.follows}
-    seeds = "" if not one.seeds else f"{np.mean(one.seeds):.2f}"
+    seeds = "" if not one.seeds else decimal(float(np.mean(one.seeds)))
     sizes = np.bincount(one.groups, minlength=one.count)
     return (
         f"{one.space}, {one.method}, {one.count}",
@@ -109,7 +109,7 @@ def _other(one: Grouping, names: Sequence[str]) -> tuple[Child, ...]:
 
 def _errors(found: Groups) -> list[Markup]:
     rows: list[tuple[Child, ...]] = [
-        (one.space, f"{one.train:.3f}", f"{one.test:.3f}") for one in found.errors
+        (one.space, decimal(one.train), decimal(one.test)) for one in found.errors
     ]
     return [
         element("h2", "How well the numbers are rebuilt"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...statistics.text import decimal, p_value
 from ...training.autoencoder import ALIVE
 from ...training.grouping import Stability
 from ..evaluation.pictures import (
@@ -21,7 +22,6 @@ from ..evaluation.pictures import (
     style,
     write_labels,
 )
-from ..evaluation.sentences import p_value
 from ..evaluation.table import shown
 from .latent import COLOURS, latent
 from .results import Gene, Groups, GroupSurvival
@@ -79,8 +79,8 @@ def _curves(found: Groups) -> Picture:
         figure,
         "curves",
         title="Training and test",
-        alt=f"Training curves. Squared error {row['error']:.2f} in training, "
-        f"{row['test error']:.2f} in the test; divergence {row['divergence']:.1f} and "
+        alt=f"Training curves. Squared error {decimal(row['error'])} in training, "
+        f"{decimal(row['test error'])} in the test; divergence {row['divergence']:.1f} and "
         f"{row['test divergence']:.1f} nats.",
         caption="Bold: the model's seed, points: the epoch that was kept, by the validation "
         "patients; faint: other seeds. The bound is the two others' sum. In training the network "

@@ -160,6 +160,7 @@ class Groups:
                 "groups": list(stable.counts),
                 "ari": stable.values.tolist(),
                 "ari_of_clouds": stable.clouds.mean(0).tolist(),
+                "clouds": len(stable.clouds),
                 "best": stable.best,
                 "p": stable.p,
             },

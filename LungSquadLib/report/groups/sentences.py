@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ...statistics.permutation import is_small
+from ...statistics.text import decimal, interval_text, p_value
 from ...training.autoencoder_run import AutoencoderRun
-from ...training.grouping import STAGES
-from ..evaluation.sentences import p_value
+from ...training.grouping import LEVEL, MUCH, SHUFFLES, STAGES, follows
 from .results import AUTOENCODER, K_MEANS, NMF, PCA, Follows, Grouping, Groups, GroupSurvival
 
-LEVEL = 0.05
-_MUCH = 0.2  # of the adjusted Rand index: less than this is a weak relation
 _AGREE = 0.6  # of the same: seeds that agree
 _FEW_PATIENTS = 100
 _SAID = ("t_stage", "histology", "sex", "site")
@@ -52,10 +51,14 @@ def _follow(own: Grouping) -> str:
     if not own.follows:
         return "Nothing is known of the patients that the groups could follow."
     level = level_of(own.follows)
-    real = [one for one in own.follows if one.everybody.ari_p < level and one.everybody.ari > 0]
+    real = [
+        one
+        for one in own.follows
+        if is_small(one.everybody.ari_p, SHUFFLES, level) and one.everybody.ari > 0
+    ]
     real.sort(key=lambda one: -one.everybody.ari)
     rest = [one for one in own.follows if one not in real and one.fact in _SAID]
-    much = [one for one in real if one.everybody.ari >= _MUCH]
+    much = [one for one in real if follows(one.everybody, level=level)]
     weak = [one for one in real if one not in much]
     count = _counted(own.count)
     if not real:
@@ -71,7 +74,7 @@ def _follow(own: Grouping) -> str:
 
 def _list(facts: Sequence[Follows]) -> str:
     return ", ".join(
-        f"{named(one.fact)} (ARI {one.everybody.ari + 0.0:.2f}, {p_value(one.everybody.ari_p)})"
+        f"{named(one.fact)} (ARI {decimal(one.everybody.ari)}, {p_value(one.everybody.ari_p)})"
         for one in facts
     )
 
@@ -84,18 +87,19 @@ def _number(found: Groups) -> Iterator[str]:
     stable = found.stability
     if stable is None:
         return
-    at = stable.counts.index(stable.best)
+    at, count = stable.counts.index(stable.best), len(stable.clouds)
     said = (
         f"{_counted(stable.best)} groups are found in either half of the patients, with a mean ARI "
-        f"of {stable.values[at]:.2f}, in clouds without groups with "
-        f"{stable.clouds.mean(0)[at]:.2f} ({p_value(stable.p)})"
+        f"of {decimal(stable.values[at])}; {count} clouds without groups have "
+        f"{interval_text(*stable.chance)} ({p_value(stable.p)}"
+        f"{', the least that so many clouds allow' if stable.p * (count + 1) < 1.5 else ''})"
     )
-    if stable.p <= LEVEL:
-        yield f"The patients do fall into groups: {said}."
+    if stable.shown:
+        yield f"The patients fall into groups: {said}."
     else:
         yield (
-            "No number of groups is more stable than in a cloud of patients without any: the best, "
-            f"{said}. The groups cut a cloud into pieces."
+            "No number of groups is shown to be more stable than in a cloud of patients without "
+            f"any: the best, {said}. The groups cut a cloud into pieces."
         )
 
 
@@ -103,7 +107,7 @@ def _seeds(own: Grouping) -> str:
     if not own.seeds:
         return "One seed was trained: whether another gives the same groups is not known."
     mean, low, high = np.mean(own.seeds), min(own.seeds), max(own.seeds)
-    said = f"mean ARI between seeds {mean:.2f}, {low:.2f} to {high:.2f}"
+    said = f"mean ARI between seeds {decimal(float(mean))}, {decimal(low)} to {decimal(high)}"
     if mean >= _AGREE:
         return f"Other seeds give much the same groups: {said}."
     return f"Other seeds give other groups: {said}. Do not rely on a single patient's group."
@@ -114,14 +118,15 @@ def _fares(survival: GroupSurvival) -> str:
     of = f"log-rank {p_value(test.p)}, {survival.n} patients, {survival.events} deaths"
     if test.p < LEVEL:
         return f"The groups differ in survival: {of}."
-    return f"No difference in survival between the groups can be told: {of}."
+    return f"No difference in survival between the groups is shown: {of}."
 
 
 def _rebuilt(found: Groups) -> str:
     test = {one.space: one.test for one in found.errors}
     said = (
-        f"squared error of a standardised column {test[AUTOENCODER]:.2f}, of PCA with as many "
-        f"dimensions {test[PCA]:.2f}, of NMF {test[NMF]:.2f}, of the mean alone {test['mean']:.2f}"
+        f"squared error of a standardised column {decimal(test[AUTOENCODER])}, of PCA with as many "
+        f"dimensions {decimal(test[PCA])}, of NMF {decimal(test[NMF])}, of the mean alone "
+        f"{decimal(test['mean'])}"
     )
     if test[AUTOENCODER] >= test["mean"]:
         return (
@@ -173,21 +178,20 @@ def _others(found: Groups) -> Iterator[str]:
 
 
 def _of(grouping: Grouping, fact: str) -> str:
-    return "".join(f"{one.everybody.ari:.2f}" for one in grouping.follows if one.fact == fact)
+    return "".join(decimal(one.everybody.ari) for one in grouping.follows if one.fact == fact)
 
 
 def _cautions(found: Groups) -> Iterator[str]:
     run = found.run
     if run.classes == STAGES:
         yield (
-            "The groups' names T1 to T4 say which stage most of their training patients have, in "
-            "the best match of four to four; they are no stages, and the first sentence says "
-            "whether they follow stage at all."
+            "The groups follow T stage in the training patients, and are called T1 to T4 in the "
+            "best match of four to four; they are no stages."
         )
     stable = found.stable
-    if found.stability is not None and found.stability.p <= LEVEL and stable is not None:
+    if found.stability is not None and found.stability.shown and stable is not None:
         most = max((one.everybody.ari for one in stable.follows), default=0.0)
-        if most < _MUCH:
+        if most < MUCH:
             yield (
                 f"Patients fall into {_counted(stable.count)} groups that follow nothing that is "
                 "known of them: such groups are often batches. Find out when and how the samples "

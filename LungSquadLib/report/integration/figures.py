@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ...errors import one_line
-from ...statistics.bootstrap import Estimate
+from ...statistics.intervals import Measure
+from ...statistics.text import percent, with_interval
 from ..evaluation.pictures import ACCENT, BROWN, INK, SOFT, Picture, canvas, picture, style
 from .importance import Importance
 from .results import Ablation
-from .sentences import with_interval
 
 SHOWN = 25
 
@@ -32,7 +32,7 @@ def _arms(found: Ablation) -> Picture:
         title=f"{found.measure[0].upper()}{found.measure[1:]} of each",
         axis=f"{found.measure} (95 % interval)",
         line=found.chance,
-        caption="Dotted: chance. Means over seeds; intervals by drawing patients.",
+        caption="Dotted: chance. Means over seeds; intervals over patients.",
     )
 
 
@@ -49,7 +49,7 @@ def _differences(found: Ablation) -> Picture:
 
 
 def _forest(
-    rows: list[tuple[str, Estimate]], name: str, *, title: str, axis: str, line: float, caption: str
+    rows: list[tuple[str, Measure]], name: str, *, title: str, axis: str, line: float, caption: str
 ) -> Picture:
     figure = canvas(6.4, 1.1 + 0.36 * len(rows))
     axes = figure.add_subplot()
@@ -82,7 +82,7 @@ def _columns(columns: Importance) -> Picture:
         colour = ACCENT if one.effect > 0 else BROWN
         axes.plot((one.low, one.high), (place, place), color=colour, linewidth=1.2)
         axes.plot(one.importance, place, "o", color=colour, markersize=4)
-    names = [f"{one_line(one.name, most=40)} ({one.selected:.0%})" for one in top]
+    names = [f"{one_line(one.name, most=40)} ({percent(one.selected)})" for one in top]
     axes.set_yticks(range(len(top)), names, fontsize=8)
     axes.set_ylim(len(top) - 0.4, -0.6)
     axes.set_xlim(left=0)

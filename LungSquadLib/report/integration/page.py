@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...errors import one_line
+from ...statistics.text import interval_text, percent, with_interval
 from ...training.integration import SETTINGS
 from ...training.integration_setup import Setup
 from ..evaluation.page import figure_of
@@ -16,7 +17,7 @@ from ..html import Child, Markup, element
 from ..page import page, table
 from .importance import TOP, Importance
 from .results import Ablation
-from .sentences import cautions, findings, label_of, with_interval
+from .sentences import cautions, findings, label_of
 
 _SHOWN = 30
 _METHODS = (
@@ -25,8 +26,12 @@ _METHODS = (
     "are learnt from the training patients of a fold alone; what is missing is left out, not "
     "filled in. All are compared on the same patients of the same folds.",
     "What is answered is the class that gains most against its share of the training patients. "
-    "Measures are computed within each seed and averaged; intervals draw patients, with all that "
-    "is said of them. p: labels dealt out anew among the patients, against the balanced accuracy.",
+    "Measures are computed within each seed and averaged; AUC is of pairs of patients in the same "
+    "fold, for scores of two folds' networks have no common scale. Its interval is DeLong's, with "
+    "patients as clusters; the others draw patients, with all that is said of them. p: labels "
+    "shuffled among the patients, against the balanced accuracy. A label can be separated where "
+    "the interval excludes chance, p is below 0.05 beyond its own uncertainty, and the network is "
+    "better than every baseline.",
 )
 
 
@@ -98,9 +103,9 @@ def _columns(columns: Importance) -> Markup:
         (
             one_line(one.name, most=80),
             one_line(one.source, most=40),
-            f"{one.selected:.0%}",
+            percent(one.selected),
             f"{one.rank:.1f}",
-            f"{one.importance:.3f} ({one.low:.3f} to {one.high:.3f})",
+            interval_text(one.importance, one.low, one.high),
             f"{one.effect:+.3f}",
         )
         for one in columns.columns[:_SHOWN]

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...errors import one_line
 from ...statistics.agreement import weighted_kappa
-from ...statistics.bootstrap import Estimate, repeated
+from ...statistics.bootstrap import SAMPLES
 from ...statistics.calibration import brier
-from ...statistics.discrimination import auc
-from ...statistics.multiclass import balanced_accuracy, macro_auc
-from ...statistics.permutation import permutation_test
+from ...statistics.intervals import Measure
+from ...statistics.multiclass import balanced_accuracy
+from ...statistics.permutation import is_small, permutation_test
 from ...statistics.report import confusion
+from ...training.bundling import predictions_of
 from ...training.integration_setup import CLINICAL, LOGISTIC, Setup
 
 Rows = Sequence[Mapping[str, str]]
-Statistic = Callable[..., float]
 AUC, BRIER, BALANCED = "AUC", "Brier score", "balanced accuracy"
 KAPPA, MACRO = "quadratic-weighted kappa", "macro AUC"
 
@@ -31,15 +31,19 @@ class Arm:
     """
 
     name: str
-    measures: Mapping[str, Estimate]
+    measures: Mapping[str, Measure]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The network with all sources less another arm, in the measure that counts."""
+    """The network with all sources less another arm, in the measure that counts.
+
+    `baseline`: the other arm is no network of ours with fewer sources, and has to be beaten.
+    """
 
     name: str
-    value: Estimate
+    value: Measure
+    baseline: bool
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Ablation:
 
     Attributes:
         measure: the one that counts; `chance`: what it comes to by chance.
-        p: how often shuffled labels reach the network's balanced accuracy.
+        p: how often so many `shuffles` of the labels reach the network's balanced accuracy.
         confusion: (K, K) its answers, rows true, all seeds.
     """
 
@@ -57,21 +61,27 @@ class Ablation:
     arms: tuple[Arm, ...]
     differences: tuple[Difference, ...]
     p: float
+    shuffles: int
     confusion: np.ndarray
     tested: int
 
     @property
-    def main(self) -> Estimate:
+    def main(self) -> Measure:
         """What the network with all sources reaches."""
         return self.arms[0].measures[self.measure]
 
     @property
-    def told(self) -> bool:
-        """Whether the label can be told from these data."""
-        return self.main.low > self.chance and self.p < 0.05
+    def above_chance(self) -> bool:
+        """Whether the network separates the classes: by its interval, and by enough shuffles."""
+        return self.main.low > self.chance and is_small(self.p, self.shuffles)
+
+    @property
+    def unbeaten(self) -> tuple[str, ...]:
+        """The baselines than which the network is not shown to be better."""
+        return tuple(one.name for one in self.differences if one.baseline and one.value.low <= 0)
 
 
-def ablation(setup: Setup, rows: Rows, *, samples: int = 1000, seed: int = 0) -> Ablation:
+def ablation(setup: Setup, rows: Rows, *, samples: int = SAMPLES, seed: int = 0) -> Ablation:
     """Measure every arm on the answers out of fold.
 
     Args:
@@ -82,24 +92,33 @@ def ablation(setup: Setup, rows: Rows, *, samples: int = 1000, seed: int = 0) ->
     """
     test = [row for row in rows if row["part"] == "test"]
     y = np.array([setup.classes.index(row[setup.options.label]) for row in test])
-    seeds, patients = (np.array([row[name] for row in test]) for name in ("seed", "patient"))
+    held_out = replace(predictions_of(test, y), seed=seed, samples=samples)
+    scored = replace(held_out, label=(y == setup.positive).astype(int))
     measure, chance = (AUC, 0.5) if len(setup.classes) == 2 else (BALANCED, 1 / len(setup.classes))
-    statistics = _statistics(setup)
 
-    def drawn(statistic: Statistic, columns: np.ndarray) -> Estimate:
-        return repeated(statistic, y, columns, seeds, groups=patients, n=samples, seed=seed)
+    def kappa(y: np.ndarray, answered: np.ndarray) -> float:
+        return weighted_kappa(confusion(y, answered, range(len(setup.classes))))
+
+    measured: dict[str, Callable[[np.ndarray], Measure]] = {
+        AUC: scored.auc,
+        BALANCED: lambda answered: held_out.of(balanced_accuracy, answered, stratify=True),
+        BRIER: lambda score: scored.of(brier, score),
+        KAPPA: lambda answered: held_out.of(kappa, answered),
+        MACRO: held_out.macro_auc,
+    }
+
+    def difference(one: np.ndarray, other: np.ndarray) -> Measure:
+        if measure == AUC:
+            return scored.auc_difference(one, other)[0]
+        return held_out.of(
+            lambda y, a, b: balanced_accuracy(y, a) - balanced_accuracy(y, b),
+            one,
+            other,
+            stratify=True,
+        )
 
     said = {arm: _said(setup, arm, test) for arm in ("", *setup.arms)}
-    arms = [
-        Arm(name_of(setup, arm), {name: drawn(statistics[name], its[name]) for name in its})
-        for arm, its in said.items()
-    ]
-    differences = []
-    for arm in setup.arms:
-        pair = np.stack([said[""][measure], said[arm][measure]], axis=-1)
-        difference = drawn(_difference(statistics[measure]), pair)
-        differences.append(Difference(name_of(setup, arm), difference))
-    predicted = said[""][BALANCED]
+    predicted, seeds = said[""][BALANCED], np.array([row["seed"] for row in test])
     chosen = [np.flatnonzero(seeds == one) for one in np.unique(seeds)]
 
     def mean(labels: np.ndarray) -> float:
@@ -108,11 +127,22 @@ def ablation(setup: Setup, rows: Rows, *, samples: int = 1000, seed: int = 0) ->
     return Ablation(
         measure=measure,
         chance=chance,
-        arms=tuple(arms),
-        differences=tuple(differences),
-        p=permutation_test(mean, y, groups=patients, n=samples, seed=seed).p,
+        arms=tuple(
+            Arm(name_of(setup, arm), {name: measured[name](its[name]) for name in its})
+            for arm, its in said.items()
+        ),
+        differences=tuple(
+            Difference(
+                name_of(setup, arm),
+                difference(said[""][measure], said[arm][measure]),
+                arm in (LOGISTIC, CLINICAL, *setup.beside),
+            )
+            for arm in setup.arms
+        ),
+        p=permutation_test(mean, y, groups=held_out.group, n=samples, seed=seed).p,
+        shuffles=samples,
         confusion=confusion(y, predicted, range(len(setup.classes))),
-        tested=len(np.unique(patients)),
+        tested=held_out.patients,
     )
 
 
@@ -143,25 +173,3 @@ def _said(setup: Setup, arm: str, rows: Rows) -> dict[str, np.ndarray]:
         return {AUC: score, BALANCED: predicted, BRIER: score}
     p = np.stack([column(f"{before}p_{name}") for name in setup.classes], axis=1)
     return {BALANCED: predicted, KAPPA: predicted, MACRO: p}
-
-
-def _statistics(setup: Setup) -> dict[str, Statistic]:
-    """Each measure, of class indices and what `_said` gives for it."""
-
-    def of_positive(statistic: Statistic) -> Statistic:
-        return lambda y, score: statistic((y == setup.positive).astype(int), score)
-
-    def kappa(y: np.ndarray, answered: np.ndarray) -> float:
-        return weighted_kappa(confusion(y, answered, range(len(setup.classes))))
-
-    return {
-        AUC: of_positive(auc),
-        BALANCED: balanced_accuracy,
-        BRIER: of_positive(brier),
-        KAPPA: kappa,
-        MACRO: macro_auc,
-    }
-
-
-def _difference(statistic: Statistic) -> Statistic:
-    return lambda y, pair: statistic(y, pair[..., 0]) - statistic(y, pair[..., 1])

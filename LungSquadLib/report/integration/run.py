@@ -9,6 +9,7 @@ from typing import Any
 from ... import __version__
 from ...files import whole_folder, write_csv, write_json
 from ...models.bundle import read_card
+from ...statistics.bootstrap import SAMPLES
 from ...training.fitting import read_rows
 from ...training.integration_fold import COLUMNS, Job
 from ...training.integration_run import FITS, MODEL, PREDICTIONS, Integrated
@@ -48,7 +49,7 @@ class Found:
         )
 
 
-def report_integration(finished: Integrated, *, samples: int = 1000) -> Found:
+def report_integration(finished: Integrated, *, samples: int = SAMPLES) -> Found:
     """Write the page of a run, its numbers and figures, and the evaluation of the network.
 
     Args:
@@ -89,6 +90,7 @@ def _evaluate(finished: Integrated, samples: int) -> None:
         baselines=setup.arms if binary else (),
         group="patient",
         repeat="seed" if setup.options.seeds > 1 else None,
+        fold="fold" if binary and not setup.other_cohort else None,
         part="part",
         time="time" if binary and setup.timed else None,
         event="event" if binary and setup.timed else None,

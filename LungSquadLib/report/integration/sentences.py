@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...errors import one_line
-from ...statistics.bootstrap import Estimate
+from ...statistics.text import decimal, permutation_p, with_interval
 from ...training.integration_setup import Setup
-from ..evaluation.sentences import p_value
 from .results import BALANCED, Ablation
 
 _NAMES = {"histology": "Histology", "t_stage": "T stage", "survival2y": "Survival at two years"}
 
 
 def label_of(setup: Setup) -> str:
-    """What is told, for people."""
+    """The label, for people."""
     label = setup.options.label
     return _NAMES.get(label, f"'{one_line(label, most=60)}'")
 
 
-def with_interval(estimate: Estimate, digits: int = 2) -> str:
-    """A number and its interval, as text: 0.29 (0.22 to 0.36)."""
-    value, low, high = (
-        f"{round(number, digits) + 0.0:.{digits}f}"  # adding 0 takes the sign off a zero
-        for number in (estimate.value, estimate.low, estimate.high)
-    )
-    return f"{value} ({low} to {high})"
+def _in_a_sentence(label: str) -> str:
+    return label if label == "T stage" else label[0].lower() + label[1:]
 
 
 def findings(setup: Setup, found: Ablation) -> tuple[str, ...]:
@@ -34,23 +28,27 @@ def findings(setup: Setup, found: Ablation) -> tuple[str, ...]:
 
 
 def _findings(setup: Setup, found: Ablation) -> Iterator[str]:
-    verdict = "can be told" if found.told else "cannot be told"
-    first = (
-        f"{label_of(setup)} {verdict} from these data: {found.measure} "
-        f"{with_interval(found.main)}, chance {found.chance:.2f}"
-    )
+    label = label_of(setup)
+    if not found.above_chance:
+        first = f"{label} cannot be separated from these data"
+    elif found.unbeaten:
+        first = f"The network separates {_in_a_sentence(label)} better than chance, but is not "
+        first += f"shown to do so better than {' or '.join(found.unbeaten)}"
+    else:
+        first = f"{label} can be separated from these data"
+    first += f": {found.measure} {with_interval(found.main)}, chance {decimal(found.chance)}"
     if found.measure != BALANCED:
         balanced = found.arms[0].measures[BALANCED]
         first += f"; balanced accuracy {with_interval(balanced)}"
-    yield f"{first}, {p_value(found.p)} by shuffled labels; {found.tested} patients."
+    yield f"{first}, {permutation_p(found.p, found.shuffles)}; {found.tested} patients."
     for one in found.differences:
-        difference = f"difference of the {found.measure} {with_interval(one.value, 3)}"
+        difference = f"difference of the {found.measure} {with_interval(one.value)}"
         if one.value.low > 0:
             yield f"The network does better than {one.name}: {difference}."
         elif one.value.high < 0:
             yield f"The network does worse than {one.name}: {difference}."
         else:
-            yield f"No difference between the network and {one.name} can be told: {difference}."
+            yield f"No difference between the network and {one.name} is shown: {difference}."
 
 
 def cautions(setup: Setup, found: Ablation) -> tuple[str, ...]:

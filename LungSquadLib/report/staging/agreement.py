@@ -13,6 +13,7 @@ from ...imaging.stage import GROUPS, group_of
 from ...statistics.agreement import weighted_kappa
 from ...statistics.bootstrap import Estimate, bootstrap
 from ...statistics.report import confusion
+from ...statistics.text import with_interval
 
 # What the ways are called, in the order in which they are shown.
 WAYS: Mapping[str, str] = {
@@ -55,8 +56,7 @@ class Agreement:
         said = f"{names[0].upper()}{names[1:]}: {self.same} of {self.n} patients alike"
         if self.kappa is None:
             return f"{said}; kappa cannot be had of them."
-        value, low, high = self.kappa.value, self.kappa.low, self.kappa.high
-        return f"{said}; quadratic-weighted kappa {value:.2f} ({low:.2f} to {high:.2f})."
+        return f"{said}; quadratic-weighted kappa {with_interval(self.kappa)}."
 
     def to_dict(self) -> dict[str, Any]:
         kappa = self.kappa

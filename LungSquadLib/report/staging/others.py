@@ -126,7 +126,7 @@ def _model_stage(path: str | os.PathLike[str], column: str, word: str) -> str:
     except InputError as error:
         raise InputError(
             f"'{path}' has a '{column}' that is no T stage: the run must be one of the task "
-            "'t_stage', or its groups matched to T1 to T4."
+            "'t_stage', or have groups that follow T stage, which are then called T1 to T4."
         ) from error
 
 
