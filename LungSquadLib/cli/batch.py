@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from ..arguments import add_batch_arguments, check_batch_arguments
-from .output import bar
+from .output import bar, print_failures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +33,5 @@ def run(options: argparse.Namespace) -> int:
         )
     print(summary)
     print(f"{options.out}/index.html")
-    if summary.failed:
-        print(f"lungsquad: see {options.out}/errors.csv for what failed.", file=sys.stderr)
+    print_failures(summary, f"see {options.out}/errors.csv for what failed.")
     return summary.exit_code

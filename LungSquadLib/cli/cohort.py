@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .output import add_json_argument, bar, print_json, print_table, printable
+from .output import (
+    add_json_argument,
+    add_keep_column_argument,
+    bar,
+    print_failures,
+    print_json,
+    print_table,
+    printable,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +63,7 @@ def _add_build(build: argparse.ArgumentParser) -> None:
         action="store_true",
         help="store the patients' IDs instead of pseudonyms",
     )
+    add_keep_column_argument(build)
 
 
 def _add_check(check: argparse.ArgumentParser) -> None:
@@ -100,11 +109,11 @@ def _build(options: argparse.Namespace) -> int:
             jobs=options.jobs,
             scheduler=options.scheduler,
             keep_identity=options.keep_identity,
+            keep_columns=options.keep_column,
             progress=progress,
         )
     print(summary)
-    if summary.failed:
-        print(f"lungsquad: see {options.out}/errors.csv for what failed.", file=sys.stderr)
+    print_failures(summary, f"see {options.out}/errors.csv for what failed.")
     return summary.exit_code
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from .output import (
@@ -11,6 +10,7 @@ from .output import (
     add_json_argument,
     bar,
     listed,
+    print_failures,
     print_flags,
     print_json,
     print_table,
@@ -131,6 +131,5 @@ def _cohort(options: argparse.Namespace) -> int:
     for sentence in [*found.notes, *(one.sentence for one in found.agreements)]:
         print(printable(sentence))
     print(f"{options.out}/{PAGE}")
-    if found.summary.failed:
-        print("lungsquad: the table says what failed.", file=sys.stderr)
+    print_failures(found.summary, "the table says what failed.")
     return found.summary.exit_code

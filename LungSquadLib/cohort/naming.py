@@ -8,10 +8,11 @@ from functools import cache
 import numpy as np
 
 from .. import __version__
+from ..errors import one_line
 from ..identity import pseudonym, without_names
 from ..imaging.ct import CT
 from ..imaging.geometry import Box
-from .manifest import Row
+from .manifest import FILES, Row
 
 _HASH = 16  # hexadecimal digits: among 10,000 CT two share them by chance once in 10^11 cohorts
 
@@ -58,4 +59,10 @@ def as_int16(hu: np.ndarray) -> np.ndarray:
 
 def nameless(sentence: str, row: Row) -> str:
     """Why a case of a manifest failed, without names."""
-    return without_names(sentence, {"MASK": row.mask, "CT": row.ct})
+    places = {"MASK": row.mask, "CT": row.ct}
+    if row.profile is not None:
+        places["PROFILE"] = row.profile
+    for name in FILES:  # as the manifest has them
+        if written := row.cells.get(name):
+            sentence = sentence.replace(f"'{one_line(written)}'", f"'{name.upper()}'")
+    return without_names(sentence, places)

@@ -72,6 +72,8 @@ def _run(given: Sequence[str]) -> int:
     summary = Summary(**answer)
     print(summary)
     print(f"{options.out}/index.html")
+    for message in summary.messages:
+        print(f"lungsquad: {message}", file=sys.stderr)
     if summary.failed:
         print(f"lungsquad: see {options.out}/errors.csv for what failed.", file=sys.stderr)
     return summary.exit_code
