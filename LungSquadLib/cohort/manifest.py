@@ -25,7 +25,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # by Windows
 _LABEL = re.compile(r"(-?[0-9]{1,18})(\.0*)?")  # 1.0 is pandas' 1
 _KNOWN = ("ct", "mask", "case", "patient_id", "roi", "label", "series", "site", "profile")
-FILES = ("ct", "mask", "profile")
+_FILES = ("ct", "mask", "profile")
 _EMPTY = frozenset(("", "nan", "na", "n/a", "none", "null"))
 
 
@@ -64,14 +64,14 @@ class Row:
         """Raise `InputError` where the row is faulty, or a file that it names is not there."""
         if self.problem:
             raise InputError(self.problem)
-        for name in FILES:
+        for name in _FILES:
             path = getattr(self, name)
             if path is not None and not path.exists():
-                raise InputError(self._absent(name))
+                raise InputError(self.absent(name))
 
-    def _absent(self, name: str) -> str:
+    def absent(self, name: str) -> str:
         """The sentence for a file that is not there; it names it as the manifest does."""
-        written = self.cells[name]
+        written = self.cells.get(name, "")
         hint = "relative paths begin at the manifest's folder"
         if re.match(r"[A-Za-z]:[\\/]|\\\\", written) and os.sep == "/":
             hint = "a path of Windows, which does not exist on this machine"
@@ -221,7 +221,7 @@ def _row(
         cell = cells.get(name, "")
         return "" if cell.casefold() in _EMPTY else cell
 
-    case = (said("case") if "case" not in left_out else "") or f"case-{number:04d}"
+    case = said("case") or f"case-{number:04d}"
     if not _NAME.fullmatch(case) or case.endswith(".") or _RESERVED.match(case):
         raise InputError(
             f"'{path}', row {number}: the case '{one_line(case)}' cannot name a folder on every "
@@ -232,7 +232,7 @@ def _row(
         number,
         _place(folder, said("ct")),
         _place(folder, said("mask")),
-        case,
+        f"case-{number:04d}" if "case" in left_out else case,
         said("patient_id"),
         said("roi") or None,
         _label(path, number, said("label")),

@@ -8,11 +8,10 @@ from functools import cache
 import numpy as np
 
 from .. import __version__
-from ..errors import one_line
 from ..identity import pseudonym, without_names
 from ..imaging.ct import CT
 from ..imaging.geometry import Box
-from .manifest import FILES, Row
+from .manifest import Row
 
 _HASH = 16  # hexadecimal digits: among 10,000 CT two share them by chance once in 10^11 cohorts
 
@@ -62,7 +61,7 @@ def nameless(sentence: str, row: Row) -> str:
     places = {"MASK": row.mask, "CT": row.ct}
     if row.profile is not None:
         places["PROFILE"] = row.profile
-    for name in FILES:  # as the manifest has them
-        if written := row.cells.get(name):
-            sentence = sentence.replace(f"'{one_line(written)}'", f"'{name.upper()}'")
+    for word in places:
+        if sentence == row.absent(word.lower()):
+            return f"There is no file or folder '{word}'."
     return without_names(sentence, places)

@@ -65,7 +65,11 @@ MANIFEST = {
     "empty": (bad.content("m.csv", b""), "lacks the column 'ct' and 'mask'"),
     "header alone": (bad.content("m.csv", HEADER), "has no rows"),
     "column missing": (bad.content("m.csv", b"ct,segmentation\na,b\n"), "lacks the column 'mask'"),
-    "semicolons": (bad.content("m.csv", b"ct;mask\na;b\n"), "Is the delimiter a comma?"),
+    "one column": (bad.content("m.csv", b"ct mask\na b\n"), "parted by commas, tabs or semicolons"),
+    "label 0": (
+        bad.content("m.csv", b"ct,mask,label\na,b,0\n"),
+        "The column 'label' is the tumour's",
+    ),
     "column twice": (
         bad.content("m.csv", b"ct,mask,ct\na,b,c\n"),
         "the column 'ct' more than once",
