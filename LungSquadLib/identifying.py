@@ -133,32 +133,33 @@ def identifying(
     return {name: reason for name, reason in found.items() if reason}
 
 
-def identifying_numbers(names: Sequence[str], *, genes: bool) -> list[str]:
-    """Return the columns of numbers whose names say that they identify patients.
+def tells_by_name(name: str, *, gene: bool = False) -> bool:
+    """Return whether a column's name alone says that it identifies patients.
 
     Args:
-        names: of columns of which all cells are numbers.
-        genes: whether most of them are genes, some of which are called ID1, NHS or DOB.
+        name: of the column.
+        gene: whether it may be one; there are genes called ID1, NHS and DOB.
     """
-    if not genes:
-        return [name for name in names if _by_name(name)]
-    return [
-        name
-        for name in names
-        if (joined := "".join(_words(name))) == "mrn" or _TOGETHER.fullmatch(joined)
-    ]
+    if not gene:
+        return bool(_by_name(name))
+    joined = "".join(_words(name))
+    return not re.search(r"\d", name) and bool(joined == "mrn" or _TOGETHER.fullmatch(joined))
 
 
 def is_identifying_cell(cell: str) -> bool:
     """Return whether one cell alone says who somebody is, whatever its column."""
-    return any(matches(cell.strip()) for matches in _CELLS.values())
+    text = cell.strip()
+    return _is_compact_date(text) or _is_long_number(text) or _is_content(text)
 
 
 def sentence_about(left_out: Mapping[str, str]) -> str:
     """Say which columns were left out, and how to keep one; "" where none was."""
     if not left_out:
         return ""
-    listed = ", ".join(f"'{name}' ({why})" for name, why in list(left_out.items())[:20])
+    listed = ", ".join(
+        f"one whose name does ({why})" if _is_content(name) else f"'{name}' ({why})"
+        for name, why in list(left_out.items())[:20]
+    )
     more = f" and {len(left_out) - 20} more" if len(left_out) > 20 else ""
     return (
         f"Left out, because they say who the patients are: {listed}{more}. Name one with "
@@ -183,7 +184,7 @@ def _by_name(name: str) -> str:
         or (joined in _ALONE and (joined or not name.strip()))
         or _TOGETHER.fullmatch(joined)
         or _FOREIGN.search(name)
-        or is_identifying_cell(name)
+        or _is_content(name)
     )
     return "by its name" if told else ""
 
@@ -210,6 +211,11 @@ def identifying_cells(
     if len({one for _, one in pairs}) > 1 and all(_names(*pair) for pair in pairs):
         return "it has the patients' IDs"
     return _by_variety(filled, names=names)
+
+
+def _is_content(text: str) -> bool:
+    """Whether one text alone is of a kind that identifies: as a cell, or as a column's name."""
+    return any(matches(text) for matches in _CELLS.values())
 
 
 def _by_variety(filled: Sequence[str], *, names: bool) -> str:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
-from .output import add_json_argument, bar, print_json, print_table, printable
+from .output import (
+    add_json_argument,
+    add_keep_column_argument,
+    bar,
+    print_json,
+    print_table,
+    printable,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on where the network of a source has seen the patients; join.json says so",
     )
+    add_keep_column_argument(join)
     join.add_argument("--device", default="cpu", choices=("cpu", "cuda", "mps"))
     for verb in (check, join):
         verb.add_argument(
@@ -128,6 +137,7 @@ def _join(options: argparse.Namespace) -> None:
             options.out,
             mapping=options.mapping,
             keep_ids=options.keep_ids,
+            keep_columns=options.keep_column,
             allow_overlap=options.allow_overlap,
             device=options.device,
             progress=progress,
@@ -139,6 +149,8 @@ def _join(options: argparse.Namespace) -> None:
         "facts": list(joined.facts),
         "dropped": len(joined.dropped),
     }
+    for note in joined.notes:
+        print(printable(f"note: {note}"), file=sys.stderr)
     if options.json:
         print_json(counts)
         return

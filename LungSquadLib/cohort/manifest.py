@@ -141,8 +141,8 @@ def _table(path: str | os.PathLike[str]) -> tuple[list[str], list[list[str]]]:
     try:
         delimiter = delimiter_of(content[0], path).decode()
     except InputError:
-        header = decoded(content[0], path)
-        raise InputError(_missing(path, ("ct", "mask"), [header])) from None
+        one = decoded(content[0], path)
+        raise InputError(_missing(path, ("ct", "mask"), [one])) from None
     texts = (decoded(line, path) + "\n" for line in content)
     try:
         table = csv.reader(texts, delimiter=delimiter, strict=True, skipinitialspace=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
+from ...identifying import tells_by_name
 from .harmonise import Facts, harmonise
 from .layouts import (
     FURTHER,
@@ -44,6 +45,7 @@ def read_matrix(
     kind: str = "expression",
     others: Collection[str] = (),
     mapping: Path | None = None,
+    keep: Collection[str] = (),
 ) -> Matrix:
     """Read a matrix of numbers, whichever way round it stands.
 
@@ -59,6 +61,7 @@ def read_matrix(
         kind: of `models.inputs.KINDS`.
         others: patients of other tables.
         mapping: a JSON file that says which further columns are facts; see `layouts.read_mapping`.
+        keep: columns to keep as facts though they say who the patients are.
 
     Raises:
         InputError: the table cannot be read; or it cannot be told where its patients are, or none
@@ -75,16 +78,22 @@ def read_matrix(
 
     facts = {one for layout in (given, *KNOWN) if layout for one in layout.named}
     facts |= {*FACTS, *DAYS, *FURTHER}
-    table = read_numbers(
-        path, key=key, text=lambda column: column in facts or column.startswith(FURTHER_STARTS)
-    )
+
+    def text(column: str) -> bool:
+        return (
+            tells_by_name(column, gene=kind == "expression")
+            or column in facts
+            or column.startswith(FURTHER_STARTS)
+        )
+
+    table = read_numbers(path, key=key, text=text)
     in_header, because = _patients_in_header(table, kind, frozenset(others), path)
     notes = [f"Its {'columns' if in_header else 'rows'} are patients: {because}."]
     if in_header:
         table, left_out = _turned(table, path)
         if left_out:
             notes.append(f"{left_out} columns say something about genes and were left out.")
-    matrix = _matrix(table, path, name=name, kind=kind, mapping=given)
+    matrix = _matrix(table, path, name=name, kind=kind, mapping=given, keep=keep)
     return replace(matrix, notes=(*notes, *matrix.notes))
 
 
@@ -138,6 +147,7 @@ def _matrix(
     name: str,
     kind: str,
     mapping: Layout | None,
+    keep: Collection[str],
 ) -> Matrix:
     chosen = one_row_each(table.rows, table.values, name)
     if not chosen.rows:
@@ -150,7 +160,7 @@ def _matrix(
         raise InputError(f"'{path}' has no column of numbers that can be used.")
     if len(columns) < len(table.columns):
         values = np.ascontiguousarray(values[:, columns])
-    facts = _facts(table, rows, name, mapping)
+    facts = _facts(table, rows, name, mapping, keep)
     return Matrix(
         name,
         kind,
@@ -190,10 +200,16 @@ def _columns(names: Sequence[str], values: np.ndarray) -> tuple[list[int], tuple
     return [n for n, gone in zip(kept, empty, strict=True) if not gone], notes
 
 
-def _facts(table: Numbers, rows: Sequence[int], name: str, mapping: Layout | None) -> Facts:
+def _facts(
+    table: Numbers,
+    rows: Sequence[int],
+    name: str,
+    mapping: Layout | None,
+    keep: Collection[str],
+) -> Facts:
     """What the columns of text say of the patients in some rows."""
     header = [table.corner, *table.texts]
     layout = layout_of(header, mapping) or Layout("further columns", table.corner, {})
     ids = [table.rows[n] for n in rows]
     texts = {column: [cells[n] for n in rows] for column, cells in table.texts.items()}
-    return harmonise(ids, texts, layout, source=name)
+    return harmonise(ids, texts, layout, source=name, keep=keep)
