@@ -228,7 +228,7 @@ def _by_variety(filled: Sequence[str], *, names: bool) -> str:
         "it has dates": all(map(_is_compact_date, filled)),
         "it has long numbers that are different in every row": differ
         and all(map(_is_long_number, filled)),
-        "it has paths": differ and len(filled) > 1 and all("/" in cell for cell in filled),
+        "it has paths": differ and len(filled) > 2 and all("/" in cell for cell in filled),
         "it has a different text in every row": many
         and not names
         and all(re.match(r"[^\W\d]{2}|[^\W\d]+[-_ ]?\d", cell) for cell in filled),

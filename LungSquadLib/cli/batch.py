@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..arguments import add_batch_arguments, check_batch_arguments
+from ..arguments import add_batch_arguments
 from .output import bar, print_failures
 
 
@@ -19,7 +19,6 @@ def run(options: argparse.Namespace) -> int:
     from ..report.batch import run_batch
     from ..report.case import Options
 
-    check_batch_arguments(options)
     models = [read_predictor(name) for name in options.model]
     how = Options(options.device, options.seed, options.keep_identity)
     with bar() as progress:

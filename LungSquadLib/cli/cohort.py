@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ..arguments import refuse_ignored
 from .output import (
     add_json_argument,
     add_keep_column_argument,
@@ -96,11 +97,11 @@ def _add_phantoms(phantoms: argparse.ArgumentParser) -> None:
 
 def _build(options: argparse.Namespace) -> int:
     """Build, tell; 1 where not one case could be done."""
-    from ..arguments import check_batch_arguments
     from ..cohort.build import build_cohort
     from ..cohort.store import Preprocessing
 
-    check_batch_arguments(options)
+    if options.scheduler is not None:
+        refuse_ignored(options, "the scheduler has workers of its own.", jobs=1)
     with bar() as progress:
         summary = build_cohort(
             options.manifest,
@@ -169,10 +170,8 @@ def _listed(value: object) -> str:
 
 def _phantoms(options: argparse.Namespace) -> None:
     """Write them, tell where the manifest is."""
-    from ..arguments import check_batch_arguments
     from ..cohort.phantoms import write_phantoms
 
-    check_batch_arguments(options)
     with bar() as progress:
         manifest = write_phantoms(
             options.out,

@@ -111,12 +111,10 @@ def _add_model(verb: argparse.ArgumentParser) -> None:
 
 def _data(options: argparse.Namespace) -> None:
     """Cut, draw, count."""
-    from ..arguments import check_batch_arguments
     from ..cohort.slice_set import Slicing, counts, open_slices
     from ..cohort.slicing import make_slices
     from ..generation.pictures import write_overview
 
-    check_batch_arguments(options)
     slicing = Slicing(options.resolution, options.context, options.window)
     with bar() as progress:
         summary = make_slices(

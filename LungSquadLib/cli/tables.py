@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ..arguments import refuse_ignored
 from .output import (
     add_json_argument,
     add_keep_column_argument,
@@ -162,6 +163,8 @@ def _join(options: argparse.Namespace) -> None:
 def _simulate(options: argparse.Namespace) -> None:
     from ..cohort.tables.simulated import Simulation, write_simulated
 
+    if options.manifest is not None:
+        refuse_ignored(options, "the patients are those of --manifest.", patients=300)
     simulation = Simulation(
         patients=options.patients,
         genes=options.genes,

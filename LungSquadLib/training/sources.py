@@ -123,6 +123,11 @@ def read_sources(
     """
     if len(texts) == 1 and (is_joined(texts[0]) or "=" not in texts[0]):
         joined = open_joined(texts[0])
+        if mapping is not None or keep_ids or keep_columns:
+            raise InputError(
+                f"'{texts[0]}' holds joined tables, whose columns and names of patients are "
+                "settled: a mapping, --keep-ids and --keep-column are for `lungsquad tables join`."
+            )
     else:
         joined = _joined(
             [_source(text) for text in texts],
