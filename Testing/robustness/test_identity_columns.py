@@ -24,7 +24,7 @@ NAMED = (
     "Remarks,Prénom,姓名,Fallnr,Fall-Nr.,Patientennummer,PLZ,ZIP,postalcode,InstitutionName,DOB,"
     "dateofbirth,surname,MedicalRecordNumber,hospital_number,Hausarzt,seg_path,operators_name,URL,"
     "subject_id,barcode,apellidos,fecha de nacimiento,phone no,Tel.,Unnamed: 0,/data/Doe/x.nii,"
-    "2019-01-01"
+    "2019-01-01,VisitDoctor,patientsBirthPlace"
 )
 MEASURED = (
     "histology,t_stage,age,sex,time,event,site,smoking,os_time,survival_time,true_voxels,volume_ml,"
