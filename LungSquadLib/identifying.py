@@ -223,7 +223,8 @@ def _by_variety(filled: Sequence[str], *, names: bool) -> str:
     differ = len(set(filled)) == len(filled)
     many = differ and len(filled) >= MOST_PATIENTS_WITHOUT_REPEAT
     words = sum(len(cell.split()) for cell in filled)
-    wordy = words >= 6 * len(filled) and 2 * len(set(filled)) > len(filled)
+    # Names of tumours may have eight words, and many patients have the same.
+    wordy = words >= (6 if 2 * len(set(filled)) > len(filled) else 10) * len(filled)
     reasons = {
         "it has dates": all(map(_is_compact_date, filled)),
         "it has long numbers that are different in every row": differ

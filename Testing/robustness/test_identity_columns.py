@@ -196,6 +196,7 @@ def test_names_of_cases_that_are_the_patients_ids_are_not_taken(tmp_path, capfd)
     assert [one["case"] for one in index] == ["70", "71"]
 
 
+@pytest.mark.slow
 def test_no_training_on_tables_writes_who_the_patients_are(tmp_path, capfd, monkeypatch):
     pytest.importorskip("sklearn")
     monkeypatch.setattr("LungSquadLib.identity._ROUNDS", 1)  # whose time is no part of this

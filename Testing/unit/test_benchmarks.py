@@ -208,6 +208,7 @@ def test_each_table_is_written_when_it_is_done_and_one_that_fails_is_a_row(tmp_p
     assert "| cohort | RuntimeError: ModuleNotFoundError: a \\| b |" in text
 
 
+@pytest.mark.slow
 def test_a_quick_run_measures_what_needs_no_peers(tmp_path):
     pytest.importorskip("sklearn")
     names = ("tables", "molecules")
