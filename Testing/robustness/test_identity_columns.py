@@ -65,7 +65,8 @@ HARMLESS = (
     ),
     *(["123456.7", "1e6"], ["N/A", "nan"], ["Adenocarcinoma, NOS", "x"], ["1037", "99999"]),
     *(["current/former", "never"], ["-800", "40"], ["7", "7"], ["2 x 3 x 4"], ["pT2a pN0", "pT1"]),
-    *([f"{n}.5" for n in range(40)], [str(1000 + n) for n in range(40)], ["A", "B"] * 12),
+    ["123456", "123456", "200000"],
+    *([f"{n}.5" for n in range(40)], [str(1000 + n) for n in range(40)], ["LUAD", "LUSC"] * 12),
 )
 
 
