@@ -84,7 +84,7 @@ def _check_writable(path: Path, *, is_file: bool) -> None:
     if not there.is_dir():
         raise InputError(f"'{shown}' is a file, so nothing can be written into it.")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"'{shown}' must not be written to: choose another place with -o.")
+        raise InputError(f"'{path}' cannot be made, for '{there}' must not be written to.")
 
 
 def refuse_empty(given: Sequence[str]) -> None:
