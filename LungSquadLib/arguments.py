@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from .errors import InputError
 
@@ -21,12 +23,6 @@ def add_batch_arguments(parser: argparse.ArgumentParser, *, threads: bool = True
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
     add_model_arguments(parser, threads=threads)
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (1)")
-
-
-def check_batch_arguments(options: argparse.Namespace) -> None:
-    """Raise `InputError` for what argparse lets pass."""
-    if options.jobs < 1:
-        raise InputError(f"--jobs must be 1 or more, not {options.jobs}.")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser, *, threads: bool = True) -> None:
@@ -71,6 +67,53 @@ def threads_of(options: argparse.Namespace) -> int | None:
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise InputError(f"--threads must be 1 to {MOST_THREADS}, not {threads}.")
     return threads
+
+
+def refuse_ignored(options: argparse.Namespace, because: str, **defaults: object) -> None:
+    """Raise `InputError` where an option was given that would be ignored.
+
+    Args:
+        options: what argparse has read.
+        because: the end of a sentence that begins with the options.
+        defaults: of each option that would be ignored, by its attribute, what it is if not given.
+    """
+    given = [name for name, default in defaults.items() if getattr(options, name) != default]
+    if given:
+        names = ["-o" if name == "out" else "--" + name.replace("_", "-") for name in given]
+        raise InputError(f"{', '.join(names)} would be ignored: {because}")
+
+
+def check_common(options: argparse.Namespace, *, out_is_file: bool) -> None:
+    """Raise `InputError` for what can be known to fail, whatever the verb, before any work.
+
+    Args:
+        options: what argparse has read.
+        out_is_file: whether -o names a file; else it names a folder.
+    """
+    seed = getattr(options, "seed", 0)
+    if not 0 <= seed < 1 << 32:
+        raise InputError(f"--seed must be 0 to {(1 << 32) - 1}, not {seed}.")
+    jobs = getattr(options, "jobs", 1)
+    if jobs is not None and jobs < 1:
+        raise InputError(f"--jobs must be 1 or more, not {jobs}.")
+    for name, is_file in (("out", out_is_file), ("mask_out", True)):
+        if getattr(options, name, None):
+            _check_writable(Path(getattr(options, name)), is_file=is_file)
+
+
+def _check_writable(path: Path, *, is_file: bool) -> None:
+    """Raise `InputError` where nothing can be written to a path."""
+    if is_file and path.exists() and not path.is_file():
+        raise InputError(f"'{path}' is there and is no file, so it cannot be replaced.")
+    places = path.absolute().parents if is_file else (path.absolute(), *path.absolute().parents)
+    there = next((place for place in places if place.exists()), None)
+    if there is None:
+        return
+    shown = path if there == path.absolute() else there
+    if not there.is_dir():
+        raise InputError(f"'{shown}' is a file, so nothing can be written into it.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"'{path}' cannot be made, for '{there}' must not be written to.")
 
 
 def refuse_empty(given: Sequence[str]) -> None:

@@ -50,12 +50,6 @@ class FaultError(LungSquadError):
     exit_code = 70
 
 
-class RefusedError(LungSquadError):
-    """The work was done, and its result is a refusal."""
-
-    exit_code = 1
-
-
 class CancelledError(LungSquadError):
     """The user cancelled the work."""
 

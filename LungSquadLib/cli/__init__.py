@@ -1,7 +1,8 @@
 """The command line: arguments in, a library call, a table or JSON out.
 
-Exit codes: 0; 1 where the result is a refusal; 2 for wrong usage or input, with one sentence on
-standard error. `--debug` shows the traceback.
+Exit codes: 0; 1 where the work was done and its result is no: a check found something, or not one
+case of many could be read; 2 for wrong usage or input, with one sentence on standard error.
+`--debug` shows the traceback.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import NoReturn
 
-from ..arguments import refuse_empty, threads_of
+from ..arguments import check_common, refuse_empty, threads_of
 from ..errors import FaultError, need, one_line, understood
 from .output import printable
 from .streams import accept_any_text, drop_output, flush_output, quiet_libraries
@@ -43,6 +44,9 @@ VERBS = {
 }
 
 
+_WRITE_A_FILE = frozenset(("crop", "click", "report", "walk", "assign", "import-keras"))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -53,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser(given).parse_args(given)
         refuse_empty(given)
+        check_common(options, out_is_file=not _WRITE_A_FILE.isdisjoint(_verbs(options)))
         with nullcontext() if debug else quiet_libraries(), _threads(threads_of(options)):
             code = int(import_module(f".{options.verb}", __name__).run(options) or 0)
         flush_output()
@@ -71,6 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told = understood(error)
         hint = " Run it with --debug to see where." if isinstance(told, FaultError) else ""
         return _refuse(f"{told}{hint}", told.exit_code)
+
+
+def _verbs(options: argparse.Namespace) -> Iterator[str]:
+    """The verb, and that of a verb with verbs of its own."""
+    for name, value in vars(options).items():
+        if name == "verb" or name.endswith("_verb"):
+            yield value
 
 
 def _threads(count: int | None) -> AbstractContextManager[None]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from ..arguments import add_batch_arguments, check_batch_arguments
-from .output import bar
+from ..arguments import add_batch_arguments
+from .output import bar, print_failures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +19,6 @@ def run(options: argparse.Namespace) -> int:
     from ..report.batch import run_batch
     from ..report.case import Options
 
-    check_batch_arguments(options)
     models = [read_predictor(name) for name in options.model]
     how = Options(options.device, options.seed, options.keep_identity)
     with bar() as progress:
@@ -35,6 +33,5 @@ def run(options: argparse.Namespace) -> int:
         )
     print(summary)
     print(f"{options.out}/index.html")
-    if summary.failed:
-        print(f"lungsquad: see {options.out}/errors.csv for what failed.", file=sys.stderr)
+    print_failures(summary, f"see {options.out}/errors.csv for what failed.")
     return summary.exit_code

@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .output import add_json_argument, bar, print_json, print_table, printable
+from ..arguments import refuse_ignored
+from .output import (
+    add_json_argument,
+    add_keep_column_argument,
+    bar,
+    print_failures,
+    print_json,
+    print_table,
+    printable,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +64,7 @@ def _add_build(build: argparse.ArgumentParser) -> None:
         action="store_true",
         help="store the patients' IDs instead of pseudonyms",
     )
+    add_keep_column_argument(build)
 
 
 def _add_check(check: argparse.ArgumentParser) -> None:
@@ -87,11 +97,11 @@ def _add_phantoms(phantoms: argparse.ArgumentParser) -> None:
 
 def _build(options: argparse.Namespace) -> int:
     """Build, tell; 1 where not one case could be done."""
-    from ..arguments import check_batch_arguments
     from ..cohort.build import build_cohort
     from ..cohort.store import Preprocessing
 
-    check_batch_arguments(options)
+    if options.scheduler is not None:
+        refuse_ignored(options, "the scheduler has workers of its own.", jobs=1)
     with bar() as progress:
         summary = build_cohort(
             options.manifest,
@@ -100,11 +110,11 @@ def _build(options: argparse.Namespace) -> int:
             jobs=options.jobs,
             scheduler=options.scheduler,
             keep_identity=options.keep_identity,
+            keep_columns=options.keep_column,
             progress=progress,
         )
     print(summary)
-    if summary.failed:
-        print(f"lungsquad: see {options.out}/errors.csv for what failed.", file=sys.stderr)
+    print_failures(summary, f"see {options.out}/errors.csv for what failed.")
     return summary.exit_code
 
 
@@ -160,10 +170,8 @@ def _listed(value: object) -> str:
 
 def _phantoms(options: argparse.Namespace) -> None:
     """Write them, tell where the manifest is."""
-    from ..arguments import check_batch_arguments
     from ..cohort.phantoms import write_phantoms
 
-    check_batch_arguments(options)
     with bar() as progress:
         manifest = write_phantoms(
             options.out,

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..arguments import add_threads
+from ..arguments import add_threads, refuse_ignored
 from .output import add_label_argument, bar
 from .predict import show
 
@@ -39,6 +39,16 @@ def run(options: argparse.Namespace) -> None:
 
     if (options.ct is None) != (options.mask is None):
         raise InputError("Give --ct and --mask together, or neither.")
+    if options.ct is None:
+        refuse_ignored(
+            options,
+            "they are about your own CT (--ct and --mask).",
+            roi=None,
+            label=None,
+            series=None,
+        )
+    else:
+        refuse_ignored(options, "it is about the phantom, in whose place your CT is.", seed=7)
     more, left_out = _scene_writer()
     models = [read_model(name) for name in MODELS]
     out = Path(options.out)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..arguments import refuse_ignored
 from .output import add_json_argument, print_json, printable
 
 if TYPE_CHECKING:
@@ -46,11 +47,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Read, measure, write, tell."""
+    from ..imaging.write import check_distinct
     from ..report.evaluation.evaluate import evaluate
     from ..report.evaluation.rows import Columns
     from ..report.evaluation.table import read_table
     from ..report.evaluation.text import as_text
+    from ..report.evaluation.write import FILES
 
+    if options.score is None:
+        refuse_ignored(
+            options,
+            "they are about a --score.",
+            baseline=[],
+            threshold=None,
+            time=None,
+            event=None,
+        )
+    if options.out is not None:
+        check_distinct([Path(options.out) / name for name in FILES], [options.table])
     columns = Columns(
         label=options.label,
         score=options.score,
@@ -78,8 +92,6 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _written(evaluation: Evaluation, options: argparse.Namespace) -> str:
-    from ..imaging.write import check_distinct
-    from ..report.evaluation.write import FILES, write_evaluation
+    from ..report.evaluation.write import write_evaluation
 
-    check_distinct([Path(options.out) / name for name in FILES], [options.table])
     return f"\n\n{write_evaluation(evaluation, options.out)}"

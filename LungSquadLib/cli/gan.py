@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from ..arguments import add_device, add_threads
-from .output import add_json_argument, bar, print_json, print_table, printable
+from .output import (
+    add_json_argument,
+    add_keep_column_argument,
+    bar,
+    print_failures,
+    print_json,
+    print_table,
+    printable,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +57,7 @@ def _add_data(data: argparse.ArgumentParser) -> None:
         "(tumour)",
     )
     data.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (1)")
+    add_keep_column_argument(data)
 
 
 def _add_sample(sample: argparse.ArgumentParser) -> None:
@@ -105,16 +113,19 @@ def _add_model(verb: argparse.ArgumentParser) -> None:
 
 def _data(options: argparse.Namespace) -> None:
     """Cut, draw, count."""
-    from ..arguments import check_batch_arguments
     from ..cohort.slice_set import Slicing, counts, open_slices
     from ..cohort.slicing import make_slices
     from ..generation.pictures import write_overview
 
-    check_batch_arguments(options)
     slicing = Slicing(options.resolution, options.context, options.window)
     with bar() as progress:
         summary = make_slices(
-            options.source, options.out, slicing, jobs=options.jobs, progress=progress
+            options.source,
+            options.out,
+            slicing,
+            jobs=options.jobs,
+            keep_columns=options.keep_column,
+            progress=progress,
         )
     slices = open_slices(options.out)
     found = counts(slices.cases)
@@ -130,8 +141,7 @@ def _data(options: argparse.Namespace) -> None:
         ]
     )
     print(write_overview(slices, slices.folder))
-    if summary.failed:
-        print(f"lungsquad: see {options.out}/errors.csv for what failed.", file=sys.stderr)
+    print_failures(summary, f"see {options.out}/errors.csv for what failed.")
 
 
 def _sample(options: argparse.Namespace) -> None:

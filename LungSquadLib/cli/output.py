@@ -8,9 +8,12 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..progress import TerminalBar
+
+if TYPE_CHECKING:
+    from ..cohort.run import Summary
 
 
 def add_case_arguments(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
@@ -65,6 +68,17 @@ def add_centre_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_keep_column_argument(parser: argparse.ArgumentParser) -> None:
+    """`--keep-column`."""
+    parser.add_argument(
+        "--keep-column",
+        action="append",
+        default=[],
+        metavar="COL",
+        help="keep this column though it says who the patients are, or looks so; may be repeated",
+    )
+
+
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
     """`--json`."""
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -101,6 +115,14 @@ def printable(text: str) -> str:
     return "".join(
         char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text
     )
+
+
+def print_failures(summary: Summary, where: str) -> None:
+    """What a run over a manifest has to say, on standard error: it may name files."""
+    for message in summary.messages:
+        print(printable(f"lungsquad: {message}"), file=sys.stderr)
+    if summary.failed:
+        print(f"lungsquad: {where}", file=sys.stderr)
 
 
 @contextmanager

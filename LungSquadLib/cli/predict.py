@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import add_model_arguments
+from ..arguments import add_model_arguments, refuse_ignored
 from ..errors import InputError
 from .output import (
     add_case_arguments,
@@ -40,8 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Predict, write, tell."""
     from ..models.catalogue import read_predictor
+    from ..networks.devices import chosen_device
 
     _check(options)
+    chosen_device(options.device)
     models = [read_predictor(name) for name in options.model]
     described = _profile_alone(options, models) if options.ct is None else _case(options, models)
     if options.json:
@@ -53,9 +55,16 @@ def run(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     if options.mask is None and (options.ct is not None or options.profile is None):
         raise InputError("Give CT and MASK, or --profile, or all three.")
-    of_images = (options.roi, options.label, options.series, options.centre)
-    if options.ct is None and any(one is not None for one in of_images):
-        raise InputError("--roi, --label, --series and --centre are about a CT: there is none.")
+    if options.ct is None:
+        refuse_ignored(
+            options,
+            "they are about a CT, and there is none.",
+            roi=None,
+            label=None,
+            series=None,
+            centre=None,
+            keep_identity=False,
+        )
 
 
 def _profile_alone(options: argparse.Namespace, models: Sequence[Model]) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from ..arguments import refuse_ignored
 from .output import (
     add_choice_arguments,
     add_json_argument,
     bar,
     listed,
+    print_failures,
     print_flags,
     print_json,
     print_table,
@@ -72,12 +73,28 @@ def run(options: argparse.Namespace) -> int | None:
 
 def _patient(options: argparse.Namespace) -> None:
     """Measure, ask, tell."""
+    from ..errors import InputError
     from ..imaging.ct import open_ct
     from ..imaging.masks import read_mask
     from ..imaging.stage import LIMITS, size_stage
     from ..models.catalogue import read_model
     from ..report.staging.ways import stage_ways
 
+    refuse_ignored(
+        options,
+        "with CT and MASK one patient is staged, and shown; they are about a cohort (a manifest).",
+        out=None,
+        jobs=1,
+        mlp=None,
+        groups=None,
+        clinical=None,
+        mapping=None,
+        keep_identity=False,
+    )
+    if options.reported is None:
+        refuse_ignored(options, "there is no --reported.", reported_edition=None)
+    if (options.profile is None) == bool(options.models):
+        raise InputError("--profile and --models belong together: each needs the other.")
     models = [read_model(name) for name in listed(options.models)]
     with bar() as progress:
         ct = open_ct(options.ct, series=options.series, progress=progress)
@@ -102,7 +119,6 @@ def _patient(options: argparse.Namespace) -> None:
 
 def _cohort(options: argparse.Namespace) -> int:
     """Stage all, tell; 1 where not one case could be measured."""
-    from ..arguments import check_batch_arguments
     from ..errors import InputError
     from ..report.staging.cohort import PAGE, Others, stage_cohort
 
@@ -111,7 +127,19 @@ def _cohort(options: argparse.Namespace) -> int:
             f"There is no MASK beside '{options.ct}'; if it is the manifest of a cohort, say with "
             "-o where to write."
         )
-    check_batch_arguments(options)
+    refuse_ignored(
+        options,
+        "they are about one patient (CT and MASK); a manifest has columns of its own for them.",
+        roi=None,
+        label=None,
+        series=None,
+        profile=None,
+        models=None,
+        reported=None,
+        reported_edition=None,
+    )
+    if options.clinical is None:
+        refuse_ignored(options, "it is about the columns of --clinical.", mapping=None)
     tables = (options.mlp, options.groups, options.clinical, options.mapping)
     with bar() as progress:
         found = stage_cohort(
@@ -131,6 +159,5 @@ def _cohort(options: argparse.Namespace) -> int:
     for sentence in [*found.notes, *(one.sentence for one in found.agreements)]:
         print(printable(sentence))
     print(f"{options.out}/{PAGE}")
-    if found.summary.failed:
-        print("lungsquad: the table says what failed.", file=sys.stderr)
+    print_failures(found.summary, "the table says what failed.")
     return found.summary.exit_code

@@ -7,8 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..arguments import add_device
-from .output import add_json_argument, bar, print_json, print_table, printable
+from ..arguments import add_device, refuse_ignored
+from .output import (
+    add_json_argument,
+    add_keep_column_argument,
+    bar,
+    print_json,
+    print_table,
+    printable,
+)
 from .streams import flush_output
 
 
@@ -31,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on where the network of a source has seen the patients; join.json says so",
     )
+    add_keep_column_argument(join)
     add_device(join, default="cpu", devices=("cpu", "cuda", "mps"))
     for verb in (check, join):
         verb.add_argument(
@@ -138,6 +146,7 @@ def _join(options: argparse.Namespace) -> None:
             options.out,
             mapping=options.mapping,
             keep_ids=options.keep_ids,
+            keep_columns=options.keep_column,
             allow_overlap=options.allow_overlap,
             device=options.device,
             progress=progress,
@@ -149,6 +158,8 @@ def _join(options: argparse.Namespace) -> None:
         "facts": list(joined.facts),
         "dropped": len(joined.dropped),
     }
+    for note in joined.notes:
+        print(printable(f"note: {note}"), file=sys.stderr)
     if options.json:
         print_json(counts)
         return
@@ -160,6 +171,8 @@ def _join(options: argparse.Namespace) -> None:
 def _simulate(options: argparse.Namespace) -> None:
     from ..cohort.tables.simulated import Simulation, write_simulated
 
+    if options.manifest is not None:
+        refuse_ignored(options, "the patients are those of --manifest.", patients=300)
     simulation = Simulation(
         patients=options.patients,
         genes=options.genes,

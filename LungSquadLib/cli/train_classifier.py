@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..arguments import refuse_ignored
 from ..errors import InputError
 from .output import bar, listed, print_json, printable
 from .training_arguments import add_card, add_run, device_of, naming_of
@@ -167,11 +168,28 @@ def run(options: argparse.Namespace) -> None:
     print(f"{options.out}/evaluation/index.html")
 
 
+def _refuse_ignored(given: argparse.Namespace, freeze: str) -> None:
+    if given.init is not None:
+        refuse_ignored(
+            given,
+            "they are of a trunk from scratch, and --init brings one.",
+            width=1.0,
+            hu=(-1000.0, 400.0),
+        )
+    if freeze != "trunk":
+        refuse_ignored(given, "it is about a frozen trunk (--init, --freeze trunk).", views=8)
+    elif given.precision == "bf16":
+        refuse_ignored(given, "a head on a frozen trunk is trained in fp32.", precision="auto")
+    if given.split is not None:
+        refuse_ignored(given, "--split brings one split of your own.", folds=5)
+
+
 def _options(given: argparse.Namespace) -> Options:
     from ..training.classifier import Recipe
     from ..training.options import Options
 
     freeze = given.freeze or ("trunk" if given.init else "none")
+    _refuse_ignored(given, freeze)
     recipe = Recipe(
         epochs=given.epochs,
         patience=given.patience,

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..arguments import refuse_ignored
 from ..errors import InputError, need
 from .output import add_json_argument, bar, listed, print_json, printable
 from .training_arguments import add_card, add_run, device_of, naming_of
@@ -108,6 +109,8 @@ def run(options: argparse.Namespace) -> None:
     need("torch", "sklearn", "matplotlib")
     if options.both_ways and not options.test:
         raise InputError("--both-ways needs another cohort: name its tables with --test.")
+    if options.test:
+        refuse_ignored(options, "another cohort is tested on (--test).", folds=5)
     from ..report.integration.run import report_integration
     from ..training.integration_run import train_integration
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,9 +25,9 @@ from ..progress import Progress, Silent
 from .case_file import Content, read_unknown, write_content
 from .cluster import AHEAD, cluster
 from .gather import ERRORS, FLAGS, gather
-from .manifest import Row, look, read_manifest
+from .manifest import Row, look, messages_about, read_manifest
 from .naming import as_int16, hash_of, maker, nameless, pixels_of, pseudonym_of, series_of
-from .run import Outcome, Summary, run_all, run_on
+from .run import Outcome, Summary, run_all, run_on, with_messages
 from .store import (
     CASES,
     FORMAT_VERSION,
@@ -73,6 +73,7 @@ def build_cohort(
     jobs: int = 1,
     scheduler: str | None = None,
     keep_identity: bool = False,
+    keep_columns: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Summary:
     """Crop every case of a manifest into a store; what is whole from an earlier run is kept.
@@ -89,6 +90,7 @@ def build_cohort(
         scheduler: the address of a dask scheduler to use instead of processes. Its workers must
             see manifest, images and store under the same paths.
         keep_identity: store the patients' IDs instead of pseudonyms.
+        keep_columns: further columns to keep though they say who the patients are.
         progress: told how it goes; may cancel.
 
     Raises:
@@ -98,18 +100,22 @@ def build_cohort(
         CancelledError: `progress` said so; what was finished stays and is in the index.
     """
     preprocessing, progress = preprocessing or Preprocessing(), progress or Silent()
-    rows, store = read_manifest(manifest, required=_REQUIRED), Path(folder).absolute()
+    rows = read_manifest(
+        manifest, required=_REQUIRED, keep=keep_columns, keep_identity=keep_identity
+    )
+    store = Path(folder).absolute()
     check_columns(manifest, rows[0])
     check_distinct([store / name for name in (STORE, INDEX, ERRORS, FLAGS)], [manifest])
     by = maker()
     tasks = [_task(row, store, preprocessing, keep=keep_identity, by=by) for row in rows]
     if scheduler is None:
         _prepare(store, preprocessing)
-        return _gathered(tasks, run_all(tasks, _work, jobs=jobs, progress=progress), progress)
+        summary = _gathered(tasks, run_all(tasks, _work, jobs=jobs, progress=progress), progress)
+        return with_messages(summary, messages_about(rows))
     with cluster(scheduler) as executor:  # before anything is written
         _prepare(store, preprocessing)
         outcomes = run_on(executor, tasks, _work, width=AHEAD, progress=progress)
-        return _gathered(tasks, outcomes, progress)
+        return with_messages(_gathered(tasks, outcomes, progress), messages_about(rows))
 
 
 def _gathered(
@@ -159,7 +165,10 @@ def _task(row: Row, store: Path, preprocessing: Preprocessing, *, keep: bool, by
     together. That it holds the patient's ID helps nobody to guess it who does not know when, to
     the ns, both files were made.
     """
-    seen = [dict(row.cells), look(row.ct), look(row.mask), preprocessing.hash, keep, by]
+    seen = [
+        *(dict(row.cells), row.columns, row.case, row.site, look(row.ct), look(row.mask)),
+        *(preprocessing.hash, keep, by),
+    ]
     stamp = hashlib.sha256(json.dumps(seen).encode()).hexdigest()
     return Task(row, store, preprocessing, keep, by, stamp)
 
@@ -175,6 +184,7 @@ def _work(task: Task) -> tuple[StoredCase, bool]:
             f"{KEY_VARIABLE}, than who called it; both must be the same everywhere."
         )
     row = task.row
+    row.check()
     ct = open_ct(row.ct, series=row.series)
     mask = read_mask(row.mask, ct, roi=row.roi, label=row.label)
     cut = crop(ct, mask, size=task.preprocessing.side, spacing=task.preprocessing.spacing)

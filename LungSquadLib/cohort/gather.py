@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from ..files import write_csv
 from ..progress import Progress, step
-from .run import Outcome, Summary
+from .run import MOST_MESSAGES, Outcome, Summary, failure
 from .store import CASES, StoredCase, case_name
 
 ERRORS, FLAGS = "errors.csv", "flags.csv"
@@ -53,6 +53,7 @@ def gather(
     """
     done: dict[str, Case] = {}
     errors: dict[str, str] = {}
+    messages: list[str] = []
     kept = 0
 
     def write() -> None:
@@ -76,6 +77,7 @@ def gather(
                 kept += was_there
             else:
                 errors[outcome.task.case] = reason(outcome)
+                messages.append(failure(outcome.task.number, outcome.error))
             count = len(done) + len(errors)
             step(progress, count / len(tasks), f"{count} of {len(tasks)} cases")
     except BaseException:
@@ -85,7 +87,7 @@ def gather(
         raise
     write()
     _remove_others(folder, tasks)
-    return Summary(len(done) - kept, kept, len(errors))
+    return Summary(len(done) - kept, kept, len(errors), messages[:MOST_MESSAGES])
 
 
 def _remove_others(folder: Path, tasks: Iterable[CaseTask]) -> None:

@@ -1,8 +1,9 @@
-"""The manifest: a CSV table with one row a case.
+"""The manifest: a table with one row a case, as CSV, with tabs or with semicolons.
 
-Columns: `ct` and `mask` (paths, relative to the manifest's folder or absolute); optional `case` (a
-name for the outputs), `patient_id` (a cohort needs it), `roi`, `label`, `series`, `site`, `profile`
-(a path: the patient's expression). Other columns, such as the labels to learn, are kept as text.
+Columns: `ct` and `mask` (paths, from the manifest's folder, absolute, or from home, `~`); optional
+`case` (a name for the outputs), `patient_id` (a cohort needs it), `roi`, `label` (the value of the
+tumour in a label map), `series`, `site`, `profile` (a path: the patient's expression). Other
+columns, such as the labels to learn, are kept as text, unless they say who the patients are.
 """
 
 from __future__ import annotations
@@ -11,25 +12,33 @@ import csv
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError, one_line
+from ..identifying import identifying, identifying_cells, sentence_about
+from .tables.text import decoded, delimiter_of, lines
 
 _LARGEST = 64 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # by Windows
-_LABEL = re.compile(r"-?[0-9]{1,18}")
+_LABEL = re.compile(r"(-?[0-9]{1,18})(\.0*)?")  # 1.0 is pandas' 1
 _KNOWN = ("ct", "mask", "case", "patient_id", "roi", "label", "series", "site", "profile")
+_FILES = ("ct", "mask", "profile")
+_EMPTY = frozenset(("", "nan", "na", "n/a", "none", "null"))
 
 
 @dataclass(frozen=True)
 class Row:
     """One case of a manifest.
 
-    `number` counts from 1, without the header; `cells` is the row as it stands in the table, and
-    `columns` those of its cells that mean nothing to us.
+    Attributes:
+        number: from 1, without the header.
+        cells: as they stand in the table, by column.
+        kept: the columns, of those that mean nothing to us, that cases keep.
+        left_out: columns that say who the patients are, each with the reason.
+        problem: why the case cannot be read, a sentence; "" where nothing is wrong with the row.
     """
 
     number: int
@@ -43,43 +52,79 @@ class Row:
     site: str
     profile: Path | None
     cells: Mapping[str, str]
+    kept: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
 
     @property
     def columns(self) -> dict[str, str]:
-        return {name: text for name, text in self.cells.items() if name and name not in _KNOWN}
+        return {name: self.cells[name] for name in self.kept}
+
+    def check(self) -> None:
+        """Raise `InputError` where the row is faulty, or a file that it names is not there."""
+        if self.problem:
+            raise InputError(self.problem)
+        for name in _FILES:
+            path = getattr(self, name)
+            if path is not None and not path.exists():
+                raise InputError(self.absent(name))
+
+    def absent(self, name: str) -> str:
+        """The sentence for a file that is not there; it names it as the manifest does."""
+        written = self.cells.get(name, "")
+        hint = "relative paths begin at the manifest's folder"
+        if re.match(r"[A-Za-z]:[\\/]|\\\\", written) and os.sep == "/":
+            hint = "a path of Windows, which does not exist on this machine"
+        elif str(getattr(self, name)) == written or written.startswith("~"):
+            hint = "an absolute path"
+        return f"There is no file or folder '{one_line(written)}' (column '{name}'; {hint})."
 
 
 def read_manifest(
-    path: str | os.PathLike[str], *, required: Sequence[str] = ("ct", "mask")
+    path: str | os.PathLike[str],
+    *,
+    required: Sequence[str] = ("ct", "mask"),
+    keep: Collection[str] = (),
+    keep_identity: bool = False,
 ) -> list[Row]:
-    """Read and check a manifest, in which no cell of the `required` columns may be empty.
+    """Read and check a manifest.
+
+    What is wrong with one row, an empty cell of a required column say, is that row's `problem`.
+
+    Args:
+        path: CSV, or with tabs or semicolons; in UTF-8.
+        required: columns that must be there, with no empty cell.
+        keep: columns to keep that say who the patients are.
+        keep_identity: keep names of cases that are, or have in them, the patients' IDs.
 
     Raises:
-        InputError: no such file, no CSV, no rows, a column missing, a name that cannot be a file's,
-            or one name twice; the message says in which row.
+        InputError: no such file, no table, no rows or none that is sound, a column missing, a label
+            that no mask has, a name that cannot be a file's, or one name twice; the message says in
+            which row.
         OSError: the file cannot be read.
     """
-    source = Path(path)
-    if source.exists() and not source.is_file():  # a folder, or a pipe that never ends
-        raise InputError(f"'{path}' is no file; a manifest is a CSV table.")
-    if source.is_file() and source.stat().st_size > _LARGEST:
-        raise InputError(f"'{path}' is larger than {_LARGEST >> 20} MB: it is no manifest.")
-    try:
-        with source.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file, strict=True)
-            columns = [name.strip() for name in table.fieldnames or []]
-            table.fieldnames = columns
-            missing = [name for name in required if name not in columns]
-            if missing:
-                raise InputError(_missing(path, missing, list(columns)))
-            twice = [name for name in columns if name and columns.count(name) > 1]
-            if twice:
-                raise InputError(f"'{path}' has the column '{twice[0]}' more than once.")
-            rows = [_row(path, number, cells, required) for number, cells in enumerate(table, 1)]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"'{path}' is not a CSV table in UTF-8 ({error}).") from error
-    if not rows:
+    header, body = _table(path)
+    columns = _known_names(header)
+    missing = [name for name in required if name not in columns]
+    if missing:
+        raise InputError(_missing(path, missing, columns))
+    twice = [name for name in columns if name and columns.count(name) > 1]
+    if twice:
+        raise InputError(f"'{path}' has the column '{one_line(twice[0])}' more than once.")
+    absent = [name for name in keep if name not in columns]
+    if absent:
+        raise InputError(_missing(path, absent, columns))
+    if not body:
         raise InputError(f"'{path}' has no rows.")
+    found = [_cells(path, number, row, columns) for number, row in enumerate(body, 1)]
+    left_out = _left_out([cells for cells, _ in found], keep, keep_identity=keep_identity)
+    kept = tuple(n for n in columns if n and n not in _KNOWN and n not in left_out)
+    rows = [
+        _row(path, number, (cells, problem or _lacking(cells, required)), kept, left_out)
+        for number, (cells, problem) in enumerate(found, 1)
+    ]
+    if all(row.problem for row in rows):
+        raise InputError(f"'{path}', row 1: {rows[0].problem}")
     # Folders on Windows and macOS do not tell "a" from "A".
     counted = Counter(row.case.casefold() for row in rows)
     twice = [row.case for row in rows if counted[row.case.casefold()] > 1]
@@ -88,44 +133,169 @@ def read_manifest(
     return rows
 
 
-def _row(
-    path: str | os.PathLike[str], number: int, cells: dict[str, str], required: Sequence[str]
-) -> Row:
-    if None in cells or None in cells.values():
-        raise InputError(f"'{path}', row {number}: it has more or fewer cells than the header.")
-    values = {name: value.strip() for name, value in cells.items()}
-    for name in required:
-        if not values[name]:
-            raise InputError(f"'{path}', row {number}: the cell '{name}' is empty.")
-    if any("\0" in value for value in values.values()):
+def _table(path: str | os.PathLike[str]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows, without blanks round the cells and without rows of which all are empty."""
+    content = list(lines(path, most=_LARGEST))
+    if not content:
+        raise InputError(f"'{path}' is empty: it lacks the column 'ct' and 'mask'.")
+    try:
+        delimiter = delimiter_of(content[0], path).decode()
+    except InputError:
+        one = decoded(content[0], path)
+        raise InputError(_missing(path, ("ct", "mask"), [one])) from None
+    texts = (decoded(line, path) + "\n" for line in content)
+    try:
+        table = csv.reader(texts, delimiter=delimiter, strict=True, skipinitialspace=True)
+        header, *body = [[cell.strip() for cell in row] for row in table]
+    except csv.Error as error:
+        raise InputError(f"'{path}' is not a CSV table ({one_line(error)}).") from error
+    return header, [row for row in body if any(row)]
+
+
+def _known_names(header: Sequence[str]) -> list[str]:
+    """The columns, those that mean something here in our spelling: "Patient ID" is `patient_id`.
+
+    A column that is there in our spelling is the one; another of it ("Mask") is a further column.
+    """
+    names = []
+    for name in header:
+        plain = re.sub(r"[ _-]+", "_", name.casefold())
+        plain = {"patientid": "patient_id"}.get(plain, plain)
+        names.append(plain if plain in _KNOWN and plain not in header else name)
+    return names
+
+
+def _cells(
+    path: str | os.PathLike[str], number: int, row: Sequence[str], columns: Sequence[str]
+) -> tuple[dict[str, str], str]:
+    """The cells of a row by column, and what is wrong with it."""
+    problem = ""
+    if len(row) != len(columns):
+        extra = row[len(columns) :]
+        if len(row) < len(columns) or any(extra):  # empty ones a spreadsheet adds
+            problem = (
+                f"it has more or fewer cells than the header ({len(row)}, not {len(columns)}); a "
+                "cell with a delimiter in it must be quoted."
+            )
+        row = [*row[: len(columns)], *[""] * (len(columns) - len(row))]
+    cells = dict(zip(columns, row, strict=True))
+    if any("\0" in cell for cell in row):
         raise InputError(
             f"'{path}', row {number}: it holds a NUL character; save it as UTF-8 text."
         )
-    case = values.get("case") or f"case-{number:04d}"
+    return cells, problem
+
+
+def _lacking(cells: Mapping[str, str], required: Sequence[str]) -> str:
+    empty = [name for name in required if cells[name].casefold() in _EMPTY]
+    return f"the cell '{empty[0]}' is empty." if empty else ""
+
+
+def _left_out(
+    rows: Sequence[Mapping[str, str]], keep: Collection[str], *, keep_identity: bool
+) -> dict[str, str]:
+    """The columns that say who the patients are; of those that mean something here, two may."""
+    patients = [cells.get("patient_id", "") for cells in rows]
+    names = [name for name in rows[0] if name and name not in _KNOWN]
+    found = identifying({name: [one[name] for one in rows] for name in names}, patients, keep=keep)
+    if keep_identity:
+        return found
+    for name in ("case", "site"):  # by what stands in them: their names are ours
+        cells = [one.get(name, "") for one in rows]
+        why = identifying_cells(cells, patients, names=name == "case")
+        if why and name not in keep:
+            found[name] = why
+    return found
+
+
+def _row(
+    path: str | os.PathLike[str],
+    number: int,
+    read: tuple[dict[str, str], str],
+    kept: tuple[str, ...],
+    left_out: Mapping[str, str],
+) -> Row:
+    cells, problem = read
+
+    def said(name: str) -> str:
+        cell = cells.get(name, "")
+        return "" if cell.casefold() in _EMPTY else cell
+
+    case = said("case") or f"case-{number:04d}"
     if not _NAME.fullmatch(case) or case.endswith(".") or _RESERVED.match(case):
         raise InputError(
             f"'{path}', row {number}: the case '{one_line(case)}' cannot name a folder on every "
             "system; use letters, digits, '.', '_' and '-'."
         )
-    label = values.get("label") or None
-    if label is not None and not _LABEL.fullmatch(label):
-        raise InputError(
-            f"'{path}', row {number}: the label '{one_line(label)}' is not a whole number."
-        )
     folder = Path(path).parent
     return Row(
         number,
-        folder / values["ct"],
-        folder / values["mask"],
-        case,
-        values.get("patient_id", ""),
-        values.get("roi") or None,
-        int(label) if label is not None else None,
-        values.get("series") or None,
-        values.get("site", ""),
-        folder / values["profile"] if values.get("profile") else None,
-        values,
+        _place(folder, said("ct")),
+        _place(folder, said("mask")),
+        f"case-{number:04d}" if "case" in left_out else case,
+        said("patient_id"),
+        said("roi") or None,
+        _label(path, number, said("label")),
+        said("series") or None,
+        said("site") if "site" not in left_out else "",
+        _place(folder, said("profile")) if said("profile") else None,
+        cells,
+        kept,
+        left_out,
+        problem,
     )
+
+
+def _label(path: str | os.PathLike[str], number: int, cell: str) -> int | None:
+    if not cell:
+        return None
+    found = _LABEL.fullmatch(cell)
+    meant = (
+        "The column 'label' is the tumour's value in the mask's label map; if it is the class to "
+        "learn, give it another name, such as 'class'."
+    )
+    if found is None:
+        raise InputError(
+            f"'{path}', row {number}: the label '{one_line(cell)}' is not a whole number. {meant}"
+        )
+    if int(found[1]) == 0:
+        raise InputError(f"'{path}', row {number}: the label 0 is the mask's background. {meant}")
+    return int(found[1])
+
+
+def _place(folder: Path, written: str) -> Path:
+    """The file that a cell names: from the manifest's folder, from home, or written on Windows."""
+    if len(written) > 1 and written[0] == written[-1] and written[0] in "\"'":
+        written = written[1:-1].strip()
+    if written.startswith("~"):
+        try:
+            return Path(written).expanduser()
+        except RuntimeError:  # of a user who is not known here
+            return folder / written
+    path = folder / written
+    if os.sep == "/" and "\\" in written and not path.exists():
+        turned = folder / written.replace("\\", "/")
+        return turned if turned.exists() else path
+    return path
+
+
+def messages_about(rows: Sequence[Row], *, columns: bool = True) -> list[str]:
+    """Sentences for the terminal about what of a manifest does not go into outputs.
+
+    Args:
+        rows: of one manifest.
+        columns: whether outputs would have the further columns.
+    """
+    left_out = rows[0].left_out
+    further = {name: why for name, why in left_out.items() if columns or name == "site"}
+    further.pop("case", None)
+    messages = [sentence_about(further)] if further else []
+    if "case" in left_out:
+        messages.append(
+            f"The names of the cases say who the patients are ({left_out['case']}): outputs call "
+            "them case-0001 and so on. --keep-identity keeps the names."
+        )
+    return messages
 
 
 def look(path: Path) -> str:
@@ -137,7 +307,10 @@ def look(path: Path) -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def _missing(path: str | os.PathLike[str], missing: list[str], columns: list[str]) -> str:
-    named = " and ".join(f"'{name}'" for name in missing)
+def _missing(path: str | os.PathLike[str], missing: Sequence[str], columns: Sequence[str]) -> str:
+    named = " and ".join(f"'{one_line(name, most=60)}'" for name in missing)
     found = one_line(", ".join(f"'{name}'" for name in columns[:20]) or "none")
-    return f"'{path}' lacks the column {named}; it has {found}. Is the delimiter a comma?"
+    return (
+        f"'{path}' lacks the column {named}; it has {found}. Cells are parted by commas, tabs or "
+        "semicolons."
+    )

@@ -58,4 +58,10 @@ def as_int16(hu: np.ndarray) -> np.ndarray:
 
 def nameless(sentence: str, row: Row) -> str:
     """Why a case of a manifest failed, without names."""
-    return without_names(sentence, {"MASK": row.mask, "CT": row.ct})
+    places = {"MASK": row.mask, "CT": row.ct}
+    if row.profile is not None:
+        places["PROFILE"] = row.profile
+    for word in places:
+        if sentence == row.absent(word.lower()):
+            return f"There is no file or folder '{word}'."
+    return without_names(sentence, places)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,9 +27,9 @@ from ..progress import Progress, Silent
 from .build import check_columns
 from .case_file import Content, read_unknown, write_content
 from .gather import ERRORS, FLAGS, gather
-from .manifest import Row, look, read_manifest
+from .manifest import Row, look, messages_about, read_manifest
 from .naming import hash_of, maker, nameless, pixels_of, pseudonym_of, series_of
-from .run import Outcome, Summary, run_all
+from .run import Outcome, Summary, run_all, with_messages
 from .slice_set import (
     FORMAT_VERSION,
     MOST_SLICES,
@@ -77,6 +77,7 @@ def make_slices(
     slicing: Slicing | None = None,
     *,
     jobs: int = 1,
+    keep_columns: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Summary:
     """Cut the axial slices with tumour of every case; what is whole from before is kept.
@@ -90,6 +91,7 @@ def make_slices(
         folder: of the set.
         slicing: how to cut.
         jobs: how many processes.
+        keep_columns: of a manifest, to keep though they say who the patients are.
         progress: told how it goes; may cancel.
 
     Raises:
@@ -100,9 +102,11 @@ def make_slices(
     slicing, progress = slicing or Slicing(), progress or Silent()
     target = Path(folder).absolute()
     if Path(source).is_dir():
+        if keep_columns:
+            raise InputError("--keep-column is about a manifest: a store has the columns it has.")
         tasks = _tasks_of_store(Path(source), target, slicing)
     else:
-        tasks = _tasks_of_manifest(source, target, slicing)
+        tasks = _tasks_of_manifest(source, target, slicing, keep_columns)
     is_new = _prepare(target, slicing)
     first: list[str] = []
 
@@ -123,19 +127,20 @@ def make_slices(
         if is_new:
             shutil.rmtree(target)
         raise InputError(f"Not one of {len(tasks)} cases gave slices; of the first: {first[0]}")
-    return summary
+    rows = [task.source for task in tasks if isinstance(task.source, Row)]
+    return with_messages(summary, messages_about(rows) if rows else ())
 
 
 def _tasks_of_manifest(
-    source: str | os.PathLike[str], folder: Path, slicing: Slicing
+    source: str | os.PathLike[str], folder: Path, slicing: Slicing, keep: Collection[str]
 ) -> list[Task]:
-    rows = read_manifest(source, required=("patient_id", "ct", "mask"))
+    rows = read_manifest(source, required=("patient_id", "ct", "mask"), keep=keep)
     check_columns(source, rows[0])
     check_distinct([folder / name for name in (SLICES, ERRORS, FLAGS)], [source])
     by = maker()
 
     def task(row: Row) -> Task:
-        seen = (dict(row.cells), look(row.ct), look(row.mask), by)
+        seen = (dict(row.cells), row.columns, row.case, row.site, look(row.ct), look(row.mask), by)
         return Task(row, row.number, folder, slicing, _stamp(slicing, seen))
 
     return [task(row) for row in rows]
@@ -229,6 +234,7 @@ def _stored(task: Task) -> SliceCase | None:
 
 def _of_row(row: Row, slicing: Slicing) -> tuple[StoredCase, AxialSlices]:
     """A case of a manifest; what is known of it as in a store."""
+    row.check()
     ct = open_ct(row.ct, series=row.series)
     mask = read_mask(row.mask, ct, roi=row.roi, label=row.label)
     slices = axial_slices(

@@ -43,7 +43,7 @@ def run(given: Sequence[str]) -> int:
 
 
 def _run(given: Sequence[str]) -> int:
-    from ..arguments import add_batch_arguments, check_batch_arguments, refuse_empty
+    from ..arguments import add_batch_arguments, check_common, refuse_empty
     from ..cohort.run import Summary
     from ..worker.client import WorkerClient
 
@@ -53,7 +53,7 @@ def _run(given: Sequence[str]) -> int:
     add_batch_arguments(parser, threads=False)
     options = parser.parse_args(given)
     refuse_empty(given)
-    check_batch_arguments(options)
+    check_common(options, out_is_file=False)
     progress = _Lines()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, progress.cancel)
@@ -72,6 +72,8 @@ def _run(given: Sequence[str]) -> int:
     summary = Summary(**answer)
     print(summary)
     print(f"{options.out}/index.html")
+    for message in summary.messages:
+        print(f"lungsquad: {message}", file=sys.stderr)
     if summary.failed:
         print(f"lungsquad: see {options.out}/errors.csv for what failed.", file=sys.stderr)
     return summary.exit_code

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..cohort.manifest import Row, look, read_manifest
-from ..cohort.run import Outcome, Summary, run_all
+from ..cohort.manifest import Row, look, messages_about, read_manifest
+from ..cohort.naming import nameless
+from ..cohort.run import MOST_MESSAGES, Outcome, Summary, failure, run_all
 from ..errors import InputError
 from ..files import make_folder, sweep, whole_file, write_csv
-from ..identity import pseudonym, without_names
+from ..identity import pseudonym
 from ..imaging.write import check_distinct
 from ..models.bundle import Model, read_bundle
 from ..models.catalogue import OF_IMAGES
@@ -72,7 +73,7 @@ def run_batch(
     """
     options, progress = options or Options(), progress or Silent()
     chosen_device(options.device)
-    rows, target = read_manifest(manifest), Path(folder)
+    rows, target = read_manifest(manifest, keep_identity=options.keep_identity), Path(folder)
     check_distinct([target / name for name in _TABLES], [manifest])
     if any(row.profile for row in rows) and all(one.card.kind in OF_IMAGES for one in models):
         raise InputError(f"'{manifest}' names profiles, and none of the models takes one.")
@@ -82,6 +83,7 @@ def run_batch(
     sweep(target / "cases")
     waiting = [task for task in tasks if not _is_whole(task)]
     errors: dict[int, str] = {}
+    messages = messages_about(rows, columns=False)
     threads = threads or max((os.cpu_count() or 1) // jobs, 1)
     finished = len(tasks) - len(waiting)
     try:
@@ -92,10 +94,13 @@ def run_batch(
             finished += 1
             if outcome.error is not None:
                 errors[outcome.task.row.number] = _reason(outcome, options)
+                if len(errors) <= MOST_MESSAGES:
+                    messages.append(failure(outcome.task.row.number, outcome.error))
             step(progress, finished / len(tasks), f"{finished} of {len(tasks)} cases")
     finally:
         _write_tables(tasks, errors, target, options)
-    return Summary(len(waiting) - len(errors), len(tasks) - len(waiting), len(errors))
+    done = len(waiting) - len(errors)
+    return Summary(done, len(tasks) - len(waiting), len(errors), messages)
 
 
 def _task(row: Row, target: Path, models: Sequence[Model], options: Options) -> Task:
@@ -108,7 +113,7 @@ def _task(row: Row, target: Path, models: Sequence[Model], options: Options) -> 
         row.series,
         repr(options),
     ]
-    seen += [__version__, *(model.sha256 for model in models)]
+    seen += [row.problem, __version__, *(model.sha256 for model in models)]
     stamp = hashlib.sha256(json.dumps([str(one) for one in seen]).encode()).hexdigest()
     asked = [model for model in models if row.profile or model.card.kind in OF_IMAGES]
     names = tuple(str(model.path) for model in asked or models)  # which say what they lack
@@ -137,6 +142,7 @@ def _model(path: str) -> Model:
 def _work(task: Task) -> None:
     """What one process does for one case."""
     row = task.row
+    row.check()
     case = CaseInput(row.ct, row.mask, row.roi, row.label, row.series, profile=row.profile)
     models = [_model(path) for path in task.models]
     run_case(case, models, task.folder, options=task.options, stamp=(_STAMP, task.stamp))
@@ -144,11 +150,8 @@ def _work(task: Task) -> None:
 
 def _reason(outcome: Outcome[Task], options: Options) -> str:
     """Why a case failed, without names unless they are to be kept."""
-    sentence, row = str(outcome.error), outcome.task.row
-    if options.keep_identity:
-        return sentence
-    places = {"MASK": row.mask, "CT": row.ct}
-    return without_names(sentence, places | ({"PROFILE": row.profile} if row.profile else {}))
+    sentence = str(outcome.error)
+    return sentence if options.keep_identity else nameless(sentence, outcome.task.row)
 
 
 def _write_tables(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,6 +34,7 @@ def network_features(
     name: str = "image",
     allow_overlap: bool = False,
     device: str = "cpu",
+    keep: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Matrix:
     """What the head of a model's network makes of every case of a store, before its last layer.
@@ -45,6 +46,7 @@ def network_features(
         allow_overlap: go on where the model was trained on patients of the store, whose features
             know their labels; a note says so.
         device: "cpu", "cuda" or "mps".
+        keep: columns of the store to keep though they say who the patients are.
         progress: told how it goes; may cancel.
 
     Raises:
@@ -79,6 +81,7 @@ def network_features(
         name=name,
         scale=f"features of the model {card.name}",
         extractor=model.sha256,
+        keep=keep,
     )
     return replace(matrix, notes=(*matrix.notes, *notes))
 
@@ -89,6 +92,7 @@ def read_sources(
     mapping: str | os.PathLike[str] | None = None,
     clinical_columns: Sequence[str] = (),
     keep_ids: bool = False,
+    keep_columns: Collection[str] = (),
     allow_overlap: bool = False,
     device: str = "cpu",
     progress: Progress | None = None,
@@ -105,6 +109,7 @@ def read_sources(
         mapping: a JSON file that says what columns mean; see `cohort.tables.layouts`.
         clinical_columns: facts that are made a source of numbers, too: "clinical".
         keep_ids: leave patients' IDs as they are.
+        keep_columns: columns to keep as facts though they say who the patients are.
         allow_overlap: go on where a network was trained on patients of its store; it is noted.
         device: for the networks.
         progress: told how it goes; may cancel.
@@ -118,11 +123,17 @@ def read_sources(
     """
     if len(texts) == 1 and (is_joined(texts[0]) or "=" not in texts[0]):
         joined = open_joined(texts[0])
+        if mapping is not None or keep_ids or keep_columns:
+            raise InputError(
+                f"'{texts[0]}' holds joined tables, whose columns and names of patients are "
+                "settled: a mapping, --keep-ids and --keep-column are for `lungsquad tables join`."
+            )
     else:
         joined = _joined(
             [_source(text) for text in texts],
             mapping=None if mapping is None else Path(mapping),
             keep_ids=keep_ids,
+            keep=keep_columns,
             allow_overlap=allow_overlap,
             device=device,
             progress=progress or Silent(),
@@ -141,6 +152,7 @@ def join_sources(
     *,
     mapping: str | os.PathLike[str] | None = None,
     keep_ids: bool = False,
+    keep_columns: Collection[str] = (),
     allow_overlap: bool = False,
     device: str = "cpu",
     progress: Progress | None = None,
@@ -155,6 +167,7 @@ def join_sources(
         texts,
         mapping=mapping,
         keep_ids=keep_ids,
+        keep_columns=keep_columns,
         allow_overlap=allow_overlap,
         device=device,
         progress=progress,
@@ -200,12 +213,13 @@ def _joined(
     *,
     mapping: Path | None,
     keep_ids: bool,
+    keep: Collection[str],
     allow_overlap: bool,
     device: str,
     progress: Progress,
 ) -> Joined:
     clinicals = [
-        read_clinical(one.path, name=one.name, mapping=mapping)
+        read_clinical(one.path, name=one.name, mapping=mapping, keep=keep)
         for one in sources
         if one.kind == "clinical"
     ]
@@ -218,10 +232,10 @@ def _joined(
         part = Part(progress, number / len(numbers), (number + 1) / len(numbers))
         if one.kind != "image":
             matrix = read_matrix(
-                one.path, name=one.name, kind=one.kind, others=patients, mapping=mapping
+                one.path, name=one.name, kind=one.kind, others=patients, mapping=mapping, keep=keep
             )
         elif one.model is None:
-            matrix = mask_features(open_store(one.path), name=one.name, progress=part)
+            matrix = mask_features(open_store(one.path), name=one.name, keep=keep, progress=part)
         else:
             store, model = open_store(one.path), read_model(one.model)
             matrix = network_features(
@@ -230,9 +244,14 @@ def _joined(
                 name=one.name,
                 allow_overlap=allow_overlap,
                 device=device,
+                keep=keep,
                 progress=part,
             )
         patients |= set(matrix.patients)
         matrices[one.name] = matrix
     in_order = [matrices[one.name] for one in sources if one.name in matrices]
+    tables: list[Matrix | Clinical] = [*in_order, *clinicals]
+    absent = [name for name in keep if not any(name in table.facts for table in tables)]
+    if absent:
+        raise InputError(f"No table has the column '{one_line(absent[0])}', which is to be kept.")
     return join(in_order, clinicals, keep_ids=keep_ids)

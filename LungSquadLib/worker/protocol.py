@@ -17,7 +17,6 @@ from ..errors import (
     MissingPackageError,
     ModelError,
     NoMemoryError,
-    RefusedError,
     WorkerError,
 )
 from ..models.fields import parsed_json, shown
@@ -34,7 +33,6 @@ KINDS: dict[str, type[LungSquadError]] = {
     "model": ModelError,
     "missing_package": MissingPackageError,
     "memory": NoMemoryError,
-    "refused": RefusedError,
     "cancelled": CancelledError,
     "request": WorkerError,
     "fault": FaultError,

@@ -18,19 +18,20 @@ GENES, PATIENTS = 20_000, 1_000
 
 def run(*, quick: bool) -> dict[str, Any]:
     """Seconds and memory of each work; see `results` for their form."""
-    genes, rows = 2_000 if quick else GENES, {}
+    genes, patients = (GENES // 100, PATIENTS // 10) if quick else (GENES, PATIENTS)
+    rows = {}
     for title, work in WORK.items():
-        rounds = min(work.rounds, 2) if quick else work.rounds
-        say(f"molecules: {title}, {genes} genes, {rounds} rounds")
-        job = {"work": title, "genes": genes, "rounds": rounds}
+        rounds = 1 if quick else work.rounds
+        say(f"molecules: {title}, {genes} genes of {patients} patients, {rounds} rounds")
+        job = {"work": title, "shape": [patients, genes], "rounds": rounds}
         one = in_child("molecules", job, threads=work.threads)
         rows[title] = row(cpu_s=one["cpu_s"], wall_s=one["wall_s"], peak_mb=[one["peak_mb"]])
-    return {"genes": genes, "patients": PATIENTS, "rows": rows}
+    return {"genes": genes, "patients": patients, "rows": rows}
 
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
     """Rounds of one work, after one that warms up."""
-    round_of = WORK[job["work"]].prepared(job["genes"])
+    round_of = WORK[job["work"]].prepared(*job["shape"])
     timers = []
     for number in range(job["rounds"] + 1):
         with Timer() as timer:
@@ -42,11 +43,11 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _expression(genes: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((PATIENTS, genes), np.float32)
+def _expression(patients: int, genes: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((patients, genes), np.float32)
 
 
-def _autoencoder(genes: int) -> Callable[[int], None]:
+def _autoencoder(patients: int, genes: int) -> Callable[[int], None]:
     """An epoch of training, with its validation."""
     import torch
 
@@ -57,8 +58,10 @@ def _autoencoder(genes: int) -> Callable[[int], None]:
     keep_blocks()
     torch.manual_seed(0)
     network = build("autoencoder", {"widths": [genes], "latent": 8, "hidden": [128]})
-    x = torch.from_numpy(_expression(genes))
-    task = Autoencoding(network, Parts(x[300:], x[:100], x[100:300]), recipe=Recipe())
+    x = torch.from_numpy(_expression(patients, genes))
+    first, second = patients // 10, 3 * patients // 10
+    parts = Parts(x[second:], x[:first], x[first:second])
+    task = Autoencoding(network, parts, recipe=Recipe())
 
     def epoch(number: int) -> None:
         for step in range(task.steps(number)):
@@ -68,7 +71,7 @@ def _autoencoder(genes: int) -> Callable[[int], None]:
     return epoch
 
 
-def _integration(genes: int) -> Callable[[int], None]:
+def _integration(patients: int, genes: int) -> Callable[[int], None]:
     """A fold of a training: twelve inner trainings, the network, logistic regression."""
     import torch
 
@@ -79,13 +82,13 @@ def _integration(genes: int) -> Callable[[int], None]:
     from LungSquadLib.training.integration_setup import set_up
 
     torch.set_num_threads(1)
-    x, y = _expression(genes), np.arange(PATIENTS) % 2
+    x, y = _expression(patients, genes), np.arange(patients) % 2
     x[:, :20] += 0.5 * y[:, None]
-    patients = tuple(f"P{number}" for number in range(PATIENTS))
+    names = tuple(f"P{number}" for number in range(patients))
     columns = tuple(f"G{number}" for number in range(genes))
-    source = Matrix("expression", "expression", patients, columns, x, "z-scores")
+    source = Matrix("expression", "expression", names, columns, x, "z-scores")
     facts = {"histology": tuple(("LUAD", "LUSC")[one] for one in y)}
-    joined = Joined(patients, (source,), facts, ())
+    joined = Joined(names, (source,), facts, ())
     setup = set_up(joined, IntegrationOptions("histology", seeds=1))
 
     def fold(number: int) -> None:
@@ -97,9 +100,11 @@ def _integration(genes: int) -> Callable[[int], None]:
 
 @dataclass(frozen=True)
 class Work:
-    """What is measured: prepared for so many genes it does a round; on how many threads."""
+    """What is measured: prepared for so many patients and genes it does a round; on how many
+    threads.
+    """
 
-    prepared: Callable[[int], Callable[[int], None]]
+    prepared: Callable[[int, int], Callable[[int], None]]
     rounds: int
     threads: int
 

@@ -53,6 +53,8 @@ def markdown(results: dict[str, Any]) -> str:
             parts += section(results[name])
             own = [goal for goal in goals if goal.table == name]
             parts += _goals(own) if own else []
+    if failed := results.get("failed"):
+        parts += ["## Tables that failed", _table(("table", "reason"), failed.items())]
     return "\n\n".join(parts) + "\n"
 
 
@@ -245,7 +247,8 @@ def _goals(goals: Sequence[Goal]) -> list[str]:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    cells = ([cell.replace("|", "\\|") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 def _short(seconds: float) -> str:

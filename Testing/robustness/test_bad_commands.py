@@ -65,7 +65,11 @@ MANIFEST = {
     "empty": (bad.content("m.csv", b""), "lacks the column 'ct' and 'mask'"),
     "header alone": (bad.content("m.csv", HEADER), "has no rows"),
     "column missing": (bad.content("m.csv", b"ct,segmentation\na,b\n"), "lacks the column 'mask'"),
-    "semicolons": (bad.content("m.csv", b"ct;mask\na;b\n"), "Is the delimiter a comma?"),
+    "one column": (bad.content("m.csv", b"ct mask\na b\n"), "parted by commas, tabs or semicolons"),
+    "label 0": (
+        bad.content("m.csv", b"ct,mask,label\na,b,0\n"),
+        "The column 'label' is the tumour's",
+    ),
     "column twice": (
         bad.content("m.csv", b"ct,mask,ct\na,b,c\n"),
         "the column 'ct' more than once",
@@ -263,7 +267,7 @@ COMMANDS = {
     "no such demo model": ("models train-demo --only nobody -o {here}/out", "nobody"),
     "training with no jobs": (
         "models train-demo --jobs 0 -o {here}/out",
-        "processes must be 1 or more",
+        "--jobs must be 1 or more",
     ),
     "NaN for a tolerance": ("models verify {model} {mask} --tolerance nan", "tolerance"),
     "name of 300 letters": (f"inspect {{here}}/{'x' * 300}", "File name too long"),
@@ -311,7 +315,7 @@ COMMANDS = {
         "is in the way",
     ),
     "batch into a file": ("batch {here}/m.csv --model {model} -o {here}/taken", "is a file"),
-    "model into a folder": ("models import-keras {here}/taken -o {here}/folder.nrrd", "taken"),
+    "model into a folder": ("models import-keras {here}/taken -o {here}/folder.nrrd", "is no file"),
     # what other verbs read
     "inspect nothing": ("inspect {here}/nowhere", "There is no file or folder"),
     "inspect junk": ("inspect {here}/taken", "holds no DICOM series and is no volume file"),

@@ -191,6 +191,17 @@ def test_a_cohort_keeps_ids_where_it_is_asked_to(patient, tmp_path):
     assert "MRN-471177" in found["index.json"] & found["cases/case-0001.npz"]
 
 
+COLUMNS = {  # further ones of a manifest, none of which a training may see
+    "Image": f"scans/{NAME}.nrrd",
+    "PatientName": TELLING["PatientName"],
+    "birth_date": TELLING["PatientBirthDate"],
+    "AccessionNumber": TELLING["AccessionNumber"],
+    "Study Date": TELLING["StudyDate"],
+    "Doctor": "Quincy",
+    "told": TELLING["PatientComments"] + f" and of Mr {NAME} in Nirgendwo",
+}
+
+
 def telling_cohort(folder: Path) -> tuple[Path, str]:
     """A manifest of twelve patients whose files, folder and IDs tell who they are, and a split."""
     manifest = ball_volumes(folder, 12)
@@ -200,7 +211,8 @@ def telling_cohort(folder: Path) -> tuple[Path, str]:
             path.rename(folder / f"{NAME}-{path.name}")
         text = text.replace(f",{kind}", f",{NAME}-{kind}")
     header, *rows = text.replace(",P", ",MRN-471177-").splitlines()
-    header = header.replace(f"{NAME}-", "")
+    header = header.replace(f"{NAME}-", "") + "," + ",".join(COLUMNS)
+    rows = [f"{row},{','.join(COLUMNS.values())}" for row in rows]
     manifest.write_text("\n".join([header, *rows]), encoding="utf-8")
     parts = ["train"] * 6 + ["validation"] * 2 + ["test"] * 4
     named = [f"{row.split(',')[0]},{part}" for row, part in zip(rows, parts, strict=True)]

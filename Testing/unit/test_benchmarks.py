@@ -1,12 +1,18 @@
-"""The benchmarks' arithmetic and tables, on recorded samples: nothing is timed here."""
+"""The benchmarks' arithmetic and tables, on recorded samples; and a quick run of them."""
 
+import importlib.metadata
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from Testing.benchmarks.goals import Goal, disagreements, goals_of
 from Testing.benchmarks.results import markdown, row, write
+
+ROOT = Path(__file__).parents[2]
 
 
 def recorded():
@@ -174,6 +180,68 @@ def test_a_table_that_was_not_measured_is_left_out():
     del results["tables"], results["molecules"]
     assert {one.table for one in goals_of(results)} == {"start"}
     assert "Crop" not in markdown(results)
+
+
+def test_each_table_is_written_when_it_is_done_and_one_that_fails_is_a_row(tmp_path, monkeypatch):
+    from Testing.benchmarks import __main__ as program
+    from Testing.benchmarks import cohort, start, tables
+
+    def cohort_run(*, quick):
+        written = json.loads((tmp_path / "results.json").read_text())
+        assert quick
+        assert written["start"] == recorded()["start"]
+        raise RuntimeError("cohort failed on {}:\nTraceback\nModuleNotFoundError: a | b")
+
+    monkeypatch.setattr(start, "run", lambda *, quick: recorded()["start"])
+    monkeypatch.setattr(cohort, "run", cohort_run)
+    monkeypatch.setattr(tables, "run", lambda *, quick: recorded()["tables"])
+    arguments = ["bench", "-o", str(tmp_path), "--quick"]
+    for name in ("start", "cohort", "tables"):
+        arguments += ["--only", name]
+    monkeypatch.setattr(sys, "argv", arguments)
+    assert program.main() == 1
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert found["failed"] == {"cohort": "RuntimeError: ModuleNotFoundError: a | b"}
+    assert found["tables"] == recorded()["tables"]
+    assert "cohort" not in found
+    text = (tmp_path / "results.md").read_text()
+    assert "| cohort | RuntimeError: ModuleNotFoundError: a \\| b |" in text
+
+
+@pytest.mark.slow
+def test_a_quick_run_measures_what_needs_no_peers(tmp_path):
+    pytest.importorskip("sklearn")
+    names = ("tables", "molecules")
+    only = [word for name in names for word in ("--only", name)]
+    command = [sys.executable, "-m", "Testing.benchmarks", "-o", str(tmp_path), "--quick", *only]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert run.returncode == 0, run.stderr
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert found["failed"] == {}
+    assert set(names) <= set(found)
+
+
+def test_the_environment_of_the_benchmarks_pins_what_it_asks_for():
+    """Networks of tables need scikit-learn, and what that needs."""
+    pytest.importorskip("sklearn")
+    folder = ROOT / "Testing" / "benchmarks"
+    asked, pinned = (
+        {_plain(name) for name in re.findall("^[A-Za-z][^=# ]*", text, re.MULTILINE)}
+        for text in (
+            (folder / f"{name}.txt").read_text() for name in ("requirements", "constraints")
+        )
+    )
+    assert "scikit-learn" in asked
+    needs = {_plain(re.match("[A-Za-z0-9_.-]+", one)[0]) for one in _required("scikit-learn")}
+    assert (asked | needs) - pinned == set()
+
+
+def _required(name):
+    return [one for one in importlib.metadata.requires(name) or () if "extra ==" not in one]
+
+
+def _plain(name):
+    return re.sub("[-_.]+", "-", name).lower()
 
 
 def _slow(cpu):

@@ -26,6 +26,7 @@ FLOORS = (
     "networks",
     "imaging",
     "identity",
+    "identifying",
     "files",
     "progress",
     "arguments",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, understood
+from ...identifying import tells_by_name
 from .clinical import read_clinical
 from .layouts import DEEP_PROGNOSIS, Layout, layout_of, patient_column, read_mapping
 from .matrix import Clinical, Dropped, Matrix
@@ -81,8 +82,9 @@ def _kind(header: Sequence[str], mapping: Layout | None) -> str:
     """What a table is read as: "clinical", "features" or "expression"."""
     layout = layout_of(header, mapping)
     facts = len({*FACTS, *DAYS} & set(header))
+    further = sum(not tells_by_name(name) for name in header)
     if layout is not None and layout is not DEEP_PROGNOSIS:
-        clinical = layout is mapping or layout.signature or 2 * facts + 1 >= len(header)
+        clinical = layout is mapping or layout.signature or 2 * facts >= further
         return "clinical" if clinical else "features"
     first = patient_column(header[:1])
     return "features" if layout or first else "expression"

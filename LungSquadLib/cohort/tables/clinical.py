@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +21,23 @@ _MOST_VALUES = 50  # of a category: more are no category
 
 
 def read_clinical(
-    path: str | os.PathLike[str], *, name: str = "clinical", mapping: Path | None = None
+    path: str | os.PathLike[str],
+    *,
+    name: str = "clinical",
+    mapping: Path | None = None,
+    keep: Collection[str] = (),
 ) -> Clinical:
     """Read a clinical table of a known layout, or of one that a mapping describes.
 
     Rows of one patient are merged; a fact that they contradict each other in is left empty and
-    listed. Columns that hold dates or say who a patient is are not kept.
+    listed. Columns that say who a patient is, see `identifying`, are not kept.
 
     Args:
         path: CSV, TSV or with semicolons, also as .gz.
         name: of the source.
         mapping: a JSON file, see `layouts.read_mapping`; it counts where the table has all its
             columns, or is of no known layout.
+        keep: columns to keep though they say who the patients are.
 
     Raises:
         InputError: the table or the mapping cannot be read, or its layout is not known.
@@ -51,7 +56,7 @@ def read_clinical(
         raise InputError(f"'{path}' has no patients.")
     merged = merged_columns(path, header, rows, layout, name)
     cells = dict(merged.columns)
-    facts = harmonise(cells.pop(layout.patient), cells, layout, source=name)
+    facts = harmonise(cells.pop(layout.patient), cells, layout, source=name, keep=keep)
     return Clinical(
         name,
         layout.name,

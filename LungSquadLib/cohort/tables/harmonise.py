@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from ...errors import one_line
+from ...identifying import identifying, is_identifying_cell, sentence_about
 from .layouts import Layout
 from .matrix import Dropped, Word
-from .patients import PATIENT_COLUMNS, by_patient, patient_of, tissue_site
+from .patients import by_patient, patient_of, tissue_site
 from .status import Column, read_ages, read_days, read_status
 from .text import is_index, is_missing, known
 from .words import DAYS, FACTS, number_of, taken
 
 TWO_YEARS = 730  # days
 _TOGETHER = (("time", "event", "survival2y"), ("t_stage", "edition"))  # of one examination
-_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
-# Parts of names of columns that tell who or when somebody is.
-_TELLING = re.compile(
-    r"(^|[^a-z])(id|ids|uuid|uid|barcode|name|names|surname|mrn|ssn|birth|birthday|dob|date|dates|"
-    r"address|street|phone|telephone|email|zip|zipcode|postcode|accession)([^a-z]|$)"
-)
 
 
 @dataclass(frozen=True)
@@ -38,7 +32,12 @@ class Facts:
 
 
 def harmonise(
-    ids: Sequence[str], columns: Mapping[str, Sequence[str]], layout: Layout, *, source: str
+    ids: Sequence[str],
+    columns: Mapping[str, Sequence[str]],
+    layout: Layout,
+    *,
+    source: str,
+    keep: Collection[str] = (),
 ) -> Facts:
     """Facts of patients from the columns of a table.
 
@@ -47,9 +46,10 @@ def harmonise(
         columns: N cells each, without the column of the IDs.
         layout: which column has which fact.
         source: what the table is called in `dropped`.
+        keep: columns to keep though they say who the patients are.
     """
     patients = [patient_of(text) for text in ids]
-    kept, left_out = _kept(ids, columns, layout)
+    kept, left_out = _kept(patients, columns, layout, keep)
     facts, odd, words, said = _harmonised(patients, columns, layout)
     rows = {**facts, **{name: _spelt_alike(columns[name]) for name in kept}}
     groups = by_patient(patients)
@@ -62,33 +62,23 @@ def harmonise(
 
 
 def _kept(
-    ids: Sequence[str], columns: Mapping[str, Sequence[str]], layout: Layout
-) -> tuple[list[str], int]:
-    """Further columns that tell neither who nor when, and how many do."""
-    further = [name for name in columns if name not in (*FACTS, *DAYS, layout.patient)]
-    kept = [name for name in further if not _tells(name, columns[name], ids)]
-    return kept, len(further) - len(kept)
+    patients: Sequence[str],
+    columns: Mapping[str, Sequence[str]],
+    layout: Layout,
+    keep: Collection[str],
+) -> tuple[list[str], dict[str, str]]:
+    """Further columns that do not say who the patients are, and those that do, with the reason.
 
-
-def _tells(name: str, cells: Sequence[str], ids: Sequence[str]) -> bool:
-    """Whether a column holds dates, or names patients."""
-    if tells_by_name(name) or is_index(name, cells):
-        return True
-    pairs = zip(cells, map(patient_of, ids), strict=True)
-    return any(_DATE.fullmatch(cell.strip()) or _names(cell, patient) for cell, patient in pairs)
-
-
-def tells_by_name(name: str) -> bool:
-    """Whether a column's name says that it tells who or when somebody is."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()  # PatientName
-    return name.casefold() in ("", *PATIENT_COLUMNS) or bool(_TELLING.search(words))
-
-
-def _names(cell: str, patient: str) -> bool:
-    """Whether a cell has a patient's ID in it, and not by chance, as a number may."""
-    place = cell.find(patient) if len(patient) > 4 else -1
-    before, after = cell[:place][-1:], cell[place + len(patient) :][:1]
-    return place >= 0 and not (before.isalnum() or before == "." or after.isalnum())
+    Columns that count the rows are left out in silence.
+    """
+    further = {
+        name: cells
+        for name, cells in columns.items()
+        if name not in (*FACTS, *DAYS, layout.patient)
+        and (name in keep or not is_index(name, cells))
+    }
+    left_out = identifying(further, patients, keep=keep)
+    return [name for name in further if name not in left_out], left_out
 
 
 def _spelt_alike(cells: Sequence[str]) -> list[str]:
@@ -159,8 +149,8 @@ def _read(fact: str, name: str, cells: Sequence[str], own: Mapping[str, str]) ->
 
 
 def _shown(cell: str) -> str:
-    """A cell in a sentence, which tells no date."""
-    return "a date" if _DATE.fullmatch(cell) else f"'{one_line(cell, most=40)}'"
+    """A cell in a sentence, unless it says who or when somebody is."""
+    return "not shown" if is_identifying_cell(cell) else f"'{one_line(cell, most=40)}'"
 
 
 def _add_site(facts: dict[str, list[str]], patients: Sequence[str]) -> None:
@@ -273,7 +263,10 @@ def agreed(said: Mapping[str, set[str]]) -> tuple[dict[str, str], list[str]]:
 
 
 def _notes(
-    patients: Sequence[str], groups: Mapping[str, Sequence[int]], layout: Layout, left_out: int
+    patients: Sequence[str],
+    groups: Mapping[str, Sequence[int]],
+    layout: Layout,
+    left_out: Mapping[str, str],
 ) -> tuple[str, ...]:
     nameless = patients.count("")
     repeated = sum(len(numbers) - 1 for numbers in groups.values())
@@ -281,6 +274,6 @@ def _notes(
         layout.note: bool(layout.note),
         f"{repeated} rows are of a patient who has another and were merged with it.": repeated,
         f"{nameless} rows have no ID and were left out.": nameless,
-        f"{left_out} columns that hold dates, or say who a patient is, were left out.": left_out,
+        sentence_about(left_out): left_out,
     }
     return tuple(sentence for sentence, count in said.items() if count)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from ...errors import InputError
@@ -15,12 +17,19 @@ from .matrix import Matrix
 from .patients import one_row_each
 
 
-def mask_features(store: Store, *, name: str = "image", progress: Progress | None = None) -> Matrix:
+def mask_features(
+    store: Store,
+    *,
+    name: str = "image",
+    keep: Collection[str] = (),
+    progress: Progress | None = None,
+) -> Matrix:
     """`TUMOUR_FEATURES` of every case of a store, and the volume of the whole tumour.
 
     Args:
         store: of `cohort.build`.
         name: of the source.
+        keep: columns of the store to keep though they say who the patients are.
         progress: told how it goes; may cancel.
 
     Raises:
@@ -41,6 +50,7 @@ def mask_features(store: Store, *, name: str = "image", progress: Progress | Non
         name=name,
         scale="as measured in the mask: mL, mm, mm², HU",
         cube=Cube(store.preprocessing.side, store.preprocessing.spacing),
+        keep=keep,
     )
 
 
@@ -53,6 +63,7 @@ def image_matrix(
     scale: str,
     extractor: str | None = None,
     cube: Cube | None = None,
+    keep: Collection[str] = (),
 ) -> Matrix:
     """A row for each patient of a store from a row for each of its cases; see `one_row_each`.
 
@@ -66,6 +77,7 @@ def image_matrix(
         scale: what the numbers are.
         extractor: SHA-256 of the model that made them, or None.
         cube: what they were measured in, or None.
+        keep: columns of the store to keep though they say who the patients are.
 
     Raises:
         InputError: there is no patient with a row.
@@ -79,7 +91,7 @@ def image_matrix(
     if any(case.site for case in cases):
         said["site"] = [case.site for case in cases]
     layout = Layout("a store", "", {})
-    facts = harmonise([case.patient for case in cases], said, layout, source=name)
+    facts = harmonise([case.patient for case in cases], said, layout, source=name, keep=keep)
     return Matrix(
         name,
         "image",

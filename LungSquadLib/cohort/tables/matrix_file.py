@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
+from ...identifying import tells_by_name
 from .genes import gene_names
-from .harmonise import Facts, harmonise, tells_by_name
+from .harmonise import Facts, harmonise
 from .layouts import (
     FURTHER,
     FURTHER_STARTS,
@@ -51,6 +52,7 @@ def read_matrix(
     kind: str = "expression",
     others: Collection[str] = (),
     mapping: Path | None = None,
+    keep: Collection[str] = (),
 ) -> Matrix:
     """Read a matrix of numbers, whichever way round it stands.
 
@@ -66,6 +68,7 @@ def read_matrix(
         kind: of `models.inputs.KINDS`.
         others: patients of other tables.
         mapping: a JSON file that says which further columns are facts; see `layouts.read_mapping`.
+        keep: columns to keep as facts though they say who the patients are.
 
     Raises:
         InputError: the table cannot be read; or it cannot be told where its patients are, or none
@@ -88,9 +91,8 @@ def read_matrix(
     facts |= {*FACTS, *DAYS, *FURTHER}
 
     def text(column: str) -> bool:
-        measured = kind == "expression" or _RADIOMICS.search(column.casefold())
         return (
-            (not measured and tells_by_name(column))
+            tells_by_name(column, gene=kind == "expression")
             or column in facts
             or column.startswith(FURTHER_STARTS)
         )
@@ -105,7 +107,7 @@ def read_matrix(
     if kind == "expression":
         genes = gene_names(table.columns)
         table, notes = replace(table, columns=genes.names), [*notes, *genes.notes]
-    matrix = _matrix(table, path, name=name, kind=kind, mapping=given)
+    matrix = _matrix(table, path, name=name, kind=kind, mapping=given, keep=keep)
     return replace(matrix, notes=(*notes, *matrix.notes))
 
 
@@ -159,6 +161,7 @@ def _matrix(
     name: str,
     kind: str,
     mapping: Layout | None,
+    keep: Collection[str],
 ) -> Matrix:
     chosen = one_row_each(table.rows, table.values, name)
     if not chosen.rows:
@@ -176,7 +179,7 @@ def _matrix(
         raise InputError(f"'{path}' has no column of numbers that can be used.")
     if len(columns) < len(table.columns):
         values = np.ascontiguousarray(values[:, columns])
-    facts = _facts(table, rows, name, mapping)
+    facts = _facts(table, rows, name, mapping, keep)
     return Matrix(
         name,
         kind,
@@ -222,10 +225,16 @@ def _columns(names: Sequence[str], values: np.ndarray) -> tuple[list[int], tuple
     return [n for n, gone in zip(kept, empty, strict=True) if not gone], notes
 
 
-def _facts(table: Numbers, rows: Sequence[int], name: str, mapping: Layout | None) -> Facts:
+def _facts(
+    table: Numbers,
+    rows: Sequence[int],
+    name: str,
+    mapping: Layout | None,
+    keep: Collection[str],
+) -> Facts:
     """What the columns of text say of the patients in some rows."""
     header = [table.corner, *table.texts]
     layout = layout_of(header, mapping) or Layout("further columns", table.corner, {})
     ids = [table.rows[n] for n in rows]
     texts = {column: [cells[n] for n in rows] for column, cells in table.texts.items()}
-    return harmonise(ids, texts, layout, source=name)
+    return harmonise(ids, texts, layout, source=name, keep=keep)

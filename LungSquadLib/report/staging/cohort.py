@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
-from ...cohort.manifest import Row, look, read_manifest
-from ...cohort.run import Summary, run_all
+from ...cohort.manifest import Row, look, messages_about, read_manifest
+from ...cohort.naming import nameless
+from ...cohort.run import MOST_MESSAGES, Summary, failure, run_all
 from ...errors import InputError, parsing
 from ...files import make_folder, sweep, whole_file, write_csv, write_json
-from ...identity import without_names
 from ...imaging.ct import open_ct
 from ...imaging.masks import read_mask
 from ...imaging.stage import EDITION, LIMITS, Rule, size_stage
@@ -132,7 +132,7 @@ def stage_cohort(
         CancelledError: `progress` said so; what was finished stays.
     """
     others, progress = others or Others(), progress or Silent()
-    rows, target = read_manifest(manifest), Path(folder)
+    rows, target = read_manifest(manifest, keep_identity=keep_identity), Path(folder)
     check_distinct([target / name for name in (TABLE, AGREEMENT, PAGE)], [manifest])
     names = Names(rows, keep_identity=keep_identity)
     said = _said(rows, others, names)  # what is wrong with a table is told before the work
@@ -141,13 +141,16 @@ def stage_cohort(
     sweep(target)
     sweep(target / _CASES)
     waiting = [task for task in tasks if _read(task) is None]
-    errors = _measured(waiting, len(tasks), jobs=jobs, keep=keep_identity, progress=progress)
+    errors, messages = _measured(
+        waiting, len(tasks), jobs=jobs, keep=keep_identity, progress=progress
+    )
+    messages = [*messages_about(rows, columns=False), *messages]
     cases = tuple(_case(task, errors, names, said) for task in tasks)
     found = StagedCohort(
         cases,
         tuple(agreements(_by_patient(cases, names))),
         _notes(cases, edition),
-        Summary(len(waiting) - len(errors), len(tasks) - len(waiting), len(errors)),
+        Summary(len(waiting) - len(errors), len(tasks) - len(waiting), len(errors), messages),
     )
     table = [_cells(case, edition) for case in cases]
     write_csv(target / TABLE, _COLUMNS, table)
@@ -196,9 +199,10 @@ def _read(task: Task) -> dict[str, Any] | None:
 
 def _measured(
     waiting: Sequence[Task], count: int, *, jobs: int, keep: bool, progress: Progress
-) -> dict[str, str]:
-    """Measure in processes; the errors by case."""
+) -> tuple[dict[str, str], list[str]]:
+    """Measure in processes; the errors by case, and sentences about the first for the terminal."""
     errors: dict[str, str] = {}
+    messages: list[str] = []
     finished = count - len(waiting)
     tell = partial(_tell, progress, count)
     tell(finished)
@@ -206,10 +210,10 @@ def _measured(
         finished += 1
         if outcome.error is not None:
             row = outcome.task.row
-            places = {"MASK": row.mask, "CT": row.ct}
-            errors[row.case] = outcome.error if keep else without_names(outcome.error, places)
+            errors[row.case] = outcome.error if keep else nameless(outcome.error, row)
+            messages.append(failure(row.number, outcome.error))
         tell(finished)
-    return errors
+    return errors, messages[:MOST_MESSAGES]
 
 
 def _tell(progress: Progress, count: int, finished: int) -> None:
@@ -219,6 +223,7 @@ def _tell(progress: Progress, count: int, finished: int) -> None:
 def _measure(task: Task) -> None:
     """What one process does for one case."""
     row = task.row
+    row.check()
     ct = open_ct(row.ct, series=row.series)
     mask = read_mask(row.mask, ct, roi=row.roi, label=row.label)
     staged = size_stage(mask.image, edition=task.edition, rule=task.rule)

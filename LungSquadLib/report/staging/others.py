@@ -12,6 +12,7 @@ from ...cohort.manifest import Row
 from ...cohort.tables.clinical import read_clinical
 from ...cohort.tables.patients import PSEUDONYM, patient_of
 from ...cohort.tables.text import known, read_rows
+from ...cohort.tables.words import taken
 from ...errors import InputError
 from ...identity import pseudonyms
 from ...imaging.stage import group_of, reported_stage
@@ -115,7 +116,8 @@ def reported_stages(
 def _of_manifest(cells: Mapping[str, str]) -> Reported | None:
     word = known(cells.get(COLUMN, ""))
     try:
-        return Reported(reported_stage(word), known(cells.get(EDITION_COLUMN, "")))
+        edition = taken("edition", cells.get(EDITION_COLUMN, ""))
+        return Reported(reported_stage(word), edition or "")
     except InputError:  # nothing, or Tis
         return None
 
