@@ -10,13 +10,20 @@ BUNDLED := LungSquadLib/models/bundled
 MADE   := build/generators
 TABLES ?= ../shared/data/open/nsclc_radiogenomics
 
-.PHONY: demo test bench lint models generators expression pictures clean
+MUTANT_JOBS ?= 2
+
+.PHONY: demo test mutants bench lint models generators expression pictures clean
 
 demo: $(READY)
 	$(BIN)/lungsquad demo -o demo
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# Each fault of Testing/mutants/*.tsv in a scratch copy, with the tests that must notice it;
+# part of them by `$(BIN)/python -m Testing.mutants --only AREA` (the name of a list) or FILE.
+mutants: $(READY)
+	$(BIN)/python -m Testing.mutants --jobs $(MUTANT_JOBS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
