@@ -12,7 +12,7 @@ from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import read_mask
 
-from .test_geometry import rotation
+from .test_geometry import angles, rotation
 
 
 def whole_volume_crop(ct, mask, centre, sides, spacing):
@@ -69,8 +69,7 @@ def cases(draw):
     ct = sitk.GetImageFromArray(random.integers(-1000, 1500, size[::-1]).astype(np.int16))
     ct.SetSpacing([draw(st.floats(0.3, 6)) for _ in range(3)])
     ct.SetOrigin([draw(st.floats(-500, 500)) for _ in range(3)])
-    # Rounded: where a direction is 1e-311, ITK's own inverse of it fails.
-    ct.SetDirection(rotation(*(round(draw(st.floats(-3, 3)), 6) for _ in range(3))))
+    ct.SetDirection(rotation(*(draw(angles) for _ in range(3))))
     array = np.zeros(size[::-1], np.uint8)
     low = [draw(st.integers(0, n - 1)) for n in size]
     high = [draw(st.integers(a + 1, n)) for a, n in zip(low, size, strict=True)]
@@ -267,3 +266,47 @@ def test_reading_can_be_cancelled(shared_data):
     mask = read_mask(shared_data / "open/lidc_0001/SEG/seg.dcm", ct)
     with pytest.raises(CancelledError):
         crop(ct, mask, progress=StopAtOnce())
+
+
+def small_cases(n):
+    """A few voxels of tumour scattered in a small CT of any spacing, LPS mm."""
+    for seed in range(n):
+        random = np.random.default_rng(seed)
+        size = random.integers(3, 9, 3)
+        array = (random.random(size[::-1]) < 0.2).astype(np.uint8)
+        array[tuple(random.integers(0, size)[::-1])] = 1
+        mask = sitk.GetImageFromArray(array)
+        mask.SetSpacing(random.uniform(0.4, 5, 3).tolist())
+        mask.SetOrigin(random.uniform(-300, 300, 3).tolist())
+        yield sitk.Cast(mask, sitk.sitkInt16), mask
+
+
+def test_the_centre_is_the_grid_point_nearest_to_the_centre_of_mass():
+    for ct, mask in small_cases(40):
+        cut = crop(ct, mask, size=6)
+        marked = sitk.Cast(mask, sitk.sitkFloat64)
+        moments = sitk.LabelShapeStatisticsImageFilter()
+        moments.Execute(sitk.Cast(marked > 0, sitk.sitkUInt8))
+        mass = np.array(moments.GetCentroid(1))
+        assert cut.mask_centre_of_mass_lps == pytest.approx(mass.tolist(), abs=1e-6)
+        lines = [np.arange(n + 2.0) for n in np.array(ct.GetSize()) * ct.GetSpacing()]
+        points = np.stack(np.meshgrid(*lines, indexing="ij"), -1).reshape(-1, 3) + ct.GetOrigin()
+        nearest = points[np.linalg.norm(points - mass, axis=1).argmin()]
+        assert cut.centre_lps == pytest.approx(nearest.tolist(), abs=1e-6)
+        # Of an even number of voxels the centre is the first of the upper half.
+        assert cut.ct.TransformIndexToPhysicalPoint((3, 3, 3)) == pytest.approx(nearest.tolist())
+
+
+def test_tumour_outside_the_crop_is_what_lies_beyond_its_voxels_faces():
+    some = 0
+    for ct, mask in small_cases(60):
+        for size, spacing in ((4, 1.0), (5, 1.0), (7, 0.8), (3, 2.5)):
+            cut = crop(ct, mask, size=size, spacing=spacing)
+            beyond = []
+            for z, y, x in np.argwhere(sitk.GetArrayFromImage(mask)).tolist():
+                point = mask.TransformIndexToPhysicalPoint((x, y, z))
+                index = np.array(cut.ct.TransformPhysicalPointToContinuousIndex(point))
+                beyond.append(bool((np.abs(index - (size - 1) / 2) > size / 2).any()))
+            assert cut.tumour_outside_fraction == pytest.approx(np.mean(beyond))
+            some += 0 < np.mean(beyond) < 1
+    assert some > 50

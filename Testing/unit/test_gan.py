@@ -247,3 +247,17 @@ def test_a_loss_that_is_not_finite_is_said():
         task.critic.score.bias.fill_(math.nan)
     with pytest.raises(InputError, match="went astray"):
         trained(task)
+
+
+def test_the_drift_is_the_mean_square_of_the_scores_of_real_images():
+    alike = Material(images(1).repeat(20, 1, 1, 1))
+    real = torch.nn.functional.avg_pool2d(alike.images[:8], 4)
+    losses = {}
+    for drift in (0.0, 1.0):
+        task = gan(recipe=GanRecipe(drift=drift), training=alike)
+        with torch.no_grad():
+            scores = task.critic(real, level=1)
+        task.steps(0)
+        losses[drift] = task.step(0, 0)["critic"]
+    assert float(scores.square().mean()) > 1e-4
+    assert losses[1.0] - losses[0.0] == pytest.approx(float(scores.square().mean()), rel=1e-3)
