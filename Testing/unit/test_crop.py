@@ -261,9 +261,9 @@ class StopAtOnce:
         raise AssertionError("told although cancelled")
 
 
-def test_reading_can_be_cancelled(shared_data):
-    ct = open_ct(shared_data / "open/lidc_0001/CT")
-    mask = read_mask(shared_data / "open/lidc_0001/SEG/seg.dcm", ct)
+def test_reading_can_be_cancelled(case_data):
+    ct = open_ct(case_data / "open/lidc_0001/CT")
+    mask = read_mask(case_data / "open/lidc_0001/SEG/seg.dcm", ct)
     with pytest.raises(CancelledError):
         crop(ct, mask, progress=StopAtOnce())
 
