@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from Testing.case_data import CaseData, write_stand_in
+from Testing.gui.figures import measured
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
@@ -23,6 +24,24 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionfinish(session) -> None:
+    """What the tests of one of several processes measured is told by the one that began them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["measured"] = list(measured)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    measured.extend(getattr(node, "workeroutput", {}).get("measured", ()))
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    if measured:
+        terminalreporter.section("measured in the panel's tests")
+        for line in measured:
+            terminalreporter.write_line(line)
 
 
 SHARED = Path(

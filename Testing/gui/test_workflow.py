@@ -14,6 +14,7 @@ from ..case_data import facts
 from .figures import figure
 
 
+@pytest.mark.slow
 def test_from_dicom_folder_to_report(
     opened, gui, case_data, wait_until, screenshot, heartbeat, tmp_path, monkeypatch
 ):

@@ -85,12 +85,14 @@ def cases(draw):
     st.tuples(*[st.integers(1, 40)] * 3),
     st.sampled_from([1.0, 1.0, 0.7, 2.0, 3.3]),
 )
+@pytest.mark.slow
 def test_crop_equals_whole_volume_resampling(case, sides, spacing):
     check(*case, sides, spacing)
 
 
 @settings(max_examples=80)
 @given(cases(), st.tuples(*[st.floats(-1.5, 2.5)] * 3), st.integers(1, 33))
+@pytest.mark.slow
 def test_crop_equals_whole_volume_resampling_at_borders_and_outside(case, place, side):
     ct, mask = case
     grid = Grid.of(ct)

@@ -64,6 +64,7 @@ def elements(dataset):
             yield (element.keyword,), element.value
 
 
+@pytest.mark.slow
 def test_a_real_cases_seg_and_sr_are_those_of_its_series(case_data, tmp_path):
     here = case_data / "open/4dlung_113"
     models = [read_model("demo-histology")]

@@ -144,6 +144,7 @@ class StopAt(Silent):
         return self.left < 0
 
 
+@pytest.mark.slow
 def test_a_run_stopped_anywhere_ends_with_the_same_bits(tmp_path):
     """Within ticks, between them, while a level fades in, and on both sides of a growth step."""
     whole = trained(gan(labels=True)).weights()

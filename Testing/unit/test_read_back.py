@@ -49,6 +49,7 @@ def test_what_is_read_back_is_what_was_written(case):
     assert Grid.of(prediction.saliency) == Grid.of(saliency)
 
 
+@pytest.mark.slow
 def test_a_real_case_is_read_back_for_both_demo_models(case_data, tmp_path):
     here = case_data / "open/4dlung_113"
     files = CaseInput(here / "CT", here / "RTSTRUCT/rs.dcm", "Tumor_c40")

@@ -91,6 +91,7 @@ def test_crop_command_finds_the_known_voxels_volume_and_centre(case_data, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["4dlung rtstruct", "lidc 314 seg", "lidc 1 rtstruct", "r01"])
+@pytest.mark.slow
 def test_crop_of_a_real_case_equals_whole_volume_resampling(case_data, name):
     ct, mask = opened(case_data, *CASES[name][0])
     whole = np.zeros(ct.grid.size[::-1], np.uint8)
@@ -160,6 +161,7 @@ def test_inspect_tells_what_a_patient_folder_holds(case_data, capsys):
 
 
 @pytest.mark.parametrize("name", ["4dlung rtstruct", "lidc 314 seg", "lidc 1 rtstruct", "r01"])
+@pytest.mark.slow
 def test_every_real_case_is_predicted_and_reported(case_data, tmp_path, name):
     model = write_model(tmp_path / "sample.safetensors")
     ct, mask, roi = CASES[name][0]

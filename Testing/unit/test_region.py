@@ -245,6 +245,7 @@ def test_a_real_tumour_is_recovered_from_a_click_beside_its_middle(case_data, na
     assert dice(found, truth) > least
 
 
+@pytest.mark.slow
 def test_a_real_tumour_between_heart_aorta_and_spine_is_left_to_the_reader(shared_data):
     ct = open_ct(shared_data / "open/4dlung_113/CT")
     with pytest.raises(InputError, match="draw the outline by hand"):
