@@ -16,15 +16,15 @@ from .trial import Outcome, Tree
 
 
 def chosen(faults: list[Fault], only: list[str]) -> list[Fault]:
-    """Of areas or files; all where nothing is asked for."""
-    for wanted in only:
-        if not any(wanted == fault.area or fault.file.endswith(wanted) for fault in faults):
-            raise SystemExit(f"no fault is of the area or in the file {wanted!r}")
-    return [
-        fault
-        for fault in faults
-        if not only or any(fault.area == name or fault.file.endswith(name) for name in only)
-    ]
+    """Of areas, files or lines (`imaging.tsv:3`); all where nothing is asked for."""
+
+    def of(fault: Fault, name: str) -> bool:
+        return name in (fault.area, fault.where) or fault.file.endswith(name)
+
+    for name in only:
+        if not any(of(fault, name) for fault in faults):
+            raise SystemExit(f"no fault is of the area or line, or in the file, {name!r}")
+    return [fault for fault in faults if not only or any(of(fault, name) for name in only)]
 
 
 def tried(faults: list[Fault], *, jobs: int, timeout: float):
@@ -66,7 +66,12 @@ def show(fault: Fault, outcome: Outcome) -> None:
 def main() -> int:
     """0 where every fault was noticed."""
     parser = argparse.ArgumentParser(prog="python -m Testing.mutants", description=__doc__)
-    parser.add_argument("--only", action="append", default=[], help="an area (list) or a file")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        help="an area (list), a file, or a line as area.tsv:3",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="copies that are tried side by side")
     parser.add_argument("--timeout", type=float, default=120, help="seconds for one fault's tests")
     parser.add_argument("--list", action="store_true", help="print the faults, try none")
