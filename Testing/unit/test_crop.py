@@ -141,6 +141,24 @@ def codes(cut):
     return [flag.code for flag in cut.flags]
 
 
+def test_hu_are_rounded_to_the_nearest_whole_one():
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        ct = sitk.GetImageFromArray(random.integers(-1000, 900, (9, 10, 11)).astype(np.int16))
+        ct.SetSpacing(random.uniform(0.6, 2.7, 3).tolist())
+        mask = sitk.GetImageFromArray(np.ones((9, 10, 11), np.uint8))
+        mask.CopyInformation(ct)
+        cut = crop(ct, mask, size=8)
+        resample = sitk.ResampleImageFilter()
+        resample.SetReferenceImage(cut.ct)
+        resample.SetDefaultPixelValue(-1024)
+        exact = sitk.GetArrayFromImage(resample.Execute(sitk.Cast(ct, sitk.sitkFloat64)))
+        decided = np.abs(exact - np.floor(exact) - 0.5) > 0.01
+        assert np.mean(decided) > 0.9
+        ours = sitk.GetArrayFromImage(cut.ct)
+        assert np.array_equal(ours[decided], np.rint(exact)[decided])
+
+
 def test_fifty_is_the_centre_of_sixty_four():
     ct, mask = ball()
     large, small = crop(ct, mask, size=64), crop(ct, mask, size=50)
