@@ -116,7 +116,7 @@ def test_the_autoencoders_groups_are_a_mixture_of_normal_distributions():
 
 
 def test_who_nothing_tells_of_is_answered_the_shares_at_any_temperature():
-    network = IntegrationNetwork(widths=(3,), classes=3).eval()
+    network = build("integration", {"widths": [3], "classes": 3}).eval()
     shares = torch.tensor([0.6, 0.3, 0.1])
     network.begin_at(shares)
     torch.nn.init.zeros_(network.last[1].weight)
