@@ -10,13 +10,26 @@ BUNDLED := LungSquadLib/models/bundled
 MADE   := build/generators
 TABLES ?= ../shared/data/open/nsclc_radiogenomics
 
-.PHONY: demo test bench lint models generators expression pictures clean
+JOBS   ?= 2
+
+.PHONY: demo test test-fast mutants bench lint models generators expression pictures clean
 
 demo: $(READY)
 	$(BIN)/lungsquad demo -o demo
 
+# In JOBS processes of one thread each, a file of tests in one of them.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(TESTS)
+
+test-fast: $(READY)
+	$(TESTS) -m "not slow"
+
+# Each fault of Testing/mutants/*.tsv in a scratch copy, with the tests that must notice it;
+# part of them by `$(BIN)/python -m Testing.mutants --only AREA` (the name of a list) or FILE.
+mutants: $(READY)
+	$(BIN)/python -m Testing.mutants --jobs $(JOBS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -15,7 +15,6 @@ import pytest
 
 from ..mrml.conftest import drawn, model_file, scene  # noqa: F401 - fixtures
 from ..samples import write_model
-from .figures import measured
 
 LIBRARIES = "libdbus-1-3 libegl1 libfontconfig1 libgl1 libglib2.0-0 libx11-6 libxkbcommon0"
 MODULE = Path(__file__).resolve().parents[2] / "LungSquad" / "LungSquad.py"
@@ -104,13 +103,6 @@ def opened(module, application):
     )
     area.takeWidget()
     area.deleteLater()
-
-
-def pytest_terminal_summary(terminalreporter):
-    if measured:
-        terminalreporter.section("measured in the panel's tests")
-        for line in measured:
-            terminalreporter.write_line(line)
 
 
 @pytest.fixture

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_the_self_test_passes_in_the_stand_in(module, scene):
     code = sys.modules["LungSquad"]
     torch_was_there = sys.modules.pop("torch", None)  # of another test; Slicer has none loaded

@@ -10,6 +10,7 @@ from LungSquadLib.imaging.write import write_png
 from .figures import figure
 
 
+@pytest.mark.slow
 def test_the_tutorial(opened, gui, wait_until, screenshot, heartbeat):
     pytest.importorskip("torch", reason="networks: torch is not installed")
     import slicer
@@ -68,6 +69,7 @@ def test_the_tutorial(opened, gui, wait_until, screenshot, heartbeat):
     assert slicer.mrmlScene.GetNodeByID(state().box.GetID()) is not None
 
 
+@pytest.mark.slow
 def test_the_tutorial_s_images_that_models_make(opened, gui, wait_until, screenshot, heartbeat):
     panel, ui = opened.panel, opened.panel.ui
     if panel.generated.missing() or not ui.translatorSelector.count:

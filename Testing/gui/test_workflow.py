@@ -7,20 +7,25 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import pydicom
 import pytest
 
+from ..case_data import facts
 from .figures import figure
 
 
+@pytest.mark.slow
 def test_from_dicom_folder_to_report(
-    opened, gui, shared_data, wait_until, screenshot, heartbeat, tmp_path, monkeypatch
+    opened, gui, case_data, wait_until, screenshot, heartbeat, tmp_path, monkeypatch
 ):
     pytest.importorskip("torch", reason="networks: torch is not installed")
     import qt
     import slicer
 
     panel, ui = opened.panel, opened.panel.ui
-    patient = shared_data / "open" / "4dlung_113"
+    patient = case_data / "open" / "4dlung_113"
+    drawn = facts(patient / "mask_Tumor_c40_full.nrrd")
+    size = pydicom.dcmread(next((patient / "CT").iterdir()), stop_before_pixels=True)
     clicks = 0
 
     def click(button):
@@ -43,7 +48,11 @@ def test_from_dicom_folder_to_report(
         wait_until(lambda: not panel.tasks.title, 60)
     done()
     state = panel.current_state()
-    assert state.ct.GetImageData().GetDimensions() == (512, 512, 99)
+    assert state.ct.GetImageData().GetDimensions() == (
+        size.Columns,
+        size.Rows,
+        len(list((patient / "CT").iterdir())),
+    )
     names = [ui.roiSelector.itemText(number) for number in range(ui.roiSelector.count)]
     assert any(name.startswith("Tumor_c40") for name in names)
     assert ui.roiSelector.currentText.startswith("Tumor_c40")
@@ -53,8 +62,8 @@ def test_from_dicom_folder_to_report(
         click(ui.importRoiButton)
         done()
     figure("longest gap of the event loop, importing an RTSTRUCT", heartbeat.longest * 1000, "ms")
-    assert panel.crop.crop.mask_voxels == 23_611
-    assert "67.56 mL" in ui.cropLabel.text
+    assert panel.crop.crop.mask_voxels == drawn.voxels
+    assert f"{drawn.ml:.2f} mL" in ui.cropLabel.text
     screenshot(ui.tumourSection, "2-tumour")
     screenshot(ui.cropSection, "3-crop")
 

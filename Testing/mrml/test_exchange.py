@@ -165,6 +165,7 @@ def test_the_series_of_a_volume_is_known_where_slicers_database_knows_it(
     assert lsm.dicom_source(volume) is None
 
 
+@pytest.mark.slow
 def test_inside_slicer_one_worker_predicts_and_torch_stays_out(model_file):
     code = f"""
 import sys

@@ -62,6 +62,7 @@ def files(folder):
     }
 
 
+@pytest.mark.slow
 def test_files_and_exit_code_are_those_of_the_command_line(inputs):
     code, out, said = ended(start([SCRIPT], inputs, "slicer", "--jobs", "2"))
     own = start(["-m", "LungSquadLib", "batch"], inputs, "own", "--jobs", "2")
@@ -85,6 +86,7 @@ def test_files_and_exit_code_are_those_of_the_command_line(inputs):
         ({"options": ["--tea"]}, 2, "unrecognized arguments: --tea"),
     ],
 )
+@pytest.mark.slow
 def test_what_is_wrong_is_one_sentence_and_the_exit_code_says_so(inputs, options, code, said):
     given = {"out": "out", "options": [], **options}
     out, more = given.pop("out"), given.pop("options")
@@ -115,6 +117,7 @@ def children(pid):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes: only on Linux")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.slow
 def test_a_stopped_run_keeps_what_was_finished_and_leaves_no_process(inputs, number):
     out = inputs / f"stopped-{number}"
     process = start([SCRIPT], inputs, out.name)

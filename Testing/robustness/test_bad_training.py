@@ -459,6 +459,7 @@ def test_a_damaged_checkpoint_is_refused_and_can_be_removed(
     assert content(here / "run") == content(place / "finished")
 
 
+@pytest.mark.slow
 def test_a_case_that_is_damaged_in_training_is_named_and_built_again(place, here, capfd):
     store = Path(shutil.copytree(place / "store", here / "store"))
     shutil.rmtree(store / "features")
@@ -524,6 +525,7 @@ if __name__ == "__main__":
 
 @pytest.mark.skipif(os.name == "nt", reason="this system has no such signals")
 @pytest.mark.parametrize(("name", "jobs"), [("SIGINT", "1"), ("SIGTERM", "2")])
+@pytest.mark.slow
 def test_a_training_that_is_ended_goes_on(name, jobs, place, here):
     command = [*filled(HEAD, place, here), "--jobs", jobs]
     process = subprocess.Popen(

@@ -219,6 +219,7 @@ def telling_cohort(folder: Path) -> tuple[Path, str]:
     return manifest, "\n".join(["case,part", *named])
 
 
+@pytest.mark.slow
 def test_no_file_of_a_training_tells_who_they_are(tmp_path, capfd):
     secret, out = tmp_path / f"{NAME}, Jäne (MRN-471177)", tmp_path / "out"
     manifest, split = telling_cohort(secret)
@@ -251,6 +252,7 @@ def test_no_file_of_a_training_tells_who_they_are(tmp_path, capfd):
     assert not [path for path in logs if not path.name.rsplit(".", 1)[1].isdigit()]
 
 
+@pytest.mark.slow
 def test_no_file_of_slices_generator_and_painter_tells_who_they_are(tmp_path, capfd):
     secret, out = tmp_path / f"{NAME}, Jäne (MRN-471177)", tmp_path / "out"
     manifest, _ = telling_cohort(secret)
@@ -348,6 +350,7 @@ def _no_rescale(dataset, _):
 
 
 @pytest.mark.parametrize("paths", ["absolute", "relative"])
+@pytest.mark.slow
 def test_no_output_of_a_batch_tells_who_it_is(paths, failing, model, tmp_path, monkeypatch):
     monkeypatch.chdir(failing.parent)
     command = ["batch", f"{paths}.csv", "--model", str(model), "--device", "cpu"]
@@ -361,6 +364,7 @@ def test_no_output_of_a_batch_tells_who_it_is(paths, failing, model, tmp_path, m
     assert "'a file of CT' is truncated" in errors["cut"]
 
 
+@pytest.mark.slow
 def test_a_batch_keeps_identity_where_asked_and_no_cell_is_a_formula(failing, model, tmp_path):
     command = ["batch", str(failing.parent / "absolute.csv"), "--model", str(model)]
     assert main([*command, "-o", str(tmp_path), "--device", "cpu", "--keep-identity"]) == 0

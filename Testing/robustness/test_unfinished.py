@@ -178,6 +178,7 @@ def test_ctrl_c_leaves_no_piece(row, good, room, monkeypatch, capfd):
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+@pytest.mark.slow
 def test_a_run_that_is_ended_can_be_begun_again(name, good, room):
     if not hasattr(signal, name) or os.name == "nt":
         pytest.skip(f"this system cannot send {name}")

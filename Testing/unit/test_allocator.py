@@ -29,6 +29,7 @@ print(platform.libc_ver()[0], plain, kept)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="malloc is told on Linux only")
+@pytest.mark.slow
 def test_a_training_loop_fetches_no_memory_anew():
     run = subprocess.run([sys.executable, "-c", LOOP], capture_output=True, text=True, check=True)
     library, plain, kept = run.stdout.split()

@@ -138,6 +138,7 @@ def test_nonsense_is_called_bad(bad):
     assert bad.measure("swd_mean").untrained is None
 
 
+@pytest.mark.slow
 def test_where_everybody_was_seen_only_the_images_themselves_are_measured(slices):
     for whom in (seen(slices.cases), None):
         found = audit_images(honest(slices), slices, seen=whom, images=IMAGES, seeds=2)

@@ -55,6 +55,7 @@ def run(patients, model, out, rows, *options):
 GOOD = [f"ct{number}.nrrd,mask{number}.nrrd,case-{number}" for number in range(4)]
 
 
+@pytest.mark.slow
 def test_a_bad_case_is_a_row_and_the_rest_is_done(patients, model, tmp_path, capsys):
     rows = [GOOD[0], "nowhere.nrrd,mask1.nrrd,gone", "mask1.nrrd,ct1.nrrd,swapped", GOOD[2]]
     assert run(patients, model, tmp_path, rows, "--jobs", "2") == 0
@@ -69,6 +70,7 @@ def test_a_bad_case_is_a_row_and_the_rest_is_done(patients, model, tmp_path, cap
     assert errors["gone"].replace("'", "&#x27;") in page
 
 
+@pytest.mark.slow
 def test_a_second_run_keeps_what_is_whole(patients, model, tmp_path, capsys):
     assert run(patients, model, tmp_path, GOOD[:2]) == 0
     before = (tmp_path / "cases/case-0/prediction.json").stat().st_mtime_ns
@@ -81,6 +83,7 @@ def test_a_second_run_keeps_what_is_whole(patients, model, tmp_path, capsys):
     assert "1 done, 2 whole from before" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_would_change_the_answer_is_done_again(patients, model, tmp_path, capsys):
     assert run(patients, model, tmp_path, GOOD[:1]) == 0
     assert run(patients, model, tmp_path, GOOD[:1], "--seed", "3") == 0
@@ -90,6 +93,7 @@ def test_what_would_change_the_answer_is_done_again(patients, model, tmp_path, c
     assert "1 done, 0 whole" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_batch_and_predict_give_the_same_json(patients, model, tmp_path):
     assert run(patients, model, tmp_path / "batch", GOOD[:1]) == 0
     arguments = [str(patients / "ct0.nrrd"), str(patients / "mask0.nrrd"), "--device", "cpu"]
@@ -103,6 +107,7 @@ def test_where_nothing_could_be_done_the_exit_code_says_so(patients, model, tmp_
     assert run(patients, model, tmp_path, ["no.nrrd,no.nrrd,a"]) == 1
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_keeps_what_was_finished(patients, model, tmp_path):
     arguments = ["batch", str(manifest(patients, GOOD)), "--model", str(model.path)]
     command = [sys.executable, "-m", "LungSquadLib", *arguments, "-o", str(tmp_path / "out")]
@@ -123,6 +128,7 @@ def test_an_interrupted_run_keeps_what_was_finished(patients, model, tmp_path):
     assert len(table(tmp_path / "out/results.csv")) == 4
 
 
+@pytest.mark.slow
 def test_identity_of_the_manifest_is_hashed(patients, model, tmp_path):
     path = manifest(patients, ["ct0.nrrd,mask0.nrrd,MRN-4711"], "ct,mask,patient_id")
     arguments = ["batch", str(path), "--model", str(model.path), "--device", "cpu"]
@@ -167,6 +173,7 @@ def test_a_cancellation_is_heeded_while_a_process_works(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes do not inherit pipes there")
+@pytest.mark.slow
 def test_processes_end_with_a_parent_that_was_killed(tmp_path):
     said = tmp_path / "here"
     code = (

@@ -27,6 +27,7 @@ from LungSquadLib.identity import pseudonym
 from LungSquadLib.imaging.crop import crop
 from LungSquadLib.progress import Silent
 
+from ..case_data import facts
 from ..dicom_maker import some_hu, write_series
 from ..hostile import contents
 from ..samples import ball_images
@@ -376,14 +377,15 @@ def test_a_preprocessing_that_makes_no_sense_is_refused(size):
         Preprocessing(*size)
 
 
-def test_real_cases_are_built_and_are_whole(shared_data, tmp_path):
+def test_real_cases_are_built_and_are_whole(case_data, tmp_path):
     cases = {"lidc_0001": "mask_consensus.nrrd", "lidc_0314": "SEG/seg.dcm"}
     rows = [
-        f"{name},{shared_data}/open/{name}/CT,{shared_data}/open/{name}/{mask},{name}"
+        f"{name},{case_data.folder}/open/{name}/CT,{case_data.folder}/open/{name}/{mask},{name}"
         for name, mask in cases.items()
     ]
     path = write_manifest(tmp_path / "m.csv", rows, "patient_id,ct,mask,case")
     assert build_in_this_process(path, tmp_path / "s").done == len(cases)
     store = open_store(tmp_path / "s")
-    assert [case.volume_ml for case in store.cases] == pytest.approx([7.76, 2.67], abs=0.05)
+    known = [facts(case_data / "open" / name / "mask_consensus.nrrd").ml for name in sorted(cases)]
+    assert [case.volume_ml for case in store.cases] == pytest.approx(known)
     assert check_store(store) == ()

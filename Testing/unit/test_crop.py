@@ -13,7 +13,7 @@ from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.imaging.orientation import in_lps
 
-from .test_geometry import rotation
+from .test_geometry import angles, rotation
 
 
 def whole_volume_crop(ct, mask, centre, sides, spacing):
@@ -81,8 +81,7 @@ def cases(draw):
     ct = sitk.GetImageFromArray(random.integers(-1000, 1500, size[::-1]).astype(np.int16))
     ct.SetSpacing([draw(st.floats(0.3, 6)) for _ in range(3)])
     ct.SetOrigin([draw(st.floats(-500, 500)) for _ in range(3)])
-    # Rounded: where a direction is 1e-311, ITK's own inverse of it fails.
-    ct.SetDirection(rotation(*(round(draw(st.floats(-3, 3)), 6) for _ in range(3))))
+    ct.SetDirection(rotation(*(draw(angles) for _ in range(3))))
     array = np.zeros(size[::-1], np.uint8)
     low = [draw(st.integers(0, n - 1)) for n in size]
     high = [draw(st.integers(a + 1, n)) for a, n in zip(low, size, strict=True)]
@@ -98,12 +97,14 @@ def cases(draw):
     st.tuples(*[st.integers(1, 40)] * 3),
     st.sampled_from([1.0, 1.0, 0.7, 2.0, 3.3]),
 )
+@pytest.mark.slow
 def test_crop_equals_whole_volume_resampling(case, sides, spacing):
     check(*case, sides, spacing)
 
 
 @settings(max_examples=80)
 @given(cases(), st.tuples(*[st.floats(-1.5, 2.5)] * 3), st.integers(1, 33))
+@pytest.mark.slow
 def test_crop_equals_whole_volume_resampling_at_borders_and_outside(case, place, side):
     ct, mask = case
     grid = Grid.of(ct)
@@ -150,6 +151,24 @@ def ball(spacing=(0.8, 0.7, 2.5), size=(80, 90, 40), centre=(34.0, 30.0, 50.0), 
 
 def codes(cut):
     return [flag.code for flag in cut.flags]
+
+
+def test_hu_are_rounded_to_the_nearest_whole_one():
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        ct = sitk.GetImageFromArray(random.integers(-1000, 900, (9, 10, 11)).astype(np.int16))
+        ct.SetSpacing(random.uniform(0.6, 2.7, 3).tolist())
+        mask = sitk.GetImageFromArray(np.ones((9, 10, 11), np.uint8))
+        mask.CopyInformation(ct)
+        cut = crop(ct, mask, size=8)
+        resample = sitk.ResampleImageFilter()
+        resample.SetReferenceImage(cut.ct)
+        resample.SetDefaultPixelValue(-1024)
+        exact = sitk.GetArrayFromImage(resample.Execute(sitk.Cast(ct, sitk.sitkFloat64)))
+        decided = np.abs(exact - np.floor(exact) - 0.5) > 0.01
+        assert np.mean(decided) > 0.9
+        ours = sitk.GetArrayFromImage(cut.ct)
+        assert np.array_equal(ours[decided], np.rint(exact)[decided])
 
 
 def test_fifty_is_the_centre_of_sixty_four():
@@ -301,8 +320,52 @@ class StopAtOnce:
         raise AssertionError("told although cancelled")
 
 
-def test_reading_can_be_cancelled(shared_data):
-    ct = open_ct(shared_data / "open/lidc_0001/CT")
-    mask = read_mask(shared_data / "open/lidc_0001/SEG/seg.dcm", ct)
+def test_reading_can_be_cancelled(case_data):
+    ct = open_ct(case_data / "open/lidc_0001/CT")
+    mask = read_mask(case_data / "open/lidc_0001/SEG/seg.dcm", ct)
     with pytest.raises(CancelledError):
         crop(ct, mask, progress=StopAtOnce())
+
+
+def small_cases(n):
+    """A few voxels of tumour scattered in a small CT of any spacing, LPS mm."""
+    for seed in range(n):
+        random = np.random.default_rng(seed)
+        size = random.integers(3, 9, 3)
+        array = (random.random(size[::-1]) < 0.2).astype(np.uint8)
+        array[tuple(random.integers(0, size)[::-1])] = 1
+        mask = sitk.GetImageFromArray(array)
+        mask.SetSpacing(random.uniform(0.4, 5, 3).tolist())
+        mask.SetOrigin(random.uniform(-300, 300, 3).tolist())
+        yield sitk.Cast(mask, sitk.sitkInt16), mask
+
+
+def test_the_centre_is_the_grid_point_nearest_to_the_centre_of_mass():
+    for ct, mask in small_cases(40):
+        cut = crop(ct, mask, size=6)
+        marked = sitk.Cast(mask, sitk.sitkFloat64)
+        moments = sitk.LabelShapeStatisticsImageFilter()
+        moments.Execute(sitk.Cast(marked > 0, sitk.sitkUInt8))
+        mass = np.array(moments.GetCentroid(1))
+        assert cut.mask_centre_of_mass_lps == pytest.approx(mass.tolist(), abs=1e-6)
+        lines = [np.arange(n + 2.0) for n in np.array(ct.GetSize()) * ct.GetSpacing()]
+        points = np.stack(np.meshgrid(*lines, indexing="ij"), -1).reshape(-1, 3) + ct.GetOrigin()
+        nearest = points[np.linalg.norm(points - mass, axis=1).argmin()]
+        assert cut.centre_lps == pytest.approx(nearest.tolist(), abs=1e-6)
+        # Of an even number of voxels the centre is the first of the upper half.
+        assert cut.ct.TransformIndexToPhysicalPoint((3, 3, 3)) == pytest.approx(nearest.tolist())
+
+
+def test_tumour_outside_the_crop_is_what_lies_beyond_its_voxels_faces():
+    some = 0
+    for ct, mask in small_cases(60):
+        for size, spacing in ((4, 1.0), (5, 1.0), (7, 0.8), (3, 2.5)):
+            cut = crop(ct, mask, size=size, spacing=spacing)
+            beyond = []
+            for z, y, x in np.argwhere(sitk.GetArrayFromImage(mask)).tolist():
+                point = mask.TransformIndexToPhysicalPoint((x, y, z))
+                index = np.array(cut.ct.TransformPhysicalPointToContinuousIndex(point))
+                beyond.append(bool((np.abs(index - (size - 1) / 2) > size / 2).any()))
+            assert cut.tumour_outside_fraction == pytest.approx(np.mean(beyond))
+            some += 0 < np.mean(beyond) < 1
+    assert some > 50

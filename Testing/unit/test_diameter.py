@@ -152,13 +152,14 @@ REAL = {
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_diameters_of_a_real_tumour(name, shared_data):
-    folder, (file, axial, largest) = shared_data / "open" / name, REAL[name]
+def test_diameters_of_a_real_tumour(name, case_data):
+    folder, (file, axial, largest) = case_data / "open" / name, REAL[name]
     mask = read_mask(folder / file, open_ct(folder)).image
     points = surface_points(sitk.GetArrayFromImage(mask), mask.GetSpacing())
     numbers = np.arange(mask.GetSize()[2])  # of slices: between them lie faces of two
     planes = [points[np.isclose(points[:, 2], z)] for z in numbers * mask.GetSpacing()[2]]
     assert axial_diameter(mask).mm == pytest.approx(max(map(longest_of, filter(len, planes))))
     assert largest_diameter(mask).mm == pytest.approx(longest_of(points))
-    assert axial_diameter(mask).mm == pytest.approx(axial, abs=0.05)
-    assert largest_diameter(mask).mm == pytest.approx(largest, abs=0.05)
+    if case_data.real:
+        assert axial_diameter(mask).mm == pytest.approx(axial, abs=0.05)
+        assert largest_diameter(mask).mm == pytest.approx(largest, abs=0.05)

@@ -64,8 +64,9 @@ def elements(dataset):
             yield (element.keyword,), element.value
 
 
-def test_a_real_cases_seg_and_sr_are_those_of_its_series(shared_data, tmp_path):
-    here = shared_data / "open/4dlung_113"
+@pytest.mark.slow
+def test_a_real_cases_seg_and_sr_are_those_of_its_series(case_data, tmp_path):
+    here = case_data / "open/4dlung_113"
     models = [read_model("demo-histology")]
     mask = here / "mask_Tumor_c40_full.nrrd"
     run_case(CaseInput(here / "CT", mask), models, tmp_path / "direct", options=Options("cpu"))

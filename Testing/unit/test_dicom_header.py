@@ -51,8 +51,8 @@ def test_big_endian_is_left_to_pydicom(tmp_path):
     assert header.number(dicom_header.ROWS) == 8
 
 
-def test_scan_equals_pydicom_on_real_files(shared_data):
-    files = sorted(shared_data.glob("open/*/*/*.dcm"))
+def test_scan_equals_pydicom_on_real_files(case_data):
+    files = sorted(case_data.folder.glob("open/*/*/*.dcm"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         unequal = [

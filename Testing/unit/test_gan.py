@@ -144,6 +144,7 @@ class StopAt(Silent):
         return self.left < 0
 
 
+@pytest.mark.slow
 def test_a_run_stopped_anywhere_ends_with_the_same_bits(tmp_path):
     """Within ticks, between them, while a level fades in, and on both sides of a growth step."""
     whole = trained(gan(labels=True)).weights()
@@ -247,3 +248,41 @@ def test_a_loss_that_is_not_finite_is_said():
         task.critic.score.bias.fill_(math.nan)
     with pytest.raises(InputError, match="went astray"):
         trained(task)
+
+
+def test_the_drift_is_the_mean_square_of_the_scores_of_real_images():
+    alike = Material(images(1).repeat(20, 1, 1, 1))
+    real = torch.nn.functional.avg_pool2d(alike.images[:8], 4)
+    losses = {}
+    for drift in (0.0, 1.0):
+        task = gan(recipe=GanRecipe(drift=drift), training=alike)
+        with torch.no_grad():
+            scores = task.critic(real, level=1)
+        task.steps(0)
+        losses[drift] = task.step(0, 0)["critic"]
+    assert float(scores.square().mean()) > 1e-4
+    assert losses[1.0] - losses[0.0] == pytest.approx(float(scores.square().mean()), rel=1e-3)
+
+
+def test_the_slope_is_taken_anywhere_between_a_real_and_a_generated_image():
+    task, shown = gan(), []
+    task.critic.register_forward_pre_hook(lambda _, given: shown.append(given[0].detach()))
+    task.steps(0)
+    task.step(0, 0)
+    between, real, fake = (images.flatten(1) for images in shown[:3])
+    whole = fake - real
+    share = ((between - real) * whole).sum(1) / whole.square().sum(1)
+    torch.testing.assert_close(real + share[:, None] * whole, between, atol=1e-5, rtol=0)
+    assert share.min() > 0
+    assert share.max() < 1
+    assert share.std() > 0.15  # uniform: 0.29
+
+
+def test_the_critic_is_to_score_real_images_above_generated_ones_and_the_generator_its_own():
+    task, scores = gan(recipe=GanRecipe(penalty=0.0, drift=0.0)), []
+    task.critic.register_forward_hook(lambda *seen: scores.append(float(seen[-1].detach().mean())))
+    task.steps(0)
+    losses = task.step(0, 0)
+    _, real, fake, own = scores
+    assert losses["critic"] == pytest.approx(fake - real, abs=1e-5)
+    assert losses["generator"] == pytest.approx(-own, abs=1e-5)

@@ -89,6 +89,7 @@ def test_no_patient_is_named(folder):
 
 
 @pytest.mark.usefixtures("told")
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_bytes(folder):
     before = written(folder)
     found = json.loads(train(folder, "--json"))

@@ -187,6 +187,7 @@ def simulated(place, label, **how):
     return finished, found, {one.name: one.measures[AUC].value for one in found.arms}
 
 
+@pytest.mark.slow
 def test_of_simulated_patients_each_source_tells_what_it_knows(tmp_path):
     finished, found, area = simulated(tmp_path / "histology", "histology", effect=1)
     assert found.above_chance
@@ -292,6 +293,7 @@ def write_table(path, header, rows):
 
 
 @pytest.mark.usefixtures("no_evaluation")
+@pytest.mark.slow
 def test_the_command_line_trains_and_no_patient_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     quick = partial(report_integration, samples=50)

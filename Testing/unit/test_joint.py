@@ -24,6 +24,7 @@ N = 24
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("of_network", [False, True])
+@pytest.mark.slow
 def test_a_patients_features_are_those_of_training(tmp_path, of_network):
     store = ball_store(tmp_path, N)
     model_samples.bundle(tmp_path / "m.safetensors")

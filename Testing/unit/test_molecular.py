@@ -288,6 +288,7 @@ def test_what_does_not_go_together_is_said_and_leaves_nothing(
     assert own.read_bytes() == (folder / "p.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_batch_asks_about_the_profiles_that_there_are(folder, of_images, joint, tmp_path, capsys):
     write_profile(folder / "few.csv", profile(known=9))
     (folder / "Hans.csv").write_text("EGFR,Hans\nHans,Hans\n")

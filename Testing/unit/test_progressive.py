@@ -82,6 +82,17 @@ def test_weights_are_drawn_from_n01_and_scaled_when_used():
     torch.testing.assert_close(middle, torch.full((40,), 450 * math.sqrt(2 / 450) + 0.25))
 
 
+def test_layers_that_no_leaky_relu_follows_have_a_gain_of_1():
+    generator, critic = small(classes=3)
+    ends = {id(layer) for layer in (*generator.to_image, critic.score, critic.codes)}
+    for network in (generator, critic):
+        for name, layer in network.named_modules():
+            if isinstance(layer, Equalised):
+                gain = 1 if id(layer) in ends else math.sqrt(2)
+                fan_in = layer.weight[0].numel()
+                assert layer.scale == pytest.approx(gain / math.sqrt(fan_in)), name
+
+
 def test_pixel_norm_brings_every_pixel_to_unit_mean_square():
     x = torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1)
     expected = torch.tensor([3.0, 4.0]) / math.sqrt(12.5)

@@ -49,8 +49,9 @@ def test_what_is_read_back_is_what_was_written(case):
     assert Grid.of(prediction.saliency) == Grid.of(saliency)
 
 
-def test_a_real_case_is_read_back_for_both_demo_models(shared_data, tmp_path):
-    here = shared_data / "open/4dlung_113"
+@pytest.mark.slow
+def test_a_real_case_is_read_back_for_both_demo_models(case_data, tmp_path):
+    here = case_data / "open/4dlung_113"
     files = CaseInput(here / "CT", here / "RTSTRUCT/rs.dcm", "Tumor_c40")
     run_case(files, [read_model(name) for name in DEMOS], tmp_path / "out", options=Options("cpu"))
     ct = open_ct(here / "CT")

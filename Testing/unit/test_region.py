@@ -223,15 +223,16 @@ REAL = {
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_a_real_tumour_is_recovered_from_a_click_beside_its_middle(shared_data, name):
+def test_a_real_tumour_is_recovered_from_a_click_beside_its_middle(case_data, name):
     file, least = REAL[name]
-    ct = open_ct(shared_data / "open" / name / "CT")
-    truth = whole(read_mask(shared_data / "open" / name / file, ct), ct.grid)
+    ct = open_ct(case_data / "open" / name / "CT")
+    truth = whole(read_mask(case_data / "open" / name / file, ct), ct.grid)
     middle = ct.grid.to_lps(np.argwhere(truth).mean(axis=0)[::-1])
     found = whole(propose_mask(ct, tuple((middle + np.array((3, -2, 1))).tolist())), ct.grid)
     assert dice(found, truth) > least
 
 
+@pytest.mark.slow
 def test_a_real_tumour_between_heart_aorta_and_spine_is_left_to_the_reader(shared_data):
     ct = open_ct(shared_data / "open/4dlung_113/CT")
     with pytest.raises(InputError, match="draw the outline by hand"):

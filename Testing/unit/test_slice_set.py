@@ -140,6 +140,18 @@ def test_large_pixels_are_averages_and_noise_sinks():
     assert slices.mask.sum(axis=(1, 2)).tolist() == [16] * 6  # pixels with their centre in it
 
 
+def test_what_is_too_little_is_told_in_mm2_whatever_the_pixels():
+    hu, mask = np.zeros((2, 8, 32, 32), np.int16)
+    for number in range(8):
+        mask[number].flat[32 * 16 + 10 : 32 * 16 + 10 + number] = 1
+    images = [sitk.GetImageFromArray(array) for array in (hu, mask.astype(np.uint8))]
+    for image in images:
+        image.SetSpacing((2.0, 2.0, 3.0))
+    slices = cut(images, context="slice", pixels=32, pixel_mm=2.0)
+    assert slices.mask.sum(axis=(1, 2)).tolist() == [3, 4, 5, 6, 7]  # of 4 mm2 each
+    assert slices.left_out == 2
+
+
 def test_the_chest_is_centred_on_the_body_and_not_on_the_table():
     hu = np.full((4, 200, 200), -1000, np.int16)
     hu[:, 20:130, 60:180] = 30

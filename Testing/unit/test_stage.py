@@ -155,3 +155,12 @@ def test_reported_stages_are_read(text, stage):
 def test_what_is_no_stage_by_size_is_a_sentence(text):
     with pytest.raises(InputError, match="no T stage"):
         reported_stage(text)
+
+
+def test_the_longest_piece_is_staged_though_another_ones_box_is_larger():
+    array = np.zeros((3, 40, 30), np.uint8)
+    array[1, 2:21, 11] = array[1, 11, 2:21] = 1  # a cross: 19 mm, its box 26.9 mm
+    array[1, 30, 2:25] = 1  # a rod of 23 mm
+    staged = size_stage(sitk.GetImageFromArray(array))
+    assert staged.largest.mm == pytest.approx(np.hypot(23, 0), abs=0.05)
+    assert (staged.pieces, staged.stage) == (2, "T1c")

@@ -100,9 +100,9 @@ def test_what_cannot_be_asked_is_a_sentence(ruler, asked, sentence):
         stage_ways(ruler, **asked)
 
 
-def test_a_real_tumour_beside_its_report(shared_data, capsys):
+def test_a_real_tumour_beside_its_report(case_data, capsys):
     """R01-001 was pT1a, by the 7th edition."""
-    folder = shared_data / "open" / "r01_001"
+    folder = case_data / "open" / "r01_001"
     case = ["stage", str(folder), str(folder / "mask_DERIVED_threshold.nrrd"), "--edition", "7"]
     reported = ["--reported", "pT1a", "--reported-edition", "7"]
     assert main([*case, *reported]) == 0
@@ -115,4 +115,5 @@ def test_a_real_tumour_beside_its_report(shared_data, capsys):
     staged = described["t_stage"]
     assert described["stages"] == {"ruler": "T1a", "reported": "T1a"}
     assert staged["editions"] == {"7": "T1a", "8": "T1b", "9": "T1b"}
-    assert (staged["size_mm"], staged["axial_diameter"]["mm"]) == (18.1, 14.28)
+    if case_data.real:
+        assert (staged["size_mm"], staged["axial_diameter"]["mm"]) == (18.1, 14.28)

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 from sklearn.metrics import cohen_kappa_score
 
-from LungSquadLib.statistics.agreement import icc_2_1, weighted_kappa
+from LungSquadLib.statistics.agreement import icc_2_1, icc_interval, weighted_kappa
 
 
 def test_icc_of_shrout_and_fleiss():
@@ -44,3 +45,20 @@ def test_kappa_extremes():
             weighted_kappa(table)
     with pytest.raises(ValueError, match="no weights 'cubic'"):
         weighted_kappa(np.eye(2), "cubic")
+
+
+def test_the_interval_of_the_icc_is_the_95_percent_one_of_scipys_bootstrap():
+    random = np.random.default_rng(0)
+    ratings = random.normal(0, 1, (30, 1)) + random.normal(0, 0.7, (30, 3))
+    value, low, high = icc_interval(ratings, n=3000)
+    found = bootstrap(
+        (np.arange(30),),
+        lambda rows: icc_2_1(ratings[rows]),
+        method="percentile",
+        vectorized=False,
+        n_resamples=3000,
+        rng=np.random.default_rng(7),
+    ).confidence_interval
+    # Of a 90 % interval each end would lie 0.03 nearer.
+    assert (low, high) == pytest.approx((found.low, found.high), abs=0.015)
+    assert value == icc_2_1(ratings)

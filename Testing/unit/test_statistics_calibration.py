@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 from sklearn import metrics
 from sklearn.calibration import calibration_curve as reference_curve
 
@@ -51,6 +53,22 @@ def test_the_temperature_of_simulated_answers_is_found(temperature):
     chance = 1 / (1 + np.exp(truth[:, 0] - truth[:, 1]))
     labels = (random.random(len(chance)) < chance).astype(int)
     assert fit_temperature(truth * temperature, labels) == pytest.approx(temperature, rel=0.06)
+
+
+def test_the_temperature_of_a_prior_is_the_one_that_scipy_finds():
+    random = np.random.default_rng(3)
+    prior = np.log([0.7, 0.2, 0.1])
+    logits = prior + random.normal(0, 2, (300, 3))
+    chance = np.exp(prior + (logits - prior) / 2.5)
+    labels = np.array([random.choice(3, p=row / row.sum()) for row in chance])
+
+    def loss(temperature):
+        told = log_softmax(prior + (logits - prior) / temperature, axis=1)
+        return -told[np.arange(300), labels].mean()
+
+    best = minimize_scalar(loss, bounds=(0.05, 20), method="bounded", options={"xatol": 1e-6}).x
+    assert 1.5 < best < 4
+    assert fit_temperature(logits, labels, prior=prior) == pytest.approx(best, rel=1e-3)
 
 
 def test_the_temperature_stays_finite_where_every_answer_is_right():

@@ -255,6 +255,7 @@ def test_a_run_that_was_stopped_or_damaged_goes_on_to_the_same_bytes(
     assert content(tmp_path / "run") == content(finished)
 
 
+@pytest.mark.slow
 def test_torchrun_paints_the_same_samples(place, head, finished, tmp_path):
     arguments = [
         "train", "classifier", place / "store", "--label", "histology", "--size", "32",

@@ -113,3 +113,13 @@ def test_the_autoencoders_groups_are_a_mixture_of_normal_distributions():
     expected = densities / densities.sum(1, keepdims=True)
     np.testing.assert_allclose(network(x).logits.exp().detach(), expected, rtol=2e-4)
     assert network.decode(torch.zeros(2, 2)).shape == (2, 9)
+
+
+def test_who_nothing_tells_of_is_answered_the_shares_at_any_temperature():
+    network = build("integration", {"widths": [3], "classes": 3}).eval()
+    shares = torch.tensor([0.6, 0.3, 0.1])
+    network.begin_at(shares)
+    torch.nn.init.zeros_(network.last[1].weight)
+    network.cool(4.0, shares)
+    logits = network(torch.randn(5, 3)).logits.detach() / 4
+    torch.testing.assert_close(logits.softmax(1), shares.expand(5, 3))

@@ -63,6 +63,7 @@ def test_a_whole_network_learns_to_tell_solid_from_ground_glass():
     assert task.validate()["validation loss"] < np.log(2)
 
 
+@pytest.mark.slow
 def test_a_demo_model_is_written_with_what_was_measured(tmp_path, monkeypatch):
     short = [replace(one, recipe=Recipe(epochs=1, batch=4)) for one in demo.DEMOS]
     monkeypatch.setattr(demo, "DEMOS", short)

@@ -109,6 +109,48 @@ def test_it_ends_early_where_nothing_gets_better():
     assert len(trained(task, plan=Plan(50, patience=3, settled=6))) == 10
 
 
+class Told(Line):
+    """A task whose validation losses are given."""
+
+    def __init__(self, losses):
+        super().__init__()
+        self.losses = iter(losses)
+
+    def validate(self):
+        return {"validation loss": next(self.losses)}
+
+
+def test_patience_counts_from_the_best_epoch():
+    falling = [9.0, 8.0, 7.0, 7.5, 6.0]
+    for losses, patience, settled, epochs in (
+        (falling + [6.5] * 9, 2, 0, 7),
+        (falling + [6.0] * 9, 3, 0, 8),  # as good is no better
+        (falling + [6.5] * 9, 1, 0, 4),  # the fourth was worse
+        (falling + [6.5] * 9, 2, 6, 9),
+        (falling + [6.5] * 9, 0, 0, 12),
+    ):
+        assert (
+            len(trained(Told(losses), plan=Plan(12, patience=patience, settled=settled))) == epochs
+        )
+
+
+def test_a_row_has_the_mean_of_the_epochs_losses():
+    task, seen = Line(), []
+    step = task.step
+    task.step = lambda *at: (seen.append(step(*at)), seen[-1])[1]
+    row = trained(task, plan=Plan(1))[0]
+    assert row["loss"] == pytest.approx(sum(one["loss"] for one in seen) / 5)
+
+
+def test_a_checkpoint_whose_numbers_were_changed_is_damaged(tmp_path):
+    trained(Line(), tmp_path / "checkpoint")
+    content = bytearray((tmp_path / "checkpoint").read_bytes())
+    content[-3] ^= 1  # of the last tensor's last number
+    (tmp_path / "checkpoint").write_bytes(bytes(content))
+    with pytest.raises(InputError, match="damaged"):
+        trained(Line(), tmp_path / "checkpoint")
+
+
 def test_a_finished_training_is_not_trained_again(tmp_path):
     first, again = Line(), Line()
     trained(first, tmp_path / "checkpoint")

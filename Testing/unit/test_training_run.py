@@ -118,6 +118,7 @@ def test_a_cancelled_transfer_goes_on_to_the_same_bytes(tmp_path, place, transfe
     assert content(tmp_path / "run") == content(finished)
 
 
+@pytest.mark.slow
 def test_a_killed_training_of_a_whole_network_goes_on_to_the_same_bytes(tmp_path, place, whole):
     expected = train_classifier(place / "store", tmp_path / "whole", whole).folder
     call = (
@@ -160,6 +161,7 @@ class Slow(Silent):
         time.sleep(0.3)
 
 
+@pytest.mark.slow
 def test_parallel_trainings_give_the_same_bytes(tmp_path, place, transfer, finished):
     train_classifier(place / "store", tmp_path / "run", transfer, jobs=2)
     assert content(tmp_path / "run") == content(finished)
@@ -171,6 +173,7 @@ def free_port():
         return str(one.getsockname()[1])
 
 
+@pytest.mark.slow
 def test_two_processes_train_what_one_trains(tmp_path, place, monkeypatch):
     two_processes.main(place / "store", tmp_path / "one")
     for name, value in {
@@ -191,6 +194,7 @@ def test_two_processes_train_what_one_trains(tmp_path, place, monkeypatch):
         assert float((value - two[name]).abs().max()) < 1e-9, name
 
 
+@pytest.mark.slow
 def test_torchrun_makes_the_same_model_of_a_transfer(tmp_path, place, transfer):
     arguments = [
         "train", "classifier", place / "store", "--label", "histology", "--size", "32",
@@ -400,6 +404,7 @@ def test_a_trained_network_is_wrapped_for_the_ct_it_was_made_of(finished, place)
     assert prediction.probabilities == pytest.approx(powers / powers.sum(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_packages_example_runs(tmp_path, place, monkeypatch):
     example = LungSquadLib.__doc__.split("with an evaluation:\n")[1].split("\nOr from tables")[0]
     assert 'freeze="trunk"' in example

@@ -16,7 +16,7 @@ from LungSquadLib.cohort.store import open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.models.bundle import read_bundle
 from LungSquadLib.models.inputs import InputSpec
-from LungSquadLib.networks.translation import PatchCritic, Translator
+from LungSquadLib.networks.translation import PatchCritic, Translator, conditions
 from LungSquadLib.training.hollows import CT, GRAIN, HOLE, MASK, Hollows
 from LungSquadLib.training.translation import Recipe, Sample, Translation
 from LungSquadLib.training.translation_run import Options, train_translation
@@ -31,6 +31,19 @@ SPEC = InputSpec(32, 1.0, -1000.0, 500.0, True)
 OPTIONS = Options(
     "histology", size=32, width=2, depth=3, recipe=Recipe(epochs=2, alone=0.5, learning_rate=0.01)
 )
+
+
+def test_a_class_is_told_by_the_mask_where_it_is_asked_for():
+    mask = torch.zeros(3, 1, 4, 4)
+    mask[:, :, 1:3, 2] = 1
+    told = conditions(mask, torch.tensor([1, 0, -1]), 2)
+    nothing = torch.zeros(4, 4)
+    for row, classes in zip(
+        told, ((nothing, mask[0, 0]), (mask[0, 0], nothing), None), strict=True
+    ):
+        assert torch.equal(row[0], mask[0, 0])
+        for channel, expected in zip(row[1:], classes or (nothing, nothing), strict=True):
+            assert torch.equal(channel, expected)
 
 
 @pytest.fixture(scope="module")

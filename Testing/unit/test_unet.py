@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from LungSquadLib.networks.unet import UNet
+from LungSquadLib.networks.unet import UNet, instance_norm
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -30,6 +30,20 @@ def test_what_comes_out_is_as_large_as_what_goes_in(dimensions):
 def test_the_answer_about_one_image_does_not_hang_on_the_others(dimensions):
     network, x = net(dimensions), images(dimensions)
     assert torch.allclose(network(x)[1:], network(x[1:]), atol=1e-4)
+
+
+def test_each_level_has_twice_the_channels_of_the_one_above():
+    network = net(2, width=3, depth=5)
+    seen = [level.shape for level in network._levels(images(2))]
+    assert [tuple(shape[1:]) for shape in seen] == [
+        (3, 16, 16), (6, 8, 8), (12, 4, 4), (24, 2, 2), (48, 1, 1),
+    ]  # fmt: skip
+
+
+def test_the_norm_is_of_each_channel_of_each_image():
+    x = images(3) * torch.tensor([1.0, 30.0]).view(1, 2, 1, 1, 1) + 5
+    expected = torch.nn.functional.instance_norm(x)  # which has no weights
+    torch.testing.assert_close(instance_norm(2)(x), expected)
 
 
 def test_every_weight_is_of_use():

@@ -610,6 +610,7 @@ def test_a_mask_is_proposed_at_a_point(worker, case, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_the_sample_patient_is_made_or_not(worker, tmp_path):
     with pytest.raises(CancelledError):
         worker.request("sample", folder=tmp_path / "patient", progress=Told(cancel_at=0.2))
