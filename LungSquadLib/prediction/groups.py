@@ -15,7 +15,7 @@ from ..errors import InputError, ModelError
 from ..models.bundle import Model
 from ..models.catalogue import check_kind
 from ..training.autoencoder_table import table_case
-from .novelty import novelty
+from .novelty import novelty, novelty_flags
 from .prediction import Novelty
 from .profile_row import MOST_MISSING
 from .scale import check_scale
@@ -69,7 +69,7 @@ class Assigned:
             "patient": self.patients[number],
             "group": self.groups[number],
             **{f"p_{code}": shown(p) for code, p in each},
-            "out_of_distribution": "" if seen is None else seen.out_of_distribution,
+            "out_of_distribution": None if seen is None else seen.out_of_distribution,
             "missing": int(self.missing[number]),
             **{f"z{n}": shown(value) for n, value in enumerate(self.places[number])},
         }
@@ -169,7 +169,10 @@ def _notes(
             f"{int((~known).sum())} of {len(known)} patients have less than half of the model's "
             "columns: nothing is said of them."
         )
-    new = sum(one is not None and one.out_of_distribution for one in novelties)
+    first = next((one for one in novelties if one is not None), None)
+    if first is not None and first.out_of_distribution is None:  # the same of all of them
+        yield from (flag.sentence for flag in novelty_flags(first, "patient"))
+    new = sum(one is not None and bool(one.out_of_distribution) for one in novelties)
     if new:
         (source,) = card.table.sources
         said = f"{new} of {int(known.sum())} patients are unlike those of the training"
