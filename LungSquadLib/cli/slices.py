@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .output import add_case_arguments, bar
+from .output import add_case_arguments, bar, print_flags
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Cut, write, tell."""
+    from ..imaging.crop import flags_of_case
     from ..imaging.ct import open_ct
     from ..imaging.masks import read_mask
     from ..imaging.slices import tumour_slices, write_slices
@@ -32,4 +33,6 @@ def run(options: argparse.Namespace) -> None:
         mask = read_mask(options.mask, ct, roi=options.roi, label=options.label)
         slices = tumour_slices(ct, mask, progress=progress)
     folder = write_slices(slices, options.out, window=options.window)
+    flags = flags_of_case(ct, mask)
+    print_flags(flag.to_dict() for flag in flags)
     print(f"{len(slices.positions_mm)} slices with tumour written to {folder}")

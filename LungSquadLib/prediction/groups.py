@@ -172,14 +172,20 @@ def _notes(
     first = next((one for one in novelties if one is not None), None)
     if first is not None and first.out_of_distribution is None:  # the same of all of them
         yield from (flag.sentence for flag in novelty_flags(first, "patient"))
-    new = sum(one is not None and bool(one.out_of_distribution) for one in novelties)
-    if new:
-        (source,) = card.table.sources
-        said = f"{new} of {int(known.sum())} patients are unlike those of the training"
+    seen = [one for one in novelties if one is not None]
+    # Further away than every held-out case: of one patient it may be chance, of half of them not.
+    beyond = sum(one.p < 1.5 / (one.held_out + 1) for one in seen)
+    new = sum(bool(one.out_of_distribution) for one in seen)
+    (source,) = card.table.sources
+    if beyond > _MANY * len(seen):
         yield (
-            f"{said}: is the table on the model's scale ({source.scale})?"
-            if new > _MANY * known.sum()
-            else f"{said}; their groups mean little."
+            f"{beyond} of {len(seen)} patients lie further from the training than every held-out "
+            f"case: is the table on the model's scale ({source.scale})?"
+        )
+    elif new:
+        yield (
+            f"{new} of {len(seen)} patients are unlike those of the training; their groups mean "
+            "little."
         )
     if card.training.seen is not None:
         cases = list(map(table_case, matrix.patients, matrix.values))

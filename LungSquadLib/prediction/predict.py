@@ -14,7 +14,7 @@ from .. import __version__
 from ..errors import InputError
 from ..imaging.crop import crop
 from ..imaging.ct import CT, as_ct
-from ..imaging.flags import Flag
+from ..imaging.flags import Flag, merged
 from ..imaging.geometry import Grid, Point
 from ..imaging.jitter import Variants, variants
 from ..imaging.masks import Mask, as_mask
@@ -91,7 +91,7 @@ def predict(
         seen,
         None if card.baseline is None else card.baseline.probability(cut.mask_volume_ml),
         on_ct_grid(cam, network, Grid.of(cut.ct), ct.grid),
-        (*cut.flags, *_flags(seen, cam)),
+        merged((*cut.flags, *_flags(seen, cam))),
         {
             "device": str(place),
             "seed": seed,

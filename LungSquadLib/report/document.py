@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .figures import probability_bars, spread_figure
-from .html import Child, Markup, element, joined
+from .html import Child, Markup, element, flag_markup, joined
 from .molecular_page import molecular_markup
 from .side_by_side import IMAGE, made_from
 from .staging.by_size import size_rows
@@ -187,18 +187,7 @@ def _novelty(novelty: dict[str, Any] | None) -> str:
 
 
 def _flags(flags: Sequence[dict[str, str]]) -> Markup:
-    order = {"severe": 0, "warning": 1, "info": 2}
-    shown = [
-        element(
-            "p",
-            element("b", f"{flag['severity']}: "),
-            flag["sentence"],
-            " ",
-            element("code", flag["code"]),
-            class_=f"flag {flag['severity']}",
-        )
-        for flag in sorted(flags, key=lambda flag: order[flag["severity"]])
-    ]
+    shown = [flag_markup(flag) for flag in flags]
     none = element("p", "None: nothing about the images asks for caution.", class_="flag")
     return joined([element("h2", "Flags"), shown or none])
 
