@@ -263,7 +263,7 @@ def test_new_patients_find_their_group(model):
     assert found.places.shape == (len(new.patients), 3)
     assert {one.out_of_distribution for one in found.novelties} == {None}
     assert sum(one.p <= 0.05 for one in found.novelties) < 6
-    assert "only 12 held-out cases, and 99 are needed" in " ".join(found.notes)
+    assert "only 30 held-out cases, and 99 are needed" in " ".join(found.notes)
     assert "shares" not in " ".join(found.notes)
     seen = assign_groups(model, matrix_of(cohort()))
     assert "shares 120 patients" in " ".join(seen.notes)
