@@ -21,7 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Cut, write, tell."""
-    from ..imaging.crop import flags_of_case
     from ..imaging.ct import open_ct
     from ..imaging.masks import read_mask
     from ..imaging.slices import tumour_slices, write_slices
@@ -33,6 +32,5 @@ def run(options: argparse.Namespace) -> None:
         mask = read_mask(options.mask, ct, roi=options.roi, label=options.label)
         slices = tumour_slices(ct, mask, progress=progress)
     folder = write_slices(slices, options.out, window=options.window)
-    flags = flags_of_case(ct, mask)
-    print_flags(flag.to_dict() for flag in flags)
+    print_flags(flag.to_dict() for flag in slices.flags)
     print(f"{len(slices.positions_mm)} slices with tumour written to {folder}")

@@ -68,7 +68,7 @@ def test_every_verb_shows_the_same_flags_in_every_output(place, tmp_path, capsys
     runs = {  # what is run, and where it shows flags
         "crop": (["crop", *case, "-o", str(tmp_path / "c.nrrd")], "terminal"),
         "crop, JSON": (["crop", *case, "-o", str(tmp_path / "c.nrrd"), "--json"], "terminal"),
-        "slices": (["slices", *case, "-o", str(out / "slices")], "terminal"),
+        "slices": (["slices", *case, "-o", str(out / "slices")], "terminal slices.json"),
         "stage": (["stage", *case], "terminal"),
         "stage, JSON": (["stage", *case, "--json"], "terminal"),
         "predict": (
