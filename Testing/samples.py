@@ -69,7 +69,7 @@ def write_model(path: Path, *, seed=0, reference=True, **changes) -> Model:
         baseline=Baseline("log_volume_logistic", 0.5, -0.4),
         reference=ReferenceSpec(8, between_sd=1.0) if reference else None,
     )
-    tensors = Reference(features.mean(axis=0), np.eye(size), np.linspace(1e-7, 1e-6, 50))
+    tensors = Reference(features.mean(axis=0), np.eye(size), np.linspace(1e-7, 1e-6, 200))
     write_bundle(
         path, network, card=replace(card, **changes), reference=tensors if reference else None
     )

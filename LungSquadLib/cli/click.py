@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
     import SimpleITK as sitk
 
-    from ..imaging.crop import flags_of_mask
+    from ..imaging.crop import flags_of_case
     from ..imaging.ct import open_ct
     from ..imaging.region import propose_mask
     from ..imaging.write import check_distinct, check_volume_name, write_volumes
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
         proposal = propose_mask(ct, point, progress=progress)
     write_volumes({options.out: ct.as_stored(proposal.image)})
     array = sitk.GetArrayViewFromImage(proposal.image)
-    flags = [flag.to_dict() for flag in (*ct.flags, *flags_of_mask(proposal, ct.grid))]
+    flags = [flag.to_dict() for flag in flags_of_case(ct, proposal)]
     voxels = int(np.count_nonzero(array))
     volume = voxels * ct.grid.voxel_volume / 1000
     if options.json:

@@ -120,18 +120,25 @@ def _build(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     """Check, tell; 1 where something is wrong."""
-    from ..cohort.check import check_store, site_table
+    from ..cohort.check import MOST_NAMED, check_store, flags_of_store, site_table
     from ..cohort.store import open_store
 
     store = open_store(options.store)
     with bar() as progress:
         findings = check_store(store, label=options.label, progress=progress)
+    flagged = flags_of_store(store)
     table = site_table(store.cases, options.label) if options.label else {}
     if options.json:
-        print_json({"findings": [one.to_dict() for one in findings], "site_by_label": table})
+        flags = [{**flag.to_dict(), "cases": list(names)} for flag, names in flagged]
+        found = [one.to_dict() for one in findings]
+        print_json({"findings": found, "flags": flags, "site_by_label": table})
         return int(bool(findings))
     for finding in findings:
         print(printable(f"{finding.sentence} [{finding.code}]"))
+    for flag, names in flagged:
+        if flag.severity != "severe":  # those are findings
+            who = ", ".join(names[:MOST_NAMED]) + " and more" * (len(names) > MOST_NAMED)
+            print(printable(f"{flag.severity}: {flag.sentence} [{flag.code}] {who}"))
     if table:
         values = list(next(iter(table.values())))
         print_table(

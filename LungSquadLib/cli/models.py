@@ -33,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     training.add_argument("-o", "--out", required=True, metavar="FOLDER")
     training.add_argument("--only", metavar="NAME", help="one of them")
+    training.add_argument(
+        "--reference-only",
+        action="store_true",
+        help="only measure the held-out phantoms anew by the models in FOLDER; their weights stay",
+    )
     training.add_argument("--jobs", type=int, metavar="N", help="processes and threads (all cores)")
     for verb in (training, listing, show, importing, verify):
         verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
@@ -125,12 +130,11 @@ def _import_keras(options: argparse.Namespace) -> None:
 
 
 def _train_demo(options: argparse.Namespace) -> None:
-    from ..training.demo import train_demo_models
+    from ..training.demo import renew_references, train_demo_models
 
+    make = renew_references if options.reference_only else train_demo_models
     with bar() as progress:
-        written = train_demo_models(
-            options.out, only=options.only, jobs=options.jobs, progress=progress
-        )
+        written = make(options.out, only=options.only, jobs=options.jobs, progress=progress)
     print_table(written.items())
 
 

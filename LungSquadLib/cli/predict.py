@@ -110,7 +110,8 @@ def show(described: dict[str, Any], folder: str) -> None:
         print(
             printable(
                 f"  {names[positive]}: interval {interval['low']:.1%} to {interval['high']:.1%}; "
-                f"other outlines {robustness['low']:.1%} to {robustness['high']:.1%}"
+                f"in {robustness['positions']} positions of the crop {robustness['low']:.1%} to "
+                f"{robustness['high']:.1%}"
             )
         )
         if prediction["baseline_volume_alone"] is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .output import add_case_arguments, bar
+from .output import add_case_arguments, bar, print_flags
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,4 +32,5 @@ def run(options: argparse.Namespace) -> None:
         mask = read_mask(options.mask, ct, roi=options.roi, label=options.label)
         slices = tumour_slices(ct, mask, progress=progress)
     folder = write_slices(slices, options.out, window=options.window)
+    print_flags(flag.to_dict() for flag in slices.flags)
     print(f"{len(slices.positions_mm)} slices with tumour written to {folder}")

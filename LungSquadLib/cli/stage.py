@@ -74,6 +74,7 @@ def run(options: argparse.Namespace) -> int | None:
 def _patient(options: argparse.Namespace) -> None:
     """Measure, ask, tell."""
     from ..errors import InputError
+    from ..imaging.crop import flags_of_case
     from ..imaging.ct import open_ct
     from ..imaging.masks import read_mask
     from ..imaging.stage import LIMITS, size_stage
@@ -99,8 +100,10 @@ def _patient(options: argparse.Namespace) -> None:
     with bar() as progress:
         ct = open_ct(options.ct, series=options.series, progress=progress)
         mask = read_mask(options.mask, ct, roi=options.roi, label=options.label)
+    ruler = size_stage(mask.image, edition=options.edition, rule=options.diameter)
     found = stage_ways(
-        size_stage(mask.image, edition=options.edition, rule=options.diameter),
+        ruler,
+        flags=flags_of_case(ct, mask, *ruler.flags),
         profile=options.profile,
         models=models,
         reported=options.reported,
@@ -112,9 +115,7 @@ def _patient(options: argparse.Namespace) -> None:
     print_table(found.rows())
     for sentence in [*found.notes, LIMITS, *(model.card.notice for model in models)]:
         print(printable(sentence)) if sentence else None
-    print_flags(flag.to_dict() for flag in found.ruler.flags)
-    for said in found.models.values():
-        print_flags(said["flags"])
+    print_flags(flag.to_dict() for flag in found.all_flags)
 
 
 def _cohort(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, understood
+from ..imaging.flags import Flag, merged
 from ..progress import Progress, Silent, step
 from ..statistics.text import decimal, p_value
 from .store import Store, StoredCase
@@ -19,7 +20,7 @@ _BLOCKS = 8  # a side, of whose means the correlation is taken
 _ROWS = 256  # cases compared with all others at once
 _SHUFFLES = 999
 ENTANGLED = 0.05  # the p below which site and label are said to hang together
-_MOST_NAMED = 10
+MOST_NAMED = 10
 _SHARED = {
     "pixels": "The CT of {} show the same, but belong to different patients.",
     "crop": "The crops of {} are the same, but belong to different patients.",
@@ -87,6 +88,15 @@ def site_table(cases: Iterable[StoredCase], label: str) -> dict[str, dict[str, i
     counted = Counter((site, value) for site, value, _ in patients if site and value)
     sites, values = (sorted({pair[n] for pair in counted}) for n in (0, 1))
     return {site: {value: counted[site, value] for value in values} for site in sites}
+
+
+def flags_of_store(store: Store) -> list[tuple[Flag, tuple[str, ...]]]:
+    """Each flag of the cases once, the worst first, and which cases have it."""
+    found: dict[Flag, list[str]] = defaultdict(list)
+    for case in store.cases:
+        for flag in dict.fromkeys(case.flags):
+            found[flag].append(case.case)
+    return [(flag, tuple(found[flag])) for flag in merged(found)]
 
 
 def _missing(store: Store) -> list[Finding]:
@@ -227,6 +237,6 @@ def _names(cases: Iterable[StoredCase]) -> tuple[str, ...]:
 
 
 def _named(cases: Sequence[StoredCase]) -> str:
-    names = [case.case for case in cases[:_MOST_NAMED]]
+    names = [case.case for case in cases[:MOST_NAMED]]
     more = len(cases) - len(names)
     return ", ".join(names) + (f" and {more} more" if more else "")

@@ -18,7 +18,7 @@ from .. import __version__
 from ..errors import InputError
 from ..files import make_folder, sweep
 from ..imaging.axial import AxialSlices, axial_slices, slices_of_cube
-from ..imaging.crop import flags_of_mask
+from ..imaging.crop import flags_of_case
 from ..imaging.ct import open_ct
 from ..imaging.masks import read_mask
 from ..imaging.write import check_distinct
@@ -252,7 +252,7 @@ def _of_row(row: Row, slicing: Slicing) -> tuple[StoredCase, AxialSlices]:
         pixels=pixels_of(ct),
         crop="",
         volume_ml=voxels * ct.grid.voxel_volume / 1000,
-        flags=(*ct.flags, *flags_of_mask(mask, ct.grid)),
+        flags=flags_of_case(ct, mask),
     )
     return case, slices
 

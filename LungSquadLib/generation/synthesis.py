@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from .. import __version__
 from ..errors import InputError, ModelError
 from ..files import whole_folder, write_json
 from ..imaging.blending import blend_weights, distance_mm
-from ..imaging.crop import box_round, mask_box
+from ..imaging.crop import box_round, flags_of_case, mask_box
 from ..imaging.ct import CT, as_ct
 from ..imaging.diameter import axial_diameter
-from ..imaging.flags import Flag
+from ..imaging.flags import Flag, merged
 from ..imaging.geometry import Box, Grid
 from ..imaging.masks import Mask, as_mask
 from ..imaging.resample import axes_of, linear, nearest
@@ -146,6 +146,18 @@ def synthesise(
     # Thick slices and the way onto other voxels dilute a small tumour: its mean is set right here.
     on_voxels[part.mask != 0] += asked_hu - on_voxels[part.mask != 0].mean()
     new = blended(part.hu, on_voxels, part.distance, band_mm=blend_mm, seed=seed)
+    found = _found(new, part, asked_hu, blend_mm)
+    asked = {
+        "hu": asked_hu,
+        "class": label,
+        "volume_ml": _volume_ml(part.mask, part.grid),
+        "diameter_mm": axial_diameter(masks[0].image).mm,
+        "replaced": remove is not None,
+        "blend_mm": blend_mm,
+        "seed": seed,
+    }
+    flags = [flag for one in masks for flag in flags_of_case(ct, one)]
+    flags += [*_flags(card, part, asked_hu, blend_mm), *_missed(card, asked, found)]
     whole = ct.hu(ct.grid.box)
     whole[part.box.slices] = new
     return Synthesis(
@@ -154,17 +166,9 @@ def synthesise(
         ct.as_stored(part.grid.image(blend_weights(part.distance, blend_mm))),
         ct.stored_box(part.box),
         {"name": card.name, "sha256": model.sha256, "notice": card.notice or ""},
-        {
-            "hu": asked_hu,
-            "class": label,
-            "volume_ml": _volume_ml(part.mask, part.grid),
-            "diameter_mm": axial_diameter(masks[0].image).mm,
-            "replaced": remove is not None,
-            "blend_mm": blend_mm,
-            "seed": seed,
-        },
-        _found(new, part, asked_hu, blend_mm),
-        (*ct.flags, *(f for m in masks for f in m.flags), *_flags(card, part, asked_hu, blend_mm)),
+        asked,
+        found,
+        merged(flags),
     )
 
 
@@ -338,3 +342,19 @@ def _flags(card: Card, part: _Part, asked_hu: float, blend_mm: float) -> list[Fl
         sentence = f"Only {lung:.0%} of what surrounds the mask is lung; the model knows lung best."
         flags.append(Flag("outside_lung", "warning", sentence))
     return flags
+
+
+def _missed(card: Card, asked: dict[str, Any], found: dict[str, float]) -> Iterator[Flag]:
+    """Where what came out differs from what was asked for by more than the model's own error."""
+    for name, metric, what, unit in (
+        ("hu", "HU_error", "mean", "HU"),
+        ("diameter_mm", "diameter_error_mm", "diameter", "mm"),
+    ):
+        error = card.metrics.get(metric)
+        if error is not None and abs(found[name] - asked[name]) > error.high:
+            sentence = (
+                f"The {what} that was asked for is {asked[name]:.1f} {unit}, and "
+                f"{found[name]:.1f} {unit} came out; on held-out tumours the model is off by "
+                f"{error.value:.1f} {unit} on average ({error.low:.1f} to {error.high:.1f})."
+            )
+            yield Flag(f"{name}_missed", "warning", sentence)

@@ -17,7 +17,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..progress import Progress
 from .ct import CT, as_ct, content_hash
-from .flags import Flag
+from .flags import Flag, merged
 from .geometry import Box, Grid, Index, Point, plausible_place, point_of, span
 from .masks import Mask, as_mask
 from .quality import crop_flags, mask_flags
@@ -127,7 +127,7 @@ def crop(
         count,
         1 - inside,
         outside,
-        flags,
+        merged(flags),
         None if centre_lps is None else point_of(np.asarray(centre_lps, float)),
     )
 
@@ -136,6 +136,11 @@ def flags_of_mask(mask: Mask, grid: Grid) -> tuple[Flag, ...]:
     """What is to be said of a mask on its CT's grid: where it came from, and how it looks."""
     voxels = sitk.GetArrayViewFromImage(mask.image)
     return (*mask.flags, *mask_flags(voxels, mask_box(mask, grid), grid))
+
+
+def flags_of_case(ct: CT, mask: Mask, *more: Flag) -> tuple[Flag, ...]:
+    """What every verb shows of a CT and a mask on its grid, also one that cuts no crop."""
+    return merged((*ct.flags, *flags_of_mask(mask, ct.grid), *more))
 
 
 def mask_box(mask: Mask, grid: Grid) -> Box:

@@ -1,7 +1,7 @@
-"""The same crop under small changes of the mask and of its own place.
+"""The positions that a crop could have had: from slightly other masks, and moved itself.
 
 Two readers never draw the same outline, and the crop follows the outline. What a network says must
-not hang on a millimetre: here are the crops that it would have got from slightly other masks.
+not depend on a millimetre. It sees no mask, so another outline changes nothing but the position.
 """
 
 from __future__ import annotations
@@ -36,12 +36,23 @@ class Variant:
 
 @dataclass(frozen=True)
 class Variants:
-    """All variants of a crop, the crop itself first; HU of each are cut out of one block."""
+    """All variants of a crop, the crop itself first; HU of each are cut out of one block.
+
+    Several may have the same box: a mask that is grown or shrunk often leaves the crop where it is.
+    """
 
     variants: tuple[Variant, ...]
     skipped: tuple[str, ...]
     _block: np.ndarray
     _at: Box
+
+    @property
+    def positions(self) -> dict[str, Variant]:
+        """One variant of each box, by the box's offset from the crop, in voxels along x, y, z."""
+        x, y, z = self.variants[0].box.start
+        offsets = ((one.box.shifted((-x, -y, -z)).start, one) for one in reversed(self.variants))
+        found = dict(offsets)  # the first variant of each, for they come last
+        return {_offset(start): found[start] for start in sorted(found, key=_distance)}
 
     def hu(self, variant: Variant) -> np.ndarray:
         """HU (z, y, x) of one variant."""
@@ -93,6 +104,14 @@ def variants(
     axes = axes_of(whole, ct.grid, spacing)
     block = linear(axes, ct.grid.size, lambda part: ct.hu(part, progress))
     return Variants(tuple(found), tuple(skipped), block, whole)
+
+
+def _distance(start: Index) -> tuple[int, Index]:
+    return sum(n * n for n in start), start
+
+
+def _offset(start: Index) -> str:
+    return ", ".join(f"{n:+d}" if n else "0" for n in start)
 
 
 def _shifts() -> Iterator[tuple[str, tuple[float, float, float]]]:

@@ -11,8 +11,9 @@ import SimpleITK as sitk
 
 from ..files import whole_folder, write_json
 from ..progress import Progress
-from .crop import mask_box
+from .crop import flags_of_case, mask_box
 from .ct import CT, as_ct
+from .flags import Flag
 from .geometry import Box
 from .masks import Mask, as_mask
 from .pictures import WINDOWS, windowed
@@ -31,6 +32,7 @@ class TumourSlices:
     mask: np.ndarray
     positions_mm: tuple[float, ...]
     spacing_mm: tuple[float, float]
+    flags: tuple[Flag, ...] = ()
 
 
 def tumour_slices(
@@ -59,6 +61,7 @@ def tumour_slices(
         marked[kept],
         tuple(float(height) for height in heights),
         (grid.spacing[0], grid.spacing[1]),
+        flags_of_case(ct, mask),
     )
 
 
@@ -81,6 +84,7 @@ def write_slices(
                 "spacing_mm": list(slices.spacing_mm),
                 "window": {"name": window, "centre_hu": centre, "width_hu": width},
                 "tumour_pixels": [int(count) for count in slices.mask.sum(axis=(1, 2))],
+                "flags": [flag.to_dict() for flag in slices.flags],
             },
         )
     return target

@@ -40,7 +40,8 @@ class Reference:
 
     Attributes:
         mean: (D,); precision: (D, D), the inverse covariance; both of the reference cases.
-        distances: (M,), sorted Mahalanobis distances of reference cases that were held out.
+        distances: (M,), sorted Mahalanobis distances of cases from which both the network and
+            `mean` and `precision` were kept: of a split, or out of fold.
     """
 
     mean: np.ndarray
@@ -214,7 +215,7 @@ def _check_table(card: Card, found: Mapping[str, tuple[str, tuple[int, ...]]]) -
         count = network.feature_count
         shapes = [(count,), (count, count), found.get(_REFERENCES[2], ("", ()))[1]]
         expected |= dict(zip(_REFERENCES, shapes, strict=True))
-        if len(shapes[2]) != 1 or not 2 <= shapes[2][0] <= _MAX_DISTANCES:
+        if len(shapes[2]) != 1 or not 1 <= shapes[2][0] <= _MAX_DISTANCES:
             raise ValueError(f"it has no proper '{_REFERENCES[2]}' of its reference cases")
     for name, shape in expected.items():
         if name not in found:

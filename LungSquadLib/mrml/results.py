@@ -256,12 +256,12 @@ def rows(prediction: Prediction) -> list[tuple[str, str]]:
             f"{interval.low:.1%} to {interval.high:.1%}",
         ),
         (
-            f"{positive} with other outlines",
+            f"{positive} in {robustness.positions} positions of the crop",
             f"{robustness.low:.1%} to {robustness.high:.1%}",
         ),
     ]
     if robustness.icc is not None:
-        told.append(("Agreement with other outlines (ICC)", f"{robustness.icc:.2f}"))
+        told.append(("Agreement between positions of the crop (ICC)", f"{robustness.icc:.2f}"))
     if prediction.baseline is not None:
         told.append((f"{positive} by tumour volume alone", f"{prediction.baseline:.1%}"))
     told.append(("Tumour volume", f"{crop.mask_volume_ml:.2f} mL"))

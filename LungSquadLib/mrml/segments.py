@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from vtkmodules.vtkCommonCore import mutable
 
 from ..errors import InputError
 from ..imaging.ct import CT
+from ..imaging.flags import Flag
 from ..imaging.geometry import Box, Grid
 from ..imaging.label_maps import labelled_box
 from ..imaging.masks import Mask, as_mask
 from ..imaging.orientation import like
+from ..models.fields import parsed_json
 from .embedded import new_node, slicer
 from .placing import grid_in_world, index_to_ras, matrix_of, matrix_to_world
 from .volumes import grid_of_volume, set_voxels, voxel_array
 
+_FLAGS = "LungSquad.flags"  # tag of a segment: what was found when its mask was read
 LABEL_MAP = "Binary labelmap"
 SOURCE = "Slicer segmentation"
 
@@ -78,7 +84,21 @@ def mask_on_ct(node: Any, segment_id: str, volume: Any, ct: CT) -> Mask:
     """
     image = mask_of_segment(node, segment_id, volume)
     name = node.GetSegmentation().GetSegment(segment_id).GetName() or segment_id
-    return as_mask(image, ct, name=name, source=SOURCE)
+    mask = as_mask(image, ct, name=name, source=SOURCE)
+    imported = _imported_flags(node.GetSegmentation().GetSegment(segment_id))
+    return replace(mask, flags=tuple(dict.fromkeys((*imported, *mask.flags))))
+
+
+def _imported_flags(segment: Any) -> tuple[Flag, ...]:
+    """What was found when the segment's mask was read; a scene's file may come from anywhere."""
+    if not segment.HasTag(_FLAGS):
+        return ()
+    text = mutable("")
+    segment.GetTag(_FLAGS, text)
+    try:
+        return tuple(Flag.of(value) for value in parsed_json(str(text)))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ()
 
 
 def add_segmentation(scene: Any, volume: Any, *, name: str) -> Any:
@@ -116,7 +136,11 @@ def add_segment(
     box, array = labelled_box(lambda: enumerate(sitk.GetArrayViewFromImage(image)), label, name)
     oriented = _on_reference(own, Grid.of(image).part(box))
     set_voxels(oriented, array)
-    return _add(node, oriented, name)
+    segment_id = _add(node, oriented, name)
+    if isinstance(mask, Mask) and mask.flags:
+        text = json.dumps([flag.to_dict() for flag in mask.flags])
+        node.GetSegmentation().GetSegment(segment_id).SetTag(_FLAGS, text)
+    return segment_id
 
 
 def add_empty_segment(node: Any, *, name: str = "tumour") -> str:

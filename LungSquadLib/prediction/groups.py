@@ -17,7 +17,7 @@ from ..models.bundle import Model
 from ..models.catalogue import check_kind
 from ..networks.devices import float64_of
 from ..training.autoencoder_table import table_case
-from .novelty import novelty
+from .novelty import novelty, novelty_flags
 from .prediction import Novelty
 from .profile_row import MOST_MISSING
 from .scale import check_scale
@@ -71,7 +71,7 @@ class Assigned:
             "patient": self.patients[number],
             "group": self.groups[number],
             **{f"p_{code}": shown(p) for code, p in each},
-            "out_of_distribution": "" if seen is None else seen.out_of_distribution,
+            "out_of_distribution": None if seen is None else seen.out_of_distribution,
             "missing": int(self.missing[number]),
             **{f"z{n}": shown(value) for n, value in enumerate(self.places[number])},
         }
@@ -178,14 +178,23 @@ def _notes(
             f"{int((~known).sum())} of {len(known)} patients have less than half of the model's "
             "columns: nothing is said of them."
         )
-    new = sum(one is not None and one.out_of_distribution for one in novelties)
-    if new:
-        (source,) = card.table.sources
-        said = f"{new} of {int(known.sum())} patients are unlike those of the training"
+    first = next((one for one in novelties if one is not None), None)
+    if first is not None and first.out_of_distribution is None:  # the same of all of them
+        yield from (flag.sentence for flag in novelty_flags(first, "patient"))
+    seen = [one for one in novelties if one is not None]
+    # Further away than every held-out case: of one patient it may be chance, of half of them not.
+    beyond = sum(one.p < 1.5 / (one.held_out + 1) for one in seen)
+    new = sum(bool(one.out_of_distribution) for one in seen)
+    (source,) = card.table.sources
+    if beyond > _MANY * len(seen):
         yield (
-            f"{said}: is the table on the model's scale ({source.scale})?"
-            if new > _MANY * known.sum()
-            else f"{said}; their groups mean little."
+            f"{beyond} of {len(seen)} patients lie further from the training than every held-out "
+            f"case: is the table on the model's scale ({source.scale})?"
+        )
+    elif new:
+        yield (
+            f"{new} of {len(seen)} patients are unlike those of the training; their groups mean "
+            "little."
         )
     if card.training.seen is not None:
         cases = list(map(table_case, matrix.patients, matrix.values))

@@ -14,8 +14,8 @@ from .. import __version__
 from ..errors import InputError
 from ..imaging.crop import crop
 from ..imaging.ct import CT, as_ct
-from ..imaging.flags import Flag
-from ..imaging.geometry import Box, Grid, Point
+from ..imaging.flags import Flag, merged
+from ..imaging.geometry import Grid, Point
 from ..imaging.jitter import Variants, variants
 from ..imaging.masks import Mask, as_mask
 from ..models.bundle import Model
@@ -78,6 +78,7 @@ def predict(
     )
     cut = crop(ct, mask, size=side, spacing=spacing, centre_lps=centre_lps)
     network = model.network.to(place)
+    positions = around.positions
     runs = list(_runs(network, card, around, seed, Part(progress, 0.3, 1.0)))
     drawn = runs[0]
     cam = grad_cam(network, drawn.activations, int(drawn.logits.argmax()))
@@ -87,16 +88,16 @@ def predict(
         cut,
         tuple(float(p) for p in probabilities(drawn.logits, card)),
         _interval(runs, card),
-        _robustness(runs, around, card),
+        _robustness(runs, list(positions), card),
         seen,
         None if card.baseline is None else card.baseline.probability(cut.mask_volume_ml),
         ct.as_stored(on_ct_grid(cam, network, Grid.of(cut.ct), ct.grid)),
-        (*cut.flags, *_flags(seen, cam)),
+        merged((*cut.flags, *_flags(seen, cam))),
         {
             "device": str(place),
             "seed": seed,
             "dropout_passes": DROPOUT_PASSES,
-            "variants": len(around.variants),
+            "positions": len(positions),
             "variants_skipped": list(around.skipped),
             "lungsquad": __version__,
             "torch": torch.__version__,
@@ -124,14 +125,12 @@ class _Run:
 def _runs(
     network: TrunkAndHead, card: Card, around: Variants, seed: int, progress: Progress
 ) -> Iterator[_Run]:
-    """Every variant through the network; variants with one box are run once."""
-    known: dict[Box, _Run] = {}
+    """Every position of the crop through the network, each once."""
+    positions = around.positions
     device = device_of(network)
-    for number, variant in enumerate(around.variants):
-        step(progress, number / len(around.variants), f"{card.title}: {variant.name}")
-        if variant.box not in known:
-            known[variant.box] = _run(network, card, around.hu(variant), seed, device)
-        yield known[variant.box]
+    for number, (offset, variant) in enumerate(positions.items()):
+        step(progress, number / len(positions), f"{card.title}: crop at {offset}")
+        yield _run(network, card, around.hu(variant), seed, device)
 
 
 @torch.no_grad()
@@ -155,28 +154,31 @@ def _run(
 def _interval(runs: list[_Run], card: Card) -> Interval:
     samples = probabilities(np.concatenate([run.dropped for run in runs]), card)
     explanation = (
-        f"{LEVEL:.0%} of {len(samples)} answers lie in it: the outline and the crop were moved by "
-        f"1 to 3 mm ({len(runs)} ways), and each time parts of the network's last layers were left "
-        f"out at random ({DROPOUT_PASSES} times). {NO_PROOF}"
+        f"{LEVEL:.0%} of {len(samples)} answers lie in it: the crop was put in {len(runs)} "
+        "positions, and in each parts of the network's last layers were left out at random "
+        f"({DROPOUT_PASSES} times). {NO_PROOF}"
     )
     answer = float(probabilities(runs[0].logits, card)[card.positive])
     return interval_of(samples[:, card.positive], answer, explanation)
 
 
-def _robustness(runs: list[_Run], around: Variants, card: Card) -> Robustness:
+def _robustness(runs: list[_Run], offsets: list[str], card: Card) -> Robustness:
     logits = np.array([log_odds(run.logits, card.positive) for run in runs])
     answers = {
-        variant.name: float(probabilities(run.logits, card)[card.positive])
-        for variant, run in zip(around.variants, runs, strict=True)
+        offset: float(probabilities(run.logits, card)[card.positive])
+        for offset, run in zip(offsets, runs, strict=True)
     }
     icc = None
-    if card.reference is not None and card.reference.between_sd is not None:
-        between, within = card.reference.between_sd**2, float(logits.var(ddof=1))
+    between_sd = None if card.reference is None else card.reference.between_sd
+    if between_sd is not None and len(runs) > 1:
+        between, within = between_sd**2, float(logits.var(ddof=1))
         icc = between / (between + within) if between + within > 0 else None
     explanation = (
-        "The same prediction with the mask moved by 2 mm, grown and shrunk by 1 and 2 mm, and the "
-        "crop moved by 3 mm along its diagonals. The ICC compares how much this changes the answer "
-        "with how much the model's reference patients differ (1: not at all, 0.75 and more: good)."
+        f"The same prediction from {len(runs)} different crops: where the mask moved by 2 mm, or "
+        "grown or shrunk by 1 or 2 mm, would put the crop, and 3 mm along its diagonals. The "
+        "network does not see the mask: another outline changes the answer by the crop's position "
+        "alone. The ICC compares how much the position changes the answer with how much the "
+        "model's reference patients differ (1: not at all, 0.75 and more: good)."
     )
     return Robustness(answers, min(answers.values()), max(answers.values()), icc, explanation)
 

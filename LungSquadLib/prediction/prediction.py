@@ -25,11 +25,12 @@ class Interval:
 
 @dataclass(frozen=True)
 class Robustness:
-    """The probability of the positive class under small changes of mask and crop.
+    """The probability of the positive class in other positions of the crop.
 
-    `icc` compares the spread of this patient's logit with that between the model's reference
-    patients: 1 where the changes do not matter, 0 where they matter more than patients do. None
-    where the model has no reference patients.
+    `probabilities` has one for each position, by its offset from the crop in voxels along the CT's
+    x, y and z; "0, 0, 0" is the crop's own. `icc` compares the spread of this patient's logit over
+    them with that between the model's reference patients: 1 where the position does not matter, 0
+    where it matters more than patients do. None where the model has no reference patients.
     """
 
     probabilities: dict[str, float]
@@ -38,17 +39,24 @@ class Robustness:
     icc: float | None
     explanation: str
 
+    @property
+    def positions(self) -> int:
+        """How many different crops were predicted from."""
+        return len(self.probabilities)
+
 
 @dataclass(frozen=True)
 class Novelty:
     """How far the crop's features lie from those of the model's reference cases.
 
-    `percentile` is the share of held-out reference cases that lie nearer.
+    `p` is the rank of the distance among those of `held_out` cases: the share of like cases that
+    lie as far. `out_of_distribution` is None where these are too few to say.
     """
 
     distance: float
-    percentile: float
-    out_of_distribution: bool
+    p: float
+    held_out: int
+    out_of_distribution: bool | None
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,7 @@ class Prediction:
         return {
             **told,
             "robustness": {
+                "positions": self.robustness.positions,
                 "low": rounded(self.robustness.low),
                 "high": rounded(self.robustness.high),
                 "icc": None if self.robustness.icc is None else rounded(self.robustness.icc),

@@ -185,7 +185,7 @@ def _result(
         "patient": (patient if options.keep_identity else pseudonym(patient))
         if patient
         else described["patient"],
-        **prediction_row(prediction),
+        **prediction_row(prediction, described["flags"]),
         "t_stage": described["t_stage"]["stage"],
         "size_mm": described["t_stage"]["size_mm"],
     }

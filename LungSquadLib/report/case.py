@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,7 +14,7 @@ from ..errors import InputError, MissingPackageError
 from ..files import whole_folder, write_json
 from ..imaging.crop import Crop, crop
 from ..imaging.ct import CT, content_hash, open_ct
-from ..imaging.flags import Flag
+from ..imaging.flags import Flag, merged
 from ..imaging.geometry import Point
 from ..imaging.masks import Mask, read_mask
 from ..imaging.planes import VIEWS, plane_through_tumour
@@ -226,13 +226,7 @@ class Results:
         return f"SEG and SR were not written: the CT's headers lack what they need.{reason}"
 
     def _flags(self) -> tuple[Flag, ...]:
-        """Flags of the images and of the models, each once; a model's own says which model."""
-        found = dict.fromkeys(self.crop.flags)
-        for prediction in self.predictions:
-            for flag in prediction.flags:
-                if flag not in prediction.crop.flags:
-                    title = prediction.model.card.title
-                    found[replace(flag, sentence=f"{title}: {flag.sentence}")] = None
-                elif flag.code not in {one.code for one in found}:
-                    found[flag] = None
-        return (*found, *molecular_flags(self.molecular))
+        """Flags of the images, of the T stage and of the models; see `merged`."""
+        own = [(one.model.card.title, one.flags) for one in self.predictions]
+        shared = (*self.crop.flags, *self.t_stage.flags)
+        return merged(shared, [*own, *molecular_flags(self.molecular)])

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..files import whole_folder
 from ..imaging.ct import CT, content_hash
+from ..imaging.flags import Flag, merged
 from ..imaging.geometry import Box, Grid
 from ..imaging.masks import Mask, as_mask
 from ..progress import Part, Progress, Silent, step
@@ -76,13 +77,13 @@ def _case_of_series(
     described: dict[str, Any], series: CT, mask: Mask, keep_identity: bool
 ) -> dict[str, Any]:
     """What `prediction.json` would say had the case been made on the series."""
-    own = [flag.to_dict() for flag in series.flags]
+    flags = merged([*series.flags, *map(Flag.of, described["flags"])])
     case = {
         **described,
         "patient": patient_of(series, keep=keep_identity),
         "ct": {**described["ct"], "sha256": content_hash(series.read())},
         "mask": {**described["mask"], "sha256": content_hash(mask.image)},
-        "flags": [*own, *(flag for flag in described["flags"] if flag not in own)],
+        "flags": [flag.to_dict() for flag in flags],
     }
     case.pop("identity", None)
     return case | identity_of(series, keep=keep_identity)

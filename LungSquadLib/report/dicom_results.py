@@ -200,6 +200,8 @@ def _report(case: dict[str, Any], seg: Any, sources: Sequence[Any]) -> Any:
         qualitative_evaluations=_evaluations(case),
     )
     comments = [*case["notices"], "Research software, not a medical device."]
+    # A code's meaning ends after 64 characters; here each flag's sentence is whole.
+    comments += [f"{flag['severity']}: {flag['sentence']}" for flag in case["flags"]]
     group[0].ContentSequence.extend(
         sr.TextContentItem(codes.DCM.Comment, text, sr.RelationshipTypeValues.CONTAINS)
         for text in comments

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..statistics.text import interval_text
 from .figures import probability_bars, spread_figure
-from .html import Child, Markup, element, joined
+from .html import Child, Markup, element, flag_markup, joined
 from .molecular_page import molecular_markup
 from .side_by_side import IMAGE, made_from
 from .staging.by_size import size_rows
@@ -126,8 +126,8 @@ def _answer(prediction: dict[str, Any]) -> Markup:
     icc = "" if robustness["icc"] is None else f"; ICC {robustness['icc']:.2f}"
     lines: list[Child] = [
         f"{names[positive]}: {probabilities[positive]:.0%}, interval {interval['low']:.0%} to "
-        f"{interval['high']:.0%}. With other outlines {robustness['low']:.0%} to "
-        f"{robustness['high']:.0%}{icc}.",
+        f"{interval['high']:.0%}. In {robustness['positions']} positions of the crop "
+        f"{robustness['low']:.0%} to {robustness['high']:.0%}{icc}.",
     ]
     if prediction["baseline_volume_alone"] is not None:
         lines.append(f" Tumour volume alone: {prediction['baseline_volume_alone']:.0%}.")
@@ -153,17 +153,19 @@ def _answer(prediction: dict[str, Any]) -> Markup:
 
 
 def _explanations(predictions: Sequence[dict[str, Any]]) -> list[str]:
-    """What interval and other outlines mean, each once."""
+    """What interval and positions of the crop mean, each once."""
     intervals = {f"Interval: {p['interval']['explanation']}": None for p in predictions}
-    outlines = {f"Other outlines: {p['robustness']['explanation']}": None for p in predictions}
-    return [*intervals, *outlines]
+    positions = {
+        f"Position of the crop: {p['robustness']['explanation']}": None for p in predictions
+    }
+    return [*intervals, *positions]
 
 
 def _legend(positive: str, baseline: bool) -> Markup:
     entries = [
         ("background:#1c2733", f"probability of {positive}"),
         ("background:#cfe0f3", "interval"),
-        ("background:#5b87b8;border-radius:5px;width:10px", "other outlines and places"),
+        ("background:#5b87b8;border-radius:5px;width:10px", "other positions of the crop"),
     ]
     if baseline:
         entries.append(("background:#ffb02e", "volume alone"))
@@ -174,25 +176,19 @@ def _legend(positive: str, baseline: bool) -> Markup:
 def _novelty(novelty: dict[str, Any] | None) -> str:
     if novelty is None:
         return "Whether the model knows such tumours is not known: it has no reference cases."
-    nearer = f"{novelty['percentile']:.0%} of the model's held-out cases lie nearer to its training"
+    if novelty["out_of_distribution"] is None:
+        return (
+            f"Whether the model knows such tumours is not known: it has only {novelty['held_out']} "
+            "held-out cases."
+        )
+    rank = f"p = {novelty['p']:.2g}, by rank among {novelty['held_out']} held-out cases"
     if novelty["out_of_distribution"]:
-        return f"Unlike what the model was trained on ({nearer})."
-    return f"The model's features see nothing unusual in it ({nearer}); that proves no likeness."
+        return f"Unlike what the model was trained on ({rank})."
+    return f"The model's features see nothing unusual in it ({rank}); that proves no likeness."
 
 
 def _flags(flags: Sequence[dict[str, str]]) -> Markup:
-    order = {"severe": 0, "warning": 1, "info": 2}
-    shown = [
-        element(
-            "p",
-            element("b", f"{flag['severity']}: "),
-            flag["sentence"],
-            " ",
-            element("code", flag["code"]),
-            class_=f"flag {flag['severity']}",
-        )
-        for flag in sorted(flags, key=lambda flag: order[flag["severity"]])
-    ]
+    shown = [flag_markup(flag) for flag in flags]
     none = element("p", "None: nothing about the images asks for caution.", class_="flag")
     return joined([element("h2", "Flags"), shown or none])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TypeAlias
 
@@ -52,3 +52,15 @@ def _text(child: Child) -> str:
 
 def _name(name: str) -> str:
     return name.rstrip("_").replace("_", "-")
+
+
+def flag_markup(flag: Mapping[str, str]) -> Markup:
+    """A flag as a paragraph: severity, sentence, code."""
+    return element(
+        "p",
+        element("b", f"{flag['severity']}: "),
+        flag["sentence"],
+        " ",
+        element("code", flag["code"]),
+        class_=f"flag {flag['severity']}",
+    )

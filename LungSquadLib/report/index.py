@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..imaging.flags import counted
 from .document import RESEARCH
-from .html import Markup, element
+from .html import Markup, element, flag_markup
 from .side_by_side import IMAGE, made_from
 
 
@@ -40,6 +41,7 @@ def index_page(
         element("p", RESEARCH, class_="notice research"),
         [element("p", notice, class_="notice") for notice in notices],
         [_model(question, rows) for question, rows in models.items()],
+        _flags(cases),
         _failures(failed),
     )
     head = element(
@@ -88,7 +90,6 @@ def _row(name: str, described: dict[str, Any], prediction: dict[str, Any]) -> Ma
         role="img",
         aria_label=f"{answer:.0%}, interval {interval['low']:.0%} to {interval['high']:.0%}",
     )
-    severe = [flag["code"] for flag in prediction["flags"] if flag["severity"] == "severe"]
     link = element("a", name, href=f"cases/{name}/{described['files']['report']}")
     value = f" {answer:.0%} ({interval['low']:.0%} to {interval['high']:.0%})"
     return element(
@@ -96,8 +97,18 @@ def _row(name: str, described: dict[str, Any], prediction: dict[str, Any]) -> Ma
         element("td", link),
         element("td", prediction["answer"]),
         element("td", figure, value),
-        element("td", ", ".join(severe) or f"{len(prediction['flags'])} minor"),
+        element("td", counted(flag["severity"] for flag in described["flags"])),
     )
+
+
+def _flags(cases: Sequence[tuple[str, dict[str, Any]]]) -> list[Markup]:
+    """Each case's flags as in its report."""
+    rows = [
+        element("tr", element("th", name), element("td", list(map(flag_markup, one["flags"]))))
+        for name, one in cases
+        if one["flags"]
+    ]
+    return [element("h2", "Flags"), element("table", rows)] if rows else []
 
 
 def _failures(failed: Sequence[dict[str, Any]]) -> list[Markup]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ..errors import InputError
@@ -69,12 +68,12 @@ def molecular_part(profile: Profile | None, answers: Sequence[ProfilePrediction]
     return {"profile": profile.to_dict(), "molecular": [one.to_dict() for one in answers]}
 
 
-def molecular_flags(answers: Sequence[ProfilePrediction]) -> Iterator[Flag]:
-    """Flags of the answers, each saying whose it is."""
+def molecular_flags(
+    answers: Sequence[ProfilePrediction],
+) -> Iterator[tuple[str, tuple[Flag, ...]]]:
+    """Flags of the answers, by whose they are; see `imaging.flags.merged`."""
     for answer in answers:
-        for flag in answer.flags:
-            title = f"{answer.model.card.title} ({answer.made_from})"
-            yield replace(flag, sentence=f"{title}: {flag.sentence}")
+        yield f"{answer.model.card.title} ({answer.made_from})", answer.flags
 
 
 def notices_of(predictions: Sequence[Prediction | ProfilePrediction]) -> list[str]:

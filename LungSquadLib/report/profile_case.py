@@ -11,6 +11,7 @@ from .. import __version__
 from ..errors import InputError
 from ..files import whole_folder, write_json
 from ..identity import pseudonym
+from ..imaging.flags import merged
 from ..imaging.write import check_distinct
 from ..models.bundle import Model
 from ..models.catalogue import OF_TABLES
@@ -46,7 +47,7 @@ def run_profile(
         "notice": RESEARCH,
         "notices": notices_of(answers),
         "patient": pseudonym(read.sha256),
-        "flags": [flag.to_dict() for flag in molecular_flags(answers)],
+        "flags": [flag.to_dict() for flag in merged((), molecular_flags(answers))],
         "predictions": [],
         **molecular_part(read, answers),
         "files": {"report": REPORT},

@@ -69,7 +69,7 @@ def _prediction(
         crop(ct, mask, size=size, spacing=spacing, centre_lps=centre),
         tuple(entry["probabilities"].values()),
         Interval(**entry["interval"]),
-        Robustness(**entry["robustness"]),
+        _robustness(entry["robustness"]),
         None if novelty is None else Novelty(**novelty),
         entry["baseline_volume_alone"],
         saliency,
@@ -79,3 +79,7 @@ def _prediction(
     if prediction.to_dict() != entry:
         raise InputError("This was predicted from another CT or mask; predict again.")
     return prediction
+
+
+def _robustness(entry: dict[str, Any]) -> Robustness:
+    return Robustness(**{name: value for name, value in entry.items() if name != "positions"})

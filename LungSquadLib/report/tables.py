@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .side_by_side import IMAGE, made_from
@@ -22,11 +22,18 @@ COLUMNS = (
     "baseline_volume_alone",
     "mask_volume_ml",
     "flags",
+    "flag_sentences",
 )
 
 
-def prediction_row(prediction: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with `COLUMNS` of what `Prediction.to_dict` gives, or `ProfilePrediction.to_dict`."""
+def prediction_row(
+    prediction: Mapping[str, Any], flags: Sequence[Mapping[str, str]] | None = None
+) -> dict[str, Any]:
+    """A row with `COLUMNS` of what `Prediction.to_dict` gives, or `ProfilePrediction.to_dict`.
+
+    `flags` are the whole case's; without them the prediction's own are shown.
+    """
+    flags = prediction["flags"] if flags is None else flags
     positive, novelty = prediction["positive_class"], prediction["out_of_distribution"]
     return {
         "model": prediction["model"]["name"],
@@ -37,7 +44,8 @@ def prediction_row(prediction: Mapping[str, Any]) -> dict[str, Any]:
         "interval_low": prediction["interval"]["low"],
         "interval_high": prediction["interval"]["high"],
         "out_of_distribution": None if novelty is None else novelty["out_of_distribution"],
-        "flags": " ".join(flag["code"] for flag in prediction["flags"]),
+        "flags": " ".join(dict.fromkeys(flag["code"] for flag in flags)),
+        "flag_sentences": " | ".join(f"{flag['severity']}: {flag['sentence']}" for flag in flags),
         **(_of_the_image(prediction) if made_from(prediction) == IMAGE else {}),
     }
 

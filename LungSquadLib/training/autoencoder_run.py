@@ -20,7 +20,7 @@ from ..cohort.split_files import write_splits
 from ..cohort.tables.matrix import Joined
 from ..errors import InputError, need
 from ..files import write_csv
-from ..models.bundle import Reference, write_bundle
+from ..models.bundle import write_bundle
 from ..models.card import Card, ClassLabel, Metric, NetworkSpec, ReferenceSpec
 from ..models.inputs import Source, TableSpec
 from ..networks import build
@@ -28,13 +28,13 @@ from ..networks.autoencoder import Autoencoder
 from ..networks.devices import float64_of, on_device, thread_count
 from ..progress import Part, Progress, Silent, step
 from ..statistics.bootstrap import bootstrap
-from ..statistics.distance import mahalanobis, shrunk_precision
 from .allocator import keep_blocks
 from .autoencoder import ALIVE, Autoencoding, Parts, Recipe, unit_divergences
 from .autoencoder_table import Table, table_of
 from .bundling import Naming, trained_on
 from .grouping import STAGES, Mixture, by_stage, fit_mixture, follow_stages
 from .loop import Plan, Row, fit
+from .reference import HeldOut, reference_of
 from .run_folder import begun
 from .world import World
 
@@ -324,9 +324,8 @@ def _write_model(run: AutoencoderRun, naming: Naming) -> None:
     with torch.no_grad():
         features = float64_of(network.eval()(rows).features)
     known = features[table.train]
-    mean, precision = known.mean(axis=0), shrunk_precision(known)
-    held_out = features[np.setdiff1d(np.arange(len(rows)), table.train)]
-    reference = Reference(mean, precision, np.sort(mahalanobis(held_out, mean, precision)))
+    # Not the validation's patients: the epoch was chosen by them.
+    reference = reference_of(known, [HeldOut(known, features[table.rows("test")])])
     card = replace(
         _card(table, run.options, naming, run.classes),
         metrics={"test_error": _test_error(np.exp(features[table.rows("test"), -1]))},

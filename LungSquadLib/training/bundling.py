@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -14,7 +14,7 @@ from ..cohort.overlap import seen
 from ..cohort.splits import Case, Fold
 from ..cohort.store import StoredCase
 from ..imaging.jitter import JITTER_MM
-from ..models.bundle import Reference, write_bundle
+from ..models.bundle import write_bundle
 from ..models.card import (
     Baseline,
     Card,
@@ -30,11 +30,11 @@ from ..networks.folding import folded
 from ..networks.parts import TrunkAndHead
 from ..statistics.agreement import icc_interval
 from ..statistics.calibration import brier, fit_logistic, log_odds
-from ..statistics.distance import mahalanobis, shrunk_precision
 from ..statistics.intervals import Measure, Predictions
 from .answers import answers
 from .augment import middle
-from .fitting import Job, pairs_of, read_rows, trained_network
+from .fitting import Job, jobs_of, pairs_of, read_rows, trained_network
+from .reference import HeldOut, reference_of
 from .setup import Setup
 
 IMAGES_MUST_NOT = (
@@ -79,9 +79,8 @@ def write_model(setup: Setup, job: Job, place: Path, *, predictions: Path, namin
     held_out = [setup.by_name[name] for name in job.parts.validation]
     inference = folded(network)
     _, known = _answers(inference, setup, training)
-    logits, features = _answers(inference, setup, held_out)
-    mean, precision = known.mean(axis=0), shrunk_precision(known)
-    reference = Reference(mean, precision, np.sort(mahalanobis(features, mean, precision)))
+    logits, _ = _answers(inference, setup, held_out)
+    reference = reference_of(known, _out_of_fold(setup, place / "fits"))
     spec = ReferenceSpec(
         len(training),
         float(log_odds(logits, setup.positive).std(ddof=1)),
@@ -141,6 +140,22 @@ def _answers(
     network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase]
 ) -> tuple[np.ndarray, np.ndarray]:
     return answers(network, setup.spec, (setup.store.hu(case) for case in cases))
+
+
+def _out_of_fold(setup: Setup, folder: Path) -> Iterator[HeldOut]:
+    """The first seed's test cases, each by the network of the fold that it was kept from."""
+    for job in jobs_of(setup):
+        if job.kind == "main" and job.seed == 0:
+            inference = folded(trained_network(setup, job, folder)[0])
+            training, test = (
+                [setup.by_name[name] for name in names]
+                for names in (job.parts.train, job.parts.test)
+            )
+            each = {case.patient: case for case in reversed(test)}  # cases of one are too alike
+            features = (
+                _answers(inference, setup, cases)[1] for cases in (training, [*each.values()])
+            )
+            yield HeldOut(*features)
 
 
 def _agreement(network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase]) -> Interval | None:

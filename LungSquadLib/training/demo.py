@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, ModelError
 from ..imaging.jitter import variants
 from ..imaging.phantom.patient import Phantom
 from ..imaging.phantom.scan import scanned
-from ..models.bundle import Reference, write_bundle
+from ..models.bundle import Reference, read_bundle, write_bundle
 from ..models.card import (
     Baseline,
     Card,
@@ -38,7 +38,7 @@ from ..progress import Part, Progress, Silent
 from ..statistics.agreement import icc_interval
 from ..statistics.calibration import fit_logistic, fit_temperature, log_odds
 from ..statistics.discrimination import auc, auc_interval
-from ..statistics.distance import mahalanobis, shrunk_precision
+from ..statistics.distance import mahalanobis
 from ..statistics.proportion import wilson
 from .allocator import keep_blocks
 from .answers import answers
@@ -46,6 +46,7 @@ from .augment import Augmentation
 from .classifier import Classifier, Recipe, groups_of
 from .loop import Plan, fit
 from .phantoms import MARGIN, PhantomCase, phantom_cases
+from .reference import HeldOut, reference_of
 from .samples import Crops
 from .world import World
 
@@ -143,15 +144,8 @@ def train_demo_models(
     Returns:
         SHA-256 of each file written, by the model's name.
     """
-    if jobs is not None and jobs < 1:
-        raise InputError(f"The number of processes must be 1 or more, not {jobs}.")
-    if Path(folder).exists() and not Path(folder).is_dir():
-        raise InputError(f"'{folder}' is a file, so nothing can be written into it.")
-    demos = [demo for demo in DEMOS if only in (None, demo.name)]
-    if not demos:
-        names = ", ".join(demo.name for demo in DEMOS)
-        raise InputError(f"There is no demo model '{only}'; there are {names}.")
-    jobs, split, progress = jobs or os.cpu_count() or 1, split or Split(), progress or Silent()
+    demos, jobs = _checked(folder, only, jobs)
+    split, progress = split or Split(), progress or Silent()
     torch.set_num_threads(jobs)
     keep_blocks()
     cases = phantom_cases(
@@ -164,6 +158,60 @@ def train_demo_models(
         path = Path(folder) / f"{demo.name}.safetensors"
         written[demo.name] = write_bundle(path, network, card=card, reference=reference)
     return written
+
+
+def renew_references(
+    folder: str | os.PathLike[str],
+    *,
+    only: str | None = None,
+    jobs: int | None = None,
+    split: Split | None = None,
+    progress: Progress | None = None,
+) -> dict[str, str]:
+    """Measure the held-out phantoms anew by the demo models in a folder; their weights stay.
+
+    Mean and precision are the weights' own and stay as well. Arguments, result and errors as
+    `train_demo_models`.
+
+    Raises:
+        ModelError: a model is not there, or is damaged.
+    """
+    demos, jobs = _checked(folder, only, jobs)
+    split, progress = split or Split(), progress or Silent()
+    torch.set_num_threads(jobs)
+    models = [read_bundle(Path(folder) / f"{demo.name}.safetensors") for demo in demos]
+    cases = phantom_cases(
+        split.seeds[split.slices[2]], jobs=jobs, progress=progress, message="Making phantoms"
+    )
+    written = {}
+    for demo, model in zip(demos, models, strict=True):
+        if model.reference is None:
+            raise ModelError(f"The model '{demo.name}' has no reference: train it anew.")
+        network = model.trainable()
+        logits, features = answers(network, demo.input, [case.hu for case in cases])
+        mean, precision = model.reference.mean, model.reference.precision
+        reference = replace(
+            model.reference, distances=np.sort(mahalanobis(features, mean, precision))
+        )
+        spec = _reference_spec(network, demo.input, split, log_odds(logits, 1))
+        card = replace(model.card, reference=spec)
+        written[demo.name] = write_bundle(model.path, network, card=card, reference=reference)
+    return written
+
+
+def _checked(
+    folder: str | os.PathLike[str], only: str | None, jobs: int | None
+) -> tuple[list[Demo], int]:
+    """Which demo models are meant, and by how many processes."""
+    if jobs is not None and jobs < 1:
+        raise InputError(f"The number of processes must be 1 or more, not {jobs}.")
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise InputError(f"'{folder}' is a file, so nothing can be written into it.")
+    demos = [demo for demo in DEMOS if only in (None, demo.name)]
+    if not demos:
+        known = ", ".join(demo.name for demo in DEMOS)
+        raise InputError(f"There is no demo model '{only}'; there are {known}.")
+    return demos, jobs or os.cpu_count() or 1
 
 
 def _trained(
@@ -192,8 +240,7 @@ def _trained(
     _, known = answers(network, demo.input, hu[training])
     reached, _ = answers(network, demo.input, hu[validation])
     logits, features = answers(network, demo.input, hu[test])
-    mean, precision = known.mean(axis=0), shrunk_precision(known)
-    reference = Reference(mean, precision, np.sort(mahalanobis(features, mean, precision)))
+    reference = reference_of(known, [HeldOut(known, features)])
     scores, where = log_odds(logits, 1), f"{split.test} held-out phantoms"
     intercept, slope = fit_logistic(volumes[training], labels[training])
     by_volume = {"AUC": _auc(labels[test], slope * volumes[test], where)}
@@ -205,9 +252,7 @@ def _trained(
             "accuracy": _accuracy(labels[test], scores > 0, where),
         },
         baseline=Baseline("log_volume_logistic", intercept, slope, by_volume),
-        reference=ReferenceSpec(
-            split.training, float(scores.std(ddof=1)), _agreement(network, demo.input, split)
-        ),
+        reference=_reference_spec(network, demo.input, split, scores),
     )
     seen = replace(card.training, fingerprint=hashlib.sha256(hu[training].tobytes()).hexdigest())
     return network, replace(card, training=seen), reference
@@ -241,16 +286,27 @@ def _card(demo: Demo, split: Split) -> Card:
     )
 
 
+def _reference_spec(
+    network: TrunkAndHead, spec: InputSpec, split: Split, scores: np.ndarray
+) -> ReferenceSpec:
+    """What the card says of the reference; `scores` are the log odds of the held-out patients."""
+    agreement = _agreement(network, spec, split)
+    return ReferenceSpec(split.training, float(scores.std(ddof=1)), agreement)
+
+
 def _agreement(network: TrunkAndHead, spec: InputSpec, split: Split) -> Interval:
-    """ICC(2,1) of the logit over the variants of each patient's crop; bootstrap over patients."""
+    """ICC(2,1) of the logit over positions of each patient's crop; bootstrap over patients.
+
+    The positions are the same, and all different, for every patient: a grown or shrunk mask often
+    leaves the crop where it is, so that the same answer would count as another one.
+    """
     ratings = []
     side = (spec.size,) * 3
     for seed in split.seeds[split.slices[2]][: split.agreement]:
         ct, mask = scanned(Phantom(seed))
         around = variants(ct, mask, size=side, spacing=spec.spacing)
-        if around.skipped:  # an outline that shrank to nothing: not every rater has answered
-            continue
-        logits, _ = answers(network, spec, np.stack([around.hu(v) for v in around.variants]))
+        moved = [one for one in around.variants if one.kind != "margin"]
+        logits, _ = answers(network, spec, np.stack([around.hu(one) for one in moved]))
         ratings.append(log_odds(logits, 1))
     return Interval(*icc_interval(np.array(ratings)))
 

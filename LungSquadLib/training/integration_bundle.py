@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..cohort.overlap import seen
-from ..models.bundle import Reference, write_bundle
+from ..models.bundle import write_bundle
 from ..models.card import Card, Metric, NetworkSpec, ReferenceSpec, Training
 from ..models.fields import identifier
 from ..statistics.calibration import brier, log_odds
-from ..statistics.distance import mahalanobis, shrunk_precision
 from ..statistics.multiclass import balanced_accuracy
 from .bundling import Naming, card_metric, class_labels, predictions_of
 from .integration import SETTINGS, Setting, network_arguments
 from .integration import answers as network_answers
-from .integration_fold import final_job, read_fitted
+from .integration_fold import Job, final_job, read_fitted
 from .integration_setup import Setup
+from .reference import HeldOut, reference_of
 
 Answers = Sequence[Mapping[str, str]]
 
@@ -40,9 +40,8 @@ def write_model(setup: Setup, place: Path, *, answers: Answers, naming: Naming) 
         for names in (job.parts.train, job.parts.validation)
     )
     _, known = network_answers(fitted.network, training)
-    logits, features = network_answers(fitted.network, validation)
-    mean, precision = known.mean(axis=0), shrunk_precision(known)
-    reference = Reference(mean, precision, np.sort(mahalanobis(features, mean, precision)))
+    logits, _ = network_answers(fitted.network, validation)
+    reference = reference_of(known, _held_out(setup, place / "fits"))
     card = replace(
         _card(setup, naming, setting, fitted.columns),
         temperature=fitted.temperature,
@@ -50,6 +49,20 @@ def write_model(setup: Setup, place: Path, *, answers: Answers, naming: Naming) 
         reference=ReferenceSpec(len(training), float(log_odds(logits, setup.positive).std(ddof=1))),
     )
     return write_bundle(place / "model.safetensors", fitted.network, card=card, reference=reference)
+
+
+def _held_out(setup: Setup, folder: Path) -> Iterator[HeldOut]:
+    """The first seed's test patients, each by the network of the fold that they were kept from."""
+    for (seed, fold), parts in setup.splits.items():
+        if seed == 0:
+            _, fitted = read_fitted(setup, Job(seed, fold, parts), folder)
+            features = (
+                network_answers(
+                    fitted.network, setup.rows.x[setup.numbers(names)][:, fitted.columns]
+                )[1]
+                for names in (parts.train, parts.test)
+            )
+            yield HeldOut(*features)
 
 
 def draft(setup: Setup, naming: Naming) -> Card:

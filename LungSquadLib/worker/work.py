@@ -120,14 +120,14 @@ def _described(mask: Mask, ct: CT) -> dict[str, Any]:
     """What people should see of a mask before they take it."""
     import SimpleITK as sitk
 
-    from ..imaging.crop import flags_of_mask
+    from ..imaging.crop import flags_of_case
 
     voxels = int(sitk.GetArrayViewFromImage(mask.image).sum())
     return {
         "name": mask.name,
         "source": mask.source,
         "volume_ml": voxels * ct.grid.voxel_volume / 1000,
-        "flags": [flag.to_dict() for flag in flags_of_mask(mask, ct.grid)],
+        "flags": [flag.to_dict() for flag in flags_of_case(ct, mask)],
     }
 
 

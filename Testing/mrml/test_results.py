@@ -94,7 +94,10 @@ def test_the_table_says_in_words_what_the_prediction_says(drawn, prediction):
     assert said["Probability of alive"] == f"{prediction.probabilities[1]:.1%}"
     interval, robustness = prediction.interval, prediction.robustness
     assert said["95% interval of alive"] == f"{interval.low:.1%} to {interval.high:.1%}"
-    assert said["alive with other outlines"] == f"{robustness.low:.1%} to {robustness.high:.1%}"
+    assert (
+        said[f"alive in {robustness.positions} positions of the crop"]
+        == f"{robustness.low:.1%} to {robustness.high:.1%}"
+    )
     assert said["Model SHA-256"] == prediction.model.sha256
     flags = [text for what, text in cells if what.startswith("Flag, ")]
     assert flags == [flag.sentence for flag in prediction.flags]

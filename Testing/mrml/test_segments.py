@@ -1,5 +1,7 @@
 """A segment is the same mask as its file's, and a mask becomes a segment that says what it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -9,9 +11,12 @@ pytest.importorskip("slicer", reason="Slicer's scene: slicer-core is not install
 import LungSquadLib as ls
 import LungSquadLib.mrml as lsm
 from LungSquadLib.errors import InputError
+from LungSquadLib.imaging.flags import Flag
 from LungSquadLib.imaging.geometry import Grid
+from LungSquadLib.imaging.masks import as_mask
 from LungSquadLib.mrml.made_up import painted_image
-from LungSquadLib.mrml.segments import LABEL_MAP
+from LungSquadLib.mrml.segments import LABEL_MAP, mask_on_ct
+from LungSquadLib.mrml.volumes import ct_of_volume
 
 from ..case_data import facts
 from ..samples import ball_images
@@ -253,3 +258,16 @@ def test_a_segment_drawn_on_a_real_ct_gives_the_crop_of_the_files(scene, case_da
     assert same_voxels(crop, expected)
     assert crop.ct.GetOrigin() == pytest.approx(expected.ct.GetOrigin(), abs=1e-6)
     assert crop.mask_voxels == facts(folder / "mask_consensus.nrrd").voxels
+
+
+def test_what_was_found_when_a_mask_was_read_stays_with_its_segment(drawn):
+    volume, segmentation, _ = drawn
+    ct = ct_of_volume(volume)
+    cut_off = Flag("mask_outside_ct", "severe", "Half of the mask lies outside the CT.")
+    mask = replace(as_mask(ball_images()[1], ct), flags=(cut_off,))
+    segment_id = lsm.add_segment(segmentation, mask)
+    assert cut_off in mask_on_ct(segmentation, segment_id, volume, ct).flags
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
+    for text in ("{", "[1]", '[{"code": "x"}]', "7"):
+        segment.SetTag("LungSquad.flags", text)
+        assert mask_on_ct(segmentation, segment_id, volume, ct).flags == (), text

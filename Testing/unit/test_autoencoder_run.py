@@ -267,7 +267,9 @@ def test_new_patients_find_their_group(model):
     assert set(groups[lusc]) != set(groups[~lusc])
     np.testing.assert_allclose(found.probabilities.sum(1), 1, rtol=1e-5)
     assert found.places.shape == (len(new.patients), 3)
-    assert sum(one.out_of_distribution for one in found.novelties) < 6
+    assert {one.out_of_distribution for one in found.novelties} == {None}
+    assert sum(one.p <= 0.05 for one in found.novelties) < 6
+    assert "only 30 held-out cases, and 99 are needed" in " ".join(found.notes)
     assert "shares" not in " ".join(found.notes)
     seen = assign_groups(model, matrix_of(cohort()))
     assert "shares 120 patients" in " ".join(seen.notes)

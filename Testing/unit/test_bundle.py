@@ -149,7 +149,7 @@ def test_nothing_is_written_when_card_and_weights_do_not_belong_together(tmp_pat
         ({"precision": np.zeros((5, 5))}, "not the inverse of a covariance"),
         ({"distances": np.array([2.0, 1.0])}, "not sorted"),
         ({"distances": np.array([-1.0, 1.0])}, "not sorted"),
-        ({"distances": np.array([1.0])}, "no proper"),
+        ({"distances": np.array([])}, "no proper"),
         ({"distances": np.array([1.0, np.inf])}, "not finite"),
     ],
 )

@@ -279,10 +279,10 @@ def test_every_flag_is_raised_by_its_cause_alone():
         mask[:] = 0
         mask[20, 43, 43] = 1
 
-    assert spoil(hu=metal) == ["padding", "metal"]
-    assert spoil(hu=beyond_view) == ["padding", "field_of_view_cut"]
-    assert spoil(hu=air) == ["padding", "implausible_hu"]
-    assert spoil(hu=all_soft) == ["padding", "no_lung"]
+    assert spoil(hu=metal) == ["metal", "padding"]
+    assert spoil(hu=beyond_view) == ["field_of_view_cut", "padding"]
+    assert spoil(hu=air) == ["implausible_hu", "padding"]
+    assert spoil(hu=all_soft) == ["no_lung", "padding"]
     assert spoil(marked=pieces) == ["several_components", "padding"]
     assert spoil(marked=dot) == ["tiny_mask", "padding"]
     assert spoil(spacing=(0.8, 0.7, 5.0), size=(80, 90, 20)) == ["thick_slices", "padding"]

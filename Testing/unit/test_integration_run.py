@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import mahalanobis
 from sklearn.metrics import roc_auc_score
 
 torch = pytest.importorskip("torch")
@@ -33,6 +34,7 @@ from LungSquadLib.training import integration  # noqa: E402
 from LungSquadLib.training.bundling import Naming  # noqa: E402
 from LungSquadLib.training.fitting import read_rows  # noqa: E402
 from LungSquadLib.training.integration import answers  # noqa: E402
+from LungSquadLib.training.integration_fold import Job, read_fitted  # noqa: E402
 from LungSquadLib.training.integration_options import IntegrationOptions  # noqa: E402
 from LungSquadLib.training.integration_run import train_integration  # noqa: E402
 from Testing.table_cohort import cohort  # noqa: E402
@@ -121,6 +123,37 @@ def test_the_model_says_what_it_is_and_answers(run):
     logits, features = answers(model.network, setup.rows.x[:, place])
     assert np.isfinite(logits).all()
     assert features.shape[1] == len(model.reference.mean)
+
+
+def test_the_reference_is_measured_on_patients_that_no_training_has_seen(run):
+    """Out of fold: each patient by the fold's network that did not learn from it, once."""
+    setup, place = run[0].setup, run[0].folder
+    distances = []
+    with (place / "splits.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["seed"] == "0"]
+    for fold in ("0", "1"):
+        parts = {
+            part: [
+                setup.index[row["case"]]
+                for row in rows
+                if (row["fold"], row["part"]) == (fold, part)
+            ]
+            for part in ("train", "test")
+        }
+        job = Job(0, int(fold), setup.splits[0, int(fold)])
+        _, fitted = read_fitted(setup, job, place / "fits")
+        train, test = (
+            answers(fitted.network, setup.rows.x[parts[part]][:, fitted.columns])[1]
+            for part in ("train", "test")
+        )
+        assert not set(parts["train"]) & set(parts["test"])
+        covariance = np.cov(train.T)
+        ball = np.eye(len(covariance)) * np.trace(covariance) / len(covariance)
+        inverse = np.linalg.inv(0.9 * covariance + 0.1 * ball)
+        distances += [mahalanobis(one, train.mean(0), inverse) for one in test]
+    model = read_bundle(place / "model.safetensors")
+    assert len(distances) == len(setup.patients)
+    np.testing.assert_allclose(model.reference.distances, np.sort(distances), rtol=1e-6)
 
 
 def test_the_page_says_first_what_came_out(run):

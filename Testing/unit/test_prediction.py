@@ -66,17 +66,33 @@ def test_interval_holds_the_answer_and_is_explained(prediction):
     interval = prediction.interval
     assert 0 <= interval.low <= prediction.probabilities[1] <= interval.high <= 1
     assert interval.high > interval.low
-    for word in ("95", "outline", "left out at random", "does not show"):
+    for word in ("95", "positions", "left out at random", "does not show"):
         assert word in interval.explanation
 
 
-def test_robustness_covers_every_variant_and_compares_with_patients(prediction):
+def test_robustness_counts_each_crop_once_and_compares_with_patients(model, prediction):
     robustness = prediction.robustness
-    assert len(robustness.probabilities) == 19
-    assert robustness.low == min(robustness.probabilities.values())
-    assert robustness.probabilities["as drawn"] == pytest.approx(prediction.probabilities[1])
     logits = [np.log(p / (1 - p)) for p in robustness.probabilities.values()]
+    assert robustness.low == min(robustness.probabilities.values())
+    assert next(iter(robustness.probabilities)) == "0, 0, 0"
+    assert robustness.probabilities["0, 0, 0"] == pytest.approx(prediction.probabilities[1])
+    # What the network was given, from outside: the crops' voxels, each variant cut by itself.
+    ct, mask = ball_images()
+    side = model.card.image.size
+    around = variants(as_ct(ct), as_mask(mask, as_ct(ct)), size=(side,) * 3, spacing=1.0)
+    different = {around.hu(one).tobytes() for one in around.variants}
+    assert len(around.variants) == 19
+    assert len(different) == len(logits) == robustness.positions < 19
+    assert f"from {len(different)} different crops" in robustness.explanation
+    assert f"put in {len(different)} positions" in prediction.interval.explanation
     assert robustness.icc == pytest.approx(1 / (1 + np.var(logits, ddof=1)), abs=1e-6)
+    assert prediction.to_dict()["robustness"]["positions"] == len(different)
+    scanner = np.random.default_rng(0)  # by what a position is called, the crop is found again
+    for offset in scanner.choice(list(robustness.probabilities), 3):
+        start = np.array([int(n) for n in offset.split(", ")])
+        centre = np.array(prediction.crop.centre_lps) + start
+        moved = predict(ct, mask, model, device="cpu", centre_lps=tuple(centre))
+        assert moved.probabilities[1] == pytest.approx(robustness.probabilities[offset], abs=1e-6)
 
 
 def test_baseline_is_what_volume_alone_says(prediction):
@@ -86,10 +102,16 @@ def test_baseline_is_what_volume_alone_says(prediction):
 
 def test_a_case_unlike_the_reference_is_flagged(model, prediction):
     assert [f.code for f in prediction.flags if f.severity == "severe"] == ["out_of_distribution"]
-    at_home = replace(model.reference, distances=np.array([0.0, 1e9]))
+    at_home = replace(model.reference, distances=np.sort(np.tile([0.0, 1e9], 99)))
     near = predict(*ball_images(), replace(model, reference=at_home), device="cpu")
-    assert not near.novelty.out_of_distribution
+    assert near.novelty.out_of_distribution is False
+    assert near.novelty.p == pytest.approx(100 / 199, abs=1e-6)
     assert near.novelty.distance == prediction.novelty.distance
+    few = replace(model.reference, distances=model.reference.distances[:98])
+    silent = predict(*ball_images(), replace(model, reference=few), device="cpu")
+    assert silent.novelty.out_of_distribution is None
+    assert "few_reference_cases" in [flag.code for flag in silent.flags]
+    assert "out_of_distribution" not in [flag.code for flag in silent.flags]
 
 
 def test_a_model_without_reference_says_so(tmp_path):
@@ -105,7 +127,7 @@ def test_a_tiny_mask_that_cannot_shrink_is_still_predicted(model):
     ct, mask = ball_images(radius=1.2)
     prediction = predict(ct, mask, model, device="cpu")
     assert len(prediction.parameters["variants_skipped"]) == 2
-    assert len(prediction.robustness.probabilities) == 17
+    assert 15 <= prediction.robustness.positions <= 17
 
 
 def test_it_can_be_cancelled_at_every_step(model):

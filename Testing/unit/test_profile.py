@@ -195,7 +195,7 @@ def test_what_it_says_names_nobody(model):
 
 
 def test_a_patient_unlike_the_reference_is_flagged(model):
-    far = replace(model, reference=replace(model.reference, distances=np.array([0.0, 1e-6])))
+    far = replace(model, reference=replace(model.reference, distances=np.linspace(0, 1e-6, 99)))
     flags = {flag.code: flag for flag in predict_profile(far, profile(), device="cpu").flags}
     assert "this patient looks unlike" in flags["out_of_distribution"].sentence
 

@@ -38,7 +38,7 @@ def answering(monkeypatch):
             to_dict=lambda: {
                 "answer": model.answer,
                 "probabilities": {"T1": 0.4, "T2": 0.6},
-                "model": {"name": model.card.name},
+                "model": {"title": "A model", "name": model.card.name},
                 "flags": [],
                 "profile": profile,
             }

@@ -77,6 +77,15 @@ def test_a_demo_model_is_written_with_what_was_measured(tmp_path, monkeypatch):
     assert card.metrics["AUC"].n == card.metrics["accuracy"].n == 8
     assert card.baseline.metrics["AUC"].n == 8
     assert len(model.reference.distances) == 8
+    # The same phantoms by the finished model: nothing of it changes, the weights least of all.
+    demo.renew_references(tmp_path, only="demo-survival2y", jobs=2, split=split)
+    again = read_bundle(tmp_path / "demo-survival2y.safetensors")
+    for name, weights in model.weights.items():
+        np.testing.assert_array_equal(weights, again.weights[name])
+    np.testing.assert_allclose(again.reference.distances, model.reference.distances, rtol=1e-3)
+    np.testing.assert_array_equal(again.reference.mean, model.reference.mean)
+    assert replace(again.card, reference=None) == replace(card, reference=None)
+    assert again.card.reference.icc.value == pytest.approx(card.reference.icc.value, abs=1e-3)
 
 
 def test_an_unknown_demo_model_is_named_with_those_there_are(tmp_path):

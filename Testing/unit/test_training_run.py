@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy.spatial.distance import mahalanobis
 
 import LungSquadLib
 from LungSquadLib.cli import main
@@ -33,6 +34,7 @@ from LungSquadLib.training.answers import answers
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.checkpoint import read_checkpoint
 from LungSquadLib.training.classifier import Recipe
+from LungSquadLib.training.fitting import jobs_of, trained_network
 from LungSquadLib.training.options import Options
 from LungSquadLib.training.run import train_classifier
 from LungSquadLib.training.setup import set_up
@@ -262,6 +264,34 @@ def test_one_auc_has_one_interval_wherever_it_is_read(tmp_path, place, transfer,
         assert of_page["auc"]["value"] == pytest.approx(volume.value)
     page = (place / "index.html").read_text(encoding="utf-8")
     assert with_interval(own) in page
+
+
+def test_the_reference_is_measured_on_cases_that_no_training_has_seen(place, transfer, finished):
+    """Out of fold, by hand: each case by the fold's network that did not learn from it."""
+    setup, distances = set_up(place / "store", transfer), []
+    with (finished / "splits.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["seed"] == "0"]
+    for job in (job for job in jobs_of(setup) if job.kind == "main" and job.seed == 0):
+        network, _ = trained_network(setup, job, finished / "fits")
+        train, test = (
+            answers(
+                network,
+                setup.spec,
+                [
+                    setup.store.hu(setup.by_name[row["case"]])
+                    for row in rows
+                    if (int(row["fold"]), row["part"]) == (job.fold, part)
+                ],
+            )[1]
+            for part in ("train", "test")
+        )
+        covariance = np.cov(train.T)
+        ball = np.eye(len(covariance)) * np.trace(covariance) / len(covariance)
+        inverse = np.linalg.inv(0.9 * covariance + 0.1 * ball)
+        distances += [mahalanobis(one, train.mean(0), inverse) for one in test]
+    model = read_bundle(finished / "model.safetensors")
+    assert len(distances) == 24
+    np.testing.assert_allclose(model.reference.distances, np.sort(distances), rtol=1e-3)
 
 
 def test_answers_are_out_of_fold_and_beside_their_baselines(finished):

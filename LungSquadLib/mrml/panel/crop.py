@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from ...imaging.crop import Crop
 from ...imaging.crop import crop as crop_of
-from ...imaging.flags import Flag
+from ...imaging.flags import Flag, merged
 from ...imaging.geometry import Point
 from ...imaging.masks import Mask
 from ...imaging.planes import VIEWS
@@ -187,9 +187,7 @@ class CropSection(Section):
 
 def flags_text(flags: Sequence[Flag]) -> str:
     """Flags as lines of text; the severe ones first."""
-    order = ("severe", "warning", "info")
-    ordered = sorted(flags, key=lambda flag: order.index(flag.severity))
-    return "\n".join(f"{flag.severity.capitalize()}: {flag.sentence}" for flag in ordered)
+    return "\n".join(f"{flag.severity.capitalize()}: {flag.sentence}" for flag in merged(flags))
 
 
 def _stage_words(staged: SizeStage) -> str:

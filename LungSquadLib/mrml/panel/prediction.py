@@ -268,7 +268,9 @@ def _certainty(described: Mapping[str, Any]) -> str:
         _("{value:.2f} (bar), {level:.0%} interval {low:.2f} to {high:.2f} (line),").format(
             value=described["probabilities"][positive], **described["interval"]
         ),
-        _("with other outlines {low:.2f} to {high:.2f}").format(**described["robustness"])
+        _("in {positions} positions of the crop {low:.2f} to {high:.2f}").format(
+            **described["robustness"]
+        )
         + ("." if baseline is None else ";"),
     ]
     if baseline is not None:

@@ -15,7 +15,6 @@ def size_rows(staged: dict[str, Any]) -> list[tuple[str, Child]]:
     """
     editions = ", ".join(f"{stage} ({one}th)" for one, stage in staged["editions"].items())
     sentences = [staged["sentence"], staged["limits"], f"By edition: {editions}."]
-    sentences += [flag["sentence"] for flag in staged["flags"]]
     return [
         ("Largest diameter", f"{staged['largest_diameter']['mm']:.1f} mm"),
         ("Largest axial diameter", f"{staged['axial_diameter']['mm']:.1f} mm"),

@@ -21,6 +21,7 @@ from ...cohort.naming import nameless
 from ...cohort.run import MOST_MESSAGES, Summary, failure, run_all
 from ...errors import InputError, parsing
 from ...files import make_folder, sweep, whole_file, write_csv, write_json
+from ...imaging.crop import flags_of_case
 from ...imaging.ct import open_ct
 from ...imaging.masks import read_mask
 from ...imaging.stage import EDITION, LIMITS, Rule, size_stage
@@ -79,10 +80,10 @@ class StagedCase:
 
     @property
     def sentence(self) -> str:
-        """What went wrong, that the ways disagree, what the ruler warns of; "" where nothing."""
+        """What went wrong, that the ways disagree, and all flags; "" where nothing."""
         flags = [] if self.ruler is None else self.ruler["flags"]
-        warnings = [flag["sentence"] for flag in flags if flag["severity"] != "info"]
-        return " ".join(filter(None, [self.error, disagreement(self.stages), *warnings]))
+        told = [flag["sentence"] for flag in flags]
+        return " ".join(filter(None, [self.error, disagreement(self.stages), *told]))
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,9 @@ def _measure(task: Task) -> None:
     ct = open_ct(row.ct, series=row.series)
     mask = read_mask(row.mask, ct, roi=row.roi, label=row.label)
     staged = size_stage(mask.image, edition=task.edition, rule=task.rule)
-    write_json(task.file, {"stamp": task.stamp, "t_stage": staged.to_dict()})
+    flags = flags_of_case(ct, mask, *staged.flags)
+    described = {**staged.to_dict(), "flags": [flag.to_dict() for flag in flags]}
+    write_json(task.file, {"stamp": task.stamp, "t_stage": described})
 
 
 def _case(task: Task, errors: Mapping[str, str], names: Names, said: _Said) -> StagedCase:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import InputError
+from ...imaging.flags import Flag, merged
 from ...imaging.stage import SizeStage, reported_stage
 from ...models.bundle import Model
 from .agreement import WAYS, disagreement, other_edition
@@ -26,12 +27,23 @@ class Ways:
         models: by way ("mlp", "cluster") what a model says, as `ProfilePrediction.to_dict`.
         reported: the stage as it was reported, without how it was found; None where nobody said.
         reported_edition: None where nobody said.
+        flags: of the CT, the mask and the size.
     """
 
     ruler: SizeStage
     models: Mapping[str, Mapping[str, Any]]
     reported: str | None = None
     reported_edition: str | None = None
+    flags: tuple[Flag, ...] = ()
+
+    @property
+    def all_flags(self) -> tuple[Flag, ...]:
+        """Of CT, mask and size, and each model's own; see `merged`."""
+        own = [
+            (str(said["model"]["title"]), [Flag.of(flag) for flag in said["flags"]])
+            for said in self.models.values()
+        ]
+        return merged(self.flags or self.ruler.flags, own)
 
     @property
     def stages(self) -> dict[str, str]:
@@ -76,12 +88,14 @@ class Ways:
             "stages": self.stages,
             "agree": len(self.stages) > 1 and disagreement(self.stages) is None,
             "notes": self.notes,
+            "flags": [flag.to_dict() for flag in self.all_flags],
         }
 
 
 def stage_ways(
     ruler: SizeStage,
     *,
+    flags: tuple[Flag, ...] = (),
     profile: str | os.PathLike[str] | None = None,
     models: Sequence[Model] = (),
     reported: str | None = None,
@@ -91,6 +105,7 @@ def stage_ways(
 
     Args:
         ruler: of `imaging.stage.size_stage`.
+        flags: of the CT, the mask and the size.
         profile: the patient's expression, see `prediction.profile.read_profile`.
         models: an integrator, an autoencoder, or both, of the task "t_stage".
         reported: a stage such as "pT2a".
@@ -109,7 +124,9 @@ def stage_ways(
             raise InputError(f"Two models are of one kind, the {WAYS[way]}: name one of them.")
         asked[way] = model
     stage = None if reported is None else reported_stage(reported)
-    return Ways(ruler, {} if profile is None else _answers(profile, asked), stage, reported_edition)
+    return Ways(
+        ruler, {} if profile is None else _answers(profile, asked), stage, reported_edition, flags
+    )
 
 
 def _answers(

@@ -1,0 +1,76 @@
+"""The out-of-distribution flag's level is what it says, whatever the scores' distribution."""
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import mahalanobis as by_scipy
+
+from LungSquadLib.models.bundle import Reference
+from LungSquadLib.prediction.novelty import LEAST_HELD_OUT, novelty, novelty_flags
+from LungSquadLib.training.reference import HeldOut, reference_of
+
+
+def judged(score, held_out):
+    """The novelty of a case with one feature, which is its score."""
+    return novelty(np.array([score]), Reference(np.zeros(1), np.eye(1), np.sort(held_out)))
+
+
+def test_the_p_value_is_the_rank_among_held_out_cases():
+    held_out = np.array([1.0, 2.0, 2.0, 3.0, 9.0] + [0.5] * 95)
+    for score in (0.0, 0.5, 1.0, 2.0, 2.5, 9.0, 9.5):
+        seen = judged(score, held_out)
+        as_far = sum(value >= score for value in held_out)  # ties count as as far
+        assert seen.p == pytest.approx((as_far + 1) / 101, abs=1e-6), score
+        assert (seen.held_out, seen.distance) == (100, score)
+        assert seen.out_of_distribution is (score > 9), score
+
+
+def test_of_like_cases_one_in_a_hundred_is_flagged_at_most():
+    """Held-out and new cases from one heavy-tailed law, again and again."""
+    random, runs = np.random.default_rng(0), 8000
+    for count in (99, 200, 1000):
+        held_out = np.sort(random.lognormal(0, 1.5, (runs, count)), axis=1)
+        new = random.lognormal(0, 1.5, runs)
+        flagged = np.mean(
+            [judged(*each).out_of_distribution for each in zip(new, held_out, strict=True)]
+        )
+        error = 3 * np.sqrt(0.01 * 0.99 / runs)
+        exact = int(0.01 * (count + 1)) / (count + 1)  # the ranks that the level allows
+        assert flagged <= 0.01 + error, count
+        assert flagged == pytest.approx(exact, abs=error), count
+
+
+def test_with_fewer_than_99_held_out_cases_nothing_is_said_but_that():
+    for count, silent in ((1, True), (12, True), (98, True), (99, False)):
+        seen = judged(1e9, np.ones(count))
+        codes = [flag.code for flag in novelty_flags(seen, "tumour")]
+        assert (seen.out_of_distribution is None) == silent, count
+        assert codes == ["few_reference_cases" if silent else "out_of_distribution"], count
+    assert LEAST_HELD_OUT == 99
+    (flag,) = novelty_flags(judged(1, np.ones(12)), "tumour")
+    assert "only 12 held-out cases, and 99 are needed" in flag.sentence
+    assert flag.severity == "warning"
+    (flag,) = novelty_flags(judged(1e9, np.ones(200)), "tumour")
+    assert "p = 0.005" in flag.sentence
+    assert flag.severity == "severe"
+    (flag,) = novelty_flags(None, "patient")
+    assert flag.code == "no_reference"
+
+
+def test_held_out_cases_are_measured_from_the_training_of_their_own_fold():
+    random = np.random.default_rng(1)
+    training, others = random.normal(size=(60, 4)), random.normal(size=(2, 7, 4))
+    scale = np.array([1.0, 100.0])  # each fold's network has features of its own
+    folds = [
+        HeldOut(random.normal(size=(50, 4)) * s, one * s)
+        for one, s in zip(others, scale, strict=True)
+    ]
+    reference = reference_of(training, folds)
+    expected = []
+    for fold in folds:
+        covariance = np.cov(fold.training.T)
+        ball = np.eye(4) * np.trace(covariance) / 4
+        inverse = np.linalg.inv(0.9 * covariance + 0.1 * ball)
+        mean = fold.training.mean(0)
+        expected += [by_scipy(case, mean, inverse) for case in fold.others]
+    np.testing.assert_allclose(reference.distances, np.sort(expected), rtol=1e-9)
+    np.testing.assert_allclose(reference.mean, training.mean(0))
