@@ -153,7 +153,7 @@ def segments_of(file: VolumeFile) -> list[Segment]:
         label = file.fields.get(key + "LabelValue", "1")
         name = one_line(file.fields.get(key + "Name", identifier), most=LONGEST_NAME)
         with parsing(file.path, "a segmentation of Slicer"):
-            value = label_number(label)
+            value = int(float(label))
             segments.append(Segment(name, identifier, int(layer), value))
     for segment in segments:
         if not 0 <= segment.layer < file.components:

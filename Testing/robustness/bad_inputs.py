@@ -74,6 +74,13 @@ def square(series: Path, *slices: float) -> list[np.ndarray]:
     return [grid.to_lps(np.array([(x, y, z) for x, y in corners], float)) for z in slices]
 
 
+def tilted(series: Path, height: float) -> np.ndarray:
+    """A square contour (LPS mm) that lies in no plane of the CT."""
+    (contour,) = square(series, height)
+    contour[1:3, 2] += 6.0
+    return contour
+
+
 # CT as DICOM
 
 

@@ -228,9 +228,9 @@ MASK = {
         "choose one with --label: 1 (",
     ),
     "unknown label": (lambda good, _: good.mask, "has no voxel with the label 7", "--label", "7"),
-    "label with no number": (lambda good, _: good.mask, "invalid int value", "--label", "one"),
+    "label with no number": (lambda good, _: good.mask, "is not a whole number", "--label", "one"),
     "fractions": (bad.voxels(lambda a: a * np.float32(0.5), of="mask"), "holds fractions"),
-    "NaN in a mask": (bad.voxels(lambda a: a * np.float32(np.nan), of="mask"), "holds fractions"),
+    "NaN alone in a mask": (bad.voxels(lambda a: a * np.float32(np.nan), of="mask"), "is empty"),
     "mask elsewhere": (bad.moved(), "do not overlap"),
     "vector mask": (
         bad.voxels(lambda a: np.stack([a] * 3, -1), of="mask", name="m.mha"),
@@ -286,7 +286,7 @@ MASK = {
         "lies outside the CT",
     ),
     "contours across the slices": (
-        bad.contours(lambda ct: {"GTV": [bad.square(ct, 2)[0][:, [2, 1, 0]]]}),
+        bad.contours(lambda ct: {"GTV": [bad.tilted(ct, 2)]}),
         "do not lie in the slices",
     ),
     "NaN in a contour": (
