@@ -18,7 +18,7 @@ COMMANDS = {
     # slices
     "a folder of something else": (f"{DATA}other {OUT}", "neither a store of a cohort nor a man"),
     "nothing": (f"{DATA}gone {OUT}", "No such file"),
-    "no table": (f"{DATA}plain.safetensors {OUT}", "is not a CSV table"),
+    "no table": (f"{DATA}plain.safetensors {OUT}", "lacks the column 'ct'"),
     "an empty manifest": (f"{DATA}empty.csv {OUT}", "has no rows"),
     "a manifest without patients": (f"{DATA}nobody.csv {OUT}", "lacks the column 'patient_id'"),
     "a column that cases have": (f"{DATA}taken.csv {OUT}", "a column 'pixels'"),

@@ -117,7 +117,7 @@ OPTIONS_OF_TRAINING = {
     "everybody for the test": ([E], "--test 1", "--test must be above 0"),
     "bits of nothing": ([E], "--free-bits nan", "--free-bits must be 0 or more"),
     "a rate without end": ([E], "--learning-rate inf", "--learning-rate must be above 0"),
-    "a seed below 0": ([E], "--seed -1", "--seed must be 0 or more"),
+    "a seed below 0": ([E], "--seed -1", "--seed must be 0 to"),
     "another run's folder": ([E], "-o it/run", "holds a training with"),
     "a file in the way": ([E], "-o it/expression.csv", "it/expression.csv"),
 }

@@ -360,7 +360,11 @@ def test_tumour_outside_the_crop_is_what_lies_beyond_its_voxels_faces():
     some = 0
     for ct, mask in small_cases(60):
         for size, spacing in ((4, 1.0), (5, 1.0), (7, 0.8), (3, 2.5)):
-            cut = crop(ct, mask, size=size, spacing=spacing)
+            try:
+                cut = crop(ct, mask, size=size, spacing=spacing)
+            except InputError as error:  # sparse masks: a small crop may miss them all
+                assert "holds no tumour" in str(error)
+                continue
             beyond = []
             for z, y, x in np.argwhere(sitk.GetArrayFromImage(mask)).tolist():
                 point = mask.TransformIndexToPhysicalPoint((x, y, z))

@@ -111,7 +111,7 @@ WRONG = {
     "no rate": ("{slices}", "--learning-rate nan", "learning rate must be above 0"),
     "no images": ("{slices}", "--phase 0", "A phase must have 4 to 10^9 images, not 0"),
     "no preset": ("{slices}", "--preset huge", "invalid choice: 'huge'"),
-    "no seed": ("{slices}", "--seed -1", "seed must be 0 or more, not -1"),
+    "no seed": ("{slices}", "--seed -1", "seed must be 0 to"),
     "no name": ("{slices}", "--name ../x", "'name' must be"),
     "another run": ("{slices}", "--seed 5 -o {run}", "holds a training with another"),
     "something else": ("{slices}", "-o {small}", "holds no training and is not empty"),

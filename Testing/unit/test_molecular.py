@@ -296,21 +296,21 @@ def test_a_batch_asks_about_the_profiles_that_there_are(folder, of_images, joint
     rows = [row.replace("Hans,", "wrong,", 1) for row in rows]
     manifest = folder / "batch.csv"
     manifest.write_text(
-        "\n".join(["case,ct,mask,profile", *rows, "none,ct.nrrd,mask.nrrd,"]) + "\n"
+        "\n".join(["case,ct,mask,profile", *rows, "alone,ct.nrrd,mask.nrrd,"]) + "\n"
     )
     models = ["--model", str(of_images.path), "--model", str(joint.path)]
     arguments = ["batch", str(manifest), "-o", str(tmp_path / "out"), "--device", "cpu"]
     assert main([*arguments, *models]) == 0
     results = (tmp_path / "out" / "results.csv").read_text()
     found = [(row["case"], row["made_from"]) for row in csv.DictReader(results.splitlines())]
-    assert found == [("p", "image"), ("p", "molecules"), ("p", "both"), ("none", "image")]
+    assert found == [("p", "image"), ("p", "molecules"), ("p", "both"), ("alone", "image")]
     page = (tmp_path / "out" / "index.html").read_text()
     assert [f"({made})</h2>" in page for made in ("molecules", "both")] == [True, True]
     errors = (tmp_path / "out" / "errors.csv").read_text()
     assert "lacks 31 of the 40 genes" in errors
     assert "The profile 'a file of PROFILE' cannot be used: line 2 holds a text" in errors
     assert "Hans" not in errors
-    manifest.write_text("\n".join(["case,ct,mask,profile", rows[0], "none,ct.nrrd,mask.nrrd,"]))
+    manifest.write_text("\n".join(["case,ct,mask,profile", rows[0], "alone,ct.nrrd,mask.nrrd,"]))
     write_profile(folder / "p.csv", profile(seed=8))
     assert main([*arguments, *models]) == 0
     assert "1 done, 1 whole from before" in capsys.readouterr().out
