@@ -99,7 +99,7 @@ COMMANDS = {
         "knows no class 'LUAD'; it knows none",
     ),
     "seed below 0 of a painting": (f"{PAINT} --seed -1", "--seed must be 0 to"),
-    "output is the CT": (PAINT.replace("{here}/out", "{p}/ct.nrrd"), "is a file, so nothing can be"),
+    "output is the CT": (PAINT.replace("{here}/out", "{p}/ct.nrrd"), "is a file, so nothing can"),
     "output folder of the CT": (PAINT.replace("{here}/out", "{p}"), "is an input or another"),
 }
 

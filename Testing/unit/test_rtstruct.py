@@ -11,7 +11,7 @@ from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.contour_stack import planes_of, stack_of
 from LungSquadLib.imaging.crop import mask_box
-from LungSquadLib.imaging.ct import open_ct
+from LungSquadLib.imaging.ct import as_ct, open_ct
 from LungSquadLib.imaging.masks import choices, read_mask
 from LungSquadLib.imaging.nested_contours import fill_contours
 
@@ -271,20 +271,15 @@ def test_pieces_whose_heights_differ_a_little_belong_to_one_slice(scans, tmp_pat
 def test_contours_of_a_coronal_ct_are_filled_in_its_own_planes(tmp_path):
     ct = open_ct(write_series(tmp_path / "CT", some_hu((6, SIDE, SIDE)), orientation=CORONAL))
     polygon = ring(20, 20, 8)
-    points = [ct.grid.to_lps(np.column_stack([polygon, np.full(48, z)])) for z in (2, 3, 4)]
+    points = [ct.stored.to_lps(np.column_stack([polygon, np.full(48, z)])) for z in (2, 3, 4)]
     path = write_rtstruct(tmp_path / "rs.dcm", tmp_path / "CT", {"GTV": points})
-    axial = ct.read()
     mask = read_mask(path, ct)
-    assert voxels(mask, ct).sum(axis=(1, 2)).tolist() == [0, 0, *[inside(polygon).sum()] * 3, 0]
-    turned = sitk.PermuteAxes(axial, [0, 2, 1])
+    stored = sitk.GetArrayFromImage(ct.as_stored(ct.grid.image(voxels(mask, ct))))
+    assert stored.sum(axis=(1, 2)).tolist() == [0, 0, *[inside(polygon).sum()] * 3, 0]
+    turned = as_ct(sitk.PermuteAxes(ct.read(), [0, 2, 1]))
     again = read_mask(path, turned)
     assert again.flags == ()
-    there = np.zeros(turned.GetSize()[::-1], np.uint8)
-    index = turned.TransformPhysicalPointToIndex(again.image.GetOrigin())
-    x, y, z = again.image.GetSize()
-    block = np.s_[index[2] : index[2] + z, index[1] : index[1] + y, index[0] : index[0] + x]
-    there[block] = sitk.GetArrayViewFromImage(again.image)
-    assert np.array_equal(there.transpose(1, 0, 2), voxels(mask, ct))
+    assert np.array_equal(voxels(again, turned), voxels(mask, ct))
 
 
 def test_rois_of_one_number_are_refused_and_parts_of_one_roi_joined(scans, tmp_path):
