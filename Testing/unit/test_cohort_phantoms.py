@@ -106,7 +106,7 @@ def test_a_folder_with_other_phantoms_is_refused(cohort, tmp_path):
         ("--label-noise=1.5", "share of wrong labels must be 0 to 1, not 1.5"),
         ("--label-noise=nan", "share of wrong labels must be 0 to 1, not nan"),
         ("--sites=0", "number of sites must be 1 to 26"),
-        ("--seed=-1", "seed must be a whole number"),
+        ("--seed=-1", "seed must be 0 to"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(tmp_path, capsys, option, said):
