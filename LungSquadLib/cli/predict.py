@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments import add_model_arguments, refuse_ignored
 from ..errors import InputError
+from ..statistics.text import percent
 from .output import (
     add_case_arguments,
     add_centre_argument,
@@ -102,20 +103,20 @@ def show(described: dict[str, Any], folder: str) -> None:
         print(printable(f"\n{prediction['question']}"))
         print_table(
             [
-                (f"  {names[code]}", f"{value:.1%}", _mark(code, prediction["answer"]))
+                (f"  {names[code]}", percent(value, 1), _mark(code, prediction["answer"]))
                 for code, value in prediction["probabilities"].items()
             ]
         )
         robustness = prediction["robustness"]
         print(
             printable(
-                f"  {names[positive]}: interval {interval['low']:.1%} to {interval['high']:.1%}; "
-                f"in {robustness['positions']} positions of the crop {robustness['low']:.1%} to "
-                f"{robustness['high']:.1%}"
+                f"  {names[positive]}: interval {percent(interval['low'], 1)} to "
+                f"{percent(interval['high'], 1)}; in {robustness['positions']} positions of the "
+                f"crop {percent(robustness['low'], 1)} to {percent(robustness['high'], 1)}"
             )
         )
         if prediction["baseline_volume_alone"] is not None:
-            print(f"  volume alone: {prediction['baseline_volume_alone']:.1%}")
+            print(f"  volume alone: {percent(prediction['baseline_volume_alone'], 1)}")
     _show_molecular(described)
     print()
     print_flags(described["flags"])
@@ -133,7 +134,7 @@ def _show_molecular(described: dict[str, Any]) -> None:
             (
                 f"  {one.made_from}",
                 one.answer,
-                f"{one.probability:.1%}",
+                percent(one.probability, 1),
                 one.interval,
                 one.title,
                 one.metric,

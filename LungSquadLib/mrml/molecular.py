@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..report.side_by_side import questions
+from ..statistics.text import percent
 from .hierarchy import file_beside
 from .results import RESEARCH, mark_as_made, remove_prediction, text_table
 
@@ -28,7 +29,7 @@ def show_molecular(case: Mapping[str, Any], volume: Any) -> Any:
         (
             one.made_from,
             one.code,
-            f"{question.code} {one.probability:.0%}",
+            f"{question.code} {percent(one.probability)}",
             one.interval,
             one.metric,
             one.title,

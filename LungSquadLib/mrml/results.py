@@ -18,6 +18,7 @@ from ..models.fields import parsed_json
 from ..prediction.prediction import Prediction
 from ..report.side_by_side import IMAGE, made_from
 from ..report.tables import prediction_row
+from ..statistics.text import decimal, percent
 from .embedded import new_node
 from .hierarchy import file_beside, remove, results_of
 from .placing import index_to_ras, matrix_of, to_ras
@@ -247,23 +248,23 @@ def rows(prediction: Prediction) -> list[tuple[str, str]]:
         ("Answer", card.classes[prediction.answer].name),
     ]
     told += [
-        (f"Probability of {label.name}", f"{value:.1%}")
+        (f"Probability of {label.name}", percent(value, 1))
         for label, value in zip(card.classes, prediction.probabilities, strict=True)
     ]
     told += [
         (
             f"{interval.level:.0%} interval of {positive}",
-            f"{interval.low:.1%} to {interval.high:.1%}",
+            f"{percent(interval.low, 1)} to {percent(interval.high, 1)}",
         ),
         (
             f"{positive} in {robustness.positions} positions of the crop",
-            f"{robustness.low:.1%} to {robustness.high:.1%}",
+            f"{percent(robustness.low, 1)} to {percent(robustness.high, 1)}",
         ),
     ]
     if robustness.icc is not None:
-        told.append(("Agreement between positions of the crop (ICC)", f"{robustness.icc:.2f}"))
+        told.append(("Agreement between positions of the crop (ICC)", decimal(robustness.icc)))
     if prediction.baseline is not None:
-        told.append((f"{positive} by tumour volume alone", f"{prediction.baseline:.1%}"))
+        told.append((f"{positive} by tumour volume alone", percent(prediction.baseline, 1)))
     told.append(("Tumour volume", f"{crop.mask_volume_ml:.2f} mL"))
     told += [(f"Flag, {flag.severity}", flag.sentence) for flag in prediction.flags]
     told += [

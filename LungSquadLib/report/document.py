@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..statistics.text import interval_text
+from ..statistics.text import decimal, interval_text, percent
 from .figures import probability_bars, spread_figure
 from .html import Child, Markup, element, flag_markup, joined
 from .molecular_page import molecular_markup
@@ -123,14 +123,15 @@ def _answer(prediction: dict[str, Any]) -> Markup:
     answer, probabilities = prediction["answer"], prediction["probabilities"]
     positive, interval = prediction["positive_class"], prediction["interval"]
     robustness = prediction["robustness"]
-    icc = "" if robustness["icc"] is None else f"; ICC {robustness['icc']:.2f}"
+    icc = "" if robustness["icc"] is None else f"; ICC {decimal(robustness['icc'])}"
     lines: list[Child] = [
-        f"{names[positive]}: {probabilities[positive]:.0%}, interval {interval['low']:.0%} to "
-        f"{interval['high']:.0%}. In {robustness['positions']} positions of the crop "
-        f"{robustness['low']:.0%} to {robustness['high']:.0%}{icc}.",
+        f"{names[positive]}: {percent(probabilities[positive])}, interval "
+        f"{percent(interval['low'])} to {percent(interval['high'])}. In "
+        f"{robustness['positions']} positions of the crop {percent(robustness['low'])} to "
+        f"{percent(robustness['high'])}{icc}.",
     ]
     if prediction["baseline_volume_alone"] is not None:
-        lines.append(f" Tumour volume alone: {prediction['baseline_volume_alone']:.0%}.")
+        lines.append(f" Tumour volume alone: {percent(prediction['baseline_volume_alone'])}.")
     return element(
         "div",
         element("h3", prediction["question"]),
@@ -138,7 +139,7 @@ def _answer(prediction: dict[str, Any]) -> Markup:
             "p",
             names[answer],
             " ",
-            element("small", f"{probabilities[answer]:.0%}"),
+            element("small", percent(probabilities[answer])),
             class_="verdict",
         ),
         probability_bars(

@@ -16,6 +16,7 @@ from ..imaging.orientation import in_lps, like
 from ..imaging.pictures import WINDOWS, windowed
 from ..imaging.planes import PlaneView
 from ..imaging.write import png_bytes
+from ..statistics.text import percent
 from .html import Markup, element
 
 # Grad-CAM colours from nothing to most: transparent, violet, orange, yellow.
@@ -83,7 +84,7 @@ def probability_bars(rows: Sequence[tuple[str, float, bool]]) -> Markup:
                     element("span", class_="bar-fill", style=f"width:{probability:.2%}"),
                     class_="bar-track",
                 ),
-                element("span", f"{probability:.0%}", class_="bar-value"),
+                element("span", percent(probability), class_="bar-value"),
                 class_="bar answer" if answer else "bar",
             )
             for name, probability, answer in rows
@@ -130,7 +131,8 @@ def spread_figure(prediction: dict[str, Any]) -> Markup:
         viewBox="-7 6 114 42",
         class_="spread",
         role="img",
-        aria_label=f"answer {answer:.0%}, interval {interval['low']:.0%} to {interval['high']:.0%}",
+        aria_label=f"answer {percent(answer)}, interval {percent(interval['low'])} to "
+        f"{percent(interval['high'])}",
     )
 
 

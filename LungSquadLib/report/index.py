@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..imaging.flags import counted
+from ..statistics.text import percent
 from .document import RESEARCH
 from .html import Markup, element, flag_markup
 from .side_by_side import IMAGE, made_from
@@ -72,6 +73,7 @@ def _model(
 def _row(name: str, described: dict[str, Any], prediction: dict[str, Any]) -> Markup:
     interval = prediction["interval"]
     answer = prediction["probabilities"][prediction["positive_class"]]
+    between = f"{percent(interval['low'])} to {percent(interval['high'])}"
     figure = element(
         "svg",
         element("line", x1=0, x2=100, y1=4, y2=4, class_="axis"),
@@ -88,10 +90,10 @@ def _row(name: str, described: dict[str, Any], prediction: dict[str, Any]) -> Ma
         class_="spread",
         style="width:320px",
         role="img",
-        aria_label=f"{answer:.0%}, interval {interval['low']:.0%} to {interval['high']:.0%}",
+        aria_label=f"{percent(answer)}, interval {between}",
     )
     link = element("a", name, href=f"cases/{name}/{described['files']['report']}")
-    value = f" {answer:.0%} ({interval['low']:.0%} to {interval['high']:.0%})"
+    value = f" {percent(answer)} ({between})"
     return element(
         "tr",
         element("td", link),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..statistics.text import percent
 from .html import Child, Markup, element
 from .side_by_side import Answer, Question, questions
 
@@ -57,8 +58,8 @@ def _row(answer: Answer) -> Markup:
     model = [answer.title, element("br"), element("small", answer.metric or "no metrics")]
     cells: list[Child] = [
         answer.made_from,
-        f"{answer.answer} ({answer.share:.0%})",
-        f"{answer.probability:.0%}",
+        f"{answer.answer} ({percent(answer.share)})",
+        percent(answer.probability),
         answer.interval,
         unlike,
         model,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..statistics.text import interval_text
+from ..statistics.text import interval_text, percent
 
 IMAGE, MOLECULES, BOTH = "image", "molecules", "both"
 _ORDER = (IMAGE, MOLECULES, BOTH)
@@ -43,7 +43,7 @@ class Answer:
         """Its interval, for people."""
         if self.low is None or self.high is None:
             return "not known"
-        return f"{self.low:.0%} to {self.high:.0%}"
+        return f"{percent(self.low)} to {percent(self.high)}"
 
 
 @dataclass(frozen=True)

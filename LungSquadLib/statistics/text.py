@@ -56,8 +56,8 @@ def permutation_p(p: float, shuffles: int) -> str:
     return f"{p_value(p)}{least} {shuffles} shuffles"
 
 
-def percent(share: float) -> str:
+def percent(share: float, digits: int = 0) -> str:
     """A share as a percentage, which never becomes 0 or all by rounding: 0.997 is > 99%."""
-    text = decimal(share, 2)
+    text = decimal(share, 2 + digits)
     sign, _, number = text.rpartition(" ")
-    return f"{sign} {float(number):.0%}".strip()
+    return f"{sign} {float(number):.{digits}%}".strip()

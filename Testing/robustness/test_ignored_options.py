@@ -61,7 +61,7 @@ NUMBERS = (
     *("batch m.csv --model m -o out --jobs 0", "cohort build m.csv -o out --jobs -1"),
     *("train classifier s --label y -o out --jobs 0", "gan data s -o out --jobs 0"),
     *("predict ct mask --model m -o out --seed -1", "train gan s -o out --seed 4294967296"),
-    *("synthesise m ct mask -o out --seed -1", "compare a b --seed -1", "stage m.csv --jobs 0"),
+    *("synthesise m ct mask -o out --seed -1", "stage m.csv --jobs 0"),
 )
 
 

@@ -12,6 +12,7 @@ from ...imaging.crop import Crop
 from ...imaging.flags import Flag
 from ...models.catalogue import Entry
 from ...report.render import read_result
+from ...statistics.text import decimal, percent
 from ..exchange import Exchange, read_predictions, write_mask
 from ..results import Stored, remove_prediction, show_prediction, stored_predictions
 from ..segments import mask_on_ct
@@ -254,10 +255,14 @@ def _about(entries: Sequence[Entry]) -> str:
 def _answer(described: Mapping[str, Any]) -> str:
     names = {one["code"]: one["name"] for one in described["classes"]}
     listed = ", ".join(
-        f"{names[code]} {value:.0%}" for code, value in described["probabilities"].items()
+        f"{names[code]} {percent(value)}" for code, value in described["probabilities"].items()
     )
     answer = names[described["answer"]]
     return f"{described['question']}\n{answer[:1].upper()}{answer[1:]} ({listed})."
+
+
+def _ends(interval: Mapping[str, Any]) -> dict[str, str]:
+    return {end: decimal(interval[end], 2) for end in ("low", "high")}
 
 
 def _certainty(described: Mapping[str, Any]) -> str:
@@ -265,16 +270,20 @@ def _certainty(described: Mapping[str, Any]) -> str:
     positive, baseline = described["positive_class"], described["baseline_volume_alone"]
     words = [
         _("Probability of {name}, from 0 to 1:").format(name=names[positive]),
-        _("{value:.2f} (bar), {level:.0%} interval {low:.2f} to {high:.2f} (line),").format(
-            value=described["probabilities"][positive], **described["interval"]
+        _("{value} (bar), {level:.0%} interval {low} to {high} (line),").format(
+            value=decimal(described["probabilities"][positive], 2),
+            level=described["interval"]["level"],
+            **_ends(described["interval"]),
         ),
-        _("in {positions} positions of the crop {low:.2f} to {high:.2f}").format(
-            **described["robustness"]
+        _("in {positions} positions of the crop {low} to {high}").format(
+            positions=described["robustness"]["positions"], **_ends(described["robustness"])
         )
         + ("." if baseline is None else ";"),
     ]
     if baseline is not None:
-        words.append(_("tumour volume alone says {value:.2f} (tick).").format(value=baseline))
+        words.append(
+            _("tumour volume alone says {value} (tick).").format(value=decimal(baseline, 2))
+        )
     return " ".join(words)
 
 
