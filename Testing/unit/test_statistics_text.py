@@ -46,6 +46,7 @@ def test_estimates_p_and_shares_are_printed_alike():
         "< 1%",
         "25%",
     ]
+    assert [percent(p, 1) for p in (0.9997, 0.9994, 0.0003)] == ["> 99.9%", "99.9%", "< 0.1%"]
     assert permutation_p(0.005, 199) == "p = 0.005, the least of 199 shuffles"
     assert permutation_p(0.69, 1000) == "p = 0.69 of 1000 shuffles"
 
