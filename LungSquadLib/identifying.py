@@ -99,14 +99,18 @@ _DATES = re.compile(
     re.IGNORECASE,
 )
 _PATH = re.compile(
-    r"[A-Za-z]:[\\/].*|(/|~[\w.-]*/|\.{1,2}[\\/]|\\\\).+|\w+://.*|.*\w\\\w.*|[^/]+/[^/]+/.*|"
+    r"[A-Za-z]:[\\/].*|(/|~[\w.-]*/|\.{1,2}[\\/]|\\\\).+|\w+://.*|.*\w\\\w.*|"
     r".*\.(dcm|ima|nii|nrrd|nhdr|mha|mhd|gz|zip|csv|tsv|xlsx?|json|npy|npz|png|jpe?g|tiff?|pdf|"
     r"docx?|txt|rtf)",
     re.IGNORECASE,
 )
 _UID = re.compile(r"\d+(\.\d+){4,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,}", re.I)
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
-_PERSON = re.compile(r"[^\W\d]+\^.*|(dr|prof|mr|mrs|ms|herr|frau|mme)\b\.? +[^\W\d].*", re.I)
+# "MS stable" and "MR imaging" are no people: without a dot, capitals must be those of a name.
+_PERSON = re.compile(
+    r"[^\W\d]+\^.*|(Dr|Prof|Mr|Mrs|Ms|Herr|Frau|Mme) +(?=[^\W\d_])(?![a-z]).*|"
+    r"(?i:dr|prof|mr|mrs|ms|mme)\. *[^\W\d].*"
+)
 _NUMBER = re.compile(r"[A-Za-z]{0,5}[-_ #]?\+?[(\d][\d ()/-]*")
 _LONG_NUMBER = 6  # digits
 
@@ -229,6 +233,7 @@ def _by_variety(filled: Sequence[str], *, names: bool) -> str:
         "it has dates": all(map(_is_compact_date, filled)),
         "it has long numbers that are different in every row": differ
         and all(map(_is_long_number, filled)),
+        # Paths from some folder on; "T2/N1/M0" comes again.
         "it has paths": differ and len(filled) > 2 and all("/" in cell for cell in filled),
         "it has a different text in every row": many
         and not names

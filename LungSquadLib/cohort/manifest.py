@@ -149,7 +149,7 @@ def _table(path: str | os.PathLike[str]) -> tuple[list[str], list[list[str]]]:
         header, *body = [[cell.strip() for cell in row] for row in table]
     except csv.Error as error:
         raise InputError(f"'{path}' is not a CSV table ({one_line(error)}).") from error
-    return header, [row for row in body if any(row)]
+    return header, body
 
 
 def _known_names(header: Sequence[str]) -> list[str]:

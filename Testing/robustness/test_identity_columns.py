@@ -246,3 +246,18 @@ def test_no_training_on_tables_writes_who_the_patients_are(tmp_path, capfd, monk
     columns = json.loads((out / "joined" / "source-radiomics.columns.json").read_text())
     assert "mrn number" not in columns
     assert len(columns) > 3
+
+
+def test_what_clinicians_write_is_no_name_and_no_path():
+    """Slashes and capitals of clinical words: such columns are labels that somebody trains on."""
+    columns = {
+        "stage": ["T2/N1/M0", "T1/N0/M0", "T2/N1/M0"],
+        "egfr": ["+/-/+", "L858R", "wild type"],
+        "microsatellites": ["MS stable", "MS instable", "MS stable"],
+        "imaging": ["MR imaging", "CT", "CT"],
+        "treatment": ["cisplatin/pemetrexed/bevacizumab", "RT", "none"],
+    }
+    assert identifying(columns, ["P1", "P2", "P3"]) == {}
+    columns = {"a": ["Ms Ärger", ""], "b": ["dr. house", ""], "c": ["Frau Doe", ""]}
+    assert list(identifying(columns, ["P1", "P2"])) == ["a", "b", "c"]
+    assert identifying({"scans": [f"data/p{n}/ct" for n in range(3)]}) == {"scans": "it has paths"}
