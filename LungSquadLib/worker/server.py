@@ -25,6 +25,7 @@ from .requests import Cancel, Ping, Work, read_request, request_id
 
 MOST_WAITING = 100
 GRACE = 0.5  # seconds that work has to stop by itself, and then again, when the client is gone
+SIGNAL_CHECK = 0.5  # seconds after which a signal is noticed at the latest
 
 
 class Worker:
@@ -61,7 +62,9 @@ class Worker:
     def _next(self) -> Job | None:
         with self._changed:
             self._current = None
-            self._changed.wait_for(lambda: self._waiting or self._ended)
+            while not (self._waiting or self._ended):
+                # A signal that comes just before the wait begins does not end it: wake up and look.
+                self._changed.wait(SIGNAL_CHECK)
             if not self._ended:
                 self._current = self._waiting.popleft()
             return self._current
