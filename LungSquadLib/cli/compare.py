@@ -18,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Compare, write, tell."""
-    from ..report.evaluation.compare import compare_runs, write_comparison
+    from ..report.evaluation.compare import compare_runs
+    from ..report.evaluation.comparison import write_comparison
 
     with bar() as progress:
         comparison = compare_runs(options.runs, progress=progress)

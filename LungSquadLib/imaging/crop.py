@@ -234,3 +234,20 @@ def _centre_flags(chosen: Point | None, mass: np.ndarray) -> list[Flag]:
         "the tumour's centre of mass; models were trained on crops centred on that."
     )
     return [Flag("centre_chosen", "info", sentence)]
+
+
+def central_cube(hu: np.ndarray, size: int) -> np.ndarray:
+    """Return the middle of a stored block, on which networks predict.
+
+    Args:
+        hu: (side, side, side), the crop with its margins.
+        size: voxels along each axis of the result, at most `side`.
+
+    Returns:
+        (size, size, size) float32, HU.
+    """
+    if hu.shape[0] < size:
+        raise ValueError(f"a block of {hu.shape[0]} voxels has no crop of {size}")
+    start = (hu.shape[0] - size) // 2
+    middle = (slice(start, start + size),) * 3
+    return hu[middle].astype(np.float32, order="C")

@@ -11,12 +11,11 @@ import torch
 
 from ..cohort.overlap import overlap
 from ..cohort.tables.genes import gene_name
-from ..cohort.tables.matrix import Matrix
+from ..cohort.tables.matrix import Matrix, table_case
 from ..errors import InputError, ModelError
 from ..models.bundle import Model
 from ..models.catalogue import check_kind
 from ..networks.devices import float64_of
-from ..training.autoencoder_table import table_case
 from .novelty import novelty, novelty_flags
 from .prediction import Novelty
 from .profile_row import MOST_MISSING

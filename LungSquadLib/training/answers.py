@@ -8,11 +8,11 @@ from itertools import islice
 import numpy as np
 import torch
 
+from ..imaging.crop import central_cube
 from ..models.inputs import InputSpec
 from ..networks.devices import device_of, float64_of, on_device
 from ..networks.parts import TrunkAndHead
 from ..progress import Progress, step
-from .augment import middle
 
 
 @torch.no_grad()
@@ -41,7 +41,7 @@ def answers(
     for some in _batches(crops, batch):
         if progress is not None and count:
             step(progress, done / count, f"{done} of {count} cases")
-        x = spec.scaled(np.stack([middle(hu, spec.size) for hu in some]))
+        x = spec.scaled(np.stack([central_cube(hu, spec.size) for hu in some]))
         answer = network.answer(on_device(x[:, None], device))
         logits.append(float64_of(answer.logits))
         features.append(float64_of(answer.features))

@@ -141,11 +141,6 @@ def apply(hu: np.ndarray, drawn: Drawn, *, size: int) -> np.ndarray:
     return result
 
 
-def middle(hu: np.ndarray, size: int) -> np.ndarray:
-    """The crop without its margins, as it is predicted on: (size, size, size) float32, HU."""
-    return apply(hu, Drawn(), size=size)
-
-
 def _sliced(hu: np.ndarray, shift: tuple[int, int, int], size: int) -> np.ndarray:
     room = hu.shape[0] - size
     start = np.clip(np.add(room // 2, shift), 0, room)

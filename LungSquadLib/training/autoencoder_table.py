@@ -10,34 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..cohort.splits import Fold, held_out
-from ..cohort.tables.matrix import Joined, Matrix
+from ..cohort.tables.matrix import Joined, Matrix, TableCase, table_case
 from ..errors import InputError
 
 _MOST_MISSING = 0.5  # of a patient's numbers
-
-
-@dataclass(frozen=True)
-class TableCase:
-    """A patient of a table, as `cohort.splits` deals them out.
-
-    Two patients with the same row are the same profile twice: `crop` keeps them in one part.
-    """
-
-    case: str
-    crop: str
-    series: str = ""
-    pixels: str = ""
-    site: str = ""
-
-    @property
-    def patient(self) -> str:
-        """The name is the patient's."""
-        return self.case
-
-
-def table_case(patient: str, row: np.ndarray) -> TableCase:
-    """The patient with this row (D,)."""
-    return TableCase(patient, hashlib.sha256(np.ascontiguousarray(row).tobytes()).hexdigest())
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ import numpy as np
 from ..cohort.overlap import seen
 from ..cohort.splits import Case, Fold
 from ..cohort.store import StoredCase
+from ..imaging.crop import central_cube
 from ..imaging.jitter import JITTER_MM
 from ..models.bundle import write_bundle
 from ..models.card import (
@@ -32,7 +33,6 @@ from ..statistics.agreement import icc_interval
 from ..statistics.calibration import brier, fit_logistic, log_odds
 from ..statistics.intervals import Measure, Predictions
 from .answers import answers
-from .augment import middle
 from .fitting import Job, jobs_of, pairs_of, read_rows, trained_network
 from .reference import HeldOut, reference_of
 from .setup import Setup
@@ -167,7 +167,7 @@ def _agreement(network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase])
     offsets = [(0, 0, 0), *product((-moved, moved), repeat=3)]
     ratings = []
     for case in cases:
-        hu = middle(setup.store.hu(case), side + 2 * moved)
+        hu = central_cube(setup.store.hu(case), side + 2 * moved)
         crops = [hu[tuple(slice(moved + n, moved + n + side) for n in at)] for at in offsets]
         ratings.append(log_odds(answers(network, setup.spec, crops)[0], setup.positive))
     return Interval(*icc_interval(np.array(ratings)))

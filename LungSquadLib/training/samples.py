@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..imaging.crop import central_cube
 from ..models.inputs import InputSpec
-from .augment import Augmentation, apply, draw, middle
+from .augment import Augmentation, apply, draw
 
 
 class Samples(Protocol):
@@ -44,7 +45,7 @@ class Crops:
     seed: int
 
     def plain(self, chosen: np.ndarray) -> Tensor:
-        return self._tensor([middle(self.read(n), self.spec.size) for n in chosen.tolist()])
+        return self._tensor([central_cube(self.read(n), self.spec.size) for n in chosen.tolist()])
 
     def augmented(self, chosen: np.ndarray, epoch: int) -> Tensor:
         return self._tensor([self._drawn(n, epoch) for n in chosen.tolist()])

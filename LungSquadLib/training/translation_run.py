@@ -22,6 +22,7 @@ from ..cohort.splits import Fold, folds, held_out
 from ..cohort.store import Store, StoredCase, open_store
 from ..errors import InputError
 from ..generation.painting import TYPICAL
+from ..imaging.crop import central_cube
 from ..models.bundle import write_bundle
 from ..models.card import Card, Metric, NetworkSpec
 from ..models.inputs import InputSpec
@@ -30,7 +31,6 @@ from ..networks.devices import thread_count
 from ..networks.translation import Translator
 from ..progress import Part, Progress, Silent, step
 from .allocator import keep_blocks
-from .augment import middle
 from .bundling import IMAGES_MUST_NOT, Naming, class_labels, trained_on
 from .hollows import Hollows
 from .logs import TensorBoard
@@ -243,8 +243,8 @@ def _tested(setup: _Setup, number: int) -> Tested:
     hu, mask = setup.read(number)
     size, case = setup.options.size, setup.cases[number]
     return Tested(
-        middle(hu, size).astype(np.int16),
-        middle(mask, size).astype(np.uint8),
+        central_cube(hu, size).astype(np.int16),
+        central_cube(mask, size).astype(np.uint8),
         case.patient,
         int(setup.labels[number]),
     )

@@ -8,7 +8,8 @@ import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from LungSquadLib.training.augment import Augmentation, Drawn, apply, draw, middle
+from LungSquadLib.imaging.crop import central_cube
+from LungSquadLib.training.augment import Augmentation, Drawn, apply, draw
 
 SIDE, SIZE, MARGIN = 88, 64, 12
 HU = np.random.default_rng(0).integers(-1000, 400, (SIDE,) * 3).astype(np.int16)
@@ -40,10 +41,10 @@ def test_nothing_drawn_is_the_middle():
     inside = HU[MARGIN:-MARGIN, MARGIN:-MARGIN, MARGIN:-MARGIN]
     for one in drawn(NONE, 5):
         assert np.array_equal(apply(HU, one, size=SIZE), inside)
-    cut = middle(HU, SIZE)
+    cut = central_cube(HU, SIZE)
     assert np.array_equal(cut, inside)
     assert cut.dtype == np.float32
-    assert np.array_equal(middle(HU, SIDE), HU)
+    assert np.array_equal(central_cube(HU, SIDE), HU)
 
 
 @given(shifts, shifts, shifts)
@@ -61,7 +62,7 @@ def test_resampling_agrees_with_slicing_where_hardly_anything_turns(side):
 
 
 def test_four_quarter_turns_are_none():
-    turned = middle(HU, SIZE)
+    turned = central_cube(HU, SIZE)
     block = turned.astype(np.int16)
     for number in range(4):
         assert np.array_equal(apply(block, Drawn(turns=number), size=SIZE), turned) == (number == 0)
@@ -91,7 +92,7 @@ def test_a_ball_goes_where_the_rotation_says(axis, at, expected):
 
 
 def test_scale_moves_a_ball_outwards_and_makes_it_larger():
-    _, before = centre(middle(ball(0, 0, 15), SIZE))
+    _, before = centre(central_cube(ball(0, 0, 15), SIZE))
     found, after = centre(apply(ball(0, 0, 15), Drawn(scale=1.1), size=SIZE))
     assert found == pytest.approx((0, 0, 16.5), abs=0.05)
     assert after / before == pytest.approx(1.1**3, rel=0.02)
@@ -107,7 +108,7 @@ def test_shift_turn_and_rotation_together_move_the_ball_as_each_does():
 
 
 def test_noise_has_its_standard_deviation_and_the_shift_its_height():
-    difference = apply(HU, Drawn(noise_hu=25, hu_shift=-12), size=SIZE) - middle(HU, SIZE)
+    difference = apply(HU, Drawn(noise_hu=25, hu_shift=-12), size=SIZE) - central_cube(HU, SIZE)
     assert difference.std() == pytest.approx(25, rel=0.01)
     assert difference.mean() == pytest.approx(-12, abs=0.2)
 
@@ -176,4 +177,4 @@ def test_the_number_of_threads_changes_nothing():
 
 def test_a_block_that_is_too_small_is_refused():
     with pytest.raises(ValueError, match="no crop of 64"):
-        middle(HU[:50, :50, :50], SIZE)
+        central_cube(HU[:50, :50, :50], SIZE)

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from LungSquadLib.errors import CancelledError, ModelError
+from LungSquadLib.imaging.crop import central_cube
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.progress import Silent
-from LungSquadLib.training.augment import Augmentation, apply, draw, middle
+from LungSquadLib.training.augment import Augmentation, apply, draw
 from LungSquadLib.training.features import cached_features, frozen_prefix
 from Testing import model_samples
 from Testing.stored_cases import content, stored_case
@@ -102,7 +103,7 @@ def test_views_are_the_middle_and_the_draws_of_the_content(numbers):
     hu, (prefix, _) = MemoryStore().hu(CASES[1]), frozen_prefix(network())
     for view in range(VIEWS):
         drawn = draw(Augmentation(), seed=5, epoch=view, case_key=CASES[1].crop)
-        crop = apply(hu, drawn, size=32) if view else middle(hu, 32)
+        crop = apply(hu, drawn, size=32) if view else central_cube(hu, 32)
         with torch.no_grad():
             expected = prefix(torch.from_numpy(SPEC.scaled(crop))[None, None])[0].numpy()
         assert np.array_equal(numbers[1, view], expected)

@@ -59,14 +59,14 @@ def test_masks_are_measured_as_they_lie_in_the_store(place):
 def test_a_network_sees_the_middle_of_every_crop(place):
     import torch
 
-    from LungSquadLib.training.augment import middle
+    from LungSquadLib.imaging.crop import central_cube
 
     store, model = open_store(place / "store"), read_bundle(place / "m.safetensors")
     table = network_features(store, model)
     assert table.extractor == model.sha256
     assert table.kind == "image"
     case, spec = store.cases[3], model.card.image
-    x = torch.from_numpy(spec.scaled(middle(store.hu(case), spec.size)))[None, None]
+    x = torch.from_numpy(spec.scaled(central_cube(store.hu(case), spec.size)))[None, None]
     with torch.no_grad():
         expected = model.network.eval().features(x).numpy()[0]
     assert table.values[3] == pytest.approx(expected, rel=1e-4, abs=1e-5)

@@ -4,7 +4,8 @@ import csv
 
 import pytest
 
-from LungSquadLib.report.evaluation.compare import Comparison, Point, write_comparison
+from LungSquadLib.report.evaluation.compare import Comparison, Point
+from LungSquadLib.report.evaluation.comparison import write_comparison
 from LungSquadLib.report.evaluation.training_curves import write_training_curves
 from LungSquadLib.statistics.bootstrap import Estimate
 

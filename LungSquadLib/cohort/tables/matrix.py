@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -113,3 +114,27 @@ class Joined:
     facts: Mapping[str, tuple[str, ...]]
     dropped: tuple[Dropped, ...]
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableCase:
+    """A patient of a table, as `cohort.splits` deals them out.
+
+    Two patients with the same row are the same profile twice: `crop` keeps them in one part.
+    """
+
+    case: str
+    crop: str
+    series: str = ""
+    pixels: str = ""
+    site: str = ""
+
+    @property
+    def patient(self) -> str:
+        """The name is the patient's."""
+        return self.case
+
+
+def table_case(patient: str, row: np.ndarray) -> TableCase:
+    """The patient with this row (D,)."""
+    return TableCase(patient, hashlib.sha256(np.ascontiguousarray(row).tobytes()).hexdigest())
