@@ -54,7 +54,7 @@ generators: $(READY)
 		--notice "Demo model: trained on computer-made phantoms only. Its images are made up, and of no patient."
 	$(BIN)/lungsquad gan audit $(MADE)/gan/model.safetensors $(MADE)/slices -o $(MADE)/audit
 	cp $(MADE)/audit/model.safetensors $(BUNDLED)/demo-generator.safetensors
-	OMP_NUM_THREADS=1 $(BIN)/lungsquad train translate $(MADE)/store -o $(MADE)/translator \
+	OMP_NUM_THREADS=1 $(BIN)/lungsquad train inpainting $(MADE)/store -o $(MADE)/translator \
 		--label histology --size 48 --epochs 7 --device cpu --name demo-translation \
 		--title "Demo: a tumour painted into a CT, learnt from phantoms" --licence "MIT, as LungSquad." \
 		--notice "Demo model: trained on computer-made phantoms only. What it paints is made up."
@@ -63,7 +63,7 @@ generators: $(READY)
 # Histology from expression, from the public tables of NSCLC Radiogenomics (GSE103584) in TABLES:
 # three minutes.
 expression: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/lungsquad train integrate -o build/expression \
+	OMP_NUM_THREADS=1 $(BIN)/lungsquad train integration -o build/expression \
 		--sources expression=$(TABLES)/GSE103584_top1000var_log10_zscore.csv \
 		clinical=$(TABLES)/NSCLCR01Radiogenomic_DATA_LABELS_2018-05-22_1500-shifted.csv \
 		--label histology --name expression-histology \

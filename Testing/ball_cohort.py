@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from LungSquadLib.cohort.build import build_cohort
-from LungSquadLib.cohort.store import Preprocessing, Store, open_store
+from LungSquadLib.data.build import build_cohort
+from LungSquadLib.data.store import Preprocessing, Store, open_store
 
 SIDE = 48
 

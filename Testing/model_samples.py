@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from LungSquadLib.models.bundle import Reference, write_bundle
 from LungSquadLib.models.card import (
     Baseline,
     Card,
@@ -19,6 +18,7 @@ from LungSquadLib.models.card import (
     NetworkSpec,
     Training,
 )
+from LungSquadLib.models.file import Reference, write_bundle
 from LungSquadLib.networks import build
 from LungSquadLib.networks.parts import TrunkAndHead
 from LungSquadLib.networks.prognosis import TransferNetwork

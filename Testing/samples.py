@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from LungSquadLib.models.bundle import Model, Reference, read_bundle, write_bundle
 from LungSquadLib.models.card import (
     Baseline,
     Card,
@@ -18,6 +17,7 @@ from LungSquadLib.models.card import (
     ReferenceSpec,
     Training,
 )
+from LungSquadLib.models.file import Model, Reference, read_bundle, write_bundle
 from LungSquadLib.networks import build
 
 

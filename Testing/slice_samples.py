@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from LungSquadLib.cohort.case_file import Content, write_content
-from LungSquadLib.cohort.slice_set import SliceCase, SliceSet, Slicing, open_slices, write_index
-from LungSquadLib.models.bundle import Model, read_bundle, write_bundle
+from LungSquadLib.data.case_file import Content, write_content
+from LungSquadLib.data.slice_set import SliceCase, SliceSet, Slicing, open_slices, write_index
 from LungSquadLib.models.card import Card, ClassLabel, NetworkSpec, Seen, Training
+from LungSquadLib.models.file import Model, read_bundle, write_bundle
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
 

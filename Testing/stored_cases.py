@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from LungSquadLib.cohort.store import StoredCase
+from LungSquadLib.data.store import StoredCase
 
 
 def content(text: str) -> str:

@@ -9,15 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from LungSquadLib.cohort.tables.matrix import Joined, Matrix
-from LungSquadLib.cohort.tables.simulated import (
-    CLINICAL,
-    EXPRESSION,
-    TRUTH,
-    Simulation,
-    write_simulated,
-)
-from LungSquadLib.training.sources import read_sources
+from LungSquadLib.data.tables.matrix import Joined, Matrix
+from LungSquadLib.phantom.tables import CLINICAL, EXPRESSION, TRUTH, Simulation, write_simulated
+from LungSquadLib.pipeline.sources import read_sources
 
 
 def matrix(name, values, *, kind="expression", patients=None, columns=None, scale="numbers"):

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from LungSquadLib.models.bundle import Model, Reference, read_bundle, write_bundle
+from LungSquadLib.inference.profile_file import Profile
 from LungSquadLib.models.card import Card, ClassLabel, Metric, NetworkSpec, ReferenceSpec, Training
+from LungSquadLib.models.file import Model, Reference, read_bundle, write_bundle
 from LungSquadLib.models.inputs import Source, TableSpec
 from LungSquadLib.networks import build
-from LungSquadLib.prediction.profile_file import Profile
 
 GENES = tuple(f"GENE{number}" for number in range(40))
 SCALE = "z-scores over the training patients"

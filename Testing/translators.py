@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from LungSquadLib.generation.painting import TYPICAL
-from LungSquadLib.models.bundle import Model, read_bundle, write_bundle
+from LungSquadLib.inference.generation.inpainting import TYPICAL
 from LungSquadLib.models.card import Card, ClassLabel, Metric, NetworkSpec, Training
+from LungSquadLib.models.file import Model, read_bundle, write_bundle
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
 

@@ -14,11 +14,11 @@ import torch
 from LungSquadLib.networks import build
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.checkpoint import write_checkpoint
-from LungSquadLib.training.classifier import Classifier, Recipe, groups_of
-from LungSquadLib.training.options import Options
-from LungSquadLib.training.samples import Crops
-from LungSquadLib.training.setup import set_up
-from LungSquadLib.training.world import world
+from LungSquadLib.training.classifier.options import Options
+from LungSquadLib.training.classifier.samples import Crops
+from LungSquadLib.training.classifier.setup import set_up
+from LungSquadLib.training.classifier.task import Classifier, Recipe, groups_of
+from LungSquadLib.training.distributed import world
 
 SPEC = {"width": 0.04, "classes": 2, "input_size": 32, "hidden": [6], "dropout": 0.3}
 

@@ -15,15 +15,15 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import NoReturn
 
-from ..arguments import check_common, refuse_empty, threads_of
 from ..errors import FaultError, need, one_line, understood
+from ..pipeline.arguments import check_common, refuse_empty, threads_of
 from .output import printable
 from .streams import accept_any_text, drop_output, flush_output, quiet_libraries
 
 VERBS = {
     "demo": "the whole job on a phantom patient, or on your own CT and mask",
     "inspect": "what a folder or file holds: series, ROIs, segments, sizes, volumes",
-    "click": "propose a mask from a point in the tumour",
+    "segment": "propose a mask from a point in the tumour",
     "crop": "a cube of CT and mask round the tumour",
     "slices": "the axial slices that contain tumour, as arrays and PNG",
     "predict": "crop, prediction with its uncertainty, and report",
@@ -32,19 +32,19 @@ VERBS = {
     "tables": "clinical, molecular and image tables of the same patients: check, join",
     "train": "train a network on a store, cross-validated, with its evaluation",
     "gan": "generated images: slices to train on, samples, films, and how good they are",
-    "vae": "groups that a variational autoencoder found: those of new patients",
-    "test": "a model's answers on a store, and their evaluation",
+    "autoencoder": "groups that a variational autoencoder found: those of new patients",
+    "validate": "a model's answers on a store, and their evaluation",
     "evaluate": "how good a score is: a table of labels and scores in, numbers and figures out",
     "stage": "the T stage by size, and beside it by models of tables and as reported",
     "compare": "training runs side by side on the same patients",
     "report": "make the report of a finished case again",
-    "synthesise": "paint a tumour into a CT where a mask says",
+    "inpaint": "paint a tumour into a CT where a mask says",
     "models": "list, show, import, verify and train models",
     "doctor": "what is installed, what is missing, what to do",
 }
 
 
-_WRITE_A_FILE = frozenset(("crop", "click", "report", "walk", "assign", "import-keras"))
+_WRITE_A_FILE = frozenset(("crop", "segment", "report", "interpolate", "assign", "import-keras"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

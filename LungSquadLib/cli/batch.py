@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..arguments import add_batch_arguments
+from ..pipeline.arguments import add_batch_arguments
 from .output import bar, print_failures
 
 
@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run all, tell; 1 where not one case could be done."""
     from ..models.catalogue import read_predictor
-    from ..report.batch import run_batch
-    from ..report.case import Options
+    from ..pipeline.batch import run_batch
+    from ..pipeline.case import Options
 
     models = [read_predictor(name) for name in options.model]
     how = Options(options.device, options.seed, options.keep_identity)

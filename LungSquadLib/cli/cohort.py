@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ..arguments import refuse_ignored
+from ..pipeline.arguments import refuse_ignored
 from .output import (
     add_json_argument,
     add_keep_column_argument,
@@ -97,8 +97,8 @@ def _add_phantoms(phantoms: argparse.ArgumentParser) -> None:
 
 def _build(options: argparse.Namespace) -> int:
     """Build, tell; 1 where not one case could be done."""
-    from ..cohort.build import build_cohort
-    from ..cohort.store import Preprocessing
+    from ..data.build import build_cohort
+    from ..data.store import Preprocessing
 
     if options.scheduler is not None:
         refuse_ignored(options, "the scheduler has workers of its own.", jobs=1)
@@ -120,8 +120,8 @@ def _build(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     """Check, tell; 1 where something is wrong."""
-    from ..cohort.check import MOST_NAMED, check_store, flags_of_store, site_table
-    from ..cohort.store import open_store
+    from ..data.check import MOST_NAMED, check_store, flags_of_store, site_table
+    from ..data.store import open_store
 
     store = open_store(options.store)
     with bar() as progress:
@@ -150,8 +150,8 @@ def _check(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> None:
     """Counts, and the contact sheet."""
-    from ..cohort.overview import MOST_SHOWN, overview, write_contact_sheet
-    from ..cohort.store import open_store
+    from ..data.overview import MOST_SHOWN, overview, write_contact_sheet
+    from ..data.store import open_store
 
     store = open_store(options.store)
     described = overview(store, label=options.label)
@@ -177,7 +177,7 @@ def _listed(value: object) -> str:
 
 def _phantoms(options: argparse.Namespace) -> None:
     """Write them, tell where the manifest is."""
-    from ..cohort.phantoms import write_phantoms
+    from ..phantom.cohort import write_phantoms
 
     with bar() as progress:
         manifest = write_phantoms(

@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Compare, write, tell."""
-    from ..report.evaluation.compare import compare_runs
-    from ..report.evaluation.comparison import write_comparison
+    from ..evaluation.classifier.compare import compare_runs
+    from ..report.classifier.comparison import write_comparison
 
     with bar() as progress:
         comparison = compare_runs(options.runs, progress=progress)

@@ -30,8 +30,8 @@ def run(options: argparse.Namespace) -> None:
     """Crop, write, tell."""
     from ..imaging.crop import crop
     from ..imaging.ct import open_ct
+    from ..imaging.files.write import check_distinct, check_volume_name, write_volumes
     from ..imaging.masks import read_mask
-    from ..imaging.write import check_distinct, check_volume_name, write_volumes
 
     names = [name for name in (options.out, options.mask_out) if name]
     for name in names:

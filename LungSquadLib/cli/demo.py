@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..arguments import add_threads, refuse_ignored
+from ..pipeline.arguments import add_threads, refuse_ignored
 from .output import add_label_argument, bar
 from .predict import show
 
 if TYPE_CHECKING:
-    from ..report.case import More
+    from ..pipeline.case import More
 
 MODELS = ("demo-histology", "demo-survival2y")
 
@@ -34,8 +34,8 @@ def run(options: argparse.Namespace) -> None:
     """Do the whole job, tell."""
     from ..errors import InputError
     from ..models.catalogue import read_model
+    from ..pipeline.case import CaseInput, run_case
     from ..progress import Part
-    from ..report.case import CaseInput, run_case
 
     if (options.ct is None) != (options.mask is None):
         raise InputError("Give --ct and --mask together, or neither.")
@@ -57,8 +57,8 @@ def run(options: argparse.Namespace) -> None:
             case = CaseInput(options.ct, options.mask, options.roi, options.label, options.series)
             rest = Part(progress, 0.0, 1.0)
         else:
-            from ..imaging.phantom.dicom import write_patient
-            from ..imaging.phantom.patient import Phantom
+            from ..phantom.dicom import write_patient
+            from ..phantom.patient import Phantom
 
             phantom = Phantom(options.seed)
             files = write_patient(phantom, out / "patient", progress=Part(progress, 0.0, 0.5))

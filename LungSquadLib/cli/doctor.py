@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Look round, tell; 1 where something that is always needed is missing."""
-    from ..doctor import examine
+    from ..pipeline.doctor import examine
 
     findings = examine()
     if options.json:

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..arguments import refuse_ignored
+from ..pipeline.arguments import refuse_ignored
 from .output import add_json_argument, print_json, printable
 
 if TYPE_CHECKING:
-    from ..report.evaluation.results import Evaluation
+    from ..evaluation.classifier.results import Evaluation
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,12 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Read, measure, write, tell."""
-    from ..imaging.write import check_distinct
-    from ..report.evaluation.evaluate import evaluate
-    from ..report.evaluation.rows import Columns
-    from ..report.evaluation.table import read_table
-    from ..report.evaluation.text import as_text
-    from ..report.evaluation.write import FILES
+    from ..evaluation.classifier.evaluate import evaluate
+    from ..evaluation.classifier.rows import Columns
+    from ..evaluation.classifier.table import read_table
+    from ..imaging.files.write import check_distinct
+    from ..report.classifier.text import as_text
+    from ..report.classifier.write import FILES
 
     if options.score is None:
         refuse_ignored(
@@ -92,6 +92,6 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _written(evaluation: Evaluation, options: argparse.Namespace) -> str:
-    from ..report.evaluation.write import write_evaluation
+    from ..report.classifier.write import write_evaluation
 
     return f"\n\n{write_evaluation(evaluation, options.out)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..arguments import add_device, add_threads
+from ..pipeline.arguments import add_device, add_threads
 from .output import (
     add_json_argument,
     add_keep_column_argument,
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="gan_verb", required=True, metavar="VERB")
     _add_data(verbs.add_parser("data", help="the slices with tumour of a cohort, to train on"))
     _add_sample(verbs.add_parser("sample", help="images out of a generator, with their masks"))
-    _add_walk(verbs.add_parser("walk", help="a film from image to image"))
+    _add_interpolate(verbs.add_parser("interpolate", help="a film from image to image"))
     _add_audit(verbs.add_parser("audit", help="how good a generator is, and whether it copies"))
     for verb in verbs.choices.values():
         verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Hand over to the wanted verb."""
-    {"data": _data, "sample": _sample, "walk": _walk, "audit": _audit}[options.gan_verb](options)
+    {"data": _data, "sample": _sample, "interpolate": _interpolate, "audit": _audit}[
+        options.gan_verb
+    ](options)
 
 
 def _add_data(data: argparse.ArgumentParser) -> None:
@@ -75,7 +77,7 @@ def _add_sample(sample: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_walk(walk: argparse.ArgumentParser) -> None:
+def _add_interpolate(walk: argparse.ArgumentParser) -> None:
     _add_generator(walk, "FILE.png")
     walk.add_argument("--frames", type=int, default=48, metavar="N", help="pictures (48)")
     walk.add_argument("--keys", type=int, default=6, metavar="N", help="images it passes (6)")
@@ -113,9 +115,9 @@ def _add_model(verb: argparse.ArgumentParser) -> None:
 
 def _data(options: argparse.Namespace) -> None:
     """Cut, draw, count."""
-    from ..cohort.slice_set import Slicing, counts, open_slices
-    from ..cohort.slicing import make_slices
-    from ..generation.pictures import write_overview
+    from ..data.slice_set import Slicing, counts, open_slices
+    from ..data.slicing import make_slices
+    from ..inference.generation.pictures import write_overview
 
     slicing = Slicing(options.resolution, options.context, options.window)
     with bar() as progress:
@@ -147,8 +149,8 @@ def _data(options: argparse.Namespace) -> None:
 def _sample(options: argparse.Namespace) -> None:
     """Draw, write, tell."""
     from ..errors import InputError
-    from ..generation.files import MOST_WRITTEN, write_samples
-    from ..generation.sampling import sample
+    from ..inference.generation.files import MOST_WRITTEN, write_samples
+    from ..inference.generation.sampling import sample
     from ..models.catalogue import read_model
     from ..networks.devices import chosen_device
 
@@ -160,10 +162,10 @@ def _sample(options: argparse.Namespace) -> None:
     print(write_samples(options.out, images, model, **drawn))
 
 
-def _walk(options: argparse.Namespace) -> None:
+def _interpolate(options: argparse.Namespace) -> None:
     """Draw, write, tell."""
-    from ..generation.files import check_film_name, write_walk
-    from ..generation.sampling import walk
+    from ..inference.generation.files import check_film_name, write_walk
+    from ..inference.generation.sampling import walk
     from ..models.catalogue import read_model
     from ..networks.devices import chosen_device
 
@@ -182,10 +184,10 @@ def _walk(options: argparse.Namespace) -> None:
 
 def _audit(options: argparse.Namespace) -> None:
     """Measure, write, tell."""
-    from ..cohort.slice_set import open_slices
+    from ..data.slice_set import open_slices
+    from ..evaluation.generator.audit import audit
     from ..models.catalogue import read_model
-    from ..report.audit.audit import audit
-    from ..report.audit.write import check_folder, write_audit
+    from ..report.generator.write import check_folder, write_audit
 
     model = read_model(options.model, kind="generator")
     slices = open_slices(options.slices)

@@ -83,8 +83,8 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _show(options: argparse.Namespace) -> None:
-    from ..models.bundle import read_card
     from ..models.catalogue import find
+    from ..models.file import read_card
     from ..statistics.text import with_interval
 
     card = read_card(find(options.model))
@@ -121,7 +121,7 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _import_keras(options: argparse.Namespace) -> None:
-    from ..models.bundle import write_bundle
+    from ..models.file import write_bundle
     from ..models.keras_import import import_keras
 
     network, card = import_keras(options.weights)
@@ -130,7 +130,7 @@ def _import_keras(options: argparse.Namespace) -> None:
 
 
 def _train_demo(options: argparse.Namespace) -> None:
-    from ..training.demo import renew_references, train_demo_models
+    from ..training.demo_models import renew_references, train_demo_models
 
     make = renew_references if options.reference_only else train_demo_models
     with bar() as progress:

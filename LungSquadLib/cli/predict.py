@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import add_model_arguments, refuse_ignored
 from ..errors import InputError
+from ..pipeline.arguments import add_model_arguments, refuse_ignored
 from ..statistics.text import percent
 from .output import (
     add_case_arguments,
@@ -21,7 +21,7 @@ from .output import (
 )
 
 if TYPE_CHECKING:
-    from ..models.bundle import Model
+    from ..models.file import Model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,15 +69,15 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _profile_alone(options: argparse.Namespace, models: Sequence[Model]) -> dict[str, Any]:
-    from ..report.case import Options
-    from ..report.profile_case import run_profile
+    from ..pipeline.case import Options
+    from ..pipeline.profile_case import run_profile
 
     how = Options(options.device, options.seed, options.keep_identity)
     return run_profile(options.profile, models, options.out, options=how)
 
 
 def _case(options: argparse.Namespace, models: Sequence[Model]) -> dict[str, Any]:
-    from ..report.case import CaseInput, Options, run_case
+    from ..pipeline.case import CaseInput, Options, run_case
 
     case = CaseInput(
         options.ct,

@@ -22,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Cut, write, tell."""
     from ..imaging.ct import open_ct
+    from ..imaging.files.write import check_distinct
     from ..imaging.masks import read_mask
     from ..imaging.slices import tumour_slices, write_slices
-    from ..imaging.write import check_distinct
 
     check_distinct([options.out], [options.ct, options.mask])
     with bar() as progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..arguments import refuse_ignored
+from ..pipeline.arguments import refuse_ignored
 from .output import (
     add_choice_arguments,
     add_json_argument,
@@ -54,8 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cohort = parser.add_argument_group("a cohort")
     cohort.add_argument("-o", "--out", metavar="DIR", help="where to write")
     cohort.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (1)")
-    cohort.add_argument("--mlp", metavar="FILE", help="predictions.csv of `train integrate`")
-    cohort.add_argument("--groups", metavar="FILE", help="groups.csv of `train vae`")
+    cohort.add_argument("--mlp", metavar="FILE", help="predictions.csv of `train integration`")
+    cohort.add_argument("--groups", metavar="FILE", help="groups.csv of `train autoencoder`")
     cohort.add_argument("--clinical", metavar="FILE", help="a clinical table with T stages")
     cohort.add_argument("--mapping", metavar="FILE.json", help="of its columns, as of `tables`")
     cohort.add_argument(
@@ -74,12 +74,12 @@ def run(options: argparse.Namespace) -> int | None:
 def _patient(options: argparse.Namespace) -> None:
     """Measure, ask, tell."""
     from ..errors import InputError
+    from ..evaluation.staging.ways import stage_ways
     from ..imaging.crop import flags_of_case
     from ..imaging.ct import open_ct
     from ..imaging.masks import read_mask
     from ..imaging.stage import LIMITS, size_stage
     from ..models.catalogue import read_model
-    from ..report.staging.ways import stage_ways
 
     refuse_ignored(
         options,
@@ -121,7 +121,7 @@ def _patient(options: argparse.Namespace) -> None:
 def _cohort(options: argparse.Namespace) -> int:
     """Stage all, tell; 1 where not one case could be measured."""
     from ..errors import InputError
-    from ..report.staging.cohort import PAGE, Others, stage_cohort
+    from ..pipeline.stage_cohort import PAGE, Others, stage_cohort
 
     if options.out is None:
         raise InputError(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..arguments import add_device, refuse_ignored
+from ..pipeline.arguments import add_device, refuse_ignored
 from .output import (
     add_json_argument,
     add_keep_column_argument,
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int | None:
 
 def _check(options: argparse.Namespace) -> int:
     """Check all tables; the exit code is 2 where one of them cannot be read."""
-    from ..cohort.tables.check import check_tables
+    from ..data.tables.check import check_tables
 
     mapping = None if options.mapping is None else Path(options.mapping)
     found = check_tables(options.tables, mapping=mapping, keep_ids=options.keep_ids)
@@ -138,7 +138,7 @@ def _print_table(table: dict[str, Any]) -> None:
 
 
 def _join(options: argparse.Namespace) -> None:
-    from ..training.sources import join_sources
+    from ..pipeline.sources import join_sources
 
     with bar() as progress:
         joined = join_sources(
@@ -169,7 +169,7 @@ def _join(options: argparse.Namespace) -> None:
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    from ..cohort.tables.simulated import Simulation, write_simulated
+    from ..phantom.tables import Simulation, write_simulated
 
     if options.manifest is not None:
         refuse_ignored(options, "the patients are those of --manifest.", patients=300)

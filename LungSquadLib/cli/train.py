@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from . import train_classifier, train_gan, train_integrate, train_translate, train_vae
+from . import (
+    train_autoencoder,
+    train_classifier,
+    train_gan,
+    train_inpainting,
+    train_integration,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,9 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="train_verb", required=True, metavar="VERB")
     train_classifier.add_verb(verbs)
     train_gan.add_verb(verbs)
-    train_translate.add_verb(verbs)
-    train_integrate.add_verb(verbs)
-    train_vae.add_verb(verbs)
+    train_inpainting.add_verb(verbs)
+    train_integration.add_verb(verbs)
+    train_autoencoder.add_verb(verbs)
 
 
 def run(options: argparse.Namespace) -> None:

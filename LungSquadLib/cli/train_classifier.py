@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ..arguments import refuse_ignored
 from ..errors import InputError
+from ..pipeline.arguments import refuse_ignored
 from .output import bar, listed, print_json, printable
 from .training_arguments import add_card, add_run, device_of, naming_of
 
 if TYPE_CHECKING:
-    from ..training.options import Options
+    from ..training.classifier.options import Options
 
 
 def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -129,7 +129,7 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--synthetic",
         metavar="MODEL:FRACTION",
-        help="train on tumours as well that this model of `lungsquad train translate` paints: so "
+        help="train on tumours as well that this model of `lungsquad train inpainting` paints: so "
         "many for each training case",
     )
     group.add_argument(
@@ -142,9 +142,9 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train, evaluate, and tell."""
-    from ..report.evaluation.run import evaluate_run
-    from ..report.evaluation.text import as_text
-    from ..training.run import train_classifier
+    from ..pipeline.evaluate_run import evaluate_run
+    from ..report.classifier.text import as_text
+    from ..training.classifier.run import train_classifier
 
     with bar() as progress:
         finished = train_classifier(
@@ -185,8 +185,8 @@ def _refuse_ignored(given: argparse.Namespace, freeze: str) -> None:
 
 
 def _options(given: argparse.Namespace) -> Options:
-    from ..training.classifier import Recipe
-    from ..training.options import Options
+    from ..training.classifier.options import Options
+    from ..training.classifier.task import Recipe
 
     freeze = given.freeze or ("trunk" if given.init else "none")
     _refuse_ignored(given, freeze)

@@ -46,8 +46,8 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(options: argparse.Namespace) -> None:
     """Train, and say where the model is."""
-    from ..training.gan_options import GanOptions
-    from ..training.gan_run import train_gan
+    from ..training.gan.options import GanOptions
+    from ..training.gan.run import train_gan
 
     asked = GanOptions(
         preset=options.preset,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ..arguments import add_device
+from ..pipeline.arguments import add_device
 
 if TYPE_CHECKING:
-    from ..training.bundling import Naming
+    from ..training.classifier.export import Naming
 
 _CARD = ("name", "title", "question", "licence", "notice")
 
@@ -40,7 +40,7 @@ def add_card(verb: argparse.ArgumentParser, *, name: str, question: bool = False
 
 def naming_of(options: argparse.Namespace) -> Naming:
     """What of the card was given."""
-    from ..training.bundling import Naming
+    from ..training.classifier.export import Naming
 
     return Naming(**{name: getattr(options, name, None) for name in _CARD})
 

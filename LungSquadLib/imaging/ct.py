@@ -14,15 +14,15 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from ..progress import Progress
-from . import dicom_header as tags
-from .dicom_pixels import FrameReader
-from .dicom_planes import LARGEST_INTERCEPT, LARGEST_SLOPE, Plane, planes_of
-from .dicom_series import Series, choose_ct, find_series
-from .dicom_stack import stack
+from .dicom import header as tags
+from .dicom.pixels import FrameReader
+from .dicom.planes import LARGEST_INTERCEPT, LARGEST_SLOPE, Plane, planes_of
+from .dicom.series import Series, choose_ct, find_series
+from .dicom.stack import stack
+from .files.volumes import VolumeFile, is_volume_file, open_volume_file
 from .flags import Flag
 from .geometry import Box, Grid
 from .orientation import Reorientation, reorientation
-from .volume_files import VolumeFile, is_volume_file, open_volume_file
 
 LARGEST_HU = 1e6  # the densest metal has not a tenth of it
 LARGEST_CT = 1 << 31  # voxels: 4 GB of HU

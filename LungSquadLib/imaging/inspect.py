@@ -11,15 +11,15 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from ..progress import Progress
-from . import dicom_header as tags
 from .ct import CT, ct_of_series
-from .dicom_seg import read_seg, segment_image
-from .dicom_series import Series, find_series
+from .dicom import header as tags
+from .dicom.rtstruct import Contours, read_rtstruct
+from .dicom.seg import read_seg, segment_image
+from .dicom.series import Series, find_series
+from .files.volumes import VolumeFile, is_volume_file, open_volume_file
 from .geometry import Grid
 from .label_maps import count_labels, file_planes, image_planes, segments_of
 from .masks import mask_of_contours
-from .rtstruct import Contours, read_rtstruct
-from .volume_files import VolumeFile, is_volume_file, open_volume_file
 
 _MOST_LABELS = 256  # more different values than this make an image, not a label map
 

@@ -12,8 +12,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError, one_line, parsing
+from .files.volumes import VolumeFile
 from .geometry import Box, span
-from .volume_files import VolumeFile
 
 LONGEST_NAME = 200  # of an ROI or segment; a DICOM name has at most 64 characters
 LARGEST_MASK = 1 << 29  # voxels of the box round it

@@ -12,11 +12,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError, parsing
-from . import dicom_header as tags
 from .ct import CT, DicomOrigin, as_ct
-from .dicom_header import Header, read_header
-from .dicom_seg import Segmentation, read_seg, segment_image
-from .dicom_series import find_series
+from .dicom import header as tags
+from .dicom.header import Header, read_header
+from .dicom.rtstruct import Contours, rasterise, read_rtstruct
+from .dicom.seg import Segmentation, read_seg, segment_image
+from .dicom.series import find_series
+from .files.volumes import VolumeFile, is_volume_file, open_volume_file
 from .flags import Flag
 from .geometry import Grid
 from .label_maps import (
@@ -39,8 +41,6 @@ from .mask_geometry import (
 )
 from .orientation import like
 from .rois import Roi, choose, offers
-from .rtstruct import Contours, rasterise, read_rtstruct
-from .volume_files import VolumeFile, is_volume_file, open_volume_file
 
 _MOST_LABELS = 256  # more different values than this make an image
 FLAGS_FIELD = "LungSquad_flags"  # of a mask file: what had been found when it was written

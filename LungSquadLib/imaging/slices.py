@@ -13,11 +13,11 @@ from ..files import whole_folder, write_json
 from ..progress import Progress
 from .crop import flags_of_case, mask_box
 from .ct import CT, as_ct
+from .files.write import write_png
 from .flags import Flag
 from .geometry import Box
 from .masks import Mask, as_mask
 from .pictures import WINDOWS, windowed
-from .write import write_png
 
 
 @dataclass(frozen=True)

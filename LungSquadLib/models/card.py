@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..errors import ModelError
+from ..fields import Fields, parsed_json, shown
 from ..networks import checked_arguments, kind_of, size_of, widths_of
-from .fields import Fields, parsed_json, shown
 from .inputs import InputSpec, TableSpec, read_input
 
 # 2: what the model has seen. A LungSquad that reads 1 would refuse the new fields as meaningless,

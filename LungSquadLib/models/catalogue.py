@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelError
-from .bundle import SUFFIX, Model, read_bundle, read_card
+from ..fields import shown_path
 from .card import Card
-from .fields import shown_path
+from .file import SUFFIX, Model, read_bundle, read_card
 
 VARIABLE = "LUNGSQUAD_MODELS"
 OF_IMAGES, OF_TABLES = ("classifier",), ("integrator", "autoencoder")  # that answer

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .fields import parsed_json, shown
+from ..fields import parsed_json, shown
 
 FORMAT = "lungsquad-model"
 MAX_HEADER = 1 << 20

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MissingPackageError
-from .fields import is_plain, shown, shown_path
+from ..fields import is_plain, shown, shown_path
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAX_FILE = 1 << 31

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..fields import Fields, is_plain
 from ..imaging import AXES
-from .fields import Fields, is_plain
 
 MAX_COLUMNS = 50_000
 KINDS = ("expression", "clinical", "image", "features")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import MissingPackageError, ModelError
+from ..fields import reason, shown_path
 from ..files import sha256_of_file
 from .card import Card, ClassLabel, NetworkSpec, Training
-from .fields import reason, shown_path
 from .hdf5 import H5_ERRORS, KerasFile, KerasLayer
 from .inputs import InputSpec
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ModelError
-from .bundle import Model
-from .fields import reason, shown, shown_path
+from ..fields import reason, shown, shown_path
+from .file import Model
 
 if TYPE_CHECKING:
     from ..networks.parts import TrunkAndHead

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..imaging.files.write import write_png
 from ..imaging.pictures import WINDOWS
 from ..imaging.planes import VIEWS
-from ..imaging.write import write_png
 from ..report.render import VIEW
 from .embedded import start
 from .hierarchy import scene_kept
@@ -19,7 +19,7 @@ from .segments import add_segment, add_segmentation
 from .volumes import add_volume
 
 if TYPE_CHECKING:
-    from ..report.case import Results  # it imports torch, which Slicer's process never does
+    from ..pipeline.case import Results  # it imports torch, which Slicer's process never does
 
 SCENE = "scene.mrb"
 

@@ -8,8 +8,8 @@ from typing import Any
 from ..imaging.crop import Crop
 from ..imaging.crop import crop as crop_of
 from ..imaging.geometry import Point
+from ..inference.prediction import Prediction
 from ..models.catalogue import Entry, available
-from ..prediction.prediction import Prediction
 from ..progress import Progress
 from .hierarchy import remove, results_of
 from .predicting import Predictor, usual_predictor

@@ -9,8 +9,8 @@ import numpy as np
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from ..errors import InputError
+from ..imaging.files.grids import checked_grid
 from ..imaging.geometry import Grid
-from ..imaging.volume_grids import checked_grid
 
 _FLIP = np.array([-1.0, -1.0, 1.0])  # from RAS to LPS, and back
 

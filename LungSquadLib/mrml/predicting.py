@@ -7,17 +7,17 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from ..imaging.ct import CT
+from ..imaging.files.exchange import write_ct
 from ..imaging.geometry import Point
-from ..imaging.handover import write_ct
 from ..imaging.masks import Mask
 from ..models.catalogue import find, read_model
 from ..progress import Part, Progress, Silent
 from ..worker.client import WorkerClient
 from .embedded import inside_slicer
-from .exchange import Exchange, read_predictions, write_mask
+from .worker_call import Exchange, read_predictions, write_mask
 
 if TYPE_CHECKING:
-    from ..prediction.prediction import Prediction
+    from ..inference.prediction import Prediction
 
 
 class Predictor(Protocol):
@@ -49,7 +49,7 @@ def in_process(
 ) -> Prediction:
     """Run the network here: this process imports torch."""
     found = read_model(model, kind="classifier")  # says what to install where torch is missing
-    from ..prediction.predict import predict
+    from ..inference.predict import predict
 
     return predict(
         ct, mask, found, device=device, seed=seed, centre_lps=centre_lps, progress=progress

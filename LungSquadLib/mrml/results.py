@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from vtkmodules.vtkCommonCore import vtkPoints, vtkStringArray
 
+from ..fields import parsed_json
 from ..imaging.crop import Crop
 from ..imaging.diameter import Diameter
 from ..imaging.geometry import Grid
-from ..models.fields import parsed_json
-from ..prediction.prediction import Prediction
+from ..inference.prediction import Prediction
 from ..report.side_by_side import IMAGE, made_from
 from ..report.tables import prediction_row
 from ..statistics.text import decimal, percent

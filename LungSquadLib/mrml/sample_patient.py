@@ -12,8 +12,8 @@ import SimpleITK as sitk
 from ..imaging.ct import open_ct
 from ..imaging.geometry import Box
 from ..imaging.masks import Mask, read_mask
-from ..imaging.phantom.patient import Phantom
 from ..imaging.pictures import WINDOWS
+from ..phantom.patient import Phantom
 from ..progress import Progress
 from .segments import add_segment, add_segmentation
 from .volumes import add_volume

@@ -12,13 +12,13 @@ import SimpleITK as sitk
 from vtkmodules.vtkCommonCore import mutable
 
 from ..errors import InputError
+from ..fields import parsed_json
 from ..imaging.ct import CT
 from ..imaging.flags import Flag
 from ..imaging.geometry import Box, Grid
 from ..imaging.label_maps import labelled_box
 from ..imaging.masks import Mask, as_mask
 from ..imaging.orientation import like
-from ..models.fields import parsed_json
 from .embedded import new_node, slicer
 from .placing import grid_in_world, index_to_ras, matrix_of, matrix_to_world
 from .volumes import grid_of_volume, set_voxels, voxel_array

@@ -43,8 +43,8 @@ def run(given: Sequence[str]) -> int:
 
 
 def _run(given: Sequence[str]) -> int:
-    from ..arguments import add_batch_arguments, check_common, refuse_empty
-    from ..cohort.run import Summary
+    from ..data.run import Summary
+    from ..pipeline.arguments import add_batch_arguments, check_common, refuse_empty
     from ..worker.client import WorkerClient
 
     parser = argparse.ArgumentParser(

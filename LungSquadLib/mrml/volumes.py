@@ -11,9 +11,9 @@ from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonDataModel import vtkImageData
 
 from ..errors import InputError
-from ..imaging import dicom_header as tags
 from ..imaging.ct import CT, ArrayVoxels
-from ..imaging.dicom_header import read_header
+from ..imaging.dicom import header as tags
+from ..imaging.dicom.header import read_header
 from ..imaging.geometry import Grid
 from .embedded import new_node, slicer
 from .placing import directions_ras, grid_in_world, to_ras

@@ -19,8 +19,8 @@ from .. import __version__
 from ..errors import MissingPackageError, parsing
 from ..imaging.crop import mask_box
 from ..imaging.ct import CT
-from ..imaging.dicom_header import read_dataset
-from ..imaging.dicom_planes import Plane
+from ..imaging.dicom.header import read_dataset
+from ..imaging.dicom.planes import Plane
 from ..imaging.geometry import Grid
 from ..imaging.masks import Mask
 

@@ -11,11 +11,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..imaging.contours import outlines
+from ..imaging.files.write import png_bytes
 from ..imaging.geometry import Grid
 from ..imaging.orientation import in_lps, like
 from ..imaging.pictures import WINDOWS, windowed
 from ..imaging.planes import PlaneView
-from ..imaging.write import png_bytes
 from ..statistics.text import percent
 from .html import Markup, element
 

@@ -11,12 +11,12 @@ from ..imaging.ct import CT
 from ..imaging.flags import Flag
 from ..imaging.geometry import Point
 from ..imaging.masks import Mask
-from ..models.bundle import Model
+from ..inference.molecular import predict_molecular
+from ..inference.prediction import Prediction
+from ..inference.profile import ProfilePrediction
+from ..inference.profile_file import Profile, read_profile
 from ..models.catalogue import OF_IMAGES, OF_TABLES
-from ..prediction.molecular import predict_molecular
-from ..prediction.prediction import Prediction
-from ..prediction.profile import ProfilePrediction
-from ..prediction.profile_file import Profile, read_profile
+from ..models.file import Model
 
 
 def profile_for(models: Sequence[Model], path: str | os.PathLike[str] | None) -> Profile | None:

@@ -18,9 +18,9 @@ from ..imaging.crop import crop
 from ..imaging.ct import CT
 from ..imaging.flags import Flag
 from ..imaging.masks import Mask
-from ..models.bundle import read_card
+from ..inference.prediction import Interval, ModelUsed, Novelty, Prediction, Robustness
 from ..models.catalogue import find
-from ..prediction.prediction import Interval, ModelUsed, Novelty, Prediction, Robustness
+from ..models.file import read_card
 from .render import RESULT, read_result, saliency_of
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError, parsing
+from ..imaging.files.volumes import open_volume_file
 from ..imaging.planes import VIEWS, PlaneView
-from ..imaging.volume_files import open_volume_file
 from .document import profile_page, report_page
 from .figures import crop_viewer, plane_figure, view_figure
 

@@ -18,8 +18,8 @@ from torch import Tensor
 from ..errors import CancelledError, InputError
 from ..progress import Progress, step
 from .checkpoint import part, prefixed, read_checkpoint, write_checkpoint
+from .distributed import World
 from .sparkline import sparkline
-from .world import World
 
 Row = dict[str, float]
 

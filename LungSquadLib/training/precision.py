@@ -8,7 +8,7 @@ import time
 import torch
 from torch import nn
 
-from .setup import Setup
+from .classifier.setup import Setup
 
 WORTH = 1.3  # times faster it must be, for the digits that it costs
 _ROUNDS, _STEPS, _SAMPLES = 2, 3, 2

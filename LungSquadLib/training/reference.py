@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..models.bundle import Reference
+from ..models.file import Reference
 from ..statistics.distance import mahalanobis, shrunk_precision
 
 

@@ -10,9 +10,9 @@ import torch
 
 from .. import __version__
 from ..errors import InputError
+from ..fields import Fields, parsed_json
 from ..files import make_folder, sweep, write_json
-from ..models.fields import Fields, parsed_json
-from .world import World
+from .distributed import World
 
 RUN = "run.json"
 

@@ -37,7 +37,7 @@ Each request has a number of its own as `id`, and a `verb`. Its last answer is a
     {"id": 12, "verb": "generate", "model": NAME_OR_PATH, "folder": PATH}
                                          and "n", "seed", "truncate", "label", "like"; what
                                          `lungsquad gan sample` writes; gives `samples.json`
-    {"id": 13, "verb": "synthesise", "ct": PATH, "mask": PATH, "model": NAME_OR_PATH, "out": PATH}
+    {"id": 13, "verb": "inpaint", "ct": PATH, "mask": PATH, "model": NAME_OR_PATH, "out": PATH}
                                          and "hu", "class", "seed"; paints a tumour where the mask
                                          is, writes the part of the CT that changes; gives what
                                          `synthesis.json` says, with where that part lies

@@ -19,7 +19,7 @@ from ..errors import (
     NoMemoryError,
     WorkerError,
 )
-from ..models.fields import parsed_json, shown
+from ..fields import parsed_json, shown
 
 VERSION = 1
 MOST_REQUEST = 1 << 20  # bytes of one line

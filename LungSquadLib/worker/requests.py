@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..fields import Fields, shown
 from ..imaging.geometry import FARTHEST_MM, Point, plausible_place
-from ..models.fields import Fields, shown
 from .protocol import Message
 
 MOST_MODELS = 16
@@ -289,7 +289,7 @@ _VERBS: dict[str, Callable[[Fields], Request]] = {
     "dicom": _export,
     "batch": _batch,
     "generate": _generate,
-    "synthesise": _synthesise,
+    "inpaint": _synthesise,
     "cancel": lambda fields: Cancel(fields.integer("request", 0, 2**53)),
 }
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def load() -> None:
     """Import all that a prediction needs, torch with it: seconds."""
-    from ..report import case  # noqa: F401
+    from ..pipeline import case  # noqa: F401
 
 
 def do(request: Work, progress: Progress) -> Any:
@@ -58,7 +58,7 @@ def _models(_request: Models, _progress: Progress) -> list[dict[str, Any]]:
 
 def _predict(request: Predict, progress: Progress) -> dict[str, Any]:
     from ..models.catalogue import read_predictor
-    from ..report.case import CaseInput, Options, run_case
+    from ..pipeline.case import CaseInput, Options, run_case
 
     step(progress, 0.0, "Reading the model")
     models = [read_predictor(name) for name in request.models]
@@ -89,9 +89,9 @@ def _rois(request: Rois, _progress: Progress) -> list[dict[str, Any]]:
 
 def _place_mask(request: PlaceMask, progress: Progress) -> dict[str, Any]:
     from ..imaging.ct import open_ct
-    from ..imaging.handover import write_mask
+    from ..imaging.files.exchange import write_mask
+    from ..imaging.files.write import check_distinct
     from ..imaging.masks import read_mask
-    from ..imaging.write import check_distinct
 
     check_distinct([request.out], [request.ct, request.mask])
     ct = open_ct(request.ct, series=request.series, progress=progress)
@@ -104,9 +104,9 @@ def _place_mask(request: PlaceMask, progress: Progress) -> dict[str, Any]:
 
 def _propose(request: Propose, progress: Progress) -> dict[str, Any]:
     from ..imaging.ct import open_ct
-    from ..imaging.handover import write_mask
+    from ..imaging.files.exchange import write_mask
+    from ..imaging.files.write import check_distinct
     from ..imaging.region import propose_mask
-    from ..imaging.write import check_distinct
 
     check_distinct([request.out], [request.ct])
     ct = open_ct(request.ct, series=request.series, progress=progress)
@@ -132,8 +132,8 @@ def _described(mask: Mask, ct: CT) -> dict[str, Any]:
 
 
 def _sample(request: Sample, progress: Progress) -> dict[str, Any]:
-    from ..imaging.phantom.patient import Phantom
-    from ..imaging.phantom.volumes import write_patient_volumes
+    from ..phantom.patient import Phantom
+    from ..phantom.volumes import write_patient_volumes
 
     phantom = Phantom(request.seed)
     ct, mask = write_patient_volumes(phantom, request.folder, progress=progress)
@@ -142,8 +142,8 @@ def _sample(request: Sample, progress: Progress) -> dict[str, Any]:
 
 def _export(request: Export, progress: Progress) -> dict[str, Any]:
     from ..imaging.ct import open_ct
+    from ..imaging.files.write import check_distinct
     from ..imaging.masks import read_mask
-    from ..imaging.write import check_distinct
     from ..report.dicom_export import export_dicom
 
     check_distinct([request.folder], [request.source])
@@ -164,8 +164,8 @@ def _export(request: Export, progress: Progress) -> dict[str, Any]:
 
 def _batch(request: Batch, progress: Progress) -> dict[str, Any]:
     from ..models.catalogue import read_predictor
-    from ..report.batch import run_batch
-    from ..report.case import Options
+    from ..pipeline.batch import run_batch
+    from ..pipeline.case import Options
 
     step(progress, 0.0, "Reading the model")
     models = [read_predictor(name) for name in request.models]
@@ -182,8 +182,8 @@ def _batch(request: Batch, progress: Progress) -> dict[str, Any]:
 
 
 def _generate(request: Generate, progress: Progress) -> dict[str, Any]:
-    from ..generation.files import SAMPLES, write_samples
-    from ..generation.sampling import sample
+    from ..inference.generation.files import SAMPLES, write_samples
+    from ..inference.generation.sampling import sample
     from ..models.catalogue import read_model
 
     step(progress, 0.0, "Reading the model")
@@ -198,10 +198,10 @@ def _generate(request: Generate, progress: Progress) -> dict[str, Any]:
 
 
 def _synthesise(request: Synthesise, progress: Progress) -> dict[str, Any]:
-    from ..generation.synthesis import synthesise
     from ..imaging.ct import open_ct
+    from ..imaging.files.write import check_distinct, write_volumes
     from ..imaging.masks import read_mask
-    from ..imaging.write import check_distinct, write_volumes
+    from ..inference.generation.synthesis import synthesise
     from ..models.catalogue import read_model
 
     check_distinct([request.out], [request.ct, request.mask])

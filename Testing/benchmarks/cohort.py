@@ -52,7 +52,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     """One build, with the process that does the work: seconds of both, and its peak."""
     import resource
 
-    from LungSquadLib.cohort.build import build_cohort
+    from LungSquadLib.data.build import build_cohort
 
     folder, count = Path(job["folder"]), job["count"]
     lines = [f"P{n},ct-{SLICES},mask.nrrd" for n in range(count)]

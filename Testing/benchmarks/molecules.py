@@ -53,7 +53,7 @@ def _autoencoder(patients: int, genes: int) -> Callable[[int], None]:
 
     from LungSquadLib.networks import build
     from LungSquadLib.training.allocator import keep_blocks
-    from LungSquadLib.training.autoencoder import Autoencoding, Parts, Recipe
+    from LungSquadLib.training.autoencoder.task import Autoencoding, Parts, Recipe
 
     keep_blocks()
     torch.manual_seed(0)
@@ -75,11 +75,11 @@ def _integration(patients: int, genes: int) -> Callable[[int], None]:
     """A fold of a training: twelve inner trainings, the network, logistic regression."""
     import torch
 
-    from LungSquadLib.cohort.tables.matrix import Joined, Matrix
+    from LungSquadLib.data.tables.matrix import Joined, Matrix
     from LungSquadLib.progress import Silent
-    from LungSquadLib.training.integration_fold import Job, run_job
-    from LungSquadLib.training.integration_options import IntegrationOptions
-    from LungSquadLib.training.integration_setup import set_up
+    from LungSquadLib.training.integration.fold import Job, run_job
+    from LungSquadLib.training.integration.options import IntegrationOptions
+    from LungSquadLib.training.integration.setup import set_up
 
     torch.set_num_threads(1)
     x, y = _expression(patients, genes), np.arange(patients) % 2

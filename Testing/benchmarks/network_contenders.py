@@ -15,16 +15,16 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from LungSquadLib.cohort.store import Preprocessing
+from LungSquadLib.data.store import Preprocessing
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
 from LungSquadLib.networks.folding import folded
 from LungSquadLib.networks.parts import TrunkAndHead
 from LungSquadLib.training.allocator import keep_blocks
 from LungSquadLib.training.augment import Augmentation
-from LungSquadLib.training.classifier import Classifier, Recipe, groups_of
-from LungSquadLib.training.samples import Crops
-from LungSquadLib.training.world import World
+from LungSquadLib.training.classifier.samples import Crops
+from LungSquadLib.training.classifier.task import Classifier, Recipe, groups_of
+from LungSquadLib.training.distributed import World
 
 from .children import Timer
 from .network import CHANNELS_LAST, FOLDED, INFERENCE, LOOP

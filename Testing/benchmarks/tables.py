@@ -41,7 +41,7 @@ def run(*, quick: bool) -> dict[str, Any]:
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
     """One reading and joining, with IDs kept."""
-    from LungSquadLib.training.sources import read_sources
+    from LungSquadLib.pipeline.sources import read_sources
 
     folder = Path(job["folder"])
     texts = [f"{name}={folder / name}.csv" for name in ("expression", "clinical")]

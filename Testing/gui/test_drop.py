@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from LungSquadLib.imaging.write import write_volumes
+from LungSquadLib.imaging.files.write import write_volumes
 
 from ..samples import ball_images
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from LungSquadLib.imaging.write import write_png
+from LungSquadLib.imaging.files.write import write_png
 
 from .figures import figure
 

@@ -10,8 +10,8 @@ import LungSquadLib as ls
 import LungSquadLib.mrml as lsm
 from LungSquadLib.errors import CancelledError
 from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.imaging.phantom.volumes import write_patient_volumes
 from LungSquadLib.mrml.sample_patient import add_sample_patient, load_sample_patient
+from LungSquadLib.phantom.volumes import write_patient_volumes
 from LungSquadLib.progress import Silent
 
 

@@ -24,7 +24,7 @@ from LungSquadLib.mrml.pictures import slice_picture, space_picture
 from LungSquadLib.mrml.results import rows
 from LungSquadLib.mrml.scene_file import write_scene
 from LungSquadLib.mrml.segments import NEOPLASM_OF_LUNG
-from LungSquadLib.report.case import CaseInput, run_case
+from LungSquadLib.pipeline.case import CaseInput, run_case
 
 from ..samples import ball_images, write_model
 from . import nodes

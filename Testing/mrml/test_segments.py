@@ -14,7 +14,7 @@ from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.flags import Flag
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import as_mask
-from LungSquadLib.mrml.made_up import painted_image
+from LungSquadLib.mrml.generated import painted_image
 from LungSquadLib.mrml.segments import LABEL_MAP, mask_on_ct
 from LungSquadLib.mrml.volumes import ct_of_volume
 

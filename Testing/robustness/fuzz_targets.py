@@ -27,22 +27,22 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from LungSquadLib.cohort.case_file import Content, read_unknown, write_content
-from LungSquadLib.cohort.manifest import read_manifest
-from LungSquadLib.cohort.slice_set import Slicing, open_slices
-from LungSquadLib.cohort.split_files import read_split
-from LungSquadLib.cohort.store import Preprocessing, open_store, write_index, write_store
-from LungSquadLib.cohort.tables.clinical import read_clinical
-from LungSquadLib.cohort.tables.join import join
-from LungSquadLib.cohort.tables.joined_folder import open_joined, write_joined
-from LungSquadLib.cohort.tables.matrix_file import read_matrix
+from LungSquadLib.data.case_file import Content, read_unknown, write_content
+from LungSquadLib.data.manifest import read_manifest
+from LungSquadLib.data.slice_set import Slicing, open_slices
+from LungSquadLib.data.split_files import read_split
+from LungSquadLib.data.store import Preprocessing, open_store, write_index, write_store
+from LungSquadLib.data.tables.clinical import read_clinical
+from LungSquadLib.data.tables.join import join
+from LungSquadLib.data.tables.joined_folder import open_joined, write_joined
+from LungSquadLib.data.tables.matrix_file import read_matrix
 from LungSquadLib.errors import InputError
-from LungSquadLib.imaging import dicom_header
 from LungSquadLib.imaging.ct import open_ct
-from LungSquadLib.imaging.dicom_series import find_series
+from LungSquadLib.imaging.dicom import header as dicom_header
+from LungSquadLib.imaging.dicom.series import find_series
 from LungSquadLib.imaging.inspect import inspect
 from LungSquadLib.imaging.masks import read_mask
-from LungSquadLib.prediction.profile_file import read_profile
+from LungSquadLib.inference.profile_file import read_profile
 from LungSquadLib.worker.protocol import MOST_REQUEST, Decoder, encoded
 from LungSquadLib.worker.requests import read_request
 from Testing import dicom_maker
@@ -232,8 +232,8 @@ def _profile_gz(folder: Path):
 
 
 def _molecular_report(folder: Path):
-    from LungSquadLib.report.case import Options
-    from LungSquadLib.report.profile_case import run_profile
+    from LungSquadLib.pipeline.case import Options
+    from LungSquadLib.pipeline.profile_case import run_profile
     from LungSquadLib.report.render import rendered
     from Testing.table_models import autoencoder, profile
 
@@ -245,7 +245,7 @@ def _molecular_report(folder: Path):
 
 
 def _report(folder: Path):
-    from LungSquadLib.report.case import CaseInput, Options, run_case
+    from LungSquadLib.pipeline.case import CaseInput, Options, run_case
     from LungSquadLib.report.render import rendered
     from Testing.samples import ball_images, write_model
 
@@ -307,10 +307,10 @@ def _slice_case(folder: Path):
 
 
 def _run(folder: Path):
-    from LungSquadLib.report.evaluation import compare
-    from LungSquadLib.training import run as training
+    from LungSquadLib.evaluation.classifier import compare
+    from LungSquadLib.training.classifier import run as training
+    from LungSquadLib.training.distributed import World
     from LungSquadLib.training.run_folder import open_run
-    from LungSquadLib.training.world import World
 
     options = {"label": "histology", "positive": None, "curve": [4, 8], "seeds": 2}
     run = {"options": options, "classes": ["LUAD", "LUSC"], "split_hash": "0" * 64}
@@ -338,7 +338,7 @@ def _checkpoint(folder: Path):
 
 
 def _features(folder: Path):
-    from LungSquadLib.training.features import _read, _write
+    from LungSquadLib.training.classifier.features import _read, _write
 
     path = folder / "a.features"
     _write(path, np.arange(12, dtype=np.float32).reshape(2, 6))
@@ -361,9 +361,9 @@ def _split(folder: Path):
 
 
 def _table(folder: Path):
-    from LungSquadLib.report.evaluation.evaluate import evaluate
-    from LungSquadLib.report.evaluation.rows import Columns
-    from LungSquadLib.report.evaluation.table import read_table
+    from LungSquadLib.evaluation.classifier.evaluate import evaluate
+    from LungSquadLib.evaluation.classifier.rows import Columns
+    from LungSquadLib.evaluation.classifier.table import read_table
 
     columns = Columns("y", "p", baselines=("v",), group="g", part="s", time="t", event="e")
     rows = [
@@ -434,7 +434,7 @@ def _requests(folder: Path):
         {"verb": "dicom", **case, "results": here, "source": here, "folder": here, "series": "1"},
         {"verb": "batch", "manifest": here, "models": ["m", "n"], "folder": here, "jobs": 2},
         {"verb": "generate", "model": "m", "folder": here, "n": 16, "truncate": 0.7, "like": 3},
-        {"verb": "synthesise", **case, "model": "m", "out": here, "hu": -50.5, "class": "LUAD"},
+        {"verb": "inpaint", **case, "model": "m", "out": here, "hu": -50.5, "class": "LUAD"},
     ]
     path = folder / "requests.jsonl"
     path.write_bytes(b"".join(encoded({"id": n, **line}) for n, line in enumerate(lines)))

@@ -11,10 +11,10 @@ import pytest
 pytest.importorskip("torch")
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort.overlap import seen
-from LungSquadLib.cohort.slice_set import Slicing, write_index
-from LungSquadLib.models.bundle import read_bundle
-from LungSquadLib.training.segmenter import train_segmenter
+from LungSquadLib.data.overlap import seen
+from LungSquadLib.data.slice_set import Slicing, write_index
+from LungSquadLib.inference.segmenter import train_segmenter
+from LungSquadLib.models.file import read_bundle
 from Testing.hostile import table
 from Testing.slice_samples import disc_set, write_generator
 
@@ -96,7 +96,7 @@ def test_an_audit_that_cannot_be_is_refused(row, here, refused):
 
 def test_an_audit_is_a_page_numbers_and_a_model_that_carries_it(here, capsys, monkeypatch):
     quick = partial(train_segmenter, updates=10)
-    monkeypatch.setattr("LungSquadLib.report.audit.audit.train_segmenter", quick)
+    monkeypatch.setattr("LungSquadLib.evaluation.generator.audit.train_segmenter", quick)
     found = disc_set(here / "slices", 12)
     model = write_generator(here / "generator.safetensors", known=seen(found.cases[:8]))
     command = f"gan audit {model.path} {found.folder} -o {here}/out --images 16 --seeds 2 --json"

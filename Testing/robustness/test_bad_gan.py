@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from LungSquadLib.cohort import build
-from LungSquadLib.cohort.slice_set import Slicing, write_index
-from LungSquadLib.cohort.store import Preprocessing, open_store
+from LungSquadLib.data import build
+from LungSquadLib.data.slice_set import Slicing, write_index
+from LungSquadLib.data.store import Preprocessing, open_store
 from Testing.ball_cohort import ball_volumes
 from Testing.hostile import contents, table
 from Testing.slice_samples import disc_set, write_generator

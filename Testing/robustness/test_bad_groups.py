@@ -1,4 +1,4 @@
-"""`train vae` and `vae assign` with what cannot be used: one sentence, exit code 2, no trace."""
+"""`train autoencoder` and `autoencoder assign` with bad input: one sentence, exit code 2."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from LungSquadLib.cohort.tables.simulated import Simulation, write_simulated
-from LungSquadLib.training.autoencoder import Recipe
-from LungSquadLib.training.autoencoder_run import AutoencoderOptions, train_autoencoder
-from LungSquadLib.training.sources import read_sources
+from LungSquadLib.phantom.tables import Simulation, write_simulated
+from LungSquadLib.pipeline.sources import read_sources
+from LungSquadLib.training.autoencoder.run import AutoencoderOptions, train_autoencoder
+from LungSquadLib.training.autoencoder.task import Recipe
 from Testing.hostile import table
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -84,7 +84,15 @@ def test_a_table_that_has_no_groups_is_refused(row, inputs, refused):
     make, phrase = row
     path = make(inputs)
     refused(
-        ["vae", "assign", inputs / "run/model.safetensors", path, "-o", "o.csv", "--keep-ids"],
+        [
+            "autoencoder",
+            "assign",
+            inputs / "run/model.safetensors",
+            path,
+            "-o",
+            "o.csv",
+            "--keep-ids",
+        ],
         phrase,
     )
 
@@ -101,7 +109,9 @@ def test_a_table_that_has_no_groups_is_refused(row, inputs, refused):
     ],
 )
 def test_a_wrong_model_or_output_is_refused(model, out, phrase, inputs, refused):
-    refused(["vae", "assign", model, inputs / "expression.csv", "-o", out, "--keep-ids"], phrase)
+    refused(
+        ["autoencoder", "assign", model, inputs / "expression.csv", "-o", out, "--keep-ids"], phrase
+    )
 
 
 E = "expression=it/expression.csv"
@@ -128,7 +138,16 @@ OPTIONS_OF_TRAINING = {
 def test_a_training_that_cannot_be_is_refused(row, refused):
     sources, more, phrase = row
     out = [] if "-o" in more else ["-o", "run"]
-    words = ["train", "vae", "--sources", *sources, "--keep-ids", "--device", "cpu", *more.split()]
+    words = [
+        "train",
+        "autoencoder",
+        "--sources",
+        *sources,
+        "--keep-ids",
+        "--device",
+        "cpu",
+        *more.split(),
+    ]
     refused([*words, *out], phrase)
 
 

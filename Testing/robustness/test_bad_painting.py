@@ -16,7 +16,7 @@ from Testing.translators import write_translator
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TRAIN = "train translate {store} --size 32 --width 2 --epochs 1 --device cpu -o {here}/run"
-PAINT = "synthesise {p}/painter.safetensors {p}/ct.nrrd {p}/mask.nrrd -o {here}/out"
+PAINT = "inpaint {p}/painter.safetensors {p}/ct.nrrd {p}/mask.nrrd -o {here}/out"
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort.tables import text
-from LungSquadLib.cohort.tables.clinical import read_clinical
-from LungSquadLib.cohort.tables.join import join
-from LungSquadLib.cohort.tables.joined_folder import open_joined, write_joined
-from LungSquadLib.cohort.tables.matrix_file import read_matrix
+from LungSquadLib.data.tables import text
+from LungSquadLib.data.tables.clinical import read_clinical
+from LungSquadLib.data.tables.join import join
+from LungSquadLib.data.tables.joined_folder import open_joined, write_joined
+from LungSquadLib.data.tables.matrix_file import read_matrix
 from LungSquadLib.errors import InputError
 from Testing.hostile import contents
 
@@ -199,7 +199,7 @@ def test_a_folder_without_joined_tables_says_how_to_make_them(tmp_path):
 
 def test_both_ways_without_another_cohort_are_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    asked = ["train", "integrate", "--sources", "expression=m.csv", "--label", "histology"]
+    asked = ["train", "integration", "--sources", "expression=m.csv", "--label", "histology"]
     assert main([*asked, "--both-ways", "-o", "run"]) == 2
     assert "--both-ways needs another cohort" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

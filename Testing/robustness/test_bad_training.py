@@ -16,15 +16,15 @@ import pytest
 import torch
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort.build import build_cohort
-from LungSquadLib.cohort.overlap import seen
-from LungSquadLib.cohort.store import Preprocessing, open_store
-from LungSquadLib.models.bundle import read_bundle, write_bundle
+from LungSquadLib.data.build import build_cohort
+from LungSquadLib.data.overlap import seen
+from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.models.card import Training
+from LungSquadLib.models.file import read_bundle, write_bundle
 from LungSquadLib.training.augment import Augmentation
-from LungSquadLib.training.classifier import Recipe
-from LungSquadLib.training.options import Options
-from LungSquadLib.training.run import train_classifier
+from LungSquadLib.training.classifier.options import Options
+from LungSquadLib.training.classifier.run import train_classifier
+from LungSquadLib.training.classifier.task import Recipe
 from Testing.ball_cohort import ball_store
 from Testing.hostile import contents, sentences
 from Testing.robustness.test_unfinished import LIMITED, run
@@ -422,7 +422,7 @@ def test_a_model_of_other_classes_takes_them_by_other_names(place, here, capfd):
     store = Path(shutil.copytree(place / "store", here / "store"))
     edited("index.json", change)(store)
     model = str(place / "finished" / "model.safetensors")
-    command = ["test", model, str(store), "--label", "histology", "--allow-overlap"]
+    command = ["validate", model, str(store), "--label", "histology", "--allow-overlap"]
     assert main([*command, "-o", str(here / "out")]) == 2
     assert "say --classes A,B in this order" in capfd.readouterr().err
     assert not (here / "out").exists()

@@ -51,7 +51,7 @@ def test_ctrl_c_leaves_no_piece(manifest, here, monkeypatch, capfd):
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr("LungSquadLib.cohort.build.run_all", interrupted)
+    monkeypatch.setattr("LungSquadLib.data.build.run_all", interrupted)
     assert main([*BUILD, str(manifest), "-o", str(here / "s")]) == 130
     assert sentences(capfd.readouterr().err) == "lungsquad: Cancelled.\n"
     names = {path.name for path in (here / "s").rglob("*")}

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from LungSquadLib.models.bundle import read_bundle, read_card
+from LungSquadLib.models.file import read_bundle, read_card
 from Testing import model_samples as samples
 from Testing.hostile import Bomb, outcome, refusal
 

@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from LungSquadLib.models.bundle import read_bundle
+from LungSquadLib.models.file import read_bundle
 from LungSquadLib.models.verify import outputs, verify
 from Testing import model_samples as samples
 from Testing.hostile import Bomb, outcome, refusal

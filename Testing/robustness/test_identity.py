@@ -237,7 +237,7 @@ def test_no_file_of_a_training_tells_who_they_are(tmp_path, capfd):
     assert main([*trained, "-o", str(out / "one")]) == 0
     shutil.copytree(out / "one", out / "two")
     model = str(out / "one" / "model.safetensors")
-    tested = ["test", model, str(store), *label, "--allow-overlap", "--device", "cpu"]
+    tested = ["validate", model, str(store), *label, "--allow-overlap", "--device", "cpu"]
     assert main([*tested, "-o", str(out / "test")]) == 0
     runs = [str(out / "one"), str(out / "two")]
     assert main(["compare", *runs, "-o", str(out / "compared")]) == 0
@@ -265,10 +265,10 @@ def test_no_file_of_slices_generator_and_painter_tells_who_they_are(tmp_path, ca
     generator = str(out / "gan" / "model.safetensors")
     assert main(["gan", "sample", generator, "-n", "2", "-o", str(out / "sample")]) == 0
     paint = ["--size", "32", "--width", "2", "--epochs", "1", "--device", "cpu"]
-    assert main(["train", "translate", str(store), *paint, "-o", str(out / "translate")]) == 0
+    assert main(["train", "inpainting", str(store), *paint, "-o", str(out / "translate")]) == 0
     painter = str(out / "translate" / "model.safetensors")
     case = [str(secret / f"{NAME}-{kind}3.nrrd") for kind in ("ct", "mask")]
-    assert main(["synthesise", painter, *case, "-o", str(out / "painted")]) == 0
+    assert main(["inpaint", painter, *case, "-o", str(out / "painted")]) == 0
     assert not told(capfd.readouterr().out.replace(str(secret), "").encode())
     assert not told_by(out)
 

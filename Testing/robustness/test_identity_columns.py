@@ -229,10 +229,10 @@ def test_no_training_on_tables_writes_who_the_patients_are(tmp_path, capfd, monk
     integrate = ["--label", "histology", "--folds", "2", "--inner", "2", *fast]
     verbs = {
         "joined": ["tables", "join", *sources, f"radiomics={folder / 'features.csv'}"],
-        "integrate": ["train", "integrate", "--sources", *sources, *integrate],
-        "vae": ["train", "vae", "--sources", *sources, *fast, "--groups", "2"],
+        "integrate": ["train", "integration", "--sources", *sources, *integrate],
+        "vae": ["train", "autoencoder", "--sources", *sources, *fast, "--groups", "2"],
         "assigned.csv": [
-            *("vae", "assign", str(tmp_path / "m.safetensors")),
+            *("autoencoder", "assign", str(tmp_path / "m.safetensors")),
             str(tmp_path / "new.csv"),
         ],
     }

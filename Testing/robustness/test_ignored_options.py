@@ -53,7 +53,7 @@ WRITING = (
     *("train vae --sources a=a.csv -o {}", "train integrate --sources a=a.csv --label y -o {}"),
     *("gan data s -o {}", "gan sample m -o {}", "gan walk m -o {}.png", "gan audit m s -o {}"),
     *("vae assign m t.csv -o {}.csv", "test m s --label y -o {}", "compare a b -o {}"),
-    *("evaluate t.csv --label y --score p -o {}", "synthesise m ct mask -o {}"),
+    *("evaluate t.csv --label y --score p -o {}", "inpaint m ct mask -o {}"),
     *("report r -o {}.html", "models import-keras w.h5 -o {}.safetensors"),
     "models train-demo -o {}",
 )
@@ -61,7 +61,7 @@ NUMBERS = (
     *("batch m.csv --model m -o out --jobs 0", "cohort build m.csv -o out --jobs -1"),
     *("train classifier s --label y -o out --jobs 0", "gan data s -o out --jobs 0"),
     *("predict ct mask --model m -o out --seed -1", "train gan s -o out --seed 4294967296"),
-    *("synthesise m ct mask -o out --seed -1", "stage m.csv --jobs 0"),
+    *("inpaint m ct mask -o out --seed -1", "stage m.csv --jobs 0"),
 )
 
 
@@ -87,7 +87,7 @@ def refusal(tmp_path, monkeypatch, capfd):
 
 def test_an_option_that_would_be_ignored_is_refused(refusal, monkeypatch):
     empty = lambda folder: None  # noqa: E731 - a folder of joined tables, whatever is in it
-    monkeypatch.setattr("LungSquadLib.training.sources.open_joined", empty)
+    monkeypatch.setattr("LungSquadLib.pipeline.sources.open_joined", empty)
     for command, phrase in IGNORED.items():
         assert phrase in refusal(command), command
 

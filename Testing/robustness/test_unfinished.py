@@ -140,20 +140,20 @@ INTERRUPTED = {
         "crop {vol} {mask} -o {here}/kept.nrrd",
     ),
     "while a volume is written": (
-        "LungSquadLib.imaging.write._holds",
+        "LungSquadLib.imaging.files.write._holds",
         "crop {vol} {mask} -o {here}/kept.nrrd",
     ),
     "while slices are written": (
         "LungSquadLib.imaging.slices.write_json",
         "slices {vol} {mask} -o {here}/out",
     ),
-    "while the network works": ("LungSquadLib.prediction.predict._runs", PREDICT),
+    "while the network works": ("LungSquadLib.inference.predict._runs", PREDICT),
     "while DICOM is written": (
-        "LungSquadLib.report.case.write_dicom",
+        "LungSquadLib.pipeline.case.write_dicom",
         PREDICT.replace("{vol}", "{series}"),
     ),
-    "while the result is written": ("LungSquadLib.report.case.write_json", PREDICT),
-    "while the report is made": ("LungSquadLib.report.case.rendered", PREDICT),
+    "while the result is written": ("LungSquadLib.pipeline.case.write_json", PREDICT),
+    "while the report is made": ("LungSquadLib.pipeline.case.rendered", PREDICT),
     "while a report is made again": (
         "LungSquadLib.report.render.report_page",
         "report {here}/finished",

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import slicer
 
-from LungSquadLib.imaging import dicom_header as tags
 from LungSquadLib.imaging.ct import ct_of_series
-from LungSquadLib.imaging.dicom_series import find_series
+from LungSquadLib.imaging.dicom import header as tags
+from LungSquadLib.imaging.dicom.series import find_series
 from LungSquadLib.mrml import add_volume
 
 

@@ -11,20 +11,20 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
-from LungSquadLib.cohort.overlap import seen
+from LungSquadLib.data.overlap import seen
 from LungSquadLib.errors import CancelledError, InputError
-from LungSquadLib.generation.sampling import Images
+from LungSquadLib.evaluation.generator import audit as audit_module
+from LungSquadLib.evaluation.generator.audit import audit_images
+from LungSquadLib.evaluation.generator.material import split
+from LungSquadLib.evaluation.generator.results import Measure
+from LungSquadLib.evaluation.generator.rounds import _interval
+from LungSquadLib.evaluation.generator.sentences import sentences
+from LungSquadLib.inference.generation.sampling import Images
+from LungSquadLib.inference.segmenter import train_segmenter
 from LungSquadLib.models.card import Interval, Seen
-from LungSquadLib.report.audit import audit as audit_module
-from LungSquadLib.report.audit.audit import audit_images
-from LungSquadLib.report.audit.material import split
-from LungSquadLib.report.audit.page import audit_page
-from LungSquadLib.report.audit.pictures import _tiled
-from LungSquadLib.report.audit.results import Measure
-from LungSquadLib.report.audit.rounds import _interval
-from LungSquadLib.report.audit.sentences import sentences
-from LungSquadLib.report.audit.write import metrics
-from LungSquadLib.training.segmenter import train_segmenter
+from LungSquadLib.report.generator.page import audit_page
+from LungSquadLib.report.generator.pictures import _tiled
+from LungSquadLib.report.generator.write import metrics
 from Testing.slice_samples import disc_set, disc_slices
 
 pytestmark = pytest.mark.usefixtures("one_thread")

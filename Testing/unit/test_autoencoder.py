@@ -5,10 +5,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from LungSquadLib.networks import build  # noqa: E402
-from LungSquadLib.networks.autoencoder import Code  # noqa: E402
-from LungSquadLib.progress import Silent  # noqa: E402
-from LungSquadLib.training.autoencoder import (  # noqa: E402
+from LungSquadLib.networks import build
+from LungSquadLib.networks.autoencoder import Code
+from LungSquadLib.progress import Silent
+from LungSquadLib.training.autoencoder.task import (
     ALIVE,
     Autoencoding,
     Parts,
@@ -16,8 +16,8 @@ from LungSquadLib.training.autoencoder import (  # noqa: E402
     divergence,
     unit_divergences,
 )
-from LungSquadLib.training.loop import Plan, fit  # noqa: E402
-from LungSquadLib.training.world import World  # noqa: E402
+from LungSquadLib.training.distributed import World
+from LungSquadLib.training.loop import Plan, fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

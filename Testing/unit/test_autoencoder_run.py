@@ -17,24 +17,23 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from LungSquadLib.cohort.tables.matrix import Dropped  # noqa: E402
-from LungSquadLib.errors import CancelledError, InputError, ModelError  # noqa: E402
-from LungSquadLib.models.bundle import read_bundle  # noqa: E402
-from LungSquadLib.prediction.groups import assign_groups  # noqa: E402
-from LungSquadLib.progress import Silent  # noqa: E402
-from LungSquadLib.report.groups import analyse, write  # noqa: E402
-from LungSquadLib.report.groups.latent import latent  # noqa: E402
-from LungSquadLib.report.groups.write import write_groups  # noqa: E402
-from LungSquadLib.training import autoencoder_run, grouping  # noqa: E402
-from LungSquadLib.training.autoencoder import Recipe  # noqa: E402
-from LungSquadLib.training.autoencoder_run import (  # noqa: E402
-    AutoencoderOptions,
-    train_autoencoder,
-)
-from LungSquadLib.training.bundling import Naming  # noqa: E402
-from LungSquadLib.training.grouping import stability  # noqa: E402
-from Testing.table_cohort import simulated, some  # noqa: E402
-from Testing.unit.test_training_run import StopAt  # noqa: E402
+from LungSquadLib.data.tables.matrix import Dropped
+from LungSquadLib.errors import CancelledError, InputError, ModelError
+from LungSquadLib.evaluation.clusters import analyse
+from LungSquadLib.inference.groups import assign_groups
+from LungSquadLib.models.file import read_bundle
+from LungSquadLib.progress import Silent
+from LungSquadLib.report.clusters import write
+from LungSquadLib.report.clusters.latent import latent
+from LungSquadLib.report.clusters.write import write_groups
+from LungSquadLib.training.autoencoder import grouping
+from LungSquadLib.training.autoencoder import run as autoencoder_run
+from LungSquadLib.training.autoencoder.grouping import stability
+from LungSquadLib.training.autoencoder.run import AutoencoderOptions, train_autoencoder
+from LungSquadLib.training.autoencoder.task import Recipe
+from LungSquadLib.training.classifier.export import Naming
+from Testing.table_cohort import simulated, some
+from Testing.unit.test_training_run import StopAt
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from LungSquadLib.cohort.store import StoredCase, case_name
+from LungSquadLib.data.store import StoredCase, case_name
 from LungSquadLib.statistics.logistic import fit_ridge_logistic
-from LungSquadLib.training.baselines import clinical_alone, volume_alone
+from LungSquadLib.training.classifier.baselines import clinical_alone, volume_alone
 
 
 def case(number, volume=1.0, **columns):

@@ -13,8 +13,8 @@ import pytest
 import SimpleITK as sitk
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort.manifest import read_manifest
-from LungSquadLib.cohort.run import DIED, run_all
+from LungSquadLib.data.manifest import read_manifest
+from LungSquadLib.data.run import DIED, run_all
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.progress import Silent
 
@@ -177,7 +177,7 @@ def test_a_cancellation_is_heeded_while_a_process_works(tmp_path):
 def test_processes_end_with_a_parent_that_was_killed(tmp_path):
     said = tmp_path / "here"
     code = (
-        "from LungSquadLib.cohort.run import run_all\n"
+        "from LungSquadLib.data.run import run_all\n"
         "from Testing.unit.test_batch import touch_and_wait\n"
         f"list(run_all([{str(said)!r}], touch_and_wait, jobs=1))\n"
     )

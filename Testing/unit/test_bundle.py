@@ -14,9 +14,9 @@ from safetensors import safe_open
 
 from LungSquadLib.errors import ModelError
 from LungSquadLib.files import sha256_of_file
-from LungSquadLib.models.bundle import read_bundle, read_card, write_bundle
 from LungSquadLib.models.card import Card, Interval, Metric, ReferenceSpec
 from LungSquadLib.models.container import write_container
+from LungSquadLib.models.file import read_bundle, read_card, write_bundle
 from Testing import model_samples as samples
 
 
@@ -75,7 +75,7 @@ def test_file_is_readable_by_the_formats_own_library(tmp_path):
 def test_card_is_read_without_torch_and_without_the_weights(tmp_path):
     path = samples.bundle(tmp_path / "m.safetensors")
     code = (
-        "import sys; from LungSquadLib.models.bundle import read_card; "
+        "import sys; from LungSquadLib.models.file import read_card; "
         "from LungSquadLib.models.catalogue import available; "
         f"print(read_card({str(path)!r}).name, 'torch' in sys.modules, 'h5py' in sys.modules)"
     )

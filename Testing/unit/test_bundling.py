@@ -12,16 +12,16 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from LungSquadLib.files import sha256_of_file
-from LungSquadLib.models.bundle import read_bundle
+from LungSquadLib.models.file import read_bundle
 from LungSquadLib.models.keras_import import import_keras
-from LungSquadLib.report.evaluation.run import evaluate_run
+from LungSquadLib.pipeline.evaluate_run import evaluate_run
 from LungSquadLib.training import precision
 from LungSquadLib.training.augment import Augmentation
-from LungSquadLib.training.classifier import Recipe
+from LungSquadLib.training.classifier.options import Options
+from LungSquadLib.training.classifier.run import train_classifier
+from LungSquadLib.training.classifier.setup import set_up
+from LungSquadLib.training.classifier.task import Recipe
 from LungSquadLib.training.logs import TensorBoard
-from LungSquadLib.training.options import Options
-from LungSquadLib.training.run import train_classifier
-from LungSquadLib.training.setup import set_up
 from Testing.ball_cohort import ball_store
 from Testing.samples import write_model
 

@@ -10,8 +10,14 @@ from torch import distributed, nn
 from LungSquadLib.errors import InputError
 from LungSquadLib.networks import build
 from LungSquadLib.networks.parts import Answer
-from LungSquadLib.training.classifier import Classifier, Group, Recipe, groups_of, unbalance
-from LungSquadLib.training.world import World
+from LungSquadLib.training.classifier.task import (
+    Classifier,
+    Group,
+    Recipe,
+    groups_of,
+    unbalance,
+)
+from LungSquadLib.training.distributed import World
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 RECIPE = Recipe(epochs=8, batch=6)

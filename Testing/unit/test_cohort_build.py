@@ -17,11 +17,11 @@ import pytest
 import SimpleITK as sitk
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort import build
-from LungSquadLib.cohort.build import build_cohort
-from LungSquadLib.cohort.check import check_store
-from LungSquadLib.cohort.run import DIED, Outcome, _guarded, run_on
-from LungSquadLib.cohort.store import Preprocessing, open_store
+from LungSquadLib.data import build
+from LungSquadLib.data.build import build_cohort
+from LungSquadLib.data.check import check_store
+from LungSquadLib.data.run import DIED, Outcome, _guarded, run_on
+from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.identity import pseudonym
 from LungSquadLib.imaging.crop import crop
@@ -163,14 +163,14 @@ def test_without_dask_a_cluster_is_refused_with_what_to_install(manifest, tmp_pa
 
 def test_a_scheduler_that_does_not_answer_is_refused(manifest, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("LungSquadLib.cohort.cluster._ANSWER_S", 0.3)
+    monkeypatch.setattr("LungSquadLib.data.cluster._ANSWER_S", 0.3)
     with pytest.raises(InputError, match=r"No dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
         build_cohort(manifest, tmp_path / "s", scheduler="tcp://127.0.0.1:9")
 
 
 def test_a_scheduler_without_workers_is_refused(manifest, tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr("LungSquadLib.cohort.cluster._ANSWER_S", 1)
+    monkeypatch.setattr("LungSquadLib.data.cluster._ANSWER_S", 1)
     with (
         distributed.LocalCluster(
             n_workers=0, processes=False, protocol="tcp", dashboard_address=None

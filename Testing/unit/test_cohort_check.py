@@ -9,11 +9,11 @@ import pytest
 import SimpleITK as sitk
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort import overview as overview_file
-from LungSquadLib.cohort.case_file import Content, write_content
-from LungSquadLib.cohort.check import check_store, site_table
-from LungSquadLib.cohort.overview import overview, write_contact_sheet
-from LungSquadLib.cohort.store import (
+from LungSquadLib.data import overview as overview_file
+from LungSquadLib.data.case_file import Content, write_content
+from LungSquadLib.data.check import check_store, site_table
+from LungSquadLib.data.overview import overview, write_contact_sheet
+from LungSquadLib.data.store import (
     Preprocessing,
     StoredCase,
     case_name,
@@ -141,7 +141,7 @@ def test_a_near_duplicate_is_found_across_patients_only(tmp_path):
 
 
 def test_near_duplicates_are_found_wherever_blocks_end(tmp_path, monkeypatch):
-    monkeypatch.setattr("LungSquadLib.cohort.check._ROWS", 2)
+    monkeypatch.setattr("LungSquadLib.data.check._ROWS", 2)
     cases = [stored(tmp_path, number) for number in range(5)]
     hu = store_of(tmp_path, cases).hu(cases[1])
     near = stored(tmp_path, 5, hu=hu + np.int16(1))

@@ -6,15 +6,15 @@ import json
 import pytest
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort import phantoms
-from LungSquadLib.cohort.manifest import read_manifest
-from LungSquadLib.cohort.phantoms import write_phantoms
+from LungSquadLib.data.manifest import read_manifest
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.masks import read_mask
-from LungSquadLib.imaging.phantom.patient import Phantom
-from LungSquadLib.imaging.phantom.scan import scanned
+from LungSquadLib.phantom import cohort as phantoms
+from LungSquadLib.phantom.cohort import write_phantoms
+from LungSquadLib.phantom.patient import Phantom
+from LungSquadLib.phantom.scan import scanned
 from LungSquadLib.progress import Silent
 
 from ..hostile import contents

@@ -16,7 +16,7 @@ import SimpleITK as sitk
 
 from LungSquadLib import open_ct
 from LungSquadLib.errors import InputError
-from LungSquadLib.imaging.dicom_header import read_header
+from LungSquadLib.imaging.dicom.header import read_header
 from LungSquadLib.imaging.geometry import Box, Grid
 from LungSquadLib.imaging.quality import mask_flags
 

@@ -16,50 +16,43 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from LungSquadLib.cli import main  # noqa: E402
-from LungSquadLib.errors import CancelledError, InputError  # noqa: E402
-from LungSquadLib.generation.sampling import sample  # noqa: E402
-from LungSquadLib.models.bundle import read_bundle  # noqa: E402
-from LungSquadLib.models.fields import parsed_json  # noqa: E402
-from LungSquadLib.networks import devices  # noqa: E402
-from LungSquadLib.networks.devices import (  # noqa: E402
-    chosen_device,
-    device_of,
-    float64_of,
-    on_device,
-)
-from LungSquadLib.networks.folding import folded  # noqa: E402
-from LungSquadLib.networks.shared_norm import SharedNorm  # noqa: E402
-from LungSquadLib.networks.tables import Standardiser  # noqa: E402
-from LungSquadLib.prediction.predict import predict  # noqa: E402
-from LungSquadLib.prediction.profile import predict_profile  # noqa: E402
-from LungSquadLib.training import integration  # noqa: E402
-from LungSquadLib.training.attribution import integrated_gradients  # noqa: E402
-from LungSquadLib.training.augment import Augmentation  # noqa: E402
-from LungSquadLib.training.autoencoder import Recipe as AutoencoderRecipe  # noqa: E402
-from LungSquadLib.training.autoencoder_run import (  # noqa: E402
-    AutoencoderOptions,
-    train_autoencoder,
-)
-from LungSquadLib.training.checkpoint import read_checkpoint  # noqa: E402
-from LungSquadLib.training.classifier import Recipe as ClassifierRecipe  # noqa: E402
-from LungSquadLib.training.gan_options import GanOptions  # noqa: E402
-from LungSquadLib.training.gan_run import train_gan  # noqa: E402
-from LungSquadLib.training.integration_options import IntegrationOptions  # noqa: E402
-from LungSquadLib.training.integration_run import train_integration  # noqa: E402
-from LungSquadLib.training.options import Options as ClassifierOptions  # noqa: E402
-from LungSquadLib.training.run import train_classifier  # noqa: E402
-from LungSquadLib.training.translation import Recipe as TranslationRecipe  # noqa: E402
-from LungSquadLib.training.translation_run import Options as TranslationOptions  # noqa: E402
-from LungSquadLib.training.translation_run import train_translation  # noqa: E402
-from LungSquadLib.training.world import World  # noqa: E402
-from Testing.ball_cohort import ball_store  # noqa: E402
-from Testing.fake_device import Elsewhere, fake_device  # noqa: E402
-from Testing.samples import ball_images, write_model  # noqa: E402
-from Testing.slice_samples import disc_set  # noqa: E402
-from Testing.table_cohort import cohort, simulated, some  # noqa: E402
-from Testing.table_models import autoencoder, integrator, profile  # noqa: E402
-from Testing.unit.test_training_run import StopAt  # noqa: E402
+from LungSquadLib.training.gan.task.options import GanOptions
+from LungSquadLib.training.gan.task.run import train_gan
+
+from LungSquadLib.cli import main
+from LungSquadLib.errors import CancelledError, InputError
+from LungSquadLib.fields import parsed_json
+from LungSquadLib.inference.attribution import integrated_gradients
+from LungSquadLib.inference.generation.sampling import sample
+from LungSquadLib.inference.predict import predict
+from LungSquadLib.inference.profile import predict_profile
+from LungSquadLib.models.file import read_bundle
+from LungSquadLib.networks import devices
+from LungSquadLib.networks.devices import chosen_device, device_of, float64_of, on_device
+from LungSquadLib.networks.folding import folded
+from LungSquadLib.networks.synchronised_norm import SharedNorm
+from LungSquadLib.networks.tables import Standardiser
+from LungSquadLib.training.augment import Augmentation
+from LungSquadLib.training.autoencoder.run import AutoencoderOptions, train_autoencoder
+from LungSquadLib.training.autoencoder.task import Recipe as AutoencoderRecipe
+from LungSquadLib.training.checkpoint import read_checkpoint
+from LungSquadLib.training.classifier.options import Options as ClassifierOptions
+from LungSquadLib.training.classifier.run import train_classifier
+from LungSquadLib.training.classifier.task import Recipe as ClassifierRecipe
+from LungSquadLib.training.distributed import World
+from LungSquadLib.training.inpainting.run import Options as TranslationOptions
+from LungSquadLib.training.inpainting.run import train_translation
+from LungSquadLib.training.inpainting.task import Recipe as TranslationRecipe
+from LungSquadLib.training.integration import task as integration
+from LungSquadLib.training.integration.options import IntegrationOptions
+from LungSquadLib.training.integration.run import train_integration
+from Testing.ball_cohort import ball_store
+from Testing.fake_device import Elsewhere, fake_device
+from Testing.samples import ball_images, write_model
+from Testing.slice_samples import disc_set
+from Testing.table_cohort import cohort, simulated, some
+from Testing.table_models import autoencoder, integrator, profile
+from Testing.unit.test_training_run import StopAt
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 MODEL = "model.safetensors"
@@ -280,14 +273,15 @@ def test_networks_of_tables_take_one_thread_unless_more_are_asked_for(tmp_path, 
 
 
 def test_threads_are_an_option_of_every_verb_that_runs_a_network(tmp_path, capsys, monkeypatch):
-    verbs = "predict,batch,demo,synthesise,test,gan sample,gan walk,gan audit,vae assign"
-    verbs += ",tables join,train classifier,train gan,train translate,train integrate,train vae"
+    verbs = "predict,batch,demo,inpaint,validate,gan sample,gan interpolate,gan audit"
+    verbs += ",autoencoder assign,tables join,train classifier,train gan,train inpainting"
+    verbs += ",train integration,train autoencoder"
     for verb in verbs.split(","):
         assert main([*verb.split(), "--help"]) == 0
         assert "--threads N" in capsys.readouterr().out, verb
     counts = []
     monkeypatch.setattr(torch, "set_num_threads", counts.append)
-    call = ["vae", "assign", str(tmp_path / "none"), "x.csv", "--threads"]
+    call = ["autoencoder", "assign", str(tmp_path / "none"), "x.csv", "--threads"]
     assert main([*call, "3"]) == 2  # there is no such model
     assert counts == [3, torch.get_num_threads()]
     capsys.readouterr()

@@ -10,12 +10,12 @@ import SimpleITK as sitk
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.identity import pseudonym
 from LungSquadLib.imaging.ct import as_ct, open_ct
+from LungSquadLib.imaging.files.exchange import write_ct, write_mask
 from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.imaging.handover import write_ct, write_mask
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.models.catalogue import read_model
+from LungSquadLib.pipeline.case import CaseInput, Options, run_case
 from LungSquadLib.progress import Silent
-from LungSquadLib.report.case import CaseInput, Options, run_case
 from LungSquadLib.report.dicom_export import export_dicom
 
 from ..dicom_maker import write_series

@@ -8,8 +8,8 @@ import pytest
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from LungSquadLib.errors import InputError
-from LungSquadLib.imaging import dicom_header
-from LungSquadLib.imaging.dicom_header import Header, read_header
+from LungSquadLib.imaging.dicom import header as dicom_header
+from LungSquadLib.imaging.dicom.header import Header, read_header
 
 from ..dicom_maker import some_hu, write_series
 

@@ -14,7 +14,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.crop import mask_box
 from LungSquadLib.imaging.ct import open_ct
-from LungSquadLib.imaging.dicom_seg import _slice_spacing
+from LungSquadLib.imaging.dicom.seg import _slice_spacing
 from LungSquadLib.imaging.inspect import inspect
 from LungSquadLib.imaging.masks import read_mask
 

@@ -13,9 +13,9 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError
-from LungSquadLib.report.evaluation.evaluate import evaluate
-from LungSquadLib.report.evaluation.rows import Columns
-from LungSquadLib.report.evaluation.table import Table, read_table
+from LungSquadLib.evaluation.classifier.evaluate import evaluate
+from LungSquadLib.evaluation.classifier.rows import Columns
+from LungSquadLib.evaluation.classifier.table import Table, read_table
 
 # NETWORKS.md: Hosny et al. 2018, `logit_1` (a probability, despite its name) against `surv2yr`.
 PUBLISHED = {

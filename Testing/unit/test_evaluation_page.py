@@ -13,13 +13,13 @@ import pytest
 
 from LungSquadLib.cli import main
 from LungSquadLib.errors import MissingPackageError
-from LungSquadLib.report.evaluation.checklist import checklist
-from LungSquadLib.report.evaluation.evaluate import evaluate
-from LungSquadLib.report.evaluation.facts import Facts
-from LungSquadLib.report.evaluation.plots import NAMES, pictures
-from LungSquadLib.report.evaluation.rows import Columns
-from LungSquadLib.report.evaluation.table import Table
-from LungSquadLib.report.evaluation.write import write_evaluation
+from LungSquadLib.evaluation.classifier.evaluate import evaluate
+from LungSquadLib.evaluation.classifier.facts import Facts
+from LungSquadLib.evaluation.classifier.rows import Columns
+from LungSquadLib.evaluation.classifier.table import Table
+from LungSquadLib.report.classifier.checklist import checklist
+from LungSquadLib.report.classifier.plots import NAMES, pictures
+from LungSquadLib.report.classifier.write import write_evaluation
 from Testing import model_samples
 
 EVIL = "<script>alert('$x$')</script>"
@@ -60,7 +60,7 @@ def found():
 
 @pytest.fixture(scope="module")
 def card(tmp_path_factory):
-    from LungSquadLib.models.bundle import read_bundle
+    from LungSquadLib.models.file import read_bundle
 
     folder = tmp_path_factory.mktemp("model")
     return read_bundle(model_samples.bundle(folder / "m.safetensors")).card

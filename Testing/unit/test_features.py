@@ -14,7 +14,7 @@ from LungSquadLib.imaging.crop import central_cube
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.progress import Silent
 from LungSquadLib.training.augment import Augmentation, apply, draw
-from LungSquadLib.training.features import cached_features, frozen_prefix
+from LungSquadLib.training.classifier.features import cached_features, frozen_prefix
 from Testing import model_samples
 from Testing.stored_cases import content, stored_case
 

@@ -8,12 +8,12 @@ import pytest
 import SimpleITK as sitk
 
 from LungSquadLib.cli import main
-from LungSquadLib.generation.synthesis import _missed
 from LungSquadLib.imaging.crop import flags_of_case
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.flags import Flag, counted, merged
 from LungSquadLib.imaging.masks import read_mask
-from LungSquadLib.models.bundle import read_card
+from LungSquadLib.inference.generation.synthesis import _missed
+from LungSquadLib.models.file import read_card
 from LungSquadLib.progress import Silent
 from LungSquadLib.worker.requests import PlaceMask
 from LungSquadLib.worker.work import do
@@ -85,7 +85,7 @@ def test_every_verb_shows_the_same_flags_in_every_output(place, tmp_path, capsys
         "check, JSON": (["cohort", "check", str(out / "store"), "--json"], "terminal"),
         "gan data": (["gan", "data", manifest, "-o", str(out / "set")], "flags.csv"),
         "synthesise": (
-            ["synthesise", painter, *case, "--hu", "20", "-o", str(out / "made")],
+            ["inpaint", painter, *case, "--hu", "20", "-o", str(out / "made")],
             "terminal synthesis.json",
         ),
     }

@@ -8,15 +8,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from LungSquadLib.errors import CancelledError, InputError  # noqa: E402
-from LungSquadLib.networks.progressive import Critic, Generator  # noqa: E402
-from LungSquadLib.progress import Silent  # noqa: E402
-from LungSquadLib.training.disguise import DRAWN, disguised  # noqa: E402
-from LungSquadLib.training.gan import Gan, GanRecipe, Material, gradient_penalty  # noqa: E402
-from LungSquadLib.training.gan_options import PRESETS  # noqa: E402
-from LungSquadLib.training.growth import Growth  # noqa: E402
-from LungSquadLib.training.loop import Plan, fit  # noqa: E402
-from LungSquadLib.training.world import World  # noqa: E402
+from LungSquadLib.training.gan.task.ada import DRAWN, disguised
+from LungSquadLib.training.gan.task.growth import Growth
+from LungSquadLib.training.gan.task.options import PRESETS
+from LungSquadLib.training.gan.task.task import Gan, GanRecipe, Material, gradient_penalty
+
+from LungSquadLib.errors import CancelledError, InputError
+from LungSquadLib.networks.progressive import Critic, Generator
+from LungSquadLib.progress import Silent
+from LungSquadLib.training.distributed import World
+from LungSquadLib.training.loop import Plan, fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

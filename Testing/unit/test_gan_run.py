@@ -8,16 +8,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from LungSquadLib.cli import main  # noqa: E402
-from LungSquadLib.cohort.overlap import seen  # noqa: E402
-from LungSquadLib.cohort.slice_set import Slicing  # noqa: E402
-from LungSquadLib.errors import CancelledError, InputError  # noqa: E402
-from LungSquadLib.generation.sampling import sample  # noqa: E402
-from LungSquadLib.models.bundle import read_bundle  # noqa: E402
-from LungSquadLib.training.gan_options import GanOptions  # noqa: E402
-from LungSquadLib.training.gan_run import set_up, train_gan  # noqa: E402
-from Testing.slice_samples import disc_set  # noqa: E402
-from Testing.unit.test_gan import StopAt  # noqa: E402
+from LungSquadLib.training.gan.task.options import GanOptions
+from LungSquadLib.training.gan.task.run import set_up, train_gan
+
+from LungSquadLib.cli import main
+from LungSquadLib.data.overlap import seen
+from LungSquadLib.data.slice_set import Slicing
+from LungSquadLib.errors import CancelledError, InputError
+from LungSquadLib.inference.generation.sampling import sample
+from LungSquadLib.models.file import read_bundle
+from Testing.slice_samples import disc_set
+from Testing.unit.test_gan import StopAt
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -6,8 +6,8 @@ import pytest
 from LungSquadLib.errors import CancelledError
 from LungSquadLib.progress import Silent
 from LungSquadLib.statistics.clustering import adjusted_rand
-from LungSquadLib.training import grouping
-from LungSquadLib.training.grouping import (
+from LungSquadLib.training.autoencoder import grouping
+from LungSquadLib.training.autoencoder.grouping import (
     Stability,
     by_stage,
     fit_k_means,

@@ -1,4 +1,4 @@
-"""`lungsquad train vae` and `vae assign`: what is told and written, and that it names nobody."""
+"""`lungsquad train autoencoder` and `autoencoder assign`: their output, which names nobody."""
 
 import contextlib
 import csv
@@ -15,10 +15,10 @@ pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort.tables import join
-from LungSquadLib.report.groups import analyse
+from LungSquadLib.data.tables import join
+from LungSquadLib.evaluation.clusters import analyse
 from LungSquadLib.statistics.clustering import likeness
-from LungSquadLib.training.grouping import stability
+from LungSquadLib.training.autoencoder.grouping import stability
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ID = "SIM0-"  # with which the simulated patients' IDs begin
@@ -58,7 +58,7 @@ def train(folder, *more):
     sources = (f"expression={files / 'expression.csv'}", f"clinical={files / 'clinical.csv'}")
     words = ("--epochs", 10, "--seeds", 1, "--latent", 3, "--hidden", 8, "--device", "cpu")
     words += ("--learning-rate", 0.01)
-    return said("train", "vae", "--sources", *sources, *words, "-o", folder / "run", *more)
+    return said("train", "autoencoder", "--sources", *sources, *words, "-o", folder / "run", *more)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,11 @@ def test_the_same_command_gives_the_same_bytes(folder):
 def assign(folder, told):
     assert told
     return partial(
-        said, "vae", "assign", folder / "run" / "model.safetensors", folder / "it/expression.csv"
+        said,
+        "autoencoder",
+        "assign",
+        folder / "run" / "model.safetensors",
+        folder / "it/expression.csv",
     )
 
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from LungSquadLib.errors import InputError
-from LungSquadLib.imaging import handover
 from LungSquadLib.imaging.ct import as_ct, content_hash, open_ct
+from LungSquadLib.imaging.files import exchange as handover
+from LungSquadLib.imaging.files.exchange import ct_writer, write_mask
 from LungSquadLib.imaging.flags import Flag
 from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.imaging.handover import ct_writer, write_mask
 from LungSquadLib.imaging.masks import as_mask, read_mask
 
 from ..samples import ball_images

@@ -6,12 +6,12 @@ import SimpleITK as sitk
 
 pytest.importorskip("torch")
 
-from LungSquadLib.generation.sampling import sample
-from LungSquadLib.generation.synthesis import synthesise
-from LungSquadLib.imaging.phantom.patient import Phantom
-from LungSquadLib.imaging.phantom.scan import scanned
 from LungSquadLib.imaging.slice_features import slice_features
+from LungSquadLib.inference.generation.sampling import sample
+from LungSquadLib.inference.generation.synthesis import synthesise
 from LungSquadLib.models.catalogue import BUNDLED, read_model
+from LungSquadLib.phantom.patient import Phantom
+from LungSquadLib.phantom.scan import scanned
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

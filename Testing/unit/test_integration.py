@@ -8,18 +8,21 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from LungSquadLib.errors import InputError  # noqa: E402
-from LungSquadLib.models.inputs import Cube  # noqa: E402
-from LungSquadLib.progress import Silent  # noqa: E402
-from LungSquadLib.statistics.calibration import fit_temperature  # noqa: E402
-from LungSquadLib.statistics.discrimination import auc  # noqa: E402
-from LungSquadLib.statistics.multiclass import balanced_accuracy  # noqa: E402
-from LungSquadLib.statistics.variance import variance_ratio  # noqa: E402
-from LungSquadLib.training import integration  # noqa: E402
-from LungSquadLib.training.attribution import integrated_gradients  # noqa: E402
-from LungSquadLib.training.checkpoint import read_checkpoint  # noqa: E402
-from LungSquadLib.training.fitting import read_rows  # noqa: E402
-from LungSquadLib.training.integration import (  # noqa: E402
+from LungSquadLib.errors import InputError
+from LungSquadLib.inference.attribution import integrated_gradients
+from LungSquadLib.models.inputs import Cube
+from LungSquadLib.progress import Silent
+from LungSquadLib.statistics.calibration import fit_temperature
+from LungSquadLib.statistics.discrimination import auc
+from LungSquadLib.statistics.multiclass import balanced_accuracy
+from LungSquadLib.statistics.variance import variance_ratio
+from LungSquadLib.training.checkpoint import read_checkpoint
+from LungSquadLib.training.classifier.fitting import read_rows
+from LungSquadLib.training.integration import task as integration
+from LungSquadLib.training.integration.fold import Job, run_job
+from LungSquadLib.training.integration.options import IntegrationOptions
+from LungSquadLib.training.integration.setup import set_up
+from LungSquadLib.training.integration.task import (
     Rows,
     Setting,
     Shape,
@@ -28,10 +31,7 @@ from LungSquadLib.training.integration import (  # noqa: E402
     fit_network,
     fresh_network,
 )
-from LungSquadLib.training.integration_fold import Job, run_job  # noqa: E402
-from LungSquadLib.training.integration_options import IntegrationOptions  # noqa: E402
-from LungSquadLib.training.integration_setup import set_up  # noqa: E402
-from Testing.table_cohort import cohort, joined, matrix  # noqa: E402
+from Testing.table_cohort import cohort, joined, matrix
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = IntegrationOptions("histology", folds=2, seeds=1, inner=2, epochs=5)

@@ -16,28 +16,28 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 
-from LungSquadLib.cli import main  # noqa: E402
-from LungSquadLib.cohort.tables.clinical import read_clinical  # noqa: E402
-from LungSquadLib.cohort.tables.join import join  # noqa: E402
-from LungSquadLib.cohort.tables.matrix_file import read_matrix  # noqa: E402
-from LungSquadLib.cohort.tables.simulated import Simulation, write_simulated  # noqa: E402
-from LungSquadLib.errors import CancelledError, InputError  # noqa: E402
-from LungSquadLib.models.bundle import read_bundle  # noqa: E402
-from LungSquadLib.progress import Silent  # noqa: E402
-from LungSquadLib.report.integration.importance import importance  # noqa: E402
-from LungSquadLib.report.integration.results import AUC, BALANCED, Difference, ablation  # noqa: E402
-from LungSquadLib.report.integration.run import report_integration  # noqa: E402
-from LungSquadLib.report.integration.sentences import findings  # noqa: E402
-from LungSquadLib.statistics.intervals import Measure  # noqa: E402
-from LungSquadLib.statistics.text import with_interval  # noqa: E402
-from LungSquadLib.training import integration  # noqa: E402
-from LungSquadLib.training.bundling import Naming  # noqa: E402
-from LungSquadLib.training.fitting import read_rows  # noqa: E402
-from LungSquadLib.training.integration import answers  # noqa: E402
-from LungSquadLib.training.integration_fold import Job, read_fitted  # noqa: E402
-from LungSquadLib.training.integration_options import IntegrationOptions  # noqa: E402
-from LungSquadLib.training.integration_run import train_integration  # noqa: E402
-from Testing.table_cohort import cohort  # noqa: E402
+from LungSquadLib.cli import main
+from LungSquadLib.data.tables.clinical import read_clinical
+from LungSquadLib.data.tables.join import join
+from LungSquadLib.data.tables.matrix_file import read_matrix
+from LungSquadLib.errors import CancelledError, InputError
+from LungSquadLib.evaluation.integration.importance import importance
+from LungSquadLib.evaluation.integration.results import AUC, BALANCED, Difference, ablation
+from LungSquadLib.evaluation.integration.sentences import findings
+from LungSquadLib.models.file import read_bundle
+from LungSquadLib.phantom.tables import Simulation, write_simulated
+from LungSquadLib.pipeline.report_integration import report_integration
+from LungSquadLib.progress import Silent
+from LungSquadLib.statistics.intervals import Measure
+from LungSquadLib.statistics.text import with_interval
+from LungSquadLib.training.classifier.export import Naming
+from LungSquadLib.training.classifier.fitting import read_rows
+from LungSquadLib.training.integration import task as integration
+from LungSquadLib.training.integration.fold import Job, read_fitted
+from LungSquadLib.training.integration.options import IntegrationOptions
+from LungSquadLib.training.integration.run import train_integration
+from LungSquadLib.training.integration.task import answers
+from Testing.table_cohort import cohort
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = IntegrationOptions("histology", folds=2, seeds=2, inner=2, epochs=3)
@@ -290,7 +290,9 @@ def test_columns_are_ranked_over_all_trainings():
 @pytest.fixture
 def no_evaluation(monkeypatch):
     """Without the full evaluation, whose figures take most of the time."""
-    monkeypatch.setattr("LungSquadLib.report.integration.run.write_evaluation", lambda *_, **__: 0)
+    monkeypatch.setattr(
+        "LungSquadLib.pipeline.report_integration.write_evaluation", lambda *_, **__: 0
+    )
 
 
 @pytest.mark.usefixtures("no_evaluation")
@@ -330,7 +332,7 @@ def write_table(path, header, rows):
 def test_the_command_line_trains_and_no_patient_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     quick = partial(report_integration, samples=50)
-    monkeypatch.setattr("LungSquadLib.report.integration.run.report_integration", quick)
+    monkeypatch.setattr("LungSquadLib.pipeline.report_integration.report_integration", quick)
     data, draws = cohort(40, genes=12), np.random.default_rng(3)
     names = [f"SECRET-{n:03d}" for n in range(40)]
     genes = data.sources[0]
@@ -342,7 +344,7 @@ def test_the_command_line_trains_and_no_patient_is_named(tmp_path, capsys, monke
         for name, label in zip(names, data.facts["histology"], strict=True)
     ]
     write_table(tmp_path / "Doe_clinical.csv", ["patient", "grade", "years", "other"], clinical)
-    arguments = ["train", "integrate", "--sources", "expression=Jane_Doe.csv"]
+    arguments = ["train", "integration", "--sources", "expression=Jane_Doe.csv"]
     arguments += ["clinical=Doe_clinical.csv", "--label", "grade", "--clinical-columns", "age"]
     mapping = {"patient": "patient", "columns": {"years": "age"}}
     (tmp_path / "map.json").write_text(json.dumps(mapping), encoding="utf-8")
@@ -360,7 +362,7 @@ def test_the_command_line_trains_and_no_patient_is_named(tmp_path, capsys, monke
     write_table(
         tmp_path / "few.csv", ["patient", "grade", "age"], [row[:3] for row in clinical[:3]]
     )
-    refused = ["train", "integrate", "--sources", "clinical=few.csv", "--clinical-columns", "age"]
+    refused = ["train", "integration", "--sources", "clinical=few.csv", "--clinical-columns", "age"]
     assert main([*refused, "--label", "grade", "--leave-out", "nothing", "-o", "two"]) == 2
     assert "No source has the column 'nothing'" in capsys.readouterr().err
     assert not (tmp_path / "two").exists()

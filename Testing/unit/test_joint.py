@@ -8,16 +8,16 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from LungSquadLib.imaging.ct import open_ct  # noqa: E402
-from LungSquadLib.imaging.masks import read_mask  # noqa: E402
-from LungSquadLib.models.bundle import read_bundle  # noqa: E402
-from LungSquadLib.prediction.molecular import _features, predict_molecular  # noqa: E402
-from LungSquadLib.prediction.profile_file import Profile  # noqa: E402
-from LungSquadLib.training.integration_options import IntegrationOptions  # noqa: E402
-from LungSquadLib.training.integration_run import train_integration  # noqa: E402
-from LungSquadLib.training.sources import read_sources  # noqa: E402
-from Testing import model_samples  # noqa: E402
-from Testing.ball_cohort import ball_store  # noqa: E402
+from LungSquadLib.imaging.ct import open_ct
+from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.inference.molecular import _features, predict_molecular
+from LungSquadLib.inference.profile_file import Profile
+from LungSquadLib.models.file import read_bundle
+from LungSquadLib.pipeline.sources import read_sources
+from LungSquadLib.training.integration.options import IntegrationOptions
+from LungSquadLib.training.integration.run import train_integration
+from Testing import model_samples
+from Testing.ball_cohort import ball_store
 
 N = 24
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from LungSquadLib.errors import ModelError
-from LungSquadLib.models.bundle import read_bundle, write_bundle
+from LungSquadLib.models.file import read_bundle, write_bundle
 from LungSquadLib.models.keras_import import import_keras
 from LungSquadLib.models.verify import outputs, verify
 from Testing import model_samples as samples

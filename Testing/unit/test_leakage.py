@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("torch")
 
+from LungSquadLib.data.leakage import levelled, telling, twins
 from LungSquadLib.errors import InputError
-from LungSquadLib.training.integration_options import IntegrationOptions
-from LungSquadLib.training.integration_setup import set_up
-from LungSquadLib.training.leakage import levelled, telling, twins
+from LungSquadLib.training.integration.options import IntegrationOptions
+from LungSquadLib.training.integration.setup import set_up
 from Testing.table_cohort import cohort, joined, matrix
 
 N = 120

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort.manifest import read_manifest
+from LungSquadLib.data.manifest import read_manifest
 from LungSquadLib.errors import InputError
 from Testing.ball_cohort import ball_volumes
 

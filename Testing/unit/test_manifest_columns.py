@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from LungSquadLib.cohort.build import build_cohort
-from LungSquadLib.cohort.store import Preprocessing
+from LungSquadLib.data.build import build_cohort
+from LungSquadLib.data.manifest_columns import check_clinical, follow_up_of
+from LungSquadLib.data.store import Preprocessing
 from LungSquadLib.errors import InputError
-from LungSquadLib.training.integration_cohort import check_follow_up
-from LungSquadLib.training.manifest_columns import check_clinical, follow_up_of
-from LungSquadLib.training.options import Options
-from LungSquadLib.training.setup import set_up
+from LungSquadLib.training.classifier.options import Options
+from LungSquadLib.training.classifier.setup import set_up
+from LungSquadLib.training.integration.cohort import check_follow_up
 from Testing.ball_cohort import ball_volumes
 
 

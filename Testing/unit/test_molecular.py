@@ -11,22 +11,22 @@ import SimpleITK as sitk
 
 torch = pytest.importorskip("torch")
 
-from LungSquadLib.cli import main  # noqa: E402
-from LungSquadLib.cohort.build import build_cohort  # noqa: E402
-from LungSquadLib.cohort.store import Preprocessing, open_store  # noqa: E402
-from LungSquadLib.cohort.tables.image import mask_features  # noqa: E402
-from LungSquadLib.imaging.ct import open_ct  # noqa: E402
-from LungSquadLib.imaging.masks import read_mask  # noqa: E402
-from LungSquadLib.models import catalogue  # noqa: E402
-from LungSquadLib.models.card import ClassLabel  # noqa: E402
-from LungSquadLib.models.inputs import Cube, Source  # noqa: E402
-from LungSquadLib.prediction.molecular import _features, predict_molecular  # noqa: E402
-from LungSquadLib.report.render import rendered  # noqa: E402
-from LungSquadLib.report.side_by_side import questions  # noqa: E402
-from LungSquadLib.training.sources import network_features  # noqa: E402
+from LungSquadLib.cli import main
+from LungSquadLib.data.build import build_cohort
+from LungSquadLib.data.store import Preprocessing, open_store
+from LungSquadLib.data.tables.image import mask_features
+from LungSquadLib.imaging.ct import open_ct
+from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.inference.molecular import _features, predict_molecular
+from LungSquadLib.models import catalogue
+from LungSquadLib.models.card import ClassLabel
+from LungSquadLib.models.inputs import Cube, Source
+from LungSquadLib.pipeline.sources import network_features
+from LungSquadLib.report.render import rendered
+from LungSquadLib.report.side_by_side import questions
 
-from ..samples import ball_images, write_model  # noqa: E402
-from ..table_models import autoencoder, integrator, profile  # noqa: E402
+from ..samples import ball_images, write_model
+from ..table_models import autoencoder, integrator, profile
 
 CLASSES = (ClassLabel("LUSC", "squamous cell carcinoma"), ClassLabel("LUAD", "adenocarcinoma"))
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis as by_scipy
 
-from LungSquadLib.models.bundle import Reference
-from LungSquadLib.prediction.novelty import LEAST_HELD_OUT, novelty, novelty_flags
+from LungSquadLib.inference.out_of_distribution import LEAST_HELD_OUT, novelty, novelty_flags
+from LungSquadLib.models.file import Reference
 from LungSquadLib.training.reference import HeldOut, reference_of
 
 

@@ -9,11 +9,10 @@ import pytest
 import SimpleITK as sitk
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort import build
-from LungSquadLib.cohort.build import build_cohort
-from LungSquadLib.cohort.store import Preprocessing, open_store
+from LungSquadLib.data import build
+from LungSquadLib.data.build import build_cohort
+from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.errors import InputError, ModelError
-from LungSquadLib.generation.synthesis import synthesise, write_synthesis
 from LungSquadLib.imaging import AXES
 from LungSquadLib.imaging.axial import axial_slices
 from LungSquadLib.imaging.crop import crop
@@ -26,10 +25,11 @@ from LungSquadLib.imaging.planes import VIEWS, plane_through_tumour
 from LungSquadLib.imaging.region import propose_mask
 from LungSquadLib.imaging.slices import tumour_slices
 from LungSquadLib.imaging.stage import size_stage
-from LungSquadLib.models.bundle import read_bundle
+from LungSquadLib.inference.generation.synthesis import synthesise, write_synthesis
+from LungSquadLib.inference.predict import predict
 from LungSquadLib.models.card import Card
 from LungSquadLib.models.catalogue import available
-from LungSquadLib.prediction.predict import predict
+from LungSquadLib.models.file import read_bundle
 
 from .. import model_samples
 from ..dicom_maker import write_rtstruct, write_seg, write_series
@@ -327,7 +327,7 @@ def test_a_click_proposes_the_same_mask_and_writes_it_on_the_file_s_own_grid(tmp
         assert found.flags == first.flags
     sitk.WriteImage(image, str(tmp_path / "ct.nrrd"))
     at = "--at=" + ",".join(map(str, POINT))
-    assert main(["click", str(tmp_path / "ct.nrrd"), at, "-o", str(tmp_path / "m.nrrd")]) == 0
+    assert main(["segment", str(tmp_path / "ct.nrrd"), at, "-o", str(tmp_path / "m.nrrd")]) == 0
     written = sitk.ReadImage(str(tmp_path / "m.nrrd"))
     assert Grid.of(written).direction == Grid.of(image).direction
     assert same_images(sitk.DICOMOrient(written, AXES), first.image)

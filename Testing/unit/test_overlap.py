@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort.overlap import fold_overlap, overlap, seen
-from LungSquadLib.cohort.splits import Fold
+from LungSquadLib.data.overlap import fold_overlap, overlap, seen
+from LungSquadLib.data.splits import Fold
 from LungSquadLib.errors import ModelError
-from LungSquadLib.models.bundle import read_bundle, read_card
 from LungSquadLib.models.card import FORMAT_VERSION, MAX_SEEN, Card, Seen, Training
+from LungSquadLib.models.file import read_bundle, read_card
 from Testing import model_samples
 from Testing.stored_cases import stored_case
 

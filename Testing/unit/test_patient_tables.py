@@ -9,15 +9,15 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from LungSquadLib.cohort.tables.clinical import clinical_matrix, read_clinical
-from LungSquadLib.cohort.tables.join import join
-from LungSquadLib.cohort.tables.joined_folder import open_joined, write_joined
-from LungSquadLib.cohort.tables.layouts import read_mapping
-from LungSquadLib.cohort.tables.matrix import Dropped
-from LungSquadLib.cohort.tables.matrix_file import read_matrix
-from LungSquadLib.cohort.tables.patients import patient_of
-from LungSquadLib.cohort.tables.scale import scale_of
-from LungSquadLib.cohort.tables.words import taken
+from LungSquadLib.data.tables.clinical import clinical_matrix, read_clinical
+from LungSquadLib.data.tables.join import join
+from LungSquadLib.data.tables.joined_folder import open_joined, write_joined
+from LungSquadLib.data.tables.layouts import read_mapping
+from LungSquadLib.data.tables.matrix import Dropped
+from LungSquadLib.data.tables.matrix_file import read_matrix
+from LungSquadLib.data.tables.patients import patient_of
+from LungSquadLib.data.tables.scale import scale_of
+from LungSquadLib.data.tables.words import taken
 from LungSquadLib.errors import InputError
 from LungSquadLib.identity import pseudonym
 

@@ -11,7 +11,7 @@ import pytest
 
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.imaging.geometry import Box, Grid
-from LungSquadLib.imaging.phantom.patient import Phantom
+from LungSquadLib.phantom.patient import Phantom
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 # Turned by 20 degrees about z and then by 30 degrees about x.

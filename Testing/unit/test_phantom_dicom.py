@@ -14,13 +14,8 @@ import SimpleITK as sitk
 
 from LungSquadLib.errors import InputError, MissingPackageError
 from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.imaging.phantom.dicom import (
-    PatientFiles,
-    ct_datasets,
-    rtstruct_dataset,
-    write_patient,
-)
-from LungSquadLib.imaging.phantom.patient import Phantom
+from LungSquadLib.phantom.dicom import PatientFiles, ct_datasets, rtstruct_dataset, write_patient
+from LungSquadLib.phantom.patient import Phantom
 
 OBLIQUE = (
     0.93969262,

@@ -7,16 +7,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from LungSquadLib.errors import InputError, ModelError  # noqa: E402
-from LungSquadLib.models.inputs import Source  # noqa: E402
-from LungSquadLib.prediction import profile as profiles  # noqa: E402
-from LungSquadLib.prediction.profile import predict_profile  # noqa: E402
-from LungSquadLib.prediction.profile_file import Profile, read_profile  # noqa: E402
-from LungSquadLib.prediction.profile_row import row_of  # noqa: E402
-from LungSquadLib.training.attribution import integrated_gradients  # noqa: E402
+from LungSquadLib.errors import InputError, ModelError
+from LungSquadLib.inference import profile as profiles
+from LungSquadLib.inference.attribution import integrated_gradients
+from LungSquadLib.inference.profile import predict_profile
+from LungSquadLib.inference.profile_file import Profile, read_profile
+from LungSquadLib.inference.profile_row import row_of
+from LungSquadLib.models.inputs import Source
 
-from ..samples import write_model  # noqa: E402
-from ..table_models import GENES, autoencoder, integrator, profile  # noqa: E402
+from ..samples import write_model
+from ..table_models import GENES, autoencoder, integrator, profile
 
 IMAGE = Source("image", "image", ("i0", "i1", "i2"), "features of a network", "a" * 64)
 
@@ -201,7 +201,7 @@ def test_a_patient_unlike_the_reference_is_flagged(model):
 
 
 def test_real_patients_are_on_their_models_scale_and_on_no_other(shared_data, tmp_path):
-    from LungSquadLib.cohort.tables.matrix_file import read_matrix
+    from LungSquadLib.data.tables.matrix_file import read_matrix
 
     folder = shared_data / "open" / "nsclc_radiogenomics"
     path = folder / "GSE103584_top1000var_log10_zscore.csv"

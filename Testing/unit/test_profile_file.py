@@ -6,8 +6,8 @@ import os
 import pytest
 
 from LungSquadLib.errors import InputError
-from LungSquadLib.prediction import profile_file
-from LungSquadLib.prediction.profile_file import Profile, read_profile
+from LungSquadLib.inference import profile_file
+from LungSquadLib.inference.profile_file import Profile, read_profile
 
 GENES = {"EGFR": 1.5, "KRAS": -0.25, "TP53": 3.0}
 SAME = {

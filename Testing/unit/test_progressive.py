@@ -6,10 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch.nn import functional  # noqa: E402
+from torch.nn import functional
 
-from LungSquadLib.networks import build, checked_arguments  # noqa: E402
-from LungSquadLib.networks.progressive import (  # noqa: E402
+from LungSquadLib.networks import build, checked_arguments
+from LungSquadLib.networks.progressive import (
     Critic,
     Equalised,
     Generator,

@@ -13,7 +13,7 @@ from LungSquadLib.imaging.ct import as_ct, open_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import as_mask, read_mask
 from LungSquadLib.models.catalogue import read_model
-from LungSquadLib.report.case import CaseInput, Options, run_case
+from LungSquadLib.pipeline.case import CaseInput, Options, run_case
 from LungSquadLib.report.read_back import read_predictions
 
 from ..samples import ball_images, write_model

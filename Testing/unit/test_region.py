@@ -16,8 +16,8 @@ from LungSquadLib.imaging.crop import mask_box
 from LungSquadLib.imaging.ct import as_ct, open_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import read_mask
-from LungSquadLib.imaging.phantom.patient import Phantom
 from LungSquadLib.imaging.region import REACHES_MM, propose_mask
+from LungSquadLib.phantom.patient import Phantom
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 SIDE_MM = 96
@@ -244,7 +244,7 @@ def test_the_command_writes_a_mask_that_the_others_read(tmp_path, capsys):
     lung.hu[lung.ball(9)] = 40
     sitk.WriteImage(lung.image, str(tmp_path / "ct.nrrd"))
     x, y, z = lung.lps()
-    arguments = ["click", str(tmp_path / "ct.nrrd"), "-o"]
+    arguments = ["segment", str(tmp_path / "ct.nrrd"), "-o"]
     assert main([*arguments, str(tmp_path / "lps.nrrd"), f"--at={x},{y},{z}", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert main([*arguments, str(tmp_path / "ras.nrrd"), f"--at={-x},{-y},{z}", "--ras"]) == 0

@@ -19,7 +19,7 @@ from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.imaging.planes import VIEWS, plane_through_tumour
-from LungSquadLib.report.case import CaseInput, Options, run_case
+from LungSquadLib.pipeline.case import CaseInput, Options, run_case
 from LungSquadLib.report.html import Markup, element
 from LungSquadLib.report.render import rendered
 

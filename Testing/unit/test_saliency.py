@@ -6,9 +6,9 @@ import SimpleITK as sitk
 
 torch = pytest.importorskip("torch")
 
-from LungSquadLib.imaging.geometry import Grid  # noqa: E402
-from LungSquadLib.networks import build  # noqa: E402
-from LungSquadLib.prediction.saliency import grad_cam, on_ct_grid  # noqa: E402
+from LungSquadLib.imaging.geometry import Grid
+from LungSquadLib.inference.saliency import grad_cam, on_ct_grid
+from LungSquadLib.networks import build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -11,10 +11,10 @@ import SimpleITK as sitk
 
 from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError, ModelError
-from LungSquadLib.generation.files import NOTICE, write_samples
-from LungSquadLib.generation.pictures import grid, tile
-from LungSquadLib.generation.png import write_film
-from LungSquadLib.generation.sampling import between, sample, walk
+from LungSquadLib.inference.generation.files import NOTICE, write_samples
+from LungSquadLib.inference.generation.pictures import grid, tile
+from LungSquadLib.inference.generation.png import write_film
+from LungSquadLib.inference.generation.sampling import between, sample, walk
 
 from ..slice_samples import write_generator
 
@@ -222,5 +222,7 @@ def test_the_commands_write_what_they_say(model, tmp_path, capsys):
     assert capsys.readouterr().out == f"{out}\n"
     told = json.loads((tmp_path / "out" / "samples.json").read_text(encoding="utf-8"))
     assert told["drawn"] == {"seed": 0, "truncate": 1.0, "label": None, "like": 1}
-    assert main(["gan", "walk", *common, f"{out}/w.png", "--frames", "6", "--keys", "3"]) == 0
+    assert (
+        main(["gan", "interpolate", *common, f"{out}/w.png", "--frames", "6", "--keys", "3"]) == 0
+    )
     assert b"acTL" in (tmp_path / "out" / "w.png").read_bytes()

@@ -5,10 +5,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from LungSquadLib.cohort.slice_set import Slicing
+from LungSquadLib.data.slice_set import Slicing
 from LungSquadLib.errors import CancelledError
 from LungSquadLib.imaging.channels import to_channels
-from LungSquadLib.training.segmenter import dice, train_segmenter
+from LungSquadLib.inference.segmenter import dice, train_segmenter
 from Testing.slice_samples import disc_slices
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort.tables.joined_folder import open_joined
-from LungSquadLib.cohort.tables.simulated import Simulation, write_simulated
+from LungSquadLib.data.tables.joined_folder import open_joined
 from LungSquadLib.errors import InputError
+from LungSquadLib.phantom.tables import Simulation, write_simulated
 
 
 def table(path):

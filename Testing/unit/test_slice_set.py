@@ -13,12 +13,12 @@ import pytest
 import SimpleITK as sitk
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort import build, slicing
-from LungSquadLib.cohort.build import build_cohort
-from LungSquadLib.cohort.overlap import overlap, seen
-from LungSquadLib.cohort.slice_set import open_slices
-from LungSquadLib.cohort.slicing import make_slices
-from LungSquadLib.cohort.store import Preprocessing, open_store
+from LungSquadLib.data import build, slicing
+from LungSquadLib.data.build import build_cohort
+from LungSquadLib.data.overlap import overlap, seen
+from LungSquadLib.data.slice_set import open_slices
+from LungSquadLib.data.slicing import make_slices
+from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.files import sha256_of_file
 from LungSquadLib.imaging.axial import SMALLEST_MM2, axial_slices, slices_of_cube

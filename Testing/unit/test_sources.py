@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort.build import build_cohort
-from LungSquadLib.cohort.overlap import seen
-from LungSquadLib.cohort.store import Preprocessing, open_store
-from LungSquadLib.cohort.tables.image import mask_features
-from LungSquadLib.cohort.tables.joined_folder import open_joined
+from LungSquadLib.data.build import build_cohort
+from LungSquadLib.data.overlap import seen
+from LungSquadLib.data.store import Preprocessing, open_store
+from LungSquadLib.data.tables.image import mask_features
+from LungSquadLib.data.tables.joined_folder import open_joined
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.tumour_features import TUMOUR_FEATURES
-from LungSquadLib.models.bundle import read_bundle
+from LungSquadLib.models.file import read_bundle
 from LungSquadLib.models.inputs import Cube
-from LungSquadLib.training.sources import network_features, read_sources
+from LungSquadLib.pipeline.sources import network_features, read_sources
 from Testing import model_samples
 from Testing.ball_cohort import ball_volumes
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from LungSquadLib.cohort.split_files import read_split, write_splits
-from LungSquadLib.cohort.splits import Fold, folds, subsample
+from LungSquadLib.data.split_files import read_split, write_splits
+from LungSquadLib.data.splits import Fold, folds, subsample
 from LungSquadLib.errors import InputError
 from Testing.stored_cases import stored_case
 

@@ -12,8 +12,8 @@ import SimpleITK as sitk
 from sklearn.metrics import cohen_kappa_score
 
 from LungSquadLib.cli import main
+from LungSquadLib.evaluation.staging.agreement import agreements, disagreement
 from LungSquadLib.identity import pseudonym
-from LungSquadLib.report.staging.agreement import agreements, disagreement
 
 SIZES = {"a": 8, "b": 25, "c": 36, "d": 60, "e": 80, "f": 28}  # T1a T1c T2a T3 T4 T1c
 REPORTED = {"a": "pT1a", "b": "T1b", "c": "pT1b", "d": "T3", "e": "Tis", "f": ""}

@@ -12,8 +12,8 @@ import SimpleITK as sitk
 
 from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError
+from LungSquadLib.evaluation.staging.ways import stage_ways
 from LungSquadLib.imaging.stage import size_stage
-from LungSquadLib.report.staging.ways import stage_ways
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def answering(monkeypatch):
         )
 
     stand_in.read_profile, stand_in.predict_profile = str, predict_profile
-    monkeypatch.setitem(sys.modules, "LungSquadLib.prediction.profile", stand_in)
+    monkeypatch.setitem(sys.modules, "LungSquadLib.inference.profile", stand_in)
 
 
 def test_three_rows_and_a_sentence_that_flags_disagreement(ruler, answering):

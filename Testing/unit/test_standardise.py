@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from LungSquadLib.networks import build
-from LungSquadLib.training.features import frozen_prefix
-from LungSquadLib.training.standardise import Scale
+from LungSquadLib.training.classifier.features import frozen_prefix
+from LungSquadLib.training.classifier.standardise import Scale
 
 torch.manual_seed(0)
 

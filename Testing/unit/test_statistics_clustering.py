@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-from LungSquadLib.statistics.clustering import (
-    adjusted_rand,
-    likeness,
-    normalised_information,
-)
+from LungSquadLib.statistics.clustering import adjusted_rand, likeness, normalised_information
 
 metrics = pytest.importorskip("sklearn.metrics")
 

@@ -10,12 +10,7 @@ from lifelines import KaplanMeierFitter
 from lifelines.statistics import multivariate_logrank_test
 from lifelines.utils import concordance_index
 
-from LungSquadLib.statistics.survival import (
-    concordance,
-    kaplan_meier,
-    log_rank,
-    median_survival,
-)
+from LungSquadLib.statistics.survival import concordance, kaplan_meier, log_rank, median_survival
 
 # Weeks in remission, Freireich et al., Blood 1963;21:699-716; a minus sign where watching ended.
 MERCAPTOPURINE = [6, 6, 6, -6, 7, -9, 10, -10, -11, 13, 16, -17, -19, -20, 22, 23, -25, -32, -32]

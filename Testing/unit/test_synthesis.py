@@ -8,11 +8,11 @@ import SimpleITK as sitk
 
 from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError, ModelError
-from LungSquadLib.generation.painting import synthetic_cube
-from LungSquadLib.generation.synthesis import NOTICE, SYNTHETIC_FIELD, synthesise
 from LungSquadLib.imaging.blending import FAR_MM, blend_weights, distance_mm
-from LungSquadLib.imaging.grain import grain
-from LungSquadLib.models.bundle import read_bundle
+from LungSquadLib.imaging.noise_texture import grain
+from LungSquadLib.inference.generation.inpainting import synthetic_cube
+from LungSquadLib.inference.generation.synthesis import NOTICE, SYNTHETIC_FIELD, synthesise
+from LungSquadLib.models.file import read_bundle
 from Testing.samples import ball_images, write_model
 from Testing.translators import write_translator
 
@@ -233,7 +233,7 @@ def test_a_cube_gets_another_tumour(painter, wild):
 def test_the_command_writes_what_says_that_it_is_synthetic(tmp_path, painter, images, capsys):
     for name, image in zip(("ct", "mask"), images, strict=True):
         sitk.WriteImage(image, str(tmp_path / f"{name}.nrrd"))
-    words = f"synthesise {painter.path} {tmp_path}/ct.nrrd {tmp_path}/mask.nrrd --hu -50"
+    words = f"inpaint {painter.path} {tmp_path}/ct.nrrd {tmp_path}/mask.nrrd --hu -50"
     assert main([*words.split(), "--class", "LUAD", "-o", str(tmp_path / "out")]) == 0
     assert NOTICE in capsys.readouterr().out
     out = tmp_path / "out"

@@ -12,25 +12,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from LungSquadLib.cohort.case_file import read_unknown, write_content
-from LungSquadLib.cohort.overlap import seen
-from LungSquadLib.cohort.store import open_store
+from LungSquadLib.data.case_file import read_unknown, write_content
+from LungSquadLib.data.overlap import seen
+from LungSquadLib.data.store import open_store
 from LungSquadLib.errors import CancelledError, InputError
-from LungSquadLib.generation.painting import BAND_MM
+from LungSquadLib.evaluation.classifier.compare import compare_runs
 from LungSquadLib.imaging.blending import distance_mm
-from LungSquadLib.models.bundle import read_bundle, write_bundle
+from LungSquadLib.inference.generation.inpainting import BAND_MM
 from LungSquadLib.models.card import Training
+from LungSquadLib.models.file import read_bundle, write_bundle
 from LungSquadLib.progress import Silent
-from LungSquadLib.report.evaluation.compare import compare_runs
-from LungSquadLib.training import fitting
 from LungSquadLib.training.augment import Augmentation
-from LungSquadLib.training.classifier import Classifier, Recipe
-from LungSquadLib.training.fitting import jobs_of, painted_of, pairs_of, run_job
-from LungSquadLib.training.options import Options
-from LungSquadLib.training.run import final_job, train_classifier
-from LungSquadLib.training.setup import set_up
-from LungSquadLib.training.synthetic import Pair, paired, read_painter
-from LungSquadLib.training.world import World
+from LungSquadLib.training.classifier import fitting
+from LungSquadLib.training.classifier.fitting import jobs_of, painted_of, pairs_of, run_job
+from LungSquadLib.training.classifier.options import Options
+from LungSquadLib.training.classifier.run import final_job, train_classifier
+from LungSquadLib.training.classifier.setup import set_up
+from LungSquadLib.training.classifier.synthetic import Pair, paired, read_painter
+from LungSquadLib.training.classifier.task import Classifier, Recipe
+from LungSquadLib.training.distributed import World
 from Testing.ball_cohort import ball_store
 from Testing.samples import write_model
 from Testing.stored_cases import stored_case

@@ -8,13 +8,13 @@ import math
 import numpy as np
 import pytest
 
-from LungSquadLib.cohort.tables.check import check_tables
-from LungSquadLib.cohort.tables.clinical import clinical_matrix, read_clinical
-from LungSquadLib.cohort.tables.genes import gene_name, gene_names
-from LungSquadLib.cohort.tables.matrix_file import read_matrix
-from LungSquadLib.cohort.tables.numerals import read_numerals, sentinels
-from LungSquadLib.cohort.tables.status import read_ages, read_days, read_follow_up, read_status
-from LungSquadLib.cohort.tables.text import read_rows
+from LungSquadLib.data.tables.check import check_tables
+from LungSquadLib.data.tables.clinical import clinical_matrix, read_clinical
+from LungSquadLib.data.tables.genes import gene_name, gene_names
+from LungSquadLib.data.tables.matrix_file import read_matrix
+from LungSquadLib.data.tables.numerals import read_numerals, sentinels
+from LungSquadLib.data.tables.status import read_ages, read_days, read_follow_up, read_status
+from LungSquadLib.data.tables.text import read_rows
 from LungSquadLib.errors import InputError
 
 ROWS = [["patient_id", "sex", "note"], ["P1", "F", "a, b"], ["P2", "M", 'said "no"']]

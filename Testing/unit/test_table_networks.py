@@ -5,8 +5,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from LungSquadLib.networks import build  # noqa: E402
-from LungSquadLib.networks.tables import OrderedClasses, Standardiser  # noqa: E402
+from LungSquadLib.networks import build
+from LungSquadLib.networks.tables import OrderedClasses, Standardiser
 
 
 def rows(*shape, seed=0):

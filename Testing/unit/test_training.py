@@ -7,18 +7,18 @@ import pytest
 import torch
 
 from LungSquadLib.errors import InputError
-from LungSquadLib.models.bundle import read_bundle
+from LungSquadLib.models.file import read_bundle
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
 from LungSquadLib.progress import Silent
 from LungSquadLib.statistics.calibration import log_odds
 from LungSquadLib.statistics.discrimination import auc
-from LungSquadLib.training import demo
+from LungSquadLib.training import demo_models as demo
 from LungSquadLib.training.augment import Augmentation
-from LungSquadLib.training.classifier import Classifier, Recipe, groups_of
+from LungSquadLib.training.classifier.samples import Crops
+from LungSquadLib.training.classifier.task import Classifier, Recipe, groups_of
+from LungSquadLib.training.distributed import World
 from LungSquadLib.training.loop import Plan, fit
-from LungSquadLib.training.samples import Crops
-from LungSquadLib.training.world import World
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SPEC = InputSpec(32, 1.0, -1000.0, 300.0, True)

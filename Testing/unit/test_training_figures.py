@@ -4,9 +4,9 @@ import csv
 
 import pytest
 
-from LungSquadLib.report.evaluation.compare import Comparison, Point
-from LungSquadLib.report.evaluation.comparison import write_comparison
-from LungSquadLib.report.evaluation.training_curves import write_training_curves
+from LungSquadLib.evaluation.classifier.compare import Comparison, Point
+from LungSquadLib.report.classifier.comparison import write_comparison
+from LungSquadLib.report.classifier.training_curves import write_training_curves
 from LungSquadLib.statistics.bootstrap import Estimate
 
 pytest.importorskip("matplotlib")

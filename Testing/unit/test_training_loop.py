@@ -10,9 +10,9 @@ from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.networks.seeded_dropout import Position, seed_dropouts
 from LungSquadLib.progress import Silent
 from LungSquadLib.training.checkpoint import load_optimiser, load_weights, optimiser_tensors
+from LungSquadLib.training.distributed import World
 from LungSquadLib.training.loop import Plan, fit
 from LungSquadLib.training.sparkline import sparkline
-from LungSquadLib.training.world import World
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

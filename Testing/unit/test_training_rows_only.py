@@ -9,13 +9,20 @@ from torch import nn
 
 from LungSquadLib.networks.parts import Answer
 from LungSquadLib.progress import Silent
-from LungSquadLib.training import integration, integration_fold
-from LungSquadLib.training.classifier import Classifier, Group, Recipe
-from LungSquadLib.training.integration import SETTINGS, Rows, Shape, chosen_setting, fit_network
-from LungSquadLib.training.integration_options import IntegrationOptions
-from LungSquadLib.training.integration_setup import set_up
+from LungSquadLib.training.classifier.task import Classifier, Group, Recipe
+from LungSquadLib.training.distributed import World
+from LungSquadLib.training.integration import fold as integration_fold
+from LungSquadLib.training.integration import task as integration
+from LungSquadLib.training.integration.options import IntegrationOptions
+from LungSquadLib.training.integration.setup import set_up
+from LungSquadLib.training.integration.task import (
+    SETTINGS,
+    Rows,
+    Shape,
+    chosen_setting,
+    fit_network,
+)
 from LungSquadLib.training.loop import Plan, fit
-from LungSquadLib.training.world import World
 from Testing.table_cohort import cohort
 from Testing.unit.test_classifier import Table
 

@@ -20,25 +20,25 @@ from scipy.spatial.distance import mahalanobis
 
 import LungSquadLib
 from LungSquadLib.cli import main
-from LungSquadLib.cohort.build import build_cohort
-from LungSquadLib.cohort.store import Preprocessing, open_store
+from LungSquadLib.data.build import build_cohort
+from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.imaging.ct import as_ct
-from LungSquadLib.models.bundle import read_bundle
-from LungSquadLib.prediction.predict import predict
+from LungSquadLib.inference.classifier import answers
+from LungSquadLib.inference.predict import predict
+from LungSquadLib.models.file import read_bundle
+from LungSquadLib.pipeline.evaluate_run import evaluate_run
 from LungSquadLib.progress import Silent
-from LungSquadLib.report.evaluation.run import evaluate_run
 from LungSquadLib.statistics.text import with_interval
-from LungSquadLib.training import fitting
-from LungSquadLib.training.answers import answers
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.checkpoint import read_checkpoint
-from LungSquadLib.training.classifier import Recipe
-from LungSquadLib.training.fitting import jobs_of, trained_network
-from LungSquadLib.training.options import Options
-from LungSquadLib.training.run import train_classifier
-from LungSquadLib.training.setup import set_up
-from LungSquadLib.training.world import World
+from LungSquadLib.training.classifier import fitting
+from LungSquadLib.training.classifier.fitting import jobs_of, trained_network
+from LungSquadLib.training.classifier.options import Options
+from LungSquadLib.training.classifier.run import train_classifier
+from LungSquadLib.training.classifier.setup import set_up
+from LungSquadLib.training.classifier.task import Recipe
+from LungSquadLib.training.distributed import World
 from Testing import two_processes
 from Testing.ball_cohort import ball_store, ball_volumes
 from Testing.samples import ball_images, write_model
@@ -392,15 +392,15 @@ def test_a_model_is_not_trained_on_with_patients_that_it_was_tested_on(place, fi
 def test_a_model_is_tested_on_patients_that_it_has_not_seen(tmp_path, place, finished, capsys):
     model = str(finished / "model.safetensors")
     out = str(tmp_path / "out")
-    assert main(["test", model, str(place / "store"), "--label", "histology", "-o", out]) == 2
+    assert main(["validate", model, str(place / "store"), "--label", "histology", "-o", out]) == 2
     assert "shares 24 patients" in capsys.readouterr().err
     assert not Path(out).exists()
     ball_store(tmp_path, 8, seed=9, first=100)
     store = str(tmp_path / "store")
-    assert main(["test", model, store, "--label", "histology", "-o", out, "--json"]) == 0
+    assert main(["validate", model, store, "--label", "histology", "-o", out, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["counts"]["used"] == 8
     assert (tmp_path / "out" / "evaluation" / "index.html").exists()
-    assert main(["test", model, store, "--label", "age", "-o", out]) == 2
+    assert main(["validate", model, store, "--label", "age", "-o", out]) == 2
     assert "--classes" in capsys.readouterr().err
 
 

@@ -11,16 +11,16 @@ import torch
 from torch import nn
 
 from LungSquadLib.cli import main
-from LungSquadLib.cohort.splits import held_out
-from LungSquadLib.cohort.store import open_store
+from LungSquadLib.data.splits import held_out
+from LungSquadLib.data.store import open_store
 from LungSquadLib.errors import CancelledError, InputError
-from LungSquadLib.models.bundle import read_bundle
+from LungSquadLib.models.file import read_bundle
 from LungSquadLib.models.inputs import InputSpec
-from LungSquadLib.networks.translation import PatchCritic, Translator, conditions
-from LungSquadLib.training.hollows import CT, GRAIN, HOLE, MASK, Hollows
-from LungSquadLib.training.translation import Recipe, Sample, Translation
-from LungSquadLib.training.translation_run import Options, train_translation
-from LungSquadLib.training.world import World
+from LungSquadLib.networks.inpainting import PatchCritic, Translator, conditions
+from LungSquadLib.training.distributed import World
+from LungSquadLib.training.inpainting.data import CT, GRAIN, HOLE, MASK, Hollows
+from LungSquadLib.training.inpainting.run import Options, train_translation
+from LungSquadLib.training.inpainting.task import Recipe, Sample, Translation
 from Testing.ball_cohort import ball_store
 from Testing.stored_cases import stored_case
 from Testing.unit.test_training_run import StopAt

@@ -9,10 +9,10 @@ import pytest
 import SimpleITK as sitk
 
 from LungSquadLib.errors import InputError
-from LungSquadLib.imaging import inflate
 from LungSquadLib.imaging.ct import open_ct
+from LungSquadLib.imaging.files import inflate
+from LungSquadLib.imaging.files.volumes import open_volume_file
 from LungSquadLib.imaging.geometry import Box
-from LungSquadLib.imaging.volume_files import open_volume_file
 
 from ..dicom_maker import some_hu
 

@@ -8,9 +8,9 @@ from sklearn.metrics import roc_auc_score
 
 from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError
-from LungSquadLib.report.evaluation.evaluate import evaluate
-from LungSquadLib.report.evaluation.rows import Columns
-from LungSquadLib.report.evaluation.table import Table
+from LungSquadLib.evaluation.classifier.evaluate import evaluate
+from LungSquadLib.evaluation.classifier.rows import Columns
+from LungSquadLib.evaluation.classifier.table import Table
 from LungSquadLib.statistics.bootstrap import bootstrap
 from LungSquadLib.statistics.discrimination import auc, delong, paired_difference
 from LungSquadLib.statistics.intervals import Predictions

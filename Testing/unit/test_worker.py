@@ -22,7 +22,7 @@ from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.geometry import Box
 from LungSquadLib.imaging.masks import read_mask
-from LungSquadLib.imaging.phantom.patient import Phantom
+from LungSquadLib.phantom.patient import Phantom
 from LungSquadLib.progress import Silent
 from LungSquadLib.worker import client as client_module
 from LungSquadLib.worker import work
@@ -36,12 +36,7 @@ from LungSquadLib.worker.protocol import (
     error_message,
     error_of,
 )
-from LungSquadLib.worker.requests import (
-    MOST_GENERATED,
-    MOST_MODELS,
-    read_request,
-    request_id,
-)
+from LungSquadLib.worker.requests import MOST_GENERATED, MOST_MODELS, read_request, request_id
 
 from ..samples import ball_images, write_model
 from ..slice_samples import write_generator
@@ -52,7 +47,7 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 HERE = str(Path(__file__).resolve())
 PREDICT = {"verb": "predict", "ct": HERE, "mask": HERE, "models": ["m"], "folder": HERE}
 GENERATE = {"verb": "generate", "model": "m", "folder": HERE}
-PAINT = {"verb": "synthesise", "ct": HERE, "mask": HERE, "model": "m", "out": HERE}
+PAINT = {"verb": "inpaint", "ct": HERE, "mask": HERE, "model": "m", "out": HERE}
 BATCH = {"verb": "batch", "manifest": HERE, "models": ["m"], "folder": HERE}
 LIMIT = 240  # seconds; only to fail instead of waiting for ever
 
@@ -550,7 +545,7 @@ def test_images_are_those_of_the_command_line(tmp_path):
         assert own == other, name
     assert answer == json.loads((tmp_path / "cli" / "samples.json").read_text(encoding="utf-8"))
     with pytest.raises(ModelError, match="is a generator, and a translator is wanted"):
-        told_by_work("synthesise", ct=HERE, mask=HERE, model=model, out=tmp_path / "x.mha")
+        told_by_work("inpaint", ct=HERE, mask=HERE, model=model, out=tmp_path / "x.mha")
 
 
 def test_the_part_that_changes_is_that_of_the_command_line(case, tmp_path):
@@ -558,16 +553,16 @@ def test_the_part_that_changes_is_that_of_the_command_line(case, tmp_path):
     write_translator(model, classes=("LUAD", "LUSC"))
     files = {"ct": case["ct"], "mask": case["mask"]}
     asked = {"hu": -55.5, "class": "LUAD", "seed": 3}
-    answer = told_by_work("synthesise", **files, model=model, out=out, **asked)
+    answer = told_by_work("inpaint", **files, model=model, out=out, **asked)
     options = ["--hu", "-55.5", "--class", "LUAD", "--seed", "3", "-o", str(tmp_path / "cli")]
-    assert main(["synthesise", str(model), *map(str, files.values()), *options]) == 0
+    assert main(["inpaint", str(model), *map(str, files.values()), *options]) == 0
     assert answer == json.loads((tmp_path / "cli" / "synthesis.json").read_text(encoding="utf-8"))
     whole = sitk.ReadImage(str(tmp_path / "cli" / "ct.nrrd"))
     box = Box(tuple(answer["changed"]["start"]), tuple(answer["changed"]["stop"]))
     there = sitk.GetArrayViewFromImage(whole)[box.slices]
     assert np.array_equal(sitk.GetArrayViewFromImage(sitk.ReadImage(str(out))), there)
     with pytest.raises(InputError, match="is an input"):
-        told_by_work("synthesise", **files, model=model, out=case["ct"])
+        told_by_work("inpaint", **files, model=model, out=case["ct"])
 
 
 def test_a_panel_can_choose_and_place_a_mask(worker, case, tmp_path):

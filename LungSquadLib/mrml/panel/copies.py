@@ -6,8 +6,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from ..exchange import Exchange, ct_writer
 from ..volumes import ct_of_volume
+from ..worker_call import Exchange, ct_writer
 
 
 class CtCopies:

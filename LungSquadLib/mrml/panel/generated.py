@@ -10,14 +10,14 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ...generation.pictures import tile
 from ...imaging.axial import axial_slices
 from ...imaging.crop import Crop
+from ...inference.generation.pictures import tile
 from ...models.catalogue import Entry, user_folder
-from ..exchange import Exchange
-from ..made_up import MadeUp, add_made_up, read_made_up
+from ..generated import MadeUp, add_made_up, read_made_up
 from ..segments import mask_on_ct
 from ..volumes import ct_of_volume
+from ..worker_call import Exchange
 from .drawing import pixmap
 from .packages import missing_packages
 from .section import Section, show_text

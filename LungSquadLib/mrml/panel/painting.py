@@ -9,14 +9,14 @@ import qt
 import SimpleITK as sitk
 from slicer.i18n import tr as _
 
-from ...generation.beside import side_by_side
 from ...imaging.ct import as_ct
 from ...imaging.flags import Flag
+from ...inference.generation.beside import side_by_side
 from ...models.catalogue import Entry
-from ..exchange import Exchange, write_mask
-from ..made_up import add_painted, painted_image
+from ..generated import add_painted, painted_image
 from ..segments import mask_on_ct
 from ..volumes import ct_of_volume
+from ..worker_call import Exchange, write_mask
 from .crop import flags_text
 from .drawing import pixmap
 from .generated import offer_classes, offer_models, usable
@@ -98,7 +98,7 @@ class PaintingSection(Section):
         with Exchange() as files:
             write_mask(mask, files.mask)
             asked |= {"ct": str(file), "mask": str(files.mask), "out": str(files.ct)}
-            described = yield Ask("synthesise", asked, 0.3, 0.9)
+            described = yield Ask("inpaint", asked, 0.3, 0.9)
             part = sitk.ReadImage(str(files.ct))
         image = painted_image(ct, part, described)
         yield 0.92

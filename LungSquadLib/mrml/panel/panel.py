@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from vtkmodules.vtkCommonCore import vtkCommand
 
 from ...errors import LungSquadError
-from ...imaging.volume_files import is_volume_file
+from ...imaging.files.volumes import is_volume_file
 from ...models.catalogue import available
 from ..hierarchy import nodes_of
 from ..results import is_result

@@ -10,9 +10,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from ...errors import InputError
-from ..exchange import Exchange
 from ..results import is_result
 from ..sample_patient import load_sample_patient
+from ..worker_call import Exchange
 from .section import Section
 from .tasks import Ask, Steps
 from .views import show_ct

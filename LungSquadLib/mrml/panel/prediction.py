@@ -13,10 +13,10 @@ from ...imaging.flags import Flag
 from ...models.catalogue import Entry
 from ...report.render import read_result
 from ...statistics.text import decimal, percent
-from ..exchange import Exchange, read_predictions, write_mask
 from ..results import Stored, remove_prediction, show_prediction, stored_predictions
 from ..segments import mask_on_ct
 from ..volumes import ct_of_volume
+from ..worker_call import Exchange, read_predictions, write_mask
 from .crop import flags_text
 from .drawing import pixmap, probability_picture
 from .packages import missing_packages

@@ -13,11 +13,11 @@ from ...errors import InputError
 from ...imaging.geometry import Point
 from ...imaging.masks import Mask, read_mask
 from ..embedded import singleton
-from ..exchange import Exchange
 from ..hierarchy import remove
 from ..results import is_result
 from ..segments import add_empty_segment, add_segment, add_segmentation
 from ..volumes import ct_of_volume
+from ..worker_call import Exchange
 from .section import Section
 from .state import MODULE
 from .tasks import Ask, Steps, still_there

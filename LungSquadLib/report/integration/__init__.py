@@ -1,1 +1,1 @@
-"""What a training of the integration network found, as a page."""
+"""Pages and figures of an integration network's evaluation."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ...errors import one_line
+from ...evaluation.integration.importance import Importance
+from ...evaluation.integration.results import Ablation
 from ...statistics.intervals import Measure
 from ...statistics.text import percent, with_interval
-from ..evaluation.pictures import ACCENT, BROWN, INK, SOFT, Picture, canvas, picture, style
-from .importance import Importance
-from .results import Ablation
+from ..figure_style import ACCENT, BROWN, INK, SOFT, Picture, canvas, picture, style
 
 SHOWN = 25
 

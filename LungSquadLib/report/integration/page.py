@@ -8,16 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...errors import one_line
+from ...evaluation.integration.importance import TOP, Importance
+from ...evaluation.integration.results import Ablation
+from ...evaluation.integration.sentences import cautions, findings, label_of
 from ...statistics.text import interval_text, percent, with_interval
-from ...training.integration import SETTINGS
-from ...training.integration_setup import Setup
-from ..evaluation.page import figure_of
-from ..evaluation.pictures import Picture
+from ...training.integration.setup import Setup
+from ...training.integration.task import SETTINGS
+from ..classifier.page import figure_of
+from ..figure_style import Picture
 from ..html import Child, Markup, element
 from ..page import page, table
-from .importance import TOP, Importance
-from .results import Ablation
-from .sentences import cautions, findings, label_of
 
 _SHOWN = 30
 _METHODS = (

@@ -1,1 +1,1 @@
-"""The T stage three ways: by a ruler, by models of tables, and as it was reported."""
+"""Pages of T stages by several methods."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...evaluation.staging.agreement import WAYS, Agreement
 from ...imaging.stage import GROUPS
 from ..html import Markup, element
 from ..page import page, table
-from .agreement import WAYS, Agreement
 
 _KAPPA = (
     "Quadratic-weighted kappa over T1 to T4 (Cohen 1968): 1 where all agree, around 0 by chance; a "

@@ -1,0 +1,66 @@
+"""`lungsquad inpaint`."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..pipeline.arguments import add_threads
+from .output import add_case_arguments, add_json_argument, bar, print_flags, print_json, print_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `synthesise`."""
+    parser.add_argument(
+        "model", metavar="MODEL", help="of `lungsquad train inpainting`: its name, or a file"
+    )
+    add_case_arguments(parser)
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
+    parser.add_argument(
+        "--hu", type=float, metavar="HU", help="mean of the tumour (the median of the training)"
+    )
+    parser.add_argument("--class", dest="kind", metavar="CODE", help="of the tumour (left open)")
+    parser.add_argument(
+        "--replace", metavar="MASK2", help="mask of a tumour that gives way to lung"
+    )
+    add_threads(parser)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the noise (0)")
+    add_json_argument(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Paint, write, tell."""
+    from ..imaging.ct import open_ct
+    from ..imaging.files.write import check_distinct
+    from ..imaging.masks import read_mask
+    from ..inference.generation.synthesis import NOTICE, synthesise, write_synthesis
+    from ..models.catalogue import read_model
+
+    given = [path for path in (options.ct, options.mask, options.replace) if path]
+    check_distinct([options.out], given)
+    model = read_model(options.model, kind="translator")
+    with bar() as progress:
+        ct = open_ct(options.ct, series=options.series, progress=progress)
+        mask = read_mask(options.mask, ct, roi=options.roi, label=options.label)
+        remove = read_mask(options.replace, ct) if options.replace else None
+        made = synthesise(
+            model,
+            ct,
+            mask,
+            hu=options.hu,
+            label=options.kind,
+            remove=remove,
+            seed=options.seed,
+            progress=progress,
+        )
+        described = write_synthesis(made, ct, mask, folder=options.out, inputs=given)
+    if options.json:
+        print_json(described)
+        return
+    print(NOTICE)
+    asked, found = made.asked, made.found
+    rows = [("", "ASKED", "CAME OUT")]
+    for name, unit in (("hu", "HU"), ("volume_ml", "mL"), ("diameter_mm", "mm")):
+        rows.append((unit, f"{asked[name]:.1f}", f"{found[name]:.1f}"))
+    print_table(rows)
+    print_flags([flag for flag in described["flags"] if flag["code"] != "synthetic"])
+    print(f"{options.out}/beside.png")

@@ -1,0 +1,62 @@
+"""`lungsquad segment`."""
+
+from __future__ import annotations
+
+import argparse
+
+from .output import add_json_argument, bar, print_flags, print_json, print_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `click`."""
+    parser.add_argument(
+        "ct", metavar="CT", help="DICOM folder (or one file of it), .nrrd, .nii.gz or .mha"
+    )
+    parser.add_argument(
+        "--at",
+        required=True,
+        type=_point,
+        metavar="X,Y,Z",
+        help="a point in the tumour, LPS mm; a negative one as --at=-57.1,131.3,-520.4",
+    )
+    parser.add_argument("--ras", action="store_true", help="the point is RAS, as Slicer shows it")
+    parser.add_argument("-o", "--out", required=True, help="the mask: .nrrd, .nii.gz or .mha")
+    parser.add_argument("--series", metavar="UID", help="the CT series, where there are several")
+    add_json_argument(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Grow, write, tell."""
+    import numpy as np
+    import SimpleITK as sitk
+
+    from ..imaging.crop import flags_of_case
+    from ..imaging.ct import open_ct
+    from ..imaging.files.write import check_distinct, check_volume_name, write_volumes
+    from ..imaging.region import propose_mask
+
+    check_volume_name(options.out)
+    check_distinct([options.out], [options.ct])
+    x, y, z = options.at
+    point = (-x, -y, z) if options.ras else (x, y, z)
+    with bar() as progress:
+        ct = open_ct(options.ct, series=options.series, progress=progress)
+        proposal = propose_mask(ct, point, progress=progress)
+    write_volumes({options.out: ct.as_stored(proposal.image)})
+    array = sitk.GetArrayViewFromImage(proposal.image)
+    flags = [flag.to_dict() for flag in flags_of_case(ct, proposal)]
+    voxels = int(np.count_nonzero(array))
+    volume = voxels * ct.grid.voxel_volume / 1000
+    if options.json:
+        print_json({"mask_voxels": voxels, "mask_volume_ml": volume, "flags": flags})
+        return
+    print_table([("written", options.out), ("proposal", f"{volume:.2f} mL, {voxels} voxels")])
+    print_flags(flags)
+
+
+def _point(text: str) -> tuple[float, float, float]:
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is not X,Y,Z, three numbers") from error
+    return x, y, z

@@ -1,1 +1,0 @@
-"""Many cases: manifests, resumable runs."""

@@ -1,0 +1,246 @@
+"""Guards against answers that come from where they must not: columns that tell, patients twice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from ..errors import InputError, one_line
+from ..statistics.discrimination import auc
+from ..statistics.variance import variance_ratio
+from .tables.matrix import Matrix
+
+TELLING = 0.995  # AUC from which on one column is taken for the label itself
+CHANCE = 0.01  # that any column separates the classes by luck, at most
+FEWEST = 20  # patients without which nothing is said of a column
+WIDE = 50  # columns from which on equal rows are no accident
+SAME = 0.9999  # correlation of two patients' rows that are taken for one
+LEVELLED = 10  # patients a group needs, for what was done to it apart to be seen
+_ALIKE, _ALIKE_TOO = 0.02, 0.2  # an F: the median, and nearly all, of columns made alike
+_EXACT = 1e-5  # of what varies between groups, left over by a function of their mean labels
+
+
+def check_telling(sources: Sequence[Matrix], label: str, y: np.ndarray) -> None:
+    """Refuse columns that are the label in disguise.
+
+    That is the label's own column; one that alone separates the classes almost perfectly, by its
+    values or by where they are missing; and one that was made from the labels of patients who
+    share a value (target encoding, Micci-Barreca, SIGKDD Explorations 2001;3:27), with those
+    patients' own labels or without.
+
+    Args:
+        sources: of the same patients.
+        label: the name of what is to be told.
+        y: (N,) class indices.
+
+    Raises:
+        InputError: names the first such column.
+    """
+    count = sum(len(source.columns) for source in sources)
+    for source in sources:
+        for column, values in zip(source.columns, source.values.T, strict=True):
+            own = column.split("=")[0] == label
+            why = "is the label" if own else telling(values, y, columns=count)
+            if why:
+                raise InputError(
+                    f"The column '{one_line(column, most=100)}' of '{source.name}' {why}: a "
+                    f"network that reads it learns nothing else. Leave it out (--leave-out "
+                    f"'{one_line(column, most=100)}'), or pass --allow-telling if you know that "
+                    "it was measured without knowing the label."
+                )
+
+
+def telling(values: np.ndarray, y: np.ndarray, *, columns: int = 1) -> str | None:
+    """Why a column is the label in disguise; None where it is not.
+
+    Args:
+        values: (N,), NaN where missing.
+        y: (N,) class indices.
+        columns: how many are looked at: among many, one may separate a few patients by chance.
+    """
+    known = ~np.isnan(values)
+    if known.any() and not known.all() and _separates(known.astype(np.float64), y, columns):
+        return "is missing where the label says so"
+    values, y = values[known], y[known]
+    if len(y) < FEWEST:
+        return None
+    if _separates(values, y, columns):
+        return "alone separates the classes almost perfectly"
+    if _is_encoded(values, y):
+        return "was made from the labels of patients who share a value"
+    return None
+
+
+def _separates(values: np.ndarray, y: np.ndarray, columns: int) -> bool:
+    """Whether each two of the classes lie apart, whichever is higher, and not by chance."""
+    classes = np.unique(y)
+    if len(y) < FEWEST or len(classes) < 2:
+        return False
+    for one, other in combinations(classes, 2):
+        pair = (y == one) | (y == other)
+        area = auc((y[pair] == one).astype(int), values[pair])
+        if max(area, 1 - area) < TELLING:
+            return False
+        orders = math.comb(int(pair.sum()), int((y == one).sum()))
+        if 2 * columns > CHANCE * orders:
+            return False
+    return True
+
+
+def _is_encoded(values: np.ndarray, y: np.ndarray) -> bool:
+    """Whether groups of equal values have values that follow from the group's labels."""
+    ordered, least = np.sort(values), max(FEWEST, len(y) / 2)
+    if 2 * np.count_nonzero(ordered[1:] == ordered[:-1]) < least:
+        return False  # said quickly, for most columns of a wide table are numbers that differ
+    distinct, group, count = np.unique(values, return_inverse=True, return_counts=True)
+    if count[count > 1].sum() < least or len(distinct) < 4:
+        return False
+    if np.ptp(np.diff(distinct)) < 1e-4 * np.ptp(distinct):
+        return False  # 1, 2, 3, ...: the code of an order
+    classes = np.unique(y)
+    codes = [y] if len(classes) == 2 else [y, *((y == one).astype(int) for one in classes)]
+    return any(
+        _follows(distinct, count, np.bincount(group, code)) or _leaves_one_out(values, code)
+        for code in codes
+    )
+
+
+def _follows(values: np.ndarray, count: np.ndarray, total: np.ndarray) -> bool:
+    """Whether values are an affine function of groups' mean labels, smoothed or not.
+
+    A smoothed mean, (total + a prior) / (count + a), moved and stretched, solves one equation that
+    is linear in `a` and in how it was moved and stretched; that needs more groups than unknowns.
+    Two groups may have the same value by chance, and are then one that does not: the worst third
+    is put aside.
+    """
+    mean, ones = total / count, np.ones(len(values))
+    if _explained(values, np.column_stack([ones, mean])) is not None:
+        return True
+    kept = np.arange(len(values))
+    while len(kept) >= max(7, len(values) * 2 / 3):
+        v, n = values[kept], count[kept]
+        unknowns = np.column_stack([v, ones[kept], n, total[kept]])
+        weights = _explained(v * n, unknowns)
+        if weights is not None:
+            return bool(weights[0] < 0)  # which is -a
+        fitted = np.linalg.lstsq(unknowns, v * n, rcond=None)[0]
+        kept = np.delete(kept, np.argmax(np.abs(v * n - unknowns @ fitted)))
+    return False
+
+
+def _explained(target: np.ndarray, columns: np.ndarray) -> np.ndarray | None:
+    """The weights by which columns give a target exactly; None where they do not."""
+    weights = np.linalg.lstsq(columns, target, rcond=None)[0]
+    left = ((target - columns @ weights) ** 2).sum()
+    exact = left <= _EXACT**2 * ((target - target.mean()) ** 2).sum()
+    return weights if exact else None
+
+
+def _leaves_one_out(values: np.ndarray, code: np.ndarray) -> bool:
+    """Whether most values are means of the labels of others: (total - own) / (n - 1).
+
+    A group of n patients whose labels sum to a total has as many values as labels, which tell n
+    and the total; groups for which the counts are right are looked for. One whose patients all have
+    one label is no proof: it has a single value, as many honest columns have for most patients.
+    """
+    if values.min() < code.min() - 1e-4 or values.max() > code.max() + 1e-4:
+        return False
+    kinds, kind = np.unique(code, return_inverse=True)
+    distinct, at = np.unique(values, return_inverse=True)
+    held = np.zeros((len(kinds), len(distinct)), int)
+    np.add.at(held, (kind, at), 1)
+    explained = np.zeros(held.shape, bool)
+    for n in range(2, len(values) + 1):
+        totals = np.unique(np.round((distinct[:, None] * (n - 1) + kinds)[held.T > 0], 3))
+        for total in totals[np.abs(totals - np.round(totals)) < 2e-3].round():
+            wanted = (total - kinds) / (n - 1)
+            place = np.abs(distinct - wanted[:, None]).argmin(axis=1)
+            there = np.abs(distinct[place] - wanted) < 1e-5
+            its = np.where(there, held[np.arange(len(kinds)), place], 0)
+            mixed = np.count_nonzero(its) > 1
+            if mixed and its.sum() == n and (its * kinds).sum() == total:
+                explained[np.flatnonzero(its), place[its > 0]] = True
+    return bool(held[explained].sum() >= len(values) / 2)
+
+
+def check_levelled(sources: Sequence[Matrix], label: str, y: np.ndarray) -> None:
+    """Refuse a wide source whose numbers were standardised or centred in each class by itself.
+
+    Raises:
+        InputError: names the source.
+    """
+    for source in sources:
+        how = levelled(source.values, y)
+        if how:
+            raise InputError(
+                f"The numbers of '{source.name}' were {how} in each class of '{label}' separately: "
+                "that takes out what separates the classes, and puts the label into every number. "
+                "Bring them as they were measured, or scaled over all patients together, or pass "
+                "--allow-telling."
+            )
+
+
+def levelled(values: np.ndarray, groups: np.ndarray) -> str | None:
+    """What was done to the columns in each group separately; None where nothing shows.
+
+    Groups that were drawn from one population differ in the means of their columns by chance: the F
+    of an analysis of variance is about 1. Where nearly all are below a hundredth part of that, the
+    groups were made alike: centred each by itself, as removing "batch effects" does (Johnson et
+    al., Biostatistics 2007;8:118), and standardised where their deviations are alike too. A few
+    patients who were left out afterwards leave a trace, for which there is room.
+
+    Args:
+        values: (N, D), NaN where missing.
+        groups: (N,) any values; groups of fewer than `LEVELLED` patients are passed over.
+    """
+    names, count = np.unique(groups, return_counts=True)
+    chosen = np.isin(groups, names[count >= LEVELLED])
+    x, group = values[chosen].astype(np.float64), groups[chosen]
+    parts = [x[group == name] for name in np.unique(group)]
+    if len(parts) < 2 or x.shape[1] < WIDE:
+        return None
+    known = [np.maximum((~np.isnan(part)).sum(axis=0), 1) for part in parts]
+    sd = np.stack([_sd(part) for part in parts])
+    usable = (sd > 1e-9).all(axis=0) & (np.stack(known) >= LEVELLED).all(axis=0)
+    if usable.sum() < WIDE:
+        return None
+    ratio = variance_ratio(x[:, usable], group)
+    if np.median(ratio) > _ALIKE or np.quantile(ratio, 0.9) > _ALIKE_TOO:
+        return None
+    # Of two normal samples the log of a deviation has a variance of 1 / (2 n).
+    apart = np.log(sd[:, usable])
+    apart = (apart - apart.mean(axis=0)) ** 2 * 2 * np.stack(known)[:, usable]
+    return "standardised" if np.median(apart.sum(axis=0)) < _ALIKE_TOO else "centred"
+
+
+def _sd(x: np.ndarray) -> np.ndarray:
+    """Standard deviations (D,) of what is known; 0 where nothing is."""
+    known = ~np.isnan(x)
+    count = np.maximum(known.sum(axis=0), 1)
+    off = np.where(known, x - np.where(known, x, 0).sum(axis=0) / count, 0)
+    deviations: np.ndarray = np.sqrt((off**2).sum(axis=0) / count)
+    return deviations
+
+
+def twins(sources: Sequence[Matrix]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Patients who have the same row in a wide source: its name, and two indices.
+
+    Columns are standardised first, or the largest would make all rows alike.
+    """
+    for source in sources:
+        rows = np.flatnonzero(~np.isnan(source.values).all(axis=1))
+        if len(source.columns) < WIDE or len(rows) < 3:
+            continue
+        x = source.values[rows].astype(np.float64)
+        known = ~np.isnan(x)
+        count = np.maximum(known.sum(axis=0), 1)
+        x = np.where(known, x - np.where(known, x, 0).sum(axis=0) / count, 0)
+        spread = np.sqrt((x**2).sum(axis=0) / count)
+        x = x[:, spread > 0] / spread[spread > 0]
+        x -= x.mean(axis=1, keepdims=True)
+        x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300)
+        for one, other in np.argwhere(np.triu(x @ x.T > SAME, 1)):
+            yield source.name, (int(rows[one]), int(rows[other]))

@@ -1,0 +1,233 @@
+"""A set of slices: the axial slices with tumour of many patients, for networks that make images.
+
+`slices.json` says what was done and lists the cases, `cases/NAME.npz` holds the slices of one each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from .. import __version__
+from ..errors import InputError, one_line
+from ..fields import Fields, parsed_json
+from ..files import write_json
+from ..imaging.axial import CONTEXTS, Context
+from ..imaging.pictures import WINDOWS
+from .case_file import read_content
+from .store import StoredCase, check_cases, refuse_newer
+
+SLICES = "slices.json"
+FORMAT_VERSION = 1
+MOST_SLICES = 2048  # of a case: more than a CT has
+
+_FIELDS_MM = {"tumour": 64.0, "slice": 400.0}
+_SMALLEST, _LARGEST = 4, 512  # pixels a side
+_MOST_CASES, _LARGEST_JSON = 1_000_000, 1 << 30
+
+
+@dataclass(frozen=True)
+class Slicing:
+    """What was done to every case of a set; `hash` names it.
+
+    Attributes:
+        resolution: pixels a side, a power of two.
+        context: "tumour", 64 mm round the tumour, or "slice", 400 mm, the whole chest.
+        window: one of `imaging.pictures.WINDOWS`: the HU that networks tell apart. The slices
+            themselves keep all HU.
+    """
+
+    resolution: int = 64
+    context: Context = "tumour"
+    window: str = "lung"
+
+    def __post_init__(self) -> None:
+        size = self.resolution
+        if not _SMALLEST <= size <= _LARGEST or size & (size - 1):
+            raise InputError(
+                f"The resolution must be a power of two from {_SMALLEST} to {_LARGEST}, not {size}."
+            )
+        _check_one_of("context", self.context, CONTEXTS)
+        _check_one_of("window", self.window, tuple(WINDOWS))
+
+    @property
+    def field_mm(self) -> float:
+        """Millimetres a side."""
+        return _FIELDS_MM[self.context]
+
+    @property
+    def pixel_mm(self) -> float:
+        """Millimetres between pixels."""
+        return self.field_mm / self.resolution
+
+    @property
+    def hu_low(self) -> float:
+        """The lowest HU that networks tell from others."""
+        centre, width = WINDOWS[self.window]
+        return centre - width / 2
+
+    @property
+    def hu_high(self) -> float:
+        """The highest."""
+        centre, width = WINDOWS[self.window]
+        return centre + width / 2
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.resolution} x {self.resolution} pixels of {self.pixel_mm:g} mm "
+            f"(context {self.context}, window {self.window})"
+        )
+
+
+def _check_one_of(what: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise InputError(
+            f"The {what} must be one of {', '.join(allowed)}, not '{one_line(value)}'."
+        )
+
+
+@dataclass(frozen=True)
+class SliceCase(StoredCase):
+    """A case of a set: that of a store, with its slices.
+
+    Attributes:
+        count: slices.
+        left_out: slices with too little tumour, which it does not have.
+    """
+
+    count: int
+    left_out: int
+
+    @classmethod
+    def of(cls, fields: Fields) -> SliceCase:
+        """The case that `to_dict` described; `ValueError` for anything else."""
+        count = fields.integer("count", 1, MOST_SLICES)
+        left_out = fields.integer("left_out", 0, MOST_SLICES)
+        case = StoredCase.of(fields)
+        own = {name: getattr(case, name) for name in StoredCase.__dataclass_fields__}
+        return cls(**own, count=count, left_out=left_out)
+
+
+@dataclass(frozen=True)
+class SliceSet:
+    """A set of slices, to read from; `rows` is how many cases it was made of."""
+
+    folder: Path
+    slicing: Slicing
+    cases: tuple[SliceCase, ...]
+    rows: int
+
+    def content(self, case: SliceCase) -> tuple[np.ndarray, np.ndarray]:
+        """The slices of a case, feet to head, as a reader sees them (patient's left on the right).
+
+        Returns:
+            HU, int16, and mask, uint8; both (n, resolution, resolution).
+
+        Raises:
+            InputError: the file is damaged, or is not the one that the index knows.
+            OSError: it cannot be read.
+        """
+        side, path = self.slicing.resolution, self.folder / case.file
+        content = read_content(path, case.sha256, side, slices=case.count)
+        return content.hu, content.mask
+
+
+def open_slices(folder: str | os.PathLike[str]) -> SliceSet:
+    """Open a set of slices.
+
+    Raises:
+        InputError: there is none, it is not finished, a newer version wrote it, it is damaged.
+        OSError: it cannot be read.
+    """
+    place = Path(folder)
+    found = read_index(place)
+    if found is None:
+        raise InputError(f"'{place}' is no set of slices: make one with `lungsquad gan data`.")
+    if not found.cases:
+        raise InputError(
+            f"'{place}' is not finished or holds no slices: run the same `lungsquad gan data` "
+            "again."
+        )
+    return found
+
+
+def read_index(folder: Path) -> SliceSet | None:
+    """The set in a folder, without cases where it is not finished; None where there is none.
+
+    Raises:
+        InputError: a newer version wrote it, or its description is damaged.
+    """
+    path = folder / SLICES
+    if not path.is_file():
+        return None
+    try:
+        if path.stat().st_size > _LARGEST_JSON:
+            raise ValueError("it is too large")
+        return _parsed(folder, Fields(parsed_json(path.read_text(encoding="utf-8")), "it"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"'{path}' is damaged ({error}): run the `lungsquad gan data` that made it again, in "
+            "another folder."
+        ) from error
+
+
+def _parsed(folder: Path, fields: Fields) -> SliceSet:
+    version, wrote = fields.integer("format_version", 1, 1 << 30), fields.text("lungsquad")
+    refuse_newer(folder, version, FORMAT_VERSION, wrote=wrote)
+    given = fields.child("slicing")
+    slicing = Slicing(
+        given.integer("resolution", _SMALLEST, _LARGEST),
+        cast(Context, given.text("context")),  # which is checked
+        given.text("window"),
+    )
+    if fields.take("slicing_hash") != slicing.hash:
+        raise ValueError("its slicing is not what its hash says")
+    rows = fields.integer("rows", 0, _MOST_CASES)
+    cases = fields.items("cases", SliceCase.of, most=_MOST_CASES)
+    check_cases(cases)
+    return SliceSet(folder, slicing, cases, rows)
+
+
+def write_index(
+    folder: Path, slicing: Slicing, cases: Sequence[SliceCase] = (), *, rows: int = 0
+) -> None:
+    """Write `slices.json`; without cases it describes a set that is not finished."""
+    described: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "lungsquad": __version__,
+        "notice": "Research software, not a medical device.",
+        "slicing": {
+            **asdict(slicing),
+            "field_mm": slicing.field_mm,
+            "pixel_mm": slicing.pixel_mm,
+            "hu_low": slicing.hu_low,
+            "hu_high": slicing.hu_high,
+        },
+        "slicing_hash": slicing.hash,
+        "counts": counts(cases),
+        "rows": rows,
+        "cases": [case.to_dict() for case in cases],
+    }
+    write_json(folder / SLICES, described)
+
+
+def counts(cases: Sequence[SliceCase]) -> dict[str, int]:
+    """How much a set holds."""
+    return {
+        "cases": len(cases),
+        "patients": len({case.patient for case in cases}),
+        "slices": sum(case.count for case in cases),
+        "left_out": sum(case.left_out for case in cases),
+    }

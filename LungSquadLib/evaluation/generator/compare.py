@@ -1,0 +1,139 @@
+"""The numbers of one comparison: a set of slices looked at, alone and beside real ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...data.slice_set import Slicing
+from ...imaging.channels import to_channels
+from ...imaging.slice_features import FEATURES, slice_features
+from ...inference.segmenter import Segmenter, dice
+from ...statistics.feature_similarity import (
+    frechet_distance,
+    kernel_distance,
+    precision_recall,
+    standardised,
+)
+from ...statistics.image_similarity import SlicedWasserstein, ms_ssim, random_pairs
+from .material import Material
+
+FEWEST = 8  # slices that a comparison takes
+SEGMENTED = 64  # pixels a side at most that the segmenter sees
+_FARTHEST = 10.0  # standard deviations: cubed, one outlier would be all that is seen
+_PAIRS = 200  # for MS-SSIM
+_QUANTILES = np.linspace(0.005, 0.995, 100)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Slices as everything that is compared sees them, a row each.
+
+    Attributes:
+        material: the slices themselves.
+        channels: (n, 2, y, x) CT and mask in -1..1.
+        shapes: each of `imaging.slice_features.FEATURES`; NaN where a mask is empty.
+        network: (n, D) features of the segmenter, and `dice` (n,) its agreement with the mask;
+            None where there is no segmenter.
+    """
+
+    material: Material
+    channels: np.ndarray
+    shapes: dict[str, np.ndarray]
+    network: np.ndarray | None
+    dice: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.channels)
+
+    def taken(self, chosen: np.ndarray) -> View:
+        """Some of the rows."""
+        return replace(
+            self,
+            material=self.material.taken(chosen),
+            channels=self.channels[chosen],
+            shapes={name: values[chosen] for name, values in self.shapes.items()},
+            network=None if self.network is None else self.network[chosen],
+            dice=None if self.dice is None else self.dice[chosen],
+        )
+
+
+def look(material: Material, slicing: Slicing, segmenter: Segmenter | None) -> View:
+    """Slices, looked at."""
+    hu, mask = material.hu, material.mask
+    channels = to_channels(hu, mask, low=slicing.hu_low, high=slicing.hu_high)
+    clipped = np.clip(hu, slicing.hu_low, slicing.hu_high)  # as a generator's must be
+    shapes = slice_features(clipped, mask, spacing_mm=slicing.pixel_mm)
+    if segmenter is None:
+        return View(material, channels, shapes, None, None)
+    small = reduced(channels)
+    found = dice(segmenter.masks(small[:, 0]), small[:, 1] > 0)
+    return View(material, channels, shapes, segmenter.features(small[:, 0]), found)
+
+
+def reduced(channels: np.ndarray) -> np.ndarray:
+    """Images (n, C, y, x) with at most `SEGMENTED` pixels a side: means of blocks."""
+    n, count, side, _ = channels.shape
+    small = min(side, SEGMENTED)
+    block = side // small
+    return channels.reshape(n, count, small, block, small, block).mean((3, 5))
+
+
+def alone(view: View, *, seed: int) -> dict[str, float]:
+    """What can be said of a set by itself."""
+    first, second = random_pairs(len(view), _PAIRS, seed=seed)
+    said = {
+        "ms_ssim": float(ms_ssim(view.channels[first], view.channels[second]).mean()),
+        "empty": float(np.isnan(view.shapes["area_mm2"]).mean()),
+    }
+    if view.dice is not None:
+        said["dice"] = float(view.dice.mean())
+    return said
+
+
+def pyramid(distance: SlicedWasserstein, channels: np.ndarray) -> dict[str, float]:
+    """Sliced Wasserstein distances by level, and their mean."""
+    levels = distance.to(channels)
+    return {
+        **{f"swd_{side}": value for side, value in levels.items()},
+        "swd_mean": float(np.mean(list(levels.values()))),
+    }
+
+
+def beside(view: View, reals: View) -> dict[str, float]:
+    """Distances of features, in standard deviations of the reals; what cannot be had is missing."""
+    said = _in_space("shape", _table(view), _table(reals))
+    if view.network is not None and reals.network is not None:
+        said |= _in_space("network", view.network, reals.network)
+    for name in FEATURES:
+        said |= _apart(name, view.shapes[name], reals.shapes[name])
+    return said
+
+
+def _in_space(space: str, features: np.ndarray, reals: np.ndarray) -> dict[str, float]:
+    if min(len(features), len(reals)) < FEWEST:
+        return {}
+    reals, features = (np.clip(one, -_FARTHEST, _FARTHEST) for one in standardised(reals, features))
+    share = precision_recall(reals, features)
+    return {
+        f"kid_{space}": kernel_distance(features, reals),
+        f"frechet_{space}": frechet_distance(features, reals),
+        f"precision_{space}": share.precision,
+        f"recall_{space}": share.recall,
+    }
+
+
+def _table(view: View) -> np.ndarray:
+    """Features (n, D) of the slices that have them all."""
+    table = np.column_stack(list(view.shapes.values()))
+    return table[np.isfinite(table).all(1)]
+
+
+def _apart(name: str, values: np.ndarray, reals: np.ndarray) -> dict[str, float]:
+    """The Wasserstein distance of one feature's distributions."""
+    values, reals = values[np.isfinite(values)], reals[np.isfinite(reals)]
+    if min(len(values), len(reals)) < FEWEST or reals.std() == 0:
+        return {}
+    gap = np.abs(np.quantile(values, _QUANTILES) - np.quantile(reals, _QUANTILES)).mean()
+    return {f"apart_{name}": float(gap / reals.std())}

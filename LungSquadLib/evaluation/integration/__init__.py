@@ -1,0 +1,1 @@
+"""What each source adds to an integration network."""

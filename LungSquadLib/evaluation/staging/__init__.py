@@ -1,0 +1,1 @@
+"""Agreement of T stages by several methods."""

@@ -1,0 +1,156 @@
+"""One patient's T stage three ways: a ruler, an MLP and a cluster; and what was reported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import InputError
+from ...imaging.flags import Flag, merged
+from ...imaging.stage import SizeStage, reported_stage
+from ...models.file import Model
+from .agreement import WAYS, disagreement, other_edition
+
+# Which way a kind of model is.
+_KINDS = {"integrator": "mlp", "autoencoder": "cluster"}
+_TASK = "t_stage"
+
+
+@dataclass(frozen=True)
+class Ways:
+    """A patient's T stage by every way that there is.
+
+    Attributes:
+        ruler: by size.
+        models: by way ("mlp", "cluster") what a model says, as `ProfilePrediction.to_dict`.
+        reported: the stage as it was reported, without how it was found; None where nobody said.
+        reported_edition: None where nobody said.
+        flags: of the CT, the mask and the size.
+    """
+
+    ruler: SizeStage
+    models: Mapping[str, Mapping[str, Any]]
+    reported: str | None = None
+    reported_edition: str | None = None
+    flags: tuple[Flag, ...] = ()
+
+    @property
+    def all_flags(self) -> tuple[Flag, ...]:
+        """Of CT, mask and size, and each model's own; see `merged`."""
+        own = [
+            (str(said["model"]["title"]), [Flag.of(flag) for flag in said["flags"]])
+            for said in self.models.values()
+        ]
+        return merged(self.flags or self.ruler.flags, own)
+
+    @property
+    def stages(self) -> dict[str, str]:
+        """The stage by each way that has one."""
+        stages = {"ruler": self.ruler.stage}
+        stages |= {way: str(said["answer"]) for way, said in self.models.items()}
+        return stages if self.reported is None else {**stages, "reported": self.reported}
+
+    @property
+    def notes(self) -> list[str]:
+        """Whether the ways agree, and what makes them hard to compare."""
+        stages = self.stages
+        notes = [] if len(stages) < 2 else [disagreement(stages) or "The ways agree on T1 to T4."]
+        if self.reported_edition not in (None, self.ruler.edition):
+            notes.append(other_edition(str(self.reported_edition), self.ruler.edition))
+        return notes
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """A row a way: its name, the stage, and what it says."""
+        rows = [(WAYS["ruler"], self.ruler.stage, self.ruler.sentence)]
+        for way in _KINDS.values():
+            said = self.models.get(way)
+            rows.append(
+                (WAYS[way], "-", "no model was asked (--profile, --models).")
+                if said is None
+                else (WAYS[way], str(said["answer"]), _model_words(said))
+            )
+        if self.reported is not None:
+            edition = self.reported_edition
+            said_edition = "edition not said" if edition is None else f"{edition}th edition"
+            rows.append((WAYS["reported"], self.reported, f"as it was reported, {said_edition}."))
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return {
+            "notice": "Research software, not a medical device.",
+            "t_stage": self.ruler.to_dict(),
+            "models": {way: dict(said) for way, said in self.models.items()},
+            "reported": self.reported,
+            "reported_edition": self.reported_edition,
+            "stages": self.stages,
+            "agree": len(self.stages) > 1 and disagreement(self.stages) is None,
+            "notes": self.notes,
+            "flags": [flag.to_dict() for flag in self.all_flags],
+        }
+
+
+def stage_ways(
+    ruler: SizeStage,
+    *,
+    flags: tuple[Flag, ...] = (),
+    profile: str | os.PathLike[str] | None = None,
+    models: Sequence[Model] = (),
+    reported: str | None = None,
+    reported_edition: str | None = None,
+) -> Ways:
+    """Put beside the ruler what models of tables and a report say.
+
+    Args:
+        ruler: of `imaging.stage.size_stage`.
+        flags: of the CT, the mask and the size.
+        profile: the patient's expression, see `prediction.profile.read_profile`.
+        models: an integrator, an autoencoder, or both, of the task "t_stage".
+        reported: a stage such as "pT2a".
+        reported_edition: by which it was staged.
+
+    Raises:
+        InputError: models without a profile or the other way round, two models of one kind, one
+            that answers another question, a profile that does not fit, or no such stage.
+    """
+    if (profile is None) == bool(models):
+        raise InputError("--profile and --models belong together: each needs the other.")
+    asked: dict[str, Model] = {}
+    for model in models:
+        way = _way_of(model)
+        if way in asked:
+            raise InputError(f"Two models are of one kind, the {WAYS[way]}: name one of them.")
+        asked[way] = model
+    stage = None if reported is None else reported_stage(reported)
+    return Ways(
+        ruler, {} if profile is None else _answers(profile, asked), stage, reported_edition, flags
+    )
+
+
+def _answers(
+    path: str | os.PathLike[str], asked: Mapping[str, Model]
+) -> dict[str, Mapping[str, Any]]:
+    from ...inference.profile import predict_profile, read_profile
+
+    profile = read_profile(path)
+    return {
+        way: predict_profile(model, profile, device="cpu").to_dict() for way, model in asked.items()
+    }
+
+
+def _way_of(model: Model) -> str:
+    card = model.card
+    if card.kind not in _KINDS or card.task != _TASK:
+        raise InputError(
+            f"The model '{card.name}' ({card.kind}, task '{card.task}') does not tell T1 to T4 "
+            "from tables: an integrator or an autoencoder of the task 't_stage' is wanted."
+        )
+    return _KINDS[card.kind]
+
+
+def _model_words(said: Mapping[str, Any]) -> str:
+    """The probabilities, and which model gave them."""
+    shares = ", ".join(f"{code} {value:.0%}" for code, value in said["probabilities"].items())
+    return f"{shares}; model {said['model']['name']}."

@@ -1,1 +1,0 @@
-"""Images that models make: sampled from nothing, or painted into a CT."""

@@ -1,0 +1,270 @@
+"""Tumour outlines of a DICOM RTSTRUCT, rasterised on the CT they were drawn on.
+
+Attributes: PS3.3 C.8.8.5 (Structure Set) and C.8.8.6 (ROI Contour).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...errors import InputError, one_line, parsing
+from ..contour_stack import SAME_PLANE, Stack, planes_of, stack_of
+from ..flags import Flag
+from ..geometry import FARTHEST_MM, Box, Grid, Index, extent_text, span
+from ..label_maps import LONGEST_NAME, MaskBlock, assembled
+from ..nested_contours import fill_contours
+from .header import read_dataset
+
+_CONTOUR_DATA = 0x30060050
+# Points of one contour may leave its plane by this part of the slice spacing.
+_FLAT = SAME_PLANE
+_XOR = "CLOSEDPLANAR_XOR"
+
+
+class Contour(NamedTuple):
+    """A closed contour: its points (N, 3), LPS mm, and whether its kind is CLOSEDPLANAR_XOR."""
+
+    points: np.ndarray
+    exclusive: bool
+
+
+@dataclass(frozen=True)
+class Contours:
+    """One ROI: its closed planar contours, and the kinds of those that enclose nothing.
+
+    `same_number` names all ROIs of its number where there are several: whose contours they are
+    cannot be told then.
+    """
+
+    number: int
+    name: str
+    frame_of_reference: str
+    contours: tuple[Contour, ...]
+    other_kinds: tuple[str, ...]
+    same_number: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name, or where there is none the number, for people."""
+        return self.name or f"ROI {self.number}"
+
+
+def read_rtstruct(path: str) -> tuple[list[Contours], set[str]]:
+    """All ROIs of an RTSTRUCT file, and the UIDs of the series they were drawn on.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    dataset = read_dataset(path)
+    with parsing(path, "an RTSTRUCT"):
+        drawn: defaultdict[int, list[Any]] = defaultdict(list)
+        for item in dataset.get("ROIContourSequence") or []:
+            drawn[int(item.ReferencedROINumber)] += item.get("ContourSequence") or []
+        names: defaultdict[int, list[str]] = defaultdict(list)
+        for roi in dataset.get("StructureSetROISequence") or []:
+            name = one_line(roi.get("ROIName") or "", most=LONGEST_NAME)
+            names[int(roi.ROINumber)].append(name)
+        rois, met = [], dict.fromkeys(names, 0)
+        for roi in dataset.get("StructureSetROISequence") or []:
+            number = int(roi.ROINumber)
+            closed, others = _sorted_by_kind(drawn[number], path)
+            frame = str(roi.get("ReferencedFrameOfReferenceUID", ""))
+            name, met[number] = names[number][met[number]], met[number] + 1
+            same = tuple(names[number]) if len(names[number]) > 1 else ()
+            rois.append(Contours(number, name, frame, closed, others, same))
+        return rois, _referenced_series(dataset)
+
+
+def rasterise(roi: Contours, grid: Grid) -> tuple[Box, np.ndarray, list[Flag]]:
+    """The voxels whose centre lies in the ROI, in their box of `grid` (uint8, z, y, x).
+
+    The box may reach beyond the grid: what lies there is for the caller to count. What the
+    contours of one slice mean together is in `nested_contours`, which slices a plane of contours
+    stands for in `contour_stack`.
+
+    Raises:
+        InputError: no closed contour, contours across the slices, none within the CT, or none that
+            encloses the centre of a voxel.
+    """
+    if roi.same_number:
+        listed = ", ".join(f"'{name}'" for name in roi.same_number)
+        raise InputError(
+            f"{len(roi.same_number)} ROIs have the number {roi.number} ({listed}), so it cannot be "
+            "told whose contours are whose. Export the structure set again."
+        )
+    if not roi.contours:
+        kinds = f" (it has only {', '.join(roi.other_kinds)})" if roi.other_kinds else ""
+        raise InputError(f"The ROI '{roi.title}' has no closed contour{kinds}.")
+    indices = [grid.to_index(contour.points) for contour in roi.contours]
+    _check_within(roi, indices, grid)
+    order = _axes_of_planes(roi.title, indices)
+    heights = [float(points[:, order[2]].mean()) for points in indices]
+    planes = planes_of(heights)
+    levels = [float(np.mean([heights[number] for number in plane])) for plane in planes]
+    stack = stack_of(levels, grid.spacing[order[2]])
+    blocks: list[MaskBlock] = []
+    repeated = nearly = 0
+    reach = max(grid.size)  # what lies further beyond the CT is counted as if there
+    columns, rows, slices = (grid.size[axis] + reach for axis in order)
+    for plane, (first, stop) in zip(planes, stack.slices, strict=True):
+        if first == stop:
+            continue
+        filled = range(min(max(first, -reach), slices - 1), max(min(stop, slices), 1 - reach))
+        closed, exclusive = (
+            [
+                indices[number][:, order[:2]]
+                for number in plane
+                if roi.contours[number].exclusive == kind
+            ]
+            for kind in (False, True)
+        )
+        mask = fill_contours(closed, exclusive, (-reach, -reach), (columns, rows))
+        repeated, nearly = repeated + mask.repeated, nearly + mask.nearly_repeated
+        x, y, inside = mask.block
+        if inside.any():
+            across, along = (span(np.asarray(inside.any(axis=axis))) for axis in (1, 0))
+            at = (y + across.start, x + along.start)
+            blocks += [MaskBlock(z, *at, inside[across, along]) for z in filled]
+    if not blocks:
+        raise InputError(_encloses_nothing(roi, grid))
+    box, array = assembled(sorted(blocks, key=lambda block: block.z), roi.title)
+    flags = _repeat_flags(roi.title, repeated, nearly) + _kind_flags(roi)
+    flags += _stack_flags(roi.title, stack, levels, grid.spacing[order[2]])
+    return (*_in_grid_order(box, array, order), flags)
+
+
+def _sorted_by_kind(items: list[Any], path: str) -> tuple[tuple[Contour, ...], tuple[str, ...]]:
+    """The contours that can enclose something, and the kinds of all others."""
+    closed, others = [], set()
+    for item in items:
+        kind = str(item.get("ContourGeometricType", ""))
+        points = _points(item, path) if kind in ("CLOSED_PLANAR", _XOR) else None
+        if points is None:
+            others.add(one_line(kind, most=40) or "contours of no kind")
+        elif len(points) < 3:
+            others.add("contours of fewer than three points")
+        else:
+            closed.append(Contour(points, kind == _XOR))
+    return tuple(closed), tuple(sorted(others))
+
+
+def _check_within(roi: Contours, indices: list[np.ndarray], grid: Grid) -> None:
+    """Refuse an ROI of which nothing lies in the grid."""
+    every = np.concatenate(indices)
+    low, high = every.min(axis=0), every.max(axis=0)
+    if (high < -0.5).any() or (low > np.array(grid.size) - 0.5).any():
+        points = np.concatenate([contour.points for contour in roi.contours])
+        raise InputError(
+            f"The ROI '{roi.title}' lies outside the CT: its contours cover "
+            f"{extent_text(points.min(axis=0), points.max(axis=0))} mm (LPS), the CT "
+            f"{grid.extent_text} mm. Is it the right series?"
+        )
+
+
+def _axes_of_planes(name: str, indices: list[np.ndarray]) -> Index:
+    """The grid's axes along the contours' planes, and that across them."""
+    for across in (2, 1, 0):
+        if max(np.ptp(points[:, across]) for points in indices) <= 2 * _FLAT:
+            along = [axis for axis in range(3) if axis != across]
+            return (along[0], along[1], across)
+    raise InputError(
+        f"The contours of '{name}' do not lie in the slices of this CT; "
+        "give the CT that they were drawn on."
+    )
+
+
+def _in_grid_order(box: Box, array: np.ndarray, order: Index) -> tuple[Box, np.ndarray]:
+    """A box and its array (z, y, x) with axes in `order`, along those of the grid."""
+    back = [order.index(axis) for axis in range(3)]
+    start, stop = ([corner[axis] for axis in back] for corner in (box.start, box.stop))
+    turned = array.transpose([2 - axis for axis in reversed(back)])
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2])), turned
+
+
+def _encloses_nothing(roi: Contours, grid: Grid) -> str:
+    if any(contour.exclusive for contour in roi.contours):
+        why = f"its contours are of the kind {_XOR} and may cancel each other out"
+    else:
+        spacing = " x ".join(f"{step:g}" for step in grid.spacing)
+        why = f"it is smaller than the CT's voxels ({spacing} mm)"
+    return (
+        f"None of the {len(roi.contours)} contours of '{roi.title}' encloses the centre of a "
+        f"voxel: {why}. Draw the ROI again, or choose another one."
+    )
+
+
+def _repeat_flags(name: str, repeated: int, nearly: int) -> list[Flag]:
+    flags = []
+    if repeated:
+        sentence = f"Contours of '{name}' are there more than once; each was counted once."
+        flags.append(Flag("contours_repeated", "info", sentence))
+    if nearly:
+        sentence = (
+            f"{nearly} contours of '{name}' run along another one, less than half a voxel away; "
+            "they were taken for the same outline drawn again, not for a hole."
+        )
+        flags.append(Flag("contours_nearly_repeated", "warning", sentence))
+    return flags
+
+
+def _kind_flags(roi: Contours) -> list[Flag]:
+    if not roi.other_kinds:
+        return []
+    sentence = (
+        f"'{roi.title}' also has {', '.join(roi.other_kinds)}, which enclose nothing; left out."
+    )
+    return [Flag("other_contours", "info", sentence)]
+
+
+def _stack_flags(name: str, stack: Stack, levels: list[float], slice_mm: float) -> list[Flag]:
+    """What the planes' distances say: other slices than the CT's, or missing ones."""
+    flags = []
+    filled = [slab for slab in stack.slices if slab[1] > slab[0]]
+    if any(stop - first > 1 for first, stop in filled):
+        sentence = (
+            f"The contours of '{name}' are {stack.step * slice_mm:.3g} mm apart and the CT's "
+            f"slices {slice_mm:.3g} mm: each contour fills half its distance to the next."
+        )
+        flags.append(Flag("contours_spread", "warning", sentence))
+    elif len(filled) < len(levels) or max(abs(h - round(h)) for h in levels) > SAME_PLANE:
+        sentence = (
+            f"Contours of '{name}' lie between the CT's slices; each slice took the nearest ones."
+        )
+        flags.append(Flag("contours_between_slices", "warning", sentence))
+    empty = filled[-1][1] - filled[0][0] - sum(stop - first for first, stop in filled)
+    if empty:
+        sentence = (
+            f"'{name}' is not outlined on {empty} slices between its first and last; left empty."
+        )
+        flags.append(Flag("contour_gaps", "warning", sentence))
+    return flags
+
+
+def _points(contour: Any, path: str) -> np.ndarray:
+    raw = contour.get_item(_CONTOUR_DATA).value if _CONTOUR_DATA in contour else None
+    raw = raw.rstrip(b" \0") if isinstance(raw, bytes) else raw
+    if raw is None or not len(raw):
+        return np.zeros((0, 3))
+    if isinstance(raw, bytes):  # not parsed yet: a contour may have thousands of points
+        values = np.array(raw.split(b"\\"), np.float64)
+    else:
+        values = np.array([float(value) for value in raw], np.float64)
+    if len(values) % 3 or not (np.abs(values) <= FARTHEST_MM).all():  # NaN is not either
+        raise InputError(
+            f"'{path}' has a contour whose points are not triples of numbers within "
+            f"{FARTHEST_MM:g} mm."
+        )
+    return values.reshape(-1, 3)
+
+
+def _referenced_series(dataset: Any) -> set[str]:
+    return {
+        str(series.SeriesInstanceUID)
+        for frame in dataset.get("ReferencedFrameOfReferenceSequence") or []
+        for study in frame.get("RTReferencedStudySequence") or []
+        for series in study.get("RTReferencedSeriesSequence") or []
+    }

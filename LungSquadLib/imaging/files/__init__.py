@@ -1,0 +1,1 @@
+"""Volumes in NRRD, NIfTI and MetaImage files."""

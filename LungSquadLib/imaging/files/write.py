@@ -1,0 +1,90 @@
+"""Volumes and pictures out, each whole or absent."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ...errors import InputError
+from ...files import whole_file
+
+VOLUME_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
+_PNG_END = b"IEND\xaeB`\x82"
+
+
+def check_volume_name(path: str | os.PathLike[str]) -> None:
+    """Refuse a name that says no format, before work is done for it."""
+    if not os.fspath(path).lower().endswith(VOLUME_SUFFIXES):
+        listed = ", ".join(VOLUME_SUFFIXES)
+        raise InputError(f"'{path}' must end in one of {listed}.")
+
+
+def check_distinct(
+    outputs: Sequence[str | os.PathLike[str]], inputs: Sequence[str | os.PathLike[str]]
+) -> None:
+    """Refuse outputs that would take the place of one another or of an input."""
+    taken = {os.path.realpath(path) for path in inputs}  # which bears links in a circle
+    for path in outputs:
+        place = os.path.realpath(path)
+        if place in taken:
+            raise InputError(f"'{path}' is an input or another output; give another name.")
+        taken.add(place)
+
+
+def write_volumes(images: Mapping[str | os.PathLike[str], sitk.Image]) -> None:
+    """Write volumes as NRRD, NIfTI or MHA, by their suffix, compressed: all of them or none.
+
+    Raises:
+        InputError: the suffix is none of them.
+        OSError: a file cannot be written.
+    """
+    with ExitStack() as all_or_none:
+        for path, image in images.items():
+            check_volume_name(path)
+            temporary = all_or_none.enter_context(whole_file(path))
+            _write(image, temporary, path)
+            if not _holds(temporary, image):
+                raise _disk_full(path)
+
+
+def write_png(path: str | os.PathLike[str], pixels: np.ndarray) -> None:
+    """Write grey (y, x) or colour (y, x, 3 or 4) pixels, uint8, as PNG."""
+    with whole_file(path) as temporary:
+        _write(sitk.GetImageFromArray(pixels, isVector=pixels.ndim == 3), temporary, path)
+        if not temporary.read_bytes().endswith(_PNG_END):
+            raise _disk_full(path)
+
+
+def png_bytes(pixels: np.ndarray) -> bytes:
+    """The PNG file of pixels, in memory."""
+    with tempfile.TemporaryDirectory(prefix="lungsquad-") as folder:
+        path = Path(folder) / "picture.png"
+        write_png(path, pixels)
+        return path.read_bytes()
+
+
+def _write(image: sitk.Image, to: Path, path: str | os.PathLike[str]) -> None:
+    try:
+        sitk.WriteImage(image, os.fspath(to), True)
+    except RuntimeError as error:  # ITK's way to say that the system refused
+        raise _disk_full(path) from error
+
+
+def _holds(path: Path, image: sitk.Image) -> bool:
+    """Whether a file gives back an image's voxels: on a full disk ITK may fail without a word."""
+    try:
+        back = sitk.ReadImage(os.fspath(path))
+    except RuntimeError:
+        return False
+    return np.array_equal(sitk.GetArrayViewFromImage(back), sitk.GetArrayViewFromImage(image))
+
+
+def _disk_full(path: str | os.PathLike[str]) -> OSError:
+    return OSError(errno.EIO, "could not be written (is the disk full?)", str(path))

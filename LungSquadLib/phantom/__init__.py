@@ -1,0 +1,1 @@
+"""Computer-made patients, cohorts and tables."""

@@ -1,0 +1,122 @@
+"""Arguments that the command line and the batch script for Slicer have in common."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import InputError
+
+MOST_THREADS = 1024
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def add_batch_arguments(parser: argparse.ArgumentParser, *, threads: bool = True) -> None:
+    """The arguments of `batch`; without `--threads` where a worker process runs the models."""
+    parser.add_argument(
+        "manifest",
+        metavar="MANIFEST.csv",
+        help="columns ct, mask; optional case, patient_id, roi, label, series, profile",
+    )
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
+    add_model_arguments(parser, threads=threads)
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (1)")
+
+
+def add_model_arguments(parser: argparse.ArgumentParser, *, threads: bool = True) -> None:
+    """`--model`, and what concerns running one."""
+    parser.add_argument(
+        "--model",
+        required=True,
+        action="append",
+        metavar="NAME_OR_FILE",
+        help="a model of `lungsquad models list`, or a .safetensors file; may be repeated",
+    )
+    if threads:
+        add_device(parser)
+    else:
+        parser.add_argument("--device", default="auto", choices=DEVICES)
+    parser.add_argument("--seed", type=int, default=0, help="of the interval's dropout (0)")
+    parser.add_argument(
+        "--keep-identity",
+        action="store_true",
+        help="write the patient's ID instead of a hash of it",
+    )
+
+
+def add_device(
+    parser: argparse.ArgumentParser, *, default: str = "auto", devices: Sequence[str] = DEVICES
+) -> None:
+    """Where networks run: `--device`, and `--threads` of the processor."""
+    parser.add_argument("--device", default=default, choices=devices)
+    add_threads(parser)
+
+
+def add_threads(parser: argparse.ArgumentParser, *, default: str = "what PyTorch takes") -> None:
+    """`--threads`, which `threads_of` reads; `cli.main` sets them for the verb's whole run."""
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help=f"of the processor, for networks ({default})"
+    )
+
+
+def threads_of(options: argparse.Namespace) -> int | None:
+    """The number of threads that was asked for; `InputError` where there can be no such."""
+    threads: int | None = getattr(options, "threads", None)
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise InputError(f"--threads must be 1 to {MOST_THREADS}, not {threads}.")
+    return threads
+
+
+def refuse_ignored(options: argparse.Namespace, because: str, **defaults: object) -> None:
+    """Raise `InputError` where an option was given that would be ignored.
+
+    Args:
+        options: what argparse has read.
+        because: the end of a sentence that begins with the options.
+        defaults: of each option that would be ignored, by its attribute, what it is if not given.
+    """
+    given = [name for name, default in defaults.items() if getattr(options, name) != default]
+    if given:
+        names = ["-o" if name == "out" else "--" + name.replace("_", "-") for name in given]
+        raise InputError(f"{', '.join(names)} would be ignored: {because}")
+
+
+def check_common(options: argparse.Namespace, *, out_is_file: bool) -> None:
+    """Raise `InputError` for what can be known to fail, whatever the verb, before any work.
+
+    Args:
+        options: what argparse has read.
+        out_is_file: whether -o names a file; else it names a folder.
+    """
+    seed = getattr(options, "seed", 0)
+    if not 0 <= seed < 1 << 32:
+        raise InputError(f"--seed must be 0 to {(1 << 32) - 1}, not {seed}.")
+    jobs = getattr(options, "jobs", 1)
+    if jobs is not None and jobs < 1:
+        raise InputError(f"--jobs must be 1 or more, not {jobs}.")
+    for name, is_file in (("out", out_is_file), ("mask_out", True)):
+        if getattr(options, name, None):
+            _check_writable(Path(getattr(options, name)), is_file=is_file)
+
+
+def _check_writable(path: Path, *, is_file: bool) -> None:
+    """Raise `InputError` where nothing can be written to a path."""
+    if is_file and path.exists() and not path.is_file():
+        raise InputError(f"'{path}' is there and is no file, so it cannot be replaced.")
+    places = path.absolute().parents if is_file else (path.absolute(), *path.absolute().parents)
+    there = next((place for place in places if place.exists()), None)
+    if there is None:
+        return
+    shown = path if there == path.absolute() else there
+    if not there.is_dir():
+        raise InputError(f"'{shown}' is a file, so nothing can be written into it.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"'{path}' cannot be made, for '{there}' must not be written to.")
+
+
+def refuse_empty(given: Sequence[str]) -> None:
+    """Raise `InputError` for an empty argument: as a path it would be the current folder."""
+    if "" in given:
+        raise InputError("An argument is empty; is a variable of the shell not set?")

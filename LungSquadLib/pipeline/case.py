@@ -1,0 +1,232 @@
+"""One patient from files to a folder of results: crop, predictions, report, DICOM."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from .. import __version__
+from ..errors import InputError, MissingPackageError
+from ..files import whole_folder, write_json
+from ..imaging.crop import Crop, crop
+from ..imaging.ct import CT, content_hash, open_ct
+from ..imaging.files.write import check_distinct, write_volumes
+from ..imaging.flags import Flag, merged
+from ..imaging.geometry import Point
+from ..imaging.masks import Mask, read_mask
+from ..imaging.planes import VIEWS, plane_through_tumour
+from ..imaging.stage import SizeStage, size_stage
+from ..inference.predict import check_seed, predict
+from ..inference.prediction import Prediction
+from ..inference.profile import ProfilePrediction
+from ..inference.profile_file import Profile
+from ..models.catalogue import OF_IMAGES
+from ..models.file import Model
+from ..networks.devices import chosen_device
+from ..progress import Part, Progress, Silent, step
+from ..report.dicom_results import write_dicom
+from ..report.document import RESEARCH
+from ..report.identity import identity_of, patient_of
+from ..report.molecular import (
+    ask_molecular,
+    molecular_flags,
+    molecular_part,
+    notices_of,
+    profile_for,
+)
+from ..report.render import FORMAT_VERSION, PLANES, REPORT, RESULT, rendered, write_planes
+
+# Writes further files of a case into its folder: what they are, and their names.
+More: TypeAlias = "Callable[[Results, Path], dict[str, str]]"
+
+
+@dataclass(frozen=True)
+class CaseInput:
+    """Which files make a case, how to choose among what they hold, and where to cut.
+
+    `centre_lps` is the crop's centre where it is not the mask's centre of mass; `profile` the same
+    patient's expression, where there is one.
+    """
+
+    ct: str | os.PathLike[str]
+    mask: str | os.PathLike[str]
+    roi: str | None = None
+    label: int | None = None
+    series: str | None = None
+    centre_lps: Point | None = None
+    profile: str | os.PathLike[str] | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is asked for beside the case and the models."""
+
+    device: str = "auto"
+    seed: int = 0
+    keep_identity: bool = False
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+
+
+def run_case(
+    case: CaseInput,
+    models: Sequence[Model],
+    folder: str | os.PathLike[str],
+    *,
+    options: Options | None = None,
+    stamp: tuple[str, str] | None = None,
+    more: More | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Do the whole job for one patient and write its folder; return what `prediction.json` says.
+
+    Models of images are asked about the tumour; those of tables about the profile, alone and with
+    the image.
+
+    The folder gets `report.html`, `prediction.json`, the crop and its mask, a saliency volume for
+    each model, the planes of the report's figures and, where the CT is DICOM and highdicom is
+    installed, a SEG and an SR. They appear together at the end, `prediction.json` last: where it
+    is, all is. `stamp` is the name and the content of one more text file; `more` writes further
+    files.
+
+    Raises:
+        InputError: as `open_ct`, `read_mask`, `crop`, `read_profile` and `predict_profile`; a model
+            takes a profile and there is none, or the other way; an input would be written over.
+        CancelledError: `progress` said so; nothing is left behind.
+    """
+    options, progress = options or Options(), progress or Silent()
+    chosen_device(options.device)  # an answer that cannot be had is said before the work
+    inputs = [path for path in (case.ct, case.mask, case.profile) if path is not None]
+    check_distinct([folder], inputs)
+    profile = profile_for(models, case.profile)
+    ct = open_ct(case.ct, series=case.series, progress=progress)
+    mask = read_mask(case.mask, ct, roi=case.roi, label=case.label)
+    ct = ct.loaded(Part(progress, 0.0, 0.3))  # the figures need all of it
+    cut = crop(ct, mask, centre_lps=case.centre_lps)
+    # Before the images, which take long: a profile that does not fit is said at once.
+    molecular = ask_molecular(
+        models,
+        profile,
+        (ct, mask),
+        device=options.device,
+        seed=options.seed,
+        centre_lps=case.centre_lps,
+    )
+    of_images = [model for model in models if model.card.kind in OF_IMAGES]
+    share = 0.5 / max(len(of_images), 1)
+    predictions = [
+        predict(
+            ct,
+            mask,
+            model,
+            device=options.device,
+            seed=options.seed,
+            centre_lps=case.centre_lps,
+            progress=Part(progress, 0.3 + number * share, 0.3 + (number + 1) * share),
+        )
+        for number, model in enumerate(of_images)
+    ]
+    step(progress, 0.8, "Writing the report")
+    results = Results(ct, mask, cut, tuple(predictions), options, profile, tuple(molecular))
+    with whole_folder(folder, last=RESULT) as temporary:
+        if stamp is not None:
+            (temporary / stamp[0]).write_text(stamp[1] + "\n", encoding="utf-8")
+        described = results.write(temporary, more)
+        written = [Path(folder) / entry.name for entry in temporary.iterdir()]
+        check_distinct(written, inputs)
+    step(progress, 1.0, "Done")
+    return described
+
+
+@dataclass(frozen=True)
+class Results:
+    """What one case gave, and how it is written."""
+
+    ct: CT
+    mask: Mask
+    crop: Crop
+    predictions: tuple[Prediction, ...]
+    options: Options
+    profile: Profile | None = None
+    molecular: tuple[ProfilePrediction, ...] = ()
+
+    @cached_property
+    def t_stage(self) -> SizeStage:
+        """The T stage by the tumour's size."""
+        return size_stage(self.mask.image)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but voxels, the same for the same inputs: the content of `prediction.json`."""
+        keep = self.options.keep_identity
+        return {
+            "format_version": FORMAT_VERSION,
+            "lungsquad": __version__,
+            "notice": RESEARCH,
+            "notices": notices_of([*self.predictions, *self.molecular]),
+            "patient": patient_of(self.ct, keep=keep),
+            "ct": {
+                "source": "DICOM series" if self.ct.dicom else "volume file",
+                "size": list(self.ct.grid.size),
+                "spacing_mm": list(self.ct.grid.spacing),
+                "origin_lps": list(self.ct.grid.origin),
+                "direction": list(self.ct.grid.direction),
+                "sha256": content_hash(self.ct.read()),
+            },
+            "mask": {
+                "name": self.mask.name,
+                "source": self.mask.source,
+                "sha256": content_hash(self.mask.image),
+            },
+            "crop": self.crop.to_dict(),
+            "t_stage": self.t_stage.to_dict(),
+            "flags": [flag.to_dict() for flag in self._flags()],
+            "predictions": [prediction.to_dict() for prediction in self.predictions],
+            **molecular_part(self.profile, self.molecular),
+            "files": {},
+            **identity_of(self.ct, keep=keep),
+        }
+
+    def write(self, folder: Path, more: More | None = None) -> dict[str, Any]:
+        """Write all files of the case into a folder; `prediction.json` last."""
+        described = self.to_dict()
+        files: dict[str, str] = described["files"]
+        volumes = {"crop": self.crop.ct, "crop_mask": self.crop.mask}
+        for prediction in self.predictions:
+            volumes[f"saliency-{prediction.model.card.name}"] = prediction.saliency
+        write_volumes({folder / f"{name}.nrrd": image for name, image in volumes.items()})
+        files.update({name: f"{name}.nrrd" for name in volumes})
+        if self.ct.dicom is not None:
+            try:
+                written = write_dicom(described, self.ct, self.mask, folder)
+            except (MissingPackageError, InputError) as error:
+                flag = Flag("dicom_not_written", "info", self._why_no_dicom(error))
+                described["flags"].append(flag.to_dict())
+            else:
+                files.update({Path(name).stem: name for name in written})
+        largest = self.t_stage.largest
+        line = (largest.start_lps, largest.end_lps)
+        planes = [plane_through_tumour(self.ct, self.mask, view, line_lps=line) for view in VIEWS]
+        write_planes(folder / PLANES, planes)
+        files.update({"planes": PLANES, "report": REPORT})
+        if more is not None:
+            files.update(more(self, folder))
+        write_json(folder / RESULT, described)
+        (folder / REPORT).write_text(rendered(folder), encoding="utf-8")
+        return described
+
+    def _why_no_dicom(self, error: MissingPackageError | InputError) -> str:
+        if isinstance(error, MissingPackageError):
+            return str(error)
+        reason = f" {error}" if self.options.keep_identity else ""  # it may quote the header
+        return f"SEG and SR were not written: the CT's headers lack what they need.{reason}"
+
+    def _flags(self) -> tuple[Flag, ...]:
+        """Flags of the images, of the T stage and of the models; see `merged`."""
+        own = [(one.model.card.title, one.flags) for one in self.predictions]
+        shared = (*self.crop.flags, *self.t_stage.flags)
+        return merged(shared, [*own, *molecular_flags(self.molecular)])

@@ -1,0 +1,142 @@
+"""The evaluation of a training run, and of a finished model on a store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__
+from ..evaluation.classifier.evaluate import evaluate
+from ..evaluation.classifier.facts import Facts
+from ..evaluation.classifier.results import Evaluation
+from ..evaluation.classifier.rows import Columns
+from ..evaluation.classifier.table import read_table
+from ..models.file import read_card
+from ..report.classifier.training_curves import write_training_curves
+from ..report.classifier.write import write_evaluation
+from ..training.classifier.fitting import read_rows
+from ..training.classifier.run import CONTROLS, MODEL, Finished
+from ..training.classifier.setup import Setup
+from .validate import PREDICTIONS, Answered
+
+FOLDER = "evaluation"
+
+
+def evaluate_run(finished: Finished) -> Evaluation:
+    """Evaluate the answers out of fold of a run into its folder `evaluation`.
+
+    Thresholds and temperature are chosen on validation answers. Of more than two classes the hard
+    answers are evaluated.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    setup, place = finished.setup, finished.folder
+    options = setup.options
+    binary = len(setup.classes) == 2
+    clinical = ("clinical",) if options.clinical else ()
+    columns = Columns(
+        label=options.label,
+        score="score" if binary else None,
+        predicted=None if binary else "predicted",
+        baselines=("volume", *clinical) if binary else (),
+        group="patient",
+        repeat="seed" if options.seeds > 1 else None,
+        fold="fold" if binary and len({fold for _, fold in setup.splits}) > 1 else None,
+        part="part",
+        time="time" if binary and options.survival else None,
+        event="event" if binary and options.survival else None,
+    )
+    table = read_table(place / PREDICTIONS, columns)
+    positive = setup.classes[setup.positive] if binary else None
+    evaluation = evaluate(table, columns, positive=positive)
+    write_training_curves(place)
+    write_evaluation(evaluation, place / FOLDER, facts=_facts_of_run(setup, place))
+    return evaluation
+
+
+def evaluate_answers(answered: Answered, folder: str | os.PathLike[str]) -> Evaluation:
+    """Evaluate a model's answers on a store into `folder`'s folder `evaluation`.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    card, place = answered.model.card, Path(folder)
+    binary = len(card.classes) == 2
+    columns = Columns(
+        label=answered.label,
+        score="score" if binary else None,
+        predicted=None if binary else "predicted",
+        baselines=("volume",) if binary else (),
+        group="patient",
+    )
+    table = read_table(place / PREDICTIONS, columns)
+    positive = card.classes[card.positive].code if binary else None
+    evaluation = evaluate(table, columns, positive=positive)
+    facts = Facts(
+        title=f"{card.title}: test",
+        question=card.question,
+        patients={"test": len({row["patient"] for row in answered.rows})},
+        excluded=tuple(answered.excluded.items()),
+        network=f"the model '{card.name}', SHA-256 {answered.model.sha256}",
+        software=_software(),
+        card=card,
+    )
+    write_evaluation(evaluation, place / FOLDER, facts=facts)
+    return evaluation
+
+
+def _facts_of_run(setup: Setup, place: Path) -> Facts:
+    card = read_card(place / MODEL)
+    controls = read_rows(place / CONTROLS)
+    start = setup.start.card
+    begun = "from scratch" if start is None else f"on {setup.origin}"
+    frozen = {"trunk": ", the trunk frozen", "gradual": ", thawed step by step", "none": ""}
+    by_kind = {kind: [row for row in controls if row["kind"] == kind] for kind in _KINDS}
+    return Facts(
+        title=card.title,
+        question=card.question,
+        data=card.training.data,
+        patients=_patients(setup),
+        excluded=tuple(setup.excluded.items()),
+        network=f"{setup.network.name}, {begun}{frozen[setup.options.freeze]}",
+        preprocessing=str(setup.store.preprocessing),
+        split_hash=setup.split_hash,
+        seeds=tuple(range(setup.options.seeds)),
+        learning_curve=tuple(
+            (int(row["patients"]), int(row["seed"]), float(row["AUC"]))
+            for row in (*by_kind["curve"], *by_kind["main"])
+        )
+        if by_kind["curve"]
+        else (),
+        shuffled=_means_by_seed(by_kind["shuffled"]),
+        software=_software(),
+        card=card,
+    )
+
+
+_KINDS = ("main", "curve", "shuffled")
+
+
+def _means_by_seed(rows: list[dict[str, str]]) -> tuple[float, ...]:
+    seeds = sorted({row["seed"] for row in rows})
+    return tuple(
+        float(np.mean([float(row["AUC"]) for row in rows if row["seed"] == seed])) for seed in seeds
+    )
+
+
+def _patients(setup: Setup) -> Mapping[str, int]:
+    """Patients in each part, of the first fold."""
+    fold = setup.splits[0, 0]
+    return {
+        part: len({setup.by_name[name].patient for name in names})
+        for part, names in fold.parts.items()
+    }
+
+
+def _software() -> Mapping[str, str]:
+    return {"LungSquad": __version__, "PyTorch": version("torch"), "NumPy": np.__version__}

@@ -1,0 +1,115 @@
+"""From a finished training of the integration network to its page."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+from .. import __version__
+from ..evaluation.classifier.evaluate import evaluate
+from ..evaluation.classifier.facts import Facts
+from ..evaluation.classifier.results import plain
+from ..evaluation.classifier.rows import Columns
+from ..evaluation.classifier.table import read_table
+from ..evaluation.integration.importance import Column, Importance, importance
+from ..evaluation.integration.results import Ablation, ablation
+from ..evaluation.integration.sentences import cautions, findings
+from ..files import whole_folder, write_csv, write_json
+from ..models.file import read_card
+from ..report.classifier.write import write_evaluation
+from ..report.integration.figures import pictures
+from ..report.integration.page import integration_page
+from ..statistics.bootstrap import SAMPLES
+from ..training.classifier.fitting import read_rows
+from ..training.integration.fold import COLUMNS, Job
+from ..training.integration.run import FITS, MODEL, PREDICTIONS, Integrated
+
+RESULT, PAGE, TABLE, FIGURES = "integration.json", "index.html", "columns.csv", "figures"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a training found; `sentences` first things first."""
+
+    ablation: Ablation
+    importance: Importance
+    sentences: tuple[str, ...]
+    cautions: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return plain(
+            {
+                "sentences": self.sentences,
+                "cautions": self.cautions,
+                "ablation": self.ablation,
+                "shared_columns": self.importance.shared,
+            }
+        )
+
+
+def report_integration(finished: Integrated, *, samples: int = SAMPLES) -> Found:
+    """Write the page of a run, its numbers and figures, and the evaluation of the network.
+
+    Args:
+        finished: of `train_integration`.
+        samples: of the bootstrap.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    setup, place = finished.setup, finished.folder
+    found = ablation(setup, read_rows(place / PREDICTIONS), samples=samples)
+    jobs = [Job(seed, fold, parts) for (seed, fold), parts in setup.splits.items()]
+    columns = importance([read_rows(place / FITS / job.name / COLUMNS) for job in jobs])
+    drawn = pictures(found, columns)
+    result = Found(found, columns, findings(setup, found), cautions(setup, found))
+    with whole_folder(place, last=PAGE) as temporary:
+        write_json(temporary / RESULT, result.to_dict())
+        names = list(Column.__dataclass_fields__)
+        write_csv(temporary / TABLE, names, [asdict(one) for one in columns.columns])
+        (temporary / FIGURES).mkdir()
+        for one in drawn:
+            (temporary / FIGURES / f"{one.name}.png").write_bytes(one.png)
+            (temporary / FIGURES / f"{one.name}.svg").write_bytes(one.svg)
+        text = integration_page(setup, found, columns, drawn)
+        (temporary / PAGE).write_text(text, encoding="utf-8")
+    _evaluate(finished, samples)
+    return result
+
+
+def _evaluate(finished: Integrated, samples: int) -> None:
+    """The full evaluation of the network's answers, as of every other training."""
+    setup, place = finished.setup, finished.folder
+    binary = len(setup.classes) == 2
+    columns = Columns(
+        label=setup.options.label,
+        score="score" if binary else None,
+        predicted=None if binary else "predicted",
+        baselines=setup.arms if binary else (),
+        group="patient",
+        repeat="seed" if setup.options.seeds > 1 else None,
+        fold="fold" if binary and not setup.other_cohort else None,
+        part="part",
+        time="time" if binary and setup.timed else None,
+        event="event" if binary and setup.timed else None,
+    )
+    table = read_table(place / PREDICTIONS, columns)
+    positive = setup.classes[setup.positive] if binary else None
+    card = read_card(place / MODEL)
+    facts = Facts(
+        title=card.title,
+        question=card.question,
+        data=card.training.data,
+        patients={part: len(names) for part, names in setup.splits[0, 0].parts.items()},
+        excluded=tuple(setup.excluded.items()),
+        network="integration, from scratch",
+        split_hash=setup.split_hash,
+        seeds=tuple(range(setup.options.seeds)),
+        software={name: version(name) for name in ("torch", "numpy", "scikit-learn")}
+        | {"LungSquad": __version__},
+        card=card,
+    )
+    found = evaluate(table, columns, positive=positive, samples=samples)
+    write_evaluation(found, place / "evaluation", facts=facts)

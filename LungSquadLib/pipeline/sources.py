@@ -1,0 +1,257 @@
+"""What a model of tables learns from, as a command line names it: tables, stores, models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..data.overlap import model_overlap
+from ..data.store import INDEX, Store, open_store
+from ..data.tables.clinical import clinical_matrix, read_clinical
+from ..data.tables.image import image_matrix, mask_features
+from ..data.tables.join import join
+from ..data.tables.joined_folder import is_joined, open_joined, write_joined
+from ..data.tables.matrix import Clinical, Joined, Matrix
+from ..data.tables.matrix_file import read_matrix
+from ..errors import InputError, one_line
+from ..fields import IDENTIFIER
+from ..files import sha256_of_file
+from ..models.catalogue import check_kind, find, read_model
+from ..models.file import Model
+from ..progress import Part, Progress, Silent
+
+_KINDS = ("expression", "clinical", "image")  # as names of sources begin; others are features
+
+
+def network_features(
+    store: Store,
+    model: Model,
+    *,
+    name: str = "image",
+    allow_overlap: bool = False,
+    device: str = "cpu",
+    keep: Collection[str] = (),
+    progress: Progress | None = None,
+) -> Matrix:
+    """What the head of a model's network makes of every case of a store, before its last layer.
+
+    Args:
+        store: of `cohort.build`.
+        model: a classifier of crops.
+        name: of the source.
+        allow_overlap: go on where the model was trained on patients of the store, whose features
+            know their labels; a note says so.
+        device: "cpu", "cuda" or "mps".
+        keep: columns of the store to keep though they say who the patients are.
+        progress: told how it goes; may cancel.
+
+    Raises:
+        InputError: the store does not fit the model, has no case, or a file of it is damaged; or
+            the model was trained on patients, series or images of the store.
+        ModelError: the model is no classifier.
+        CancelledError: `progress` said so.
+    """
+    import torch  # here, so that tables can be joined without it
+
+    from ..inference.classifier import answers
+    from ..training.classifier.setup import check_store
+
+    card = model.card
+    check_kind(card, "classifier")
+    check_store(store, card.image, network=f"The model '{card.name}'")
+    if not store.cases:
+        raise InputError(f"The store '{store.folder}' has no cases.")
+    notes = model_overlap(card, store.cases, allowed=allow_overlap)
+    _, features = answers(
+        model.network.to(torch.device(device)),
+        card.image,
+        (store.hu(case) for case in store.cases),
+        progress=progress or Silent(),
+        count=len(store.cases),
+    )
+    columns = tuple(f"feature {number}" for number in range(1, features.shape[1] + 1))
+    matrix = image_matrix(
+        store,
+        columns,
+        features.astype(np.float32),
+        name=name,
+        scale=f"features of the model {card.name}",
+        extractor=model.sha256,
+        keep=keep,
+    )
+    return replace(matrix, notes=(*matrix.notes, *notes))
+
+
+def read_sources(
+    texts: Sequence[str],
+    *,
+    mapping: str | os.PathLike[str] | None = None,
+    clinical_columns: Sequence[str] = (),
+    keep_ids: bool = False,
+    keep_columns: Collection[str] = (),
+    allow_overlap: bool = False,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Joined:
+    """Read sources and join them.
+
+    A source is NAME=FILE; what it is, its name's beginning tells. `expression=E.csv` is a matrix of
+    genes; `clinical=C.csv` gives facts; `image=STORE` gives features of the masks and
+    `image=STORE:MODEL` those of a network; any other file has features of patients. Or
+    it is one folder of joined tables, without a name.
+
+    Args:
+        texts: the sources.
+        mapping: a JSON file that says what columns mean; see `cohort.tables.layouts`.
+        clinical_columns: facts that are made a source of numbers, too: "clinical".
+        keep_ids: leave patients' IDs as they are.
+        keep_columns: columns to keep as facts though they say who the patients are.
+        allow_overlap: go on where a network was trained on patients of its store; it is noted.
+        device: for the networks.
+        progress: told how it goes; may cancel.
+
+    Raises:
+        InputError: a text is no source, what it names cannot be read or joined, or a network was
+            trained on patients of its store.
+        ModelError: a model cannot be used.
+        OSError: a file cannot be read.
+        CancelledError: `progress` said so.
+    """
+    if len(texts) == 1 and (is_joined(texts[0]) or "=" not in texts[0]):
+        joined = open_joined(texts[0])
+        if mapping is not None or keep_ids or keep_columns:
+            raise InputError(
+                f"'{texts[0]}' holds joined tables, whose columns and names of patients are "
+                "settled: a mapping, --keep-ids and --keep-column are for `lungsquad tables join`."
+            )
+    else:
+        joined = _joined(
+            [_source(text) for text in texts],
+            mapping=None if mapping is None else Path(mapping),
+            keep_ids=keep_ids,
+            keep=keep_columns,
+            allow_overlap=allow_overlap,
+            device=device,
+            progress=progress or Silent(),
+        )
+    if not clinical_columns:
+        return joined
+    facts = Clinical("clinical", "joined", joined.patients, joined.facts, (), (), ())
+    sources = tuple(one for one in joined.sources if one.name != facts.name)
+    matrix = clinical_matrix(facts, clinical_columns)
+    return replace(joined, sources=(*sources, matrix), notes=(*joined.notes, *matrix.notes))
+
+
+def join_sources(
+    texts: Sequence[str],
+    folder: str | os.PathLike[str],
+    *,
+    mapping: str | os.PathLike[str] | None = None,
+    keep_ids: bool = False,
+    keep_columns: Collection[str] = (),
+    allow_overlap: bool = False,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Joined:
+    """Read and join sources as `read_sources` does, and write them as a folder, all or nothing.
+
+    Raises:
+        InputError, ModelError, OSError, CancelledError: as `read_sources`, or it cannot be written.
+    """
+    sources = [_source(text) for text in texts]
+    joined = read_sources(
+        texts,
+        mapping=mapping,
+        keep_ids=keep_ids,
+        keep_columns=keep_columns,
+        allow_overlap=allow_overlap,
+        device=device,
+        progress=progress,
+    )
+    write_joined(folder, joined, inputs={one.name: one.hashes for one in sources})
+    return joined
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A source as it was named; `model` is None where its features are no network's."""
+
+    name: str
+    kind: str
+    path: Path
+    model: str | None = None
+
+    @property
+    def hashes(self) -> list[str]:
+        """SHA-256 of its file, or of its store's index, and of the model."""
+        file = self.path / INDEX if self.kind == "image" else self.path
+        return [sha256_of_file(one) for one in (file, self.model and find(self.model)) if one]
+
+
+def _source(text: str) -> _Source:
+    name, found, place = text.partition("=")
+    if not found or not place or not IDENTIFIER.fullmatch(name):
+        raise InputError(
+            f"'{one_line(text)}' is no source: write NAME=FILE, with a name of letters and digits "
+            "('expression=E.csv', 'clinical=C.csv', 'image=STORE')."
+        )
+    kind = next((kind for kind in _KINDS if name.casefold().startswith(kind)), "features")
+    if kind == "image" and Path(place).is_file():  # features that somebody else made
+        kind = "features"
+    if kind != "image" or Path(place).is_dir():
+        return _Source(name, kind, Path(place))
+    store, found, model = place.rpartition(":")
+    return _Source(name, kind, Path(store), model) if found else _Source(name, kind, Path(place))
+
+
+def _joined(
+    sources: Sequence[_Source],
+    *,
+    mapping: Path | None,
+    keep_ids: bool,
+    keep: Collection[str],
+    allow_overlap: bool,
+    device: str,
+    progress: Progress,
+) -> Joined:
+    clinicals = [
+        read_clinical(one.path, name=one.name, mapping=mapping, keep=keep)
+        for one in sources
+        if one.kind == "clinical"
+    ]
+    patients = {patient for table in clinicals for patient in table.patients}
+    matrices: dict[str, Matrix] = {}
+    # Those of genes last: who the patients are tells which way round they stand.
+    numbers = [one for one in sources if one.kind in ("features", "image")]
+    numbers += [one for one in sources if one.kind == "expression"]
+    for number, one in enumerate(numbers):
+        part = Part(progress, number / len(numbers), (number + 1) / len(numbers))
+        if one.kind != "image":
+            matrix = read_matrix(
+                one.path, name=one.name, kind=one.kind, others=patients, mapping=mapping, keep=keep
+            )
+        elif one.model is None:
+            matrix = mask_features(open_store(one.path), name=one.name, keep=keep, progress=part)
+        else:
+            store, model = open_store(one.path), read_model(one.model)
+            matrix = network_features(
+                store,
+                model,
+                name=one.name,
+                allow_overlap=allow_overlap,
+                device=device,
+                keep=keep,
+                progress=part,
+            )
+        patients |= set(matrix.patients)
+        matrices[one.name] = matrix
+    in_order = [matrices[one.name] for one in sources if one.name in matrices]
+    tables: list[Matrix | Clinical] = [*in_order, *clinicals]
+    absent = [name for name in keep if not any(name in table.facts for table in tables)]
+    if absent:
+        raise InputError(f"No table has the column '{one_line(absent[0])}', which is to be kept.")
+    return join(in_order, clinicals, keep_ids=keep_ids)

@@ -1,1 +1,0 @@
-"""A crop and a model in, a Prediction out."""

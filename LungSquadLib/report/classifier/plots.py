@@ -1,0 +1,310 @@
+"""The figures of an evaluation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...evaluation.classifier.facts import Facts
+from ...evaluation.classifier.results import (
+    Calibration,
+    Discrimination,
+    Distribution,
+    Evaluation,
+    Survival,
+)
+from ...evaluation.classifier.table import shown
+from ...statistics.decision import DecisionCurve
+from ...statistics.proportion import wilson
+from ...statistics.text import p_value, with_interval
+from ..figure_style import (
+    ACCENT,
+    AMBER,
+    BROWN,
+    INK,
+    PALE,
+    SOFT,
+    Picture,
+    canvas,
+    picture,
+    style,
+    write_labels,
+)
+from .control_plots import learning_curve, shuffled_labels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Line and label of each baseline in turn; dashes tell them apart without colour.
+_BASELINES = ((AMBER, BROWN, "-"), (SOFT, SOFT, (0, (5, 2))), (INK, INK, (0, (1, 1.5))))
+
+NAMES = (
+    "roc",
+    "precision-recall",
+    "scores",
+    "calibration",
+    "decision",
+    "survival",
+    "learning-curve",
+    "shuffled-labels",
+)
+
+
+def pictures(evaluation: Evaluation, facts: Facts | None = None) -> list[Picture]:
+    """All figures that the evaluation and the facts allow.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    facts, found = facts or Facts(), evaluation.discrimination
+    with style():
+        drawn = []
+        if found is not None:
+            drawn += [_roc(evaluation, found), _precision_recall(found)]
+        if evaluation.distribution is not None:
+            drawn.append(_distribution(evaluation, evaluation.distribution))
+        if evaluation.calibration is not None and evaluation.distribution is not None:
+            drawn.append(_calibration(evaluation.calibration, evaluation.distribution))
+        if evaluation.decision is not None:
+            drawn.append(_decision(evaluation, evaluation.decision))
+        if evaluation.survival is not None:
+            drawn.append(_survival(evaluation, evaluation.survival))
+        if facts.learning_curve:
+            drawn.append(learning_curve(facts.learning_curve))
+        if facts.shuffled and found is not None:
+            drawn.append(shuffled_labels(facts.shuffled, found.auc))
+        return drawn
+
+
+def _roc(evaluation: Evaluation, found: Discrimination) -> Picture:
+    figure = canvas()
+    axes = _unit_square(figure.add_subplot())
+    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+    independent = found.auc.method == "DeLong"
+    if independent:
+        positives = evaluation.counts.per_class[1]
+        hits = np.rint(found.roc.y * positives).astype(int)
+        ends = np.array([wilson(int(one), positives) for one in hits])
+        axes.fill_between(found.roc.x, ends[:, 0], ends[:, 1], color=PALE, linewidth=0, step="post")
+    labels = [(f"{shown(str(evaluation.columns.score), 30)} {with_interval(found.auc)}", ACCENT)]
+    for number, one in enumerate(evaluation.baselines):
+        line, colour, dashes = _BASELINES[number % len(_BASELINES)]
+        axes.plot(one.roc.x, one.roc.y, color=line, linestyle=dashes, linewidth=1.4)
+        labels.append((f"{shown(one.name, 30)} {with_interval(one.auc)}", colour))
+    axes.plot(found.roc.x, found.roc.y, color=ACCENT)
+    axes.set_xlabel("False positive rate (1 - specificity)")
+    axes.set_ylabel("True positive rate (sensitivity)")
+    write_labels(axes, [("AUC (95 % interval)", SOFT), *labels], at=(0.985, 0.02))
+    band = (
+        "Band: 95 % Wilson interval of the sensitivity at each threshold. " if independent else ""
+    )
+    folds = evaluation.counts.folds is not None
+    pooled = "The curve pools all folds, the AUC does not. " if folds else ""
+    return picture(
+        figure,
+        "roc",
+        title="ROC curve",
+        alt="ROC curve. " + "; ".join(f"AUC of {text}" for text, _ in labels) + ".",
+        caption=f"{band}{pooled}Dotted: a score that knows nothing.",
+    )
+
+
+def _precision_recall(found: Discrimination) -> Picture:
+    figure = canvas()
+    axes = _unit_square(figure.add_subplot())
+    axes.axhline(found.prevalence, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+    # Each step of recall at the precision that it is reached with: the area is average precision.
+    steps = np.flatnonzero(np.diff(found.pr.x)) + 1
+    recall = np.append(0, found.pr.x[steps])
+    axes.step(recall, found.pr.y[[steps[0], *steps]], color=ACCENT, where="pre")
+    axes.set_xlabel("Recall (sensitivity)")
+    axes.set_ylabel("Precision (positive predictive value)")
+    average = f"average precision {with_interval(found.average_precision)}"
+    labels = [(average, ACCENT), (f"dotted: prevalence {found.prevalence:.2f}", SOFT)]
+    top = found.prevalence < 0.5  # where the curve leaves room
+    write_labels(axes, labels, at=(0.985, 0.88 if top else 0.02))
+    return picture(
+        figure,
+        "precision-recall",
+        title="Precision and recall",
+        alt=f"Precision-recall curve, {average}, prevalence {found.prevalence:.2f}.",
+        caption="A score that knows nothing lies on the dotted line.",
+    )
+
+
+def _distribution(evaluation: Evaluation, found: Distribution) -> Picture:
+    figure = canvas(4.6, 3.4)
+    axes = figure.add_subplot()
+    _mirrored(axes, found)
+    negative, positive = (shown(name, 24) for name in evaluation.classes)
+    axes.set_xlabel(shown(str(evaluation.columns.score), 50))
+    axes.set_ylabel("Rows")
+    most = max(found.positive.max(), found.negative.max()) * 1.25
+    axes.set_ylim(-most, most)
+    at = 0.015 if _mass(found) > 0.5 else 0.985
+    write_labels(axes, [(f"class '{positive}'", ACCENT)], at=(at, 0.91), right=at > 0.5)
+    write_labels(axes, [(f"class '{negative}'", BROWN)], at=(at, 0.03), right=at > 0.5)
+    return picture(
+        figure,
+        "scores",
+        title="Scores of each class",
+        alt=f"Histograms of the score: class '{positive}' upwards, class '{negative}' downwards.",
+        caption="The farther the two lie apart, the better the score separates them.",
+    )
+
+
+def _mirrored(axes: Axes, found: Distribution) -> None:
+    """Positives upwards, negatives downwards, both counted from the middle."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    width = np.diff(found.edges)
+    for counts, colour in ((found.positive, ACCENT), (-found.negative, AMBER)):
+        axes.bar(
+            found.edges[:-1],
+            counts,
+            width,
+            align="edge",
+            color=colour,
+            edgecolor="white",
+            linewidth=0.5,
+        )
+    axes.axhline(0, color=SOFT, linewidth=0.8)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):.0f}"))
+    axes.grid(visible=False)
+
+
+def _mass(found: Distribution) -> float:
+    """Where most scores lie, 0 (left) to 1 (right)."""
+    counts = found.positive + found.negative
+    return float(np.average(np.linspace(0, 1, len(counts)), weights=counts))
+
+
+def _calibration(found: Calibration, scores: Distribution) -> Picture:
+    figure = canvas(4.6, 5.2)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    upper.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    upper.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+    curve = found.curve
+    inner = (curve.smooth_x >= curve.predicted.min()) & (curve.smooth_x <= curve.predicted.max())
+    upper.plot(curve.smooth_x[inner], curve.smooth_y[inner], color=ACCENT, linewidth=1.2)
+    reach = np.clip([curve.observed - curve.low, curve.high - curve.observed], 0, None)
+    upper.errorbar(
+        curve.predicted, curve.observed, reach, fmt="o", color=ACCENT, markersize=5, elinewidth=1
+    )
+    upper.set_ylabel("Observed share of positives")
+    labels = [
+        (f"slope {with_interval(found.slope)}", INK),
+        (f"in the large {with_interval(found.in_the_large)}", INK),
+        (f"Brier {found.brier.value:.3f}, of the prevalence {found.brier_reference:.3f}", INK),
+    ]
+    above = float(np.mean(curve.observed - curve.predicted)) > 0
+    write_labels(upper, labels, at=(0.985, 0.02) if above else (0.015, 0.82), right=above)
+    _mirrored(lower, scores)
+    lower.set_xlabel("Predicted probability")
+    lower.set_ylabel("Rows")
+    return picture(
+        figure,
+        "calibration",
+        title="Calibration",
+        alt="Calibration curve, " + "; ".join(text for text, _ in labels) + ".",
+        caption="Points: bins of about equally many rows with 95 % Wilson intervals; line: "
+        "kernel-smoothed share; dotted: probabilities that mean what they say. Below: the scores, "
+        "positives upwards.",
+    )
+
+
+def _decision(evaluation: Evaluation, found: DecisionCurve) -> Picture:
+    figure = canvas(4.6, 3.6)
+    axes = figure.add_subplot()
+    axes.plot(found.thresholds, found.treat_all, color=AMBER, linewidth=1.4)
+    axes.plot(found.thresholds, found.treat_none, color=SOFT, linewidth=1.0)
+    axes.plot(found.thresholds, found.model, color=ACCENT)
+    top = max(float(found.treat_all[0]), float(found.model.max()), 0.02)
+    axes.set(xlim=(0, 1), ylim=(-0.35 * top, 1.12 * top))
+    axes.set_xlabel("Threshold probability")
+    axes.set_ylabel("Net benefit (true positives a patient)")
+    labels = [
+        (shown(str(evaluation.columns.score), 30), ACCENT),
+        ("acting on all", BROWN),
+        ("acting on none", SOFT),
+    ]
+    write_labels(axes, labels, at=(0.985, 0.75))
+    return picture(
+        figure,
+        "decision",
+        title="Decision curve",
+        alt="Net benefit of acting on the score, on all, and on none, by threshold probability.",
+        caption="The score helps where its line lies above both others (Vickers and Elkin 2006).",
+    )
+
+
+def _survival(evaluation: Evaluation, found: Survival) -> Picture:
+    figure = canvas(6.4, 4.4)
+    axes, table = figure.subplots(2, 1, sharex=True, height_ratios=(8, 1))
+    last = max(found.low.time[-1], found.high.time[-1])
+    groups = (
+        (found.high, ACCENT, ACCENT, f"above {found.cut:.3g}"),
+        (found.low, AMBER, BROWN, f"up to {found.cut:.3g}"),
+    )
+    for curve, line, colour, name in groups:
+        axes.fill_between(
+            curve.time, curve.low, curve.high, color=line, alpha=0.18, linewidth=0, step="post"
+        )
+        axes.step(curve.time, curve.survival, color=line, where="post")
+        axes.annotate(
+            name,
+            (curve.time[-1], curve.survival[-1]),
+            xytext=(5, 0),
+            va="center",
+            textcoords="offset points",
+            color=colour,
+            fontsize=8.5,
+        )
+    axes.set(xlim=(0, last * 1.16), ylim=(0, 1.02))
+    axes.set_ylabel("Share without the event")
+    test = f"log-rank {p_value(found.log_rank.p)}"
+    index = f"concordance {with_interval(found.concordance)}"
+    write_labels(axes, [(test, INK), (index, INK)], at=(0.015, 0.03), right=False)
+    table.axis("off")
+    ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= last]
+    for row, (curve, _, colour, _name) in enumerate(groups):
+        for tick in ticks:
+            later = np.flatnonzero(curve.time >= tick)
+            left = curve.at_risk[later[0]] if len(later) else 0
+            table.text(
+                tick,
+                0.6 - 0.6 * row,
+                str(left),
+                color=colour,
+                ha="center",
+                va="center",
+                transform=table.get_xaxis_transform(),
+                fontsize=8,
+            )
+    table.text(
+        -0.035,
+        0.3,
+        "at risk",
+        color=SOFT,
+        ha="right",
+        va="center",
+        fontsize=8,
+        transform=table.transAxes,
+    )
+    axes.tick_params(labelbottom=True)
+    axes.set_xlabel(f"Follow-up ({shown(str(evaluation.columns.time))})")
+    return picture(
+        figure,
+        "survival",
+        title="Survival by score",
+        alt=f"Kaplan-Meier curves of patients above and up to a score of {found.cut:.3g}; {test}.",
+        caption=f"Bands: 95 % intervals (Greenwood, log-log). Parted at the {found.how}. "
+        "Concordance: of higher scores with earlier events.",
+    )
+
+
+def _unit_square(axes: Axes) -> Axes:
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    return axes

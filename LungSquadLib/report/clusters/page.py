@@ -1,0 +1,139 @@
+"""The page of a run of autoencoders: what its groups are, and what they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ...evaluation.classifier.table import shown
+from ...evaluation.clusters.results import Grouping, Groups
+from ...evaluation.clusters.sentences import named
+from ...statistics.clustering import Likeness
+from ...statistics.text import decimal, p_value
+from ..classifier.page import figure_of
+from ..figure_style import Picture
+from ..html import Child, Markup, element
+from ..page import page, table
+
+_METHODS = (
+    "Variational autoencoder (Kingma and Welling 2013): a normal distribution of each standardised "
+    "column; what is missing is neither rebuilt nor judged. Scale, groups, PCA and NMF are learnt "
+    "from the training patients; validation patients choose the epoch, test patients nothing.",
+    "Groups: a mixture of normal distributions of one shape in the units that say something, and "
+    "k-means beside it. ARI: adjusted Rand index, 1 where two groupings are the same, round 0 by "
+    "chance. NMI: normalised mutual information, 0 to 1, and above 0 by chance. p: how often a "
+    "fact whose values are dealt out anew among the patients gives as much (2000 times).",
+    "NMF: of columns less their least number in training, so that none is below 0.",
+)
+
+
+def groups_page(found: Groups, drawn: Mapping[str, Sequence[Picture]]) -> str:
+    """The whole page; `drawn` are the figures of each section."""
+    first, *more = found.sentences
+    return page(
+        f"Groups of patients by {found.run.table.matrix.name}",
+        element("h2", "What was found"),
+        element("p", first, class_="verdict"),
+        [element("p", sentence) for sentence in more],
+        [element("p", sentence, class_="flag warning") for sentence in found.cautions],
+        _follows(found),
+        _section("Groups", drawn),
+        _section("Latent space", drawn),
+        _section("Genes", drawn, class_=None),
+        _section("Training", drawn, class_=None),
+        _others(found),
+        _errors(found),
+        element("h2", "How it was measured"),
+        _facts(found),
+        [element("p", text, class_="soft") for text in _METHODS],
+    )
+
+
+def _section(
+    title: str, drawn: Mapping[str, Sequence[Picture]], *, class_: str | None = "figures"
+) -> list[Markup]:
+    """Figures side by side, or one a line where there is no class."""
+    there = [figure_of(one) for one in drawn.get(title, ())]
+    return [element("h2", title), element("div", there, class_=class_)] if there else []
+
+
+def _follows(found: Groups) -> list[Markup]:
+    if not found.groupings or not found.groupings[0].follows:
+        return []
+    rows: list[tuple[Child, ...]] = [
+        (
+            shown(named(one.fact), 60),
+            str(one.everybody.n),
+            *_alike(one.everybody),
+            f"{decimal(one.test.ari)}, {p_value(one.test.ari_p)} ({one.test.n})"
+            if one.test
+            else "",
+        )
+        for one in found.groupings[0].follows
+    ]
+    header = ("", "Patients", "ARI", "NMI", "ARI on test patients")
+    return [element("h2", "What the groups follow"), table(rows, header=header)]
+
+
+def _alike(one: Likeness) -> tuple[str, str]:
+    return (
+        f"{decimal(one.ari)}, {p_value(one.ari_p)}",
+        f"{decimal(one.nmi)}, {p_value(one.nmi_p)}",
+    )
+
+
+def _others(found: Groups) -> list[Markup]:
+    """All groupings: spaces, methods and numbers of groups."""
+    names = [one.fact for one in found.groupings[1].follows] if found.groupings else []
+    if not names:
+        return []
+    header = ("", "Sizes", "Between seeds", *(f"ARI, {named(name)}" for name in names))
+    return [
+        element("h2", "Other ways to group the same patients"),
+        table([_other(one, names) for one in found.groupings], header=header),
+    ]
+
+
+def _other(one: Grouping, names: Sequence[str]) -> tuple[Child, ...]:
+    follows = {each.fact: each.everybody for each in one.follows}
+    seeds = "" if not one.seeds else decimal(float(np.mean(one.seeds)))
+    sizes = np.bincount(one.groups, minlength=one.count)
+    return (
+        f"{one.space}, {one.method}, {one.count}",
+        ", ".join(map(str, sizes)),
+        seeds,
+        *(_alike(follows[name])[0] if name in follows else "" for name in names),
+    )
+
+
+def _errors(found: Groups) -> list[Markup]:
+    rows: list[tuple[Child, ...]] = [
+        (one.space, decimal(one.train), decimal(one.test)) for one in found.errors
+    ]
+    return [
+        element("h2", "How well the numbers are rebuilt"),
+        table(rows, header=("Squared error of a standardised column", "Training", "Test")),
+    ]
+
+
+def _facts(found: Groups) -> Markup:
+    run = found.run
+    parts = ", ".join(f"{part} {len(names)}" for part, names in run.table.fold.parts.items())
+    recipe = run.options.recipe
+    rows: list[tuple[Child, ...]] = [
+        ("Table", f"{run.table.matrix.name}: {run.table.matrix.scale}"),
+        ("Columns", str(len(run.table.matrix.columns))),
+        ("Patients", parts),
+        (
+            "Network",
+            f"{run.options.latent} units in the latent space, hidden layers of "
+            f"{', '.join(map(str, run.options.hidden)) or 'nothing'}",
+        ),
+        (
+            "Training",
+            f"{len(run.seeds)} seeds from {recipe.seed} on; the divergence's weight rises over "
+            f"{recipe.warming} epochs; {recipe.free_bits:g} nats of each unit are free",
+        ),
+    ]
+    return table(rows)

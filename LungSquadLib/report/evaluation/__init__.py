@@ -1,1 +1,0 @@
-"""How good a score is: from a table of labels and scores to numbers, figures, and a page."""

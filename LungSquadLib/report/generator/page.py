@@ -1,0 +1,125 @@
+"""The page of an audit: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from ...evaluation.generator.material import Material
+from ...evaluation.generator.results import Audit, Gallery, Measure
+from ...evaluation.generator.sentences import with_interval
+from ...models.card import Interval
+from ...statistics.memorisation import CLOSE, LEVEL
+from ...statistics.text import p_value
+from ..classifier.page import figure_of
+from ..html import Child, Markup, element
+from ..page import page, table
+from .pictures import grid, histograms, pairs
+
+_HEADER = (
+    "",
+    "Generated",
+    "Real training slices",
+    "Untrained network",
+    "Pixels one by one",
+)
+
+
+def audit_page(audit: Audit) -> str:
+    """The whole page.
+
+    Raises:
+        MissingPackageError: matplotlib is not installed.
+    """
+    title = f"Audit of '{audit.model}'" if audit.model else "Audit of generated slices"
+    first, *more = audit.sentences or ("Nothing could be measured.",)
+    return page(
+        title,
+        element("h2", "What was found"),
+        element("p", first, class_="verdict"),
+        [element("p", sentence) for sentence in more],
+        [element("p", sentence, class_="flag warning") for sentence in audit.cautions],
+        _images(audit.gallery) if audit.gallery is not None else None,
+        element("h2", "All numbers"),
+        table([_row(one) for one in audit.measures], header=_HEADER),
+        element("h2", "How it was measured"),
+        _facts(audit),
+        [element("p", text, class_="soft") for text in _METHODS],
+    )
+
+
+def _images(gallery: Gallery) -> list[Markup]:
+    def shown(slices: Material, caption: str, columns: int) -> Markup:
+        return grid(slices, caption, window=gallery.window, columns=columns)
+
+    cells = [
+        element("h2", "Generated and real slices"),
+        element(
+            "div",
+            shown(gallery.fakes, "Generated, the first ones of the first seed.", 8),
+            shown(gallery.reals, "Real, drawn at random.", 8),
+            class_="figures",
+        ),
+    ]
+    if len(gallery.copies):
+        least, most = gallery.distances[[0, -1]]
+        caption = (
+            "In turn a generated slice and the training slice nearest to it, the nearest first: "
+            f"root mean square difference {least:.2f} to {most:.2f} of a range of 2, in blocks."
+        )
+        both = pairs(gallery.copies, gallery.originals)
+        cells += [element("h2", "The generated slices most like a training slice")]
+        cells += [shown(both, caption, 8)]
+    drawn = [figure_of(one) for one in histograms(gallery)]
+    cells += [element("h2", "Tumours"), element("div", drawn, class_="figures")]
+    return cells
+
+
+def _row(measure: Measure) -> tuple[Child, ...]:
+    others = (measure.reference, measure.untrained, measure.gaussian)
+    # An outlier moves a distance by orders of magnitude, and then its digits say nothing.
+    digits = 3 if abs(measure.value.value) < 10 else 1
+
+    def text(interval: Interval | None) -> str:
+        return "" if interval is None else with_interval(interval, digits)
+
+    label = [measure.label, element("br"), element("small", measure.better)]
+    return (label, text(measure.value), *map(text, others))
+
+
+def _facts(audit: Audit) -> Markup:
+    counts, copied = audit.counts, audit.memorisation
+    rows: list[tuple[Child, ...]] = [
+        ("Model", audit.model or "none: images alone"),
+        ("SHA-256", element("code", audit.sha256)) if audit.sha256 else ("SHA-256", "none"),
+        ("Slices", audit.slicing),
+        ("Seen", f"{counts.training_slices} slices of {counts.training_patients} patients"),
+        ("Held out", f"{counts.held_out_slices} slices of {counts.held_out_patients} patients"),
+        ("Generated", f"{counts.images} slices of each of {counts.seeds} seeds"),
+        ("Compared", f"{counts.compared} slices of each set"),
+    ]
+    if copied is not None:
+        told = (
+            f"nearer in {copied.nearer:.1%} of pairs, {p_value(copied.p)}, {copied.closeness:.2f} "
+            f"times as far, nearer than any held-out slice: {copied.copies}; Mann-Whitney z of "
+            f"plain distances {copied.z:.1f}"
+        )
+        rows.append(("Copies", told))
+    return table(rows)
+
+
+_METHODS = (
+    "Numbers are means over seeds with 95 % intervals (Student's t): new generated slices, other "
+    "real ones, other projections; not other patients. Real training slices against held-out ones "
+    "say what is attainable; where a measure looks at one set only, that column shows held-out "
+    "real slices.",
+    "SWD: sliced Wasserstein distance x 1000 on a Laplacian pyramid of CT and mask (Karras et al. "
+    "2017). KID: unbiased, cubic kernel (Binkowski et al. 2018). Frechet distance: covariances "
+    "shrunk by a tenth towards their diagonals. Precision and recall: nearest neighbours, k = 3 "
+    "(Kynkäänniemi et al. 2019). Features are in standard deviations of the held-out slices; "
+    "slices with an empty mask have none and are left out there.",
+    "The segmenter is a small U-Net, trained for this audit on real training slices; it sees the "
+    "CT alone, with at most 64 pixels a side.",
+    "Copies: CT and mask as means of 16 x 16 blocks, where noise on single pixels is averaged out. "
+    "Distances of generated slices to training slices against those of held-out real ones (Meehan "
+    "et al. 2020), both in relation to the distance to held-out slices of other patients, since "
+    f"what is blurred lies near to everything; patients are what was drawn. Flagged: p below "
+    f"{LEVEL:g}, and typically at most {CLOSE:g} times as far.",
+)

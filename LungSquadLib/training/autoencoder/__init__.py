@@ -1,0 +1,1 @@
+"""Training of the variational autoencoder on a table of numbers."""

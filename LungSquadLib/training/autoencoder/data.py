@@ -1,0 +1,133 @@
+"""The table that an autoencoder learns from: its patients, their parts, the columns of use."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...data.splits import Fold, held_out
+from ...data.tables.matrix import Joined, Matrix, TableCase, table_case
+from ...errors import InputError
+
+_MOST_MISSING = 0.5  # of a patient's numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Patients of whom enough is known, and columns that tell training patients apart.
+
+    Attributes:
+        matrix: those patients and columns.
+        facts: of these patients; see `Joined.facts`.
+        cases: the patients.
+        fold: who is for what.
+        left_out: what is not used and why, as sentences.
+    """
+
+    matrix: Matrix
+    facts: Mapping[str, tuple[str, ...]]
+    cases: tuple[TableCase, ...]
+    fold: Fold
+    left_out: tuple[str, ...]
+
+    @property
+    def train(self) -> np.ndarray:
+        """Rows of the training patients."""
+        return self.rows("train")
+
+    def rows(self, part: str) -> np.ndarray:
+        """Rows of the patients of a part: "train", "validation" or "test"."""
+        names = set(self.fold.parts[part])
+        return np.flatnonzero([name in names for name in self.matrix.patients])
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that is learnt from."""
+        digest = hashlib.sha256("\n".join((*self.matrix.patients, *self.matrix.columns)).encode())
+        digest.update(self.matrix.values.tobytes())
+        return digest.hexdigest()
+
+
+def table_of(joined: Joined, *, seed: int, test: float) -> Table:
+    """The one table of numbers among joined sources, split by patient.
+
+    Clinical facts are not learnt from: they are what the groups are held against.
+
+    Args:
+        joined: one source besides clinical ones.
+        seed: of the split.
+        test: share of the patients for it.
+
+    Raises:
+        InputError: there is no such source or several, or too few patients or columns are of use.
+    """
+    sources = [one for one in joined.sources if one.kind != "clinical"]
+    if len(sources) != 1:
+        named = ", ".join(one.name for one in sources) or "none"
+        raise InputError(
+            f"An autoencoder learns from one table of numbers, and the sources have {named}: name "
+            "one, expression=FILE say, beside clinical tables."
+        )
+    (matrix,) = sources
+    known = ~np.isnan(matrix.values)
+    enough = known.mean(axis=1) >= 1 - _MOST_MISSING
+    values = np.ascontiguousarray(matrix.values[enough], np.float32)
+    patients = tuple(np.array(matrix.patients, object)[enough].tolist())
+    cases = tuple(map(table_case, patients, values))
+    if len(cases) < 3:
+        raise InputError(
+            f"Of {len(matrix.patients)} patients {len(cases)} have at least half of the numbers of "
+            f"'{matrix.name}': an autoencoder needs many more."
+        )
+    _varying(values, matrix.name)  # before patients who are all alike are taken for one
+    fold = held_out(cases, seed=seed, test=test)
+    of_use = _varying(values[np.isin(patients, fold.train)], matrix.name)
+    columns = tuple(np.array(matrix.columns, object)[of_use].tolist())
+    facts = {
+        name: tuple(np.array(said, object)[enough].tolist()) for name, said in joined.facts.items()
+    }
+    used = Matrix(
+        matrix.name,
+        matrix.kind,
+        patients,
+        columns,
+        np.ascontiguousarray(values[:, of_use]),
+        matrix.scale,
+        matrix.extractor,
+        matrix.cube,
+    )
+    told = _left_out(matrix, known, patients=int((~enough).sum()), columns=int((~of_use).sum()))
+    before = Counter((one.source, one.why) for one in joined.dropped)
+    whys = (f"{count} patients of '{source}': {why}." for (source, why), count in before.items())
+    return Table(used, facts, cases, fold, (*told, *whys, *joined.notes))
+
+
+def _varying(values: np.ndarray, name: str) -> np.ndarray:
+    """Columns of which at least two different numbers are known; `InputError` if there is none."""
+    known = ~np.isnan(values)
+    low = np.where(known, values, np.inf).min(axis=0)
+    high = np.where(known, values, -np.inf).max(axis=0)
+    if not (high > low).any():
+        raise InputError(f"No column of '{name}' differs between patients: nothing can be learnt.")
+    return high > low
+
+
+def _left_out(matrix: Matrix, known: np.ndarray, *, patients: int, columns: int) -> Iterator[str]:
+    if patients:
+        nothing = int((~known.any(axis=1)).sum())
+        yield (
+            f"{patients} patients are left out, who have less than half of the numbers of "
+            f"'{matrix.name}'; {nothing} of them have none."
+        )
+    if columns:
+        yield (
+            f"{columns} of the {len(matrix.columns)} columns of '{matrix.name}' are left out: all "
+            "training patients have the same number there, or none."
+        )
+    missing = float((~known[known.any(axis=1)]).mean()) if known.any() else 0.0
+    if missing:
+        yield f"{missing:.1%} of the numbers are missing: they are neither learnt from nor judged."

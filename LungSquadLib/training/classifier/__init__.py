@@ -1,0 +1,1 @@
+"""Training of the classifier on crops of CT."""

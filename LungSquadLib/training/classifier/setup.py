@@ -1,0 +1,398 @@
+"""What a training run is: its options, and the cases, network and folds that follow from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from ...data.manifest_columns import check_clinical, check_columns, follow_up_of
+from ...data.overlap import Overlap, fold_overlap, overlap
+from ...data.split_files import read_split
+from ...data.splits import Fold, folds
+from ...data.store import Store, StoredCase, open_store
+from ...errors import InputError
+from ...fields import identifier
+from ...models.card import Card, NetworkSpec, Seen
+from ...models.catalogue import read_model
+from ...models.file import Model
+from ...models.inputs import InputSpec
+from ...models.keras_import import import_keras
+from ...networks import build
+from ...networks.parts import TrunkAndHead
+from ...networks.prognosis import TransferNetwork
+from .baselines import number
+from .options import Options, check_options
+from .synthetic import Painter, read_painter
+from .task import DECAY, HEAD_DECAY
+
+# Columns of our own tables, in which the label stands under its own name.
+TAKEN = frozenset(
+    (
+        "seed",
+        "fold",
+        "part",
+        "predicted",
+        "score",
+        "log_odds",
+        "volume",
+        "clinical",
+        "time",
+        "event",
+    )
+)
+_UNITS = 128  # of a head's one dense layer, where nothing else is said
+
+
+@dataclass(frozen=True)
+class Start:
+    """The network that a training starts from."""
+
+    card: Card | None
+    network: TrunkAndHead | None
+    sha256: str | None
+
+    @property
+    def seen(self) -> Seen | None:
+        """What it has been trained on; None where it does not say."""
+        return self.card.training.seen if self.card is not None else None
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A run before it begins; made by `set_up`, the same in every process.
+
+    Attributes:
+        painter: makes synthetic samples, where there are to be any.
+        excluded: how many cases were left out, by reason.
+        warnings: sentences for the user.
+        overlaps: sentences of overlaps that were allowed.
+        follow_up: time and event ("1" or "0") by case, where columns of them were named.
+    """
+
+    store: Store
+    options: Options
+    cases: tuple[StoredCase, ...]
+    classes: tuple[str, ...]
+    positive: int
+    spec: InputSpec
+    network: NetworkSpec
+    start: Start
+    painter: Painter | None
+    splits: Mapping[tuple[int, int], Fold]
+    excluded: Mapping[str, int]
+    warnings: tuple[str, ...]
+    overlaps: tuple[str, ...]
+    follow_up: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @cached_property
+    def by_name(self) -> dict[str, StoredCase]:
+        """The cases by their names."""
+        return {case.case: case for case in self.cases}
+
+    def label(self, case: StoredCase) -> int:
+        """The number of a case's class."""
+        return self.classes.index(case.columns[self.options.label])
+
+    @property
+    def origin(self) -> str:
+        """What of the start's network the run begins with, in words."""
+        words = {1: "the trunk", 2: "the trunk and dense layers", 3: "all layers"}
+        name = self.start.card.name if self.start.card else ""
+        return f"{words[len(self.taken())]} of '{name}'" if name else "nothing"
+
+    @property
+    def split_hash(self) -> str:
+        """One hash of all the run's folds."""
+        hashes = [self.splits[at].hash(self.cases) for at in sorted(self.splits)]
+        return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+    def fresh_network(self, seed: int, *, shuffled: bool = False) -> TrunkAndHead:
+        """The network with the start's layers, and all others drawn from a seed."""
+        torch.manual_seed(seed)
+        network = build(self.network.name, self.network.arguments)
+        for name in self.taken(shuffled=shuffled):
+            layers = self.start.network.get_submodule(name)  # type: ignore[union-attr]
+            network.get_submodule(name).load_state_dict(layers.state_dict())
+        return network
+
+    def taken(self, *, shuffled: bool = False) -> tuple[str, ...]:
+        """The parts of the start's network that are taken over.
+
+        Its trunk always; its dense layers where it has such and no others were asked for; and then
+        its last layer too, where it told the same classes. Where labels are shuffled, its trunk
+        alone: the others know the true ones.
+        """
+        card, network = self.start.card, self.start.network
+        if card is None or network is None:
+            return ()
+        own = self.options.hidden is not None or shuffled
+        if own or not isinstance(network, TransferNetwork):
+            return ("trunk",)
+        same = [one.code for one in card.classes] == [*map(identifier, self.classes)]
+        return ("trunk", "head.before", "head.after") if same else ("trunk", "head.before")
+
+    def described(self) -> dict[str, object]:
+        """What decides the run's results, for JSON; two runs that agree in it give the same."""
+        options = asdict(self.options) | {"init": self.start.sha256}
+        if self.options.split is not None:
+            options["split"] = "own"
+        if self.painter is not None:
+            options["synthetic"] = [self.painter.model.sha256, self.painter.fraction]
+        return {
+            "options": json.loads(json.dumps(options)),
+            "classes": list(self.classes),
+            "cases": hashlib.sha256(
+                "\n".join(sorted(f"{case.case} {case.sha256}" for case in self.cases)).encode()
+            ).hexdigest(),
+            "preprocessing": self.store.preprocessing.hash,
+            "split_hash": self.split_hash,
+        }
+
+
+def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
+    """Read the store and the start, choose cases and folds, and refuse what must not be trained.
+
+    Raises:
+        InputError: the store or the options cannot be used; or patients, series or images overlap
+            between training and test, or with what the start was trained on.
+        ModelError: the model to start from cannot be used.
+    """
+    check_options(options)
+    if options.recipe.weight_decay is None:
+        decay = HEAD_DECAY if options.freeze == "trunk" else DECAY
+        options = replace(options, recipe=replace(options.recipe, weight_decay=decay))
+    opened = open_store(store)
+    cases, excluded = _labelled(opened, options)
+    classes = options.classes or tuple(sorted({case.columns[options.label] for case in cases}))
+    _check_classes(classes, options, cases)
+    if options.label in options.clinical:
+        raise InputError(f"'{options.label}' is to be told, so it cannot be clinical data as well.")
+    check_columns(cases, options.clinical, "--clinical")
+    check_clinical(cases, options.clinical)
+    check_columns(cases, options.survival or (), "--survival")
+    follow_up = follow_up_of(cases, options.survival)
+    start = _start(options.init)
+    spec, network = _network(options, start, len(classes))
+    check_store(opened, spec)
+    painter = None
+    if options.synthetic is not None:
+        painter = read_painter(options.synthetic, classes)
+        check_store(opened, painter.model.card.image, network="The model of --synthetic")
+    splits = _splits(cases, options)
+    _check_tested(cases, splits, options)
+    overlaps = _overlaps(cases, splits, start, painter, options)
+    warnings = [
+        f"The model '{card.name}' does not say which patients it was trained on: whether they are "
+        "among those of the store cannot be told."
+        for card in (start.card, painter.model.card if painter is not None else None)
+        if card is not None and card.training.seen is None
+    ]
+    warnings += follow_up.warnings
+    return Setup(
+        opened,
+        options,
+        tuple(cases),
+        classes,
+        len(classes) - 1 if options.positive is None else classes.index(options.positive),
+        spec,
+        network,
+        start,
+        painter,
+        splits,
+        excluded,
+        tuple(warnings),
+        overlaps,
+        follow_up.by_case,
+    )
+
+
+def check_label(store: Store, label: str) -> None:
+    """Refuse a label that the store lacks, or that has the name of a column of our own."""
+    if not store.cases:
+        raise InputError(f"The store '{store.folder}' has no cases.")
+    if label not in store.cases[0].columns:
+        there = ", ".join(f"'{name}'" for name in store.cases[0].columns) or "none"
+        raise InputError(f"The store '{store.folder}' has no column '{label}'; it has {there}.")
+    if label in TAKEN:
+        raise InputError(
+            f"The label '{label}' has the name of a column of the results: rename it in the "
+            "manifest, and run `lungsquad cohort build` again."
+        )
+
+
+def _labelled(store: Store, options: Options) -> tuple[list[StoredCase], dict[str, int]]:
+    check_label(store, options.label)
+    excluded: Counter[str] = Counter()
+    cases = []
+    for case in store.cases:
+        value = case.said(options.label)
+        if not value:
+            excluded[f"no {options.label}"] += 1
+        elif options.classes and value not in options.classes:
+            excluded[f"another {options.label}"] += 1
+        else:
+            cases.append(case)
+    return cases, dict(excluded)
+
+
+def _check_classes(classes: Sequence[str], options: Options, cases: Sequence[StoredCase]) -> None:
+    counts = Counter(case.columns[options.label] for case in cases)
+    if len(set(classes)) != len(classes):
+        raise InputError("A class is named twice.")
+    if len(counts) < 2:
+        found = ", ".join(f"'{value}'" for value in counts) or "none"
+        raise InputError(
+            f"The column '{options.label}' must have two classes at least; found: {found}."
+        )
+    if missing := [name for name in classes if name not in counts]:
+        raise InputError(f"No case has the {options.label} '{missing[0]}'.")
+    alike = Counter(name.casefold() for name in classes).most_common(1)[0]
+    if alike[1] > 1:
+        raise InputError(
+            f"Values of the column '{options.label}' differ in capitals alone ('{alike[0]}'): "
+            "write them in one way."
+        )
+    numbers = [value for value in map(number, classes) if not math.isnan(value)]
+    if len(set(numbers)) < len(numbers):
+        raise InputError(
+            f"Two values of the column '{options.label}' are the same number: write it in one way."
+        )
+    if len(classes) > 32:
+        raise InputError(
+            f"The column '{options.label}' has {len(classes)} values; a classifier tells 32 at "
+            "most. Name those to tell with --classes."
+        )
+    if options.positive is not None and options.positive not in classes:
+        raise InputError(f"The positive class '{options.positive}' is none of {list(classes)}.")
+
+
+def _start(init: str | None) -> Start:
+    if init is None:
+        return Start(None, None, None)
+    if Path(init).suffix.lower() in (".h5", ".hdf5"):
+        network, card = import_keras(init)
+        digest = (card.training.fingerprint or "").rsplit(" ", 1)[-1]
+        return Start(card, network, digest)
+    model: Model = read_model(init, kind="classifier")
+    return Start(model.card, model.trainable(), model.sha256)
+
+
+def _network(options: Options, start: Start, classes: int) -> tuple[InputSpec, NetworkSpec]:
+    """A head on a trunk as wide as the start's, whose scaling of HU it keeps, limited."""
+    width, spec = options.width, InputSpec(options.size, 1.0, *options.hu, True)
+    hidden = options.hidden
+    if start.card is not None:
+        width = start.card.network.arguments["width"]
+        spec = replace(start.card.image, size=options.size, clip=True)
+        hidden = start.card.network.arguments.get("hidden") if hidden is None else hidden
+    arguments = {
+        "width": width,
+        "classes": classes,
+        "input_size": options.size,
+        "hidden": [_UNITS] if hidden is None else list(hidden),
+        "dropout": options.dropout,
+    }
+    try:
+        build("transfer", arguments)
+    except ValueError as error:
+        raise InputError(f"Such a network cannot be built: {error}.") from error
+    return spec, NetworkSpec("transfer", arguments)
+
+
+def check_store(store: Store, spec: InputSpec, *, network: str = "The network") -> None:
+    """Refuse a store whose crops do not fit the input of a network, which `network` names."""
+    done = store.preprocessing
+    if done.spacing != spec.spacing:
+        raise InputError(
+            f"{network} takes crops of {spec.spacing:g} mm a voxel, and the store has "
+            f"{done.spacing:g} mm: build it again with --spacing {spec.spacing:g}."
+        )
+    if done.side < spec.size:
+        raise InputError(
+            f"{network} takes {spec.size} voxels a side, and the store has {done.side}: build it "
+            f"again with --size {spec.size}."
+        )
+
+
+def _splits(cases: Sequence[StoredCase], options: Options) -> dict[tuple[int, int], Fold]:
+    """The folds by (seed, number)."""
+    if options.split is not None:
+        fold = read_split(options.split, cases)
+        _check_parts(fold, cases, options)
+        return {(seed, 0): fold for seed in range(options.seeds)}
+    labels = [case.columns[options.label] for case in cases]
+    return {
+        (seed, number): fold
+        for seed in range(options.seeds)
+        for number, fold in enumerate(
+            folds(cases, labels, count=options.folds, seed=seed, by_site=options.by_site)
+        )
+    }
+
+
+def _check_parts(fold: Fold, cases: Sequence[StoredCase], options: Options) -> None:
+    """Refuse a split of somebody's with a part that lacks a class."""
+    label_of = {case.case: case.columns[options.label] for case in cases}
+    for part, names in fold.parts.items():
+        missing = set(label_of.values()) - {label_of[name] for name in names}
+        if missing:
+            raise InputError(
+                f"'{options.split}' has no case with the {options.label} '{min(missing)}' for its "
+                f"{part}: each part needs every class."
+            )
+
+
+def _check_tested(
+    cases: Sequence[StoredCase], splits: Mapping[tuple[int, int], Fold], options: Options
+) -> None:
+    """Refuse so few patients that there would be no interval of what is measured on them."""
+    of = {case.case: case for case in cases}
+    for seed in range(options.seeds):
+        tested = {
+            (of[name].patient, of[name].columns[options.label])
+            for at, fold in splits.items()
+            for name in fold.test
+            if at[0] == seed
+        }
+        needed = 2 * len({label for _, label in tested})
+        if len(tested) < needed:
+            raise InputError(
+                f"The test has {len(tested)} patients, and an interval needs {needed}: ask for "
+                "more folds, or bring more patients."
+            )
+
+
+def _overlaps(
+    cases: Sequence[StoredCase],
+    splits: Mapping[tuple[int, int], Fold],
+    start: Start,
+    painter: Painter | None,
+    options: Options,
+) -> tuple[str, ...]:
+    """Sentences of what overlaps, where that is allowed; else they are refused."""
+    found: list[Overlap] = [fold_overlap(fold, cases) for fold in splits.values()]
+    if start.seen is not None:
+        found.append(overlap(start.seen, cases, part="The store"))
+    if painter is not None and painter.model.card.training.seen is not None:
+        names = {name for fold in splits.values() for name in (*fold.validation, *fold.test)}
+        found.append(
+            overlap(
+                painter.model.card.training.seen,
+                [case for case in cases if case.case in names],
+                part="What is validated or tested on",
+                where="the training data of the model of --synthetic",
+            )
+        )
+    leaks = [leak for leak in found if leak]
+    if leaks and not options.allow_overlap:
+        raise InputError(leaks[0].refusal)
+    return tuple(dict.fromkeys(leak.sentence for leak in leaks))

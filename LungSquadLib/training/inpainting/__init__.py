@@ -1,0 +1,1 @@
+"""Training of the inpainting network on crops of CT."""

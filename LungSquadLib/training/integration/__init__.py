@@ -1,0 +1,1 @@
+"""Training of the integration network on tables of the same patients."""
