@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from ..options import add_arguments, from_namespace
+from ..training.gan.options import GanOptions
 from .output import bar
 from .training_arguments import add_card, add_run, device_of, naming_of
 
@@ -19,45 +21,17 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "train gan ...",
     )
     verb.add_argument("slices", metavar="SLICES", help="of `lungsquad gan data`")
-    add_run(verb)
-    verb.add_argument(
-        "--preset",
-        default="small",
-        choices=("paper", "small", "tiny"),
-        help="size and length: for days on several GPUs, an hour on two cores, minutes (small)",
-    )
-    verb.add_argument(
-        "--label", metavar="COL", help="column of the slices whose values can be asked for (none)"
-    )
-    verb.add_argument(
-        "--phase", type=int, metavar="N", help="images in which a level fades in (the preset's)"
-    )
-    verb.add_argument(
-        "--held-out",
-        type=float,
-        default=0.2,
-        metavar="SHARE",
-        help="of the patients, to tell overfitting and copying (0.2)",
-    )
-    verb.add_argument("--learning-rate", type=float, default=1e-3, metavar="R", help="0.001")
+    add_run(verb, seed=False)
+    add_arguments(verb, GanOptions)
     add_card(verb, name="generator")
     verb.set_defaults(train=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Train, and say where the model is."""
-    from ..training.gan.options import GanOptions
     from ..training.gan.run import train_gan
 
-    asked = GanOptions(
-        preset=options.preset,
-        label=options.label,
-        phase=options.phase,
-        held_out=options.held_out,
-        learning_rate=options.learning_rate,
-        seed=options.seed,
-        device=device_of(options),
-    )
+    asked = from_namespace(GanOptions, options, device=device_of(options))
     with bar() as progress:
         model = train_gan(
             options.slices, options.out, asked, naming=naming_of(options), progress=progress

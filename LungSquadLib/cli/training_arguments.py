@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 _CARD = ("name", "title", "question", "licence", "notice")
 
 
-def add_run(verb: argparse.ArgumentParser) -> None:
-    """Add the folder, the seed, the device and its threads."""
-    verb.add_argument("-o", "--out", required=True, metavar="RUN", help="folder of this run")
-    verb.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is drawn (0)")
+def add_run(verb: argparse.ArgumentParser, *, seed: bool = True) -> None:
+    """Add the folder, the device and its threads, and the seed unless the options have it."""
+    verb.add_argument("-o", "--out", required=True, metavar="RUN", help="folder of the run")
+    if seed:
+        verb.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (0)")
     add_device(verb)
     verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
 

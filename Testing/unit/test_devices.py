@@ -16,9 +16,6 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from LungSquadLib.training.gan.task.options import GanOptions
-from LungSquadLib.training.gan.task.run import train_gan
-
 from LungSquadLib.cli import main
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.fields import parsed_json
@@ -40,6 +37,8 @@ from LungSquadLib.training.classifier.options import Options as ClassifierOption
 from LungSquadLib.training.classifier.run import train_classifier
 from LungSquadLib.training.classifier.task import Recipe as ClassifierRecipe
 from LungSquadLib.training.distributed import World
+from LungSquadLib.training.gan.options import GanOptions
+from LungSquadLib.training.gan.run import train_gan
 from LungSquadLib.training.inpainting.run import Options as TranslationOptions
 from LungSquadLib.training.inpainting.run import train_translation
 from LungSquadLib.training.inpainting.task import Recipe as TranslationRecipe

@@ -8,15 +8,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from LungSquadLib.training.gan.task.ada import DRAWN, disguised
-from LungSquadLib.training.gan.task.growth import Growth
-from LungSquadLib.training.gan.task.options import PRESETS
-from LungSquadLib.training.gan.task.task import Gan, GanRecipe, Material, gradient_penalty
-
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.networks.progressive import Critic, Generator
 from LungSquadLib.progress import Silent
 from LungSquadLib.training.distributed import World
+from LungSquadLib.training.gan.ada import DRAWN, disguised
+from LungSquadLib.training.gan.growth import Growth
+from LungSquadLib.training.gan.options import PRESETS
+from LungSquadLib.training.gan.task import Gan, GanRecipe, Material, gradient_penalty
 from LungSquadLib.training.loop import Plan, fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -8,15 +8,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from LungSquadLib.training.gan.task.options import GanOptions
-from LungSquadLib.training.gan.task.run import set_up, train_gan
-
 from LungSquadLib.cli import main
 from LungSquadLib.data.overlap import seen
 from LungSquadLib.data.slice_set import Slicing
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.inference.generation.sampling import sample
 from LungSquadLib.models.file import read_bundle
+from LungSquadLib.training.gan.options import GanOptions
+from LungSquadLib.training.gan.run import set_up, train_gan
 from Testing.slice_samples import disc_set
 from Testing.unit.test_gan import StopAt
 
@@ -106,11 +105,15 @@ def test_no_identity_of_the_input_is_in_the_run(slices, run):
 WRONG = {
     "no slices": ("{here}", "", "is no set of slices"),
     "no such column": ("{slices}", "--label stage", "no column 'stage'; they have histology, age"),
-    "nobody held out": ("{slices}", "--held-out 0", "above 0 and below 1, not 0.0"),
+    "nobody held out": (
+        "{slices}",
+        "--held-out 0",
+        "--held-out must be above 0 and below 1, not 0",
+    ),
     "two patients": ("{few}", "", "There are 2 patients, and three are needed"),
     "small images": ("{small}", "", "Slices of fewer than 8 pixels a side are no images"),
-    "no rate": ("{slices}", "--learning-rate nan", "learning rate must be above 0"),
-    "no images": ("{slices}", "--phase 0", "A phase must have 4 to 10^9 images, not 0"),
+    "no rate": ("{slices}", "--learning-rate nan", "--learning-rate must be above 0"),
+    "no images": ("{slices}", "--phase 0", "--phase must be 4 to 1000000000, not 0"),
     "no preset": ("{slices}", "--preset huge", "invalid choice: 'huge'"),
     "no seed": ("{slices}", "--seed -1", "seed must be 0 to"),
     "no name": ("{slices}", "--name ../x", "'name' must be"),

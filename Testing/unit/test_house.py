@@ -31,6 +31,7 @@ FLOORS = (
     "fields",
     "files",
     "progress",
+    "options",
     "errors",
 )
 FILES = sorted(ROOT.rglob("*.py"))

@@ -1,12 +1,11 @@
-"""What a training of the progressive GAN is asked for."""
+"""Options of the training of a progressive GAN."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...errors import InputError
-from ...networks.progressive import GROUP
+from ...options import check, option, seed_option
 from .growth import Growth
 
 SMALLEST = 8  # pixels a side: below, nothing grows
@@ -59,46 +58,44 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class GanOptions:
-    """What to train.
+    """Options of the training of a progressive GAN."""
 
-    Attributes:
-        preset: of `PRESETS`.
-        label: column of the set whose values can be asked of the generator; None: nothing can.
-        phase: in place of the preset's.
-        held_out: share of the patients who are kept to tell overfitting and copying.
-        learning_rate: of Adam.
-        seed: of all that is drawn.
-        device: where to train.
-    """
-
-    preset: str = "small"
-    label: str | None = None
-    phase: int | None = None
-    held_out: float = 0.2
-    learning_rate: float = 1e-3
-    seed: int = 0
+    preset: str = option(
+        "small",
+        choices=tuple(PRESETS),
+        help="size of the networks and length of the training: paper for days on several GPUs, "
+        "small for an hour on two cores, tiny for minutes",
+    )
+    label: str | None = option(
+        None,
+        metavar="COL",
+        help="column of the slices whose values become conditions of the generator",
+    )
+    phase: int | None = option(
+        None,
+        low=4,  # a minibatch of the critic's minibatch statistics
+        high=10**9,
+        help="images in which a level fades in, by default the preset's",
+    )
+    held_out: float = option(
+        0.2,
+        above=0.0,
+        below=1.0,
+        metavar="FRACTION",
+        help="fraction of the patients kept out of the training, to measure overfitting and "
+        "memorisation",
+    )
+    learning_rate: float = option(
+        1e-3, above=0.0, high=1.0, metavar="RATE", help="learning rate of Adam"
+    )
+    seed: int = seed_option()
     device: str = "cpu"
 
+    def __post_init__(self) -> None:
+        check(self)
+
     def growth(self, levels: int) -> Growth:
-        """When which level is trained."""
+        """Return which level is trained when."""
         given = PRESETS[self.preset]
         phase = self.phase or given.phase
         return Growth(levels, phase, phase, given.batches, min(given.tick, phase), given.last)
-
-
-def check_gan_options(options: GanOptions) -> None:
-    """Raise `InputError` for options that cannot be."""
-    if options.preset not in PRESETS:
-        raise InputError(f"There is no preset '{options.preset}': {', '.join(PRESETS)}.")
-    if options.phase is not None and not GROUP <= options.phase <= 10**9:
-        raise InputError(f"A phase must have {GROUP} to 10^9 images, not {options.phase}.")
-    if not 0 < options.held_out < 1:
-        raise InputError(
-            f"The share of patients held out must be above 0 and below 1, not {options.held_out}."
-        )
-    if not 0 < options.learning_rate <= 1:
-        raise InputError(
-            f"The learning rate must be above 0 and at most 1, not {options.learning_rate}."
-        )
-    if not 0 <= options.seed < 2**63:
-        raise InputError(f"The seed must be 0 or more, not {options.seed}.")

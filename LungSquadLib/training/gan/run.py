@@ -37,7 +37,7 @@ from ..distributed import World, world
 from ..logs import TensorBoard
 from ..loop import Plan, Row, fit
 from ..run_folder import begun
-from .options import PRESETS, SMALLEST, GanOptions, check_gan_options
+from .options import PRESETS, SMALLEST, GanOptions
 from .pictures import Fakes
 from .task import Gan, GanRecipe, Material
 
@@ -150,9 +150,8 @@ def set_up(slices: SliceSet, options: GanOptions) -> GanSetup:
     """Split a set of slices for a training.
 
     Raises:
-        InputError: the options cannot be, the set lacks what they name, or has too few patients.
+        InputError: the set lacks what the options name, or has too few patients.
     """
-    check_gan_options(options)
     cases, classes = slices.cases, tuple[str, ...]()
     if slices.slicing.resolution < SMALLEST:
         raise InputError(f"Slices of fewer than {SMALLEST} pixels a side are no images.")
