@@ -178,7 +178,7 @@ _NETWORKS = {
     ),
     "translation": Known(
         "translator",
-        ".translation:Translator",
+        ".inpainting:Translator",
         "input_size",
         {
             "dimensions": (_integer(2, 3), "2 or 3", 3),
