@@ -20,8 +20,8 @@ from LungSquadLib.models.card import (
 )
 from LungSquadLib.models.file import Reference, write_bundle
 from LungSquadLib.networks import build
-from LungSquadLib.networks.parts import TrunkAndHead
 from LungSquadLib.networks.prognosis import TransferNetwork
+from LungSquadLib.networks.trunk_and_head import TrunkAndHead
 
 
 def randomise(network: nn.Module, seed: int = 0) -> nn.Module:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from LungSquadLib.inference.profile_file import Profile
+from LungSquadLib.data.tables.profile import Profile
 from LungSquadLib.models.card import Card, ClassLabel, Metric, NetworkSpec, ReferenceSpec, Training
 from LungSquadLib.models.file import Model, Reference, read_bundle, write_bundle
 from LungSquadLib.models.inputs import Source, TableSpec

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from LungSquadLib.inference.generation.inpainting import TYPICAL
+from LungSquadLib.inference.inpainting import TYPICAL
 from LungSquadLib.models.card import Card, ClassLabel, Metric, NetworkSpec, Training
 from LungSquadLib.models.file import Model, read_bundle, write_bundle
 from LungSquadLib.models.inputs import InputSpec

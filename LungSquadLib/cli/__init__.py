@@ -31,7 +31,7 @@ VERBS = {
     "cohort": "many patients in one checked store: build, check, show; phantoms to try it on",
     "tables": "clinical, molecular and image tables of the same patients: check, join",
     "train": "train a network on a store, cross-validated, with its evaluation",
-    "gan": "generated images: slices to train on, samples, films, and how good they are",
+    "gan": "generated images: slices to train on, samples, interpolations, and how good they are",
     "autoencoder": "groups that a variational autoencoder found: those of new patients",
     "validate": "a model's answers on a store, and their evaluation",
     "evaluate": "how good a score is: a table of labels and scores in, numbers and figures out",

@@ -1,4 +1,4 @@
-"""`lungsquad gan data | sample | walk | audit`."""
+"""`lungsquad gan data | sample | interpolate | audit`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="gan_verb", required=True, metavar="VERB")
     _add_data(verbs.add_parser("data", help="the slices with tumour of a cohort, to train on"))
     _add_sample(verbs.add_parser("sample", help="images out of a generator, with their masks"))
-    _add_interpolate(verbs.add_parser("interpolate", help="a film from image to image"))
+    _add_interpolate(
+        verbs.add_parser("interpolate", help="images on a path through the latent space")
+    )
     _add_audit(verbs.add_parser("audit", help="how good a generator is, and whether it copies"))
     for verb in verbs.choices.values():
         verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
@@ -77,10 +79,12 @@ def _add_sample(sample: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_interpolate(walk: argparse.ArgumentParser) -> None:
-    _add_generator(walk, "FILE.png")
-    walk.add_argument("--frames", type=int, default=48, metavar="N", help="pictures (48)")
-    walk.add_argument("--keys", type=int, default=6, metavar="N", help="images it passes (6)")
+def _add_interpolate(interpolate: argparse.ArgumentParser) -> None:
+    _add_generator(interpolate, "DIR")
+    interpolate.add_argument("--frames", type=int, default=48, metavar="N", help="images (48)")
+    interpolate.add_argument(
+        "--keys", type=int, default=6, metavar="N", help="images of `sample` on the path (6)"
+    )
 
 
 def _add_audit(audit: argparse.ArgumentParser) -> None:
@@ -115,9 +119,9 @@ def _add_model(verb: argparse.ArgumentParser) -> None:
 
 def _data(options: argparse.Namespace) -> None:
     """Cut, draw, count."""
+    from ..data.overview import write_slice_overview
     from ..data.slice_set import Slicing, counts, open_slices
     from ..data.slicing import make_slices
-    from ..inference.generation.pictures import write_overview
 
     slicing = Slicing(options.resolution, options.context, options.window)
     with bar() as progress:
@@ -142,15 +146,14 @@ def _data(options: argparse.Namespace) -> None:
             ("left out, with too little tumour", found["left_out"]),
         ]
     )
-    print(write_overview(slices, slices.folder))
+    print(write_slice_overview(slices, slices.folder))
     print_failures(summary, f"see {options.out}/errors.csv for what failed.")
 
 
 def _sample(options: argparse.Namespace) -> None:
-    """Draw, write, tell."""
+    """Draw images and write them."""
     from ..errors import InputError
-    from ..inference.generation.files import MOST_WRITTEN, write_samples
-    from ..inference.generation.sampling import sample
+    from ..inference.generator import MOST_WRITTEN, sample, write_samples
     from ..models.catalogue import read_model
     from ..networks.devices import chosen_device
 
@@ -163,23 +166,15 @@ def _sample(options: argparse.Namespace) -> None:
 
 
 def _interpolate(options: argparse.Namespace) -> None:
-    """Draw, write, tell."""
-    from ..inference.generation.files import check_film_name, write_walk
-    from ..inference.generation.sampling import walk
+    """Draw images on a closed path through the latent space and write them as `sample` does."""
+    from ..inference.generator import interpolate, write_samples
     from ..models.catalogue import read_model
     from ..networks.devices import chosen_device
 
-    check_film_name(options.out)
     device, model = chosen_device(options.device), read_model(options.model, kind="generator")
-    images = walk(
-        model,
-        options.frames,
-        keys=options.keys,
-        seed=options.seed,
-        label=options.label,
-        device=device,
-    )
-    print(write_walk(options.out, images, model))
+    drawn = {name: getattr(options, name) for name in ("frames", "keys", "seed", "label")}
+    images = interpolate(model, device=device, **drawn)
+    print(write_samples(options.out, images, model, **drawn))
 
 
 def _audit(options: argparse.Namespace) -> None:

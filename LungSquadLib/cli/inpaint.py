@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
     from ..imaging.ct import open_ct
     from ..imaging.files.write import check_distinct
     from ..imaging.masks import read_mask
-    from ..inference.generation.synthesis import NOTICE, synthesise, write_synthesis
+    from ..inference.inpaint_ct import NOTICE, synthesise, write_synthesis
     from ..models.catalogue import read_model
 
     given = [path for path in (options.ct, options.mask, options.replace) if path]

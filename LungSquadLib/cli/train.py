@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from . import (
-    train_autoencoder,
-    train_classifier,
-    train_gan,
-    train_inpainting,
-    train_integration,
-)
+from . import train_autoencoder, train_classifier, train_gan, train_inpainting, train_integration
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

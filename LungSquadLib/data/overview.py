@@ -1,4 +1,4 @@
-"""What a cohort holds: counts, and a picture of every case."""
+"""What a cohort holds: counts, and pictures of its cases and slices."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ import numpy as np
 
 from ..errors import InputError, MissingPackageError
 from ..files import whole_file
-from ..imaging.pictures import windowed
+from ..imaging.files.write import write_png
+from ..imaging.pictures import grid, tile, windowed
 from ..progress import Progress, Silent, step
 from .check import check_label
+from .slice_set import SliceSet
 from .store import Store, StoredCase
 
 MOST_SHOWN = 200
+MOST_SLICES_SHOWN = 64
 _COLUMNS = 16
 _CELL_INCHES, _DOTS = 1.0, 120
 _BELOW = 0.28  # of a cell: for its caption
@@ -100,6 +103,24 @@ def write_contact_sheet(
     path = Path(folder) / "contact.png"
     with whole_file(path) as temporary:
         figure.savefig(temporary, facecolor="black")
+    return path
+
+
+def write_slice_overview(slices: SliceSet, folder: Path) -> Path:
+    """Write `overview.png`: the slice with most tumour of evenly chosen cases, masks outlined.
+
+    Raises:
+        InputError: a file of the set is damaged.
+    """
+    spec, cases = slices.slicing, slices.cases
+    count = min(len(cases), MOST_SLICES_SHOWN)
+    tiles = []
+    for number in range(count):
+        hu, mask = slices.content(cases[number * len(cases) // count])
+        largest = int(np.count_nonzero(mask, axis=(1, 2)).argmax())
+        tiles.append(tile(hu[largest], mask[largest], low=spec.hu_low, high=spec.hu_high))
+    path = folder / "overview.png"
+    write_png(path, grid(tiles), description="Slices of a LungSquad slice set.")
     return path
 
 

@@ -18,8 +18,7 @@ from ..models.file import Model
 from ..networks.devices import float64_of
 from .out_of_distribution import novelty, novelty_flags
 from .prediction import Novelty
-from .profile_row import MOST_MISSING
-from .scale import check_scale
+from .table_input import MOST_MISSING, check_scale
 
 _MANY = 0.5  # of the patients: more that are unlike those of the training are no accident
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..imaging.geometry import Box, Grid
 from ..networks.devices import float64_of
-from ..networks.parts import TrunkAndHead
+from ..networks.trunk_and_head import TrunkAndHead
 
 
 def grad_cam(network: TrunkAndHead, activations: Tensor, target: int) -> np.ndarray:

@@ -20,7 +20,7 @@ from ..fields import reason, shown, shown_path
 from .file import Model
 
 if TYPE_CHECKING:
-    from ..networks.parts import TrunkAndHead
+    from ..networks.trunk_and_head import TrunkAndHead
 
 _MAX_BYTES = 1 << 30
 _MAX_ENTRIES = 64

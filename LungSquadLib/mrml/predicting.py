@@ -49,7 +49,7 @@ def in_process(
 ) -> Prediction:
     """Run the network here: this process imports torch."""
     found = read_model(model, kind="classifier")  # says what to install where torch is missing
-    from ..inference.predict import predict
+    from ..inference.classifier import predict
 
     return predict(
         ct, mask, found, device=device, seed=seed, centre_lps=centre_lps, progress=progress

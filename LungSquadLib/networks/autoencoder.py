@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .parts import Answer
 from .tables import Standardiser, batch_norm
+from .trunk_and_head import Answer
 
 
 class Code(NamedTuple):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .devices import on_device, to_float64
-from .parts import Head, TrunkAndHead, reach
+from .trunk_and_head import Head, TrunkAndHead, reach
 
 
 def folded(network: TrunkAndHead) -> TrunkAndHead:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .parts import Answer
 from .tables import OrderedClasses, Standardiser, batch_norm
+from .trunk_and_head import Answer
 
 
 class IntegrationNetwork(nn.Module):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .parts import Head, TrunkAndHead, activation_grid
+from .trunk_and_head import Head, TrunkAndHead, activation_grid
 
 SLOPE = 0.1
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from .. import __version__
+from ..data.tables.profile import Profile
 from ..errors import InputError, MissingPackageError
 from ..files import whole_folder, write_json
 from ..imaging.crop import Crop, crop
@@ -20,10 +21,9 @@ from ..imaging.geometry import Point
 from ..imaging.masks import Mask, read_mask
 from ..imaging.planes import VIEWS, plane_through_tumour
 from ..imaging.stage import SizeStage, size_stage
-from ..inference.predict import check_seed, predict
+from ..inference.classifier import check_seed, predict
 from ..inference.prediction import Prediction
 from ..inference.profile import ProfilePrediction
-from ..inference.profile_file import Profile
 from ..models.catalogue import OF_IMAGES
 from ..models.file import Model
 from ..networks.devices import chosen_device

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..data.tables.profile import read_profile
 from ..errors import InputError
 from ..files import whole_folder, write_json
 from ..identity import pseudonym
 from ..imaging.files.write import check_distinct
 from ..imaging.flags import merged
-from ..inference.profile_file import read_profile
 from ..models.catalogue import OF_TABLES
 from ..models.file import Model
 from ..report.document import RESEARCH

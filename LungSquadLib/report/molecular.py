@@ -6,15 +6,14 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..data.tables.profile import Profile, read_profile
 from ..errors import InputError
 from ..imaging.ct import CT
 from ..imaging.flags import Flag
 from ..imaging.geometry import Point
 from ..imaging.masks import Mask
-from ..inference.molecular import predict_molecular
 from ..inference.prediction import Prediction
-from ..inference.profile import ProfilePrediction
-from ..inference.profile_file import Profile, read_profile
+from ..inference.profile import ProfilePrediction, predict_molecular
 from ..models.catalogue import OF_IMAGES, OF_TABLES
 from ..models.file import Model
 

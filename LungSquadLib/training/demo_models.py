@@ -32,7 +32,7 @@ from ..models.card import (
 from ..models.file import Reference, read_bundle, write_bundle
 from ..models.inputs import InputSpec
 from ..networks import build
-from ..networks.parts import TrunkAndHead
+from ..networks.trunk_and_head import TrunkAndHead
 from ..phantom.crops import MARGIN, PhantomCase, phantom_cases
 from ..phantom.patient import Phantom
 from ..phantom.scan import scanned

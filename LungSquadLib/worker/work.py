@@ -182,8 +182,7 @@ def _batch(request: Batch, progress: Progress) -> dict[str, Any]:
 
 
 def _generate(request: Generate, progress: Progress) -> dict[str, Any]:
-    from ..inference.generation.files import SAMPLES, write_samples
-    from ..inference.generation.sampling import sample
+    from ..inference.generator import SAMPLES, sample, write_samples
     from ..models.catalogue import read_model
 
     step(progress, 0.0, "Reading the model")
@@ -201,7 +200,7 @@ def _synthesise(request: Synthesise, progress: Progress) -> dict[str, Any]:
     from ..imaging.ct import open_ct
     from ..imaging.files.write import check_distinct, write_volumes
     from ..imaging.masks import read_mask
-    from ..inference.generation.synthesis import synthesise
+    from ..inference.inpaint_ct import synthesise
     from ..models.catalogue import read_model
 
     check_distinct([request.out], [request.ct, request.mask])

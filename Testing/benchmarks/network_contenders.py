@@ -19,7 +19,7 @@ from LungSquadLib.data.store import Preprocessing
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
 from LungSquadLib.networks.folding import folded
-from LungSquadLib.networks.parts import TrunkAndHead
+from LungSquadLib.networks.trunk_and_head import TrunkAndHead
 from LungSquadLib.training.allocator import keep_blocks
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.classifier.samples import Crops

@@ -145,7 +145,7 @@ def test_what_is_gone_while_it_is_painted_is_said_and_nothing_is_left(
 
 
 def test_a_mask_that_is_too_large_is_said(painting, paint, monkeypatch):
-    from LungSquadLib.inference.generation import synthesis
+    from LungSquadLib.inference import inpaint_ct as synthesis
 
     monkeypatch.setattr(synthesis, "LARGEST_SIDE", 8)
     assert "choose a smaller mask" in paint()

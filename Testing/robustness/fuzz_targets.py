@@ -36,13 +36,13 @@ from LungSquadLib.data.tables.clinical import read_clinical
 from LungSquadLib.data.tables.join import join
 from LungSquadLib.data.tables.joined_folder import open_joined, write_joined
 from LungSquadLib.data.tables.matrix_file import read_matrix
+from LungSquadLib.data.tables.profile import read_profile
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.dicom import header as dicom_header
 from LungSquadLib.imaging.dicom.series import find_series
 from LungSquadLib.imaging.inspect import inspect
 from LungSquadLib.imaging.masks import read_mask
-from LungSquadLib.inference.profile_file import read_profile
 from LungSquadLib.worker.protocol import MOST_REQUEST, Decoder, encoded
 from LungSquadLib.worker.requests import read_request
 from Testing import dicom_maker

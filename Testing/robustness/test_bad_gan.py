@@ -12,7 +12,11 @@ from Testing.hostile import contents, table
 from Testing.slice_samples import disc_set, write_generator
 from Testing.unit.test_cohort_build import in_this_process
 
-DATA, SAMPLE, WALK = "gan data {here}/", "gan sample {here}/plain.safetensors", "gan walk {here}/"
+DATA, SAMPLE, PATH = (
+    "gan data {here}/",
+    "gan sample {here}/plain.safetensors",
+    "gan interpolate {here}/",
+)
 OUT = "-o {here}/out"
 COMMANDS = {
     # slices
@@ -59,16 +63,15 @@ COMMANDS = {
     "a model that is none": (f"gan sample {{here}}/empty.csv {OUT}", "cannot be used"),
     "three channels": (f"gan sample {{here}}/colour.safetensors {OUT}", "images of 3 channels"),
     "images into a file": (f"{SAMPLE} -o {{here}}/empty.csv", "is a file"),
-    # films
-    "another ending": (f"{WALK}plain.safetensors -o {{here}}/walk.gif", "end in .png or .apng"),
-    "no frames": (f"{WALK}plain.safetensors -o {{here}}/w.png --frames 0", "number of frames must"),
-    "one key": (f"{WALK}plain.safetensors -o {{here}}/w.png --keys 1", "number of keys must be 2"),
+    # interpolations
+    "no frames": (f"{PATH}plain.safetensors {OUT} --frames 0", "number of frames must"),
+    "one key": (f"{PATH}plain.safetensors {OUT} --keys 1", "number of keys must be 2"),
     "more keys than frames": (
-        f"{WALK}plain.safetensors -o {{here}}/w.png --frames 4 --keys 5",
+        f"{PATH}plain.safetensors {OUT} --frames 4 --keys 5",
         "number of keys must be 2 to 4, not 5",
     ),
-    "a film on a folder": (f"{WALK}plain.safetensors -o {{here}}/a.png", "is no file"),
-    "a film of a classifier": ("gan walk {model} -o {here}/w.png", "is a classifier"),
+    "a path into a file": (f"{PATH}plain.safetensors -o {{here}}/empty.csv", "is a file"),
+    "a path of a classifier": (f"gan interpolate {{model}} {OUT}", "is a classifier"),
 }
 
 
@@ -86,7 +89,6 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     (folder / "other").mkdir()
     (folder / "other" / "work.txt").write_text("of a lifetime")
-    (folder / "a.png").mkdir()
     head = "patient_id,ct,mask"
     tables = {
         "empty": f"{head}\n",

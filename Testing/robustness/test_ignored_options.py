@@ -51,7 +51,7 @@ WRITING = (
     *("tables join a=a.csv -o {}", "tables simulate -o {}", "stage m.csv -o {}"),
     *("train classifier s --label y -o {}", "train gan s -o {}", "train translate s -o {}"),
     *("train vae --sources a=a.csv -o {}", "train integrate --sources a=a.csv --label y -o {}"),
-    *("gan data s -o {}", "gan sample m -o {}", "gan walk m -o {}.png", "gan audit m s -o {}"),
+    *("gan data s -o {}", "gan sample m -o {}", "gan interpolate m -o {}", "gan audit m s -o {}"),
     *("vae assign m t.csv -o {}.csv", "test m s --label y -o {}", "compare a b -o {}"),
     *("evaluate t.csv --label y --score p -o {}", "inpaint m ct mask -o {}"),
     *("report r -o {}.html", "models import-keras w.h5 -o {}.safetensors"),

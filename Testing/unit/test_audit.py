@@ -19,7 +19,7 @@ from LungSquadLib.evaluation.generator.material import split
 from LungSquadLib.evaluation.generator.results import Measure
 from LungSquadLib.evaluation.generator.rounds import _interval
 from LungSquadLib.evaluation.generator.sentences import sentences
-from LungSquadLib.inference.generation.sampling import Images
+from LungSquadLib.inference.generator import Images
 from LungSquadLib.inference.segmenter import train_segmenter
 from LungSquadLib.models.card import Interval, Seen
 from LungSquadLib.report.generator.page import audit_page

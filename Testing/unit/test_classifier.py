@@ -9,14 +9,8 @@ from torch import distributed, nn
 
 from LungSquadLib.errors import InputError
 from LungSquadLib.networks import build
-from LungSquadLib.networks.parts import Answer
-from LungSquadLib.training.classifier.task import (
-    Classifier,
-    Group,
-    Recipe,
-    groups_of,
-    unbalance,
-)
+from LungSquadLib.networks.trunk_and_head import Answer
+from LungSquadLib.training.classifier.task import Classifier, Group, Recipe, groups_of, unbalance
 from LungSquadLib.training.distributed import World
 
 pytestmark = pytest.mark.usefixtures("one_thread")

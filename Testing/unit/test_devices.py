@@ -20,8 +20,8 @@ from LungSquadLib.cli import main
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.fields import parsed_json
 from LungSquadLib.inference.attribution import integrated_gradients
-from LungSquadLib.inference.generation.sampling import sample
-from LungSquadLib.inference.predict import predict
+from LungSquadLib.inference.classifier import predict
+from LungSquadLib.inference.generator import sample
 from LungSquadLib.inference.profile import predict_profile
 from LungSquadLib.models.file import read_bundle
 from LungSquadLib.networks import devices

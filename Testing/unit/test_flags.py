@@ -12,7 +12,7 @@ from LungSquadLib.imaging.crop import flags_of_case
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.flags import Flag, counted, merged
 from LungSquadLib.imaging.masks import read_mask
-from LungSquadLib.inference.generation.synthesis import _missed
+from LungSquadLib.inference.inpaint_ct import _missed
 from LungSquadLib.models.file import read_card
 from LungSquadLib.progress import Silent
 from LungSquadLib.worker.requests import PlaceMask

@@ -12,7 +12,7 @@ from LungSquadLib.cli import main
 from LungSquadLib.data.overlap import seen
 from LungSquadLib.data.slice_set import Slicing
 from LungSquadLib.errors import CancelledError, InputError
-from LungSquadLib.inference.generation.sampling import sample
+from LungSquadLib.inference.generator import sample
 from LungSquadLib.models.file import read_bundle
 from LungSquadLib.training.gan.options import GanOptions
 from LungSquadLib.training.gan.run import set_up, train_gan

@@ -7,8 +7,8 @@ import SimpleITK as sitk
 pytest.importorskip("torch")
 
 from LungSquadLib.imaging.slice_features import slice_features
-from LungSquadLib.inference.generation.sampling import sample
-from LungSquadLib.inference.generation.synthesis import synthesise
+from LungSquadLib.inference.generator import sample
+from LungSquadLib.inference.inpaint_ct import synthesise
 from LungSquadLib.models.catalogue import BUNDLED, read_model
 from LungSquadLib.phantom.patient import Phantom
 from LungSquadLib.phantom.scan import scanned

@@ -8,10 +8,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
+from LungSquadLib.data.tables.profile import Profile
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.masks import read_mask
-from LungSquadLib.inference.molecular import _features, predict_molecular
-from LungSquadLib.inference.profile_file import Profile
+from LungSquadLib.inference.profile import _features, predict_molecular
 from LungSquadLib.models.file import read_bundle
 from LungSquadLib.pipeline.sources import read_sources
 from LungSquadLib.training.integration.options import IntegrationOptions

@@ -17,7 +17,7 @@ from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.data.tables.image import mask_features
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.masks import read_mask
-from LungSquadLib.inference.molecular import _features, predict_molecular
+from LungSquadLib.inference.profile import _features, predict_molecular
 from LungSquadLib.models import catalogue
 from LungSquadLib.models.card import ClassLabel
 from LungSquadLib.models.inputs import Cube, Source

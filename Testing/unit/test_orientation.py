@@ -25,8 +25,8 @@ from LungSquadLib.imaging.planes import VIEWS, plane_through_tumour
 from LungSquadLib.imaging.region import propose_mask
 from LungSquadLib.imaging.slices import tumour_slices
 from LungSquadLib.imaging.stage import size_stage
-from LungSquadLib.inference.generation.synthesis import synthesise, write_synthesis
-from LungSquadLib.inference.predict import predict
+from LungSquadLib.inference.classifier import predict
+from LungSquadLib.inference.inpaint_ct import synthesise, write_synthesis
 from LungSquadLib.models.card import Card
 from LungSquadLib.models.catalogue import available
 from LungSquadLib.models.file import read_bundle

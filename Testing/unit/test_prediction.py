@@ -13,8 +13,8 @@ from LungSquadLib.imaging.ct import as_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.jitter import variants
 from LungSquadLib.imaging.masks import as_mask
-from LungSquadLib.inference import predict as predicting
-from LungSquadLib.inference.predict import predict
+from LungSquadLib.inference import classifier as predicting
+from LungSquadLib.inference.classifier import predict
 from LungSquadLib.inference.saliency import grad_cam, on_ct_grid
 from LungSquadLib.networks import build
 

@@ -7,12 +7,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from LungSquadLib.data.tables.profile import Profile, read_profile
 from LungSquadLib.errors import InputError, ModelError
 from LungSquadLib.inference import profile as profiles
 from LungSquadLib.inference.attribution import integrated_gradients
 from LungSquadLib.inference.profile import predict_profile
-from LungSquadLib.inference.profile_file import Profile, read_profile
-from LungSquadLib.inference.profile_row import row_of
+from LungSquadLib.inference.table_input import row_of
 from LungSquadLib.models.inputs import Source
 
 from ..samples import write_model

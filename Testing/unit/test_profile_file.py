@@ -5,9 +5,9 @@ import os
 
 import pytest
 
+from LungSquadLib.data.tables import profile as profile_file
+from LungSquadLib.data.tables.profile import Profile, read_profile
 from LungSquadLib.errors import InputError
-from LungSquadLib.inference import profile_file
-from LungSquadLib.inference.profile_file import Profile, read_profile
 
 GENES = {"EGFR": 1.5, "KRAS": -0.25, "TP53": 3.0}
 SAME = {

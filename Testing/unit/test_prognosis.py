@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from LungSquadLib.networks import MAX_PARAMETERS, build, checked_arguments
-from LungSquadLib.networks.parts import recorded_activity
 from LungSquadLib.networks.prognosis import PrognosisNetwork, TransferNetwork
+from LungSquadLib.networks.trunk_and_head import recorded_activity
 from Testing.model_samples import crops, randomise
 
 

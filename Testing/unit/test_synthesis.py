@@ -10,8 +10,8 @@ from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError, ModelError
 from LungSquadLib.imaging.blending import FAR_MM, blend_weights, distance_mm
 from LungSquadLib.imaging.noise_texture import grain
-from LungSquadLib.inference.generation.inpainting import synthetic_cube
-from LungSquadLib.inference.generation.synthesis import NOTICE, SYNTHETIC_FIELD, synthesise
+from LungSquadLib.inference.inpaint_ct import NOTICE, SYNTHETIC_FIELD, synthesise
+from LungSquadLib.inference.inpainting import synthetic_cube
 from LungSquadLib.models.file import read_bundle
 from Testing.samples import ball_images, write_model
 from Testing.translators import write_translator

@@ -18,7 +18,7 @@ from LungSquadLib.data.store import open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.evaluation.classifier.compare import compare_runs
 from LungSquadLib.imaging.blending import distance_mm
-from LungSquadLib.inference.generation.inpainting import BAND_MM
+from LungSquadLib.inference.inpainting import BAND_MM
 from LungSquadLib.models.card import Training
 from LungSquadLib.models.file import read_bundle, write_bundle
 from LungSquadLib.progress import Silent

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from LungSquadLib.networks.parts import Answer
+from LungSquadLib.networks.trunk_and_head import Answer
 from LungSquadLib.progress import Silent
 from LungSquadLib.training.classifier.task import Classifier, Group, Recipe
 from LungSquadLib.training.distributed import World

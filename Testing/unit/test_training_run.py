@@ -24,8 +24,7 @@ from LungSquadLib.data.build import build_cohort
 from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.imaging.ct import as_ct
-from LungSquadLib.inference.classifier import answers
-from LungSquadLib.inference.predict import predict
+from LungSquadLib.inference.classifier import answers, predict
 from LungSquadLib.models.file import read_bundle
 from LungSquadLib.pipeline.evaluate_run import evaluate_run
 from LungSquadLib.progress import Silent

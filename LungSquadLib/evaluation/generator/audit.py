@@ -12,7 +12,7 @@ import numpy as np
 from ...data.slice_set import SliceSet, Slicing
 from ...errors import InputError, ModelError
 from ...imaging.channels import to_channels
-from ...inference.generation.sampling import Images, check_generator, sample
+from ...inference.generator import Images, check_generator, sample
 from ...inference.segmenter import Segmenter, train_segmenter
 from ...models.card import Card, Seen
 from ...models.file import Model

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import tempfile
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +18,7 @@ from ...errors import InputError
 from ...files import whole_file
 
 VOLUME_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
+_PNG_HEADER = 33  # bytes of the signature and the first chunk, after which texts may stand
 _PNG_END = b"IEND\xaeB`\x82"
 
 
@@ -54,12 +57,29 @@ def write_volumes(images: Mapping[str | os.PathLike[str], sitk.Image]) -> None:
                 raise _disk_full(path)
 
 
-def write_png(path: str | os.PathLike[str], pixels: np.ndarray) -> None:
-    """Write grey (y, x) or colour (y, x, 3 or 4) pixels, uint8, as PNG."""
+def write_png(
+    path: str | os.PathLike[str], pixels: np.ndarray, *, description: str | None = None
+) -> None:
+    """Write grey (y, x) or colour (y, x, 3 or 4) pixels, uint8, as PNG.
+
+    Args:
+        path: of the file, which is whole or absent.
+        pixels: the picture.
+        description: ASCII text that the file carries (PNG specification, section 11.3.3).
+    """
     with whole_file(path) as temporary:
         _write(sitk.GetImageFromArray(pixels, isVector=pixels.ndim == 3), temporary, path)
-        if not temporary.read_bytes().endswith(_PNG_END):
+        data = temporary.read_bytes()
+        if not data.endswith(_PNG_END):
             raise _disk_full(path)
+        if description is not None:
+            text = _png_chunk(b"tEXt", b"Description\0" + description.encode("ascii"))
+            temporary.write_bytes(data[:_PNG_HEADER] + text + data[_PNG_HEADER:])
+
+
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    checksum = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
 
 def png_bytes(pixels: np.ndarray) -> bytes:

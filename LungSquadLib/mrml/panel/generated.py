@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from ...imaging.axial import axial_slices
 from ...imaging.crop import Crop
-from ...inference.generation.pictures import tile
+from ...imaging.pictures import tile
 from ...models.catalogue import Entry, user_folder
 from ..generated import MadeUp, add_made_up, read_made_up
 from ..segments import mask_on_ct

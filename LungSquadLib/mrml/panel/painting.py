@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from ...imaging.ct import as_ct
 from ...imaging.flags import Flag
-from ...inference.generation.beside import side_by_side
+from ...imaging.pictures import side_by_side
 from ...models.catalogue import Entry
 from ..generated import add_painted, painted_image
 from ..segments import mask_on_ct

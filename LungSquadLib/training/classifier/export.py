@@ -29,7 +29,7 @@ from ...models.card import (
 )
 from ...models.file import write_bundle
 from ...networks.folding import folded
-from ...networks.parts import TrunkAndHead
+from ...networks.trunk_and_head import TrunkAndHead
 from ...statistics.agreement import icc_interval
 from ...statistics.calibration import brier, fit_logistic, log_odds
 from ...statistics.intervals import Measure, Predictions

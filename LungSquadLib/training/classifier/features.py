@@ -23,8 +23,8 @@ from ...files import whole_file
 from ...models.inputs import InputSpec
 from ...networks.devices import device_of
 from ...networks.folding import folded
-from ...networks.parts import Head, TrunkAndHead
 from ...networks.prognosis import GlobalPools
+from ...networks.trunk_and_head import Head, TrunkAndHead
 from ...progress import Progress, step
 from ..augment import Augmentation, Drawn, apply, draw
 

@@ -19,7 +19,7 @@ from ...data.splits import Fold, subsample
 from ...data.store import Store, StoredCase
 from ...errors import InputError
 from ...files import sha256_of_file, write_csv
-from ...networks.parts import TrunkAndHead
+from ...networks.trunk_and_head import TrunkAndHead
 from ...progress import Progress
 from ...statistics.calibration import fit_temperature, log_odds
 from ..checkpoint import load_weights, read_checkpoint, write_checkpoint

@@ -27,8 +27,8 @@ from ...models.file import Model
 from ...models.inputs import InputSpec
 from ...models.keras_import import import_keras
 from ...networks import build
-from ...networks.parts import TrunkAndHead
 from ...networks.prognosis import TransferNetwork
+from ...networks.trunk_and_head import TrunkAndHead
 from .baselines import number
 from .options import Options, check_options
 from .synthetic import Painter, read_painter

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...networks.parts import Head
+from ...networks.trunk_and_head import Head
 
 
 @dataclass(frozen=True)

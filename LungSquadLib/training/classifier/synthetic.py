@@ -21,7 +21,7 @@ from ...data.case_file import Content, read_unknown, write_content
 from ...data.store import Store, StoredCase, case_name
 from ...errors import InputError, ModelError
 from ...fields import identifier
-from ...inference.generation.inpainting import BAND_MM, synthetic_cube
+from ...inference.inpainting import BAND_MM, synthetic_cube
 from ...models.catalogue import check_kind, read_model
 from ...models.file import Model
 from ...progress import Progress, step

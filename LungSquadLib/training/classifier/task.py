@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...networks.devices import device_of, float64_of
-from ...networks.parts import Answer
 from ...networks.seeded_dropout import Position, seed_dropouts
 from ...networks.synchronised_norm import share_norms
+from ...networks.trunk_and_head import Answer
 from ...statistics.calibration import log_odds
 from ...statistics.discrimination import auc
 from ..distributed import World

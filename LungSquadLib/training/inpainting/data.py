@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...imaging.blending import distance_mm
 from ...imaging.noise_texture import grain
-from ...inference.generation.inpainting import BAND_MM
+from ...inference.inpainting import BAND_MM
 from ...models.inputs import InputSpec
 from ..augment import Augmentation, Drawn, apply, draw
 

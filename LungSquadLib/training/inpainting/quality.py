@@ -15,7 +15,7 @@ import SimpleITK as sitk
 
 from ...errors import InputError
 from ...imaging.diameter import axial_diameter
-from ...inference.generation.inpainting import BAND_MM, LUNG_HU, Order, blended, dense_piece, paint
+from ...inference.inpainting import BAND_MM, LUNG_HU, Order, blended, dense_piece, paint
 from ...models.card import Metric
 from ...models.inputs import InputSpec
 from ...networks.inpainting import Translator

@@ -22,7 +22,7 @@ from ...data.splits import Fold, folds, held_out
 from ...data.store import Store, StoredCase, open_store
 from ...errors import InputError
 from ...imaging.crop import central_cube
-from ...inference.generation.inpainting import TYPICAL
+from ...inference.inpainting import TYPICAL
 from ...models.card import Card, Metric, NetworkSpec
 from ...models.file import write_bundle
 from ...models.inputs import InputSpec

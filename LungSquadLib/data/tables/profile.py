@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..data.tables.genes import gene_names
-from ..data.tables.numerals import says_no_number
-from ..data.tables.text import lines
-from ..data.tables.words import number_of
-from ..errors import InputError, parsing
-from ..fields import shown_path
+from ...errors import InputError, parsing
+from ...fields import shown_path
+from .genes import gene_names
+from .numerals import says_no_number
+from .text import lines
+from .words import number_of
 
 _COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")

@@ -12,23 +12,23 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from ... import __version__
-from ...errors import InputError, ModelError
-from ...files import whole_folder, write_json
-from ...imaging.blending import blend_weights, distance_mm
-from ...imaging.crop import box_round, flags_of_case, mask_box
-from ...imaging.ct import CT, as_ct
-from ...imaging.diameter import axial_diameter
-from ...imaging.files.write import check_distinct, write_png, write_volumes
-from ...imaging.flags import Flag, merged
-from ...imaging.geometry import Box, Grid
-from ...imaging.masks import Mask, as_mask
-from ...imaging.resample import axes_of, linear, nearest
-from ...models.card import Card
-from ...models.catalogue import check_kind
-from ...models.file import Model
-from ...progress import Part, Progress, Silent, step
-from .beside import side_by_side
+from .. import __version__
+from ..errors import InputError, ModelError
+from ..files import whole_folder, write_json
+from ..imaging.blending import blend_weights, distance_mm
+from ..imaging.crop import box_round, flags_of_case, mask_box
+from ..imaging.ct import CT, as_ct
+from ..imaging.diameter import axial_diameter
+from ..imaging.files.write import check_distinct, write_png, write_volumes
+from ..imaging.flags import Flag, merged
+from ..imaging.geometry import Box, Grid
+from ..imaging.masks import Mask, as_mask
+from ..imaging.pictures import side_by_side
+from ..imaging.resample import axes_of, linear, nearest
+from ..models.card import Card
+from ..models.catalogue import check_kind
+from ..models.file import Model
+from ..progress import Part, Progress, Silent, step
 from .inpainting import BAND_MM, TYPICAL, Order, blended, dense_piece, paint
 
 RESULT = "synthesis.json"

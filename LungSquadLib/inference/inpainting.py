@@ -9,12 +9,12 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from ...imaging.blending import blend_weights, distance_mm
-from ...imaging.noise_texture import grain
-from ...models.file import Model
-from ...models.inputs import InputSpec
-from ...networks.devices import device_of
-from ...networks.inpainting import Translator
+from ..imaging.blending import blend_weights, distance_mm
+from ..imaging.noise_texture import grain
+from ..models.file import Model
+from ..models.inputs import InputSpec
+from ..networks.devices import device_of
+from ..networks.inpainting import Translator
 
 BAND_MM = 6.0  # beyond the masks, in which what is painted passes into what was there
 LUNG_HU = -850.0
