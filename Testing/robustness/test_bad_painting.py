@@ -15,7 +15,7 @@ from Testing.samples import ball_images, write_model
 from Testing.translators import write_translator
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-TRAIN = "train translate {store} --size 32 --width 2 --epochs 1 --device cpu -o {here}/run"
+TRAIN = "train inpainting {store} --size 32 --width 2 --epochs 1 --device cpu -o {here}/run"
 PAINT = "inpaint {p}/painter.safetensors {p}/ct.nrrd {p}/mask.nrrd -o {here}/out"
 
 

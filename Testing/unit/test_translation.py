@@ -243,7 +243,7 @@ def test_a_split_without_labels_parts_patients():
 
 
 def test_the_command_trains_and_tells(tmp_path, store, capsys):
-    words = f"train translate {store} --size 32 --width 2 --epochs 1 --device cpu"
+    words = f"train inpainting {store} --size 32 --width 2 --epochs 1 --device cpu"
     assert main([*words.split(), "-o", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out
     assert "HU_error" in out
