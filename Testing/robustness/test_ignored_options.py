@@ -38,9 +38,9 @@ IGNORED = {
     "train classifier s -o out --label y --views 4": "--views would be ignored",
     "train classifier s -o out --label y --init m --precision bf16": "--precision would be ignored",
     "train classifier s -o out --label y --split p.csv --folds 3": "--folds would be ignored",
-    "train integration --sources a=a.csv --test a=b.csv --folds 3 --label y -o out": "--folds would",
+    "train integration --sources a=a --test a=b --folds 3 --label y -o out": "--folds would",
     "train integration --sources a=a.csv --both-ways --label y -o out": "--both-ways needs",
-    "train integration --sources joined --mapping m.json --label y -o out": "whose columns and names",
+    "train integration --sources joined --mapping m.json --label y -o out": "columns and names",
     "train autoencoder --sources joined --keep-ids -o out": "whose columns and names",
     "gan data store --keep-column mrn -o out": "--keep-column is about a manifest",
 }

@@ -194,7 +194,8 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(tmp_path, finished, number):
 KILLED = """
 import os, sys
 from functools import cache, partial
-from LungSquadLib.training import autoencoder_run as run, loop
+from LungSquadLib.training import loop
+from LungSquadLib.training.autoencoder import run
 from Testing.unit.test_autoencoder_run import OPTIONS, cohort
 save, left = loop._save, [50]
 def end(*told):
