@@ -509,7 +509,8 @@ def test_a_full_disk_is_said_and_the_same_command_finishes(room, what, place, he
 ENDED = """
 import signal, sys
 from LungSquadLib.cli import main
-from LungSquadLib.training import logs, run
+from LungSquadLib.training import logs
+from LungSquadLib.training.classifier import run
 number = int(sys.argv[1])
 def end(*_arguments):
     signal.raise_signal(number)

@@ -153,7 +153,8 @@ def model(folder):
 KILLED = """
 import os, sys
 from functools import partial
-from LungSquadLib.training import loop, translation_run as run
+from LungSquadLib.training import loop
+from LungSquadLib.training.inpainting import run
 save, left = loop._save, [4]
 def end(*told):
     left[0] -= 1
