@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..progress import TerminalBar
 
 if TYPE_CHECKING:
-    from ..data.run import Summary
+    from ..data.case_loop import Summary
 
 
 def add_case_arguments(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import SimpleITK as sitk
 
 from .. import __version__
 from ..errors import InputError
 from ..fields import Fields
-from ..files import make_folder, sweep
+from ..files import make_folder, sweep, write_csv
 from ..identity import KEY_VARIABLE
 from ..imaging.crop import Crop, crop
 from ..imaging.ct import CT, open_ct
@@ -23,11 +23,18 @@ from ..imaging.files.write import check_distinct
 from ..imaging.masks import read_mask
 from ..progress import Progress, Silent
 from .case_file import Content, read_unknown, write_content
-from .cluster import AHEAD, cluster
-from .gather import ERRORS, FLAGS, gather
+from .case_loop import (
+    ERRORS,
+    CaseTask,
+    RowTask,
+    Summary,
+    run_cases,
+    stamp_of,
+    write_errors,
+)
+from .cluster import cluster
 from .manifest import Row, look, messages_about, read_manifest
-from .naming import as_int16, hash_of, maker, nameless, pixels_of, pseudonym_of, series_of
-from .run import Outcome, Summary, run_all, run_on, with_messages
+from .naming import as_int16, hash_of, maker, pixels_of, pseudonym_of, series_of
 from .store import (
     CASES,
     FORMAT_VERSION,
@@ -41,28 +48,22 @@ from .store import (
     write_store,
 )
 
+FLAGS = "flags.csv"
 _REQUIRED = ("patient_id", "ct", "mask")
 _TAKEN = ("patient", "columns", "file", "sha256", "pixels", "crop", "volume_ml", "flags")
 
 
-@dataclass(frozen=True)
-class Task:
-    """One row of the manifest, and all that decides what comes out of it."""
+Case = TypeVar("Case", bound=StoredCase)
 
-    row: Row
+
+@dataclass(frozen=True)
+class Task(RowTask):
+    """A row of the manifest and the store that its case goes into."""
+
     store: Path
     preprocessing: Preprocessing
     keep_identity: bool
-    maker: str  # version and identity key, which must be the worker's own
-    stamp: str
-
-    @property
-    def case(self) -> str:
-        return self.row.case
-
-    @property
-    def number(self) -> int:
-        return self.row.number
+    maker: str  # version and identity key, which must be the worker's
 
 
 def build_cohort(
@@ -108,28 +109,21 @@ def build_cohort(
     check_distinct([store / name for name in (STORE, INDEX, ERRORS, FLAGS)], [manifest])
     by = maker()
     tasks = [_task(row, store, preprocessing, keep=keep_identity, by=by) for row in rows]
-    if scheduler is None:
-        _prepare(store, preprocessing)
-        summary = _gathered(tasks, run_all(tasks, _work, jobs=jobs, progress=progress), progress)
-        return with_messages(summary, messages_about(rows))
-    with cluster(scheduler) as executor:  # before anything is written
-        _prepare(store, preprocessing)
-        outcomes = run_on(executor, tasks, _work, width=AHEAD, progress=progress)
-        return with_messages(_gathered(tasks, outcomes, progress), messages_about(rows))
-
-
-def _gathered(
-    tasks: Sequence[Task], outcomes: Iterable[Outcome[Task]], progress: Progress
-) -> Summary:
-    return gather(
-        tasks[0].store,
-        tasks,
-        outcomes,
-        stored=_stored,
-        reason=_reason,
-        index=partial(_index, tasks),
-        progress=progress,
-    )
+    with nullcontext() if scheduler is None else cluster(scheduler) as executor:
+        _prepare(store, preprocessing)  # not before the scheduler has answered
+        run = run_cases(
+            tasks,
+            _work,
+            stored=_stored,
+            write=partial(_write, tasks),
+            keep_identity=keep_identity,
+            jobs=jobs,
+            executor=executor,
+            messages=messages_about(rows),
+            progress=progress,
+        )
+    remove_other_cases(store, tasks)
+    return run.summary
 
 
 def check_columns(manifest: str | os.PathLike[str], row: Row) -> None:
@@ -165,19 +159,14 @@ def _task(row: Row, store: Path, preprocessing: Preprocessing, *, keep: bool, by
     together. That it holds the patient's ID helps nobody to guess it who does not know when, to
     the ns, both files were made.
     """
-    seen = [
-        *(dict(row.cells), row.columns, row.case, row.site, look(row.ct), look(row.mask)),
-        *(preprocessing.hash, keep, by),
-    ]
-    stamp = hashlib.sha256(json.dumps(seen).encode()).hexdigest()
-    return Task(row, store, preprocessing, keep, by, stamp)
+    files = (look(row.ct), look(row.mask))
+    cells = (dict(row.cells), row.columns, row.case, row.site)
+    stamp = stamp_of(*cells, *files, preprocessing.hash, keep, by)
+    return Task(row, stamp, store, preprocessing, keep, by)
 
 
-def _work(task: Task) -> tuple[StoredCase, bool]:
-    """What one process does for one case; True where it was whole from before."""
-    there = _stored(task)
-    if there is not None:
-        return there, True
+def _work(task: Task) -> StoredCase:
+    """Crop one case and write its file; this runs in a process of its own."""
     if task.maker != maker():
         raise InputError(
             f"The worker has another version than LungSquad {__version__}, or another "
@@ -188,7 +177,7 @@ def _work(task: Task) -> tuple[StoredCase, bool]:
     ct = open_ct(row.ct, series=row.series)
     mask = read_mask(row.mask, ct, roi=row.roi, label=row.label)
     cut = crop(ct, mask, size=task.preprocessing.side, spacing=task.preprocessing.spacing)
-    return _written(task, ct, cut), False
+    return _written(task, ct, cut)
 
 
 def _stored(task: Task) -> StoredCase | None:
@@ -234,22 +223,42 @@ def _written(task: Task, ct: CT, cut: Crop) -> StoredCase:
     return replace(case, sha256=write_content(task.store / name, content))
 
 
-def _reason(outcome: Outcome[Task]) -> str:
-    """Why a case failed, without names unless they are to be kept."""
-    task, sentence = outcome.task, str(outcome.error)
-    if task.keep_identity:
-        return sentence
-    return nameless(sentence, task.row)
-
-
-def _index(tasks: Sequence[Task], cases: Sequence[StoredCase], failed: int) -> None:
-    """`index.json`, and in `store.json` how many there are."""
+def _write(
+    tasks: Sequence[Task], results: Mapping[str, StoredCase], errors: Mapping[str, str]
+) -> None:
+    """Write the tables, `index.json`, and in `store.json` how many cases there are."""
     first = tasks[0]
+    cases = write_case_tables(first.store, tasks, results, errors)
     write_index(first.store, cases, rows=len(tasks))
     counts = {
         "rows": len(tasks),
         "cases": len(cases),
-        "failed": failed,
+        "failed": len(errors),
         "patients": len({case.patient for case in cases}),
     }
     write_store(first.store, first.preprocessing, counts)
+
+
+def write_case_tables(
+    folder: Path,
+    tasks: Sequence[CaseTask],
+    results: Mapping[str, Case],
+    errors: Mapping[str, str],
+) -> list[Case]:
+    """Write `errors.csv` and `flags.csv`, and return the cases that are there, in order."""
+    cases = [results[task.case] for task in tasks if task.case in results]
+    flags = [{"case": case.case, **flag.to_dict()} for case in cases for flag in case.flags]
+    write_errors(folder, tasks, errors)
+    write_csv(folder / FLAGS, ("case", "code", "severity", "sentence"), flags)
+    return cases
+
+
+def remove_other_cases(folder: Path, tasks: Iterable[CaseTask]) -> None:
+    """Remove the files of cases that left the manifest: their patients may have asked for it.
+
+    A case that failed now but not before stays, unlisted: its images may only be out of reach.
+    """
+    wanted = {Path(case_name(task.case)).name for task in tasks}
+    for path in (folder / CASES).glob("*.npz"):
+        if path.name not in wanted:
+            path.unlink()

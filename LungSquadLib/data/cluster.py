@@ -11,7 +11,6 @@ from typing import Any
 from ..errors import InputError, MissingPackageError, one_line
 
 _ANSWER_S = 3
-AHEAD = 1000  # tasks that the scheduler has at a time: enough for workers that come later
 
 
 @contextmanager

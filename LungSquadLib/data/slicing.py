@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,12 +22,11 @@ from ..imaging.ct import open_ct
 from ..imaging.files.write import check_distinct
 from ..imaging.masks import read_mask
 from ..progress import Progress, Silent
-from .build import check_columns
+from .build import FLAGS, check_columns, remove_other_cases, write_case_tables
 from .case_file import Content, read_unknown, write_content
-from .gather import ERRORS, FLAGS, gather
+from .case_loop import ERRORS, Summary, run_cases, stamp_of
 from .manifest import Row, look, messages_about, read_manifest
-from .naming import hash_of, maker, nameless, pixels_of, pseudonym_of, series_of
-from .run import Outcome, Summary, run_all, with_messages
+from .naming import hash_of, maker, pixels_of, pseudonym_of, series_of
 from .slice_set import (
     FORMAT_VERSION,
     MOST_SLICES,
@@ -70,6 +67,11 @@ class Task:
     def case(self) -> str:
         return self.source.case
 
+    @property
+    def row(self) -> Row | None:
+        """The row of the manifest; None where the case is a store's."""
+        return self.source if isinstance(self.source, Row) else None
+
 
 def make_slices(
     source: str | os.PathLike[str],
@@ -108,27 +110,23 @@ def make_slices(
     else:
         tasks = _tasks_of_manifest(source, target, slicing, keep_columns)
     is_new = _prepare(target, slicing)
-    first: list[str] = []
-
-    def reason(outcome: Outcome[Task]) -> str:
-        first.append(_reason(outcome))
-        return first[-1]
-
-    summary = gather(
-        target,
+    rows = [task.row for task in tasks if task.row is not None]
+    run = run_cases(
         tasks,
-        run_all(tasks, _work, jobs=jobs, progress=progress),
+        _work,
         stored=_stored,
-        reason=reason,
-        index=partial(_index, target, slicing, len(tasks)),
+        write=partial(_write, target, slicing, tasks),
+        jobs=jobs,
+        messages=messages_about(rows) if rows else (),
         progress=progress,
     )
-    if summary.exit_code:
+    if run.summary.exit_code:
         if is_new:
             shutil.rmtree(target)
-        raise InputError(f"Not one of {len(tasks)} cases gave slices; of the first: {first[0]}")
-    rows = [task.source for task in tasks if isinstance(task.source, Row)]
-    return with_messages(summary, messages_about(rows) if rows else ())
+        first = next(iter(run.errors.values()))
+        raise InputError(f"Not one of {len(tasks)} cases gave slices; of the first: {first}")
+    remove_other_cases(target, tasks)
+    return run.summary
 
 
 def _tasks_of_manifest(
@@ -170,9 +168,9 @@ def _tasks_of_store(source: Path, folder: Path, slicing: Slicing) -> list[Task]:
     ]
 
 
-def _stamp(slicing: Slicing, seen: object) -> str:
-    """Changes with whatever would change the case's file, as far as a look can tell."""
-    return hashlib.sha256(json.dumps([__version__, slicing.hash, seen]).encode()).hexdigest()
+def _stamp(slicing: Slicing, case: object) -> str:
+    """Return a hash of whatever would change the case's file, as far as a look can tell."""
+    return stamp_of(__version__, slicing.hash, case)
 
 
 def _prepare(folder: Path, slicing: Slicing) -> bool:
@@ -195,28 +193,24 @@ def _prepare(folder: Path, slicing: Slicing) -> bool:
     return there is None
 
 
-def _index(
-    folder: Path, slicing: Slicing, rows: int, cases: Sequence[SliceCase], failed: int
+def _write(
+    folder: Path,
+    slicing: Slicing,
+    tasks: Sequence[Task],
+    results: Mapping[str, SliceCase],
+    errors: Mapping[str, str],
 ) -> None:
-    del failed  # the rows that are no cases, or not yet
-    write_index(folder, slicing, cases, rows=rows)
+    cases = write_case_tables(folder, tasks, results, errors)
+    write_index(folder, slicing, cases, rows=len(tasks))
 
 
-def _reason(outcome: Outcome[Task]) -> str:
-    source, sentence = outcome.task.source, str(outcome.error)
-    return nameless(sentence, source) if isinstance(source, Row) else sentence
-
-
-def _work(task: Task) -> tuple[SliceCase, bool]:
-    """What one process does for one case; True where it was whole from before."""
-    there = _stored(task)
-    if there is not None:
-        return there, True
+def _work(task: Task) -> SliceCase:
+    """Cut one case and write its file; this runs in a process of its own."""
     if isinstance(task.source, Row):
         case, slices = _of_row(task.source, task.slicing)
     else:
         case, slices = task.source.known, _of_cube(task.source)
-    return _written(task, case, slices), False
+    return _written(task, case, slices)
 
 
 def _stored(task: Task) -> SliceCase | None:

@@ -43,7 +43,7 @@ def run(given: Sequence[str]) -> int:
 
 
 def _run(given: Sequence[str]) -> int:
-    from ..data.run import Summary
+    from ..data.case_loop import Summary
     from ..pipeline.arguments import add_batch_arguments, check_common, refuse_empty
     from ..worker.client import WorkerClient
 

@@ -18,7 +18,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .. import __version__
-from ..data.run import run_all
+from ..data.processes import run_all
 from ..errors import InputError
 from ..fields import parsed_json
 from ..files import make_folder, sweep, whole_folder, write_csv, write_json

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 import numpy as np
 import SimpleITK as sitk
 
-from ..data.run import begin
+from ..data.processes import begin
 from ..imaging.crop import crop
 from ..progress import Progress, step
 from .patient import Phantom

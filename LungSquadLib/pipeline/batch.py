@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..data.case_loop import ERRORS, RowTask, Summary, run_cases, stamp_of, write_errors
 from ..data.manifest import Row, look, messages_about, read_manifest
-from ..data.naming import nameless
-from ..data.run import MOST_MESSAGES, Outcome, Summary, failure, run_all
 from ..errors import InputError
 from ..files import make_folder, sweep, whole_file, write_csv
 from ..identity import pseudonym
@@ -22,25 +19,23 @@ from ..imaging.files.write import check_distinct
 from ..models.catalogue import OF_IMAGES
 from ..models.file import Model, read_bundle
 from ..networks.devices import chosen_device
-from ..progress import Progress, Silent, step
+from ..progress import Progress, Silent
 from ..report.index import index_page
 from ..report.render import read_result
 from ..report.tables import COLUMNS, prediction_row
 from .case import CaseInput, Options, run_case
 
 _STAMP = "inputs.sha256"
-_TABLES = _RESULTS, _ERRORS, _INDEX = "results.csv", "errors.csv", "index.html"
+_RESULTS, _INDEX = "results.csv", "index.html"
 
 
 @dataclass(frozen=True)
-class Task:
-    """One row of the manifest, and all that decides what comes out of it."""
+class Task(RowTask):
+    """A row of the manifest, its folder of results, and the models that run on it."""
 
-    row: Row
     folder: Path
     models: tuple[str, ...]
     options: Options
-    stamp: str
 
 
 def run_batch(
@@ -74,58 +69,47 @@ def run_batch(
     options, progress = options or Options(), progress or Silent()
     chosen_device(options.device)
     rows, target = read_manifest(manifest, keep_identity=options.keep_identity), Path(folder)
-    check_distinct([target / name for name in _TABLES], [manifest])
+    check_distinct([target / name for name in (_RESULTS, ERRORS, _INDEX)], [manifest])
     if any(row.profile for row in rows) and all(one.card.kind in OF_IMAGES for one in models):
         raise InputError(f"'{manifest}' names profiles, and none of the models takes one.")
     tasks = [_task(row, target, models, options) for row in rows]
     make_folder(target / "cases")
     sweep(target)
     sweep(target / "cases")
-    waiting = [task for task in tasks if not _is_whole(task)]
-    errors: dict[int, str] = {}
-    messages = messages_about(rows, columns=False)
     threads = threads or max((os.cpu_count() or 1) // jobs, 1)
-    finished = len(tasks) - len(waiting)
-    try:
-        step(progress, finished / len(tasks), f"{finished} of {len(tasks)} cases")
-        for outcome in run_all(
-            waiting, _work, jobs=jobs, initializer=_begin, arguments=(threads,), progress=progress
-        ):
-            finished += 1
-            if outcome.error is not None:
-                errors[outcome.task.row.number] = _reason(outcome, options)
-                if len(errors) <= MOST_MESSAGES:
-                    messages.append(failure(outcome.task.row.number, outcome.error))
-            step(progress, finished / len(tasks), f"{finished} of {len(tasks)} cases")
-    finally:
-        _write_tables(tasks, errors, target, options)
-    done = len(waiting) - len(errors)
-    return Summary(done, len(tasks) - len(waiting), len(errors), messages)
+    run = run_cases(
+        tasks,
+        _work,
+        stored=_stored,
+        write=partial(_write_tables, tasks, target, options),
+        keep_identity=options.keep_identity,
+        jobs=jobs,
+        initializer=_begin,
+        arguments=(threads,),
+        messages=messages_about(rows, columns=False),
+        progress=progress,
+    )
+    return run.summary
 
 
 def _task(row: Row, target: Path, models: Sequence[Model], options: Options) -> Task:
-    """The stamp changes with whatever would change the result, as far as a look can tell."""
+    """Return the task; its stamp changes with whatever would change the result."""
     files = [path.absolute() for path in (row.ct, row.mask, row.profile) if path is not None]
-    seen = [
-        *(f"{file} {look(file)}" for file in files),
-        row.roi,
-        row.label,
-        row.series,
-        repr(options),
-    ]
-    seen += [row.problem, __version__, *(model.sha256 for model in models)]
-    stamp = hashlib.sha256(json.dumps([str(one) for one in seen]).encode()).hexdigest()
-    asked = [model for model in models if row.profile or model.card.kind in OF_IMAGES]
-    names = tuple(str(model.path) for model in asked or models)  # which say what they lack
-    return Task(row, target / "cases" / row.case, names, options, stamp)
+    values = [row.roi, row.label, row.series, repr(options), row.problem, __version__]
+    hashes = [model.sha256 for model in models]
+    stamp = stamp_of(*(f"{file} {look(file)}" for file in files), *values, *hashes)
+    suitable = [model for model in models if row.profile or model.card.kind in OF_IMAGES]
+    names = tuple(str(model.path) for model in suitable or models)  # which say what they lack
+    return Task(row, stamp, target / "cases" / row.case, names, options)
 
 
-def _is_whole(task: Task) -> bool:
+def _stored(task: Task) -> dict[str, Any] | None:
+    """Return the content of the case's `prediction.json` if an earlier run has written it."""
     stamp = task.folder / _STAMP
     try:
-        return stamp.read_text().strip() == task.stamp and bool(read_result(task.folder))
+        return read_result(task.folder) if stamp.read_text().strip() == task.stamp else None
     except (OSError, ValueError, InputError):
-        return False
+        return None
 
 
 def _begin(threads: int) -> None:
@@ -139,52 +123,51 @@ def _model(path: str) -> Model:
     return read_bundle(path)
 
 
-def _work(task: Task) -> None:
-    """What one process does for one case."""
+def _work(task: Task) -> dict[str, Any]:
+    """Run one case and return the content of its `prediction.json`."""
     row = task.row
     row.check()
     case = CaseInput(row.ct, row.mask, row.roi, row.label, row.series, profile=row.profile)
     models = [_model(path) for path in task.models]
     run_case(case, models, task.folder, options=task.options, stamp=(_STAMP, task.stamp))
-
-
-def _reason(outcome: Outcome[Task], options: Options) -> str:
-    """Why a case failed, without names unless they are to be kept."""
-    sentence = str(outcome.error)
-    return sentence if options.keep_identity else nameless(sentence, outcome.task.row)
+    return read_result(task.folder)
 
 
 def _write_tables(
-    tasks: Sequence[Task], errors: dict[int, str], target: Path, options: Options
+    tasks: Sequence[Task],
+    target: Path,
+    options: Options,
+    results: Mapping[str, dict[str, Any]],
+    errors: Mapping[str, str],
 ) -> None:
-    rows, cases = [], []
-    for task in tasks:
-        if task.row.number not in errors and _is_whole(task):
-            described = read_result(task.folder)
-            cases.append((task.row.case, described))
-            answers = (*described["predictions"], *described.get("molecular", ()))
-            rows += [_result(task, described, one, options) for one in answers]
-    failed = [
-        {"row": task.row.number, "case": task.row.case, "error": errors[task.row.number]}
-        for task in tasks
-        if task.row.number in errors
+    finished = [task for task in tasks if task.case in results]
+    rows = [
+        _result(task, results[task.case], prediction, options)
+        for task in finished
+        for prediction in _predictions(results[task.case])
     ]
     write_csv(target / _RESULTS, ("row", "case", "patient", *COLUMNS, "t_stage", "size_mm"), rows)
-    write_csv(target / _ERRORS, ("row", "case", "error"), failed)
+    failed = write_errors(target, tasks, errors)
+    cases = [(task.case, results[task.case]) for task in finished]
     with whole_file(target / _INDEX) as temporary:
         temporary.write_text(index_page(cases, failed, len(tasks)), encoding="utf-8")
 
 
+def _predictions(described: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    return (*described["predictions"], *described.get("molecular", ()))
+
+
 def _result(
-    task: Task, described: dict[str, Any], prediction: dict[str, Any], options: Options
+    task: Task, described: Mapping[str, Any], prediction: Mapping[str, Any], options: Options
 ) -> dict[str, Any]:
-    patient = task.row.patient_id
+    patient = described["patient"]
+    if task.row.patient_id:
+        identity = task.row.patient_id
+        patient = identity if options.keep_identity else pseudonym(identity)
     return {
-        "row": task.row.number,
-        "case": task.row.case,
-        "patient": (patient if options.keep_identity else pseudonym(patient))
-        if patient
-        else described["patient"],
+        "row": task.number,
+        "case": task.case,
+        "patient": patient,
         **prediction_row(prediction, described["flags"]),
         "t_stage": described["t_stage"]["stage"],
         "size_mm": described["t_stage"]["size_mm"],

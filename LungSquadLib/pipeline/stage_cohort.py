@@ -6,19 +6,16 @@ row a case, also where it failed), `agreement.json` and `index.html`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..data.case_loop import CaseResults, RowTask, Summary, run_cases, stamp_of
 from ..data.manifest import Row, look, messages_about, read_manifest
-from ..data.naming import nameless
-from ..data.run import MOST_MESSAGES, Summary, failure, run_all
 from ..errors import InputError, parsing
 from ..evaluation.staging.agreement import Agreement, agreements, disagreement, other_edition
 from ..evaluation.staging.others import Names, Reported, model_stages, reported_stages
@@ -28,7 +25,7 @@ from ..imaging.ct import open_ct
 from ..imaging.files.write import check_distinct
 from ..imaging.masks import read_mask
 from ..imaging.stage import EDITION, LIMITS, Rule, size_stage
-from ..progress import Progress, Silent, step
+from ..progress import Progress, Silent
 from ..report.staging.page import cohort_page
 
 TABLE, AGREEMENT, PAGE = "stage.csv", "agreement.json", "index.html"
@@ -57,14 +54,12 @@ class Others:
 
 
 @dataclass(frozen=True)
-class Task:
-    """One row of the manifest, and all that decides what comes out of it."""
+class Task(RowTask):
+    """A row of the manifest, the file of its measurement, and the rules."""
 
-    row: Row
     file: Path
     edition: str
     rule: Rule
-    stamp: str
 
 
 @dataclass(frozen=True)
@@ -141,17 +136,18 @@ def stage_cohort(
     make_folder(target / _CASES)
     sweep(target)
     sweep(target / _CASES)
-    waiting = [task for task in tasks if _read(task) is None]
-    errors, messages = _measured(
-        waiting, len(tasks), jobs=jobs, keep=keep_identity, progress=progress
+    run = run_cases(
+        tasks,
+        _measure,
+        stored=_read,
+        keep_identity=keep_identity,
+        jobs=jobs,
+        messages=messages_about(rows, columns=False),
+        progress=progress,
     )
-    messages = [*messages_about(rows, columns=False), *messages]
-    cases = tuple(_case(task, errors, names, said) for task in tasks)
+    cases = tuple(_case(task, run, names, said) for task in tasks)
     found = StagedCohort(
-        cases,
-        tuple(agreements(_by_patient(cases, names))),
-        _notes(cases, edition),
-        Summary(len(waiting) - len(errors), len(tasks) - len(waiting), len(errors), messages),
+        cases, tuple(agreements(_by_patient(cases, names))), _notes(cases, edition), run.summary
     )
     table = [_cells(case, edition) for case in cases]
     write_csv(target / TABLE, _COLUMNS, table)
@@ -180,11 +176,10 @@ def _said(rows: Sequence[Row], others: Others, names: Names) -> _Said:
 
 
 def _task(row: Row, target: Path, edition: str, rule: Rule) -> Task:
-    """The stamp changes with whatever would change the result, as far as a look can tell."""
+    """Return the task; its stamp changes with whatever would change the result."""
     files = [f"{file} {look(file)}" for file in (row.ct.absolute(), row.mask.absolute())]
-    seen = [*files, row.roi, row.label, row.series, edition, rule, __version__]
-    stamp = hashlib.sha256(json.dumps(seen).encode()).hexdigest()
-    return Task(row, target / _CASES / f"{row.case}.json", edition, rule, stamp)
+    stamp = stamp_of(*files, row.roi, row.label, row.series, edition, rule, __version__)
+    return Task(row, stamp, target / _CASES / f"{row.case}.json", edition, rule)
 
 
 def _read(task: Task) -> dict[str, Any] | None:
@@ -198,31 +193,8 @@ def _read(task: Task) -> dict[str, Any] | None:
         return None
 
 
-def _measured(
-    waiting: Sequence[Task], count: int, *, jobs: int, keep: bool, progress: Progress
-) -> tuple[dict[str, str], list[str]]:
-    """Measure in processes; the errors by case, and sentences about the first for the terminal."""
-    errors: dict[str, str] = {}
-    messages: list[str] = []
-    finished = count - len(waiting)
-    tell = partial(_tell, progress, count)
-    tell(finished)
-    for outcome in run_all(waiting, _measure, jobs=jobs, progress=progress):
-        finished += 1
-        if outcome.error is not None:
-            row = outcome.task.row
-            errors[row.case] = outcome.error if keep else nameless(outcome.error, row)
-            messages.append(failure(row.number, outcome.error))
-        tell(finished)
-    return errors, messages[:MOST_MESSAGES]
-
-
-def _tell(progress: Progress, count: int, finished: int) -> None:
-    step(progress, finished / count, f"{finished} of {count} cases")
-
-
-def _measure(task: Task) -> None:
-    """What one process does for one case."""
+def _measure(task: Task) -> dict[str, Any]:
+    """Measure one case and write its file."""
     row = task.row
     row.check()
     ct = open_ct(row.ct, series=row.series)
@@ -231,18 +203,19 @@ def _measure(task: Task) -> None:
     flags = flags_of_case(ct, mask, *staged.flags)
     described = {**staged.to_dict(), "flags": [flag.to_dict() for flag in flags]}
     write_json(task.file, {"stamp": task.stamp, "t_stage": described})
+    return described
 
 
-def _case(task: Task, errors: Mapping[str, str], names: Names, said: _Said) -> StagedCase:
+def _case(task: Task, run: CaseResults[dict[str, Any]], names: Names, said: _Said) -> StagedCase:
     row = task.row
-    ruler = None if row.case in errors else _read(task)
+    ruler = run.results.get(row.case)
     key = names.key(row.patient_id) or row.case
     stages = {} if ruler is None else {"ruler": str(ruler["stage"])}
     stages |= {way: table[key] for way, table in said.models.items() if key in table}
     reported = said.reported.get(key)
     if reported is not None:
         stages["reported"] = reported.stage
-    error = errors.get(row.case, "")
+    error = run.errors.get(row.case, "")
     return StagedCase(row, names.shown(row), ruler, stages, reported, error)
 
 

@@ -71,7 +71,7 @@ def test_files_and_exit_code_are_those_of_the_command_line(inputs):
     assert said.endswith("lungsquad: see slicer/errors.csv for what failed.\n")
     assert ended(own)[0] == 0
     assert " 33% 1 of 3 cases\n" in out
-    assert "2 done, 0 whole from before, 1 failed\nslicer/index.html\n" in out
+    assert "2 done, 0 finished before, 1 failed\nslicer/index.html\n" in out
     written = files(inputs / "slicer")
     assert len(written) > 10
     assert written == files(inputs / "own")

@@ -99,7 +99,7 @@ def made(tmp_path_factory):
     for name, text in tables.items():
         (folder / f"{name}.csv").write_text(text, encoding="utf-8")
     manifest = ball_volumes(folder / "volumes", 1)
-    with in_this_process(build):
+    with in_this_process():
         build.build_cohort(manifest, folder / "store", preprocessing=Preprocessing(64, 0))
         build.build_cohort(manifest, folder / "small", preprocessing=Preprocessing(32, 4))
         build.build_cohort(folder / "wrong.csv", folder / "nothing")

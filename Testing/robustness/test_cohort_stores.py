@@ -28,7 +28,7 @@ def test_a_disk_too_full_for_cases_is_a_row_each_and_can_be_gone_on_with(manifes
     pytest.importorskip("resource")
     done = run(LIMITED, 4000, [*BUILD, str(manifest), "-o", str(here / "s"), *SMALL])
     assert done.returncode == 1, done
-    assert done.stdout == "0 done, 0 whole from before, 2 failed\n"
+    assert done.stdout == "0 done, 0 finished before, 2 failed\n"
     with (here / "s" / "errors.csv").open(encoding="utf-8", newline="") as file:
         assert all("File too large" in row["error"] for row in csv.DictReader(file))
     assert list((here / "s" / "cases").iterdir()) == []
@@ -51,7 +51,7 @@ def test_ctrl_c_leaves_no_piece(manifest, here, monkeypatch, capfd):
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr("LungSquadLib.data.build.run_all", interrupted)
+    monkeypatch.setattr("LungSquadLib.data.case_loop.run_all", interrupted)
     assert main([*BUILD, str(manifest), "-o", str(here / "s")]) == 130
     assert sentences(capfd.readouterr().err) == "lungsquad: Cancelled.\n"
     names = {path.name for path in (here / "s").rglob("*")}

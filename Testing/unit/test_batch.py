@@ -14,7 +14,7 @@ import SimpleITK as sitk
 
 from LungSquadLib.cli import main
 from LungSquadLib.data.manifest import read_manifest
-from LungSquadLib.data.run import DIED, run_all
+from LungSquadLib.data.processes import DIED, run_all
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.progress import Silent
 
@@ -75,22 +75,22 @@ def test_a_second_run_keeps_what_is_whole(patients, model, tmp_path, capsys):
     assert run(patients, model, tmp_path, GOOD[:2]) == 0
     before = (tmp_path / "cases/case-0/prediction.json").stat().st_mtime_ns
     assert run(patients, model, tmp_path, GOOD[:3]) == 0
-    assert "1 done, 2 whole from before" in capsys.readouterr().out
+    assert "1 done, 2 finished before" in capsys.readouterr().out
     assert (tmp_path / "cases/case-0/prediction.json").stat().st_mtime_ns == before
     assert len(table(tmp_path / "results.csv")) == 3
     (tmp_path / "cases/case-1/prediction.json").unlink()
     assert run(patients, model, tmp_path, GOOD[:3]) == 0
-    assert "1 done, 2 whole from before" in capsys.readouterr().out
+    assert "1 done, 2 finished before" in capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_what_would_change_the_answer_is_done_again(patients, model, tmp_path, capsys):
     assert run(patients, model, tmp_path, GOOD[:1]) == 0
     assert run(patients, model, tmp_path, GOOD[:1], "--seed", "3") == 0
-    assert "1 done, 0 whole" in capsys.readouterr().out
+    assert "1 done, 0 finished" in capsys.readouterr().out
     os.utime(patients / "mask0.nrrd")
     assert run(patients, model, tmp_path, GOOD[:1], "--seed", "3") == 0
-    assert "1 done, 0 whole" in capsys.readouterr().out
+    assert "1 done, 0 finished" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -177,7 +177,7 @@ def test_a_cancellation_is_heeded_while_a_process_works(tmp_path):
 def test_processes_end_with_a_parent_that_was_killed(tmp_path):
     said = tmp_path / "here"
     code = (
-        "from LungSquadLib.data.run import run_all\n"
+        "from LungSquadLib.data.processes import run_all\n"
         "from Testing.unit.test_batch import touch_and_wait\n"
         f"list(run_all([{str(said)!r}], touch_and_wait, jobs=1))\n"
     )

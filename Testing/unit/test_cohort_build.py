@@ -17,10 +17,10 @@ import pytest
 import SimpleITK as sitk
 
 from LungSquadLib.cli import main
-from LungSquadLib.data import build
+from LungSquadLib.data import build, case_loop
 from LungSquadLib.data.build import build_cohort
 from LungSquadLib.data.check import check_store
-from LungSquadLib.data.run import DIED, Outcome, _guarded, run_on
+from LungSquadLib.data.processes import DIED, Outcome, _guarded, run_on
 from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.identity import pseudonym
@@ -73,11 +73,10 @@ def built(manifest, tmp_path_factory):
 
 
 @contextmanager
-def in_this_process(module):
+def in_this_process(module=case_loop):
     """Have a module's `run_all` work here, without the second that a pool takes to start."""
 
-    def here(tasks, work, *, jobs, progress):
-        del jobs
+    def here(tasks, work, *, progress, **_processes):
         for task in tasks:
             if progress.cancelled:
                 raise CancelledError("Cancelled.")
@@ -89,7 +88,7 @@ def in_this_process(module):
 
 
 def build_in_this_process(manifest, folder, **options):
-    with in_this_process(build):
+    with in_this_process():
         return build_cohort(manifest, folder, preprocessing=SMALL, **options)
 
 
@@ -136,7 +135,7 @@ def test_any_text_of_a_column_comes_back(patients, tmp_path):
 def test_two_processes_give_the_bytes_of_one(built, manifest, tmp_path, capsys):
     command = ["cohort", "build", str(manifest), "-o", str(tmp_path / "s"), "--jobs", "2"]
     assert main([*command, *OPTIONS]) == 0
-    assert capsys.readouterr().out == f"{COUNT} done, 0 whole from before, 0 failed\n"
+    assert capsys.readouterr().out == f"{COUNT} done, 0 finished before, 0 failed\n"
     assert contents(tmp_path / "s") == contents(built)
 
 

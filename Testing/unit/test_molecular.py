@@ -313,7 +313,7 @@ def test_a_batch_asks_about_the_profiles_that_there_are(folder, of_images, joint
     manifest.write_text("\n".join(["case,ct,mask,profile", rows[0], "alone,ct.nrrd,mask.nrrd,"]))
     write_profile(folder / "p.csv", profile(seed=8))
     assert main([*arguments, *models]) == 0
-    assert "1 done, 1 whole from before" in capsys.readouterr().out
+    assert "1 done, 1 finished before" in capsys.readouterr().out
     write_profile(folder / "p.csv", profile())
     assert main([*arguments, *models[:2]]) == 2
     assert "none of the models takes one" in capsys.readouterr().err

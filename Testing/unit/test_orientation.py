@@ -9,7 +9,6 @@ import pytest
 import SimpleITK as sitk
 
 from LungSquadLib.cli import main
-from LungSquadLib.data import build
 from LungSquadLib.data.build import build_cohort
 from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.errors import InputError, ModelError
@@ -242,7 +241,7 @@ def test_stored_cases_are_the_same_in_all_orders(tmp_path):
             sitk.WriteImage(image, str(tmp_path / f"{name}{number}.nrrd"))
         lines.append(f"p,ct{number}.nrrd,mask{number}.nrrd,c{number}")
     (tmp_path / "m.csv").write_text("\n".join(lines) + "\n")
-    with in_this_process(build):
+    with in_this_process():
         build_cohort(tmp_path / "m.csv", tmp_path / "s", preprocessing=Preprocessing(24, 4))
     store = open_store(tmp_path / "s")
     assert len(store.cases) == 48

@@ -13,7 +13,6 @@ import pytest
 import SimpleITK as sitk
 
 from LungSquadLib.cli import main
-from LungSquadLib.data import build, slicing
 from LungSquadLib.data.build import build_cohort
 from LungSquadLib.data.overlap import overlap, seen
 from LungSquadLib.data.slice_set import open_slices
@@ -53,7 +52,7 @@ def manifest(tmp_path_factory):
 @contextmanager
 def here():
     """Without the second that processes take to start."""
-    with in_this_process(slicing), in_this_process(build):
+    with in_this_process():
         yield
 
 

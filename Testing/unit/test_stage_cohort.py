@@ -110,18 +110,18 @@ def test_editions_that_differ_are_said(staged, measured, capsys):
     assert "Reported by the 7th edition, measured by the 8th" in page
     rows = table(measured("--edition", 7, "--jobs", 2) / "stage.csv")
     said = capsys.readouterr().out
-    assert "6 done, 0 whole from before" in said  # by the 8th edition they had been
+    assert "6 done, 0 finished before" in said  # by the 8th edition they had been
     assert "Reported by" not in said
     assert (rows["case-a"]["ruler"], rows["case-b"]["ruler"]) == ("T1a", "T1b")
 
 
 def test_a_second_run_keeps_what_is_whole(staged, measured, capsys):
     out, first = measured(), table(staged / "stage.csv")
-    assert "0 done, 6 whole from before, 0 failed" in capsys.readouterr().out
+    assert "0 done, 6 finished before, 0 failed" in capsys.readouterr().out
     assert table(out / "stage.csv") == {name: first[name] for name in first if name != "gone"}
     (out / "cases/case-a.json").write_text("{}")
     measured()
-    assert "1 done, 5 whole from before, 0 failed" in capsys.readouterr().out
+    assert "1 done, 5 finished before, 0 failed" in capsys.readouterr().out
 
 
 def test_tables_of_models_stand_beside_the_ruler(measured, tmp_path):

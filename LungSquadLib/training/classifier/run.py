@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...data.run import run_all
+from ...data.processes import run_all
 from ...data.split_files import SYNTHETIC, write_splits
 from ...data.splits import Fold
 from ...data.store import CASES

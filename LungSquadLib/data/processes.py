@@ -1,4 +1,4 @@
-"""Work over many cases in processes of their own: no case can end the run."""
+"""Work over many tasks in processes of their own: no task can end the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from typing import Any, Generic, TypeVar
 
@@ -23,7 +23,6 @@ Task = TypeVar("Task")
 
 _MOST_PROCESSES = 61  # more than these Windows cannot wait for
 _GRACE_S = 5.0
-MOST_MESSAGES = 5  # about cases that failed
 _LOOK_S = 0.2  # between two looks at whether the user cancelled
 DIED = (
     "The process that worked on it died: out of memory, or a crash in a decoder. "
@@ -38,38 +37,6 @@ class Outcome(Generic[Task]):
     task: Task
     result: Any = None
     error: str | None = None
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How a run went, counted in cases.
-
-    `messages` are sentences for the terminal alone, for they may name files: what was left out of
-    the outputs, and why the first cases failed.
-    """
-
-    done: int
-    skipped: int
-    failed: int
-    messages: Sequence[str] = field(default=(), compare=False)
-
-    @property
-    def exit_code(self) -> int:
-        """1 where not one case could be done."""
-        return int(self.failed > 0 and self.done + self.skipped == 0)
-
-    def __str__(self) -> str:
-        return f"{self.done} done, {self.skipped} whole from before, {self.failed} failed"
-
-
-def with_messages(summary: Summary, messages: Sequence[str]) -> Summary:
-    """A summary with sentences before its own."""
-    return replace(summary, messages=(*messages, *summary.messages))
-
-
-def failure(row: int, error: str) -> str:
-    """The sentence for the terminal about a case that failed; more lines would list its files."""
-    return f"row {row}: {error.splitlines()[0]}"
 
 
 def run_all(
