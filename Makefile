@@ -51,14 +51,14 @@ generators: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/lungsquad train gan $(MADE)/slices -o $(MADE)/gan --preset small \
 		--label histology --device cpu --name demo-generator \
 		--title "Demo: slices of tumours with their masks" --licence "MIT, as LungSquad." \
-		--notice "Demo model: trained on computer-made phantoms only. Its images are made up, and of no patient."
+		--notice "Demo model: trained on computer-made phantoms only. Its images are synthetic, and of no patient."
 	$(BIN)/lungsquad gan audit $(MADE)/gan/model.safetensors $(MADE)/slices -o $(MADE)/audit
 	cp $(MADE)/audit/model.safetensors $(BUNDLED)/demo-generator.safetensors
-	OMP_NUM_THREADS=1 $(BIN)/lungsquad train inpainting $(MADE)/store -o $(MADE)/translator \
-		--label histology --size 48 --epochs 7 --device cpu --name demo-translation \
-		--title "Demo: a tumour painted into a CT, learnt from phantoms" --licence "MIT, as LungSquad." \
-		--notice "Demo model: trained on computer-made phantoms only. What it paints is made up."
-	cp $(MADE)/translator/model.safetensors $(BUNDLED)/demo-translation.safetensors
+	OMP_NUM_THREADS=1 $(BIN)/lungsquad train inpainting $(MADE)/store -o $(MADE)/inpainting \
+		--label histology --size 48 --epochs 7 --device cpu --name demo-inpainting \
+		--title "Demo: a tumour inpainted in a CT, trained on phantoms" --licence "MIT, as LungSquad." \
+		--notice "Demo model: trained on computer-made phantoms only. The tumours that it inpaints are synthetic."
+	cp $(MADE)/inpainting/model.safetensors $(BUNDLED)/demo-inpainting.safetensors
 
 # Histology from expression, from the public tables of NSCLC Radiogenomics (GSE103584) in TABLES:
 # three minutes.
@@ -68,8 +68,8 @@ expression: $(READY)
 		clinical=$(TABLES)/NSCLCR01Radiogenomic_DATA_LABELS_2018-05-22_1500-shifted.csv \
 		--label histology --name expression-histology \
 		--title "LUAD or LUSC, from gene expression" \
-		--licence "MIT, as LungSquad; learnt from GSE103584 and NSCLC Radiogenomics (Bakr et al. 2018, CC BY 3.0)." \
-		--notice "Learnt from 127 patients of one centre, from z-scores of log10 FPKM: give it z-scores."
+		--licence "MIT, as LungSquad; trained on GSE103584 and NSCLC Radiogenomics (Bakr et al. 2018, CC BY 3.0)." \
+		--notice "Trained on 127 patients of one centre, from z-scores of log10 FPKM: give it z-scores."
 	cp build/expression/model.safetensors $(BUNDLED)/expression-histology.safetensors
 
 # The pictures of the panel in the documentation.

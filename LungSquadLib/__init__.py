@@ -7,10 +7,10 @@
     crop = ls.crop(ct, mask)
     prediction = ls.predict(ct, mask, ls.read_model("demo-histology"))
 
-Tumours that are made up, as slices with their masks or painted into a CT:
+Synthetic tumours, as slices with their masks or inpainted in a CT:
 
     images = ls.sample_images(ls.read_model("demo-generator"), 16, seed=0)
-    made = ls.synthesise(ls.read_model("demo-translation"), ct, mask, hu=20)
+    inpainted = ls.inpaint(ls.read_model("demo-inpainting"), ct, mask, hu=20)
 
 And from a folder of patients to a network of one's own, with an evaluation:
 
@@ -52,7 +52,7 @@ _PLACES = {
     "Prediction": "inference.prediction",
     "read_profile": "data.tables.profile",
     "predict_profile": "inference.profile",
-    "synthesise": "inference.inpaint_ct",
+    "inpaint": "inference.inpaint_ct",
     "run_case": "pipeline.case",
     "CaseInput": "pipeline.case",
     "run_profile": "pipeline.profile_case",

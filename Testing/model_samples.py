@@ -18,7 +18,7 @@ from LungSquadLib.models.card import (
     NetworkSpec,
     Training,
 )
-from LungSquadLib.models.file import Reference, write_bundle
+from LungSquadLib.models.file import Reference, write_model_file
 from LungSquadLib.networks import build
 from LungSquadLib.networks.prognosis import TransferNetwork
 from LungSquadLib.networks.trunk_and_head import TrunkAndHead
@@ -93,10 +93,10 @@ def reference(of: TrunkAndHead, seed: int = 0) -> Reference:
     return Reference(features.mean(0), np.linalg.inv(covariance), np.sort(features[:, 0] ** 2))
 
 
-def bundle(path: Path, **changes) -> Path:
+def model_file(path: Path, **changes) -> Path:
     """Write a small valid model file."""
     of = network()
-    write_bundle(path, of, card=card(of, **changes))
+    write_model_file(path, of, card=card(of, **changes))
     return path
 
 

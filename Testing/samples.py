@@ -17,7 +17,7 @@ from LungSquadLib.models.card import (
     ReferenceSpec,
     Training,
 )
-from LungSquadLib.models.file import Model, Reference, read_bundle, write_bundle
+from LungSquadLib.models.file import Model, Reference, read_model_file, write_model_file
 from LungSquadLib.networks import build
 
 
@@ -70,7 +70,7 @@ def write_model(path: Path, *, seed=0, reference=True, **changes) -> Model:
         reference=ReferenceSpec(8, between_sd=1.0) if reference else None,
     )
     tensors = Reference(features.mean(axis=0), np.eye(size), np.linspace(1e-7, 1e-6, 200))
-    write_bundle(
+    write_model_file(
         path, network, card=replace(card, **changes), reference=tensors if reference else None
     )
-    return read_bundle(path)
+    return read_model_file(path)

@@ -11,7 +11,7 @@ import numpy as np
 from LungSquadLib.data.case_file import Content, write_content
 from LungSquadLib.data.slice_set import SliceCase, SliceSet, Slicing, open_slices, write_index
 from LungSquadLib.models.card import Card, ClassLabel, NetworkSpec, Seen, Training
-from LungSquadLib.models.file import Model, read_bundle, write_bundle
+from LungSquadLib.models.file import Model, read_model_file, write_model_file
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
 
@@ -92,5 +92,5 @@ def write_generator(
         must_not=("Must not be used.",),
         notice="Random weights: it means nothing.",
     )
-    write_bundle(path, network, card=card)
-    return read_bundle(path)
+    write_model_file(path, network, card=card)
+    return read_model_file(path)

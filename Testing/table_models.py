@@ -9,7 +9,7 @@ import torch
 
 from LungSquadLib.data.tables.profile import Profile
 from LungSquadLib.models.card import Card, ClassLabel, Metric, NetworkSpec, ReferenceSpec, Training
-from LungSquadLib.models.file import Model, Reference, read_bundle, write_bundle
+from LungSquadLib.models.file import Model, Reference, read_model_file, write_model_file
 from LungSquadLib.models.inputs import Source, TableSpec
 from LungSquadLib.networks import build
 
@@ -52,7 +52,7 @@ def integrator(
     return _written(
         path,
         spec,
-        {"name": "integration", "widths": spec.widths, "branch": branch, "hidden": (8, 4)},
+        {"name": "integration", "widths": spec.widths, "branch_width": branch, "hidden": (8, 4)},
         training,
         reference,
         {
@@ -121,5 +121,5 @@ def _written(path, spec, network, training, reference, fields) -> Model:
         }
         | fields
     )
-    write_bundle(path, made, card=card, reference=tensors)
-    return read_bundle(path)
+    write_model_file(path, made, card=card, reference=tensors)
+    return read_model_file(path)

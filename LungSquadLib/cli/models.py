@@ -121,11 +121,11 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _import_keras(options: argparse.Namespace) -> None:
-    from ..models.file import write_bundle
+    from ..models.file import write_model_file
     from ..models.keras_import import import_keras
 
     network, card = import_keras(options.weights)
-    digest = write_bundle(options.out, network, card=card)
+    digest = write_model_file(options.out, network, card=card)
     print(f"written  {options.out}\nsha256   {digest}")
 
 

@@ -27,7 +27,7 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument("--epochs", type=int, default=40, metavar="N", help="(40)")
     verb.add_argument("--batch", type=int, default=2, metavar="N", help="cubes an update (2)")
     verb.add_argument("--learning-rate", type=float, default=3e-3, metavar="R", help="0.003")
-    add_card(verb, name="translation")
+    add_card(verb, name="inpainting")
     verb.add_argument("--json", action="store_true", help="print JSON")
     verb.set_defaults(train=run)
 

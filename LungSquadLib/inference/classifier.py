@@ -61,7 +61,7 @@ def predict(
     Args:
         ct: the CT.
         mask: the tumour, on any grid that overlaps the CT.
-        model: as `read_bundle` gives it.
+        model: as `read_model_file` gives it.
         device: "auto", "cpu", "cuda" or "mps".
         seed: of the dropout that the interval is drawn from.
         centre_lps: of the crop, LPS mm, where it is not the mask's centre of mass.

@@ -1,4 +1,4 @@
-"""A tumour painted into cubes of voxels: the network's part, and what every user of it shares."""
+"""Inpainting of tumours in cubes of voxels: the network's part, shared by all its users."""
 
 from __future__ import annotations
 
@@ -14,78 +14,80 @@ from ..imaging.noise_texture import grain
 from ..models.file import Model
 from ..models.inputs import InputSpec
 from ..networks.devices import device_of
-from ..networks.inpainting import Translator
+from ..networks.inpainting import Inpainter
 
-BAND_MM = 6.0  # beyond the masks, in which what is painted passes into what was there
+BAND_MM = 6.0  # beyond the masks, in which the inpainted voxels blend into the CT
 LUNG_HU = -850.0
-TYPICAL = "tumour_HU"  # metric of a translator's card: the tumours that it was trained on
+TYPICAL = "tumour_HU"  # metric of an inpainter's card: mean HU of its training tumours
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is to be painted into one cube.
+class InpaintingRequest:
+    """A tumour to be inpainted in one cube.
 
     Attributes:
         hu: (z, y, x) the CT; sides are multiples of the network's step.
         mask: not 0 where the tumour is to be.
-        asked_hu: its mean.
-        label: its class; -1 leaves it open.
-        remove: not 0 where a tumour is to give way to lung.
+        mean_hu: of the tumour.
+        label: its class; -1 for any.
+        remove: not 0 where a tumour is to be replaced by lung.
     """
 
     hu: np.ndarray
     mask: np.ndarray
-    asked_hu: float
+    mean_hu: float
     label: int = -1
     remove: np.ndarray | None = None
 
     def distance(self, spacing: float) -> np.ndarray:
-        """How far each voxel is from what is to be painted, mm."""
+        """Return each voxel's distance (z, y, x) in mm from the masks."""
         removed = False if self.remove is None else self.remove != 0
         return distance_mm((self.mask != 0) | removed, (spacing,) * 3)
 
 
 @torch.no_grad()
-def paint(
-    network: Translator, spec: InputSpec, orders: Sequence[Order], *, band_mm: float = BAND_MM
+def inpaint_cubes(
+    network: Inpainter,
+    spec: InputSpec,
+    requests: Sequence[InpaintingRequest],
+    *,
+    band_mm: float = BAND_MM,
 ) -> np.ndarray:
-    """What the network makes of some cubes of one size: (n, z, y, x) HU, float32, without noise."""
+    """Inpaint tumours in cubes of one size: (n, z, y, x) HU, float32, without noise."""
     device = device_of(network)
-    holes = [order.distance(spec.spacing) < band_mm for order in orders]
 
     def cubes(arrays: list[np.ndarray]) -> torch.Tensor:
         x = torch.from_numpy(np.stack(arrays).astype(np.float32, copy=False))[:, None]
         return x.contiguous(memory_format=torch.channels_last_3d).to(device)
 
-    painted = network.eval()(
-        cubes([spec.scaled(order.hu) for order in orders]),
-        cubes([order.mask != 0 for order in orders]),
-        hole=cubes(holes),
-        asked=torch.from_numpy(spec.scaled(np.array([order.asked_hu for order in orders]))).to(
-            device
-        ),
-        labels=torch.tensor([order.label for order in orders], device=device),
+    means = spec.scaled(np.array([request.mean_hu for request in requests]))
+    inpainted = network.eval()(
+        cubes([spec.scaled(request.hu) for request in requests]),
+        cubes([request.mask != 0 for request in requests]),
+        region=cubes([request.distance(spec.spacing) < band_mm for request in requests]),
+        mean=torch.from_numpy(means).to(device),
+        labels=torch.tensor([request.label for request in requests], device=device),
     )
-    scaled = painted[:, 0].clamp(0, 1).cpu().numpy()
-    result: np.ndarray = scaled * np.float32(spec.hu_high - spec.hu_low) + np.float32(spec.hu_low)
-    return result
+    scaled = inpainted[:, 0].clamp(0, 1).cpu().numpy()
+    hu: np.ndarray = scaled * np.float32(spec.hu_high - spec.hu_low) + np.float32(spec.hu_low)
+    return hu
 
 
 def blended(
-    hu: np.ndarray, painted: np.ndarray, distance: np.ndarray, *, band_mm: float, seed: int
+    hu: np.ndarray, inpainted: np.ndarray, distance: np.ndarray, *, band_mm: float, seed: int
 ) -> np.ndarray:
-    """The CT with what was painted in its place, with the noise of what surrounds it.
+    """Blend inpainted voxels into a CT, with noise like that of their surroundings.
 
     Args:
-        hu: (z, y, x) the CT, int16 or float32, which the result is too.
-        painted: of the same shape.
-        distance: mm from each voxel to what was painted; from `band_mm` on nothing changes.
-        band_mm: where the one passes into the other.
+        hu: (z, y, x) the CT, int16 or float32; the result is of this type.
+        inpainted: (z, y, x).
+        distance: mm from each voxel to the masks; from `band_mm` on nothing changes.
+        band_mm: width of the transition.
         seed: of the noise.
     """
     weight, random = blend_weights(distance, band_mm), np.random.default_rng((seed, 5))
     noise = grain(hu, weight == 0, random=random)
-    mixed = hu + weight * (painted - hu) + np.sqrt(weight) * noise
+    mixed = hu + weight * (inpainted - hu) + np.sqrt(weight) * noise
     mixed = np.rint(mixed) if hu.dtype.kind == "i" else mixed
     return np.where(weight > 0, mixed, hu).astype(hu.dtype)
 
@@ -95,49 +97,49 @@ def synthetic_cube(
     hu: np.ndarray,
     mask: np.ndarray,
     *,
-    other: np.ndarray,
-    asked_hu: float,
+    new_mask: np.ndarray,
+    mean_hu: float,
     label: int = -1,
     seed: int = 0,
 ) -> np.ndarray:
-    """A cube in which another tumour has taken the place of its own: a sample to train with.
+    """Replace a cube's tumour by a synthetic one: a sample to train with.
 
-    For many at once, `paint` takes as many orders as memory allows; then `blended` each.
+    For many at once, use `inpaint_cubes` and then `blended` for each.
 
     Args:
-        model: a translator of cubes.
+        model: an inpainter of cubes.
         hu: (z, y, x) HU at the spacing of the model's card; sides are multiples of its `step`.
-        mask: of the tumour that is there; it gives way to lung where the other one is not.
-        other: where the new tumour is to be.
-        asked_hu: its mean.
-        label: its class, by its number in the card; -1 leaves it open.
+        mask: of the tumour that is there; outside the new one it is replaced by lung.
+        new_mask: where the synthetic tumour is to be.
+        mean_hu: of the synthetic tumour.
+        label: its class, by its number in the card; -1 for any.
         seed: of the noise.
 
     Returns:
         HU of the type and shape of `hu`.
     """
     spec = model.card.image
-    order = Order(hu, other, asked_hu, label, remove=mask)
-    painted = paint(model.network, spec, [order])[0]
-    return blended(hu, painted, order.distance(spec.spacing), band_mm=BAND_MM, seed=seed)
+    request = InpaintingRequest(hu, new_mask, mean_hu, label, remove=mask)
+    inpainted = inpaint_cubes(model.network, spec, [request])[0]
+    return blended(hu, inpainted, request.distance(spec.spacing), band_mm=BAND_MM, seed=seed)
 
 
-def dense_piece(
-    hu: np.ndarray, mask: np.ndarray, hole: np.ndarray, *, asked_hu: float
+def dense_component(
+    hu: np.ndarray, mask: np.ndarray, region: np.ndarray, *, mean_hu: float
 ) -> np.ndarray:
-    """What is nearer to a tumour's HU than to lung's, in one piece: the tumour as it came out.
+    """Segment a synthetic tumour: the connected voxels nearer to its HU than to lung's.
 
     Args:
         hu: (z, y, x).
-        mask: where the tumour was to be; the piece that has most of it is taken.
-        hole: how far the piece may reach.
-        asked_hu: the tumour's mean.
+        mask: where the tumour was requested; the component that has most of it is returned.
+        region: the masked region, which the component does not leave.
+        mean_hu: of the tumour.
 
     Returns:
         (z, y, x) of bool, all False where nothing in the mask is dense.
     """
-    dense = (hu > (asked_hu + LUNG_HU) / 2) & hole
+    dense = (hu > (mean_hu + LUNG_HU) / 2) & region
     image = sitk.ConnectedComponent(sitk.GetImageFromArray(dense.astype(np.uint8)))
-    pieces = sitk.GetArrayFromImage(image)
-    counts = np.bincount(pieces[(mask != 0) & dense], minlength=2)
-    return dense & (pieces == max(int(counts.argmax()), 1))
+    components = sitk.GetArrayFromImage(image)
+    counts = np.bincount(components[(mask != 0) & dense], minlength=2)
+    return dense & (components == max(int(counts.argmax()), 1))

@@ -25,7 +25,7 @@ from ..imaging.masks import Mask
 from ..imaging.tumour_features import tumour_features
 from ..models.card import Card
 from ..models.catalogue import available
-from ..models.file import Model, read_bundle
+from ..models.file import Model, read_model_file
 from ..models.inputs import Source
 from ..networks.devices import chosen_device, float64_of, on_device
 from ..networks.seeded_dropout import Position, SeededDropout, mixed, seed_dropouts
@@ -130,7 +130,7 @@ def predict_profile(
     The same inputs, seed, device and number of threads give the same numbers.
 
     Args:
-        model: an integrator, or an autoencoder with groups; as `read_bundle` gives it.
+        model: an integrator, or an autoencoder with groups; as `read_model_file` gives it.
         profile: the patient's expression.
         features: of the model's other sources, those of the image say: for the name of each a
             number for each of its columns. Those that are not given are left out.
@@ -322,4 +322,4 @@ def _on_this_machine(sha256: str | None) -> Iterator[Model]:
     for entry in available():
         of_images = entry.card is not None and entry.card.kind == "classifier"
         if of_images and sha256_of_file(entry.path) == sha256:
-            yield read_bundle(entry.path)
+            yield read_model_file(entry.path)

@@ -13,10 +13,7 @@ from ..fields import Fields, parsed_json, shown
 from ..networks import checked_arguments, kind_of, size_of, widths_of
 from .inputs import InputSpec, TableSpec, read_input
 
-# 2: what the model has seen. A LungSquad that reads 1 would refuse the new fields as meaningless,
-# rightly, for it would let the model be tested on its own training data; now it says "update".
-# 3: networks of tables. 4: along which axes of the patient images run.
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5  # raised when a field changes; no other version is read
 MAX_SEEN = 10_000  # of each kind; together 660 kB of the header, which has room for 1 MiB
 
 
@@ -150,7 +147,8 @@ class Card:
     Attributes:
         name: the identifier by which the model is found.
         title, question: what people read; the question as one sentence.
-        task: what is asked, as an identifier ("histology", "survival2y"), or "generation".
+        task: what is predicted, as an identifier ("histology", "survival2y"); "generation",
+            "inpainting".
         classes: the answers, in the order of the network's outputs; of a generator what can be
             asked of it, and there may be none.
         positive: index of the class that one-sided numbers (AUC, baseline, risk) are about.
@@ -223,8 +221,13 @@ def checked_card(text: str) -> Card:
     version = fields.integer("format_version", 1, 10**6)
     if version > FORMAT_VERSION:
         raise ValueError(
-            f"it has format version {version}, made by a newer LungSquad (this one reads up to "
+            f"it has format version {version}, made by a newer LungSquad (this one reads "
             f"{FORMAT_VERSION}): update LungSquad"
+        )
+    if version < FORMAT_VERSION:
+        raise ValueError(
+            f"it has format version {version}, made by an older LungSquad (this one reads "
+            f"{FORMAT_VERSION}): train the model, or import its weights, again"
         )
     card = Card(
         format_version=version,
@@ -278,7 +281,7 @@ def _agrees(card: Card) -> None:
         )
     if card.kind != "classifier" and card.baseline:
         raise ValueError("the card has a baseline, which only classifiers have")
-    if card.kind in ("generator", "translator") and card.reference:
+    if card.kind in ("generator", "inpainter") and card.reference:
         raise ValueError("the card has a reference, which models that make images have not")
 
 

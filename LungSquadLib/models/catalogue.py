@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import ModelError
 from ..fields import shown_path
 from .card import Card
-from .file import SUFFIX, Model, read_bundle, read_card
+from .file import SUFFIX, Model, read_card, read_model_file
 
 VARIABLE = "LUNGSQUAD_MODELS"
 OF_IMAGES, OF_TABLES = ("classifier",), ("integrator", "autoencoder")  # that answer
@@ -104,8 +104,8 @@ def find(name_or_file: str | os.PathLike[str]) -> Path:
 
 
 def read_model(name_or_file: str | os.PathLike[str], *, kind: str | None = None) -> Model:
-    """The model of a name or file, read and checked; see `find`, `read_bundle` and `check_kind`."""
-    model = read_bundle(find(name_or_file))
+    """Read the model of a name or file; see `find`, `read_model_file` and `check_kind`."""
+    model = read_model_file(find(name_or_file))
     if kind is not None:
         check_kind(model.card, kind)
     return model

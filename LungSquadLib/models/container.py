@@ -6,7 +6,7 @@ of JSON, then the tensors' bytes, one after another without gaps.
 
 from __future__ import annotations
 
-import json
+import errno
 import math
 import os
 import stat
@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import MissingPackageError
 from ..fields import parsed_json, shown
 
-FORMAT = "lungsquad-model"
+CARD = "lungsquad-card"  # the metadata entry that makes a safetensors file a LungSquad model
 MAX_HEADER = 1 << 20
 MAX_TENSORS = 1000
 ITEM_SIZES = {"F64": 8, "F32": 4}
@@ -48,7 +49,7 @@ class TensorEntry:
 class Header:
     """What a file's header says, checked against the file's size."""
 
-    metadata: dict[str, str]
+    card: str
     tensors: dict[str, TensorEntry]
     size: int
 
@@ -71,29 +72,22 @@ def open_regular(path: Path) -> BufferedReader:
     return path.open("rb")
 
 
-def write_container(
-    path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]
-) -> None:
-    """Write float32 and float64 arrays by name; the same arrays make the same bytes.
+def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray], card: str) -> None:
+    """Write contiguous float32 and float64 arrays by name; the same arrays make the same bytes.
 
-    The library of the format's authors does not: it orders the metadata at random.
+    Raises:
+        MissingPackageError: safetensors is not installed.
+        OSError: the file cannot be written.
     """
-    header: dict[str, Any] = {"__metadata__": dict(metadata)}
-    ready = {name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}
-    start = 0
-    for name, array in ready.items():
-        header[name] = {
-            "dtype": f"F{8 * array.itemsize}",
-            "shape": list(array.shape),
-            "data_offsets": [start, start + array.nbytes],
-        }
-        start += array.nbytes
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # so that the arrays are aligned
-    with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for array in ready.values():
-            file.write(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+    try:
+        from safetensors import SafetensorError
+        from safetensors.numpy import save_file
+    except ImportError as error:
+        raise MissingPackageError("safetensors", "Writing a model", "networks") from error
+    try:
+        save_file(dict(arrays), path, metadata={CARD: card})  # of several entries the order varies
+    except SafetensorError as error:
+        raise OSError(errno.EIO, f"could not be written ({error})", str(path)) from error
 
 
 def read_header(file: BufferedReader) -> Header:
@@ -126,21 +120,21 @@ def read_header(file: BufferedReader) -> Header:
     table = parsed_json(text)
     if not isinstance(table, dict):
         raise ValueError("its header is not a JSON object, so it is not a safetensors file")
-    metadata = _metadata(table.pop("__metadata__", {}))
+    card = _card(table.pop("__metadata__", {}))
     tensors = _entries(table)
     _without_gaps(tensors, size - 8 - length)
-    return Header(metadata, tensors, size)
+    return Header(card, tensors, size)
 
 
-def _metadata(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+def _card(metadata: Any) -> str:
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise ValueError("its '__metadata__' is not an object of texts")
-    if value.get("format") != FORMAT:
+    if CARD not in metadata:
         raise ValueError(
-            "it is a safetensors file, but not a LungSquad model (its header says the format "
-            f"{shown(value.get('format'))}, not '{FORMAT}')"
+            f"it is a safetensors file, but not a LungSquad model: its header has no '{CARD}'"
         )
-    return value
+    card: str = metadata[CARD]
+    return card
 
 
 def _entries(table: dict[str, Any]) -> dict[str, TensorEntry]:

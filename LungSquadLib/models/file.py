@@ -19,7 +19,7 @@ from ..fields import reason, shown, shown_path
 from ..files import sha256_of_file, whole_file
 from ..networks import build
 from .card import Card, NetworkSpec, checked_card
-from .container import FORMAT, Header, open_regular, read_header, write_container
+from .container import open_regular, read_header, write_safetensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -94,17 +94,17 @@ def read_card(path: str | os.PathLike[str]) -> Card:
     return _reading(path, _read_card)
 
 
-def read_bundle(path: str | os.PathLike[str]) -> Model:
+def read_model_file(path: str | os.PathLike[str]) -> Model:
     """Read a model file whole and check everything: header, card, weights, reference.
 
     Raises:
         ModelError: with a sentence that says what is wrong with the file.
         MissingPackageError: torch is not installed.
     """
-    return _reading(path, _read_bundle)
+    return _reading(path, _read_model)
 
 
-def write_bundle(
+def write_model_file(
     path: str | os.PathLike[str],
     network: nn.Module,
     *,
@@ -124,6 +124,7 @@ def write_bundle(
 
     Raises:
         ModelError: the card is not valid, or it and the weights do not belong together.
+        MissingPackageError: safetensors is not installed.
     """
     target = Path(path)
     if target.suffix != SUFFIX:
@@ -141,7 +142,7 @@ def write_bundle(
     except ValueError as error:
         raise ModelError(f"The model '{target.name}' was not written: {error}.") from error
     with whole_file(target) as temporary:
-        write_container(temporary, arrays, {"format": FORMAT, "card": card.to_json()})
+        write_safetensors(temporary, arrays, card.to_json())
         return sha256_of_file(temporary)
 
 
@@ -159,12 +160,12 @@ def _reading(path: str | os.PathLike[str], read: Callable[[Path, BufferedReader]
 
 
 def _read_card(_path: Path, file: BufferedReader) -> Card:
-    return _card_of(read_header(file))
+    return checked_card(read_header(file).card)
 
 
-def _read_bundle(path: Path, file: BufferedReader) -> Model:
+def _read_model(path: Path, file: BufferedReader) -> Model:
     header = read_header(file)
-    card = _card_of(header)
+    card = checked_card(header.card)
     _check_table(card, {name: (e.dtype, e.shape) for name, e in header.tensors.items()})
     start = file.tell()
     data = bytearray(header.size - start)
@@ -189,12 +190,6 @@ def _read_bundle(path: Path, file: BufferedReader) -> Model:
     if card.reference is not None:
         reference = Reference(*(arrays[name].astype(np.float64) for name in _REFERENCES))
     return Model(path, card, digest.hexdigest(), reference, weights)
-
-
-def _card_of(header: Header) -> Card:
-    if "card" not in header.metadata:
-        raise ValueError("it has no card, so nothing says what its weights are")
-    return checked_card(header.metadata["card"])
 
 
 def _without_weights(spec: NetworkSpec) -> Any:

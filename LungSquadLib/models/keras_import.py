@@ -52,7 +52,7 @@ def import_keras(
         width: 1 for the paper's network.
 
     Returns:
-        The network in eval mode, and the card to pass to `write_bundle` with it.
+        The network in eval mode, and the card to pass to `write_model_file` with it.
 
     Raises:
         ModelError: with a sentence that says what is wrong with the file.

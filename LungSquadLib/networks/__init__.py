@@ -23,8 +23,8 @@ class Known:
 
     Attributes:
         kind: what it does: a "classifier" is a `TrunkAndHead`, a "generator" makes images, a
-            "translator" paints into a CT; of tables, an "integrator" tells classes, and an
-            "autoencoder" finds groups.
+            "inpainter" makes tumours in a CT; of tables, an "integrator" predicts classes and an
+            "autoencoder" assigns groups.
         place: its class, as module:name.
         size: the argument that says how many voxels or pixels a side it takes or makes; None of
             those that take tables, whose `widths` say how many columns each table has.
@@ -176,9 +176,9 @@ _NETWORKS = {
             "most": (_integer(1, 4096), "a whole number from 1 to 4096", 512),
         },
     ),
-    "translation": Known(
-        "translator",
-        ".inpainting:Translator",
+    "inpainting": Known(
+        "inpainter",
+        ".inpainting:Inpainter",
         "input_size",
         {
             "dimensions": (_integer(2, 3), "2 or 3", 3),
@@ -195,7 +195,7 @@ _NETWORKS = {
         {
             "widths": _WIDTHS,
             "classes": _CLASSES,
-            "branch": (_integer(0, 4096), "a whole number from 0 to 4096", 0),
+            "branch_width": (_integer(0, 4096), "a whole number from 0 to 4096", 0),
             "hidden": (_sizes(2, 4096), "a list of 2 whole numbers from 1 to 4096", (64, 32)),
             "dropout": _DROPOUT,
             "ordinal": _FLAG,

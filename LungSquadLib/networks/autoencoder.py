@@ -55,7 +55,7 @@ class Autoencoder(nn.Module):
         self.mean = nn.Linear((columns, *hidden)[-1], latent)
         self.log_variance = nn.Linear((columns, *hidden)[-1], latent)
         self.decoder = _dense((latent, *reversed(hidden)))
-        self.rebuilt = nn.Linear((latent, *reversed(hidden))[-1], columns)
+        self.reconstruction = nn.Linear((latent, *reversed(hidden))[-1], columns)
         self.register_buffer("group_weight", torch.full((classes,), 1 / max(classes, 1)))
         self.register_buffer("group_mean", torch.zeros(classes, latent))
         self.register_buffer("group_precision", torch.eye(latent).repeat(classes, 1, 1))
@@ -67,12 +67,12 @@ class Autoencoder(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Standardised rows (N, columns) of places (N, latent)."""
-        return self.rebuilt(self.decoder(z))
+        return self.reconstruction(self.decoder(z))
 
-    def squared_error(self, x: Tensor, rebuilt: Tensor) -> Tensor:
+    def squared_error(self, x: Tensor, reconstruction: Tensor) -> Tensor:
         """Mean (N,) over the columns that a row (N, columns) has, of its standardised numbers."""
         counts = ~x.isnan() & (self.scale.sd > 0)
-        squared = torch.where(counts, self.scale(x) - rebuilt, 0).square()
+        squared = torch.where(counts, self.scale(x) - reconstruction, 0).square()
         return squared.sum(1) / counts.sum(1).clamp(min=1)
 
     def forward(self, x: Tensor) -> Answer:

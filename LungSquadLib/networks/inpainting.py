@@ -1,8 +1,8 @@
-"""From a CT with a hole and a tumour's mask to a CT with such a tumour, and the critic of that.
+"""The inpainting network: a tumour of a given mask, mean and class in a masked region of a CT.
 
-After Shin et al. 2018 (arXiv:1807.10225), who paint tumours with pix2pix (Isola et al. 2017,
-arXiv:1611.07004): a U-Net as the generator, and a critic that judges small patches, given what was
-asked. Other than there, the network paints only in the hole, and starts from what was asked.
+After Shin et al. 2018 (arXiv:1807.10225), who make tumours with pix2pix (Isola et al. 2017,
+arXiv:1611.07004): a U-Net as the generator, and a discriminator of small patches, both given the
+conditions. Other than there, the network fills only the masked region, and starts from the mean.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from torch import Tensor, nn
 
 from .unet import CONVOLUTIONS, SLOPE, UNet, instance_norm
 
-EMPTY = (
-    0.1  # what a hole is filled with before it is painted: lung, where -1000 to 500 HU is 0 to 1
+LUNG = (
+    0.1  # the scaled value that the masked region starts from: lung, with -1000 to 500 HU as 0 to 1
 )
 
 
-class Translator(nn.Module):
-    """Paints a tumour, and what surrounds it, into a hole of a CT.
+class Inpainter(nn.Module):
+    """Fills a masked region of a CT with a tumour and what surrounds it.
 
     Args:
         dimensions: 3 for cubes, 2 for slices.
         input_size: voxels along each axis that it is trained on; other multiples of `step` will do.
         width: of the `UNet`.
         depth: likewise.
-        classes: kinds of tumour that can be asked for; 0 where there is nothing to choose.
+        classes: kinds of tumour that can be requested; 0 where there is nothing to choose.
     """
 
     def __init__(
@@ -45,35 +45,35 @@ class Translator(nn.Module):
         self.step = self.unet.step
         if input_size % self.step:
             raise ValueError(f"the size {input_size} is not a multiple of {self.step}")
-        nn.init.zeros_(self.unet.last.weight)  # it begins with what was asked, and betters that
+        nn.init.zeros_(self.unet.last.weight)  # training starts from the plain tumour of `forward`
 
     def forward(
-        self, ct: Tensor, mask: Tensor, *, hole: Tensor, asked: Tensor, labels: Tensor
+        self, ct: Tensor, mask: Tensor, *, region: Tensor, mean: Tensor, labels: Tensor
     ) -> Tensor:
-        """Paint.
+        """Fill the masked region.
 
         Args:
-            ct: (N, 1, ...), scaled; what lies in the hole is not looked at.
-            mask: (N, 1, ...), 1 where the tumour is to be, which is within the hole.
-            hole: (N, 1, ...), 1 where there is to be paint; the rest stays as it is.
-            asked: (N,) mean of the tumour, scaled as `ct`.
-            labels: (N,) int64, the class; -1 leaves it open.
+            ct: (N, 1, ...), scaled; what lies in the region is not used.
+            mask: (N, 1, ...), 1 where the tumour is to be, within the region.
+            region: (N, 1, ...), 1 where the CT is replaced; the rest stays as it is.
+            mean: (N,) of the tumour, scaled as `ct`.
+            labels: (N,) int64, the class; -1 for any.
 
         Returns:
             (N, 1, ...), scaled as `ct`.
         """
-        told = asked.view(-1, *(1 for _ in ct.shape[1:]))
-        start = torch.where(hole > 0, EMPTY + (told - EMPTY) * blurred(mask), ct)
-        x = torch.cat([start, hole, conditions(mask, labels, self.classes)], 1)
-        return torch.where(hole > 0, start + self.unet(x), ct)
+        mean = mean.view(-1, *(1 for _ in ct.shape[1:]))
+        start = torch.where(region > 0, LUNG + (mean - LUNG) * blurred(mask), ct)
+        x = torch.cat([start, region, conditions(mask, labels, self.classes)], 1)
+        return torch.where(region > 0, start + self.unet(x), ct)
 
-    def for_inference(self) -> Translator:
+    def for_inference(self) -> Inpainter:
         """Itself: it has nothing that could be folded away."""
         return self
 
 
-class PatchCritic(nn.Module):
-    """Judges patches of 26 voxels a side: real or painted (Isola et al. 2017, section 3.2.2).
+class PatchDiscriminator(nn.Module):
+    """Discriminates real from synthetic patches of 26 voxels a side (Isola et al., section 3.2.2).
 
     Args:
         dimensions: 3 for cubes, 2 for slices.
@@ -97,16 +97,16 @@ class PatchCritic(nn.Module):
             convolution(4 * width, 1, 3, padding=1),
         )
 
-    def forward(self, ct: Tensor, mask: Tensor, *, hole: Tensor, labels: Tensor) -> Tensor:
-        """One number a patch (N, 1, ...), sides a quarter of the input's; arguments as above."""
-        judged: Tensor = self.layers(
-            torch.cat([ct, hole, conditions(mask, labels, self.classes)], 1)
+    def forward(self, ct: Tensor, mask: Tensor, *, region: Tensor, labels: Tensor) -> Tensor:
+        """Score each patch: (N, 1, ...), sides a quarter of the input's; arguments as above."""
+        scores: Tensor = self.layers(
+            torch.cat([ct, region, conditions(mask, labels, self.classes)], 1)
         )
-        return judged
+        return scores
 
 
 def blurred(mask: Tensor) -> Tensor:
-    """The mask with an edge as scanners make them, and a mean of 1 where the mask is."""
+    """Blur a mask's edge as a scanner does; its mean inside the mask stays 1."""
     pool = {4: nn.functional.avg_pool2d, 5: nn.functional.avg_pool3d}[mask.ndim]
     soft = pool(mask, 3, stride=1, padding=1, count_include_pad=False)
     axes: Any = tuple(range(1, mask.ndim))
@@ -115,7 +115,7 @@ def blurred(mask: Tensor) -> Tensor:
 
 
 def conditions(mask: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """The mask, and for each class the mask where that is asked for: (N, 1 + classes, ...)."""
-    asked = labels.view(-1, 1) == torch.arange(classes, device=labels.device)
-    asked = asked.view(len(labels), classes, *(1 for _ in mask.shape[2:]))
-    return torch.cat([mask, mask * asked], 1)
+    """Join the mask with its product with the one-hot class: (N, 1 + classes, ...)."""
+    one_hot = labels.view(-1, 1) == torch.arange(classes, device=labels.device)
+    one_hot = one_hot.view(len(labels), classes, *(1 for _ in mask.shape[2:]))
+    return torch.cat([mask, mask * one_hot], 1)

@@ -20,7 +20,7 @@ class IntegrationNetwork(nn.Module):
     Args:
         widths: columns of each source.
         classes: at least 2.
-        branch: units of a dense layer of its own for each source; 0: their columns go side by side.
+        branch_width: units of a dense layer for each source; 0: the columns are concatenated.
         hidden: units of the first two dense layers.
         dropout: before each dense layer.
         ordinal: whether the classes stand in an order; see `OrderedClasses`.
@@ -31,7 +31,7 @@ class IntegrationNetwork(nn.Module):
         *,
         widths: Sequence[int] = (1,),
         classes: int = 2,
-        branch: int = 0,
+        branch_width: int = 0,
         hidden: Sequence[int] = (64, 32),
         dropout: float = 0.5,
         ordinal: bool = False,
@@ -40,11 +40,13 @@ class IntegrationNetwork(nn.Module):
         self.widths = list(widths)
         self.scale = Standardiser(sum(widths))
         self.branches = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, branch), nn.ReLU()) if branch else nn.Identity()
+            nn.Sequential(nn.Linear(width, branch_width), nn.ReLU())
+            if branch_width
+            else nn.Identity()
             for width in widths
         )
         first, second = hidden
-        joined = branch * len(widths) or sum(widths)
+        joined = branch_width * len(widths) or sum(widths)
         self.body = nn.Sequential(
             nn.Dropout(dropout),
             nn.Linear(joined, first),
@@ -78,20 +80,23 @@ class IntegrationNetwork(nn.Module):
         return Answer(features, self.last(features))
 
     @torch.no_grad()
-    def begin_at(self, shares: Tensor) -> None:
-        """Answer the classes' shares (classes,), all above 0, of whom nothing tells."""
+    def init_output_bias(self, priors: Tensor) -> None:
+        """Initialise the output so that a patient without data gets the class priors (classes,)."""
         last = self.last[1]
         if isinstance(last, OrderedClasses):
-            thresholds = shares.cumsum(0)[:-1].logit()
+            thresholds = priors.cumsum(0)[:-1].logit()
             last.first.copy_(thresholds[:1])
             last.steps.copy_(thresholds.diff().expm1().log())  # softplus of it is the difference
         else:
-            last.get_parameter("bias").copy_(shares.log())
+            last.get_parameter("bias").copy_(priors.log())
 
     @torch.no_grad()
-    def cool(self, temperature: float, shares: Tensor) -> None:
-        """Have a division by a temperature lead towards the classes' shares, not to equal ones."""
-        self.last[1].get_parameter("bias").add_((temperature - 1) * shares.log())
+    def fold_temperature(self, temperature: float, priors: Tensor) -> None:
+        """Shift the output bias so that a temperature draws towards the class priors, not to 1/n.
+
+        Of the logits divided by `temperature`, the part that `init_output_bias` set stays whole.
+        """
+        self.last[1].get_parameter("bias").add_((temperature - 1) * priors.log())
 
     def for_inference(self) -> IntegrationNetwork:
         """Itself: it is quick as it is."""

@@ -96,7 +96,7 @@ class TransferNetwork(TrunkAndHead):
             count = units
         super().__init__(
             trunk,
-            Head(before, _layers(answer=nn.Linear(count, classes))),
+            Head(before, _layers(logits=nn.Linear(count, classes))),
             grid=activation_grid(trunk, input_size),
             input_size=input_size,
             feature_count=count,

@@ -17,7 +17,7 @@ from ..files import make_folder, sweep, whole_file, write_csv
 from ..identity import pseudonym
 from ..imaging.files.write import check_distinct
 from ..models.catalogue import OF_IMAGES
-from ..models.file import Model, read_bundle
+from ..models.file import Model, read_model_file
 from ..networks.devices import chosen_device
 from ..progress import Progress, Silent
 from ..report.index import index_page
@@ -120,7 +120,7 @@ def _begin(threads: int) -> None:
 
 @cache
 def _model(path: str) -> Model:
-    return read_bundle(path)
+    return read_model_file(path)
 
 
 def _work(task: Task) -> dict[str, Any]:

@@ -17,7 +17,7 @@ _PACKAGES = (
     ("torch", "the networks", "networks"),
     ("matplotlib", "figures of evaluations", "plots"),
     ("scikit-learn", "training on tables", "molecules"),
-    ("safetensors", "checkpoints of training", "training"),
+    ("safetensors", "model files and checkpoints, written", "networks"),
     ("tensorboard", "logs of training", "training"),
     ("distributed", "cohorts on a dask cluster", "cluster"),
     ("h5py", "import of Keras weights", "keras"),

@@ -29,7 +29,7 @@ from ..models.card import (
     ReferenceSpec,
     Training,
 )
-from ..models.file import Reference, read_bundle, write_bundle
+from ..models.file import Reference, read_model_file, write_model_file
 from ..models.inputs import InputSpec
 from ..networks import build
 from ..networks.trunk_and_head import TrunkAndHead
@@ -156,7 +156,7 @@ def train_demo_models(
         part = Part(progress, 0.1 + number * share, 0.1 + (number + 1) * share)
         network, card, reference = _trained(demo, cases, split, part)
         path = Path(folder) / f"{demo.name}.safetensors"
-        written[demo.name] = write_bundle(path, network, card=card, reference=reference)
+        written[demo.name] = write_model_file(path, network, card=card, reference=reference)
     return written
 
 
@@ -179,7 +179,7 @@ def renew_references(
     demos, jobs = _checked(folder, only, jobs)
     split, progress = split or Split(), progress or Silent()
     torch.set_num_threads(jobs)
-    models = [read_bundle(Path(folder) / f"{demo.name}.safetensors") for demo in demos]
+    models = [read_model_file(Path(folder) / f"{demo.name}.safetensors") for demo in demos]
     cases = phantom_cases(
         split.seeds[split.slices[2]], jobs=jobs, progress=progress, message="Making phantoms"
     )
@@ -195,7 +195,7 @@ def renew_references(
         )
         spec = _reference_spec(network, demo.input, split, log_odds(logits, 1))
         card = replace(model.card, reference=spec)
-        written[demo.name] = write_bundle(model.path, network, card=card, reference=reference)
+        written[demo.name] = write_model_file(model.path, network, card=card, reference=reference)
     return written
 
 

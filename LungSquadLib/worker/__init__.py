@@ -38,9 +38,9 @@ Each request has a number of its own as `id`, and a `verb`. Its last answer is a
                                          and "n", "seed", "truncate", "label", "like"; what
                                          `lungsquad gan sample` writes; gives `samples.json`
     {"id": 13, "verb": "inpaint", "ct": PATH, "mask": PATH, "model": NAME_OR_PATH, "out": PATH}
-                                         and "hu", "class", "seed"; paints a tumour where the mask
+                                         and "hu", "class", "seed"; inpaints a tumour where the mask
                                          is, writes the part of the CT that changes; gives what
-                                         `synthesis.json` says, with where that part lies
+                                         `inpainting.json` says, with where that part lies
 
     {"type": "progress", "id": 3, "fraction": 0.35, "message": "Histology: mask moved by 2 mm"}
     {"type": "result", "id": 3, "result": {...}}

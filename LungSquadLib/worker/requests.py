@@ -134,8 +134,8 @@ class Generate:
 
 
 @dataclass(frozen=True)
-class Synthesise:
-    """Paint a tumour into a CT where a mask says, and write the part that changes."""
+class Inpaint:
+    """Inpaint a tumour in a CT where a mask says, and write the part that changes."""
 
     ct: str
     mask: str
@@ -158,7 +158,7 @@ Work = (
     | Export
     | Batch
     | Generate
-    | Synthesise
+    | Inpaint
 )
 Request = Ping | Cancel | Work
 
@@ -265,8 +265,8 @@ def _generate(fields: Fields) -> Generate:
     )
 
 
-def _synthesise(fields: Fields) -> Synthesise:
-    return Synthesise(
+def _inpaint(fields: Fields) -> Inpaint:
+    return Inpaint(
         ct=_path(fields, "ct"),
         mask=_path(fields, "mask"),
         model=_text(fields, "model"),
@@ -289,7 +289,7 @@ _VERBS: dict[str, Callable[[Fields], Request]] = {
     "dicom": _export,
     "batch": _batch,
     "generate": _generate,
-    "inpaint": _synthesise,
+    "inpaint": _inpaint,
     "cancel": lambda fields: Cancel(fields.integer("request", 0, 2**53)),
 }
 

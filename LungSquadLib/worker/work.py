@@ -13,6 +13,7 @@ from .requests import (
     Batch,
     Export,
     Generate,
+    Inpaint,
     Inspect,
     Models,
     PlaceMask,
@@ -20,7 +21,6 @@ from .requests import (
     Propose,
     Rois,
     Sample,
-    Synthesise,
     Work,
 )
 
@@ -196,19 +196,19 @@ def _generate(request: Generate, progress: Progress) -> dict[str, Any]:
     return described
 
 
-def _synthesise(request: Synthesise, progress: Progress) -> dict[str, Any]:
+def _inpaint(request: Inpaint, progress: Progress) -> dict[str, Any]:
     from ..imaging.ct import open_ct
     from ..imaging.files.write import check_distinct, write_volumes
     from ..imaging.masks import read_mask
-    from ..inference.inpaint_ct import synthesise
+    from ..inference.inpaint_ct import inpaint
     from ..models.catalogue import read_model
 
     check_distinct([request.out], [request.ct, request.mask])
     step(progress, 0.0, "Reading the model")
-    model = read_model(request.model, kind="translator")
+    model = read_model(request.model, kind="inpainter")
     ct = open_ct(request.ct)
     mask = read_mask(request.mask, ct)
-    made = synthesise(
+    inpainted = inpaint(
         model,
         ct,
         mask,
@@ -218,9 +218,9 @@ def _synthesise(request: Synthesise, progress: Progress) -> dict[str, Any]:
         progress=Part(progress, 0.0, 0.9),
     )
     step(progress, 0.9, "Writing what changed")
-    x, y, z = (slice(*ends) for ends in zip(made.box.start, made.box.stop, strict=True))
-    write_volumes({request.out: made.ct[x, y, z]})
-    return made.to_dict()
+    x, y, z = (slice(*ends) for ends in zip(inpainted.box.start, inpainted.box.stop, strict=True))
+    write_volumes({request.out: inpainted.ct[x, y, z]})
+    return inpainted.to_dict()
 
 
 _WORK: dict[type, Callable[[Any, Progress], Any]] = {
@@ -234,5 +234,5 @@ _WORK: dict[type, Callable[[Any, Progress], Any]] = {
     Export: _export,
     Batch: _batch,
     Generate: _generate,
-    Synthesise: _synthesise,
+    Inpaint: _inpaint,
 }

@@ -9,22 +9,22 @@ from .conftest import at_rest
 
 
 @pytest.fixture(scope="session")
-def translators(tmp_path_factory):
+def inpainters(tmp_path_factory):
     """A folder with a model that paints, which knows classes."""
     pytest.importorskip("torch", reason="networks: torch is not installed")
-    from ..translators import write_translator
+    from ..inpainters import write_inpainter
 
-    folder = tmp_path_factory.mktemp("translators")
-    write_translator(folder / "painter.safetensors", classes=("LUAD", "LUSC"))
+    folder = tmp_path_factory.mktemp("inpainters")
+    write_inpainter(folder / "painter.safetensors", classes=("LUAD", "LUSC"))
     return folder
 
 
 @pytest.fixture
-def painting(panel, translators, working_here, monkeypatch, wait_until):
+def painting(panel, inpainters, working_here, monkeypatch, wait_until):
     """The panel on the ball's CT, with a model that paints."""
     from LungSquadLib.models import catalogue
 
-    monkeypatch.setenv(catalogue.VARIABLE, str(translators))
+    monkeypatch.setenv(catalogue.VARIABLE, str(inpainters))
     panel.enter()
     wait_until(lambda: at_rest(panel))
     return panel
@@ -66,7 +66,7 @@ def test_the_painted_tumour_is_in_a_volume_of_its_own(painting, paint, drawn, sc
     assert (changed.min(axis=0) >= inside.min(axis=0) - band).all()
     assert (changed.max(axis=0) <= inside.max(axis=0) + band).all()
     assert is_result(node)
-    assert node.GetDescription().startswith("Synthetic: a computer painted this tumour.")
+    assert node.GetDescription().startswith("Synthetic: a computer generated this tumour.")
     tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     folder = tree.GetItemParent(tree.GetItemByDataNode(node))
     assert tree.GetItemName(folder) == "Made up, of no patient"
@@ -148,5 +148,5 @@ def test_a_mask_that_is_too_large_is_said(painting, paint, monkeypatch):
     from LungSquadLib.inference import inpaint_ct as synthesis
 
     monkeypatch.setattr(synthesis, "LARGEST_SIDE", 8)
-    assert "choose a smaller mask" in paint()
+    assert "Choose a smaller mask" in paint()
     assert painting.ui.paintedFrame.isHidden()

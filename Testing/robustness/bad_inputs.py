@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 
 from LungSquadLib.cli.demo import MODELS
 from LungSquadLib.imaging.ct import open_ct
+from LungSquadLib.models.container import CARD
 from Testing import dicom_maker, model_samples
 from Testing.dicom_maker import some_hu, write_enhanced, write_rtstruct, write_seg, write_series
 
@@ -50,10 +51,10 @@ class Good:
         sitk.WriteImage(grid.image(tumour()), str(mask), True)
         rtstruct = write_rtstruct(folder / "rs.dcm", series, {"GTV": square(series, 2, 3)})
         seg = write_seg(folder / "seg.dcm", series, tumour())
-        model = model_samples.bundle(folder / "model.safetensors")
+        model = model_samples.model_file(folder / "model.safetensors")
         demo_models = folder / "models"
         for name in MODELS:
-            model_samples.bundle(demo_models / f"{name}.safetensors", name=name)
+            model_samples.model_file(demo_models / f"{name}.safetensors", name=name)
         return cls(folder, series, ct, mask, rtstruct, seg, model, demo_models)
 
 
@@ -472,9 +473,9 @@ def model_header(change: Callable[[dict], object]) -> Maker:
         data = good.model.read_bytes()
         end = 8 + int.from_bytes(data[:8], "little")
         header = json.loads(data[8:end])
-        header["__metadata__"]["card"] = json.loads(header["__metadata__"]["card"])
+        header["__metadata__"][CARD] = json.loads(header["__metadata__"][CARD])
         change(header)
-        header["__metadata__"]["card"] = json.dumps(header["__metadata__"]["card"])
+        header["__metadata__"][CARD] = json.dumps(header["__metadata__"][CARD])
         text = json.dumps(header).encode()
         path = here / "model.safetensors"
         path.write_bytes(len(text).to_bytes(8, "little") + text + data[end:])
@@ -485,7 +486,7 @@ def model_header(change: Callable[[dict], object]) -> Maker:
 
 def model_card(**fields) -> Maker:
     """The good model with other fields in its card."""
-    return model_header(lambda header: header["__metadata__"]["card"].update(fields))
+    return model_header(lambda header: header["__metadata__"][CARD].update(fields))
 
 
 def _set(dataset: Dataset, attributes: dict[str, object]) -> None:

@@ -14,7 +14,7 @@ from LungSquadLib.cli import main
 from LungSquadLib.data.overlap import seen
 from LungSquadLib.data.slice_set import Slicing, write_index
 from LungSquadLib.inference.segmenter import train_segmenter
-from LungSquadLib.models.file import read_bundle
+from LungSquadLib.models.file import read_model_file
 from Testing.hostile import table
 from Testing.slice_samples import disc_set, write_generator
 
@@ -104,7 +104,7 @@ def test_an_audit_is_a_page_numbers_and_a_model_that_carries_it(here, capsys, mo
     told = json.loads(capsys.readouterr().out)
     assert told == json.loads((here / "out" / "audit.json").read_text(encoding="utf-8"))
     assert told["sha256"] == model.sha256
-    audited = read_bundle(here / "out" / "model.safetensors")
+    audited = read_model_file(here / "out" / "model.safetensors")
     swd, in_card = told["measures"]["swd_mean"], audited.card.metrics["swd_mean"]
     assert in_card.value == swd["value"]["value"]
     assert swd["untrained"] is not None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from LungSquadLib.models.container import CARD
 from Testing.hostile import table
 from Testing.robustness import bad_inputs as bad
 from Testing.robustness.bad_inputs import EVIL
@@ -34,11 +35,11 @@ MODEL = {
     ),
     "huge network": (
         bad.model_header(
-            lambda h: h["__metadata__"]["card"]["network"]["arguments"].update(width=1e9)
+            lambda h: h["__metadata__"][CARD]["network"]["arguments"].update(width=1e9)
         ),
         "width",
     ),
-    "card is a list": (bad.model_header(lambda h: h["__metadata__"].update(card=[])), "card"),
+    "card is a list": (bad.model_header(lambda h: h["__metadata__"].update({CARD: []})), "card"),
     "header in a circle": (
         bad.content("m.safetensors", (90000).to_bytes(8, "little") + b"[" * 90000),
         "m.safetensors",

@@ -20,17 +20,17 @@ from LungSquadLib.data.build import build_cohort
 from LungSquadLib.data.overlap import seen
 from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.models.card import Training
-from LungSquadLib.models.file import read_bundle, write_bundle
+from LungSquadLib.models.file import read_model_file, write_model_file
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.classifier.options import Options
 from LungSquadLib.training.classifier.run import train_classifier
 from LungSquadLib.training.classifier.task import Recipe
 from Testing.ball_cohort import ball_store
 from Testing.hostile import contents, sentences
+from Testing.inpainters import write_inpainter
 from Testing.robustness.test_unfinished import LIMITED, run
 from Testing.samples import write_model
 from Testing.slice_samples import write_generator
-from Testing.translators import write_translator
 
 HEAD = (
     "train classifier {store} --label histology --init {start} --size 32 --hidden 4 --folds 2 "
@@ -61,14 +61,14 @@ def place(tmp_path_factory):
     write_model(folder / "start.safetensors")
     write_generator(folder / "generator.safetensors")
     for name, change in PAINTERS.items():
-        write_translator(folder / f"{name}.safetensors", **change)
-    painter = read_bundle(folder / "painter.safetensors")
+        write_inpainter(folder / f"{name}.safetensors", **change)
+    painter = read_model_file(folder / "painter.safetensors")
     for name, change in {
         "coarse": {"input": replace(painter.card.image, spacing=2.0)},
         "seen": {"training": Training("Them.", seen=seen(open_store(store).cases))},
     }.items():
         card = replace(painter.card, **change)
-        write_bundle(folder / f"{name}-painter.safetensors", painter.network, card=card)
+        write_model_file(folder / f"{name}-painter.safetensors", painter.network, card=card)
     model = (folder / "start.safetensors").read_bytes()
     (folder / "cut.safetensors").write_bytes(model[: len(model) // 2])
     (folder / "pickle.safetensors").write_bytes(b"\x80\x04cos\nmkdir\n(X\x01\0\0\0atR.")
@@ -230,7 +230,7 @@ COMMANDS = {
     "no such painter": (f"{SCRATCH} --synthetic {{p}}/gone.safetensors:1", "there is no such file"),
     "painter of a name": (f"{SCRATCH} --synthetic nobody:1", "There is no model named 'nobody'"),
     "painter cut short": (f"{SCRATCH} --synthetic {{p}}/cut.safetensors:1", "it is cut short"),
-    "painter that tells": (f"{SCRATCH} --synthetic {{start}}:1", "a translator is wanted here"),
+    "painter that tells": (f"{SCRATCH} --synthetic {{start}}:1", "an inpainter is wanted here"),
     "painter of slices": (
         f"{SCRATCH} --synthetic {{p}}/generator.safetensors:1",
         "makes slices, and a classifier is trained on cubes",

@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from LungSquadLib.models.file import read_bundle
+from LungSquadLib.models.file import read_model_file
 from LungSquadLib.models.verify import outputs, verify
 from Testing import model_samples as samples
 from Testing.hostile import Bomb, outcome, refusal
@@ -19,7 +19,7 @@ from Testing.hostile import Bomb, outcome, refusal
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
-    return read_bundle(samples.bundle(tmp_path_factory.mktemp("model") / "m.safetensors"))
+    return read_model_file(samples.model_file(tmp_path_factory.mktemp("model") / "m.safetensors"))
 
 
 @pytest.fixture(scope="session")

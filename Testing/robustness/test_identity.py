@@ -88,7 +88,7 @@ def model(tmp_path_factory):
         "title": "<script>alert(1)</script>\"'",
         "notice": "=1+1 <img src=x onerror=alert(2)>",
     }
-    return model_samples.bundle(folder / "m.safetensors", **hostile)
+    return model_samples.model_file(folder / "m.safetensors", **hostile)
 
 
 def forms(secret: str) -> set[bytes]:
@@ -280,7 +280,7 @@ def test_no_output_of_crop_slices_and_demo_tells_who_it_is(patient, tmp_path, mo
         assert main(["crop", *case, "-o", str(out), "--json"]) == 0
     assert main(["slices", *case, "-o", str(tmp_path / "out" / "slices")]) == 0
     for name in ("demo-histology", "demo-survival2y"):
-        model_samples.bundle(tmp_path / "models" / f"{name}.safetensors", name=name)
+        model_samples.model_file(tmp_path / "models" / f"{name}.safetensors", name=name)
     monkeypatch.setenv("LUNGSQUAD_MODELS", str(tmp_path / "models"))
     shown = capfd.readouterr().out
     own = ["--ct", case[0], "--mask", case[1], "--roi", "GTV"]

@@ -21,7 +21,7 @@ from LungSquadLib.data.tables.matrix import Dropped
 from LungSquadLib.errors import CancelledError, InputError, ModelError
 from LungSquadLib.evaluation.clusters import analyse
 from LungSquadLib.inference.groups import assign_groups
-from LungSquadLib.models.file import read_bundle
+from LungSquadLib.models.file import read_model_file
 from LungSquadLib.progress import Silent
 from LungSquadLib.report.clusters import write
 from LungSquadLib.report.clusters.latent import latent
@@ -79,7 +79,7 @@ def written(finished):
 
 @pytest.fixture(scope="module")
 def model(finished):
-    return read_bundle(finished.folder / "model.safetensors")
+    return read_model_file(finished.folder / "model.safetensors")
 
 
 def bytes_of(folder):
@@ -169,7 +169,7 @@ def test_groups_are_named_after_stages_where_they_follow_them(tmp_path):
     joined, options = cohort(60), replace(QUICK, groups=4)
     run = train_autoencoder(joined, tmp_path / "run", options, naming=Naming(name="staged"))
     assert run.classes == ("g1", "g2", "g3", "g4")  # its stages are at random
-    card = read_bundle(tmp_path / "run" / "model.safetensors").card
+    card = read_model_file(tmp_path / "run" / "model.safetensors").card
     assert (card.name, card.task) == ("staged", "groups")
     assert [label.name for label in card.classes] == [f"Group {n}" for n in (1, 2, 3, 4)]
     groups = run.mixture(run.trained.space)
@@ -177,7 +177,7 @@ def test_groups_are_named_after_stages_where_they_follow_them(tmp_path):
     followed = replace(joined, facts={**joined.facts, "t_stage": own})
     run = train_autoencoder(followed, tmp_path / "other", options)
     assert run.classes == ("T1", "T2", "T3", "T4")
-    card = read_bundle(tmp_path / "other" / "model.safetensors").card
+    card = read_model_file(tmp_path / "other" / "model.safetensors").card
     assert card.task == "t_stage"
     assert "not be used to stage" in card.must_not[1]
 
@@ -222,7 +222,7 @@ def test_a_collapsed_run_says_so_and_has_no_groups(tmp_path, monkeypatch):
     assert found.sentences[0].startswith("All 3 units of the latent space collapsed")
     assert "collapsed" in (tmp_path / "run" / "index.html").read_text()
     with pytest.raises(ModelError, match="found no groups"):
-        assign_groups(read_bundle(tmp_path / "run" / "model.safetensors"), matrix_of(cohort()))
+        assign_groups(read_model_file(tmp_path / "run" / "model.safetensors"), matrix_of(cohort()))
 
 
 def test_what_is_left_out_is_counted(tmp_path):

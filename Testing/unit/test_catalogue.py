@@ -29,7 +29,7 @@ def places(tmp_path, monkeypatch):
 
 def test_models_are_found_in_all_places(places):
     for folder, name in zip(places, "abcd", strict=True):
-        samples.bundle(folder / f"file-{name}.safetensors", name=name)
+        samples.model_file(folder / f"file-{name}.safetensors", name=name)
     entries = available()
     assert [entry.name for entry in entries] == ["a", "b", "d", "c"]
     sources = ["LUNGSQUAD_MODELS", "LUNGSQUAD_MODELS", "user", "bundled"]
@@ -39,8 +39,8 @@ def test_models_are_found_in_all_places(places):
 
 
 def test_the_first_of_two_with_one_name_is_found(places):
-    first = samples.bundle(places[0] / "x.safetensors", name="same")
-    samples.bundle(places[2] / "y.safetensors", name="same")
+    first = samples.model_file(places[0] / "x.safetensors", name="same")
+    samples.model_file(places[2] / "y.safetensors", name="same")
     assert [entry.shadowed for entry in available()] == [False, True]
     assert find("same") == first
 
@@ -49,7 +49,7 @@ def test_a_broken_file_is_listed_with_its_sentence_and_hides_nothing(places):
     (places[0] / "aaa.safetensors").write_bytes(b"")
     (places[0] / "readme.txt").write_text("not a model")
     (places[1] / "folder.safetensors").mkdir()
-    good = samples.bundle(places[1] / "good.safetensors", name="good")
+    good = samples.model_file(places[1] / "good.safetensors", name="good")
     entries = {entry.name: entry for entry in available()}
     assert set(entries) == {"aaa", "folder", "good"}
     assert "is empty" in entries["aaa"].problem
@@ -72,8 +72,8 @@ def test_a_folder_that_is_not_there_is_said(places, monkeypatch):
 def test_an_unknown_name_lists_the_names_there_are(places):
     with pytest.raises(ModelError, match="there is none"):
         find("histology")
-    samples.bundle(places[0] / "x.safetensors", name="one")
-    samples.bundle(places[1] / "x.safetensors", name="two")
+    samples.model_file(places[0] / "x.safetensors", name="one")
+    samples.model_file(places[1] / "x.safetensors", name="two")
     with pytest.raises(ModelError, match=r"no model named 'histology': there are one, two\."):
         find("histology")
 

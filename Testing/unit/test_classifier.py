@@ -125,7 +125,7 @@ def test_a_trunk_from_elsewhere_learns_at_a_tenth_of_the_rate(fresh, share):
     after = copied(task)
     trunk, head = (  # Adam's first step is as long as the rate
         float((after[name] - before[name]).abs().max())
-        for name in ("trunk.conv4.weight", "head.after.answer.weight")
+        for name in ("trunk.conv4.weight", "head.after.logits.weight")
     )
     assert trunk / head == pytest.approx(share, rel=0.01)
 

@@ -23,7 +23,7 @@ from LungSquadLib.inference.attribution import integrated_gradients
 from LungSquadLib.inference.classifier import predict
 from LungSquadLib.inference.generator import sample
 from LungSquadLib.inference.profile import predict_profile
-from LungSquadLib.models.file import read_bundle
+from LungSquadLib.models.file import read_model_file
 from LungSquadLib.networks import devices
 from LungSquadLib.networks.devices import chosen_device, device_of, float64_of, on_device
 from LungSquadLib.networks.folding import folded
@@ -102,7 +102,7 @@ def goes_on(there, folder, train, stop):
             assert torch.equal(value, before[0][name]), (device, name)
     _, facts = trained(there, folder, train, "mps")
     assert facts["epoch"] > before[1]["epoch"]
-    for value in read_bundle(folder / MODEL).weights.values():
+    for value in read_model_file(folder / MODEL).weights.values():
         assert np.isfinite(value).all()
 
 
@@ -195,7 +195,7 @@ def test_a_gan_goes_on_on_another_device(there, tmp_path, slices):
         train_gan(slices, folder, options, **more)
 
     goes_on(there, tmp_path / "run", train, 3)
-    model = read_bundle(tmp_path / "run" / MODEL)
+    model = read_model_file(tmp_path / "run" / MODEL)
     expected = sample(model, 3, label="LUSC").hu
     with there("mps") as name:
         assert np.abs(sample(model, 3, label="LUSC", device=name).hu - expected).max() <= 1
@@ -243,7 +243,7 @@ def test_a_classifier_trains_on_a_device_without_float64(there, tmp_path, store)
     for name, asked in {"all": options, "head": replace(head, views=1)}.items():
         with there("mps"):
             train_classifier(store, tmp_path / name, asked)
-        for value in read_bundle(tmp_path / name / MODEL).weights.values():
+        for value in read_model_file(tmp_path / name / MODEL).weights.values():
             assert np.isfinite(value).all()
 
 

@@ -60,10 +60,10 @@ def found():
 
 @pytest.fixture(scope="module")
 def card(tmp_path_factory):
-    from LungSquadLib.models.file import read_bundle
+    from LungSquadLib.models.file import read_model_file
 
     folder = tmp_path_factory.mktemp("model")
-    return read_bundle(model_samples.bundle(folder / "m.safetensors")).card
+    return read_model_file(model_samples.model_file(folder / "m.safetensors")).card
 
 
 @pytest.fixture(scope="module")

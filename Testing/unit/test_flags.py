@@ -17,8 +17,8 @@ from LungSquadLib.models.file import read_card
 from LungSquadLib.progress import Silent
 from LungSquadLib.worker.requests import PlaceMask
 from LungSquadLib.worker.work import do
+from Testing.inpainters import write_inpainter
 from Testing.samples import ball_images, write_model
-from Testing.translators import write_translator
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -52,7 +52,7 @@ def place(tmp_path_factory):
     sitk.WriteImage(ct, str(folder / "ct.nrrd"))
     sitk.WriteImage(two, str(folder / "mask.nrrd"))
     write_model(folder / "model.safetensors")
-    write_translator(folder / "painter.safetensors")
+    write_inpainter(folder / "painter.safetensors")
     rows = "patient_id,case,ct,mask\nP1,one,ct.nrrd,mask.nrrd\n"
     (folder / "manifest.csv").write_text(rows)
     return folder
@@ -86,7 +86,7 @@ def test_every_verb_shows_the_same_flags_in_every_output(place, tmp_path, capsys
         "gan data": (["gan", "data", manifest, "-o", str(out / "set")], "flags.csv"),
         "synthesise": (
             ["inpaint", painter, *case, "--hu", "20", "-o", str(out / "made")],
-            "terminal synthesis.json",
+            "terminal inpainting.json",
         ),
     }
     for name, (arguments, where) in runs.items():
@@ -121,7 +121,7 @@ def test_stage_shows_the_flag_of_a_mask_that_the_ct_cuts_off(tmp_path, capsys):
 
 
 def test_what_came_out_is_flagged_where_it_is_further_off_than_the_models_error():
-    card = read_card(ROOT / "LungSquadLib/models/bundled/demo-translation.safetensors")
+    card = read_card(ROOT / "LungSquadLib/models/bundled/demo-inpainting.safetensors")
     asked = {"hu": 20.0, "diameter_mm": 20.0}
     hu, mm = card.metrics["HU_error"].high, card.metrics["diameter_error_mm"].high
     for found, codes in (

@@ -13,7 +13,7 @@ from LungSquadLib.data.overlap import seen
 from LungSquadLib.data.slice_set import Slicing
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.inference.generator import sample
-from LungSquadLib.models.file import read_bundle
+from LungSquadLib.models.file import read_model_file
 from LungSquadLib.training.gan.options import GanOptions
 from LungSquadLib.training.gan.run import set_up, train_gan
 from Testing.slice_samples import disc_set
@@ -37,7 +37,7 @@ def run(slices, tmp_path_factory):
 
 
 def test_the_run_ends_in_a_generator_that_says_what_it_has_seen(slices, run):
-    model = read_bundle(run / "model.safetensors")
+    model = read_model_file(run / "model.safetensors")
     card = model.card
     assert (card.kind, card.task) == ("generator", "generation")
     assert [label.code for label in card.classes] == ["LUAD", "LUSC"]
@@ -56,7 +56,7 @@ def test_the_weights_are_those_of_the_running_average(run):
     from LungSquadLib.training.checkpoint import part, read_checkpoint
 
     average = part("weights.average.", read_checkpoint(run / "checkpoint")[0])
-    weights = read_bundle(run / "model.safetensors").weights
+    weights = read_model_file(run / "model.safetensors").weights
     assert all(np.array_equal(weights[name], value.numpy()) for name, value in average.items())
 
 
@@ -83,7 +83,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(slices, run, tmp_path, number):
 def test_another_seed_gives_another_model(slices, run, tmp_path):
     train_gan(slices.folder, tmp_path / "run", GanOptions("tiny", "histology", 32, seed=1))
     first, second = (
-        read_bundle(folder / "model.safetensors").weights for folder in (run, tmp_path / "run")
+        read_model_file(folder / "model.safetensors").weights for folder in (run, tmp_path / "run")
     )
     assert any(not np.array_equal(first[name], second[name]) for name in first)
 
@@ -93,7 +93,7 @@ def test_the_command_line_trains_without_conditions(slices, tmp_path, capsys):
     call = f"train gan {slices.folder} -o {out} --preset tiny --phase 8 --device cpu --name discs"
     assert main([*call.split(), "--notice", "Discs."]) == 0
     assert capsys.readouterr().out.strip() == str(out / "model.safetensors")
-    card = read_bundle(out / "model.safetensors").card
+    card = read_model_file(out / "model.safetensors").card
     assert (card.name, card.classes, card.notice) == ("discs", (), "Discs.")
 
 

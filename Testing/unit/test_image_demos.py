@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 
 from LungSquadLib.imaging.slice_features import slice_features
 from LungSquadLib.inference.generator import sample
-from LungSquadLib.inference.inpaint_ct import synthesise
+from LungSquadLib.inference.inpaint_ct import inpaint
 from LungSquadLib.models.catalogue import BUNDLED, read_model
 from LungSquadLib.phantom.patient import Phantom
 from LungSquadLib.phantom.scan import scanned
@@ -16,7 +16,7 @@ from LungSquadLib.phantom.scan import scanned
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.mark.parametrize("name", ["demo-generator", "demo-translation"])
+@pytest.mark.parametrize("name", ["demo-generator", "demo-inpainting"])
 def test_they_are_small_say_what_they_are_and_how_good(name):
     assert (BUNDLED / f"{name}.safetensors").stat().st_size < 3_000_000
     card = read_model(BUNDLED / f"{name}.safetensors").card
@@ -37,7 +37,7 @@ def test_the_generator_makes_tumours_where_its_masks_are():
 
 def test_the_translator_paints_what_is_asked_and_nothing_else():
     ct, mask = scanned(Phantom(5))
-    made = synthesise(read_model(BUNDLED / "demo-translation.safetensors"), ct, mask, hu=-20)
+    made = inpaint(read_model(BUNDLED / "demo-inpainting.safetensors"), ct, mask, hu=-20)
     before = sitk.GetArrayFromImage(ct.read(ct.grid.box))
     after = sitk.GetArrayFromImage(made.ct)
     weights = np.zeros(before.shape)
@@ -45,4 +45,4 @@ def test_the_translator_paints_what_is_asked_and_nothing_else():
     assert np.array_equal(before[weights == 0], after[weights == 0])
     inside = sitk.GetArrayFromImage(made.mask) != 0
     assert after[inside].mean() == pytest.approx(-20, abs=5)
-    assert made.found["diameter_mm"] == pytest.approx(made.asked["diameter_mm"], abs=8)
+    assert made.measured["diameter_mm"] == pytest.approx(made.requested["diameter_mm"], abs=8)

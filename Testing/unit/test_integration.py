@@ -97,11 +97,11 @@ def test_the_network_learns_from_columns_that_tell():
 def test_who_nothing_tells_of_is_answered_the_shares(ordinal):
     shares = torch.tensor([0.4, 0.35, 0.2, 0.05])
     network = fresh_network({"widths": [3], "classes": 4, "ordinal": ordinal}, 0)
-    network.begin_at(shares)
+    network.init_output_bias(shares)
     nothing = torch.zeros(1, network.feature_count)
     torch.testing.assert_close(network.last.eval()(nothing).softmax(1)[0], shares)
     if not ordinal:
-        network.cool(7.0, shares)
+        network.fold_temperature(7.0, shares)
         torch.testing.assert_close((network.last(nothing) / 7).softmax(1)[0], shares)
 
 

@@ -24,7 +24,7 @@ from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.evaluation.integration.importance import importance
 from LungSquadLib.evaluation.integration.results import AUC, BALANCED, Difference, ablation
 from LungSquadLib.evaluation.integration.sentences import findings
-from LungSquadLib.models.file import read_bundle
+from LungSquadLib.models.file import read_model_file
 from LungSquadLib.phantom.tables import Simulation, write_simulated
 from LungSquadLib.pipeline.report_integration import report_integration
 from LungSquadLib.progress import Silent
@@ -107,7 +107,7 @@ def test_too_few_patients_for_the_inner_folds_are_said_before_anything_is_writte
 
 def test_the_model_says_what_it_is_and_answers(run):
     finished, _ = run
-    setup, model = finished.setup, read_bundle(finished.folder / "model.safetensors")
+    setup, model = finished.setup, read_model_file(finished.folder / "model.safetensors")
     card = model.card
     assert card.kind == "integrator"
     assert (card.name, card.notice) == ("lung", "Of made-up patients.")
@@ -151,7 +151,7 @@ def test_the_reference_is_measured_on_patients_that_no_training_has_seen(run):
         ball = np.eye(len(covariance)) * np.trace(covariance) / len(covariance)
         inverse = np.linalg.inv(0.9 * covariance + 0.1 * ball)
         distances += [mahalanobis(one, train.mean(0), inverse) for one in test]
-    model = read_bundle(place / "model.safetensors")
+    model = read_model_file(place / "model.safetensors")
     assert len(distances) == len(setup.patients)
     np.testing.assert_allclose(model.reference.distances, np.sort(distances), rtol=1e-6)
 
@@ -175,7 +175,7 @@ def test_the_page_says_first_what_came_out(run):
 def test_one_auc_has_one_interval_wherever_it_is_read(run):
     finished, _ = run
     place = finished.folder
-    card = read_bundle(place / "model.safetensors").card
+    card = read_model_file(place / "model.safetensors").card
     with_all = json.loads((place / "integration.json").read_text(encoding="utf-8"))
     on_page = json.loads((place / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
     arm = with_all["ablation"]["arms"][0]["measures"]

@@ -12,7 +12,7 @@ from LungSquadLib.data.tables.profile import Profile
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.inference.profile import _features, predict_molecular
-from LungSquadLib.models.file import read_bundle
+from LungSquadLib.models.file import read_model_file
 from LungSquadLib.pipeline.sources import read_sources
 from LungSquadLib.training.integration.options import IntegrationOptions
 from LungSquadLib.training.integration.run import train_integration
@@ -27,7 +27,7 @@ N = 24
 @pytest.mark.slow
 def test_a_patients_features_are_those_of_training(tmp_path, of_network):
     store = ball_store(tmp_path, N)
-    model_samples.bundle(tmp_path / "m.safetensors")
+    model_samples.model_file(tmp_path / "m.safetensors")
     values = 6 + np.random.default_rng(0).normal(size=(N, 30)) + np.arange(N)[:, None] % 2
     with (tmp_path / "e.csv").open("w", newline="") as file:
         head = ["patient", *(f"GENE{n}" for n in range(30))]
@@ -39,11 +39,11 @@ def test_a_patients_features_are_those_of_training(tmp_path, of_network):
         "histology", folds=2, seeds=1, inner=2, epochs=2, allow_telling=True
     )
     train_integration(joined, tmp_path / "run", options)
-    model = read_bundle(tmp_path / "run" / "model.safetensors")
+    model = read_model_file(tmp_path / "run" / "model.safetensors")
     source = model.card.table.sources[1]
     ct = open_ct(tmp_path / "volumes" / "ct0.nrrd")
     patient = ct, read_mask(tmp_path / "volumes" / "mask0.nrrd", ct)
-    extractor = [read_bundle(tmp_path / "m.safetensors")]
+    extractor = [read_model_file(tmp_path / "m.safetensors")]
 
     made = _features(source, patient, extractor, "cpu", None)
     (trained_on,) = (one for one in joined.sources if one.name == "image")

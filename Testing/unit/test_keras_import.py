@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from LungSquadLib.errors import ModelError
-from LungSquadLib.models.file import read_bundle, write_bundle
+from LungSquadLib.models.file import read_model_file, write_model_file
 from LungSquadLib.models.keras_import import import_keras
 from LungSquadLib.models.verify import outputs, verify
 from Testing import model_samples as samples
@@ -25,8 +25,8 @@ def imported(shared_data):
 def model(imported, tmp_path_factory):
     network, card = imported
     path = tmp_path_factory.mktemp("keras") / "hosny.safetensors"
-    write_bundle(path, network, card=card)
-    return read_bundle(path)
+    write_model_file(path, network, card=card)
+    return read_model_file(path)
 
 
 def test_imported_network_answers_as_keras_did(imported, shared_data):
@@ -49,8 +49,8 @@ def test_verification_fails_for_other_weights(imported, model, shared_data, tmp_
     changed = model.trainable()
     for norm in (changed.trunk.norm2, changed.trunk.norm3):
         norm.running_var.mul_(1.01)
-    write_bundle(tmp_path / "m.safetensors", changed, card=card)
-    result = verify(read_bundle(tmp_path / "m.safetensors"), shared_data / OUTPUTS)
+    write_model_file(tmp_path / "m.safetensors", changed, card=card)
+    result = verify(read_model_file(tmp_path / "m.safetensors"), shared_data / OUTPUTS)
     assert not result.passed
 
 

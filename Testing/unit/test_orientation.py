@@ -25,14 +25,14 @@ from LungSquadLib.imaging.region import propose_mask
 from LungSquadLib.imaging.slices import tumour_slices
 from LungSquadLib.imaging.stage import size_stage
 from LungSquadLib.inference.classifier import predict
-from LungSquadLib.inference.inpaint_ct import synthesise, write_synthesis
+from LungSquadLib.inference.inpaint_ct import inpaint, write_inpainting
 from LungSquadLib.models.card import Card
 from LungSquadLib.models.catalogue import available
-from LungSquadLib.models.file import read_bundle
+from LungSquadLib.models.file import read_model_file
 
 from .. import model_samples
 from ..dicom_maker import write_rtstruct, write_seg, write_series
-from ..translators import write_translator
+from ..inpainters import write_inpainter
 from .test_cohort_build import in_this_process
 
 ORDERS = [
@@ -263,7 +263,7 @@ def test_a_store_of_an_older_version_is_refused(tmp_path):
 
 
 def test_a_card_says_along_which_axes_images_run_or_is_refused(tmp_path):
-    model = read_bundle(model_samples.bundle(tmp_path / "m.safetensors"))
+    model = read_model_file(model_samples.model_file(tmp_path / "m.safetensors"))
     text = model.card.to_json()
     assert json.loads(text)["input"]["axes"] == Card.from_json(text).image.axes == AXES
     for axes, sentence in ((None, "does not say along which axes"), ("RAS", "run along RAS")):
@@ -280,7 +280,7 @@ def test_a_card_says_along_which_axes_images_run_or_is_refused(tmp_path):
 
 
 def test_predictions_and_saliency_are_the_same_in_all_orders(tmp_path):
-    model = read_bundle(model_samples.bundle(tmp_path / "m.safetensors", temperature=1.0))
+    model = read_model_file(model_samples.model_file(tmp_path / "m.safetensors", temperature=1.0))
     first = predict(CT, MASK, model, device="cpu")
     assert 0 < first.probabilities[1] < 1
     heat = sitk.GetArrayFromImage(first.saliency)
@@ -297,11 +297,11 @@ def test_predictions_and_saliency_are_the_same_in_all_orders(tmp_path):
 
 
 def test_a_painted_tumour_is_the_same_in_all_orders(tmp_path):
-    model = write_translator(tmp_path / "painter.safetensors", random=True)
-    first = synthesise(model, CT, MASK, seed=4)
+    model = write_inpainter(tmp_path / "painter.safetensors", random=True)
+    first = inpaint(model, CT, MASK, seed=4)
     for order in ("LPS", "RAS", "SAL", "PIR"):
         ct, mask = stored(order)
-        made = synthesise(model, ct, mask, seed=4)
+        made = inpaint(model, ct, mask, seed=4)
         for name in ("ct", "mask", "weights"):
             own, other = getattr(made, name), getattr(first, name)
             assert Grid.of(own).direction == Grid.of(ct).direction, order
@@ -311,10 +311,16 @@ def test_a_painted_tumour_is_the_same_in_all_orders(tmp_path):
         changed = sitk.GetArrayFromImage(made.ct) != sitk.GetArrayFromImage(ct)
         changed[made.box.slices] = False
         assert not changed.any()
-        assert (made.asked, made.found, made.flags) == (first.asked, first.found, first.flags)
+        assert (made.requested, made.measured, made.flags) == (
+            first.requested,
+            first.measured,
+            first.flags,
+        )
         out = tmp_path / order
-        write_synthesis(made, as_ct(ct), as_mask(mask, ct), folder=out)
-        assert (out / "beside.png").read_bytes() == (tmp_path / "LPS/beside.png").read_bytes()
+        write_inpainting(made, as_ct(ct), as_mask(mask, ct), folder=out)
+        assert (out / "comparison.png").read_bytes() == (
+            tmp_path / "LPS/comparison.png"
+        ).read_bytes()
 
 
 def test_a_click_proposes_the_same_mask_and_writes_it_on_the_file_s_own_grid(tmp_path):

@@ -10,7 +10,7 @@ from LungSquadLib.data.overlap import fold_overlap, overlap, seen
 from LungSquadLib.data.splits import Fold
 from LungSquadLib.errors import ModelError
 from LungSquadLib.models.card import FORMAT_VERSION, MAX_SEEN, Card, Seen, Training
-from LungSquadLib.models.file import read_bundle, read_card
+from LungSquadLib.models.file import read_card, read_model_file
 from Testing import model_samples
 from Testing.stored_cases import stored_case
 
@@ -77,8 +77,8 @@ def test_a_card_carries_it_and_names_nobody(tmp_path, capsys):
     marked = Training(
         "phantoms", seen=seen(cases), overlap_allowed="One is in both.", started_from="0a" * 32
     )
-    path = model_samples.bundle(tmp_path / "m.safetensors", training=marked)
-    assert read_bundle(path).card.training == marked
+    path = model_samples.model_file(tmp_path / "m.safetensors", training=marked)
+    assert read_model_file(path).card.training == marked
     assert b"MRN-1234" not in path.read_bytes()
     assert b"Jane-Doe" not in path.read_bytes()
     assert main(["models", "show", str(path)]) == 0
@@ -90,17 +90,16 @@ def test_a_card_carries_it_and_names_nobody(tmp_path, capsys):
 def test_the_most_that_a_model_may_have_seen_fits_into_its_header(tmp_path):
     many = tuple(f"{i:016x}" for i in range(MAX_SEEN))
     training = Training("phantoms", seen=Seen(many, many, many))
-    path = model_samples.bundle(tmp_path / "m.safetensors", training=training)
+    path = model_samples.model_file(tmp_path / "m.safetensors", training=training)
     assert read_card(path).training == training
     more = replace(training, seen=Seen((*many, "f" * 16), many, many))
     with pytest.raises(ModelError, match="at most 10000 entries"):
-        model_samples.bundle(tmp_path / "m.safetensors", training=more)
+        model_samples.model_file(tmp_path / "m.safetensors", training=more)
 
 
-def test_a_card_of_the_first_version_reads_as_before():
+def test_a_card_of_another_version_is_refused_and_what_to_do_is_said():
     card = model_samples.card(model_samples.network())
-    old = json.loads(card.to_json()) | {"format_version": 1}
-    for name in ("seen", "overlap_allowed", "started_from"):
-        del old["training"][name]
-    assert Card.from_json(json.dumps(old)).training == card.training
-    assert card.format_version == FORMAT_VERSION == 4
+    for version, words in ((FORMAT_VERSION - 1, "again"), (FORMAT_VERSION + 1, "update")):
+        other = json.loads(card.to_json()) | {"format_version": version}
+        with pytest.raises(ModelError, match=words):
+            Card.from_json(json.dumps(other))

@@ -18,7 +18,7 @@ from LungSquadLib.data.tables.image import mask_features
 from LungSquadLib.data.tables.joined_folder import open_joined
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.tumour_features import TUMOUR_FEATURES
-from LungSquadLib.models.file import read_bundle
+from LungSquadLib.models.file import read_model_file
 from LungSquadLib.models.inputs import Cube
 from LungSquadLib.pipeline.sources import network_features, read_sources
 from Testing import model_samples
@@ -34,7 +34,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sources")
     manifest = ball_volumes(folder / "volumes", N)
     build_cohort(manifest, folder / "store", preprocessing=Preprocessing(32, 4), keep_identity=True)
-    model_samples.bundle(folder / "m.safetensors")
+    model_samples.model_file(folder / "m.safetensors")
     (folder / "e.csv").write_text("gene,P0,P1,P2,Q9\nA,1,2,3,4\nB,5,,7,8\n")
     (folder / "c.csv").write_text("patient,t_stage,age\nP1,T2,61\nP3,T4,\nP0,T1,70\n")
     return folder
@@ -61,7 +61,7 @@ def test_a_network_sees_the_middle_of_every_crop(place):
 
     from LungSquadLib.imaging.crop import central_cube
 
-    store, model = open_store(place / "store"), read_bundle(place / "m.safetensors")
+    store, model = open_store(place / "store"), read_model_file(place / "m.safetensors")
     table = network_features(store, model)
     assert table.extractor == model.sha256
     assert table.kind == "image"
@@ -73,9 +73,12 @@ def test_a_network_sees_the_middle_of_every_crop(place):
 
 
 def test_a_network_that_has_seen_the_patients_is_refused_unless_it_is_allowed(place, tmp_path):
-    store, unsaid = open_store(place / "store"), read_bundle(place / "m.safetensors").card.training
+    store, unsaid = (
+        open_store(place / "store"),
+        read_model_file(place / "m.safetensors").card.training,
+    )
     known = replace(unsaid, seen=seen(store.cases[1:3]))
-    model_samples.bundle(tmp_path / "m.safetensors", training=known)
+    model_samples.model_file(tmp_path / "m.safetensors", training=known)
     sources = [f"image={place / 'store'}:{tmp_path / 'm.safetensors'}", f"e={place / 'e.csv'}"]
     shared = r"shares 2 patients and 2 CTs with the training data of the model 'test-model'"
     with pytest.raises(InputError, match=rf"{shared}.*pass --allow-overlap"):
@@ -86,7 +89,7 @@ def test_a_network_that_has_seen_the_patients_is_refused_unless_it_is_allowed(pl
     assert main([*join, "--allow-overlap"]) == 0
     assert re.search(shared, " ".join(open_joined(tmp_path / "joined").notes))
     others = replace(unsaid, seen=seen([replace(store.cases[0], patient="X", pixels="Y")]))
-    model_samples.bundle(tmp_path / "m.safetensors", training=others)
+    model_samples.model_file(tmp_path / "m.safetensors", training=others)
     assert "test-model" not in " ".join(read_sources(sources, keep_ids=True).notes)
 
 

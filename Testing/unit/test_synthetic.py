@@ -20,7 +20,7 @@ from LungSquadLib.evaluation.classifier.compare import compare_runs
 from LungSquadLib.imaging.blending import distance_mm
 from LungSquadLib.inference.inpainting import BAND_MM
 from LungSquadLib.models.card import Training
-from LungSquadLib.models.file import read_bundle, write_bundle
+from LungSquadLib.models.file import read_model_file, write_model_file
 from LungSquadLib.progress import Silent
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.classifier import fitting
@@ -32,9 +32,9 @@ from LungSquadLib.training.classifier.synthetic import Pair, paired, read_painte
 from LungSquadLib.training.classifier.task import Classifier, Recipe
 from LungSquadLib.training.distributed import World
 from Testing.ball_cohort import ball_store
+from Testing.inpainters import write_inpainter
 from Testing.samples import write_model
 from Testing.stored_cases import stored_case
-from Testing.translators import write_translator
 from Testing.unit.test_training_run import StopAt, content
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -46,7 +46,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("balls")
     ball_store(folder, 20)
     write_model(folder / "start.safetensors")
-    write_translator(folder / "painter.safetensors", classes=("LUAD", "LUSC"))
+    write_inpainter(folder / "painter.safetensors", classes=("LUAD", "LUSC"))
     return folder
 
 
@@ -76,9 +76,9 @@ def finished(place, head):
 
 def known(place, name, cases):
     """The painter, which says that it was trained on some cases."""
-    model = read_bundle(place / "painter.safetensors")
+    model = read_model_file(place / "painter.safetensors")
     card = replace(model.card, training=Training("Them.", seen=seen(cases)))
-    write_bundle(place / f"{name}.safetensors", model.trainable(), card=card)
+    write_model_file(place / f"{name}.safetensors", model.trainable(), card=card)
     return str(place / f"{name}.safetensors")
 
 
@@ -231,8 +231,8 @@ def test_samples_are_trained_on_with_their_tumours_label(
 
 
 def test_the_card_says_what_was_painted_and_by_whom(place, finished, head):
-    setup, painter = set_up(place / "store", head), read_bundle(head.synthetic[0])
-    training = read_bundle(finished / "model.safetensors").card.training
+    setup, painter = set_up(place / "store", head), read_model_file(head.synthetic[0])
+    training = read_model_file(finished / "model.safetensors").card.training
     count = len(pairs_of(setup, final_job(setup)))
     assert f"on {count} synthetic samples as well" in training.data
     assert f"'painter' (SHA-256 {painter.sha256})" in training.data
@@ -294,7 +294,7 @@ def test_a_painter_that_has_seen_the_held_out_patients_is_refused_or_marked(plac
             set_up(place / "store", saw)
     allowed = replace(saw, allow_overlap=True)
     done = train_classifier(place / "store", tmp_path / "run", allowed)
-    card = read_bundle(done.folder / "model.safetensors").card
+    card = read_model_file(done.folder / "model.safetensors").card
     assert "the model of --synthetic" in card.training.overlap_allowed
     assert "its own test set" in card.notice
     used = [case for case, part in zip(cases, parts, strict=True) if part != "test"]

@@ -64,7 +64,7 @@ def test_ordered_classes_are_the_proportional_odds_model():
 @pytest.mark.parametrize("ordinal", [False, True])
 def test_the_integration_network_has_three_dense_three_dropouts_two_norms(branch, ordinal):
     network = build(
-        "integration", {"widths": [4, 3], "classes": 4, "branch": branch, "ordinal": ordinal}
+        "integration", {"widths": [4, 3], "classes": 4, "branch_width": branch, "ordinal": ordinal}
     )
     layers = [*network.body, *network.last]
     kinds = [type(layer).__name__ for layer in layers]
@@ -77,7 +77,7 @@ def test_the_integration_network_has_three_dense_three_dropouts_two_norms(branch
 
 
 def test_a_missing_source_is_left_out_and_not_invented():
-    network = build("integration", {"widths": [4, 3], "branch": 6}).eval()
+    network = build("integration", {"widths": [4, 3], "branch_width": 6}).eval()
     x = rows(5, 7)
     gone = x.clone()
     gone[:, 4:] = torch.nan
@@ -118,8 +118,8 @@ def test_the_autoencoders_groups_are_a_mixture_of_normal_distributions():
 def test_who_nothing_tells_of_is_answered_the_shares_at_any_temperature():
     network = build("integration", {"widths": [3], "classes": 3}).eval()
     shares = torch.tensor([0.6, 0.3, 0.1])
-    network.begin_at(shares)
+    network.init_output_bias(shares)
     torch.nn.init.zeros_(network.last[1].weight)
-    network.cool(4.0, shares)
+    network.fold_temperature(4.0, shares)
     logits = network(torch.randn(5, 3)).logits.detach() / 4
     torch.testing.assert_close(logits.softmax(1), shares.expand(5, 3))

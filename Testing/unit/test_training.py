@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from LungSquadLib.errors import InputError
-from LungSquadLib.models.file import read_bundle
+from LungSquadLib.models.file import read_model_file
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
 from LungSquadLib.progress import Silent
@@ -69,7 +69,7 @@ def test_a_demo_model_is_written_with_what_was_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "DEMOS", short)
     split = demo.Split(training=8, validation=4, test=8, agreement=2)
     written = demo.train_demo_models(tmp_path, only="demo-survival2y", jobs=2, split=split)
-    model = read_bundle(tmp_path / "demo-survival2y.safetensors")
+    model = read_model_file(tmp_path / "demo-survival2y.safetensors")
     card = model.card
     assert written == {"demo-survival2y": model.sha256}
     assert "phantoms only" in card.notice
@@ -79,7 +79,7 @@ def test_a_demo_model_is_written_with_what_was_measured(tmp_path, monkeypatch):
     assert len(model.reference.distances) == 8
     # The same phantoms by the finished model: nothing of it changes, the weights least of all.
     demo.renew_references(tmp_path, only="demo-survival2y", jobs=2, split=split)
-    again = read_bundle(tmp_path / "demo-survival2y.safetensors")
+    again = read_model_file(tmp_path / "demo-survival2y.safetensors")
     for name, weights in model.weights.items():
         np.testing.assert_array_equal(weights, again.weights[name])
     np.testing.assert_allclose(again.reference.distances, model.reference.distances, rtol=1e-3)

@@ -25,7 +25,7 @@ from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.imaging.ct import as_ct
 from LungSquadLib.inference.classifier import answers, predict
-from LungSquadLib.models.file import read_bundle
+from LungSquadLib.models.file import read_model_file
 from LungSquadLib.pipeline.evaluate_run import evaluate_run
 from LungSquadLib.progress import Silent
 from LungSquadLib.statistics.text import with_interval
@@ -209,7 +209,7 @@ def test_torchrun_makes_the_same_model_of_a_transfer(tmp_path, place, transfer):
     options = replace(transfer, seeds=1, views=2, clinical=(), augmentation=Augmentation())
     options = replace(options, recipe=Recipe(epochs=4))
     train_classifier(place / "store", tmp_path / "one", options)
-    one, two = (read_bundle(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    one, two = (read_model_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     for name, value in one.weights.items():
         assert np.abs(value - two.weights[name]).max() < 1e-5, name
     evaluation = json.loads((tmp_path / "two" / "evaluation" / "evaluation.json").read_text())
@@ -217,7 +217,7 @@ def test_torchrun_makes_the_same_model_of_a_transfer(tmp_path, place, transfer):
 
 
 def test_the_model_says_what_it_is_and_predicts(finished):
-    model = read_bundle(finished / "model.safetensors")
+    model = read_model_file(finished / "model.safetensors")
     card = model.card
     assert card.metrics["AUC"].n == 24
     assert "2-fold cross-validation, mean of 2 seeds" in card.metrics["AUC"].where
@@ -252,7 +252,10 @@ def test_the_heads_scale_is_that_of_the_training_rows(tmp_path, place, transfer,
 def test_one_auc_has_one_interval_wherever_it_is_read(tmp_path, place, transfer, finished):
     shutil.copytree(finished, tmp_path / "run")
     evaluate_run(train_classifier(place / "store", tmp_path / "run", transfer))
-    card, place = read_bundle(finished / "model.safetensors").card, tmp_path / "run" / "evaluation"
+    card, place = (
+        read_model_file(finished / "model.safetensors").card,
+        tmp_path / "run" / "evaluation",
+    )
     written = json.loads((place / "evaluation.json").read_text(encoding="utf-8"))
     on_page, own = written["discrimination"]["auc"], card.metrics["AUC"]
     ends = ("value", "low", "high")
@@ -288,7 +291,7 @@ def test_the_reference_is_measured_on_cases_that_no_training_has_seen(place, tra
         ball = np.eye(len(covariance)) * np.trace(covariance) / len(covariance)
         inverse = np.linalg.inv(0.9 * covariance + 0.1 * ball)
         distances += [mahalanobis(one, train.mean(0), inverse) for one in test]
-    model = read_bundle(finished / "model.safetensors")
+    model = read_model_file(finished / "model.safetensors")
     assert len(distances) == 24
     np.testing.assert_allclose(model.reference.distances, np.sort(distances), rtol=1e-3)
 
@@ -375,7 +378,7 @@ def test_a_leaked_split_is_refused_and_marked_where_it_is_allowed(tmp_path, plac
     assert not (tmp_path / "run").exists()
     allowed = replace(leaked, allow_overlap=True)
     done = train_classifier(tmp_path / "store", tmp_path / "run", allowed)
-    card = read_bundle(done.folder / "model.safetensors").card
+    card = read_model_file(done.folder / "model.safetensors").card
     assert "shares 1 patient" in card.training.overlap_allowed
     assert "test set" in card.notice
     assert any("shares" in sentence for sentence in done.sentences)
@@ -422,7 +425,7 @@ def test_runs_are_compared_on_the_same_patients(tmp_path, place, transfer, finis
 
 def test_a_trained_network_is_wrapped_for_the_ct_it_was_made_of(finished, place):
     """What prediction says of a stored patient's CT is what training's own answers would be."""
-    model = read_bundle(finished / "model.safetensors")
+    model = read_model_file(finished / "model.safetensors")
     volumes = place / "volumes"
     ct = as_ct(sitk.ReadImage(str(volumes / "ct3.nrrd")))
     prediction = predict(ct, sitk.ReadImage(str(volumes / "mask3.nrrd")), model)

@@ -14,9 +14,9 @@ from LungSquadLib.cli import main
 from LungSquadLib.data.splits import held_out
 from LungSquadLib.data.store import open_store
 from LungSquadLib.errors import CancelledError, InputError
-from LungSquadLib.models.file import read_bundle
+from LungSquadLib.models.file import read_model_file
 from LungSquadLib.models.inputs import InputSpec
-from LungSquadLib.networks.inpainting import PatchCritic, Translator, conditions
+from LungSquadLib.networks.inpainting import Inpainter, PatchDiscriminator, conditions
 from LungSquadLib.training.distributed import World
 from LungSquadLib.training.inpainting.data import CT, GRAIN, HOLE, MASK, Hollows
 from LungSquadLib.training.inpainting.run import Options, train_translation
@@ -61,14 +61,14 @@ def finished(store, tmp_path_factory):
 def asked(dimensions=3, side=16, classes=2):
     """A network with random weights in all its layers, and what goes into it."""
     torch.manual_seed(0)
-    network = Translator(dimensions, input_size=side, width=2, depth=3, classes=classes)
+    network = Inpainter(dimensions, input_size=side, width=2, depth=3, classes=classes)
     nn.init.normal_(network.unet.last.weight)
     shape = (1, 1, *(side,) * dimensions)
     mask, hole = torch.zeros(shape), torch.zeros(shape)
     middle = (..., *(slice(6, 9),) * dimensions)
     around = (..., *(slice(4, 11),) * dimensions)
     mask[middle], hole[around] = 1, 1
-    given = {"hole": hole, "asked": torch.tensor([0.6]), "labels": torch.tensor([0])}
+    given = {"region": hole, "mean": torch.tensor([0.6]), "labels": torch.tensor([0])}
     return network, torch.rand(shape), mask, given
 
 
@@ -76,9 +76,9 @@ def asked(dimensions=3, side=16, classes=2):
 def test_nothing_in_the_hole_is_looked_at_and_nothing_outside_is_changed(dimensions):
     network, ct, mask, given = asked(dimensions)
     painted = network(ct, mask, **given)
-    other = torch.where(given["hole"] > 0, torch.rand_like(ct), ct)
+    other = torch.where(given["region"] > 0, torch.rand_like(ct), ct)
     assert torch.equal(painted, network(other, mask, **given))
-    outside = given["hole"] == 0
+    outside = given["region"] == 0
     assert torch.equal(painted[outside], ct[outside])
     assert not torch.equal(painted, network(torch.where(outside, ct + 0.1, ct), mask, **given))
 
@@ -87,7 +87,7 @@ def test_what_is_asked_for_matters():
     network, ct, mask, given = asked()
     painted = network(ct, mask, **given)
     for change in (
-        {"asked": torch.tensor([0.3])},
+        {"mean": torch.tensor([0.3])},
         {"labels": torch.tensor([1])},
         {"labels": torch.tensor([-1])},
     ):
@@ -104,16 +104,18 @@ def test_before_training_it_paints_what_was_asked():
 
 def test_the_size_must_be_one_that_can_be_halved():
     with pytest.raises(ValueError, match="not a multiple of 8"):
-        Translator(3, input_size=50, depth=4)
+        Inpainter(3, input_size=50, depth=4)
 
 
 def test_the_critic_judges_patches_of_26_voxels():
-    critic = PatchCritic(2, width=2)
+    critic = PatchDiscriminator(2, width=2)
     for number, layer in enumerate(critic.layers):
         if isinstance(layer, nn.GroupNorm):  # which looks at all of the image
             critic.layers[number] = nn.Identity()
     ct = torch.rand(1, 1, 64, 64, requires_grad=True)
-    verdict = critic(ct, torch.zeros_like(ct), hole=torch.ones_like(ct), labels=torch.tensor([-1]))
+    verdict = critic(
+        ct, torch.zeros_like(ct), region=torch.ones_like(ct), labels=torch.tensor([-1])
+    )
     assert verdict.shape == (1, 1, 16, 16)
     verdict[0, 0, 8, 8].backward()
     rows = np.flatnonzero(ct.grad[0, 0].abs().sum(1).numpy())
@@ -176,15 +178,15 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, store, finished):
 
 
 def test_a_run_ends_in_a_model_that_says_how_good_it_is(store, finished):
-    read = read_bundle(finished / "model.safetensors")
+    read = read_model_file(finished / "model.safetensors")
     card = read.card
     assert (card.kind, card.task, [one.code for one in card.classes]) == (
-        "translator",
-        "translation",
+        "inpainter",
+        "inpainting",
         ["LUAD", "LUSC"],
     )
     names = set(card.metrics)
-    measures = {"HU_error", "diameter_error_mm", "hole_error_HU", "texture_ratio"}
+    measures = {"HU_error", "diameter_error_mm", "masked_region_error_HU", "texture_ratio"}
     assert measures | {f"filled_{name}" for name in measures} <= names
     assert len(card.training.seen.patients) == card.training.patients + 2
     assert len(list((finished / "pictures").iterdir())) == 2
@@ -193,7 +195,7 @@ def test_a_run_ends_in_a_model_that_says_how_good_it_is(store, finished):
 
 
 def test_more_processes_than_a_batch_has_cubes_are_refused():
-    network = Translator(3, input_size=32, width=2)
+    network = Inpainter(3, input_size=32, width=2)
     numbers = np.arange(4)
     with pytest.raises(InputError, match="3 processes cannot share a batch of 2"):
         Translation(
@@ -209,7 +211,7 @@ def test_more_processes_than_a_batch_has_cubes_are_refused():
 
 def test_it_learns_edges_that_are_sharper_than_those_it_begins_with():
     torch.manual_seed(0)
-    network = Translator(3, input_size=16, width=4, depth=2)
+    network = Inpainter(3, input_size=16, width=4, depth=2)
     axis = torch.arange(16) - 7.5
     distance = (axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2).sqrt()
     radii = (3.0, 4.0, 5.0)
@@ -249,4 +251,4 @@ def test_the_command_trains_and_tells(tmp_path, store, capsys):
     out = capsys.readouterr().out
     assert "HU_error" in out
     assert "model.safetensors" in out
-    assert read_bundle(tmp_path / "run" / "model.safetensors").card.classes == ()
+    assert read_model_file(tmp_path / "run" / "model.safetensors").card.classes == ()

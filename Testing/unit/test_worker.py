@@ -38,9 +38,9 @@ from LungSquadLib.worker.protocol import (
 )
 from LungSquadLib.worker.requests import MOST_GENERATED, MOST_MODELS, read_request, request_id
 
+from ..inpainters import write_inpainter
 from ..samples import ball_images, write_model
 from ..slice_samples import write_generator
-from ..translators import write_translator
 
 STAND_IN = "Testing.worker_stand_in"
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
@@ -544,19 +544,19 @@ def test_images_are_those_of_the_command_line(tmp_path):
         own, other = ((tmp_path / folder / name).read_bytes() for folder in ("worker", "cli"))
         assert own == other, name
     assert answer == json.loads((tmp_path / "cli" / "samples.json").read_text(encoding="utf-8"))
-    with pytest.raises(ModelError, match="is a generator, and a translator is wanted"):
+    with pytest.raises(ModelError, match="is a generator, and an inpainter is wanted"):
         told_by_work("inpaint", ct=HERE, mask=HERE, model=model, out=tmp_path / "x.mha")
 
 
 def test_the_part_that_changes_is_that_of_the_command_line(case, tmp_path):
     model, out = tmp_path / "t.safetensors", tmp_path / "part.mha"
-    write_translator(model, classes=("LUAD", "LUSC"))
+    write_inpainter(model, classes=("LUAD", "LUSC"))
     files = {"ct": case["ct"], "mask": case["mask"]}
     asked = {"hu": -55.5, "class": "LUAD", "seed": 3}
     answer = told_by_work("inpaint", **files, model=model, out=out, **asked)
     options = ["--hu", "-55.5", "--class", "LUAD", "--seed", "3", "-o", str(tmp_path / "cli")]
     assert main(["inpaint", str(model), *map(str, files.values()), *options]) == 0
-    assert answer == json.loads((tmp_path / "cli" / "synthesis.json").read_text(encoding="utf-8"))
+    assert answer == json.loads((tmp_path / "cli" / "inpainting.json").read_text(encoding="utf-8"))
     whole = sitk.ReadImage(str(tmp_path / "cli" / "ct.nrrd"))
     box = Box(tuple(answer["changed"]["start"]), tuple(answer["changed"]["stop"]))
     there = sitk.GetArrayViewFromImage(whole)[box.slices]

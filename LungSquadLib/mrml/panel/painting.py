@@ -62,7 +62,7 @@ class PaintingSection(Section):
 
     def list_models(self, entries: Sequence[Entry]) -> None:
         """Offer those of the models on this machine that paint into a CT."""
-        found = usable(entries, "translator")
+        found = usable(entries, "inpainter")
         if found != self._entries:
             self._entries = found
             offer_models(self.ui.translatorSelector, found)
@@ -118,12 +118,12 @@ class PaintingSection(Section):
 
 
 def _words(described: Mapping[str, Any], name: str) -> str:
-    asked, found = described["asked"], described["found"]
+    requested, measured = described["requested"], described["measured"]
     words = [
         _("'{name}', by {model}.").format(name=name, model=described["model"]["name"]),
         described["model"]["notice"],
-        _("Asked: {hu:.0f} HU on average, {diameter_mm:.1f} mm across.").format(**asked),
-        _("Came out: {hu:.0f} HU, {diameter_mm:.1f} mm across.").format(**found),
+        _("Asked: {hu:.0f} HU on average, {diameter_mm:.1f} mm across.").format(**requested),
+        _("Came out: {hu:.0f} HU, {diameter_mm:.1f} mm across.").format(**measured),
         flags_text([Flag.of(flag) for flag in described["flags"]]),
     ]
     return "\n".join(filter(None, words))

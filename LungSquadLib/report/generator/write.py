@@ -11,7 +11,7 @@ from ...evaluation.generator.results import Audit
 from ...files import whole_folder, write_json
 from ...imaging.files.write import check_distinct
 from ...models.card import Metric
-from ...models.file import Model, write_bundle
+from ...models.file import Model, write_model_file
 from .page import audit_page
 
 RESULT, PAGE, MODEL = FILES = ("audit.json", "index.html", "model.safetensors")
@@ -48,7 +48,7 @@ def with_audit(model: Model, audit: Audit, path: str | os.PathLike[str]) -> str:
     card = replace(model.card, metrics={**model.card.metrics, **metrics(audit)})
     if audit.memorisation is not None and audit.memorisation.flagged:
         card = replace(card, notice=" ".join(filter(None, (card.notice, COPIES))))
-    return write_bundle(path, model.trainable(), card=card, reference=model.reference)
+    return write_model_file(path, model.trainable(), card=card, reference=model.reference)
 
 
 def check_folder(folder: str | os.PathLike[str], model: Model) -> None:

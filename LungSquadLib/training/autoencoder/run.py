@@ -21,7 +21,7 @@ from ...data.tables.matrix import Joined
 from ...errors import InputError, need
 from ...files import write_csv
 from ...models.card import Card, ClassLabel, Metric, NetworkSpec, ReferenceSpec
-from ...models.file import write_bundle
+from ...models.file import write_model_file
 from ...models.inputs import Source, TableSpec
 from ...networks import build
 from ...networks.autoencoder import Autoencoder
@@ -331,7 +331,7 @@ def _write_model(run: AutoencoderRun, naming: Naming) -> None:
         metrics={"test_error": _test_error(np.exp(features[table.rows("test"), -1]))},
         reference=ReferenceSpec(len(known)),
     )
-    write_bundle(run.folder / MODEL, network, card=card, reference=reference)
+    write_model_file(run.folder / MODEL, network, card=card, reference=reference)
 
 
 def _teach(network: Autoencoder, mixture: Mixture, active: np.ndarray) -> None:

@@ -27,7 +27,7 @@ from ...models.card import (
     Seen,
     Training,
 )
-from ...models.file import write_bundle
+from ...models.file import write_model_file
 from ...networks.folding import folded
 from ...networks.trunk_and_head import TrunkAndHead
 from ...statistics.agreement import icc_interval
@@ -98,7 +98,7 @@ def write_model(setup: Setup, job: Job, place: Path, *, predictions: Path, namin
         baseline=Baseline("log_volume_logistic", intercept, slope, alone),
         reference=spec,
     )
-    return write_bundle(place / "model.safetensors", network, card=card, reference=reference)
+    return write_model_file(place / "model.safetensors", network, card=card, reference=reference)
 
 
 def draft(setup: Setup, job: Job, naming: Naming) -> Card:

@@ -82,7 +82,7 @@ def read_painter(asked: tuple[str, float], classes: Sequence[str]) -> Painter:
             f"The model '{card.name}' makes slices, and a classifier is trained on cubes: name a "
             "model of `lungsquad train inpainting`."
         )
-    check_kind(card, "translator")
+    check_kind(card, "inpainter")
     codes = [one.code for one in card.classes]
     own = [identifier(name) for name in classes]
     known = len(set(own)) == len(own) and set(own) <= set(codes)
@@ -215,8 +215,8 @@ def _sample(
         painter.model,
         host.hu[cube],
         host.mask[cube],
-        other=giver.mask[cube],
-        asked_hu=float(giver.hu[marked].mean()),
+        new_mask=giver.mask[cube],
+        mean_hu=float(giver.hu[marked].mean()),
         label=condition,
         seed=int(key[:16], 16),
     )

@@ -25,7 +25,7 @@ from ...errors import InputError
 from ...files import write_csv
 from ...imaging.channels import to_channels
 from ...models.card import Card, NetworkSpec
-from ...models.file import write_bundle
+from ...models.file import write_model_file
 from ...models.inputs import InputSpec
 from ...networks import build
 from ...networks.devices import thread_count
@@ -142,7 +142,7 @@ def train_gan(
             return None
         step(progress, 0.99, "Writing the model")
         write_csv(place / TICKS, list(rows[0]), rows)
-        write_bundle(place / MODEL, task.average.cpu(), card=card)
+        write_model_file(place / MODEL, task.average.cpu(), card=card)
     return place / MODEL
 
 

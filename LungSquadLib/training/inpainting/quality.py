@@ -1,8 +1,9 @@
 """How good painted tumours are, measured on cases that the training has not seen.
 
-`HU_error`: mean of the painted tumour against what was asked. `diameter_error_mm`: largest diameter
-of what came out dense against the mask's. `hole_error_HU`: voxels of the hole against the true
-ones. `texture_ratio`: standard deviation of HU in the painted tumour, of the true one's.
+`HU_error`: mean of the inpainted tumour against the requested mean. `diameter_error_mm`: largest
+diameter of the synthetic tumour against the mask's. `masked_region_error_HU`: voxels of the masked
+region against the true ones. `texture_ratio`: standard deviation of HU in the inpainted tumour,
+divided by the true tumour's.
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ import SimpleITK as sitk
 
 from ...errors import InputError
 from ...imaging.diameter import axial_diameter
-from ...inference.inpainting import BAND_MM, LUNG_HU, Order, blended, dense_piece, paint
+from ...inference.inpainting import (
+    BAND_MM,
+    LUNG_HU,
+    InpaintingRequest,
+    blended,
+    dense_component,
+    inpaint_cubes,
+)
 from ...models.card import Metric
 from ...models.inputs import InputSpec
-from ...networks.inpainting import Translator
+from ...networks.inpainting import Inpainter
 from ...statistics.bootstrap import bootstrap
 
 FILLED = "filled_"  # before the same of a hole that is filled with what was asked, and with noise
@@ -36,7 +44,7 @@ class Tested:
 
 
 def measured(
-    network: Translator, spec: InputSpec, cases: Sequence[Tested], *, where: str
+    network: Inpainter, spec: InputSpec, cases: Sequence[Tested], *, where: str
 ) -> dict[str, Metric]:
     """The card's metrics: means over cases, intervals over patients.
 
@@ -53,12 +61,12 @@ def measured(
     }
 
 
-def _row(network: Translator, spec: InputSpec, case: Tested, seed: int) -> dict[str, float]:
+def _row(network: Inpainter, spec: InputSpec, case: Tested, seed: int) -> dict[str, float]:
     inside = case.mask != 0
     asked = float(case.hu[inside].mean())
-    order = Order(case.hu, case.mask, asked, case.label)
+    order = InpaintingRequest(case.hu, case.mask, asked, case.label)
     distance = order.distance(spec.spacing)
-    painted = paint(network, spec, [order])[0]
+    painted = inpaint_cubes(network, spec, [order])[0]
     filled = np.where(inside, np.float32(asked), np.float32(LUNG_HU))
     hole, row = distance < BAND_MM, dict[str, float]()
     for prefix, paints in (("", painted), (FILLED, filled)):
@@ -66,7 +74,7 @@ def _row(network: Translator, spec: InputSpec, case: Tested, seed: int) -> dict[
         row |= {
             f"{prefix}HU_error": abs(float(hu[inside].mean()) - asked),
             f"{prefix}diameter_error_mm": _diameter_error(hu, case.mask, asked, hole, spec.spacing),
-            f"{prefix}hole_error_HU": float(np.abs(paints - case.hu)[hole].mean()),
+            f"{prefix}masked_region_error_HU": float(np.abs(paints - case.hu)[hole].mean()),
             f"{prefix}texture_ratio": float(hu[inside].std() / max(case.hu[inside].std(), 1.0)),
         }
     true = _diameter_error(case.hu, case.mask, asked, hole, spec.spacing)
@@ -77,7 +85,7 @@ def _diameter_error(
     hu: np.ndarray, mask: np.ndarray, asked: float, hole: np.ndarray, spacing: float
 ) -> float:
     """How far the diameter of what came out dense is from the mask's, mm."""
-    piece = dense_piece(hu, mask, hole, asked_hu=asked)
+    piece = dense_component(hu, mask, hole, mean_hu=asked)
     return abs(_diameter(piece, spacing) - _diameter(mask, spacing))
 
 

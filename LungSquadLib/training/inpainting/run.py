@@ -24,11 +24,11 @@ from ...errors import InputError
 from ...imaging.crop import central_cube
 from ...inference.inpainting import TYPICAL
 from ...models.card import Card, Metric, NetworkSpec
-from ...models.file import write_bundle
+from ...models.file import write_model_file
 from ...models.inputs import InputSpec
 from ...networks import build
 from ...networks.devices import thread_count
-from ...networks.inpainting import Translator
+from ...networks.inpainting import Inpainter
 from ...progress import Part, Progress, Silent, step
 from ..allocator import keep_blocks
 from ..classifier.export import IMAGES_MUST_NOT, Naming, class_labels, trained_on
@@ -84,7 +84,7 @@ class _Setup:
             "depth": self.options.depth,
             "classes": len(self.classes),
         }
-        return NetworkSpec("translation", arguments)
+        return NetworkSpec("inpainting", arguments)
 
     @cached_property
     def spec(self) -> InputSpec:
@@ -110,7 +110,7 @@ class _Setup:
     def described(self) -> dict[str, Any]:
         """What decides the results."""
         return {
-            "training": "translation",
+            "training": "inpainting",
             "store": self.store.preprocessing.hash,
             "options": {**asdict(self.options), "recipe": asdict(self.options.recipe)},
             "classes": list(self.classes),
@@ -161,13 +161,13 @@ def train_translation(
                 )
                 metrics[TYPICAL] = _typical(setup)
                 card = _card(setup, naming, metrics)
-                write_bundle(place / MODEL, network, card=card)
+                write_model_file(place / MODEL, network, card=card)
             processes.wait()
     return metrics
 
 
 def _train(
-    setup: _Setup, network: Translator, place: Path, processes: World, progress: Progress
+    setup: _Setup, network: Inpainter, place: Path, processes: World, progress: Progress
 ) -> None:
     training, validation = (
         setup.numbers(names) for names in (setup.fold.train, setup.fold.validation)
@@ -228,10 +228,10 @@ def _check(store: Store, options: Options) -> None:
         )
 
 
-def _network(setup: _Setup) -> Translator:
+def _network(setup: _Setup) -> Inpainter:
     torch.manual_seed(setup.options.recipe.seed)
     try:
-        network: Translator = build(setup.network.name, setup.network.arguments)
+        network: Inpainter = build(setup.network.name, setup.network.arguments)
     except ValueError as error:
         raise InputError(f"There is no such network: {error}.") from error
     return network.to(  # type: ignore[call-overload]
@@ -266,9 +266,9 @@ def _card(setup: _Setup, naming: Naming, metrics: dict[str, Metric]) -> Card:
     training = [by_name[name] for name in fold.train]
     patients = {case.patient for case in training}
     card = Card(
-        name=naming.name or "translation",
+        name=naming.name or "inpainting",
         title=naming.title or "Tumours painted into a CT",
-        task="translation",
+        task="inpainting",
         question=naming.question or "What would a tumour of this shape look like here?",
         classes=class_labels(setup.classes),
         network=setup.network,

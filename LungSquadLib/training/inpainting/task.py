@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...networks.devices import device_of
-from ...networks.inpainting import PatchCritic, Translator
+from ...networks.inpainting import Inpainter, PatchDiscriminator
 from ..checkpoint import load_optimiser, load_weights, optimiser_tensors, part, prefixed
 from ..classifier.samples import Ahead
 from ..distributed import World
@@ -72,7 +72,7 @@ class Translation:
 
     def __init__(
         self,
-        network: Translator,
+        network: Inpainter,
         samples: Hollows,
         *,
         labels: np.ndarray,
@@ -90,7 +90,7 @@ class Translation:
                 "--batch."
             )
         self.device = device_of(network)
-        self.critic = PatchCritic(classes=network.classes).to(
+        self.critic = PatchDiscriminator(classes=network.classes).to(
             self.device,
             memory_format=torch.channels_last_3d,  # type: ignore[call-overload]
         )
@@ -222,10 +222,10 @@ class Sample:
         """The mean of each true tumour (N,)."""
         return _mean(self.ct, self.mask)
 
-    def painted(self, network: Translator) -> Tensor:
+    def painted(self, network: Inpainter) -> Tensor:
         """What the network makes of it."""
         painted: Tensor = network(
-            self.ct, self.mask, hole=self.hole, asked=self.asked, labels=self.labels
+            self.ct, self.mask, region=self.hole, mean=self.asked, labels=self.labels
         )
         return painted
 
@@ -233,9 +233,9 @@ class Sample:
         """How far each painted tumour's mean is from what was asked (N,)."""
         return (_mean(painted, self.mask) - self.asked).abs()
 
-    def judged(self, critic: PatchCritic, ct: Tensor, wanted: float) -> Tensor:
+    def judged(self, critic: PatchDiscriminator, ct: Tensor, wanted: float) -> Tensor:
         """The critic's squared error of each sample (N,), over patches that the hole touches."""
-        verdict = critic(ct, self.mask, hole=self.hole, labels=self.labels)
+        verdict = critic(ct, self.mask, region=self.hole, labels=self.labels)
         touched = nn.functional.max_pool3d(self.hole, PATCH)
         return _mean((verdict - wanted) ** 2, touched)
 

@@ -11,7 +11,7 @@ import numpy as np
 from ...data.overlap import seen
 from ...fields import identifier
 from ...models.card import Card, Metric, NetworkSpec, ReferenceSpec, Training
-from ...models.file import write_bundle
+from ...models.file import write_model_file
 from ...statistics.calibration import brier, log_odds
 from ...statistics.multiclass import balanced_accuracy
 from ..classifier.export import Naming, card_metric, class_labels, predictions_of
@@ -48,7 +48,9 @@ def write_model(setup: Setup, place: Path, *, answers: Answers, naming: Naming) 
         metrics=_metrics(setup, [row for row in answers if row["part"] == "test"]),
         reference=ReferenceSpec(len(training), float(log_odds(logits, setup.positive).std(ddof=1))),
     )
-    return write_bundle(place / "model.safetensors", fitted.network, card=card, reference=reference)
+    return write_model_file(
+        place / "model.safetensors", fitted.network, card=card, reference=reference
+    )
 
 
 def _held_out(setup: Setup, folder: Path) -> Iterator[HeldOut]:

@@ -129,7 +129,7 @@ def fit_network(
     columns, widths = chosen_columns(training, shape, setting.columns)
     network = fresh_network(network_arguments(shape, setting, widths), seed)
     shares = np.bincount(training.y, minlength=shape.classes) / len(training)
-    network.begin_at(torch.from_numpy(shares))
+    network.init_output_bias(torch.from_numpy(shares))
     both = np.concatenate([training.x, validation.x])[:, columns]
     network.scale.fit(torch.from_numpy(both[: len(training)]))
     recipe = replace(RECIPE, epochs=epochs, seed=seed)
@@ -152,7 +152,7 @@ def fit_network(
         logits, _ = answers(network, validation.x[:, columns])
         # That a few patients are all told right is no reason to be surer still.
         temperature = max(fit_temperature(logits, validation.y, prior=np.log(shares)), 1.0)
-        network.cool(temperature, torch.from_numpy(shares))
+        network.fold_temperature(temperature, torch.from_numpy(shares))
     return Fitted(network, columns, temperature)
 
 
@@ -161,7 +161,7 @@ def network_arguments(shape: Shape, setting: Setting, widths: Sequence[int]) -> 
     return {
         "widths": [*widths],
         "classes": shape.classes,
-        "branch": shape.branch,
+        "branch_width": shape.branch,
         "dropout": setting.dropout,
         "ordinal": shape.ordinal,
     }

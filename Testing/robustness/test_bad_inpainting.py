@@ -1,4 +1,4 @@
-"""Training a translator, and painting with it, as a careless user would."""
+"""Training an inpainter, and inpainting with it, as a careless user would."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import SimpleITK as sitk
 from LungSquadLib.cli import main
 from Testing.ball_cohort import ball_store
 from Testing.hostile import contents, sentences, table
+from Testing.inpainters import write_inpainter
 from Testing.samples import ball_images, write_model
-from Testing.translators import write_translator
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 TRAIN = "train inpainting {store} --size 32 --width 2 --epochs 1 --device cpu -o {here}/run"
-PAINT = "inpaint {p}/painter.safetensors {p}/ct.nrrd {p}/mask.nrrd -o {here}/out"
+INPAINT = "inpaint {p}/inpainter.safetensors {p}/ct.nrrd {p}/mask.nrrd -o {here}/out"
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A store, damaged ones, a case, and models; all must be the same when all is over."""
-    folder = tmp_path_factory.mktemp("painting")
+    folder = tmp_path_factory.mktemp("inpainting")
     store = ball_store(folder, 8).folder
     for name, change in STORES.items():
         shutil.copytree(store, folder / name)
@@ -40,9 +40,9 @@ def place(tmp_path_factory):
     sitk.WriteImage(two, str(folder / "two.nrrd"))
     mask.SetOrigin((5000.0, 0.0, 0.0))
     sitk.WriteImage(mask, str(folder / "elsewhere.nrrd"))
-    write_translator(folder / "painter.safetensors", classes=("LUAD", "LUSC"))
-    write_translator(folder / "plain.safetensors")
-    write_translator(folder / "flat.safetensors", dimensions=2)
+    write_inpainter(folder / "inpainter.safetensors", classes=("LUAD", "LUSC"))
+    write_inpainter(folder / "plain.safetensors")
+    write_inpainter(folder / "flat.safetensors", dimensions=2)
     write_model(folder / "other.safetensors")
     before = contents(folder)
     yield folder
@@ -81,31 +81,31 @@ COMMANDS = {
     "name that is none": (f"{TRAIN} --name my/model", "the card's 'name' must be"),
     "run among other things": (TRAIN.replace("{here}/run", "{p}/volumes"), "is not empty"),
     "run in a file": (TRAIN.replace("{here}/run", "{p}/ct.nrrd"), "is a file"),
-    # painting
-    "no model": (PAINT.replace("painter", "gone"), "there is no such file"),
-    "a classifier": (PAINT.replace("painter", "other"), "is a classifier, and a translator"),
-    "a model of slices": (PAINT.replace("painter", "flat"), "paints slices"),
-    "empty mask": (PAINT.replace("mask.nrrd", "empty.nrrd"), "empty"),
-    "two labels": (PAINT.replace("mask.nrrd", "two.nrrd"), "--label"),
-    "mask of another CT": (PAINT.replace("mask.nrrd", "elsewhere.nrrd"), "do not overlap"),
-    "CT for a mask": (PAINT.replace("mask.nrrd", "ct.nrrd"), "ct.nrrd"),
-    "replaced elsewhere": (f"{PAINT} --replace {{p}}/elsewhere.nrrd", "do not overlap"),
-    "HU out of this world": (f"{PAINT} --hu 1e9", "must be -1000 to 500 here, not 1e+09"),
-    "NaN for HU": (f"{PAINT} --hu nan", "must be -1000 to 500 here, not nan"),
-    "infinite HU": (f"{PAINT} --hu=-inf", "must be -1000 to 500 here, not -inf"),
-    "unknown class": (f"{PAINT} --class SCLC", "knows no class 'SCLC'; it knows LUAD, LUSC"),
+    # inpainting
+    "no model": (INPAINT.replace("inpainter", "gone"), "there is no such file"),
+    "a classifier": (INPAINT.replace("inpainter", "other"), "is a classifier, and an inpainter"),
+    "a model of slices": (INPAINT.replace("inpainter", "flat"), "inpaints slices"),
+    "empty mask": (INPAINT.replace("mask.nrrd", "empty.nrrd"), "empty"),
+    "two labels": (INPAINT.replace("mask.nrrd", "two.nrrd"), "--label"),
+    "mask of another CT": (INPAINT.replace("mask.nrrd", "elsewhere.nrrd"), "do not overlap"),
+    "CT for a mask": (INPAINT.replace("mask.nrrd", "ct.nrrd"), "ct.nrrd"),
+    "replaced elsewhere": (f"{INPAINT} --replace {{p}}/elsewhere.nrrd", "do not overlap"),
+    "HU out of this world": (f"{INPAINT} --hu 1e9", "must be -1000 to 500, not 1e+09"),
+    "NaN for HU": (f"{INPAINT} --hu nan", "must be -1000 to 500, not nan"),
+    "infinite HU": (f"{INPAINT} --hu=-inf", "must be -1000 to 500, not -inf"),
+    "unknown class": (f"{INPAINT} --class SCLC", "has no class 'SCLC'; its classes: LUAD, LUSC"),
     "class of a model without": (
-        PAINT.replace("painter", "plain") + " --class LUAD",
-        "knows no class 'LUAD'; it knows none",
+        INPAINT.replace("inpainter", "plain") + " --class LUAD",
+        "has no class 'LUAD'; its classes: none",
     ),
-    "seed below 0 of a painting": (f"{PAINT} --seed -1", "--seed must be 0 to"),
-    "output is the CT": (PAINT.replace("{here}/out", "{p}/ct.nrrd"), "is a file, so nothing can"),
-    "output folder of the CT": (PAINT.replace("{here}/out", "{p}"), "is an input or another"),
+    "seed below 0 of an inpainting": (f"{INPAINT} --seed -1", "--seed must be 0 to"),
+    "output is the CT": (INPAINT.replace("{here}/out", "{p}/ct.nrrd"), "is a file, so nothing can"),
+    "output folder of the CT": (INPAINT.replace("{here}/out", "{p}"), "is an input or another"),
 }
 
 
 @table(COMMANDS)
-def test_what_cannot_be_painted_is_refused_and_nothing_is_left(row, place, here, refused):
+def test_what_cannot_be_inpainted_is_refused_and_nothing_is_left(row, place, here, refused):
     command, phrase = row
     refused(command.format(p=place, here=here, store=place / "store").split(), phrase)
 

@@ -12,7 +12,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from LungSquadLib.files import sha256_of_file
-from LungSquadLib.models.file import read_bundle
+from LungSquadLib.models.file import read_model_file
 from LungSquadLib.models.keras_import import import_keras
 from LungSquadLib.pipeline.evaluate_run import evaluate_run
 from LungSquadLib.training import precision
@@ -76,7 +76,7 @@ def relabelled(store, out, label):
 
 
 def test_the_cards_numbers_are_means_over_seeds_of_all_held_out_patients(finished):
-    card = read_bundle(finished.folder / "model.safetensors").card
+    card = read_model_file(finished.folder / "model.safetensors").card
     rows = [row for row in rows_of(finished.folder / "predictions.csv") if row["part"] == "test"]
     by_seed = [[row for row in rows if row["seed"] == seed] for seed in ("0", "1")]
     truth = [[row["histology"] == "LUSC" for row in some] for some in by_seed]
@@ -116,7 +116,7 @@ def test_the_test_parts_labels_change_neither_weights_nor_temperature(
     for name, label in (("kept", lambda case: case["columns"]["histology"]), ("dealt", other)):
         store = relabelled(place / "store", tmp_path / name, label)
         run = train_classifier(store, tmp_path / f"run-{name}", options)
-        models.append(read_bundle(run.folder / "model.safetensors"))
+        models.append(read_model_file(run.folder / "model.safetensors"))
     kept, dealt = models
     assert kept.card.metrics["AUC"] != dealt.card.metrics["AUC"]
     assert kept.card.temperature == dealt.card.temperature
@@ -130,7 +130,7 @@ def test_three_classes_are_trained_evaluated_and_have_no_auc(tmp_path, place, tr
     )
     options = replace(transfer, seeds=1, folds=2)
     finished = train_classifier(store, tmp_path / "run", options)
-    card = read_bundle(finished.folder / "model.safetensors").card
+    card = read_model_file(finished.folder / "model.safetensors").card
     assert [one.name for one in card.classes] == ["A", "B", "C"]
     assert set(card.metrics) == {"accuracy"}
     assert card.baseline.metrics == {}
@@ -156,7 +156,7 @@ def test_keras_weights_are_a_start(tmp_path, place, transfer, shared_data):
 
 
 def test_a_model_says_what_it_started_from(place, finished):
-    card = read_bundle(finished.folder / "model.safetensors").card
+    card = read_model_file(finished.folder / "model.safetensors").card
     assert card.training.started_from == sha256_of_file(place / "start.safetensors")
 
 

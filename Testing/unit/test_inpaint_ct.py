@@ -1,4 +1,4 @@
-"""A painted tumour: what was asked for in its mask, and not one voxel changed outside the blend."""
+"""An inpainted tumour: as requested in its mask, and not one voxel changed outside the blend."""
 
 import json
 
@@ -10,30 +10,30 @@ from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError, ModelError
 from LungSquadLib.imaging.blending import FAR_MM, blend_weights, distance_mm
 from LungSquadLib.imaging.noise_texture import grain
-from LungSquadLib.inference.inpaint_ct import NOTICE, SYNTHETIC_FIELD, synthesise
+from LungSquadLib.inference.inpaint_ct import NOTICE, SYNTHETIC_FIELD, inpaint
 from LungSquadLib.inference.inpainting import synthetic_cube
-from LungSquadLib.models.file import read_bundle
+from LungSquadLib.models.file import read_model_file
+from Testing.inpainters import write_inpainter
 from Testing.samples import ball_images, write_model
-from Testing.translators import write_translator
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("painters")
+    return tmp_path_factory.mktemp("inpainters")
 
 
 @pytest.fixture(scope="module")
-def painter(folder):
-    """Paints what was asked, and lung round it."""
-    return write_translator(folder / "painter.safetensors", classes=("LUAD", "LUSC"))
+def inpainter(folder):
+    """Gives the requested mean, and lung round it."""
+    return write_inpainter(folder / "inpainter.safetensors", classes=("LUAD", "LUSC"))
 
 
 @pytest.fixture(scope="module")
 def wild(folder):
-    """Paints anything."""
-    return write_translator(folder / "wild.safetensors", random=True)
+    """Gives random HU."""
+    return write_inpainter(folder / "wild.safetensors", random=True)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_outside_the_blend_nothing_is_changed_to_the_bit(name, kind, wild, image
     values[0, 0, 0], values[-1, -1, -1] = -2048, 3071
     image = sitk.GetImageFromArray(values)
     image.CopyInformation(ct)
-    made = synthesise(wild, image, mask)
+    made = inpaint(wild, image, mask)
     weights, new = weights_on(made), array(made.ct)
     assert new.dtype == kind
     assert np.array_equal(new[weights == 0], values[weights == 0])
@@ -93,20 +93,20 @@ def test_outside_the_blend_nothing_is_changed_to_the_bit(name, kind, wild, image
 
 
 @pytest.mark.parametrize("hu", [-300.0, 40.0])
-def test_what_was_asked_for_comes_out(hu, painter, images):
+def test_the_requested_tumour_is_measured(hu, inpainter, images):
     ct, mask = images
-    made = synthesise(painter, ct, mask, hu=hu, label="LUSC")
+    made = inpaint(inpainter, ct, mask, hu=hu, label="LUSC")
     inside = array(mask) > 0
     assert array(made.ct)[inside].mean() == pytest.approx(hu, abs=3)
-    assert made.found["hu"] == pytest.approx(hu, abs=3)
-    assert made.found["diameter_mm"] == pytest.approx(made.asked["diameter_mm"], abs=1.5)
-    assert made.asked["class"] == "LUSC"
-    assert synthesise(painter, ct, mask).asked["hu"] == -20.0
+    assert made.measured["hu"] == pytest.approx(hu, abs=3)
+    assert made.measured["diameter_mm"] == pytest.approx(made.requested["diameter_mm"], abs=1.5)
+    assert made.requested["class"] == "LUSC"
+    assert inpaint(inpainter, ct, mask).requested["hu"] == -20.0
 
 
-def test_the_noise_is_as_strong_as_round_it_and_follows_from_the_seed(painter, images):
+def test_the_noise_is_as_strong_as_round_it_and_follows_from_the_seed(inpainter, images):
     ct, mask = images
-    first, again, other = (array(synthesise(painter, ct, mask, seed=n).ct) for n in (1, 1, 2))
+    first, again, other = (array(inpaint(inpainter, ct, mask, seed=n).ct) for n in (1, 1, 2))
     assert np.array_equal(first, again)
     inside = array(mask) > 0
     assert (first != other)[inside].mean() > 0.8
@@ -142,30 +142,30 @@ def test_the_blend_is_whole_in_the_mask_and_fades_to_nothing():
     assert (distance_mm(np.zeros((2, 2, 2)), (1, 1, 1)) == FAR_MM).all()
 
 
-def test_a_tumour_gives_way_to_another(painter, images):
+def test_a_tumour_gives_way_to_another(inpainter, images):
     ct, old = images
     values = np.zeros(array(old).shape, np.uint8)
     values[12:16, 66:74, 30:38] = 1
     new = sitk.GetImageFromArray(values)
     new.CopyInformation(ct)
-    made = array(synthesise(painter, ct, new, hu=30, remove=old).ct)
+    made = array(inpaint(inpainter, ct, new, hu=30, remove=old).ct)
     assert made[values > 0].mean() == pytest.approx(30, abs=3)
     gone = (array(old) > 0) & (distance_mm(values, ct.GetSpacing()) > 2)
     assert made[gone].mean() == pytest.approx(-850, abs=25)
 
 
-def test_a_mask_at_the_border_of_the_ct_is_painted(painter, images):
+def test_a_mask_at_the_border_of_the_ct_is_inpainted(inpainter, images):
     ct, mask = images
-    made = synthesise(painter, ct[:, :, 18:24], mask[:, :, 18:24])
+    made = inpaint(inpainter, ct[:, :, 18:24], mask[:, :, 18:24])
     assert made.ct.GetSize()[2] == 6
-    assert made.found["hu"] == pytest.approx(-20, abs=3)
+    assert made.measured["hu"] == pytest.approx(-20, abs=3)
 
 
-def test_what_is_odd_is_flagged(painter, images):
+def test_what_is_odd_is_flagged(inpainter, images):
     ct, mask = images
-    codes = {flag.code for flag in synthesise(painter, ct, mask).flags}
+    codes = {flag.code for flag in inpaint(inpainter, ct, mask).flags}
     assert codes == {"synthetic"}
-    assert "unusual_hu" in {flag.code for flag in synthesise(painter, ct, mask, hu=300).flags}
+    assert "unusual_hu" in {flag.code for flag in inpaint(inpainter, ct, mask, hu=300).flags}
     wall = np.zeros(array(mask).shape, np.uint8)
     wall[15:20, -6:, 30:40] = 1
     image = sitk.GetImageFromArray(wall)
@@ -174,7 +174,7 @@ def test_what_is_odd_is_flagged(painter, images):
     thick[:, -25:] = 60
     chest = sitk.GetImageFromArray(thick)
     chest.CopyInformation(ct)
-    assert "outside_lung" in {flag.code for flag in synthesise(painter, chest, image).flags}
+    assert "outside_lung" in {flag.code for flag in inpaint(inpainter, chest, image).flags}
 
 
 def empty(mask):
@@ -187,66 +187,66 @@ def large(mask):
 
 REFUSALS = {
     "empty": ({}, empty, "empty"),
-    "too large": ({"blend_mm": 20.0}, large, "choose a smaller mask"),
+    "too large": ({"blend_mm": 20.0}, large, "Choose a smaller mask"),
     "too hot": ({"hu": 1e9}, None, "must be -1000 to 500"),
     "no number": ({"hu": float("nan")}, None, "must be -1000 to 500"),
-    "unknown class": ({"label": "SCLC"}, None, "knows LUAD, LUSC"),
+    "unknown class": ({"label": "SCLC"}, None, "its classes: LUAD, LUSC"),
     "seed below 0": ({"seed": -1}, None, "seed must be"),
     "no band": ({"blend_mm": 0.0}, None, "band must be 2 to 20"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_what_cannot_be_painted_is_refused(name, painter, images):
+def test_what_cannot_be_inpainted_is_refused(name, inpainter, images):
     how, change, phrase = REFUSALS[name]
     ct, mask = images
     with pytest.raises(InputError, match=phrase):
-        synthesise(painter, ct, change(mask) if change else mask, **how)
+        inpaint(inpainter, ct, change(mask) if change else mask, **how)
 
 
-def test_models_that_do_not_paint_are_refused(folder, wild, images):
-    with pytest.raises(InputError, match="knows no class 'LUAD'; it knows none"):
-        synthesise(wild, *images, label="LUAD")
+def test_models_that_do_not_inpaint_are_refused(folder, wild, images):
+    with pytest.raises(InputError, match="has no class 'LUAD'; its classes: none"):
+        inpaint(wild, *images, label="LUAD")
     with pytest.raises(ModelError, match="is a classifier"):
-        synthesise(write_model(folder / "other.safetensors"), *images)
-    flat = write_translator(folder / "flat.safetensors", dimensions=2)
-    with pytest.raises(ModelError, match="paints slices"):
-        synthesise(flat, *images)
+        inpaint(write_model(folder / "other.safetensors"), *images)
+    flat = write_inpainter(folder / "flat.safetensors", dimensions=2)
+    with pytest.raises(ModelError, match="inpaints slices"):
+        inpaint(flat, *images)
 
 
-def test_a_cube_gets_another_tumour(painter, wild):
+def test_a_cube_gets_another_tumour(inpainter, wild):
     random = np.random.default_rng(0)
     hu = random.normal(-850, 20, (32,) * 3).astype(np.int16)
     mask, old = np.zeros((2, *hu.shape), np.uint8)
     mask[12:18, 12:18, 12:18], old[18:24, 14:20, 14:20] = 1, 1
     hu[old > 0] = 30
-    made = synthetic_cube(painter, hu, old, other=mask, asked_hu=-100, label=1)
+    made = synthetic_cube(inpainter, hu, old, new_mask=mask, mean_hu=-100, label=1)
     assert made.dtype == np.int16
     assert made[mask > 0].mean() == pytest.approx(-100, abs=5)
     gone = (old > 0) & (distance_mm(mask, (1, 1, 1)) > 2)
     assert made[gone].mean() == pytest.approx(-850, abs=10)
     far = distance_mm(np.maximum(mask, old), (1, 1, 1)) >= 6
-    made = synthetic_cube(wild, hu, old, other=mask, asked_hu=-100)
+    made = synthetic_cube(wild, hu, old, new_mask=mask, mean_hu=-100)
     assert np.array_equal(made[far], hu[far])
 
 
-def test_the_command_writes_what_says_that_it_is_synthetic(tmp_path, painter, images, capsys):
+def test_the_command_writes_what_says_that_it_is_synthetic(tmp_path, inpainter, images, capsys):
     for name, image in zip(("ct", "mask"), images, strict=True):
         sitk.WriteImage(image, str(tmp_path / f"{name}.nrrd"))
-    words = f"inpaint {painter.path} {tmp_path}/ct.nrrd {tmp_path}/mask.nrrd --hu -50"
+    words = f"inpaint {inpainter.path} {tmp_path}/ct.nrrd {tmp_path}/mask.nrrd --hu -50"
     assert main([*words.split(), "--class", "LUAD", "-o", str(tmp_path / "out")]) == 0
     assert NOTICE in capsys.readouterr().out
     out = tmp_path / "out"
     assert {path.name for path in out.iterdir()} == {
-        "ct.nrrd", "mask.nrrd", "beside.png", "synthesis.json",
+        "ct.nrrd", "mask.nrrd", "comparison.png", "inpainting.json",
     }  # fmt: skip
     for name in ("ct.nrrd", "mask.nrrd"):
         image = sitk.ReadImage(str(out / name))
         assert image.GetMetaData(SYNTHETIC_FIELD) == NOTICE
         assert image.GetSpacing() == images[0].GetSpacing()
-    described = json.loads((out / "synthesis.json").read_text())
+    described = json.loads((out / "inpainting.json").read_text())
     assert described["notice"] == NOTICE
-    assert described["asked"]["hu"] == -50
-    assert described["model"]["sha256"] == read_bundle(painter.path).sha256
-    assert str(tmp_path) not in (out / "synthesis.json").read_text()
-    assert sitk.ReadImage(str(out / "beside.png")).GetSize() == (3 * 96 * 4, 3 * 96 * 4)
+    assert described["requested"]["hu"] == -50
+    assert described["model"]["sha256"] == read_model_file(inpainter.path).sha256
+    assert str(tmp_path) not in (out / "inpainting.json").read_text()
+    assert sitk.ReadImage(str(out / "comparison.png")).GetSize() == (3 * 96 * 4, 3 * 96 * 4)

@@ -1,4 +1,4 @@
-"""Small translators for tests: untrained ones paint what was asked, and lung round it."""
+"""Small inpainters for tests: untrained ones paint what was asked, and lung round it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import torch
 
 from LungSquadLib.inference.inpainting import TYPICAL
 from LungSquadLib.models.card import Card, ClassLabel, Metric, NetworkSpec, Training
-from LungSquadLib.models.file import Model, read_bundle, write_bundle
+from LungSquadLib.models.file import Model, read_model_file, write_model_file
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
 
 
-def write_translator(path: Path, *, classes=(), random=False, **arguments) -> Model:
-    """A model file; a `random` one paints anything."""
+def write_inpainter(path: Path, *, classes=(), random=False, **arguments) -> Model:
+    """A model file; a `random` one gives random HU."""
     arguments = {"input_size": 32, "width": 2, "depth": 3} | arguments | {"classes": len(classes)}
     torch.manual_seed(0)
-    network = build("translation", arguments)
+    network = build("inpainting", arguments)
     if random:
         torch.nn.init.normal_(network.unet.last.weight, std=0.1)
     card = Card(
-        name="painter",
-        title="A translator for tests",
-        task="translation",
+        name="inpainter",
+        title="An inpainter for tests",
+        task="inpainting",
         question="What would it look like?",
         classes=tuple(ClassLabel(code, code.lower()) for code in classes),
-        network=NetworkSpec("translation", arguments),
+        network=NetworkSpec("inpainting", arguments),
         input=InputSpec(arguments["input_size"], 1.0, -1000.0, 500.0, True),
         positive=0,
         training=Training("Nothing."),
@@ -35,5 +35,5 @@ def write_translator(path: Path, *, classes=(), random=False, **arguments) -> Mo
         intended_use="Tests.",
         must_not=("Must not be used.",),
     )
-    write_bundle(path, network, card=card)
-    return read_bundle(path)
+    write_model_file(path, network, card=card)
+    return read_model_file(path)

@@ -15,8 +15,8 @@ from safetensors import safe_open
 from LungSquadLib.errors import ModelError
 from LungSquadLib.files import sha256_of_file
 from LungSquadLib.models.card import Card, Interval, Metric, ReferenceSpec
-from LungSquadLib.models.container import write_container
-from LungSquadLib.models.file import read_bundle, read_card, write_bundle
+from LungSquadLib.models.container import CARD, write_safetensors
+from LungSquadLib.models.file import read_card, read_model_file, write_model_file
 from Testing import model_samples as samples
 
 
@@ -28,8 +28,8 @@ def test_model_read_equals_model_written(tmp_path, name):
     card = samples.card(network, reference=spec)
     reference = samples.reference(network)
     path = tmp_path / "Modell ü.safetensors"
-    sha256 = write_bundle(path, network, card=card, reference=reference)
-    model = read_bundle(path)
+    sha256 = write_model_file(path, network, card=card, reference=reference)
+    model = read_model_file(path)
     assert model.card == read_card(path)
     written = json.loads(card.to_json())
     read = json.loads(model.card.to_json())
@@ -49,7 +49,7 @@ def test_model_read_equals_model_written(tmp_path, name):
 
 
 def test_trainable_network_has_its_own_weights(tmp_path):
-    model = read_bundle(samples.bundle(tmp_path / "m.safetensors"))
+    model = read_model_file(samples.model_file(tmp_path / "m.safetensors"))
     x = samples.crops(2, 32)
     before = model.network(x)
     network = model.trainable().train()
@@ -62,9 +62,9 @@ def test_trainable_network_has_its_own_weights(tmp_path):
 
 
 def test_file_is_readable_by_the_formats_own_library(tmp_path):
-    path = samples.bundle(tmp_path / "m.safetensors")
+    path = samples.model_file(tmp_path / "m.safetensors")
     with safe_open(path, framework="numpy") as file:
-        assert file.metadata()["format"] == "lungsquad-model"
+        assert list(file.metadata()) == [CARD]
         assert Card.from_json(file.metadata()["card"]).name == "test-model"
         np.testing.assert_array_equal(
             file.get_tensor("network.trunk.conv2.bias"),
@@ -73,7 +73,7 @@ def test_file_is_readable_by_the_formats_own_library(tmp_path):
 
 
 def test_card_is_read_without_torch_and_without_the_weights(tmp_path):
-    path = samples.bundle(tmp_path / "m.safetensors")
+    path = samples.model_file(tmp_path / "m.safetensors")
     code = (
         "import sys; from LungSquadLib.models.file import read_card; "
         "from LungSquadLib.models.catalogue import available; "
@@ -85,12 +85,12 @@ def test_card_is_read_without_torch_and_without_the_weights(tmp_path):
 
 def test_a_link_to_a_model_is_a_model(tmp_path):
     link = tmp_path / "link.safetensors"
-    target = samples.bundle(tmp_path / "m.safetensors")
+    target = samples.model_file(tmp_path / "m.safetensors")
     try:
         link.symlink_to(target)
     except OSError as error:
         pytest.skip(f"no symbolic links here: {error}")
-    assert read_bundle(link).card.name == "test-model"
+    assert read_model_file(link).card.name == "test-model"
 
 
 def test_input_is_scaled_as_the_card_says():
@@ -119,7 +119,7 @@ def test_nothing_is_written_when_card_and_weights_do_not_belong_together(tmp_pat
 
     def refused(words, **arguments):
         with pytest.raises(ModelError, match=words):
-            write_bundle(path, **{"network": network, "card": card} | arguments)
+            write_model_file(path, **{"network": network, "card": card} | arguments)
         assert not list(tmp_path.iterdir())
 
     broken = samples.network()
@@ -137,7 +137,7 @@ def test_nothing_is_written_when_card_and_weights_do_not_belong_together(tmp_pat
     refused("interval", card=replace(card, metrics={"auc": Metric(0.9, 0.1, 0.2, 3, "here")}))
     refused("JSON", card=replace(card, temperature=float("nan")))
     with pytest.raises(ModelError, match=r"\.safetensors"):
-        write_bundle(tmp_path / "m.pt", network, card=card)
+        write_model_file(tmp_path / "m.pt", network, card=card)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_reference_that_no_cases_give_is_refused(tmp_path, change, words):
     path = tmp_path / "m.safetensors"
     reference = replace(samples.reference(network), **change)
     with pytest.raises(ModelError, match=words):
-        write_bundle(path, network, card=card, reference=reference)
+        write_model_file(path, network, card=card, reference=reference)
 
 
 def test_the_library_of_the_format_reads_what_we_write_and_bytes_repeat(tmp_path):
@@ -170,13 +170,12 @@ def test_the_library_of_the_format_reads_what_we_write_and_bytes_repeat(tmp_path
         "a": random.normal(size=5),
         "none": np.zeros((0, 2), np.float32),
     }
-    metadata = {"format": "lungsquad-model", "card": "größer"}
     paths = [tmp_path / name for name in ("one", "two")]
     for path, order in zip(paths, (arrays, dict(reversed(arrays.items()))), strict=True):
-        write_container(path, order, metadata)
+        write_safetensors(path, order, "größer")
     assert paths[0].read_bytes() == paths[1].read_bytes()
     with safe_open(paths[0], "np") as file:
-        assert file.metadata() == metadata
+        assert file.metadata() == {CARD: "größer"}
         assert set(file.keys()) == set(arrays)
         for name, array in arrays.items():
             assert np.array_equal(file.get_tensor(name), array)
