@@ -65,7 +65,7 @@ def test_file_is_readable_by_the_formats_own_library(tmp_path):
     path = samples.model_file(tmp_path / "m.safetensors")
     with safe_open(path, framework="numpy") as file:
         assert list(file.metadata()) == [CARD]
-        assert Card.from_json(file.metadata()["card"]).name == "test-model"
+        assert Card.from_json(file.metadata()[CARD]).name == "test-model"
         np.testing.assert_array_equal(
             file.get_tensor("network.trunk.conv2.bias"),
             samples.network().trunk.conv2.bias.detach().numpy(),
