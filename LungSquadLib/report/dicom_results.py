@@ -1,8 +1,7 @@
-"""Results as DICOM: the mask as SEG, measurements and predictions as SR (TID 1500).
+"""Results as DICOM: the mask as SEG (PS3.3 A.51), measurements and predictions as SR (A.35.13).
 
-PS3.3 A.51 and C.8.20, PS3.16 TID 1500 and 1411. Study, series and instance UIDs of the CT stay as
-they are, for without them a SEG belongs to nothing; name, ID, dates and the like are replaced
-unless identity is to be kept.
+Study, series and instance UIDs of the CT stay as they are, for without them a SEG belongs to
+nothing; name, ID, dates and the like are replaced unless identity is to be kept.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from ..imaging.geometry import Grid
 from ..imaging.masks import Mask
 
 _UIDS = uuid.UUID("3c1f0a54-91c5-4e0e-8d0e-6a1a43b1a7d2")  # the name space of all result UIDs
-_SCHEME = "99LUNGSQUAD"
+_LABEL = 64  # characters of a Segment Label (LO, PS3.5 6.2)
 # What SEG and SR must take over from the CT and may tell who the patient is: left empty.
 _IDENTITY = (
     "PatientBirthDate",
@@ -92,17 +91,33 @@ def _write(case: dict[str, Any], ct: CT, mask: Mask, folder: Path) -> None:
         segmentation_type="BINARY",
         segment_descriptions=[_segment(case, mask)],
         **_geometry(ct.stored, planes),
-        **_header(case, "SEG", 9001),
-        manufacturer_model_name="LungSquad",
-        software_versions=__version__,
-        device_serial_number="0",
+        **_header(
+            "SEG", 9001, (*_tumour(case), mask.name, sources[0].SeriesInstanceUID, __version__)
+        ),
         content_label="TUMOUR",
         content_description="The mask that LungSquad was given",
         series_description="LungSquad tumour mask",
     )
-    report = _report(case, seg, sources)
     seg.save_as(folder / "seg.dcm")
-    report.save_as(folder / "sr.dcm")
+    _sr(case, seg, sources, ct.stored.spacing).save_as(folder / "sr.dcm")
+
+
+def _sr(
+    case: dict[str, Any], seg: Any, sources: Sequence[Any], spacing: tuple[float, float, float]
+) -> Any:
+    highdicom = require_highdicom()
+    from .dicom_sr import measurement_report
+
+    content = measurement_report(
+        case, seg, sources, spacing=spacing, device_uid=_uid("device", __version__)
+    )[0]
+    return highdicom.sr.Comprehensive3DSR(
+        evidence=[*sources, seg],
+        content=content,
+        **_header("SR", 9002, (content.to_json(),)),
+        is_complete=True,
+        series_description="LungSquad measurements and predictions",
+    )
 
 
 def _sources(case: dict[str, Any], planes: Sequence[Plane]) -> list[Any]:
@@ -126,27 +141,31 @@ def _hide_identity(dataset: Any, patient: str) -> None:
     dataset.PatientID, dataset.PatientName = patient, f"{patient}^"
     for keyword in _IDENTITY:
         setattr(dataset, keyword, "")
+    dataset.PatientIdentityRemoved = "YES"
+    dataset.DeidentificationMethod = "Name and ID replaced, dates removed, UIDs kept"
 
 
 def _segment(case: dict[str, Any], mask: Mask) -> Any:
     highdicom = require_highdicom()
-    from pydicom.sr.coding import Code
+    from . import dicom_codes as dc
 
-    return highdicom.seg.SegmentDescription(
+    label = mask.name.replace("\\", "/").strip() or "tumour"  # a backslash parts values
+    segment = highdicom.seg.SegmentDescription(
         segment_number=1,
-        segment_label=_text(mask.name) or "tumour",
-        segmented_property_category=Code("49755003", "SCT", "Morphologically Abnormal Structure"),
-        segmented_property_type=Code("108369006", "SCT", "Neoplasm"),
-        anatomic_regions=[Code("39607008", "SCT", "Lung")],
+        segment_label=label if len(label) <= _LABEL else label[: _LABEL - 3] + "...",
+        segmented_property_category=dc.ABNORMALITY,
+        segmented_property_type=dc.TUMOUR,
+        anatomic_regions=[dc.LUNG],
         algorithm_type="SEMIAUTOMATIC",
         algorithm_identification=highdicom.AlgorithmIdentificationSequence(
-            f"Outline read from a {mask.source}",
-            Code("OUTLINE", _SCHEME, "Outline from another file"),
-            __version__,
+            f"Outline read from a {mask.source}", dc.OUTLINE_FROM_FILE, __version__
         ),
         tracking_id="tumour 1",
-        tracking_uid=_uid(case, "tumour"),
+        tracking_uid=_uid("tumour", *_tumour(case)),
     )
+    if len(label) > _LABEL:
+        segment.SegmentDescription = label
+    return segment
 
 
 def _geometry(grid: Grid, planes: Sequence[Plane]) -> dict[str, Any]:
@@ -165,119 +184,34 @@ def _geometry(grid: Grid, planes: Sequence[Plane]) -> dict[str, Any]:
     }
 
 
-def _header(case: dict[str, Any], kind: str, series_number: int) -> dict[str, Any]:
+def _header(kind: str, series_number: int, made_of: tuple[str, ...]) -> dict[str, Any]:
+    """What both objects say of themselves; `made_of` is what makes one the same as another."""
+    from highdicom.coding_schemes import CodingSchemeIdentificationItem
+
+    from .dicom_codes import SCHEME, SCHEME_NAME
+
     return {
-        "series_instance_uid": _uid(case, f"{kind} series"),
+        "series_instance_uid": _uid(f"{kind} series", *made_of),
         "series_number": series_number,
-        "sop_instance_uid": _uid(case, kind),
+        "sop_instance_uid": _uid(kind, *made_of),
         "instance_number": 1,
         "manufacturer": "LungSquad",
+        "manufacturer_model_name": "LungSquad",
+        "software_versions": __version__,
+        "device_serial_number": "0",
+        "coding_schemes": [
+            CodingSchemeIdentificationItem(
+                SCHEME, SCHEME_NAME, __version__, responsible_organization="LungSquad"
+            )
+        ],
     }
 
 
-def _report(case: dict[str, Any], seg: Any, sources: Sequence[Any]) -> Any:
-    highdicom = require_highdicom()
-    from pydicom.sr.codedict import codes
-
-    sr = highdicom.sr
-    observer = sr.ObserverContext(
-        codes.DCM.Device,
-        sr.DeviceObserverIdentifyingAttributes(
-            uid=_uid(case, "device"), name="LungSquad", model_name=f"LungSquad {__version__}"
-        ),
-    )
-    group = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(_uid(case, "tumour"), "tumour 1"),
-        referenced_segment=sr.ReferencedSegment(
-            seg.SOPClassUID,
-            seg.SOPInstanceUID,
-            1,
-            source_series=sr.SourceSeriesForSegmentation(sources[0].SeriesInstanceUID),
-        ),
-        finding_type=codes.SCT.Neoplasm,
-        finding_sites=[sr.FindingSite(codes.SCT.Lung)],
-        measurements=_measurements(case),
-        qualitative_evaluations=_evaluations(case),
-    )
-    comments = [*case["notices"], "Research software, not a medical device."]
-    # A code's meaning ends after 64 characters; here each flag's sentence is whole.
-    comments += [f"{flag['severity']}: {flag['sentence']}" for flag in case["flags"]]
-    group[0].ContentSequence.extend(
-        sr.TextContentItem(codes.DCM.Comment, text, sr.RelationshipTypeValues.CONTAINS)
-        for text in comments
-    )
-    document = sr.MeasurementReport(
-        sr.ObservationContext(observer_device_context=observer),
-        procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
-        imaging_measurements=[group],
-        title=codes.DCM.ImagingMeasurementReport,
-    )
-    return sr.Comprehensive3DSR(
-        evidence=[*sources, seg],
-        content=document[0],
-        **_header(case, "SR", 9002),
-        is_complete=True,
-        series_description="LungSquad measurements and predictions",
-    )
+def _tumour(case: dict[str, Any]) -> tuple[str, ...]:
+    """What makes a tumour the same: its CT, its outline and whose it is."""
+    return case["ct"]["sha256"], case["mask"]["sha256"], case["patient"]
 
 
-def _measurements(case: dict[str, Any]) -> list[Any]:
-    from pydicom.sr.codedict import codes
-    from pydicom.sr.coding import Code
-
-    sr = require_highdicom().sr
-    millilitre = Code("ml", "UCUM", "milliliter")
-    found = [sr.Measurement(codes.SCT.Volume, round(case["crop"]["mask_volume_ml"], 4), millilitre)]
-    for prediction in case["predictions"]:
-        model = prediction["model"]
-        algorithm = sr.AlgorithmIdentification(
-            name=model["title"], version=model["sha256"][:16], parameters=[prediction["question"]]
-        )
-        positive = prediction["positive_class"]
-        values = [(f"P-{code}", f"Probability of {code}", p) for code, p in _by_code(prediction)]
-        for end in ("low", "high"):
-            meaning = f"95 % interval of P({positive}), {end} end"
-            values.append((f"P-{positive}-{end.upper()}", meaning, prediction["interval"][end]))
-        found += [
-            sr.Measurement(
-                Code(code[:16], _SCHEME, meaning[:64]),
-                value,
-                codes.UCUM.NoUnits,
-                algorithm_id=algorithm,
-            )
-            for code, meaning, value in values
-        ]
-    return found
-
-
-def _by_code(prediction: dict[str, Any]) -> list[tuple[str, float]]:
-    return list(prediction["probabilities"].items())
-
-
-def _evaluations(case: dict[str, Any]) -> list[Any]:
-    """Flags as coded findings: what a reader of the SR must know."""
-    from pydicom.sr.coding import Code
-
-    sr = require_highdicom().sr
-    name = Code("FLAG", _SCHEME, "Quality flag")
-    return [
-        sr.QualitativeEvaluation(name, Code(_short(flag["code"]), _SCHEME, _text(flag["sentence"])))
-        for flag in case["flags"]
-    ]
-
-
-def _short(code: str) -> str:
-    """A Code Value has at most 16 characters (PS3.5 6.2, SH)."""
-    return code.upper().replace("_", "")[:16]
-
-
-def _text(text: str) -> str:
-    """As a Long String: at most 64 characters, and no backslash, which parts values."""
-    return text.replace("\\", "/")[:64].strip()
-
-
-def _uid(case: dict[str, Any], what: str) -> str:
-    """The same UID for the same case and content, another for any other."""
-    made_of = [case["ct"]["sha256"], case["mask"]["sha256"], case["patient"], __version__]
-    made_of += [f"{p['model']['sha256']} {p['parameters']}" for p in case["predictions"]]
+def _uid(what: str, *made_of: str) -> str:
+    """Return the same UID for the same content, and another for any other."""
     return f"2.25.{uuid.uuid5(_UIDS, ' '.join([what, *made_of])).int}"

@@ -169,28 +169,6 @@ def test_seg_is_the_mask_on_the_ct(series, case):
     assert Grid.of(back.image).offset_in(Grid.of(given.image)) == (0, 0, 0)
 
 
-def test_sr_holds_measurements_and_prediction(series, case):
-    import highdicom as hd
-
-    folder, described = case
-    document = hd.sr.srread(folder / "sr.dcm")
-    groups = document.content.get_volumetric_roi_measurement_groups()
-    measured = {m.name.meaning: m.value for m in groups[0].get_measurements()}
-    prediction = described["predictions"][0]
-    assert measured["Volume"] == pytest.approx(described["crop"]["mask_volume_ml"], abs=1e-3)
-    assert measured["Probability of ALIVE"] == prediction["probabilities"]["ALIVE"]
-    assert measured["95 % interval of P(ALIVE), low end"] == prediction["interval"]["low"]
-    seg, ct = pydicom.dcmread(folder / "seg.dcm"), pydicom.dcmread(series / "CT/0000.dcm")
-    assert document.StudyInstanceUID == seg.StudyInstanceUID == ct.StudyInstanceUID
-    referenced = {
-        instance.ReferencedSOPInstanceUID
-        for study in document.CurrentRequestedProcedureEvidenceSequence
-        for one in study.ReferencedSeriesSequence
-        for instance in one.ReferencedSOPSequence
-    }
-    assert seg.SOPInstanceUID in referenced
-
-
 def test_identity_is_a_hash_unless_asked_otherwise(series, model, case, tmp_path):
     assert case[1]["patient"] == pseudonym("MRN-4711")
     kept = run_case(

@@ -1,0 +1,114 @@
+"""Coded concepts of SEG and SR: standard terms where there are any, private ones where not.
+
+The standard terms are those of PS3.16 (DCM, SNOMED CT, LOINC, UCUM, IBSI) as pydicom lists them,
+and the T stages of the NCI Thesaurus, a scheme of PS3.16 Table 8-1. The private ones belong to the
+scheme `SCHEME`, which every file identifies (PS3.3 C.12.1, Coding Scheme Identification Sequence).
+
+Needs pydicom 3, as highdicom does.
+"""
+
+from __future__ import annotations
+
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+SCHEME = "99LUNGSQUAD"
+SCHEME_NAME = "Private terms of LungSquad"
+MOST = 64  # characters of a Code Meaning (LO, PS3.5 6.2)
+
+# What is measured, and where.
+ABNORMALITY = codes.SCT.MorphologicallyAbnormalStructure  # CID 7150
+TUMOUR = codes.SCT.Neoplasm  # CID 7159
+LUNG = codes.SCT.Lung
+CT_EXAMINATION = codes.LN.CTUnspecifiedBodyRegion  # CID 100; the CT need not be one of the chest
+
+# Measurements and points, CID 218, 225 and 1011.
+VOLUME = codes.SCT.Volume
+VOLUME_METHOD = codes.DCM.SumOfSegmentedVoxelMethodForVolume
+LARGEST_DIAMETER = codes.IBSI.Maximum3DDiameterOfAMesh
+AXIAL_DIAMETER = codes.SCT.LongAxis  # in the view that follows
+VIEW, AXIAL = codes.DCM.ImageView, codes.SCT.Axial
+CENTRE_OF_MASS = codes.DCM.CenterOfMass
+PROBABILITY = codes.DCM.Probability
+FINDING = codes.DCM.Finding  # of which class a probability is: CID 9000
+WHOLE_NAME = codes.DCM.EquivalentMeaningOfConceptName  # TID 1210: for people, of any length
+REPORT = codes.DCM.ImagingMeasurementReport  # CID 7021
+OBSERVER = codes.DCM.Device
+COMMENT = codes.DCM.Comment
+METHOD = codes.SCT.MeasurementMethod
+T_STAGE = codes.SCT.TumorStageFinding
+QUALITY = codes.DCM.QualityFinding
+NETWORK = codes.DCM.ArtificialIntelligence  # the only family of CID 7162 that learns
+
+# The CT, TID 1600 to 1604.
+IMAGE_LIBRARY, IMAGE_GROUP = codes.DCM.ImageLibrary, codes.DCM.ImageLibraryGroup
+MODALITY, CT = codes.DCM.Modality, codes.DCM.ComputedTomography
+SOURCE_IMAGE = codes.SCT.Source
+COLUMN_SPACING, ROW_SPACING = codes.DCM.HorizontalPixelSpacing, codes.DCM.VerticalPixelSpacing
+SLICE_SPACING = codes.DCM.SpacingBetweenSlices
+
+# Units, CID 7181; a cubic centimetre is a millilitre, which PS3.16 does not list.
+MM, CM3, NO_UNIT = codes.UCUM.Millimeter, codes.UCUM.CubicCentimeter, codes.UCUM.NoUnits
+
+# Classes of a model, by their code or their name in small letters.
+_CLASSES = {
+    "luad": codes.SCT.AdenocarcinomaOfLung,
+    "adenocarcinoma": codes.SCT.AdenocarcinomaOfLung,
+    "lusc": codes.SCT.SquamousCellCarcinomaOfLung,
+    "squamous cell carcinoma": codes.SCT.SquamousCellCarcinomaOfLung,
+    "alive": codes.SCT.Alive,
+    "deceased": codes.SCT.Deceased,
+}
+# PS3.16 has the stages of the breast alone; SNOMED CT's need a licence where PS3.16 does not use
+# them.
+_T_STAGES = {
+    stage: Code(value, "NCIt", f"{stage} Stage Finding")
+    for stage, value in (
+        ("T1", "C48720"),
+        ("T1a", "C48721"),
+        ("T1b", "C48722"),
+        ("T1c", "C48723"),
+        ("T2", "C48724"),
+        ("T2a", "C48725"),
+        ("T2b", "C48726"),
+        ("T3", "C48728"),
+        ("T4", "C48732"),
+    )
+}
+
+# Geometric Centerpoint (128137, DCM) would be that of the tumour; this is where a model looked.
+CROP_CENTRE = Code("CROPCENTRE", SCHEME, "Centre of the crop that the model was given")
+# CID 7162 lists ways of drawing an outline; how one from a file was drawn is not known.
+OUTLINE_FROM_FILE = Code("OUTLINE", SCHEME, "Outline from another file")
+# No scheme tells a T stage that is taken from the size alone from one that a physician gives.
+STAGE_BY_SIZE = Code("TBYSIZE", SCHEME, "T stage by size alone")
+
+_FLAGS = {"lossy_compression": codes.DCM.LossyCompression}
+
+
+def stage_code(stage: str) -> Code:
+    """Return the code of a T stage, "T1" to "T4" with or without its letter."""
+    return _T_STAGES[stage]
+
+
+def class_code(task: str, code: str, name: str) -> Code:
+    """Return the code of a class of a model.
+
+    Classes that no standard names are private to their task: models of other laboratories ask
+    anything. The meaning is the class's name, or its code where the name is longer than a meaning.
+    """
+    if task == "t_stage" and code in _T_STAGES:
+        return _T_STAGES[code]
+    for label in (code.lower(), name.lower()):
+        if label in _CLASSES:
+            return _CLASSES[label]
+    fits = len(name) <= MOST and "\\" not in name
+    return Code(f"{task}:{code}", SCHEME, name if fits else code)
+
+
+def flag_code(code: str) -> Code:
+    """Return the code of a quality flag: mostly private, for PS3.16 has none for what models need.
+
+    Its meaning is the same for every case; what the flag says of this case is text beside it.
+    """
+    return _FLAGS.get(code) or Code(code, SCHEME, code.replace("_", " ").capitalize())

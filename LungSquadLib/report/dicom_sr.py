@@ -1,0 +1,212 @@
+"""Content of the SR: a measurement report (PS3.16 TID 1500) with one volumetric ROI (TID 1411).
+
+There is one measurement group for the one segment, because dcmqi and 3D Slicer pair groups with
+segments by their order. Imports highdicom: `dicom_results` looks first whether it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from highdicom import sr
+
+from .. import __version__
+from . import dicom_codes as dc
+
+
+def measurement_report(
+    case: dict[str, Any],
+    seg: Any,
+    sources: Sequence[Any],
+    *,
+    spacing: tuple[float, float, float],
+    device_uid: str,
+) -> Any:
+    """Return the root content item (a `MeasurementReport`) of a case.
+
+    Args:
+        case: as `Results.to_dict` gives it.
+        seg: the `Segmentation` that is measured.
+        sources: the CT's instances that hold tumour.
+        spacing: of the CT's voxels: along its rows, its columns and its slices, mm.
+        device_uid: of this software as an observer.
+    """
+    segment = seg.SegmentSequence[0]
+    group = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(segment.TrackingUID, segment.TrackingID),
+        referenced_segment=sr.ReferencedSegment(
+            seg.SOPClassUID,
+            seg.SOPInstanceUID,
+            segment.SegmentNumber,
+            source_series=sr.SourceSeriesForSegmentation(sources[0].SeriesInstanceUID),
+        ),
+        finding_type=dc.TUMOUR,
+        finding_sites=[sr.FindingSite(dc.LUNG)],
+        algorithm_id=sr.AlgorithmIdentification("LungSquad", __version__),
+        measurements=[*_sizes(case), *_probabilities(case)],
+        qualitative_evaluations=[_stage(case["t_stage"]), *map(_flag, case["flags"])],
+    )
+    group[0].ContentSequence.extend(_points(case, sources[0].FrameOfReferenceUID))
+    comments = [*case["notices"], "Research software, not a medical device."]
+    group[0].ContentSequence.extend(_text(dc.COMMENT, text, "CONTAINS") for text in comments)
+    observer = sr.ObserverContext(
+        dc.OBSERVER,
+        sr.DeviceObserverIdentifyingAttributes(
+            uid=device_uid, name="LungSquad", manufacturer_name="LungSquad", model_name="LungSquad"
+        ),
+    )
+    document = sr.MeasurementReport(
+        sr.ObservationContext(observer_device_context=observer),
+        procedure_reported=dc.CT_EXAMINATION,
+        imaging_measurements=[group],
+        title=dc.REPORT,
+    )
+    # TID 1500 has the images before the measurements, which are the last.
+    content = document[0].ContentSequence
+    content.insert(len(content) - 1, _image_library(sources, spacing))
+    return document
+
+
+def _image_library(sources: Sequence[Any], spacing: tuple[float, float, float]) -> Any:
+    """Describe the CT once, for all of its images (TID 1600)."""
+    names = (dc.COLUMN_SPACING, dc.ROW_SPACING, dc.SLICE_SPACING)
+    library = sr.ContainerContentItem(dc.IMAGE_LIBRARY, relationship_type="CONTAINS")
+    group = sr.ContainerContentItem(dc.IMAGE_GROUP, relationship_type="CONTAINS")
+    group.ContentSequence = sr.ContentSequence(
+        [
+            sr.CodeContentItem(dc.MODALITY, dc.CT, "HAS ACQ CONTEXT"),
+            *(
+                sr.NumContentItem(name, mm, dc.MM, relationship_type="HAS ACQ CONTEXT")
+                for name, mm in zip(names, spacing, strict=True)
+            ),
+            *(
+                sr.ImageContentItem(
+                    dc.SOURCE_IMAGE,
+                    source.SOPClassUID,
+                    source.SOPInstanceUID,
+                    relationship_type="CONTAINS",
+                )
+                for source in sources
+            ),
+        ]
+    )
+    library.ContentSequence = sr.ContentSequence([group])
+    return library
+
+
+def _sizes(case: dict[str, Any]) -> list[Any]:
+    volume, stage = case["crop"]["mask_volume_ml"], case["t_stage"]
+    axial = sr.Measurement(dc.AXIAL_DIAMETER, stage["axial_diameter"]["mm"], dc.MM)
+    _qualify(axial, [sr.CodeContentItem(dc.VIEW, dc.AXIAL, "HAS CONCEPT MOD")])
+    return [
+        sr.Measurement(dc.VOLUME, round(volume, 4), dc.CM3, method=dc.VOLUME_METHOD),
+        sr.Measurement(dc.LARGEST_DIAMETER, stage["largest_diameter"]["mm"], dc.MM),
+        axial,
+    ]
+
+
+def _probabilities(case: dict[str, Any]) -> list[Any]:
+    return [
+        _probability(prediction, label)
+        for prediction in case["predictions"]
+        for label in prediction["classes"]
+    ]
+
+
+def _probability(prediction: dict[str, Any], label: dict[str, str]) -> Any:
+    """Return the probability of a class, with the interval where it is the positive one."""
+    model, code = prediction["model"], label["code"]
+    value, interval = prediction["probabilities"][code], prediction["interval"]
+    positive = code == prediction["positive_class"]
+    crop = prediction["crop"]
+    measurement = sr.Measurement(
+        dc.PROBABILITY,
+        value,
+        dc.NO_UNIT,
+        algorithm_id=sr.AlgorithmIdentification(
+            model["title"],
+            model["sha256"],
+            parameters=[
+                f"Question: {prediction['question']}",
+                f"Input: {_by(crop['size'])} voxels of {_by(crop['spacing_mm'])} mm",
+            ],
+            family=dc.NETWORK,
+        ),
+        properties=_uncertainty(value, interval) if positive else None,
+    )
+    whole_name = f"Probability of {label['name']} ({code})"
+    finding = dc.class_code(prediction["task"], code, label["name"])
+    _qualify(
+        measurement,
+        [
+            sr.CodeContentItem(dc.FINDING, finding, "HAS CONCEPT MOD"),
+            _text(dc.WHOLE_NAME, whole_name, "HAS CONCEPT MOD"),
+        ],
+    )
+    if positive:
+        span = f"{interval['low']} to {interval['high']} ({interval['level']:.0%} interval)"
+        comment = _text(dc.COMMENT, f"{span}: {interval['explanation']}", "HAS PROPERTIES")
+        measurement[0].ContentSequence.append(comment)
+    return measurement
+
+
+def _uncertainty(value: float, interval: dict[str, Any]) -> Any:
+    """Return how far an interval reaches above and below a value, as TID 310 has it."""
+    return sr.MeasurementProperties(
+        upper_measurement_uncertainty=round(interval["high"] - value, 6),
+        lower_measurement_uncertainty=round(value - interval["low"], 6),
+    )
+
+
+def _stage(stage: dict[str, Any]) -> Any:
+    evaluation = sr.QualitativeEvaluation(dc.T_STAGE, dc.stage_code(stage["stage"]))
+    evaluation[0].ContentSequence = sr.ContentSequence(
+        [
+            sr.CodeContentItem(dc.METHOD, dc.STAGE_BY_SIZE, "HAS CONCEPT MOD"),
+            _text(dc.COMMENT, f"{stage['sentence']} {stage['limits']}", "HAS PROPERTIES"),
+        ]
+    )
+    return evaluation
+
+
+def _flag(flag: dict[str, str]) -> Any:
+    evaluation = sr.QualitativeEvaluation(dc.QUALITY, dc.flag_code(flag["code"]))
+    sentence = _text(dc.COMMENT, f"{flag['severity']}: {flag['sentence']}", "HAS PROPERTIES")
+    evaluation[0].ContentSequence = sr.ContentSequence([sentence])
+    return evaluation
+
+
+def _points(case: dict[str, Any], frame_of_reference_uid: str) -> list[Any]:
+    """Return the centre of mass, and where each model looked, in patient coordinates (mm)."""
+
+    def point(name: Any, lps: Sequence[float]) -> Any:
+        place = np.array([lps], float)
+        return sr.Scoord3DContentItem(
+            name, "POINT", place, frame_of_reference_uid, relationship_type="CONTAINS"
+        )
+
+    points = [point(dc.CENTRE_OF_MASS, case["crop"]["mask_centre_of_mass_lps"])]
+    for prediction in case["predictions"]:
+        centre = point(dc.CROP_CENTRE, prediction["crop"]["centre_lps"])
+        whose = f"Centre of the crop that was given to: {prediction['model']['title']}"
+        centre.ContentSequence = sr.ContentSequence(
+            [_text(dc.WHOLE_NAME, whose, "HAS CONCEPT MOD")]
+        )
+        points.append(centre)
+    return points
+
+
+def _qualify(measurement: Any, modifiers: Iterable[Any]) -> None:
+    """Put modifiers before what else is said of a measurement, as TID 300 orders them."""
+    item = measurement[0]
+    item.ContentSequence = sr.ContentSequence([*modifiers, *item.get("ContentSequence", [])])
+
+
+def _text(name: Any, text: str, relationship: str) -> Any:
+    return sr.TextContentItem(name, text, relationship)
+
+
+def _by(values: Sequence[float]) -> str:
+    return " x ".join(f"{value:g}" for value in values)
