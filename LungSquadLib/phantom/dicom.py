@@ -166,18 +166,19 @@ def seg_dataset(slices: Sequence[Dataset], mask: np.ndarray) -> Dataset:
     """
     _require_highdicom()
     import highdicom
-    from pydicom.sr.coding import Code
+
+    from ..imaging.dicom import codes as dc
 
     series = slices[0].SeriesInstanceUID
     segment = highdicom.seg.SegmentDescription(
         segment_number=1,
         segment_label="Tumour",
-        segmented_property_category=Code("49755003", "SCT", "Morphologically Abnormal Structure"),
-        segmented_property_type=Code("108369006", "SCT", "Neoplasm"),
-        anatomic_regions=[Code("39607008", "SCT", "Lung")],
+        segmented_property_category=dc.ABNORMALITY,
+        segmented_property_type=dc.TUMOUR,
+        anatomic_regions=[dc.LUNG],
         algorithm_type="AUTOMATIC",
         algorithm_identification=highdicom.AlgorithmIdentificationSequence(
-            "Phantom", Code("ANALYTIC", "99LUNGSQUAD", "Analytic shape"), __version__
+            "Phantom", dc.ANALYTIC_SHAPE, __version__
         ),
         tracking_id="Phantom tumour 1",
         tracking_uid=_uid(f"{series} tumour"),
@@ -198,6 +199,7 @@ def seg_dataset(slices: Sequence[Dataset], mask: np.ndarray) -> Dataset:
         content_label="TUMOUR",
         content_description=_COMMENT,
         series_description="Tumour mask",
+        coding_schemes=dc.coding_schemes(),
     )
     _fix_time(dataset, _uid(f"{series} dimensions"))
     return dataset

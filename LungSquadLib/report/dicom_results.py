@@ -147,7 +147,7 @@ def _hide_identity(dataset: Any, patient: str) -> None:
 
 def _segment(case: dict[str, Any], mask: Mask) -> Any:
     highdicom = require_highdicom()
-    from . import dicom_codes as dc
+    from ..imaging.dicom import codes as dc
 
     label = mask.name.replace("\\", "/").strip() or "tumour"  # a backslash parts values
     segment = highdicom.seg.SegmentDescription(
@@ -186,9 +186,7 @@ def _geometry(grid: Grid, planes: Sequence[Plane]) -> dict[str, Any]:
 
 def _header(kind: str, series_number: int, made_of: tuple[str, ...]) -> dict[str, Any]:
     """What both objects say of themselves; `made_of` is what makes one the same as another."""
-    from highdicom.coding_schemes import CodingSchemeIdentificationItem
-
-    from .dicom_codes import SCHEME, SCHEME_NAME
+    from ..imaging.dicom.codes import coding_schemes
 
     return {
         "series_instance_uid": _uid(f"{kind} series", *made_of),
@@ -199,11 +197,7 @@ def _header(kind: str, series_number: int, made_of: tuple[str, ...]) -> dict[str
         "manufacturer_model_name": "LungSquad",
         "software_versions": __version__,
         "device_serial_number": "0",
-        "coding_schemes": [
-            CodingSchemeIdentificationItem(
-                SCHEME, SCHEME_NAME, __version__, responsible_organization="LungSquad"
-            )
-        ],
+        "coding_schemes": coding_schemes(),
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from highdicom import sr
 
 from .. import __version__
-from . import dicom_codes as dc
+from ..imaging.dicom import codes as dc
 
 
 def measurement_report(

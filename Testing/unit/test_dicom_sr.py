@@ -17,10 +17,10 @@ from pydicom.sr.codedict import codes as codes_of_dicom
 
 import LungSquadLib
 from LungSquadLib.imaging.ct import open_ct
+from LungSquadLib.imaging.dicom.codes import class_code, flag_code, stage_code
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.models.card import ClassLabel
 from LungSquadLib.pipeline.case import CaseInput, Options, run_case
-from LungSquadLib.report.dicom_codes import class_code, flag_code, stage_code
 from LungSquadLib.report.dicom_results import write_dicom
 
 from ..dicom_maker import write_series

@@ -9,11 +9,14 @@ Needs pydicom 3, as highdicom does.
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from ... import __version__
+
 SCHEME = "99LUNGSQUAD"
-SCHEME_NAME = "Private terms of LungSquad"
 MOST = 64  # characters of a Code Meaning (LO, PS3.5 6.2)
 
 # What is measured, and where.
@@ -80,10 +83,26 @@ _T_STAGES = {
 CROP_CENTRE = Code("CROPCENTRE", SCHEME, "Centre of the crop that the model was given")
 # CID 7162 lists ways of drawing an outline; how one from a file was drawn is not known.
 OUTLINE_FROM_FILE = Code("OUTLINE", SCHEME, "Outline from another file")
+# The phantom's outline is known: no algorithm of CID 7162 found it.
+ANALYTIC_SHAPE = Code("ANALYTIC", SCHEME, "Analytic shape")
 # No scheme tells a T stage that is taken from the size alone from one that a physician gives.
 STAGE_BY_SIZE = Code("TBYSIZE", SCHEME, "T stage by size alone")
 
 _FLAGS = {"lossy_compression": codes.DCM.LossyCompression}
+
+
+def coding_schemes() -> list[Any]:
+    """Return what identifies the private scheme in a file, for highdicom's objects."""
+    from highdicom.coding_schemes import CodingSchemeIdentificationItem
+
+    return [
+        CodingSchemeIdentificationItem(
+            SCHEME,
+            "Private terms of LungSquad",
+            __version__,
+            responsible_organization="LungSquad",
+        )
+    ]
 
 
 def stage_code(stage: str) -> Code:
