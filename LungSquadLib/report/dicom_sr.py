@@ -33,40 +33,25 @@ def measurement_report(
         spacing: of the CT's voxels: along its rows, its columns and its slices, mm.
         device_uid: of this software as an observer.
     """
-    segment = seg.SegmentSequence[0]
-    group = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(segment.TrackingUID, segment.TrackingID),
-        referenced_segment=sr.ReferencedSegment(
-            seg.SOPClassUID,
-            seg.SOPInstanceUID,
-            segment.SegmentNumber,
-            source_series=sr.SourceSeriesForSegmentation(sources[0].SeriesInstanceUID),
-        ),
-        finding_type=dc.TUMOUR,
-        finding_sites=[sr.FindingSite(dc.LUNG)],
-        algorithm_id=sr.AlgorithmIdentification("LungSquad", __version__),
-        measurements=[*_sizes(case), *_probabilities(case)],
-        qualitative_evaluations=[_stage(case["t_stage"]), *map(_flag, case["flags"])],
-    )
-    group[0].ContentSequence.extend(_points(case, sources[0].FrameOfReferenceUID))
-    comments = [*case["notices"], "Research software, not a medical device."]
-    group[0].ContentSequence.extend(_text(dc.COMMENT, text, "CONTAINS") for text in comments)
-    observer = sr.ObserverContext(
-        dc.OBSERVER,
-        sr.DeviceObserverIdentifyingAttributes(
-            uid=device_uid, name="LungSquad", manufacturer_name="LungSquad", model_name="LungSquad"
-        ),
-    )
     document = sr.MeasurementReport(
-        sr.ObservationContext(observer_device_context=observer),
+        sr.ObservationContext(observer_device_context=_observer(device_uid)),
         procedure_reported=dc.CT_EXAMINATION,
-        imaging_measurements=[group],
+        imaging_measurements=[_group(case, seg, sources)],
         title=dc.REPORT,
     )
     # TID 1500 has the images before the measurements, which are the last.
     content = document[0].ContentSequence
     content.insert(len(content) - 1, _image_library(sources, spacing))
     return document
+
+
+def _observer(uid: str) -> Any:
+    return sr.ObserverContext(
+        dc.OBSERVER,
+        sr.DeviceObserverIdentifyingAttributes(
+            uid=uid, name="LungSquad", manufacturer_name="LungSquad", model_name="LungSquad"
+        ),
+    )
 
 
 def _image_library(sources: Sequence[Any], spacing: tuple[float, float, float]) -> Any:
@@ -94,6 +79,29 @@ def _image_library(sources: Sequence[Any], spacing: tuple[float, float, float]) 
     )
     library.ContentSequence = sr.ContentSequence([group])
     return library
+
+
+def _group(case: dict[str, Any], seg: Any, sources: Sequence[Any]) -> Any:
+    segment = seg.SegmentSequence[0]
+    group = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(segment.TrackingUID, segment.TrackingID),
+        referenced_segment=sr.ReferencedSegment(
+            seg.SOPClassUID,
+            seg.SOPInstanceUID,
+            segment.SegmentNumber,
+            source_series=sr.SourceSeriesForSegmentation(sources[0].SeriesInstanceUID),
+        ),
+        finding_type=dc.TUMOUR,
+        finding_sites=[sr.FindingSite(dc.LUNG)],
+        algorithm_id=sr.AlgorithmIdentification("LungSquad", __version__),
+        measurements=[*_sizes(case), *_probabilities(case)],
+        qualitative_evaluations=[_stage(case["t_stage"]), *map(_flag, case["flags"])],
+    )
+    content = group[0].ContentSequence
+    content.extend(_points(case, sources[0].FrameOfReferenceUID))
+    comments = [*case["notices"], case["notice"]]
+    content.extend(_text(dc.COMMENT, text, "CONTAINS") for text in comments)
+    return group
 
 
 def _sizes(case: dict[str, Any]) -> list[Any]:

@@ -11,7 +11,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-pytest.importorskip("highdicom")
+highdicom = pytest.importorskip("highdicom")
 from pydicom.sr._concepts_dict import concepts
 from pydicom.sr.codedict import codes as codes_of_dicom
 
@@ -236,6 +236,21 @@ def test_the_centre_of_mass_is_that_of_the_segs_frames(patient, seg, sr):
     crops = children(group_of(sr), "Centre of the crop that the model was given")
     for crop, prediction in zip(crops, patient.described["predictions"], strict=True):
         np.testing.assert_allclose(crop, prediction["crop"]["centre_lps"], atol=1e-4)
+
+
+def test_highdicom_reads_the_report_as_one_group_of_one_segment(patient, seg):
+    document = highdicom.sr.srread(patient.folder / "out/sr.dcm")
+    assert len(document.content.get_volumetric_roi_measurement_groups()) == 1
+    (group,) = document.content.get_volumetric_roi_measurement_groups(
+        tracking_uid=seg.SegmentSequence[0].TrackingUID,
+        finding_type=codes_of_dicom.SCT.Neoplasm,
+        finding_site=codes_of_dicom.SCT.Lung,
+        referenced_sop_instance_uid=seg.SOPInstanceUID,
+    )
+    assert group.reference_type == codes_of_dicom.DCM.ReferencedSegment
+    assert len(group.get_measurements(name=codes_of_dicom.DCM.Probability)) == 4
+    (volume,) = group.get_measurements(name=codes_of_dicom.SCT.Volume)
+    assert volume.method == codes_of_dicom.DCM.SumOfSegmentedVoxelMethodForVolume
 
 
 def test_stage_and_flags_are_codes_with_their_sentences_whole(patient, tmp_path):

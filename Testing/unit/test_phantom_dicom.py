@@ -140,6 +140,9 @@ def test_highdicom_reads_the_mask(phantom, grid, files, slices):
     assert segment.SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Neoplasm"
     assert segment.TrackingID
     assert segment.SegmentLabel == "Tumour"
+    (scheme,) = seg.CodingSchemeIdentificationSequence
+    family = segment.SegmentationAlgorithmIdentificationSequence[0].AlgorithmFamilyCodeSequence[0]
+    assert scheme.CodingSchemeDesignator == family.CodingSchemeDesignator
 
 
 def test_simpleitk_places_the_seg_on_the_ct(phantom, grid, files):
