@@ -20,6 +20,7 @@ from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.dicom.codes import class_code, flag_code, stage_code
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.models.card import ClassLabel
+from LungSquadLib.models.catalogue import read_model
 from LungSquadLib.pipeline.case import CaseInput, Options, run_case
 from LungSquadLib.report.dicom_results import write_dicom
 
@@ -160,6 +161,27 @@ def test_every_coded_entry_is_the_standards_or_identified_as_private(seg, sr):
         assert scheme.CodingSchemeDesignator == PRIVATE
         assert scheme.CodingSchemeName
         assert scheme.CodingSchemeResponsibleOrganization
+
+
+@pytest.mark.slow
+def test_a_real_cases_codes_are_the_standards(case_data, tmp_path):
+    here = case_data / "open/lidc_0001"
+    models = [read_model(name) for name in ("demo-histology", "demo-survival2y")]
+    files = CaseInput(here / "CT", here / "RTSTRUCT/rs.dcm", "GTV-1")
+    run_case(files, models, tmp_path / "out", options=Options("cpu", keep_identity=True))
+    seg, sr = (pydicom.dcmread(tmp_path / "out" / name) for name in ("seg.dcm", "sr.dcm"))
+    check_codes(seg)
+    check_codes(sr)
+    probabilities = [item for item in content(sr) if name_of(item) == "Probability"]
+    assert [children(item, "Finding")[0] for item in probabilities] == [
+        "Adenocarcinoma of lung",
+        "Squamous cell carcinoma of lung",
+        "Deceased",
+        "Alive",
+    ]
+    ct = pydicom.dcmread(next((here / "CT").iterdir()))
+    for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "StudyDate", "StudyID"):
+        assert sr[keyword].value == seg[keyword].value == ct[keyword].value
 
 
 def test_private_terms_of_a_case_are_few_and_whole(sr):
