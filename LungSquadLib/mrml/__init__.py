@@ -13,8 +13,8 @@ The only package that imports slicer and vtk.
 from __future__ import annotations
 
 from .console import crop, models, predict, remove_results
-from .embedded import start
 from .results import Shown, show_crop, show_prediction
+from .scene import start
 from .segments import add_segment, add_segmentation, mask_of_segment
 from .volumes import add_volume, ct_of_volume, dicom_source, image_of_volume
 

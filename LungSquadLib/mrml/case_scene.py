@@ -10,11 +10,10 @@ from ..imaging.files.write import write_png
 from ..imaging.pictures import WINDOWS
 from ..imaging.planes import VIEWS
 from ..report.render import VIEW
-from .embedded import start
 from .hierarchy import scene_kept
 from .pictures import slice_picture, space_picture
 from .results import show_prediction
-from .scene_file import write_scene
+from .scene import start, write_scene
 from .segments import add_segment, add_segmentation
 from .volumes import add_volume
 

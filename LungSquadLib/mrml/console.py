@@ -12,7 +12,7 @@ from ..inference.prediction import Prediction
 from ..models.catalogue import Entry, available
 from ..progress import Progress
 from .hierarchy import remove, results_of
-from .predicting import Predictor, usual_predictor
+from .predictors import Predictor, usual_predictor
 from .results import show_crop, show_prediction
 from .segments import mask_on_ct
 from .volumes import ct_of_volume

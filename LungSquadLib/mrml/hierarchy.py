@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .embedded import slicer
+from .scene import slicer
 
 RESULT_OF = "LungSquad.resultOf"
 _FOLDER = "LungSquad.results"

@@ -25,9 +25,9 @@ from vtkmodules.vtkRenderingCore import (
 from ..errors import InputError
 from ..imaging.geometry import Point
 from ..imaging.planes import View
-from .embedded import application_logic, slicer
+from .coordinates import to_ras
 from .hierarchy import scene_kept
-from .placing import to_ras
+from .scene import application_logic, slicer
 
 _ORIENTATIONS = {"axial": "Axial", "coronal": "Coronal", "sagittal": "Sagittal"}
 _IN_SLICES = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +16,12 @@ from ..imaging.crop import Crop
 from ..imaging.diameter import Diameter
 from ..imaging.geometry import Grid
 from ..inference.prediction import Prediction
-from ..report.side_by_side import IMAGE, made_from
+from ..report.side_by_side import IMAGE, made_from, questions
 from ..report.tables import prediction_row
 from ..statistics.text import decimal, percent
-from .embedded import new_node
+from .coordinates import index_to_ras, matrix_of, to_ras
 from .hierarchy import file_beside, remove, results_of
-from .placing import index_to_ras, matrix_of, to_ras
+from .scene import new_node
 from .volumes import add_volume
 
 RESEARCH = "Research software, not a medical device."
@@ -273,3 +273,44 @@ def rows(prediction: Prediction) -> list[tuple[str, str]]:
         ("Model SHA-256", prediction.model.sha256),
     ]
     return told
+
+
+_MADE = "(molecules)"  # no model can be called so
+_TITLES = ("made from", "answer", "probability", "interval", "metrics", "model", "question")
+
+
+def show_molecular(case: Mapping[str, Any], volume: Any) -> Any:
+    """Add a case's answers side by side to the scene of its CT's node, in place of earlier ones.
+
+    Args:
+        case: `prediction.json` of a case with a profile.
+        volume: the CT's node.
+
+    Returns:
+        The table's node.
+    """
+    remove_molecular(volume)
+    rows = [
+        (
+            one.made_from,
+            one.code,
+            f"{question.code} {percent(one.probability)}",
+            one.interval,
+            one.metric,
+            one.title,
+            question.question,
+        )
+        for question in questions(case)
+        for one in question.answers
+    ]
+    notes = [RESEARCH, *case["notices"], f"Profile, SHA-256 {case['profile']['sha256']}"]
+    rows += [(note, *[""] * (len(_TITLES) - 1)) for note in notes]
+    node = text_table(volume.GetScene(), "Molecules beside images", _TITLES, rows)
+    mark_as_made([node], _MADE)
+    file_beside(volume, [node], folder="LungSquad: molecules beside images")
+    return node
+
+
+def remove_molecular(volume: Any) -> None:
+    """Take such answers for a volume out of the scene."""
+    remove_prediction(volume, _MADE)

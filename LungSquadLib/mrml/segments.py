@@ -19,8 +19,8 @@ from ..imaging.geometry import Box, Grid
 from ..imaging.label_maps import labelled_box
 from ..imaging.masks import Mask, as_mask
 from ..imaging.orientation import like
-from .embedded import new_node, slicer
-from .placing import grid_in_world, index_to_ras, matrix_of, matrix_to_world
+from .coordinates import grid_in_world, index_to_ras, matrix_of, matrix_to_world
+from .scene import new_node, slicer
 from .volumes import grid_of_volume, set_voxels, voxel_array
 
 _FLAGS = "LungSquad.flags"  # tag of a segment: what was found when its mask was read

@@ -19,7 +19,7 @@ from types import FrameType
 
 def main() -> None:
     """Run the script's arguments and end the process, with Slicer where this is Slicer."""
-    from .embedded import inside_slicer, slicer
+    from .scene import inside_slicer, slicer
 
     code = run(sys.argv[1:])
     if inside_slicer():

@@ -15,8 +15,8 @@ from ..imaging.ct import CT, ArrayVoxels
 from ..imaging.dicom import header as tags
 from ..imaging.dicom.header import read_header
 from ..imaging.geometry import Grid
-from .embedded import new_node, slicer
-from .placing import directions_ras, grid_in_world, to_ras
+from .coordinates import directions_ras, grid_in_world, to_ras
+from .scene import new_node, slicer
 
 
 def ct_of_volume(node: Any) -> CT:

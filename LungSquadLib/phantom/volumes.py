@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..files import whole_folder
 from ..imaging.ct import as_ct
-from ..imaging.files.exchange import write_ct, write_mask
+from ..imaging.files.transfer import write_ct, write_mask
 from ..imaging.masks import as_mask
 from ..progress import Part, Progress, Silent, step
 from .patient import Phantom

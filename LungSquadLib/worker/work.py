@@ -89,7 +89,7 @@ def _rois(request: Rois, _progress: Progress) -> list[dict[str, Any]]:
 
 def _place_mask(request: PlaceMask, progress: Progress) -> dict[str, Any]:
     from ..imaging.ct import open_ct
-    from ..imaging.files.exchange import write_mask
+    from ..imaging.files.transfer import write_mask
     from ..imaging.files.write import check_distinct
     from ..imaging.masks import read_mask
 
@@ -104,7 +104,7 @@ def _place_mask(request: PlaceMask, progress: Progress) -> dict[str, Any]:
 
 def _propose(request: Propose, progress: Progress) -> dict[str, Any]:
     from ..imaging.ct import open_ct
-    from ..imaging.files.exchange import write_mask
+    from ..imaging.files.transfer import write_mask
     from ..imaging.files.write import check_distinct
     from ..imaging.region import propose_mask
 

@@ -114,7 +114,7 @@ def test_a_file_that_is_no_volume_is_told(panel, scene, tmp_path):
 
 
 def test_an_installation_that_fails_is_told(gui, monkeypatch):
-    from LungSquadLib.mrml.panel.packages import install
+    from LungSquadLib.mrml.panel.installation import install
 
     def fail(**_requirement):
         raise CalledProcessError(1, "pip")

@@ -12,7 +12,7 @@ from .conftest import at_rest
 def seen(panel, models, scene, drawn, wait_until):
     """The panel with the results of both models."""
     import LungSquadLib.mrml as lsm
-    from LungSquadLib.mrml.predicting import in_process
+    from LungSquadLib.mrml.predictors import in_process
 
     for name in ("one", "two"):
         file = models / f"{name}.safetensors"

@@ -23,7 +23,7 @@ INTERRUPTIONS = {
 def predicted(panel, models, drawn, wait_until):
     """The panel with a result."""
     import LungSquadLib.mrml as lsm
-    from LungSquadLib.mrml.predicting import in_process
+    from LungSquadLib.mrml.predictors import in_process
 
     panel.current_state().model = "one"
     lsm.predict(*drawn, model=models / "one.safetensors", show=True, device="cpu", how=in_process)
@@ -101,7 +101,7 @@ def test_several_scenes_one_after_the_other(panel, wait_until, scene, drawn):
 
 
 def test_a_saved_scene_is_restored(predicted, wait_until, scene, drawn, tmp_path):
-    from LungSquadLib.mrml.scene_file import write_scene
+    from LungSquadLib.mrml.scene import write_scene
 
     panel, segment = predicted, drawn[2]
     panel.current_state().centre = "8.000 53.000 148.000"

@@ -107,7 +107,7 @@ def test_a_second_task_waits_for_the_first(at_work, wait_until, tmp_path):
 def test_every_kind_of_task_is_cancelled(
     what, panel, working, wait_until, monkeypatch, temporary, tmp_path
 ):
-    from LungSquadLib.mrml.panel import copies
+    from LungSquadLib.mrml import temporary_files as copies
 
     working("heedful")
     monkeypatch.setattr(copies, "ct_writer", lambda _ct, _path: itertools.repeat(0.5))

@@ -375,7 +375,7 @@ import sys
 from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
-from LungSquadLib.mrml.embedded import application_logic, inside_slicer
+from LungSquadLib.mrml.scene import application_logic, inside_slicer
 from Testing.slicer_stand_in import install
 application = QApplication([])
 patch = pytest.MonkeyPatch()

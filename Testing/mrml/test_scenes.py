@@ -22,7 +22,7 @@ from LungSquadLib.mrml.case_scene import write_case_scene
 from LungSquadLib.mrml.hierarchy import results_of, scene_kept
 from LungSquadLib.mrml.pictures import slice_picture, space_picture
 from LungSquadLib.mrml.results import rows
-from LungSquadLib.mrml.scene_file import write_scene
+from LungSquadLib.mrml.scene import write_scene
 from LungSquadLib.mrml.segments import NEOPLASM_OF_LUNG
 from LungSquadLib.pipeline.case import CaseInput, run_case
 

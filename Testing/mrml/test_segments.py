@@ -14,8 +14,8 @@ from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.flags import Flag
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import as_mask
-from LungSquadLib.mrml.generated import painted_image
 from LungSquadLib.mrml.segments import LABEL_MAP, mask_on_ct
+from LungSquadLib.mrml.synthetic import painted_image
 from LungSquadLib.mrml.volumes import ct_of_volume
 
 from ..case_data import facts

@@ -13,7 +13,7 @@ pytest.importorskip("slicer", reason="Slicer's scene: slicer-core is not install
 pytest.importorskip("torch", reason="networks: torch is not installed")
 
 from LungSquadLib.mrml import slicer_batch
-from LungSquadLib.mrml.embedded import slicer
+from LungSquadLib.mrml.scene import slicer
 
 from ..samples import ball_images, write_model
 from ..unit.test_worker import is_gone, wait_until

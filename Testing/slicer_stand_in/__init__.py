@@ -28,7 +28,7 @@ def install(patch: pytest.MonkeyPatch, *, folder: Path) -> SimpleNamespace:
     """
     import slicer
 
-    from LungSquadLib.mrml.embedded import start
+    from LungSquadLib.mrml.scene import start
 
     from . import python_qt
 

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.identity import pseudonym
 from LungSquadLib.imaging.ct import as_ct, open_ct
-from LungSquadLib.imaging.files.exchange import write_ct, write_mask
+from LungSquadLib.imaging.files.transfer import write_ct, write_mask
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.models.catalogue import read_model

@@ -19,11 +19,10 @@ from ..results import add_crop_box, add_ruler, place_crop_box, place_ruler
 from ..segments import mask_on_ct
 from ..volumes import ct_of_volume
 from .drawing import pixmap, plane_pictures
-from .observing import Observers
+from .events import Observers, single_shot
 from .section import Section, show_text
 from .state import centre_of
 from .tasks import told
-from .timing import single_shot
 from .views import Click, look_at
 
 if TYPE_CHECKING:

@@ -17,20 +17,19 @@ from ...imaging.files.volumes import is_volume_file
 from ...models.catalogue import available
 from ..hierarchy import nodes_of
 from ..results import is_result
-from .copies import CtCopies
+from ..temporary_files import CtCopies
 from .crop import CropSection
-from .generated import GeneratedSection
-from .observing import Observers
-from .packages import install
-from .painting import PaintingSection
+from .events import Observers, single_shot
+from .inpainting import PaintingSection
+from .installation import install
 from .patient import PatientSection
 from .prediction import PredictionSection
 from .profile import ProfileSection
 from .report import ReportSection
 from .section import Section
 from .state import State, state_of
+from .synthetic import GeneratedSection
 from .tasks import Tasks, told
-from .timing import single_shot
 from .tumour import TumourSection
 from .worker_process import WorkerProcess
 

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from ...errors import InputError
 from ..results import is_result
 from ..sample_patient import load_sample_patient
-from ..worker_call import Exchange
+from ..temporary_files import Exchange
 from .section import Section
 from .tasks import Ask, Steps
 from .views import show_ct

@@ -15,11 +15,11 @@ from ...report.render import read_result
 from ...statistics.text import decimal, percent
 from ..results import Stored, remove_prediction, show_prediction, stored_predictions
 from ..segments import mask_on_ct
+from ..temporary_files import Exchange, read_predictions, write_mask
 from ..volumes import ct_of_volume
-from ..worker_call import Exchange, read_predictions, write_mask
 from .crop import flags_text
 from .drawing import pixmap, probability_picture
-from .packages import missing_packages
+from .installation import missing_packages
 from .section import Section, show_text
 from .state import ALL_MODELS, centre_of
 from .tasks import Ask, Steps, still_there

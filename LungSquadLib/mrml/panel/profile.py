@@ -15,7 +15,7 @@ from ...models.catalogue import OF_TABLES, Entry
 from ...models.inputs import TableSpec
 from ...report.side_by_side import questions
 from ..hierarchy import remove
-from ..molecular import show_molecular
+from ..results import show_molecular
 from .crop import flags_text
 from .section import Section, show_text
 from .tasks import is_there

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from ...errors import InputError
 from ...files import unused_name, write_csv
 from ...report.tables import COLUMNS, prediction_row
-from ..scene_file import SUFFIX, write_scene
+from ..scene import SUFFIX, write_scene
 from ..volumes import dicom_source
 from .prediction import result_files
 from .section import Section

@@ -9,7 +9,7 @@ from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrappe
 
 from ...imaging.geometry import Point
 from ...imaging.stage import EDITION, EDITIONS
-from ..embedded import singleton
+from ..scene import singleton
 
 MODULE = "LungSquad"
 ALL_MODELS = "*"

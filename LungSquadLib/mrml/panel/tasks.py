@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from slicer.i18n import tr as _
 
 from ...errors import CancelledError, FaultError, InputError, LungSquadError, understood
-from .timing import single_shot
+from .events import single_shot
 from .worker_process import Heard, WorkerProcess
 
 

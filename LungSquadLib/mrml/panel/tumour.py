@@ -12,12 +12,12 @@ from slicer.i18n import tr as _
 from ...errors import InputError
 from ...imaging.geometry import Point
 from ...imaging.masks import Mask, read_mask
-from ..embedded import singleton
 from ..hierarchy import remove
 from ..results import is_result
+from ..scene import singleton
 from ..segments import add_empty_segment, add_segment, add_segmentation
+from ..temporary_files import Exchange
 from ..volumes import ct_of_volume
-from ..worker_call import Exchange
 from .section import Section
 from .state import MODULE
 from .tasks import Ask, Steps, still_there

@@ -9,11 +9,11 @@ import slicer
 
 from ...imaging.geometry import Point
 from ...imaging.pictures import WINDOWS
-from ..embedded import new_node
+from ..coordinates import to_ras
 from ..hierarchy import nodes_of, remove
-from ..placing import to_ras
+from ..scene import new_node
 from ..volumes import set_window
-from .timing import single_shot
+from .events import single_shot
 
 
 def show_ct(volume: Any) -> None:

@@ -14,7 +14,7 @@ import qt
 from ...errors import LungSquadError, WorkerError
 from ...worker.launch import check_ready, command, died, environment, not_started
 from ...worker.protocol import MOST_ANSWER, Decoder, Message, encoded, error_of
-from .timing import single_shot
+from .events import single_shot
 
 _CANCEL_WITHIN_MS = 30_000
 

@@ -7,14 +7,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from ..imaging.ct import CT
-from ..imaging.files.exchange import write_ct
+from ..imaging.files.transfer import write_ct
 from ..imaging.geometry import Point
 from ..imaging.masks import Mask
 from ..models.catalogue import find, read_model
 from ..progress import Part, Progress, Silent
 from ..worker.client import WorkerClient
-from .embedded import inside_slicer
-from .worker_call import Exchange, read_predictions, write_mask
+from .scene import inside_slicer
+from .temporary_files import Exchange, read_predictions, write_mask
 
 if TYPE_CHECKING:
     from ..inference.prediction import Prediction

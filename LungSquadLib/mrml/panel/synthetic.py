@@ -14,15 +14,15 @@ from ...imaging.axial import axial_slices
 from ...imaging.crop import Crop
 from ...imaging.pictures import tile
 from ...models.catalogue import Entry, user_folder
-from ..generated import MadeUp, add_made_up, read_made_up
 from ..segments import mask_on_ct
+from ..synthetic import MadeUp, add_made_up, read_made_up
+from ..temporary_files import Exchange
 from ..volumes import ct_of_volume
-from ..worker_call import Exchange
 from .drawing import pixmap
-from .packages import missing_packages
+from .events import single_shot
+from .installation import missing_packages
 from .section import Section, show_text
 from .tasks import Ask, Steps, told
-from .timing import single_shot
 
 if TYPE_CHECKING:
     from .panel import Panel

@@ -16,11 +16,11 @@ import slicer
 import LungSquadLib.mrml as lsm
 from LungSquadLib.errors import CancelledError, ModelError
 from LungSquadLib.imaging.ct import as_ct, content_hash, open_ct
-from LungSquadLib.imaging.files.exchange import write_ct
+from LungSquadLib.imaging.files.transfer import write_ct
 from LungSquadLib.imaging.masks import as_mask, read_mask
-from LungSquadLib.mrml.predicting import WorkerPredictor
+from LungSquadLib.mrml.predictors import WorkerPredictor
 from LungSquadLib.mrml.segments import mask_on_ct
-from LungSquadLib.mrml.worker_call import Exchange, ct_writer, write_mask
+from LungSquadLib.mrml.temporary_files import Exchange, ct_writer, write_mask
 from LungSquadLib.progress import Silent
 from LungSquadLib.worker.client import WorkerClient
 from LungSquadLib.worker.launch import environment
@@ -172,7 +172,7 @@ import sys
 import slicer
 slicer.app = object()  # as in Slicer
 import LungSquadLib.mrml as lsm
-from LungSquadLib.mrml.predicting import usual_predictor
+from LungSquadLib.mrml.predictors import usual_predictor
 scene = lsm.start()
 from Testing.samples import ball_images
 ct, mask = ball_images()

@@ -1,4 +1,4 @@
-"""Timers that hold on to nothing once the panel's widget has gone."""
+"""Timers and observers that end with the panel."""
 
 from __future__ import annotations
 
@@ -22,3 +22,20 @@ def single_shot(owner: Any, call: Callable[[], None], *, ms: int = 0) -> Any:
     timer.interval = ms
     timer.timeout.connect(call)
     return timer
+
+
+class Observers:
+    """Remembers what was observed."""
+
+    def __init__(self) -> None:
+        self._tags: list[tuple[Any, int]] = []
+
+    def add(self, subject: Any, event: int | str, call: Callable[[], None]) -> None:
+        """Have `call` called at an event of a VTK object."""
+        self._tags.append((subject, subject.AddObserver(event, lambda _caller, _event: call())))
+
+    def clear(self) -> None:
+        """Observe nothing any more."""
+        tags, self._tags = self._tags, []
+        for subject, tag in tags:
+            subject.RemoveObserver(tag)

@@ -13,15 +13,15 @@ from ...imaging.ct import as_ct
 from ...imaging.flags import Flag
 from ...imaging.pictures import side_by_side
 from ...models.catalogue import Entry
-from ..generated import add_painted, painted_image
 from ..segments import mask_on_ct
+from ..synthetic import add_painted, painted_image
+from ..temporary_files import Exchange, write_mask
 from ..volumes import ct_of_volume
-from ..worker_call import Exchange, write_mask
 from .crop import flags_text
 from .drawing import pixmap
-from .generated import offer_classes, offer_models, usable
-from .packages import missing_packages
+from .installation import missing_packages
 from .section import Section
+from .synthetic import offer_classes, offer_models, usable
 from .tasks import Ask, Steps, is_there, still_there
 from .views import is_over, show_over
 

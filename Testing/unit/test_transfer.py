@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.ct import as_ct, content_hash, open_ct
-from LungSquadLib.imaging.files import exchange as handover
-from LungSquadLib.imaging.files.exchange import ct_writer, write_mask
+from LungSquadLib.imaging.files import transfer as handover
+from LungSquadLib.imaging.files.transfer import ct_writer, write_mask
 from LungSquadLib.imaging.flags import Flag
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import as_mask, read_mask
