@@ -1,4 +1,4 @@
-"""The LungSquad module as 3D Slicer knows it; what it does is in LungSquadLib."""
+"""The LungSquad module of 3D Slicer; the work is done in LungSquadLib."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ _HERE = Path(__file__).resolve().parent
 
 
 def _find_library() -> None:
-    """Let LungSquadLib be imported: from a package it lies beside this file, from source above."""
-    folders = [one for one in (_HERE, _HERE.parent) if (one / "LungSquadLib/__init__.py").is_file()]
+    """Make LungSquadLib importable: installed, it is beside this file; in the source, above it."""
+    folders = [
+        folder
+        for folder in (_HERE, _HERE.parent)
+        if (folder / "LungSquadLib/__init__.py").is_file()
+    ]
     if folders and str(folders[0]) not in sys.path:
         sys.path.insert(0, str(folders[0]))
 
@@ -31,7 +35,7 @@ _find_library()
 
 
 class LungSquad(ScriptedLoadableModule):
-    """What Slicer shows of the module before it is opened."""
+    """The module's title, category, help and sample data."""
 
     def __init__(self, parent):
         super().__init__(parent)
@@ -52,30 +56,30 @@ class LungSquad(ScriptedLoadableModule):
             "See the {start}tutorial{end}."
         ).format(start=f'<a href="{HOMEPAGE}#tutorial">', end="</a>")
         parent.acknowledgementText = _(
-            "The prognosis network is that of Hosny et al. 2018, doi:10.1371/journal.pmed.1002711."
+            "The prognosis network follows Hosny et al. 2018, doi:10.1371/journal.pmed.1002711."
         )
         slicer.app.connect("startupCompleted()", register_sample_data)
 
 
 def register_sample_data() -> None:
-    """Offer the phantom patient in Sample Data."""
+    """Add the sample patient to the module Sample Data."""
     import SampleData
 
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="LungSquad",
         sampleName="LungSquad phantom patient",
-        uris="",  # it must be a text, though nothing is downloaded
+        uris="",  # must be a text, though nothing is downloaded
         customDownloader=make_sample_patient,
         thumbnailFileName=str(_HERE / "Resources/Icons/LungSquad.png"),
     )
 
 
 def make_sample_patient(_source=None):
-    """Make the phantom patient, show it, and return its volume and segmentation node."""
+    """Create the sample patient, show it, and return its volume and segmentation node."""
     from LungSquadLib.mrml.sample_patient import add_sample_patient
 
     with slicer.util.tryWithErrorDisplay(
-        _("The phantom patient could not be made."), waitCursor=True
+        _("The sample patient could not be created."), waitCursor=True
     ):
         volume, segmentation = add_sample_patient(slicer.mrmlScene, progress=_StatusBar())
         slicer.util.setSliceViewerLayers(background=volume, fit=True)
@@ -83,7 +87,7 @@ def make_sample_patient(_source=None):
 
 
 class _StatusBar:
-    """Progress in the status bar; Slicer's window is drawn meanwhile and takes no input."""
+    """Progress in the status bar; meanwhile Slicer's window is updated but takes no input."""
 
     cancelled = False
 
@@ -93,7 +97,7 @@ class _StatusBar:
 
 
 class LungSquadWidget(ScriptedLoadableModuleWidget):
-    """The shell round the panel: Slicer's life cycle."""
+    """The module's widget: connects the panel to Slicer's life cycle."""
 
     def __init__(self, parent=None):
         self.panel = None
@@ -122,17 +126,17 @@ class LungSquadWidget(ScriptedLoadableModuleWidget):
             self.panel = None
 
     def onReload(self):
-        self.cleanup()  # with the code that it was made by
-        for name in [one for one in sys.modules if one.split(".")[0] == "LungSquadLib"]:
+        self.cleanup()  # with the code that created it
+        for name in [name for name in sys.modules if name.split(".")[0] == "LungSquadLib"]:
             del sys.modules[name]
         super().onReload()
 
 
 class LungSquadFileDialog:
-    """Takes what is dropped on Slicer's window while this module is shown.
+    """Opens what is dropped on Slicer's window while this module is selected.
 
-    Slicer finds the class by its name. At other times it takes nothing: with several takers Slicer
-    asks the user which, and those who work on something else should not be asked.
+    Slicer finds the class by its name. At other times it accepts nothing: Slicer would ask users
+    of other modules which module should open the file.
     """
 
     def __init__(self, dialog):
@@ -142,17 +146,17 @@ class LungSquadFileDialog:
         dialog.action = slicer.qSlicerFileDialog.Read
 
     def isMimeDataAccepted(self):
-        shown = slicer.util.selectedModule() == "LungSquad"
-        self._dialog.acceptMimeData(shown and self._dropped() != "")
+        selected = slicer.util.selectedModule() == "LungSquad"
+        self._dialog.acceptMimeData(selected and self._dropped() != "")
 
     def dropEvent(self):
         path = self._dropped()
-        # Later: the program that it was dragged from waits until the drop is over. Slicer keeps
-        # what such a timer calls for ever: it must not hold the panel.
+        # Later: the program that it was dragged from waits until the drop is over. Slicer never
+        # deletes what such a timer calls: it must not hold the panel.
         qt.QTimer.singleShot(0, lambda: _open_in_panel(path))
 
     def _dropped(self):
-        """The one file or folder, or nothing."""
+        """Return the path of the only file or folder, or an empty text."""
         paths = [url.toLocalFile() for url in self._dialog.mimeData().urls()]
         return paths[0] if len(paths) == 1 else ""
 
@@ -164,7 +168,7 @@ def _open_in_panel(path):
 
 
 class LungSquadTest(ScriptedLoadableModuleTest):
-    """From the phantom patient to the report, in a real Slicer, without a question."""
+    """From the sample patient to the report, in a real Slicer, without a dialog."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()
@@ -179,28 +183,28 @@ class LungSquadTest(ScriptedLoadableModuleTest):
         import LungSquadLib.mrml as lsm
         from LungSquadLib.worker.client import WorkerClient
 
-        self.delayDisplay("Making the phantom patient")
+        self.delayDisplay("Creating the sample patient")
         volume, segmentation = make_sample_patient()
         segment = segmentation.GetSegmentation().GetNthSegmentID(0)
 
-        self.delayDisplay("Cutting the crop")
+        self.delayDisplay("Cropping")
         crop = lsm.crop(volume, segmentation, segment, show=True)
         self.assertEqual(crop.ct.GetSize(), (64, 64, 64))
         self.assertGreater(crop.mask_voxels, 0)
         lsm.remove_results(volume)
 
         if importlib.util.find_spec("torch") is None:
-            self.delayDisplay("The crop is as it should be; without torch there is no prediction")
+            self.delayDisplay("The crop is correct; without torch there is no prediction")
             return
         self.delayDisplay("Predicting")
         with tempfile.TemporaryDirectory() as folder, WorkerClient() as worker:
             ct, mask, out = (str(Path(folder, name)) for name in ("ct.nrrd", "mask.nrrd", "out"))
             sitk.WriteImage(lsm.image_of_volume(volume), ct)
             sitk.WriteImage(lsm.mask_of_segment(segmentation, segment, volume), mask)
-            answer = worker.request(
+            result = worker.request(
                 "predict", ct=ct, mask=mask, models=["demo-histology"], folder=out
             )
-            self.assertEqual(len(answer["predictions"]), 1)
-            self.assertTrue(Path(out, answer["files"]["report"]).is_file())
+            self.assertEqual(len(result["predictions"]), 1)
+            self.assertTrue(Path(out, result["files"]["report"]).is_file())
         self.assertNotIn("torch", sys.modules)
-        self.delayDisplay("From the phantom patient to the report: all as it should be")
+        self.delayDisplay("The report was written: all tests passed")

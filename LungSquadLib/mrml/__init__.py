@@ -1,4 +1,4 @@
-"""LungSquad on the nodes of 3D Slicer's scene, in Slicer or with the package `slicer-core`.
+"""LungSquad for the nodes of 3D Slicer's scene, in Slicer or with the package `slicer-core`.
 
     import LungSquadLib.mrml as lsm
 
@@ -13,13 +13,13 @@ The only package that imports slicer and vtk.
 from __future__ import annotations
 
 from .console import crop, models, predict, remove_results
-from .results import Shown, show_crop, show_prediction
+from .results import ResultNodes, show_crop, show_prediction
 from .scene import start
 from .segments import add_segment, add_segmentation, mask_of_segment
 from .volumes import add_volume, ct_of_volume, dicom_source, image_of_volume
 
 __all__ = [
-    "Shown",
+    "ResultNodes",
     "add_segment",
     "add_segmentation",
     "add_volume",

@@ -24,13 +24,13 @@ SCENE = "scene.mrb"
 
 
 def write_case_scene(results: Results, folder: Path) -> dict[str, str]:
-    """Write `scene.mrb` and pictures of it; `run_case` takes this as its `more`.
+    """Write `scene.mrb` and pictures of it; the argument `more` of `run_case` can be this function.
 
     The scene holds the CT, the tumour as a segment, and for each prediction its table, saliency
-    and crop box, and no name or number of a patient. A machine that cannot draw writes no pictures.
+    and crop box, but no identity of the patient. A machine that cannot render writes no pictures.
 
     Returns:
-        What was written, and the files' names.
+        The names of the files by their content.
     """
     scene = start()
     with scene_kept(scene):
@@ -39,11 +39,11 @@ def write_case_scene(results: Results, folder: Path) -> dict[str, str]:
         segmentation = add_segmentation(scene, volume, name="Tumour")
         add_segment(segmentation, results.mask)
         segmentation.CreateClosedSurfaceRepresentation()  # for 3D views
-        shown = [show_prediction(prediction, volume) for prediction in results.predictions]
+        nodes = [show_prediction(prediction, volume) for prediction in results.predictions]
         write_scene(scene, folder / SCENE)
         saliencies = {
-            f"{VIEW}saliency-{prediction.model.card.name}": one.saliency
-            for prediction, one in zip(results.predictions, shown, strict=True)
+            f"{VIEW}saliency-{prediction.model.card.name}": added.saliency
+            for prediction, added in zip(results.predictions, nodes, strict=True)
         }
         return {"scene": SCENE, **_pictures(results, volume, saliencies, folder)}
 
@@ -51,7 +51,7 @@ def write_case_scene(results: Results, folder: Path) -> dict[str, str]:
 def _pictures(
     results: Results, volume: Any, saliencies: dict[str, Any], folder: Path
 ) -> dict[str, str]:
-    """Write what views of the scene show; nothing where this machine cannot draw."""
+    """Write pictures of the scene; none where this machine cannot render."""
     centre = results.crop.mask_centre_of_mass_lps
     try:
         pictures = {f"{VIEW}{view}": slice_picture(volume, view, centre) for view in VIEWS}

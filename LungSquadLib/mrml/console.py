@@ -1,4 +1,4 @@
-"""What Slicer's Python console and batch scripts call: nodes in, the library's objects out."""
+"""Functions for Slicer's Python console and scripts: nodes in, the library's objects out."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import os
 from typing import Any
 
 from ..imaging.crop import Crop
-from ..imaging.crop import crop as crop_of
+from ..imaging.crop import crop as crop_tumour
 from ..imaging.geometry import Point
 from ..inference.prediction import Prediction
 from ..models.catalogue import Entry, available
 from ..progress import Progress
 from .hierarchy import remove, results_of
-from .predictors import Predictor, usual_predictor
+from .predictors import Predictor, default_predictor
 from .results import show_crop, show_prediction
 from .segments import mask_on_ct
 from .volumes import ct_of_volume
 
 
 def models() -> list[Entry]:
-    """The models on this machine, as `lungsquad models list` shows them."""
+    """Return the models on this machine, as `lungsquad models list` shows them."""
     return available()
 
 
@@ -34,7 +34,7 @@ def crop(
     show: bool = False,
     progress: Progress | None = None,
 ) -> Crop:
-    """Cut a cube of CT and mask round a segment; see `LungSquadLib.crop`.
+    """Crop CT and mask round a segment to a cube; see `LungSquadLib.crop`.
 
     Args:
         volume: the CT's scalar volume node.
@@ -42,19 +42,21 @@ def crop(
         segment_id: the segment's ID, not its name.
         size: voxels a side.
         spacing: mm.
-        centre_lps: another centre than the segment's centre of mass, LPS mm.
+        centre_lps: of the cube, LPS mm; without it the segment's centre of mass.
         show: add the crop's box to the scene, beside the CT.
-        progress: told how it goes.
+        progress: receives the progress.
 
     Raises:
         InputError: as `ct_of_volume`, `mask_of_segment` and `LungSquadLib.crop`.
     """
     ct = ct_of_volume(volume)
     mask = mask_on_ct(segmentation, segment_id, volume, ct)
-    cut = crop_of(ct, mask, size=size, spacing=spacing, centre_lps=centre_lps, progress=progress)
+    result = crop_tumour(
+        ct, mask, size=size, spacing=spacing, centre_lps=centre_lps, progress=progress
+    )
     if show:
-        show_crop(cut, volume)
-    return cut
+        show_crop(result, volume)
+    return result
 
 
 def predict(
@@ -68,9 +70,9 @@ def predict(
     seed: int = 0,
     centre_lps: Point | None = None,
     progress: Progress | None = None,
-    how: Predictor | None = None,
+    predictor: Predictor | None = None,
 ) -> Prediction:
-    """What a model says of a segment's tumour; see `LungSquadLib.predict`.
+    """Predict with a model for a segment's tumour; see `LungSquadLib.predict`.
 
     Args:
         volume: the CT's scalar volume node.
@@ -79,20 +81,20 @@ def predict(
         model: the name of one of `models`, or a .safetensors file.
         show: add table, saliency and crop box to the scene, beside the CT.
         device: "auto", "cpu", "cuda" or "mps".
-        seed: of the dropout that the interval is drawn from.
-        centre_lps: of the crop, LPS mm, where it is not the segment's centre of mass.
-        progress: told how it goes; may cancel.
-        how: who runs the network; outside Slicer this process.
+        seed: of the dropout samples that give the interval.
+        centre_lps: of the crop, LPS mm; without it the segment's centre of mass.
+        progress: receives the progress; may cancel.
+        predictor: runs the network; by default a worker in Slicer, elsewhere this process.
 
     Raises:
         InputError: as `crop`.
         ModelError: there is no such model, or its file is broken.
         CancelledError: `progress` said so.
     """
-    how = how or usual_predictor()
+    predictor = predictor or default_predictor()
     ct = ct_of_volume(volume)
     mask = mask_on_ct(segmentation, segment_id, volume, ct)
-    prediction = how(
+    prediction = predictor(
         ct, mask, model, device=device, seed=seed, centre_lps=centre_lps, progress=progress
     )
     if show:
@@ -101,5 +103,5 @@ def predict(
 
 
 def remove_results(volume: Any) -> None:
-    """Take all results of a volume out of its scene again."""
+    """Remove all results of a volume from its scene."""
     remove(results_of(volume))

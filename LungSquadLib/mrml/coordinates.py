@@ -1,4 +1,4 @@
-"""Grids of the library (LPS) and matrices of Slicer (RAS), with the transforms above a node."""
+"""Coordinates of the library (LPS) and of Slicer (RAS), with the transforms above a node."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def grid_in_world(
     origin: Sequence[float],
     directions: np.ndarray,
 ) -> Grid:
-    """Where the voxels of an image that belongs to a node lie in the world, LPS mm.
+    """Return the grid of an image that belongs to a node, in world coordinates, LPS mm.
 
     Args:
         node: a transformable node; linear transforms above it are applied.
@@ -35,23 +35,23 @@ def grid_in_world(
     Raises:
         InputError: the grid is sheared, or a transform above the node is not linear.
     """
-    steps, place = np.array(spacing, float), np.array(origin, float)
+    steps, position = np.array(spacing, float), np.array(origin, float)
     if node.GetParentTransformNode() is not None:
         matrix = matrix_to_world(node)
         directions = matrix[:3, :3] @ directions
         lengths = np.linalg.norm(directions, axis=0)
-        place = matrix[:3, :3] @ place + matrix[:3, 3]
+        position = matrix[:3, :3] @ position + matrix[:3, 3]
         steps, directions = steps * lengths, directions / np.where(lengths > 0, lengths, 1.0)
     first = np.array(extent[::2])
-    place = place + directions @ (steps * first)
+    position = position + directions @ (steps * first)
     size = [b - a + 1 for a, b in zip(extent[::2], extent[1::2], strict=True)]
     return checked_grid(
-        node.GetName(), size, steps.tolist(), _FLIP * place, _FLIP[:, None] * directions
+        node.GetName(), size, steps.tolist(), _FLIP * position, _FLIP[:, None] * directions
     )
 
 
 def matrix_to_world(node: Any) -> np.ndarray:
-    """4x4, from a node's own RAS to the world's; the identity where no transform is above it.
+    """Return the 4x4 matrix from a node's RAS to the world's, the identity without a transform.
 
     Raises:
         InputError: the transform is not linear.
@@ -62,7 +62,7 @@ def matrix_to_world(node: Any) -> np.ndarray:
     if not transform.IsTransformToWorldLinear():
         raise InputError(
             f"'{node.GetName()}' lies under the transform '{transform.GetName()}', which is not "
-            "linear: harden it, or move the node out of it."
+            "linear. Harden the transform, or move the node out of it."
         )
     matrix = vtkMatrix4x4()
     transform.GetMatrixTransformToWorld(matrix)
@@ -70,7 +70,7 @@ def matrix_to_world(node: Any) -> np.ndarray:
 
 
 def index_to_ras(grid: Grid) -> np.ndarray:
-    """4x4, from indices of a grid to RAS mm."""
+    """Return the 4x4 matrix from indices of a grid to RAS mm."""
     matrix = np.eye(4)
     matrix[:3, :3] = _FLIP[:, None] * grid.axes
     matrix[:3, 3] = _FLIP * np.array(grid.origin)
@@ -78,17 +78,17 @@ def index_to_ras(grid: Grid) -> np.ndarray:
 
 
 def directions_ras(grid: Grid) -> np.ndarray:
-    """3x3; column i is the direction of index axis i in RAS."""
+    """Return a 3x3 matrix whose column i is the direction of index axis i in RAS."""
     return _FLIP[:, None] * np.array(grid.direction).reshape(3, 3)
 
 
 def to_ras(point: Sequence[float] | np.ndarray) -> np.ndarray:
-    """A point of LPS mm in RAS mm."""
+    """Convert a point from LPS mm to RAS mm."""
     return _FLIP * np.asarray(point, float)
 
 
 def matrix_of(array: np.ndarray) -> vtkMatrix4x4:
-    """A 4x4 array as VTK has it."""
+    """Convert a 4x4 array to a VTK matrix."""
     matrix = vtkMatrix4x4()
     matrix.DeepCopy(array.ravel().tolist())
     return matrix

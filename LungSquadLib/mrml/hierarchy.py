@@ -1,4 +1,4 @@
-"""Results beside their CT in the subject hierarchy, and gone again as one.
+"""Results beside their CT in the subject hierarchy, and their removal.
 
 Each result refers to its volume by a node reference, which is saved with the scene: results of a
 scene that was loaded can be removed as well.
@@ -19,29 +19,29 @@ _FOLDER = "LungSquad.results"
 def file_beside(volume: Any, nodes: Iterable[Any], *, folder: str) -> None:
     """Put nodes into a new folder beside a volume, as results of it."""
     tree = _tree(volume.GetScene())
-    own = tree.GetItemByDataNode(volume)
-    parent = tree.GetItemParent(own) if own else tree.GetSceneItemID()
-    made = _new_folder(tree, parent, tree.GenerateUniqueItemName(folder))
+    item = tree.GetItemByDataNode(volume)
+    parent = tree.GetItemParent(item) if item else tree.GetSceneItemID()
+    new = _new_folder(tree, parent, tree.GenerateUniqueItemName(folder))
     for node in nodes:
         node.SetNodeReferenceID(RESULT_OF, volume.GetID())
-        _file(tree, node, made)
+        _file(tree, node, new)
 
 
 def file_apart(scene: Any, nodes: Iterable[Any], *, folder: str) -> None:
     """Put nodes into a folder at the top of a scene, under no patient."""
     tree = _tree(scene)
     top = tree.GetSceneItemID()
-    there = tree.GetItemChildWithName(top, folder)
-    ours = there and tree.HasItemAttribute(there, _FOLDER)
-    made = there if ours else _new_folder(tree, top, folder)
+    item = tree.GetItemChildWithName(top, folder)
+    if not (item and tree.HasItemAttribute(item, _FOLDER)):
+        item = _new_folder(tree, top, folder)
     for node in nodes:
-        _file(tree, node, made)
+        _file(tree, node, item)
 
 
 def _new_folder(tree: Any, parent: int, name: str) -> int:
-    made: int = tree.CreateFolderItem(parent, name)
-    tree.SetItemAttribute(made, _FOLDER, "true")
-    return made
+    item: int = tree.CreateFolderItem(parent, name)
+    tree.SetItemAttribute(item, _FOLDER, "true")
+    return item
 
 
 def _file(tree: Any, node: Any, folder: int) -> None:
@@ -53,7 +53,7 @@ def _file(tree: Any, node: Any, folder: int) -> None:
 
 
 def results_of(volume: Any) -> list[Any]:
-    """All nodes that are results of a volume."""
+    """Return all nodes that are results of a volume."""
     return [
         node
         for node in nodes_of(volume.GetScene())
@@ -62,28 +62,28 @@ def results_of(volume: Any) -> list[Any]:
 
 
 def remove(nodes: Iterable[Any]) -> None:
-    """Take nodes out of their scene, with all that was made for them."""
+    """Remove nodes from their scene, with their display and storage nodes and empty folders."""
     for node in nodes:
         scene = node.GetScene()
         if scene is None:
             continue
-        made = list(_belonging(node))
+        dependents = list(_display_and_storage(node))
         tree = _tree(scene)
         item = tree.GetItemByDataNode(node)
         folder = tree.GetItemParent(item) if item else 0
         if item:
             tree.RemoveItem(item, False)  # slicer-core would leave it
-        for one in [node, *made]:
-            if scene.IsNodePresent(one):
-                scene.RemoveNode(one)
-        own = folder and tree.HasItemAttribute(folder, _FOLDER)
-        if own and not tree.GetNumberOfItemChildren(folder):
+        for each in [node, *dependents]:
+            if scene.IsNodePresent(each):
+                scene.RemoveNode(each)
+        created = folder and tree.HasItemAttribute(folder, _FOLDER)
+        if created and not tree.GetNumberOfItemChildren(folder):
             tree.RemoveItem(folder)
 
 
 @contextmanager
 def scene_kept(scene: Any) -> Iterator[None]:
-    """Take out of the scene again what comes into it meanwhile."""
+    """Remove the nodes that are added to the scene meanwhile."""
     before = {node.GetID() for node in nodes_of(scene)}
     try:
         yield
@@ -91,8 +91,8 @@ def scene_kept(scene: Any) -> Iterator[None]:
         remove(node for node in nodes_of(scene) if node.GetID() not in before)
 
 
-def _belonging(node: Any) -> Iterator[Any]:
-    """Display and storage nodes: Slicer leaves them behind when their node goes."""
+def _display_and_storage(node: Any) -> Iterator[Any]:
+    """Yield a node's display and storage nodes, which Slicer leaves behind when it is removed."""
     if node.IsA("vtkMRMLDisplayableNode"):
         yield from filter(None, map(node.GetNthDisplayNode, range(node.GetNumberOfDisplayNodes())))
     if node.IsA("vtkMRMLStorableNode"):
@@ -100,7 +100,7 @@ def _belonging(node: Any) -> Iterator[Any]:
 
 
 def nodes_of(scene: Any) -> list[Any]:
-    """All nodes of a scene."""
+    """Return all nodes of a scene."""
     return [scene.GetNthNode(number) for number in range(scene.GetNumberOfNodes())]
 
 

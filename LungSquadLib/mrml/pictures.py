@@ -1,4 +1,4 @@
-"""Pictures of a scene as Slicer's views draw it, without a window or a display."""
+"""Pictures of a scene as Slicer's views render it, without a window or a display."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import vtkmodules.vtkInteractionStyle
 import vtkmodules.vtkRenderingFreeType
-import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 - they register what draws
+import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 - they register the renderers
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkObject
 from vtkmodules.vtkRenderingCore import (
@@ -53,21 +53,21 @@ def slice_picture(
     side_mm: float = 120.0,
     pixels: int = 600,
 ) -> np.ndarray:
-    """A plane of a volume with all that the scene shows there: outlines, the crop's box.
+    """Render a plane of a volume with all that the scene shows there: outlines, the crop's box.
 
     Args:
         volume: the node in the background.
         view: how the plane lies.
         centre_lps: the picture's centre, LPS mm.
-        over: a volume node to lay over it, the saliency for example.
-        side_mm: what the picture shows, across and down.
+        over: a volume node that is shown over it, the saliency for example.
+        side_mm: width and height of the picture.
         pixels: its size.
 
     Returns:
         (rows, columns, 3), uint8; turned as Slicer turns it.
 
     Raises:
-        InputError: this machine cannot draw.
+        InputError: this machine cannot render.
     """
     with (
         scene_kept(volume.GetScene()),
@@ -90,21 +90,21 @@ def slice_picture(
 def space_picture(
     volume: Any, centre_lps: Point, *, side_mm: float = 130.0, pixels: int = 600
 ) -> np.ndarray:
-    """What the scene shows in 3D on an axial plane of a volume: surfaces, the crop's box.
+    """Render the scene in 3D on an axial plane of a volume: surfaces, the crop's box.
 
-    It is seen from the front, a little from the patient's left and from above.
+    The view is from the front, a little from the patient's left and from above.
 
     Args:
         volume: the node whose plane is shown.
         centre_lps: what the camera looks at, LPS mm.
-        side_mm: what the picture shows there, across and down.
+        side_mm: width and height of the picture there.
         pixels: its size.
 
     Returns:
         (rows, columns, 3), uint8.
 
     Raises:
-        InputError: this machine cannot draw.
+        InputError: this machine cannot render.
     """
     with (
         scene_kept(volume.GetScene()),
@@ -128,7 +128,7 @@ def space_picture(
 def _slice(
     volume: Any, view: View, centre_lps: Point, side_mm: float, pixels: int
 ) -> Iterator[tuple[Any, Any]]:
-    """A slice logic and its slice node, square, at a place of a volume."""
+    """Yield a slice logic and its slice node, square, centred on a point of a volume."""
     logic = slicer.vtkMRMLSliceLogic()
     logic.SetMRMLApplicationLogic(application_logic())
     logic.SetMRMLScene(volume.GetScene())
@@ -145,7 +145,7 @@ def _slice(
 
 
 def _image_actor(logic: Any) -> Any:
-    """The slice's pixels, which are grey values or colours already."""
+    """Return an actor of the slice's pixels, which are grey values or colours already."""
     mapper = vtkImageMapper()
     mapper.SetColorWindow(255)
     mapper.SetColorLevel(127.5)
@@ -168,13 +168,13 @@ def _look(renderer: Any, centre: np.ndarray, side_mm: float) -> None:
 
 @contextmanager
 def _window(pixels: int) -> Iterator[tuple[Any, Any]]:
-    """A window that is never shown, and its renderer."""
+    """Yield a window that is never shown, and its renderer."""
     window, renderer = _new_window(), vtkRenderer()
     window.SetOffScreenRendering(True)
     window.SetMultiSamples(8)
     window.SetSize(pixels, pixels)
     window.AddRenderer(renderer)
-    interactor = vtkRenderWindowInteractor()  # the drawers of markups ask for one
+    interactor = vtkRenderWindowInteractor()  # markups need one
     interactor.SetRenderWindow(window)
     try:
         yield window, renderer
@@ -183,23 +183,24 @@ def _window(pixels: int) -> Iterator[tuple[Any, Any]]:
 
 
 def _new_window() -> Any:
-    """A window of the kind that works here; VTK's remarks on kinds that do not are not shown."""
-    told = vtkObject.GetGlobalWarningDisplay()
+    """Return a window of the kind that works here, without VTK's warnings of the other kinds."""
+    warnings = vtkObject.GetGlobalWarningDisplay()
     vtkObject.SetGlobalWarningDisplay(False)
     try:
         window = vtkRenderWindow()
     finally:
-        vtkObject.SetGlobalWarningDisplay(told)
+        vtkObject.SetGlobalWarningDisplay(warnings)
     if window.IsA("vtkOSOpenGLRenderWindow") and find_library("OSMesa") is None:
         raise InputError(  # VTK's last resort would end the process
-            "No picture can be drawn: this machine has no display, no EGL and no OSMesa."
+            "No picture can be rendered: this machine has no display, no EGL and no OSMesa. "
+            "Install libegl1 or libosmesa6."
         )
     return window
 
 
 @contextmanager
 def _managers(factory: Any, names: Sequence[str], renderer: Any, node: Any) -> Iterator[None]:
-    """Slicer's own drawers of nodes, at work in a renderer for one view node."""
+    """Let Slicer's displayable managers render nodes for one view node."""
     factory.SetMRMLApplicationLogic(application_logic())
     for name in names:
         if not factory.IsDisplayableManagerRegistered(name):

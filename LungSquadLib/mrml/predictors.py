@@ -1,4 +1,4 @@
-"""Who runs the network: this process, or one beside it. Callers do not see the difference."""
+"""Predictors, which run the network in this process or in a worker, behind one signature."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from ..imaging.ct import CT
-from ..imaging.files.transfer import write_ct
+from ..imaging.files.transfer import write_ct, write_mask
 from ..imaging.geometry import Point
 from ..imaging.masks import Mask
 from ..models.catalogue import find, read_model
 from ..progress import Part, Progress, Silent
+from ..report.read_back import read_predictions
 from ..worker.client import WorkerClient
 from .scene import inside_slicer
-from .temporary_files import Exchange, read_predictions, write_mask
+from .temporary_files import CaseFiles
 
 if TYPE_CHECKING:
     from ..inference.prediction import Prediction
 
 
 class Predictor(Protocol):
-    """Something that asks a model about the tumour in a mask."""
+    """Runs a model on the tumour in a mask."""
 
     def __call__(
         self,
@@ -34,10 +35,10 @@ class Predictor(Protocol):
         centre_lps: Point | None,
         progress: Progress | None,
     ) -> Prediction:
-        """As `prediction.predict.predict`; the model by name or file."""
+        """Predict as `inference.classifier.predict`, with the model by name or file."""
 
 
-def in_process(
+def predict_in_process(
     ct: CT,
     mask: Mask,
     model: str | os.PathLike[str],
@@ -47,17 +48,17 @@ def in_process(
     centre_lps: Point | None,
     progress: Progress | None,
 ) -> Prediction:
-    """Run the network here: this process imports torch."""
-    found = read_model(model, kind="classifier")  # says what to install where torch is missing
+    """Predict in this process, which imports torch."""
+    loaded = read_model(model, kind="classifier")  # its error says how to install torch
     from ..inference.classifier import predict
 
     return predict(
-        ct, mask, found, device=device, seed=seed, centre_lps=centre_lps, progress=progress
+        ct, mask, loaded, device=device, seed=seed, centre_lps=centre_lps, progress=progress
     )
 
 
 class WorkerPredictor:
-    """Runs the network in a worker; the process that asks needs no torch.
+    """Runs the network in a worker; this process needs no torch.
 
     The numbers of its predictions are rounded as `Prediction.to_dict` rounds them.
     """
@@ -76,36 +77,36 @@ class WorkerPredictor:
         centre_lps: Point | None,
         progress: Progress | None,
     ) -> Prediction:
-        """Hand CT and mask over, wait for the worker, read what it found.
+        """Write CT and mask, wait for the worker, read its results.
 
         Raises:
             WorkerError: the worker cannot be started, or died.
         """
         progress, file = progress or Silent(), find(model).absolute()
-        with Exchange() as exchange:
-            write_ct(ct, exchange.ct, Part(progress, 0.0, 0.1))
-            write_mask(mask, exchange.mask)
+        with CaseFiles() as files:
+            write_ct(ct, files.ct, Part(progress, 0.0, 0.1))
+            write_mask(mask, files.mask)
             self._worker.request(
                 "predict",
-                ct=exchange.ct,
-                mask=exchange.mask,
+                ct=files.ct,
+                mask=files.mask,
                 models=[file],
-                folder=exchange.results,
+                folder=files.results,
                 device=device,
                 seed=seed,
                 centre=centre_lps,
                 progress=Part(progress, 0.1, 1.0),
             )
-            (prediction,) = read_predictions(exchange.results, ct, mask, [file])
+            (prediction,) = read_predictions(files.results, ct, mask, [file])
         return prediction
 
 
-def usual_predictor() -> Predictor:
-    """Who predicts where nobody was named: this process, or inside Slicer its worker."""
-    return _slicers_worker() if inside_slicer() else in_process
+def default_predictor() -> Predictor:
+    """Return the default predictor: in Slicer its worker, elsewhere this process."""
+    return _shared_worker() if inside_slicer() else predict_in_process
 
 
 @cache
-def _slicers_worker() -> Predictor:
-    """One worker for the whole process, which it ends with: loading torch takes seconds."""
+def _shared_worker() -> Predictor:
+    """Return one predictor for the whole process, since loading torch takes seconds."""
     return WorkerPredictor(WorkerClient())

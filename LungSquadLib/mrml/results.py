@@ -1,4 +1,4 @@
-"""A crop or a prediction as nodes of a scene: table, saliency, crop box."""
+"""A crop or predictions as nodes of a scene: tables, saliency, crop box, size measurement."""
 
 from __future__ import annotations
 
@@ -25,18 +25,27 @@ from .scene import new_node
 from .volumes import add_volume
 
 RESEARCH = "Research software, not a medical device."
-# Colour of the saliency, one of those that every scene has; what is below the threshold shows
-# the CT under it.
+# Colours of the saliency, which every scene has; below the threshold the CT is visible.
 _COLOURS = "vtkMRMLPETProceduralColorNodePET-Heat"
-_LEAST_SHOWN = 0.15
+_SALIENCY_THRESHOLD = 0.15
 _BOX_COLOUR = (0.36, 0.75, 0.95)
-_RULER_COLOUR = (1.0, 0.9, 0.3)
+_MEASUREMENT_COLOUR = (1.0, 0.9, 0.3)
 _MODEL = "LungSquad.model"
+_MOLECULAR = "(molecular)"  # in place of a model's name, which cannot have brackets
+_MOLECULAR_TITLES = (
+    "source",
+    "prediction",
+    "probability",
+    "interval",
+    "metrics",
+    "model",
+    "question",
+)
 
 
 @dataclass(frozen=True)
-class Shown:
-    """The nodes that were added to a scene for one result; `remove` takes them out again."""
+class ResultNodes:
+    """The nodes that were added to a scene for one result."""
 
     box: Any = None
     table: Any = None
@@ -45,83 +54,87 @@ class Shown:
 
     @property
     def nodes(self) -> list[Any]:
-        """Those that there are."""
+        """Those that exist."""
         every = (self.box, self.table, self.saliency, self.record)
         return [node for node in every if node is not None]
 
     def remove(self) -> None:
-        """Leave the scene as it was before."""
+        """Remove the nodes, which leaves the scene as it was before."""
         remove(self.nodes)
 
 
-def show_crop(crop: Crop, volume: Any) -> Shown:
-    """Add a crop's box to the scene of its CT's node, beside it."""
+def show_crop(crop: Crop, volume: Any) -> ResultNodes:
+    """Add a crop's box to the scene of its CT's node, filed beside the CT."""
     box = add_crop_box(volume.GetScene(), crop)
     file_beside(volume, [box], folder="LungSquad crop")
-    return Shown(box)
+    return ResultNodes(box)
 
 
-def show_prediction(prediction: Prediction, volume: Any, *, with_box: bool = True) -> Shown:
+def show_prediction(prediction: Prediction, volume: Any, *, with_box: bool = True) -> ResultNodes:
     """Add a prediction's table, saliency, record and crop box to the scene of its CT's node.
 
-    They are filed beside the CT. Nothing else in the scene changes: what the views show is left to
-    who looks at them.
+    They are filed beside the CT. Nothing else in the scene changes; what the views show is left to
+    the caller.
     """
     scene, card = volume.GetScene(), prediction.model.card
-    shown = Shown(
+    added = ResultNodes(
         add_crop_box(scene, prediction.crop) if with_box else None,
         add_table(scene, prediction),
         add_saliency(scene, prediction),
         add_record(scene, prediction),
     )
-    mark_as_made(shown.nodes, card.name)
-    file_beside(volume, shown.nodes, folder=f"LungSquad: {card.title}")
-    return shown
+    mark_as_result(added.nodes, card.name)
+    file_beside(volume, added.nodes, folder=f"LungSquad: {card.title}")
+    return added
+
+
+# Results that a scene holds
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A prediction that the scene holds: what `Prediction.to_dict` gave, and its nodes."""
+class StoredPrediction:
+    """A prediction that a scene holds: what `Prediction.to_dict` gave, and its nodes."""
 
     described: dict[str, Any]
     table: Any
     saliency: Any
 
 
-def stored_predictions(volume: Any) -> list[Stored]:
-    """The predictions that the scene holds for a volume; what is no record of one is left out."""
-    found = []
+def stored_predictions(volume: Any) -> list[StoredPrediction]:
+    """Return the predictions that the scene holds for a volume, without broken records."""
+    predictions = []
     nodes = results_of(volume)
     for record in nodes:
         if not record.IsA("vtkMRMLTextNode"):
             continue
-        described = _described(record.GetText())
-        own = [one for one in nodes if one.GetAttribute(_MODEL) == record.GetAttribute(_MODEL)]
-        tables = [one for one in own if one.IsA("vtkMRMLTableNode")]
-        saliencies = [one for one in own if one.IsA("vtkMRMLScalarVolumeNode")]
+        described = _parsed_record(record.GetText())
+        model = record.GetAttribute(_MODEL)
+        same_model = [node for node in nodes if node.GetAttribute(_MODEL) == model]
+        tables = [node for node in same_model if node.IsA("vtkMRMLTableNode")]
+        saliencies = [node for node in same_model if node.IsA("vtkMRMLScalarVolumeNode")]
         if described is not None and tables and saliencies:
-            found.append(Stored(described, tables[-1], saliencies[-1]))
-    return found
+            predictions.append(StoredPrediction(described, tables[-1], saliencies[-1]))
+    return predictions
 
 
-def mark_as_made(nodes: Iterable[Any], model: str) -> None:
-    """Say which model made some nodes; from then on none of them is a patient's."""
+def mark_as_result(nodes: Iterable[Any], model: str) -> None:
+    """Note on nodes which model made them; none of them is a patient's data."""
     for node in nodes:
         node.SetAttribute(_MODEL, model)
 
 
 def is_result(node: Any) -> bool:
-    """Whether a model made a node; also where the CT that it was about is gone."""
+    """Return whether a model made a node, also where its CT was removed."""
     return node.GetAttribute(_MODEL) is not None
 
 
 def remove_prediction(volume: Any, model: str) -> None:
-    """Take a model's results for a volume out of the scene."""
+    """Remove a model's results for a volume from the scene."""
     remove(node for node in results_of(volume) if node.GetAttribute(_MODEL) == model)
 
 
-def _described(text: str) -> dict[str, Any] | None:
-    """A scene's file may come from anywhere: a record must be one."""
+def _parsed_record(text: str) -> dict[str, Any] | None:
+    """Return the prediction in a record, which may come from anywhere, or None."""
     try:
         described = parsed_json(text)
         prediction_row(described)
@@ -133,16 +146,19 @@ def _described(text: str) -> dict[str, Any] | None:
 
 
 def add_record(scene: Any, prediction: Prediction) -> Any:
-    """A text node with all numbers and their provenance, as JSON."""
+    """Add a text node with all numbers and their provenance, as JSON."""
     node = new_node(scene, "vtkMRMLTextNode", f"Record {prediction.model.card.title}")
     node.SetText(json.dumps(prediction.to_dict(), ensure_ascii=False, allow_nan=False))
     return node
 
 
+# Crop box and size measurement
+
+
 def add_crop_box(scene: Any, crop: Crop) -> Any:
-    """A markups ROI round the crop's voxels, outer faces included; locked, it is a result."""
+    """Add a locked markups ROI round the crop's voxels, outer faces included."""
     side = " x ".join(f"{value:g}" for value in _size(Grid.of(crop.ct)))
-    with _placing_kept(scene):
+    with _placement_kept(scene):
         node = new_node(scene, "vtkMRMLMarkupsROINode", f"Crop {side} mm")
     node.CreateDefaultDisplayNodes()
     node.SetLocked(True)
@@ -150,7 +166,7 @@ def add_crop_box(scene: Any, crop: Crop) -> Any:
     display.SetHandlesInteractive(False)
     display.SetPropertiesLabelVisibility(False)
     display.SetFillOpacity(0.0)
-    display.SetGlyphScale(0.0)  # no dot in the middle, it would sit on the tumour
+    display.SetGlyphScale(0.0)  # no dot in the middle: it would cover the tumour
     display.SetColor(*_BOX_COLOUR)
     display.SetSelectedColor(*_BOX_COLOUR)
     place_crop_box(node, crop)
@@ -158,12 +174,12 @@ def add_crop_box(scene: Any, crop: Crop) -> Any:
 
 
 def place_crop_box(node: Any, crop: Crop) -> None:
-    """Move a box to where a crop lies."""
+    """Move a box to a crop."""
     grid = Grid.of(crop.ct)
     matrix = index_to_ras(grid)
     matrix[:3, 3] = matrix[:3, :3] @ ((np.array(grid.size) - 1) / 2) + matrix[:3, 3]
     matrix[:3, :3] /= grid.spacing
-    if np.linalg.det(matrix[:3, :3]) < 0:  # a box is the same in a mirror, an ROI's axes are not
+    if np.linalg.det(matrix[:3, :3]) < 0:  # a mirrored box is the same box, but not for an ROI
         matrix[:3, 2] *= -1
     node.SetAndObserveObjectToNodeMatrix(matrix_of(matrix))
     node.SetSize(*_size(grid).tolist())
@@ -173,23 +189,23 @@ def _size(grid: Grid) -> np.ndarray:
     return np.array(grid.size) * grid.spacing
 
 
-def add_ruler(scene: Any) -> Any:
-    """A line for the tumour's diameter, with its length beside it; locked, it is a result."""
-    with _placing_kept(scene):
-        node = new_node(scene, "vtkMRMLMarkupsLineNode", "Largest axial diameter")
+def add_size_measurement(scene: Any) -> Any:
+    """Add a locked line for the tumour's diameter, with its length beside it."""
+    with _placement_kept(scene):
+        node = new_node(scene, "vtkMRMLMarkupsLineNode", "Size measurement (axial diameter)")
     node.CreateDefaultDisplayNodes()
     node.SetLocked(True)
     display = node.GetDisplayNode()
     display.SetHandlesInteractive(False)
     display.SetPointLabelsVisibility(False)
     display.SetGlyphScale(1.5)
-    display.SetColor(*_RULER_COLOUR)
-    display.SetSelectedColor(*_RULER_COLOUR)
+    display.SetColor(*_MEASUREMENT_COLOUR)
+    display.SetSelectedColor(*_MEASUREMENT_COLOUR)
     return node
 
 
-def place_ruler(node: Any, diameter: Diameter) -> None:
-    """Draw a diameter."""
+def place_size_measurement(node: Any, diameter: Diameter) -> None:
+    """Set the ends of a line to those of a diameter."""
     positions = vtkPoints()
     for point in (diameter.start_lps, diameter.end_lps):
         positions.InsertNextPoint(*to_ras(point))
@@ -197,8 +213,8 @@ def place_ruler(node: Any, diameter: Diameter) -> None:
 
 
 @contextmanager
-def _placing_kept(scene: Any) -> Iterator[None]:
-    """Slicer would have the user's next click place points of any markups node that is new."""
+def _placement_kept(scene: Any) -> Iterator[None]:
+    """Keep the node whose points the user is placing: Slicer would take any new markups node."""
     selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
     node, kind = selection.GetActivePlaceNodeID(), selection.GetActivePlaceNodeClassName()
     yield
@@ -206,28 +222,31 @@ def _placing_kept(scene: Any) -> Iterator[None]:
     selection.SetReferenceActivePlaceNodeClassName(kind)
 
 
+# Saliency and tables
+
+
 def add_saliency(scene: Any, prediction: Prediction) -> Any:
-    """The saliency (0 to 1) as a volume that is ready to be laid over the CT."""
+    """Add the saliency, 0 to 1, as a volume with colours to be shown over the CT."""
     node = add_volume(scene, prediction.saliency, name=f"Saliency {prediction.model.card.title}")
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(_COLOURS)
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(0.0, 1.0)
-    display.SetThreshold(_LEAST_SHOWN, 1.0)
+    display.SetThreshold(_SALIENCY_THRESHOLD, 1.0)
     display.SetApplyThreshold(True)
     return node
 
 
 def add_table(scene: Any, prediction: Prediction) -> Any:
-    """A table in words: answer, probabilities, interval, robustness, flags, model."""
+    """Add a table of class, probabilities, interval, robustness, flags and model."""
     name = f"Prediction {prediction.model.card.title}"
-    return text_table(scene, name, ("what", "value"), rows(prediction))
+    return text_table(scene, name, ("quantity", "value"), table_rows(prediction))
 
 
-def text_table(scene: Any, name: str, titles: Sequence[str], told: Sequence[Sequence[str]]) -> Any:
-    """A node with a table of texts: at least one row, a cell for each of the titles."""
+def text_table(scene: Any, name: str, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+    """Add a table node of texts: at least one row, with a cell for each of the titles."""
     node = new_node(scene, "vtkMRMLTableNode", name)
-    for title, texts in zip(titles, zip(*told, strict=True), strict=True):
+    for title, texts in zip(titles, zip(*rows, strict=True), strict=True):
         column = vtkStringArray()
         column.SetName(title)
         for text in texts:
@@ -237,50 +256,48 @@ def text_table(scene: Any, name: str, titles: Sequence[str], told: Sequence[Sequ
     return node
 
 
-def rows(prediction: Prediction) -> list[tuple[str, str]]:
-    """A prediction for people: what, and what is said of it."""
+def table_rows(prediction: Prediction) -> list[tuple[str, str]]:
+    """Return a prediction as rows (quantity, value) of texts."""
     card, crop = prediction.model.card, prediction.crop
     interval, robustness = prediction.interval, prediction.robustness
     positive = card.classes[card.positive].name
-    told = [("Notice", notice) for notice in (RESEARCH, card.notice) if notice]
-    told += [
+    table = [("Notice", notice) for notice in (RESEARCH, card.notice) if notice]
+    table += [
         ("Question", card.question),
-        ("Answer", card.classes[prediction.answer].name),
+        ("Prediction", card.classes[prediction.answer].name),
     ]
-    told += [
+    table += [
         (f"Probability of {label.name}", percent(value, 1))
         for label, value in zip(card.classes, prediction.probabilities, strict=True)
     ]
-    told += [
+    table += [
         (
             f"{interval.level:.0%} interval of {positive}",
             f"{percent(interval.low, 1)} to {percent(interval.high, 1)}",
         ),
         (
-            f"{positive} in {robustness.positions} positions of the crop",
+            f"Range of {positive} over {robustness.positions} positions of the crop",
             f"{percent(robustness.low, 1)} to {percent(robustness.high, 1)}",
         ),
     ]
     if robustness.icc is not None:
-        told.append(("Agreement between positions of the crop (ICC)", decimal(robustness.icc)))
+        table.append(("Agreement between positions of the crop (ICC)", decimal(robustness.icc)))
     if prediction.baseline is not None:
-        told.append((f"{positive} by tumour volume alone", percent(prediction.baseline, 1)))
-    told.append(("Tumour volume", f"{crop.mask_volume_ml:.2f} mL"))
-    told += [(f"Flag, {flag.severity}", flag.sentence) for flag in prediction.flags]
-    told += [
+        table.append(
+            (f"Probability of {positive}, volume-only baseline", percent(prediction.baseline, 1))
+        )
+    table.append(("Tumour volume", f"{crop.mask_volume_ml:.2f} mL"))
+    table += [(f"Flag, {flag.severity}", flag.sentence) for flag in prediction.flags]
+    table += [
         ("Model", f"{card.name}: {card.title}"),
         ("Trained on", card.training.data),
         ("Model SHA-256", prediction.model.sha256),
     ]
-    return told
-
-
-_MADE = "(molecules)"  # no model can be called so
-_TITLES = ("made from", "answer", "probability", "interval", "metrics", "model", "question")
+    return table
 
 
 def show_molecular(case: Mapping[str, Any], volume: Any) -> Any:
-    """Add a case's answers side by side to the scene of its CT's node, in place of earlier ones.
+    """Add the predictions from image and expression as one table, in place of an earlier one.
 
     Args:
         case: `prediction.json` of a case with a profile.
@@ -290,27 +307,28 @@ def show_molecular(case: Mapping[str, Any], volume: Any) -> Any:
         The table's node.
     """
     remove_molecular(volume)
-    rows = [
+    table = [
         (
-            one.made_from,
-            one.code,
-            f"{question.code} {percent(one.probability)}",
-            one.interval,
-            one.metric,
-            one.title,
+            prediction.made_from,
+            prediction.code,
+            f"{question.code} {percent(prediction.probability)}",
+            prediction.interval,
+            prediction.metric,
+            prediction.title,
             question.question,
         )
         for question in questions(case)
-        for one in question.answers
+        for prediction in question.answers
     ]
     notes = [RESEARCH, *case["notices"], f"Profile, SHA-256 {case['profile']['sha256']}"]
-    rows += [(note, *[""] * (len(_TITLES) - 1)) for note in notes]
-    node = text_table(volume.GetScene(), "Molecules beside images", _TITLES, rows)
-    mark_as_made([node], _MADE)
-    file_beside(volume, [node], folder="LungSquad: molecules beside images")
+    table += [(note, *[""] * (len(_MOLECULAR_TITLES) - 1)) for note in notes]
+    name = "Predictions from image and expression"
+    node = text_table(volume.GetScene(), name, _MOLECULAR_TITLES, table)
+    mark_as_result([node], _MOLECULAR)
+    file_beside(volume, [node], folder=f"LungSquad: {name.lower()}")
     return node
 
 
 def remove_molecular(volume: Any) -> None:
-    """Take such answers for a volume out of the scene."""
-    remove_prediction(volume, _MADE)
+    """Remove the table of predictions from image and expression of a volume."""
+    remove_prediction(volume, _MOLECULAR)

@@ -1,4 +1,4 @@
-"""A patient to try things with, made on the spot: no download, no person."""
+"""A computer-made sample patient, for which nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -26,39 +26,39 @@ _SEED = 7  # the patient of `lungsquad demo`
 def load_sample_patient(
     scene: Any, ct: str | os.PathLike[str], mask: str | os.PathLike[str]
 ) -> Generator[float, None, tuple[Any, Any, str]]:
-    """Add the patient that a worker made to a scene, in steps between which a window can live.
+    """Add the patient that a worker made to a scene, in steps that keep a window responsive.
 
     Args:
         scene: the scene.
-        ct: the file that the worker's "sample" names so.
-        mask: the other one.
+        ct: the CT's file, from the result of the worker's "sample".
+        mask: the mask's file.
 
     Yields:
-        How much is done, 0 to 1.
+        The progress, 0 to 1.
 
     Returns:
         The volume node, the segmentation node, and the ID of the tumour's segment.
     """
-    opened = open_ct(ct)
-    columns, rows, slices = opened.grid.size
+    source = open_ct(ct)
+    columns, rows, slices = source.grid.size
     hu = np.empty((slices, rows, columns), np.int16)
     for start in range(0, slices, _SLICES_A_STEP):
         stop = min(start + _SLICES_A_STEP, slices)
-        hu[start:stop] = opened.hu(Box((0, 0, start), (columns, rows, stop)))
+        hu[start:stop] = source.hu(Box((0, 0, start), (columns, rows, stop)))
         yield 0.8 * stop / slices
-    image = opened.grid.image(hu)
+    image = source.grid.image(hu)
     yield 0.9
-    return _add(scene, image, read_mask(mask, opened))
+    return _add(scene, image, read_mask(mask, source))
 
 
 def add_sample_patient(scene: Any, *, progress: Progress | None = None) -> tuple[Any, Any]:
     """Add a computer-made chest CT (512 x 512 x 124) and the outline of its tumour to a scene.
 
-    Takes seconds, in the process that calls it.
+    This takes seconds, in the calling process.
 
     Args:
         scene: the scene.
-        progress: told how it goes; may cancel.
+        progress: receives the progress; may cancel.
 
     Returns:
         The volume node and the segmentation node, whose one segment is the tumour.

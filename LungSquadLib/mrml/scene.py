@@ -1,8 +1,8 @@
-"""Slicer's scene, in Slicer and without it.
+"""Slicer's scene, in Slicer and without it, and its file (.mrb).
 
-Slicer brings scene, application logic and module logics up itself. The package `slicer-core` has
-the same classes and none of that: what segmentations, colours, markups and slice views need to find
-is made here.
+Slicer creates the scene, the application logic and the module logics itself. The package
+`slicer-core` has the same classes, but creates nothing: this file creates what segmentations,
+colours, markups and slice views need.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ _LOGICS = {
 
 
 def inside_slicer() -> bool:
-    """Whether this is Slicer's own process, with its application and event loop."""
+    """Return whether this is Slicer's process, with its application and event loop."""
     return getattr(slicer, "app", None) is not None
 
 
 def start() -> Any:
-    """The scene `slicer.mrmlScene`; outside Slicer it is made on the first call.
+    """Return the scene `slicer.mrmlScene`; outside Slicer the first call creates it.
 
     Then `slicer.modules.volumes.logic()` and its like work as in Slicer, too.
     """
@@ -64,19 +64,19 @@ def start() -> Any:
 
 
 def application_logic() -> Any:
-    """The application logic of `slicer.mrmlScene`."""
+    """Return the application logic of `slicer.mrmlScene`."""
     start()
     return slicer.app.applicationLogic() if inside_slicer() else slicer.applicationLogic
 
 
 def new_node(scene: Any, kind: str, name: str) -> Any:
-    """A new node of a class; the name gets a number where another node has it."""
+    """Add a node of a class; the name gets a number where another node has it."""
     taken = scene.GetFirstNodeByName(name) is not None
     return scene.AddNewNodeByClass(kind, scene.GenerateUniqueName(name) if taken else name)
 
 
 def singleton(scene: Any, kind: str, tag: str) -> Any:
-    """The one node of a class that a scene has under a tag; made where there is none."""
+    """Return the only node of a class with a tag in a scene; create it where there is none."""
     node = scene.GetSingletonNode(tag, kind)
     if node is None:
         node = scene.CreateNodeByClass(kind)
@@ -121,12 +121,12 @@ def write_scene(scene: Any, path: str | os.PathLike[str]) -> None:
     """
     target = Path(path)
     if target.suffix.lower() != SUFFIX:
-        raise InputError(f"'{path}' must end in {SUFFIX}.")
+        raise InputError(f"A scene's file must end in {SUFFIX}: '{path}' does not.")
     with tempfile.TemporaryDirectory(prefix="lungsquad-") as temporary:
         folder = Path(temporary).resolve() / "scene"
         folder.mkdir()
         if not scene.SaveSceneToSlicerDataBundleDirectory(str(folder), None):
-            raise InputError(f"The scene could not be written for '{path}': see Slicer's messages.")
+            raise InputError(f"The scene could not be written to '{path}'. See Slicer's error log.")
         with whole_file(target) as file, zipfile.ZipFile(file, "w") as archive:
             for entry in sorted(folder.rglob("*")):
                 packed = zipfile.ZIP_STORED if entry.suffix == ".nrrd" else zipfile.ZIP_DEFLATED

@@ -1,4 +1,4 @@
-"""Segments as the library's masks, and masks as segments that say what they are."""
+"""Conversion of segments to the library's masks, and of masks to segments with coded terms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .coordinates import grid_in_world, index_to_ras, matrix_of, matrix_to_world
 from .scene import new_node, slicer
 from .volumes import grid_of_volume, set_voxels, voxel_array
 
-_FLAGS = "LungSquad.flags"  # tag of a segment: what was found when its mask was read
+_FLAGS = "LungSquad.flags"  # tag of a segment: the flags of its mask's file
 LABEL_MAP = "Binary labelmap"
 SOURCE = "Slicer segmentation"
 
@@ -40,19 +40,19 @@ NEOPLASM_OF_LUNG = "~".join(
         "^^",
     )
 )
-_COLOUR = (1.0, 0.69, 0.18)  # the outline's in the report
+_COLOUR = (1.0, 0.69, 0.18)  # as in the report
 
 
 def mask_of_segment(node: Any, segment_id: str, volume: Any) -> sitk.Image:
-    """One segment's voxels (uint8, 1 inside) in the box round them, in world LPS.
+    """Return one segment's voxels (uint8, 1 inside) in their bounding box, in world LPS.
 
     Args:
         node: the segmentation node; it is not changed.
-        segment_id: the segment's ID. Names may occur twice and are not taken.
-        volume: the CT's node, on whose voxels a segment that is a surface alone is drawn.
+        segment_id: the segment's ID; its name would not do, since two segments may share it.
+        volume: the CT's node, to whose voxels a segment that is only a surface is converted.
 
     Raises:
-        InputError: no such segment, an empty one, or one that no grid can be found for.
+        InputError: the segment is missing or empty, or its grid cannot be used.
     """
     segmentation = node.GetSegmentation()
     segment = segmentation.GetSegment(segment_id)
@@ -60,10 +60,12 @@ def mask_of_segment(node: Any, segment_id: str, volume: Any) -> sitk.Image:
         raise InputError(_unknown(node, segment_id))
     name = segment.GetName() or segment_id
     if segment.GetRepresentation(LABEL_MAP) is None:
-        segment = _drawn(segmentation, segment_id, node, volume)
+        segment = _voxelised(segmentation, segment_id, node, volume)
     image = segment.GetRepresentation(LABEL_MAP) if segment is not None else None
     if image is None or image.IsEmpty():
-        raise InputError(f"The segment '{name}' is empty: draw the tumour, or choose another.")
+        raise InputError(
+            f"The segment '{name}' is empty. Draw the tumour, or choose another segment."
+        )
     voxels, value = voxel_array(image, name), segment.GetLabelValue()
 
     def planes() -> Iterator[tuple[int, np.ndarray]]:
@@ -77,10 +79,10 @@ def mask_of_segment(node: Any, segment_id: str, volume: Any) -> sitk.Image:
 
 
 def mask_on_ct(node: Any, segment_id: str, volume: Any, ct: CT) -> Mask:
-    """One segment as the mask of a CT; see `mask_of_segment`.
+    """Return one segment as the mask of a CT; see `mask_of_segment`.
 
     Raises:
-        InputError: also where the segment lies elsewhere than the CT.
+        InputError: as `mask_of_segment`; or the segment lies outside the CT.
     """
     image = mask_of_segment(node, segment_id, volume)
     name = node.GetSegmentation().GetSegment(segment_id).GetName() or segment_id
@@ -90,7 +92,7 @@ def mask_on_ct(node: Any, segment_id: str, volume: Any, ct: CT) -> Mask:
 
 
 def _imported_flags(segment: Any) -> tuple[Flag, ...]:
-    """What was found when the segment's mask was read; a scene's file may come from anywhere."""
+    """Return the flags of the file that the segment came from; a scene may come from anywhere."""
     if not segment.HasTag(_FLAGS):
         return ()
     text = mutable("")
@@ -102,11 +104,11 @@ def _imported_flags(segment: Any) -> tuple[Flag, ...]:
 
 
 def add_segmentation(scene: Any, volume: Any, *, name: str) -> Any:
-    """A new segmentation node of a volume, empty, with a display node."""
+    """Add an empty segmentation node for a volume, with a display node."""
     node = new_node(scene, "vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
-    display.SetVisibility2DFill(False)  # the CT under it is what people look at
+    display.SetVisibility2DFill(False)  # the CT under it must stay visible
     display.SetSliceIntersectionThickness(3)
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
     return node
@@ -115,26 +117,26 @@ def add_segmentation(scene: Any, volume: Any, *, name: str) -> Any:
 def add_segment(
     node: Any, mask: Mask | sitk.Image, *, name: str = "tumour", label: int | None = None
 ) -> str:
-    """Put a mask or label map, in world LPS, into a segmentation node as a neoplasm of the lung.
+    """Add a mask or label map, in world LPS, to a segmentation node as a neoplasm of the lung.
 
     Args:
         node: the segmentation node, under no transform.
         mask: on any grid; its axes are brought to the order of the node's reference volume.
-        name: what people read.
-        label: the value to take, where a label map holds several.
+        name: of the segment.
+        label: the value inside, where a label map holds several.
 
     Returns:
         The new segment's ID.
 
     Raises:
-        InputError: the mask is empty, or holds several labels and none was named.
+        InputError: the mask is empty, or holds several labels and none was chosen.
     """
     image = mask.image if isinstance(mask, Mask) else mask
     reference = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
-    own = None if reference is None else grid_of_volume(reference)
-    image = image if own is None else like(image, own)
+    grid = None if reference is None else grid_of_volume(reference)
+    image = image if grid is None else like(image, grid)
     box, array = labelled_box(lambda: enumerate(sitk.GetArrayViewFromImage(image)), label, name)
-    oriented = _on_reference(own, Grid.of(image).part(box))
+    oriented = _on_reference(grid, Grid.of(image).part(box))
     set_voxels(oriented, array)
     segment_id = _add(node, oriented, name)
     if isinstance(mask, Mask) and mask.flags:
@@ -144,7 +146,7 @@ def add_segment(
 
 
 def add_empty_segment(node: Any, *, name: str = "tumour") -> str:
-    """Put a segment that is to be drawn into a segmentation node; return its ID."""
+    """Add a segment for drawing to a segmentation node; return its ID."""
     return _add(node, slicer.vtkOrientedImageData(), name)
 
 
@@ -160,8 +162,8 @@ def _add(node: Any, oriented: Any, name: str) -> str:
     return str(segmentation.GetSegmentIdBySegment(segment))
 
 
-def _drawn(segmentation: Any, segment_id: str, node: Any, volume: Any) -> Any:
-    """A copy of a segment that is a surface, with voxels on the volume's grid."""
+def _voxelised(segmentation: Any, segment_id: str, node: Any, volume: Any) -> Any:
+    """Return a copy of a segment that is a surface, with voxels on the volume's grid."""
     copy = slicer.vtkSegmentation()
     copy.SetSourceRepresentationName(segmentation.GetSourceRepresentationName())
     copy.CopySegmentFromSegmentation(segmentation, segment_id)
@@ -177,13 +179,13 @@ def _drawn(segmentation: Any, segment_id: str, node: Any, volume: Any) -> Any:
     return copy.GetSegment(segment_id)
 
 
-def _on_reference(reference: Grid | None, place: Grid) -> Any:
-    """An image without voxels for `place`, in the reference volume's indices where they fit."""
-    whole = place if reference is None else reference
-    offset = place.offset_in(whole)
+def _on_reference(reference: Grid | None, grid: Grid) -> Any:
+    """Return an image of a grid, without voxels, in the reference's indices where they fit."""
+    whole = grid if reference is None else reference
+    offset = grid.offset_in(whole)
     if offset is None:
-        whole, offset = place, (0, 0, 0)
-    return _oriented(index_to_ras(whole), place.box.shifted(offset))
+        whole, offset = grid, (0, 0, 0)
+    return _oriented(index_to_ras(whole), grid.box.shifted(offset))
 
 
 def _oriented(to_ras: np.ndarray, box: Box) -> Any:
@@ -208,9 +210,9 @@ def _grid(node: Any, image: Any) -> Grid:
 
 def _unknown(node: Any, segment_id: str) -> str:
     segmentation = node.GetSegmentation()
-    there = [
-        f"'{one}' ({segmentation.GetSegment(one).GetName()})"
-        for one in map(segmentation.GetNthSegmentID, range(segmentation.GetNumberOfSegments()))
+    segments = [
+        f"'{each}' ({segmentation.GetSegment(each).GetName()})"
+        for each in map(segmentation.GetNthSegmentID, range(segmentation.GetNumberOfSegments()))
     ]
-    listed = f"it has {', '.join(there)}" if there else "it has none"
+    listed = f"it has {', '.join(segments)}" if segments else "it has none"
     return f"'{node.GetName()}' has no segment with the ID '{segment_id}': {listed}."

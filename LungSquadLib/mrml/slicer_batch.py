@@ -3,8 +3,8 @@
     Slicer --no-splash --no-main-window --python-script .../LungSquadLib/mrml/slicer_batch.py
         MANIFEST.csv -o DIR --model demo-histology
 
-Same arguments, files and exit codes. Slicer's process asks a worker, which has torch; how far it is
-goes to standard output, and nobody is asked anything.
+Arguments, files and exit codes are the same. A worker, which has torch, does the work; the progress
+goes to standard output, and no dialog is shown.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ def main() -> None:
         sys.exit(code)
 
 
-def run(given: Sequence[str]) -> int:
-    """Do the work, say what is wrong, and return the exit code; nothing is raised."""
+def run(arguments: Sequence[str]) -> int:
+    """Do the work, print errors, and return the exit code; nothing is raised."""
     from ..errors import one_line, understood
 
     try:
-        return _run(given)
-    except SystemExit as end:  # argparse has said what is wrong, or shown its help
+        return _run(arguments)
+    except SystemExit as end:  # argparse has printed an error or its help
         return int(end.code or 0)
     except Exception as error:
-        told = understood(error)
-        print(f"lungsquad: {one_line(told, most=1000)}", file=sys.stderr)
-        return told.exit_code
+        known = understood(error)
+        print(f"lungsquad: {one_line(known, most=1000)}", file=sys.stderr)
+        return known.exit_code
 
 
-def _run(given: Sequence[str]) -> int:
+def _run(arguments: Sequence[str]) -> int:
     from ..data.case_loop import Summary
     from ..pipeline.arguments import add_batch_arguments, check_common, refuse_empty
     from ..worker.client import WorkerClient
@@ -51,14 +51,14 @@ def _run(given: Sequence[str]) -> int:
         prog="slicer_batch.py", description="Predict for every row of a table, resumable."
     )
     add_batch_arguments(parser, threads=False)
-    options = parser.parse_args(given)
-    refuse_empty(given)
+    options = parser.parse_args(arguments)
+    refuse_empty(arguments)
     check_common(options, out_is_file=False)
     progress = _Lines()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, progress.cancel)
     with WorkerClient() as worker:
-        answer = worker.request(
+        result = worker.request(
             "batch",
             manifest=Path(options.manifest).absolute(),
             folder=Path(options.out).absolute(),
@@ -69,13 +69,13 @@ def _run(given: Sequence[str]) -> int:
             keep_identity=options.keep_identity,
             progress=progress,
         )
-    summary = Summary(**answer)
+    summary = Summary(**result)
     print(summary)
     print(f"{options.out}/index.html")
     for message in summary.messages:
         print(f"lungsquad: {message}", file=sys.stderr)
     if summary.failed:
-        print(f"lungsquad: see {options.out}/errors.csv for what failed.", file=sys.stderr)
+        print(f"lungsquad: {options.out}/errors.csv lists the failures.", file=sys.stderr)
     return summary.exit_code
 
 
@@ -88,15 +88,13 @@ class _Lines:
         print(f"{fraction:4.0%} {message}", flush=True)
 
     def cancel(self, number: int, _frame: FrameType | None) -> None:
-        """What Ctrl-C does: let the worker write down what is done. The next one ends us at once,
-        and the worker when it notices.
-        """
+        """Cancel the work, finished cases stay; a second signal ends this process at once."""
         signal.signal(number, signal.SIG_DFL)
         self.cancelled = True
 
 
 if __name__ == "__main__":
-    # Run by its path, from anywhere: this file does not know which package it belongs to.
+    # Run by its path: this file does not know which package it belongs to.
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     from LungSquadLib.mrml.slicer_batch import main as packaged_main
 

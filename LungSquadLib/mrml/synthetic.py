@@ -1,4 +1,4 @@
-"""What models made up, in a scene where nobody should take it for a patient's."""
+"""Synthetic images of models in a scene, marked so that nobody takes them for a patient's."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import SimpleITK as sitk
 from ..imaging.ct import CT
 from ..imaging.geometry import Box
 from .hierarchy import file_apart, file_beside
-from .results import mark_as_made
+from .results import mark_as_result
 from .segments import add_segment, add_segmentation
 from .volumes import add_volume
 
-_FOLDER = "Made up, of no patient"
+_FOLDER = "Synthetic, not from a patient"
 
 
 @dataclass(frozen=True)
-class MadeUp:
-    """Slices out of a generator, each of which has nothing to do with the others.
+class SyntheticImages:
+    """Independent slices from a generator.
 
     Attributes:
-        ct: HU, a stack of them, int16.
-        mask: a stack, uint8.
-        described: what `samples.json` says.
+        ct: HU, a stack of the slices, int16.
+        mask: the same stack, uint8.
+        described: the content of `samples.json`.
     """
 
     ct: sitk.Image
@@ -36,7 +36,7 @@ class MadeUp:
 
     @property
     def slices(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """HU and mask (y, x) of each."""
+        """HU and mask (y, x) of each slice."""
         return zip(*map(sitk.GetArrayViewFromImage, (self.ct, self.mask)), strict=True)
 
     @property
@@ -46,68 +46,67 @@ class MadeUp:
         return low, high
 
 
-def read_made_up(folder: Path, described: Mapping[str, Any]) -> MadeUp:
-    """What a worker's "generate" wrote and answered."""
+def read_synthetic_images(folder: Path, described: Mapping[str, Any]) -> SyntheticImages:
+    """Read the images that a worker's "generate" wrote; `described` is its result."""
     ct, mask = (sitk.ReadImage(str(folder / name)) for name in ("ct.nrrd", "mask.nrrd"))
-    return MadeUp(ct, mask, described)
+    return SyntheticImages(ct, mask, described)
 
 
-def add_made_up(scene: Any, made: MadeUp, number: int) -> tuple[Any, Any]:
-    """Add one of the slices to a scene, apart from all patients.
-
-    What the views show does not change.
+def add_synthetic_image(scene: Any, images: SyntheticImages, number: int) -> tuple[Any, Any]:
+    """Add one of the slices to a scene, outside all patients; the views stay as they are.
 
     Returns:
         The volume node, of one slice, and the segmentation node, which is empty where the
         generator made no tumour.
     """
-    described = made.described
+    described = images.described
     model = described["model"]
-    name = f"Made up: {model['title']}, draw {described['drawn']['seed']}, image {number}"
-    low, high = made.window
+    name = f"Synthetic: {model['title']}, seed {described['drawn']['seed']}, image {number}"
+    low, high = images.window
     window = ((low + high) / 2, high - low)
-    one = slice(number, number + 1)
-    volume = add_volume(scene, made.ct[:, :, one], name=name, window=window)
+    plane = slice(number, number + 1)
+    volume = add_volume(scene, images.ct[:, :, plane], name=name, window=window)
     segmentation = add_segmentation(scene, volume, name=f"{name}: tumour")
-    mask = made.mask[:, :, one]
+    mask = images.mask[:, :, plane]
     if sitk.GetArrayViewFromImage(mask).any():
-        add_segment(segmentation, mask, name="made-up tumour")
+        add_segment(segmentation, mask, name="synthetic tumour")
     nodes = (volume, segmentation)
-    mark_as_made(nodes, model["name"])
-    _say(nodes, described["notice"])
+    _mark(nodes, described)
     file_apart(scene, nodes, folder=_FOLDER)
     return nodes
 
 
-def painted_image(ct: CT, part: sitk.Image, described: Mapping[str, Any]) -> sitk.Image:
-    """A CT with the part in its place that a worker's "synthesise" wrote; the CT stays as it is."""
+def inpainted_image(ct: CT, part: sitk.Image, described: Mapping[str, Any]) -> sitk.Image:
+    """Return a copy of a CT with the changed part that a worker's "inpaint" wrote."""
     changed = described["changed"]
+    box = Box(tuple(changed["start"]), tuple(changed["stop"]))
     hu = ct.stored_hu(ct.stored.box)
-    hu[Box(tuple(changed["start"]), tuple(changed["stop"])).slices] = sitk.GetArrayViewFromImage(
-        part
-    )
+    hu[box.slices] = sitk.GetArrayViewFromImage(part)
     return ct.stored.image(hu)
 
 
-def add_painted(volume: Any, image: sitk.Image, described: Mapping[str, Any]) -> Any:
-    """Add a CT with a made-up tumour to the scene of the CT's node, filed beside it.
+def add_inpainted(volume: Any, image: sitk.Image, described: Mapping[str, Any]) -> Any:
+    """Add a CT with a synthetic tumour to a scene; the views stay as they are.
 
-    What the views show does not change.
+    Args:
+        volume: the node of the CT, beside which the new one is filed.
+        image: of `inpainted_image`.
+        described: the worker's result.
 
     Returns:
-        The volume node.
+        The new volume node.
     """
     display = volume.GetDisplayNode()
     window = None if display is None else (display.GetLevel(), display.GetWindow())
-    name = f"Made up: a tumour in {volume.GetName()}"
+    name = f"Synthetic tumour in {volume.GetName()}"
     node = add_volume(volume.GetScene(), image, name=name, window=window)
-    mark_as_made([node], described["model"]["name"])
-    _say([node], described["notice"])
+    _mark([node], described)
     file_beside(volume, [node], folder=_FOLDER)
     return node
 
 
-def _say(nodes: Any, notice: str) -> None:
-    """Where Slicer shows what a node is."""
+def _mark(nodes: Any, described: Mapping[str, Any]) -> None:
+    """Mark nodes as a model's results, with the notice where Slicer shows a node's description."""
+    mark_as_result(nodes, described["model"]["name"])
     for node in nodes:
-        node.SetDescription(notice)
+        node.SetDescription(described["notice"])

@@ -1,4 +1,4 @@
-"""What goes between Slicer's process and a worker: files in a private folder, and results back."""
+"""Temporary files for the worker: a CT, a mask, and the results that it writes."""
 
 from __future__ import annotations
 
@@ -8,40 +8,38 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
-from ..imaging.files.transfer import ct_writer, write_mask
-from ..report.read_back import read_predictions
+from ..imaging.files.transfer import ct_writer
 from .volumes import ct_of_volume
 
-__all__ = ["Exchange", "ct_writer", "read_predictions", "write_mask"]
 
+class CaseFiles:
+    """A private temporary folder for a CT, its mask and a worker's results.
 
-class Exchange:
-    """A private folder for a CT, its mask and what a worker makes of them.
-
-        with Exchange() as exchange:
-            for fraction in ct_writer(ct, exchange.ct):
+        with CaseFiles() as files:
+            for fraction in ct_writer(ct, files.ct):
                 ...
-            write_mask(mask, exchange.mask)
-            # a worker's "predict" writes into exchange.results
-            predictions = read_predictions(exchange.results, ct, mask, models)
+            write_mask(mask, files.mask)
+            # a worker's "predict" writes into files.results
+            predictions = read_predictions(files.results, ct, mask, models)
 
-    The folder goes with all that is in it when it is closed, forgotten, or the process ends.
+    The folder is removed when it is closed or forgotten, and when the process ends.
 
     Attributes:
-        ct, mask: the files; results: the folder for results. None of them is there at first.
+        ct, mask: paths of the files; results: path of the folder for results. None exists at first.
     """
 
     def __init__(self) -> None:
         # What another program still holds open on Windows is no reason for an error at the end.
         self._folder = TemporaryDirectory(prefix="lungsquad-", ignore_cleanup_errors=True)
-        here = Path(self._folder.name)
-        self.ct, self.mask, self.results = here / "ct.mha", here / "mask.seg.nrrd", here / "results"
+        folder = Path(self._folder.name)
+        self.ct, self.mask = folder / "ct.mha", folder / "mask.seg.nrrd"
+        self.results = folder / "results"
 
     def close(self) -> None:
-        """Remove the folder; twice does no harm."""
+        """Remove the folder; a second call has no effect."""
         self._folder.cleanup()
 
-    def __enter__(self) -> Exchange:
+    def __enter__(self) -> CaseFiles:
         return self
 
     def __exit__(
@@ -53,18 +51,18 @@ class Exchange:
         self.close()
 
 
-class CtCopies:
-    """Keeps one copy of the CT that was used last, in a private temporary folder."""
+class CtFileCache:
+    """A temporary file of the CT that was used last, written again only when the CT changes."""
 
     def __init__(self) -> None:
-        self._exchange: Exchange | None = None
+        self._files: CaseFiles | None = None
         self._key: Any = None
 
-    def of(self, volume: Any, *, share: float) -> Generator[float, None, Path]:
-        """Write the CT if it is not written yet, and return the file.
+    def file(self, volume: Any, *, share: float) -> Generator[float, None, Path]:
+        """Write the CT in small steps, where it is not written yet, and return the file.
 
         Args:
-            volume: the node.
+            volume: the CT's node.
             share: of the progress bar.
 
         Raises:
@@ -72,9 +70,9 @@ class CtCopies:
         """
         ct = ct_of_volume(volume)
         key = (volume.GetID(), volume.GetImageData().GetMTime(), ct.stored)
-        if self._exchange is None:
-            self._exchange = Exchange()
-        path = self._exchange.ct
+        if self._files is None:
+            self._files = CaseFiles()
+        path = self._files.ct
         if self._key != key:
             self._key = None
             for fraction in ct_writer(ct, path):
@@ -83,8 +81,8 @@ class CtCopies:
         return path
 
     def close(self) -> None:
-        """Take the copy away."""
+        """Remove the file."""
         self._key = None
-        if self._exchange is not None:
-            self._exchange.close()
-            self._exchange = None
+        if self._files is not None:
+            self._files.close()
+            self._files = None

@@ -1,4 +1,4 @@
-"""Volume nodes as the library's CT and images, and images as volume nodes."""
+"""Conversion of volume nodes to the library's CT and images, and back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .scene import new_node, slicer
 
 
 def ct_of_volume(node: Any) -> CT:
-    """The CT that a scalar volume node shows, in world LPS; its voxels are read where they are.
+    """Return the CT of a scalar volume node, in world LPS; the voxels are not copied.
 
     Raises:
         InputError: the node has no voxels or several values a voxel, a sheared grid, or a
@@ -30,7 +30,7 @@ def ct_of_volume(node: Any) -> CT:
 
 
 def image_of_volume(node: Any) -> sitk.Image:
-    """A copy of a scalar or label map volume node, in world LPS, with its own scalar type.
+    """Copy a scalar or label map volume node to an image, in world LPS, of the same scalar type.
 
     Raises:
         InputError: as `ct_of_volume`.
@@ -42,14 +42,14 @@ def image_of_volume(node: Any) -> sitk.Image:
 def add_volume(
     scene: Any, image: sitk.Image, *, name: str, window: tuple[float, float] | None = None
 ) -> Any:
-    """A new scalar volume node of an image, with a display node.
+    """Add a scalar volume node of an image, with a display node.
 
     Args:
         scene: the scene.
         image: in LPS mm.
         name: of the node.
-        window: centre and width of what is shown; without it Slicer looks at all voxels and
-            chooses, which takes a third of a second for a CT.
+        window: centre and width of the grey values; without it Slicer computes them from all
+            voxels, which takes a third of a second for a CT.
     """
     grid = Grid.of(image)
     node = new_node(scene, "vtkMRMLScalarVolumeNode", name)
@@ -68,7 +68,7 @@ def add_volume(
 
 
 def set_window(node: Any, window: tuple[float, float]) -> None:
-    """Show a volume with a centre and a width."""
+    """Set the window of a volume, its centre and width."""
     centre, width = window
     display = node.GetDisplayNode()
     display.SetAutoWindowLevel(False)
@@ -76,7 +76,7 @@ def set_window(node: Any, window: tuple[float, float]) -> None:
 
 
 def dicom_source(node: Any) -> tuple[Path, str] | None:
-    """Where the DICOM series lies that a volume node was loaded from: its folder, and its UID.
+    """Return folder and UID of the DICOM series that a volume node was loaded from.
 
     None where Slicer's DICOM database does not know it, and outside Slicer, which has none.
 
@@ -93,31 +93,35 @@ def dicom_source(node: Any) -> tuple[Path, str] | None:
 
 
 def voxel_array(image: Any, name: str) -> np.ndarray:
-    """The voxels of VTK image data (z, y, x), where they are: not a copy."""
+    """Return the voxels of VTK image data (z, y, x), not a copy."""
     scalars = image.GetPointData().GetScalars() if image is not None else None
     if scalars is None or not scalars.GetNumberOfTuples():
-        raise InputError(f"'{name}' holds no voxels.")
+        raise InputError(f"'{name}' holds no voxels. Load it again, or choose another volume.")
     if scalars.GetNumberOfComponents() != 1 or scalars.GetDataTypeAsString() == "bit":
-        raise InputError(f"'{name}' must have one number a voxel; convert it to a scalar volume.")
+        raise InputError(
+            f"'{name}' has several values for each voxel. Convert it to a scalar volume."
+        )
     return np.reshape(vtk_to_numpy(scalars), image.GetDimensions()[::-1])
 
 
 def set_voxels(image: Any, array: np.ndarray) -> None:
-    """Give VTK image data of the array's (z, y, x) size a copy of its numbers."""
+    """Copy an array (z, y, x) into VTK image data of the same size."""
     image.GetPointData().SetScalars(numpy_to_vtk(np.ravel(array), deep=True))
 
 
 def set_colours(image: Any, pixels: np.ndarray) -> None:
-    """Give VTK image data a copy of colour pixels (rows, columns, channels)."""
+    """Copy colour pixels (rows, columns, channels) into VTK image data."""
     flat = pixels.reshape(-1, pixels.shape[-1])
     image.GetPointData().SetScalars(numpy_to_vtk(flat, deep=True))
 
 
 def grid_of_volume(node: Any) -> Grid:
-    """The grid of a volume node in world LPS; errors as `ct_of_volume`."""
+    """Return the grid of a volume node in world LPS; errors as `ct_of_volume`."""
     image = node.GetImageData()
     if image is None:
-        raise InputError(f"The volume '{node.GetName()}' holds no voxels.")
+        raise InputError(
+            f"The volume '{node.GetName()}' holds no voxels. Load it again, or choose another one."
+        )
     directions = np.zeros((3, 3))
     node.GetIJKToRASDirections(directions)
     return grid_in_world(

@@ -22,7 +22,7 @@ Each request has a number of its own as `id`, and a `verb`. Its last answer is a
     {"id": 6, "verb": "mask", "ct": PATH, "mask": PATH, "out": PATH}
                                          and "roi", "label", "series"; writes the tumour on the CT's
                                          voxels as .seg.nrrd; gives name, source, volume_ml, flags
-    {"id": 7, "verb": "propose", "ct": PATH, "point": [X, Y, Z], "out": PATH}
+    {"id": 7, "verb": "segment", "ct": PATH, "point": [X, Y, Z], "out": PATH}
                                          and "series"; the same for the tumour at a point, LPS mm
     {"id": 8, "verb": "sample", "folder": PATH}
                                          and "seed"; makes a phantom patient; gives name, ct, mask

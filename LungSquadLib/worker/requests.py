@@ -65,7 +65,7 @@ class Rois:
 
 
 @dataclass(frozen=True)
-class PlaceMask:
+class ImportMask:
     """Write a mask file's tumour on the CT's voxels."""
 
     ct: str
@@ -77,8 +77,8 @@ class PlaceMask:
 
 
 @dataclass(frozen=True)
-class Propose:
-    """Propose a mask of the tumour at a point, and write it."""
+class Segment:
+    """Segment a mask of the tumour at a point, and write it."""
 
     ct: str
     point: Point
@@ -152,8 +152,8 @@ Work = (
     | Predict
     | Inspect
     | Rois
-    | PlaceMask
-    | Propose
+    | ImportMask
+    | Segment
     | Sample
     | Export
     | Batch
@@ -204,8 +204,8 @@ def _predict(fields: Fields) -> Predict:
     )
 
 
-def _place_mask(fields: Fields) -> PlaceMask:
-    return PlaceMask(
+def _import_mask(fields: Fields) -> ImportMask:
+    return ImportMask(
         ct=_path(fields, "ct"),
         mask=_path(fields, "mask"),
         out=_path(fields, "out"),
@@ -215,8 +215,8 @@ def _place_mask(fields: Fields) -> PlaceMask:
     )
 
 
-def _propose(fields: Fields) -> Propose:
-    return Propose(
+def _segment(fields: Fields) -> Segment:
+    return Segment(
         ct=_path(fields, "ct"),
         point=_point(fields, "point"),
         out=_path(fields, "out"),
@@ -283,8 +283,8 @@ _VERBS: dict[str, Callable[[Fields], Request]] = {
     "predict": _predict,
     "inspect": lambda fields: Inspect(_path(fields, "path")),
     "rois": lambda fields: Rois(_path(fields, "mask")),
-    "mask": _place_mask,
-    "propose": _propose,
+    "mask": _import_mask,
+    "segment": _segment,
     "sample": _sample,
     "dicom": _export,
     "batch": _batch,

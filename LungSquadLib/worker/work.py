@@ -13,14 +13,14 @@ from .requests import (
     Batch,
     Export,
     Generate,
+    ImportMask,
     Inpaint,
     Inspect,
     Models,
-    PlaceMask,
     Predict,
-    Propose,
     Rois,
     Sample,
+    Segment,
     Work,
 )
 
@@ -87,7 +87,7 @@ def _rois(request: Rois, _progress: Progress) -> list[dict[str, Any]]:
     return [asdict(choice) for choice in choices(request.mask)]
 
 
-def _place_mask(request: PlaceMask, progress: Progress) -> dict[str, Any]:
+def _import_mask(request: ImportMask, progress: Progress) -> dict[str, Any]:
     from ..imaging.ct import open_ct
     from ..imaging.files.transfer import write_mask
     from ..imaging.files.write import check_distinct
@@ -102,7 +102,7 @@ def _place_mask(request: PlaceMask, progress: Progress) -> dict[str, Any]:
     return _described(mask, ct)
 
 
-def _propose(request: Propose, progress: Progress) -> dict[str, Any]:
+def _segment(request: Segment, progress: Progress) -> dict[str, Any]:
     from ..imaging.ct import open_ct
     from ..imaging.files.transfer import write_mask
     from ..imaging.files.write import check_distinct
@@ -228,8 +228,8 @@ _WORK: dict[type, Callable[[Any, Progress], Any]] = {
     Predict: _predict,
     Inspect: _inspect,
     Rois: _rois,
-    PlaceMask: _place_mask,
-    Propose: _propose,
+    ImportMask: _import_mask,
+    Segment: _segment,
     Sample: _sample,
     Export: _export,
     Batch: _batch,

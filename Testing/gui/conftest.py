@@ -94,7 +94,7 @@ def opened(module, application):
     area.show()
     module.enter()
     panel = module.panel
-    timers = (panel._timer, panel.crop._timer, panel.generated._timer)
+    timers = (panel._timer, panel.crop._timer, panel.synthetic._timer)
     yield SimpleNamespace(
         widget=module.parent,
         panel=panel,
@@ -195,14 +195,14 @@ def panel(drawn, models, temporary, monkeypatch, request):  # noqa: F811 - a fix
     monkeypatch.setattr(catalogue, "user_folder", lambda: temporary)
     panel = request.getfixturevalue("module").panel
     panel.enter()
-    panel.tumour.chosen(*drawn[1:])
+    panel.tumour.choose(*drawn[1:])
     request.getfixturevalue("wait_until")(lambda: panel.crop.crop is not None and at_rest(panel))
     return panel
 
 
 def at_rest(panel) -> bool:
     """Whether nothing is being done or about to be."""
-    timers = (panel._timer, panel.crop._timer, panel.generated._timer)
+    timers = (panel._timer, panel.crop._timer, panel.synthetic._timer)
     return not (panel.tasks.title or any(timer.isActive() for timer in timers))
 
 
@@ -216,20 +216,20 @@ def working_here(panel, monkeypatch):
     from LungSquadLib.worker import work
     from LungSquadLib.worker.requests import read_request
 
-    def answer(verb, fields, heard):
+    def answer(verb, fields, callbacks):
         try:
             request = read_request({"id": 1, "verb": verb, **fields})
             result = work.do(request, Silent())
         except (LungSquadError, ValueError) as error:
-            heard.error(error)
+            callbacks.error(error)
         else:
-            heard.result(result)
+            callbacks.result(result)
 
-    def ask(*asked):
-        qt.QTimer.singleShot(0, lambda: answer(*asked))
+    def request(*arguments):
+        qt.QTimer.singleShot(0, lambda: answer(*arguments))
         return 1
 
-    monkeypatch.setattr(panel.worker, "ask", ask)
+    monkeypatch.setattr(panel.worker, "request", request)
 
 
 @pytest.fixture

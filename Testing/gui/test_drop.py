@@ -54,7 +54,7 @@ def test_a_ct_and_then_its_mask_are_dropped(dialog, module, wait_until, tmp_path
     write_volumes({tmp_path / "ct.nrrd": ct, tmp_path / "mask.nrrd": mask})
     dialog.paths = [tmp_path / "ct.nrrd"]
     dialog.taker.dropEvent()
-    wait_until(lambda: panel.current_state().ct is not None)
+    wait_until(lambda: panel.context.state.ct is not None)
     dialog.paths = [tmp_path / "mask.nrrd"]
     dialog.taker.dropEvent()
     wait_until(lambda: panel.crop.crop is not None, 30)

@@ -35,8 +35,8 @@ def paint(painting, wait_until):
     """Press the button and wait for what is said in the end."""
 
     def press() -> str:
-        assert painting.ui.paintButton.enabled
-        painting.ui.paintButton.click()
+        assert painting.ui.inpaintButton.enabled
+        painting.ui.inpaintButton.click()
         wait_until(lambda: at_rest(painting), 60)
         return painting.ui.statusLabel.text
 
@@ -52,10 +52,10 @@ def test_the_painted_tumour_is_in_a_volume_of_its_own(painting, paint, drawn, sc
     ui, volume = painting.ui, drawn[0]
     before = voxel_array(volume.GetImageData(), "CT").copy()
     ui.huBox.value = -60
-    ui.paintedClassSelector.currentIndex = 2
-    assert paint() == "Done. The patient's CT is as it was; the new volume is made up."
+    ui.inpaintingClassSelector.currentIndex = 2
+    assert paint() == "The synthetic tumour is in a new volume. The patient's CT is unchanged."
     assert np.array_equal(voxel_array(volume.GetImageData(), "CT"), before)
-    node = scene.GetFirstNodeByName("Made up: a tumour in CT")
+    node = scene.GetFirstNodeByName("Synthetic tumour in CT")
     assert ct_of_volume(node).grid == ct_of_volume(volume).grid
     after = voxel_array(node.GetImageData(), "painted")
     marked = slicer.util.arrayFromSegmentBinaryLabelmap(drawn[1], drawn[2], volume) != 0
@@ -69,11 +69,11 @@ def test_the_painted_tumour_is_in_a_volume_of_its_own(painting, paint, drawn, sc
     assert node.GetDescription().startswith("Synthetic: a computer generated this tumour.")
     tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     folder = tree.GetItemParent(tree.GetItemByDataNode(node))
-    assert tree.GetItemName(folder) == "Made up, of no patient"
-    assert painting.current_state().ct is volume
-    assert "Asked: -60 HU on average, 1" in ui.paintedLabel.text
-    assert "must not be used for the care of anybody" in ui.paintedLabel.text
-    assert not ui.besidePicture.pixmap.isNull()
+    assert tree.GetItemName(folder) == "Synthetic, not from a patient"
+    assert painting.context.state.ct is volume
+    assert "Requested: mean -60 HU, diameter 1" in ui.inpaintedLabel.text
+    assert "must not be used for the care of anybody" in ui.inpaintedLabel.text
+    assert not ui.comparisonPicture.pixmap.isNull()
     assert [one.name for one in temporary.rglob("*") if one.is_file()] == ["ct.mha"]  # the copy
 
 
@@ -81,43 +81,45 @@ def test_it_is_laid_over_the_ct_and_taken_off_again(painting, paint, scene, wait
     import slicer
 
     paint()
-    ui, node = painting.ui, scene.GetFirstNodeByName("Made up: a tumour in CT")
+    ui, node = painting.ui, scene.GetFirstNodeByName("Synthetic tumour in CT")
     layer = scene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
     assert layer.GetForegroundVolumeID() != node.GetID()
     for shown in (True, False):
-        ui.overButton.click()
+        ui.overlayButton.click()
         wait_until(lambda: at_rest(painting))
-        assert ui.overButton.checked == shown
+        assert ui.overlayButton.checked == shown
         assert (layer.GetForegroundVolumeID() == node.GetID()) == shown
-    ui.overButton.click()
+    ui.overlayButton.click()
     slicer.util.setSliceViewerLayers(foreground=None)  # by somebody else
     painting.refresh()
     wait_until(lambda: at_rest(painting))
-    assert not ui.overButton.checked
+    assert not ui.overlayButton.checked
     scene.RemoveNode(node)
     wait_until(lambda: at_rest(painting))
-    assert ui.paintedFrame.isHidden()
+    assert ui.inpaintedFrame.isHidden()
 
 
 def test_what_is_left_open_is_as_usual(painting, paint, wait_until):
     ui = painting.ui
-    assert (ui.huBox.text, ui.huBox.maximum) == ("usual", 500)
-    names = [ui.paintedClassSelector.itemText(n) for n in range(ui.paintedClassSelector.count)]
+    assert (ui.huBox.text, ui.huBox.maximum) == ("median", 500)
+    names = [
+        ui.inpaintingClassSelector.itemText(n) for n in range(ui.inpaintingClassSelector.count)
+    ]
     assert names == ["any", "luad", "lusc"]
     paint()
-    assert "Asked: -20 HU on average" in ui.paintedLabel.text
-    painting.current_state().segment = ""
+    assert "Requested: mean -20 HU" in ui.inpaintedLabel.text
+    painting.context.state.segment = ""
     wait_until(lambda: at_rest(painting))
-    assert ui.paintingHint.text == "Outline the tumour first."
-    assert not ui.paintingFrame.enabled
+    assert ui.inpaintingHint.text == "Outline the tumour first."
+    assert not ui.inpaintingFrame.enabled
 
 
-# What is said when this happens while the worker paints.
+# The message when this happens while the worker is busy.
 INTERRUPTIONS = {
     "cancel": "Cancelled.",
-    "close": "The scene was closed, so this was stopped: Painting a tumour.",
-    "ct": "'CT' was removed, so this was stopped: Painting a tumour.",
-    "segmentation": "'Outlines' was removed, so this was stopped: Painting a tumour.",
+    "close": "The scene was closed, so this was stopped: Inpainting a synthetic tumour.",
+    "ct": "'CT' was removed, so this was stopped: Inpainting a synthetic tumour.",
+    "segmentation": "'Outlines' was removed, so this was stopped: Inpainting a synthetic tumour.",
 }
 
 
@@ -126,9 +128,9 @@ def test_what_is_gone_while_it_is_painted_is_said_and_nothing_is_left(
     how, painting, drawn, scene, wait_until, temporary, monkeypatch
 ):
     asked, forgotten = [], []
-    monkeypatch.setattr(painting.worker, "ask", lambda *one: asked.append(one) or 7)
-    monkeypatch.setattr(painting.worker, "forget", forgotten.append)
-    painting.ui.paintButton.click()
+    monkeypatch.setattr(painting.worker, "request", lambda *one: asked.append(one) or 7)
+    monkeypatch.setattr(painting.worker, "cancel", forgotten.append)
+    painting.ui.inpaintButton.click()
     wait_until(lambda: asked)
     assert not painting.ui.generateButton.enabled
     if how == "cancel":
@@ -140,7 +142,7 @@ def test_what_is_gone_while_it_is_painted_is_said_and_nothing_is_left(
     wait_until(lambda: at_rest(painting))
     assert painting.ui.statusLabel.text == INTERRUPTIONS[how]
     assert forgotten == [7]
-    assert scene.GetFirstNodeByName("Made up: a tumour in CT") is None
+    assert scene.GetFirstNodeByName("Synthetic tumour in CT") is None
     assert [one.name for one in temporary.rglob("*") if one.is_file()] == ["ct.mha"]
 
 
@@ -149,4 +151,4 @@ def test_a_mask_that_is_too_large_is_said(painting, paint, monkeypatch):
 
     monkeypatch.setattr(synthesis, "LARGEST_SIDE", 8)
     assert "Choose a smaller mask" in paint()
-    assert painting.ui.paintedFrame.isHidden()
+    assert painting.ui.inpaintedFrame.isHidden()

@@ -29,7 +29,7 @@ def test_the_crop_follows_a_stroke_of_the_brush(opened, scene, wait_until, heart
     drawn = (hu > 0).astype(np.uint8)
     segment = lsm.add_segment(segmentation, grid.image(drawn))
     panel = opened.panel
-    state = panel.current_state()
+    state = panel.context.state
     state.ct, state.segmentation, state.segment = volume, segmentation, segment
     wait_until(lambda: panel.crop.crop is not None and not opened.waiting())
 
@@ -70,9 +70,9 @@ def test_images_of_a_generator_of_the_demo_s_size(
         start = time.perf_counter()
         with heartbeat:
             ui.generateButton.click()
-            wait_until(lambda draw=draw: ui.drawBox.value == draw, 120)
+            wait_until(lambda draw=draw: ui.seedBox.value == draw, 120)
         seconds.append(time.perf_counter() - start)
-    assert ui.madeUpList.count == 16
+    assert ui.imageList.count == 16
     figure("16 images of 64 x 64, worker cold", seconds[0], "s")
     figure("16 images of 64 x 64, worker warm, median", statistics.median(seconds[1:]), "s")
     figure("longest gap of the event loop, 16 images", heartbeat.longest * 1000, "ms")

@@ -18,7 +18,7 @@ def panel(module, scene, application):
     from LungSquadLib.mrml import add_volume
 
     ct = sitk.GetImageFromArray(np.full((40, 40, 40), -800, np.int16))
-    module.panel.current_state().ct = add_volume(scene, ct, name="CT")
+    module.panel.context.state.ct = add_volume(scene, ct, name="CT")
     module.enter()
     application.processEvents()
     return module.panel
@@ -28,20 +28,20 @@ def test_what_qt_keeps_goes_with_the_widget(panel, module, application):
     from PySide6.QtCore import QEvent
     from shiboken6 import isValid
 
-    timers = [panel._timer, panel.tasks._timer, panel.crop._timer, panel.worker._patience]
-    timers += [panel.generated._timer]
-    timers += [section._click._timer for section in (panel.crop, panel.tumour)]
+    timers = [panel._timer, panel.tasks._timer, panel.crop._timer, panel.worker._cancel_timer]
+    timers += [panel.synthetic._timer]
+    timers += [section._picker._timer for section in (panel.crop, panel.tumour)]
     module.cleanup()
     application.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     assert not any(map(isValid, (panel.widget, *timers)))
 
 
 def test_a_clicked_node_stays_while_slicer_works_with_it(panel, scene, application):
-    panel.ui.clickButton.click()
+    panel.ui.segmentButton.click()
     node = scene.GetFirstNodeByClass("vtkMRMLMarkupsFiducialNode")
     interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
     clicked = []
-    panel.tumour._click._got = clicked.append
+    panel.tumour._picker._picked = clicked.append
     node.AddControlPointWorld(1.0, 2.0, 3.0)
     interaction.SetCurrentInteractionMode(interaction.ViewTransform)
     assert scene.IsNodePresent(node)
@@ -49,17 +49,17 @@ def test_a_clicked_node_stays_while_slicer_works_with_it(panel, scene, applicati
     application.processEvents()
     assert not scene.IsNodePresent(node)
     assert clicked == [(-1.0, -2.0, 3.0)]
-    assert not panel.ui.clickButton.checked
+    assert not panel.ui.segmentButton.checked
 
 
 def test_back_to_the_arrow_ends_the_wait_for_a_click(panel, scene, application):
-    panel.ui.clickButton.click()
+    panel.ui.segmentButton.click()
     interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
     interaction.SetCurrentInteractionMode(interaction.ViewTransform)
-    assert panel.tumour._click.waiting
+    assert panel.tumour._picker.active
     application.processEvents()
-    assert not panel.tumour._click.waiting
-    assert not panel.ui.clickButton.checked
+    assert not panel.tumour._picker.active
+    assert not panel.ui.segmentButton.checked
 
 
 def test_no_effect_stays_at_work_when_the_scene_closes(panel, scene):
@@ -72,7 +72,7 @@ def test_no_effect_stays_at_work_when_the_scene_closes(panel, scene):
 
 
 def test_a_worker_that_fails_within_its_start_is_told(application, gui, monkeypatch):
-    from LungSquadLib.mrml.panel.worker_process import Heard, WorkerProcess, qt
+    from LungSquadLib.mrml.panel.worker_process import Callbacks, WorkerProcess, qt
 
     class Refused(qt.QProcess):
         """As on Windows, where a program that is not there is told within `start`."""
@@ -84,9 +84,10 @@ def test_a_worker_that_fails_within_its_start_is_told(application, gui, monkeypa
             return qt.QProcess.FailedToStart
 
     monkeypatch.setattr(qt, "QProcess", Refused)
-    owner, told = qt.QWidget(), []
-    WorkerProcess(owner).ask("ping", {}, Heard(lambda *_: None, told.append, told.append))
-    assert "could not be started" in str(told[0])
+    owner, errors = qt.QWidget(), []
+    callbacks = Callbacks(lambda *_: None, errors.append, errors.append)
+    WorkerProcess(owner).request("ping", {}, callbacks)
+    assert "could not be started" in str(errors[0])
 
 
 def test_cancel_within_a_step_does_not_disturb_it(panel, wait_until):
@@ -110,7 +111,7 @@ def test_a_file_that_is_no_volume_is_told(panel, scene, tmp_path):
     file = tmp_path / "ct.nrrd"
     file.write_text("NRRD0004\nnot a volume")
     panel.open_path(str(file))
-    assert "no volume that Slicer can read" in panel._sentence
+    assert "Slicer cannot read" in panel.context.status
 
 
 def test_an_installation_that_fails_is_told(gui, monkeypatch):

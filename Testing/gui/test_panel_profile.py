@@ -96,10 +96,10 @@ def said_by(node) -> list[str]:
 
 def test_without_a_profile_all_is_as_ever(molecular, predict):
     ui = molecular.ui
-    assert ui.profileAbout.text == "None; only the image is asked."
+    assert ui.profileStatus.text == "None: predictions use the image alone."
     assert ui.profileButton.enabled
     assert not ui.profileRemoveButton.enabled
-    assert predict() == "Done. Read the flags before the number."
+    assert predict() == "Prediction finished. Read the warnings before the probabilities."
     assert not ui.molecularFrame.visible
     assert len(molecular.prediction.stored) == 2
 
@@ -111,8 +111,8 @@ def test_image_molecules_and_both_stand_side_by_side(
 
     choose(profile_file)
     ui = molecular.ui
-    assert "make sure that it is this patient's" in ui.profileAbout.text
-    assert predict() == "Done. Read the flags before the number."
+    assert "Check that it belongs to this patient" in ui.profileStatus.text
+    assert predict() == "Prediction finished. Read the warnings before the probabilities."
     assert ui.molecularFrame.visible
     rows = texts(ui.molecularTable)
     assert [row[0] for row in rows if row[1]] == ["image", "molecules", "both", "molecules"]
@@ -121,7 +121,7 @@ def test_image_molecules_and_both_stand_side_by_side(
     assert "auc 0.900 (0.800 to 0.950)" in rows[1][4]
     sha256 = next(row[0] for row in rows if row[0].startswith("Profile")).rpartition(" ")[2]
     assert sha256[:12] in ui.molecularLabel.text
-    assert "moved most by GENE" in ui.molecularFlags.text
+    assert "largest contributions GENE" in ui.molecularFlags.text
     report = molecular.prediction.files.results / "report.html"
     assert sha256 in report.read_text()
     assert "Hans" not in report.read_text() + str(rows) + ui.molecularFlags.text
@@ -136,7 +136,7 @@ def test_models_of_the_chosen_question_are_asked(
     choose(profile_file)
     ui.modelSelector.currentIndex = ui.modelSelector.findData("of-survival")
     wait_until(lambda: at_rest(molecular))
-    assert "No model for this question takes a profile" in predict()
+    assert "No installed model uses an expression profile for this question" in predict()
     ui.modelSelector.currentIndex = ui.modelSelector.findData("of-image")
     wait_until(lambda: at_rest(molecular))
     predict()
@@ -155,7 +155,7 @@ def answered(molecular, choose, profile_file):
             "notices": [],
             "profile": {"genes": 40, "sha256": "0" * 64},
         }
-        molecular.profile.answered(case, molecular.profile.file, molecular.current_state().ct)
+        molecular.profile.show_predictions(case, molecular.profile.file, molecular.context.state.ct)
         molecular.refresh()
 
     answer()
@@ -177,7 +177,7 @@ def test_another_patient_never_has_it(
         molecular.ui.ctSelector.setCurrentNode(lsm.add_volume(scene, ct, name="Second CT"))
     elif how == "segmentation":
         other = lsm.add_segmentation(scene, drawn[0], name="Others")
-        molecular.tumour.chosen(other, lsm.add_segment(other, mask))
+        molecular.tumour.choose(other, lsm.add_segment(other, mask))
     elif how == "scene":
         scene.Clear(0)
     elif how == "removed":
@@ -190,21 +190,21 @@ def test_another_patient_never_has_it(
     assert molecular.profile.file == (tmp_path / "other.csv" if how == "other" else None)
     assert not molecular.ui.molecularFrame.visible
     assert molecular.ui.molecularTable.mrmlTableNode() is None
-    assert scene.GetFirstNodeByName("Molecules beside images") is None
+    assert scene.GetFirstNodeByName("Predictions from image and expression") is None
     told = how in ("ct", "segmentation", "deleted ct")
-    assert ("choose this patient's" in molecular.ui.statusLabel.text) == told
+    assert ("Choose this patient's profile" in molecular.ui.statusLabel.text) == told
 
 
 def test_what_was_said_of_another_profile_is_not_shown(molecular, answered, choose, tmp_path):
     asked = molecular.profile.file
     choose(tmp_path / "other.csv")
-    molecular.profile.answered({}, asked, molecular.current_state().ct)
+    molecular.profile.show_predictions({}, asked, molecular.context.state.ct)
     assert not molecular.ui.molecularFrame.visible
 
 
 def test_there_is_one_table_and_the_user_may_delete_it(molecular, answered, scene, wait_until):
     said = molecular.profile
-    said.answered(said._case, said.file, molecular.current_state().ct)  # predicted again
+    said.answered(said._case, said.file, molecular.context.state.ct)  # predicted again
     assert scene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 1
     wait_until(lambda: molecular.ui.molecularFrame.visible)
     scene.RemoveNode(molecular.ui.molecularTable.mrmlTableNode())
@@ -221,5 +221,5 @@ def test_what_is_wrong_with_a_profile_is_said(molecular, choose, predict, tmp_pa
 
 
 def test_models_that_take_none_are_said(panel, wait_until):
-    assert panel.ui.profileAbout.text == "No model is installed that takes a profile."
+    assert panel.ui.profileStatus.text == "No installed model uses an expression profile."
     assert not panel.ui.profileButton.enabled

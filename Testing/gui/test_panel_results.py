@@ -12,11 +12,11 @@ from .conftest import at_rest
 def seen(panel, models, scene, drawn, wait_until):
     """The panel with the results of both models."""
     import LungSquadLib.mrml as lsm
-    from LungSquadLib.mrml.predictors import in_process
+    from LungSquadLib.mrml.predictors import predict_in_process
 
     for name in ("one", "two"):
         file = models / f"{name}.safetensors"
-        lsm.predict(*drawn, model=file, show=True, device="cpu", how=in_process)
+        lsm.predict(*drawn, model=file, show=True, device="cpu", predictor=predict_in_process)
     panel.refresh()
     wait_until(lambda: panel.ui.resultFrame.visible and at_rest(panel))
     return panel
@@ -44,7 +44,7 @@ def test_the_saliency_of_the_chosen_result_is_laid_over(seen, scene, wait_until)
         assert ui.resultTable.mrmlTableNode().GetName() == f"Prediction Model {name}"
         described = seen.prediction.stored[number].described
         value = described["probabilities"][described["answer"]]
-        assert f"{value:.0%}" in ui.answerLabel.text
+        assert f"{value:.0%}" in ui.predictedClassLabel.text
         notice, *flags = ui.resultFlags.text.split("\n")
         assert notice == described["notice"]
         assert len(flags) == len(described["flags"])
@@ -70,7 +70,7 @@ def test_a_result_of_another_outline_or_crop_is_called_out_of_date(
     from LungSquadLib.mrml.volumes import voxel_array
 
     volume, segmentation, segment = drawn
-    state, label = seen.current_state(), seen.ui.outdatedLabel
+    state, label = seen.context.state, seen.ui.outdatedLabel
     state.ct, state.segmentation, state.segment = volume, segmentation, segment
 
     def outdated():
@@ -106,7 +106,7 @@ def test_a_result_whose_ct_is_not_chosen_is_not_shown(seen, scene, wait_until):
 def test_a_deleted_ct_is_not_replaced_by_its_saliency(seen, scene, drawn, wait_until):
     scene.RemoveNode(drawn[0])
     wait_until(lambda: at_rest(seen))
-    assert seen.current_state().ct is None
+    assert seen.context.state.ct is None
     assert seen.ui.ctSelector.currentNode() is None
     assert not seen.ui.resultFrame.visible
 
@@ -128,7 +128,7 @@ def test_sections_open_one_after_the_other_and_say_what_is_missing(panel, wait_u
         return [hint.text for hint in hints]
 
     load, outline = "Choose or load a CT first.", "Outline the tumour first."
-    predict = "Predict first: then there is something to report."
+    predict = "Run a prediction first."
     scene.Clear(0)
     assert shown() == [load, load, load, predict]
     ct, mask = ball_images()
@@ -144,7 +144,7 @@ def test_sections_open_one_after_the_other_and_say_what_is_missing(panel, wait_u
     assert shown() == ["", "", "", predict]
     panel.prediction._entries = []
     panel.refresh()
-    assert shown() == ["", "", "No model is installed that can predict.", predict]
+    assert shown() == ["", "", "No model for predictions is installed.", predict]
 
 
 def test_with_a_result_there_is_something_to_report(seen, wait_until):

@@ -23,10 +23,16 @@ INTERRUPTIONS = {
 def predicted(panel, models, drawn, wait_until):
     """The panel with a result."""
     import LungSquadLib.mrml as lsm
-    from LungSquadLib.mrml.predictors import in_process
+    from LungSquadLib.mrml.predictors import predict_in_process
 
-    panel.current_state().model = "one"
-    lsm.predict(*drawn, model=models / "one.safetensors", show=True, device="cpu", how=in_process)
+    panel.context.state.model = "one"
+    lsm.predict(
+        *drawn,
+        model=models / "one.safetensors",
+        show=True,
+        device="cpu",
+        predictor=predict_in_process,
+    )
     panel.refresh()
     wait_until(lambda: panel.ui.resultFrame.visible and at_rest(panel))
     return panel
@@ -43,7 +49,7 @@ def another_case(scene, panel, wait_until):
     segmentation = lsm.add_segmentation(scene, volume, name="Second")
     segment = lsm.add_segment(segmentation, mask)
     panel.ui.ctSelector.setCurrentNode(volume)
-    panel.tumour.chosen(segmentation, segment)
+    panel.tumour.choose(segmentation, segment)
     wait_until(lambda: panel.crop.crop is not None and at_rest(panel))
     return volume
 
@@ -59,7 +65,7 @@ def test_what_is_gone_in_mid_prediction_is_said_and_nothing_is_left(
         scene.Clear(0)
     else:
         scene.RemoveNode(drawn[0] if how == "ct" else drawn[1])
-    wait_until(lambda: at_rest(panel) and not panel.worker._deaf)
+    wait_until(lambda: at_rest(panel) and not panel.worker._cancelled)
     assert panel.ui.statusLabel.text == INTERRUPTIONS[how]
     assert [one.name for one in temporary.rglob("*") if one.is_file()] == ["ct.mha"]
     for kind in ("vtkMRMLTableNode", "vtkMRMLTextNode"):
@@ -72,7 +78,7 @@ def test_what_is_gone_in_mid_prediction_is_said_and_nothing_is_left(
 def test_what_does_not_matter_in_mid_prediction_disturbs_nothing(
     panel, wait_until, scene, drawn, temporary
 ):
-    panel.current_state().model = "one"
+    panel.context.state.model = "one"
     panel.ui.predictButton.click()
     wait_until(lambda: panel.tasks.fraction >= 0.1)
     volume, segmentation, segment = drawn
@@ -80,7 +86,10 @@ def test_what_does_not_matter_in_mid_prediction_disturbs_nothing(
     segmentation.SetName("Others")
     segmentation.GetSegmentation().RemoveSegment(segment)
     wait_until(lambda: at_rest(panel), 60)
-    assert panel.ui.statusLabel.text == "Done. Read the flags before the number."
+    assert (
+        panel.ui.statusLabel.text
+        == "Prediction finished. Read the warnings before the probabilities."
+    )
     assert [one.described["model"]["name"] for one in panel.prediction.stored] == ["one"]
     assert len([one for one in temporary.rglob("*") if one.is_file()]) > 3  # for the report
     scene.Clear(0)
@@ -93,8 +102,8 @@ def test_several_scenes_one_after_the_other(panel, wait_until, scene, drawn):
         assert panel.ui.predictionFrame.enabled
         scene.Clear(0)
         wait_until(lambda: at_rest(panel))
-        state = panel.current_state()
-        assert (state.ct, state.segmentation, state.box, state.ruler) == (None,) * 4
+        state = panel.context.state
+        assert (state.ct, state.segmentation, state.crop_box, state.size_measurement) == (None,) * 4
         assert (state.segment, panel.crop.crop) == ("", None)
         assert panel.ui.cropHint.text == "Choose or load a CT first."
         assert not scene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode")
@@ -104,26 +113,32 @@ def test_a_saved_scene_is_restored(predicted, wait_until, scene, drawn, tmp_path
     from LungSquadLib.mrml.scene import write_scene
 
     panel, segment = predicted, drawn[2]
-    panel.current_state().centre = "8.000 53.000 148.000"
-    panel.current_state().show_ruler = False
+    panel.context.state.centre = "8.000 53.000 148.000"
+    panel.context.state.show_size_measurement = False
     wait_until(lambda: at_rest(panel))
-    answer, centre = panel.ui.answerLabel.text, panel.current_state().box.GetCenterWorld()
+    answer, centre = (
+        panel.ui.predictedClassLabel.text,
+        panel.context.state.crop_box.GetCenterWorld(),
+    )
     write_scene(scene, tmp_path / "scene.mrb")
     scene.Clear(0)
     wait_until(lambda: at_rest(panel))
     assert not panel.ui.resultFrame.visible
     read_scene(scene, tmp_path / "scene.mrb", tmp_path / "read")
     wait_until(lambda: panel.crop.crop is not None and at_rest(panel))
-    state = panel.current_state()
+    state = panel.context.state
     assert (state.ct.GetName(), state.segmentation.GetName()) == ("CT", "Outlines")
-    assert (state.segment, state.model, state.show_ruler) == (segment, "one", False)
-    assert (panel.ui.ctSelector.currentNode(), panel.ui.answerLabel.text) == (state.ct, answer)
-    assert state.box.GetCenterWorld() == pytest.approx(centre)
-    assert not state.ruler.GetDisplayNode().GetVisibility()
+    assert (state.segment, state.model, state.show_size_measurement) == (segment, "one", False)
+    assert (panel.ui.ctSelector.currentNode(), panel.ui.predictedClassLabel.text) == (
+        state.ct,
+        answer,
+    )
+    assert state.crop_box.GetCenterWorld() == pytest.approx(centre)
+    assert not state.size_measurement.GetDisplayNode().GetVisibility()
     assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsLineNode") == 1
     panel.ui.openReportButton.click()
     wait_until(lambda: at_rest(panel))
-    assert "they are not kept in a scene" in panel.ui.statusLabel.text
+    assert "a scene does not keep them" in panel.ui.statusLabel.text
 
 
 def spoiled(text: str) -> dict[str, str]:
@@ -152,7 +167,7 @@ def test_hostile_records_do_no_harm(predicted, wait_until, scene, caplog):
     from LungSquadLib.mrml.hierarchy import results_of
 
     panel = predicted
-    volume = panel.current_state().ct
+    volume = panel.context.state.ct
     (record,) = (one for one in results_of(volume) if one.IsA("vtkMRMLTextNode"))
     good = record.GetText()
     for name, text in spoiled(good).items():
@@ -173,9 +188,9 @@ def test_texts_are_never_taken_for_markup(panel):
     import qt
 
     labels = [one for one in panel.widget.findChildren(qt.QLabel) if one.name.endswith("Label")]
-    labels += [panel.ui.cropFlags, panel.ui.resultFlags, panel.ui.modelAbout]
+    labels += [panel.ui.cropFlags, panel.ui.resultFlags, panel.ui.modelDescription]
     written = {one.name for one in labels if not one.text or one.name == "statusLabel"}
-    assert {"statusLabel", "answerLabel", "certaintyLabel", "resultFlags"} <= written
+    assert {"statusLabel", "predictedClassLabel", "uncertaintyLabel", "resultFlags"} <= written
     rich = [one.name for one in labels if one.name in written and one.textFormat != qt.Qt.PlainText]
     assert rich == []
 
@@ -189,35 +204,35 @@ NONSENSE = {
 
 @pytest.mark.parametrize("name", NONSENSE)
 def test_a_state_of_nonsense_is_begun_anew(name, panel, wait_until, scene):
-    node = panel.current_state().parameterNode
+    node = panel.context.state.parameterNode
     scene.InvokeEvent(scene.StartImportEvent)
-    node.SetParameter("show_box", "False")
+    node.SetParameter("show_crop_box", "False")
     node.SetParameter(name, NONSENSE[name])
     scene.InvokeEvent(scene.EndImportEvent)
     wait_until(lambda: at_rest(panel))
-    state = panel.current_state()
+    state = panel.context.state
     assert (state.centre, state.saliency_opacity, state.device) == ("", 0.4, "auto")
-    assert state.show_box
+    assert state.show_crop_box
     assert state.ct is not None
     assert "fault" not in panel.ui.statusLabel.text
 
 
 def test_a_segment_that_is_not_there_is_said(panel, wait_until):
-    panel.current_state().segment = "gone"
+    panel.context.state.segment = "gone"
     wait_until(lambda: at_rest(panel) and panel.crop.crop is None)
     assert "has no segment with the ID 'gone'" in panel.ui.cropHint.text
     assert not panel.ui.predictionFrame.enabled
 
 
 def test_a_model_that_is_not_there_is_not_chosen(panel, wait_until):
-    panel.current_state().model = "gone"
+    panel.context.state.model = "gone"
     wait_until(lambda: at_rest(panel))
     assert panel.ui.modelSelector.currentText == "All models"
 
 
 def test_a_centre_far_away_is_a_sentence_and_not_a_fault(panel, wait_until):
     for centre in ("1e300 0 0", "nan nan nan", "inf 0 0"):
-        panel.current_state().centre = centre
+        panel.context.state.centre = centre
         wait_until(lambda: at_rest(panel))
         assert panel.crop.crop is None, centre
         assert panel.ui.cropHint.text
@@ -237,17 +252,17 @@ def test_entering_leaving_and_editing_grows_nothing(
 ):
     from LungSquadLib.mrml.hierarchy import nodes_of
 
-    heard, refresh = [], panel.refresh
-    monkeypatch.setattr(panel, "refresh", lambda: (heard.append(1), refresh()))
+    calls, refresh = [], panel.refresh
+    monkeypatch.setattr(panel.context, "refresh", lambda: (calls.append(1), refresh()))
     segment = drawn[1].GetSegmentation().GetSegment(drawn[2])
     counts = []
     for _ in range(20):
         module.exit()
         module.enter()
         module.enter()
-        heard.clear()
+        calls.clear()
         segment.Modified()
-        edits = len(heard)  # a segmentation does not print its observers
+        edits = len(calls)  # a segmentation does not print its observers
         wait_until(lambda: at_rest(panel))
         counts.append((scene.GetNumberOfNodes(), observers(scene, *nodes_of(scene)), edits))
     assert min(counts[0]) > 0
@@ -255,15 +270,13 @@ def test_entering_leaving_and_editing_grows_nothing(
 
 
 def test_nothing_is_heard_after_closing(panel, scene, drawn, wait_until, application):
-    told = []
+    calls = []
     panel.close()
-    for name in ("refresh", "_scene_closes", "_attach", "_update"):
-        setattr(panel, name, lambda name=name: told.append(name))
+    panel.context.refresh = lambda: calls.append("refresh")
     drawn[1].GetSegmentation().GetSegment(drawn[2]).Modified()
     scene.RemoveNode(drawn[0])
     scene.Clear(0)
-    application.processEvents()
-    assert told == []
+    assert calls == []
     assert not panel._timer.isActive()
     assert not panel.crop._timer.isActive()
 
@@ -282,7 +295,7 @@ def test_reloading_makes_the_panel_anew_in_the_same_state(
     try:
         assert module.panel is None
         assert type(new.panel) is not type(panel)
-        assert new.panel.current_state().segment == drawn[2]
+        assert new.panel.context.state.segment == drawn[2]
         wait_until(lambda: new.panel.crop.crop is not None and at_rest(new.panel))
         assert scene.GetNumberOfNodes() == nodes
         scene.Clear(0)

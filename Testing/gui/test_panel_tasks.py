@@ -46,7 +46,7 @@ def predict(panel, wait_until):
 def test_a_killed_worker_is_said_and_the_next_prediction_starts_another(
     panel, predict, wait_until, temporary
 ):
-    panel.current_state().model = "one"
+    panel.context.state.model = "one"
     panel.ui.predictButton.click()
     wait_until(lambda: panel.worker.pid and panel.tasks.fraction >= 0.1)
     pid = panel.worker.pid
@@ -54,7 +54,7 @@ def test_a_killed_worker_is_said_and_the_next_prediction_starts_another(
     wait_until(lambda: at_rest(panel))
     assert "died in the middle of the work (killed by SIGKILL)" in panel.ui.statusLabel.text
     assert panel.ui.predictButton.text == "Predict"
-    assert predict() == "Done. Read the flags before the number."
+    assert predict() == "Prediction finished. Read the warnings before the probabilities."
     assert panel.worker.pid != pid
     assert len(panel.prediction.stored) == 1
 
@@ -85,7 +85,7 @@ def test_pressing_predict_again_cancels_and_leaves_nothing(at_work, wait_until, 
     wait_until(lambda: at_rest(at_work))
     assert at_work.ui.statusLabel.text == "Cancelled."
     assert (at_work.ui.predictButton.text, at_work.ui.cancelButton.enabled) == ("Predict", False)
-    wait_until(lambda: not at_work.worker._deaf)  # it heard
+    wait_until(lambda: not at_work.worker._cancelled)  # it heard
     assert scene.GetNumberOfNodes() == nodes
     assert [one.name for one in temporary.rglob("*") if one.is_file()] == ["ct.mha"]  # the copy
     at_work.ui.predictButton.click()
@@ -96,7 +96,10 @@ def test_pressing_predict_again_cancels_and_leaves_nothing(at_work, wait_until, 
 def test_a_second_task_waits_for_the_first(at_work, wait_until, tmp_path):
     at_work.open_path(str(tmp_path))
     wait_until(lambda: at_work.tasks.message == "at it")
-    assert at_work._sentence == "Wait until this is done, or cancel it: Predicting."
+    assert (
+        at_work.context.status
+        == "Another task is running: Predicting. Wait until it is finished, or cancel it."
+    )
     assert not at_work.ui.importMaskButton.enabled
     at_work.ui.cancelButton.click()
     wait_until(lambda: at_rest(at_work))
@@ -107,10 +110,10 @@ def test_a_second_task_waits_for_the_first(at_work, wait_until, tmp_path):
 def test_every_kind_of_task_is_cancelled(
     what, panel, working, wait_until, monkeypatch, temporary, tmp_path
 ):
-    from LungSquadLib.mrml import temporary_files as copies
+    from LungSquadLib.mrml import temporary_files
 
     working("heedful")
-    monkeypatch.setattr(copies, "ct_writer", lambda _ct, _path: itertools.repeat(0.5))
+    monkeypatch.setattr(temporary_files, "ct_writer", lambda _ct, _path: itertools.repeat(0.5))
     if what == "reading":
         panel.open_path(str(tmp_path))
         wait_until(lambda: panel.tasks.message == "at it")
@@ -122,7 +125,7 @@ def test_every_kind_of_task_is_cancelled(
         wait_until(lambda: panel.tasks.fraction == 0.05)
         assert panel.worker.pid is None
     panel.ui.cancelButton.click()
-    wait_until(lambda: at_rest(panel) and not panel.worker._deaf)
+    wait_until(lambda: at_rest(panel) and not panel.worker._cancelled)
     assert panel.ui.statusLabel.text == "Cancelled."
     panel.close()
     assert list(temporary.iterdir()) == []
@@ -162,12 +165,12 @@ def test_an_unforeseen_exception_in_a_task_is_a_sentence_and_is_logged(panel, wa
 def test_a_section_that_fails_says_so_once_and_the_others_live_on(
     panel, wait_until, monkeypatch, caplog
 ):
-    monkeypatch.setattr(panel.crop, "_look", lambda: 1 / 0)
+    monkeypatch.setattr(panel.crop, "_check_inputs", lambda: 1 / 0)
     monkeypatch.setattr(panel.ui.reportHint, "text", "old")
     panel.refresh()
     wait_until(lambda: at_rest(panel), 1)  # telling it is no reason to show it all again
     assert "ZeroDivisionError" in panel.ui.statusLabel.text
-    assert panel.ui.reportHint.text.startswith("Predict first")
+    assert panel.ui.reportHint.text.startswith("Run a prediction")
     assert caplog.text.count("Traceback") == 1
 
 

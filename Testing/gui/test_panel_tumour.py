@@ -51,17 +51,17 @@ def fiducials(scene) -> int:
 @pytest.fixture
 def proposed(panel, scene, drawn, settled):
     """The panel with a proposed outline beside the segment that there was."""
-    click(panel, scene, panel.ui.clickButton, MIDDLE)
-    assert settled() == "Look at the proposed outline: accept, refine or undo it."
+    click(panel, scene, panel.ui.segmentButton, MIDDLE)
+    assert settled() == "Check the proposed outline: accept, refine or discard it."
     return panel
 
 
 def test_a_click_proposes_an_outline_that_can_be_accepted(proposed, scene, drawn, settled):
-    panel, segmentation, state = proposed, drawn[1], proposed.current_state()
+    panel, segmentation, state = proposed, drawn[1], proposed.context.state
     assert fiducials(scene) == 0
-    assert not panel.ui.clickButton.checked
+    assert not panel.ui.segmentButton.checked
     assert panel.ui.proposalFrame.visible
-    assert panel.ui.proposalLabel.text.startswith("Proposed: ")
+    assert panel.ui.proposalLabel.text.startswith("Proposed outline: ")
     assert panel.crop.crop.mask_volume_ml == pytest.approx(3.05, rel=0.2)  # of the ball
     ids = segment_ids(segmentation)
     assert state.segment == ids[-1] != drawn[2]
@@ -75,7 +75,7 @@ def test_a_click_proposes_an_outline_that_can_be_accepted(proposed, scene, drawn
 def test_refining_opens_the_editor_on_the_proposed_segment(proposed, settled):
     proposed.ui.refineButton.click()
     settled()
-    editor, state = proposed.ui.segmentEditor, proposed.current_state()
+    editor, state = proposed.ui.segmentEditor, proposed.context.state
     assert not proposed.ui.editorSection.collapsed
     assert not proposed.ui.proposalFrame.visible
     assert editor.segmentationNode() is state.segmentation
@@ -84,10 +84,10 @@ def test_refining_opens_the_editor_on_the_proposed_segment(proposed, settled):
 
 
 def test_undoing_takes_only_the_proposal_away(proposed, drawn, settled):
-    proposed.ui.undoButton.click()
+    proposed.ui.discardButton.click()
     settled()
     assert segment_ids(drawn[1]) == [drawn[2]]
-    assert (proposed.current_state().segment, proposed.ui.proposalFrame.visible) == (
+    assert (proposed.context.state.segment, proposed.ui.proposalFrame.visible) == (
         drawn[2],
         False,
     )
@@ -105,33 +105,33 @@ def test_another_segmentation_is_not_taken_for_the_proposal(proposed, scene, dra
     segment = inside.GetSegment(segment_ids(other)[-1])
     inside.RemoveSegment(segment_ids(other)[-1])
     inside.AddSegment(segment, own)
-    proposed.tumour.chosen(other, own)
+    proposed.tumour.choose(other, own)
     settled()
     assert not proposed.ui.proposalFrame.visible
-    proposed.tumour.chosen(drawn[1], own)
+    proposed.tumour.choose(drawn[1], own)
     settled()
     assert proposed.ui.proposalFrame.visible
 
 
 def test_a_new_click_takes_the_place_of_the_last(proposed, scene, drawn, settled):
     before = segment_ids(drawn[1])
-    click(proposed, scene, proposed.ui.clickButton, MIDDLE)
+    click(proposed, scene, proposed.ui.segmentButton, MIDDLE)
     settled()
     assert len(segment_ids(drawn[1])) == len(before)
 
 
 def test_a_click_in_air_is_a_sentence(panel, scene, drawn, settled):
-    click(panel, scene, panel.ui.clickButton, (-28.0, 14.0, 110.0))
+    click(panel, scene, panel.ui.segmentButton, (-28.0, 14.0, 110.0))
     sentence = settled()
     assert sentence.endswith(".")
     assert "fault" not in sentence
     assert "Look at" not in sentence
     assert segment_ids(drawn[1]) == [drawn[2]]
     assert fiducials(scene) == 0
-    assert panel.current_state().segment == drawn[2]
+    assert panel.context.state.segment == drawn[2]
 
 
-@pytest.mark.parametrize("name", ["clickButton", "centreButton"])
+@pytest.mark.parametrize("name", ["segmentButton", "moveCropButton"])
 def test_leaving_place_mode_without_a_click_ends_the_waiting(name, panel, scene, settled):
     button = getattr(panel.ui, name)
     interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
@@ -204,7 +204,7 @@ def test_a_broken_file_and_another_patients_mask_are_sentences(
         assert "fault" not in said[-1]
         assert said[-1].endswith(".")
         assert segment_ids(drawn[1]) == [drawn[2]]
-        assert panel.current_state().segment == drawn[2]
+        assert panel.context.state.segment == drawn[2]
     assert "broken.nrrd" in said[0]
     assert said[0] != said[1]
 
@@ -223,7 +223,7 @@ def test_an_outline_goes_into_a_segmentation_of_its_own_ct(
     settled()
     choose(panel, gui, mask_file(tmp_path / "mask.nrrd"))
     assert settled().startswith("The outline is imported.")
-    state = panel.current_state()
+    state = panel.context.state
     assert state.segmentation is not drawn[1]
     assert segment_ids(drawn[1]) == [drawn[2]]
     role = state.segmentation.GetReferenceImageGeometryReferenceRole()
@@ -254,7 +254,7 @@ def test_a_drawn_segment_is_coded_and_its_crop_appears_with_its_voxels(
 
     panel.ui.drawButton.click()
     settled()
-    state = panel.current_state()
+    state = panel.context.state
     inside = state.segmentation.GetSegmentation()
     segment = inside.GetSegment(state.segment)
     assert segment.HasTag(segment.GetTerminologyEntryTagName())
@@ -264,7 +264,7 @@ def test_a_drawn_segment_is_coded_and_its_crop_appears_with_its_voxels(
     role = state.segmentation.GetReferenceImageGeometryReferenceRole()
     assert state.segmentation.GetNodeReference(role) is drawn[0]
     assert panel.crop.crop is None
-    assert "is empty: draw the tumour" in panel.ui.cropHint.text
+    assert "is empty. Draw the tumour" in panel.ui.cropHint.text
     assert panel.ui.segmentEditor.currentSegmentID() == state.segment
     volume = drawn[0]
     painted = np.zeros(slicer.util.arrayFromVolume(volume).shape, np.uint8)
@@ -282,12 +282,15 @@ def test_a_drawn_segment_is_coded_and_its_crop_appears_with_its_voxels(
 
 
 def test_the_box_and_the_ruler_lie_where_the_tumour_is(panel, settled):
-    state = panel.current_state()
+    state = panel.context.state
     x, y, z = panel.crop.crop.mask_centre_of_mass_lps
-    assert state.box.GetCenterWorld() == pytest.approx((-x, -y, z), abs=0.51)
-    assert state.box.GetSize() == pytest.approx((64.0, 64.0, 64.0))
-    assert state.ruler.GetNumberOfControlPoints() == 2
-    ends = [np.array(state.ruler.GetNthControlPointPositionWorld(number)) for number in (0, 1)]
+    assert state.crop_box.GetCenterWorld() == pytest.approx((-x, -y, z), abs=0.51)
+    assert state.crop_box.GetSize() == pytest.approx((64.0, 64.0, 64.0))
+    assert state.size_measurement.GetNumberOfControlPoints() == 2
+    ends = [
+        np.array(state.size_measurement.GetNthControlPointPositionWorld(number))
+        for number in (0, 1)
+    ]
     assert np.linalg.norm(ends[1] - ends[0]) == pytest.approx(18.0, abs=1.0)
     assert np.mean(ends, axis=0) == pytest.approx((-x, -y, z), abs=3.0)
 
@@ -300,41 +303,43 @@ def test_the_t_stage_follows_the_tumour_and_the_edition(panel, scene, drawn, set
     assert "invasion" in ui.stageLabel.text
     ui.editionSelector.setCurrentText("7")
     settled()
-    assert (panel.current_state().edition, "7th edition" in ui.stageLabel.text) == ("7", True)
+    assert (panel.context.state.edition, "7th edition" in ui.stageLabel.text) == ("7", True)
     assert "T1a" in ui.stageLabel.text
     segment = lsm.add_segment(drawn[1], ball_images(radius=17.0)[1])
-    panel.tumour.chosen(drawn[1], segment)
+    panel.tumour.choose(drawn[1], segment)
     settled()
     assert "T2a" in ui.stageLabel.text
-    panel.current_state().segment = ""
+    panel.context.state.segment = ""
     settled()
     assert not ui.stageLabel.visible
 
 
 def test_the_cube_is_moved_by_a_click_and_follows_again(panel, scene, settled):
-    state = panel.current_state()
-    before = state.box.GetCenterWorld()
-    assert not panel.ui.followButton.enabled
+    state = panel.context.state
+    before = state.crop_box.GetCenterWorld()
+    assert not panel.ui.centreCropButton.enabled
     point = (MIDDLE[0] + 12.0, MIDDLE[1] - 7.0, MIDDLE[2] + 5.0)
-    click(panel, scene, panel.ui.centreButton, point)
+    click(panel, scene, panel.ui.moveCropButton, point)
     settled()
-    assert state.box.GetCenterWorld() == pytest.approx((-point[0], -point[1], point[2]), abs=0.51)
+    assert state.crop_box.GetCenterWorld() == pytest.approx(
+        (-point[0], -point[1], point[2]), abs=0.51
+    )
     assert panel.crop.crop.flags
     assert "centre" in panel.ui.cropFlags.text
-    panel.ui.followButton.click()
+    panel.ui.centreCropButton.click()
     settled()
-    assert state.box.GetCenterWorld() == pytest.approx(before)
-    assert not panel.ui.followButton.enabled
+    assert state.crop_box.GetCenterWorld() == pytest.approx(before)
+    assert not panel.ui.centreCropButton.enabled
 
 
 def test_box_and_ruler_are_shown_and_hidden(panel, settled):
-    state, ui = panel.current_state(), panel.ui
-    for box in (ui.showBoxCheckBox, ui.showRulerCheckBox):
-        node = state.box if box is ui.showBoxCheckBox else state.ruler
+    state, ui = panel.context.state, panel.ui
+    for box in (ui.showCropBoxCheckBox, ui.showSizeMeasurementCheckBox):
+        node = state.crop_box if box is ui.showCropBoxCheckBox else state.size_measurement
         for shown in (False, True):
             box.click()
             settled()
             assert bool(node.GetDisplayNode().GetVisibility()) == shown
     state.segment = ""
     settled()
-    assert not state.box.GetDisplayNode().GetVisibility()  # without a tumour there is nothing
+    assert not state.crop_box.GetDisplayNode().GetVisibility()  # without a tumour there is nothing

@@ -36,9 +36,9 @@ assert "torch" not in sys.modules
 print(seconds)
 """
 WORK = """
-from LungSquadLib.mrml.panel.worker_process import Heard
-heard = Heard(lambda *_: None, lambda _: print(panel.worker.pid, flush=True), print)
-panel.worker.ask("models", {}, heard)
+from LungSquadLib.mrml.panel.worker_process import Callbacks
+callbacks = Callbacks(lambda *_: None, lambda _: print(panel.worker.pid, flush=True), print)
+panel.worker.request("models", {}, callbacks)
 application.exec()
 """
 

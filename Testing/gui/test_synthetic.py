@@ -54,30 +54,33 @@ def pictures(widget) -> list[bytes]:
 
 def test_without_a_generator_the_section_says_where_models_lie(panel, wait_until):
     wait_until(lambda: at_rest(panel))
-    assert panel.ui.generatedHint.text.startswith("No model that generates images is installed.")
-    assert not panel.ui.generatedFrame.enabled
-    assert panel.ui.paintingHint.text == "No model that paints a tumour into a CT is installed."
+    assert panel.ui.syntheticHint.text.startswith("No model that generates images is installed.")
+    assert not panel.ui.syntheticFrame.enabled
+    assert panel.ui.inpaintingHint.text == "No inpainting model is installed."
 
 
-def test_images_are_made_up_and_said_to_be(generating, press, temporary):
+def test_generated_images_are_marked_as_synthetic(generating, press, temporary):
     ui = generating.ui
-    assert press(ui.generateButton) == "Done. These images are of no patient."
-    assert ui.madeUpList.count == 16
-    first = pictures(ui.madeUpList)
+    assert (
+        press(ui.generateButton)
+        == "The images are generated. They are synthetic and show no patient."
+    )
+    assert ui.imageList.count == 16
+    first = pictures(ui.imageList)
     assert len(set(first)) == 16
-    assert "an image of no patient, not for diagnosis" in ui.madeUpLabel.text
-    assert "Random weights: it means nothing." in ui.madeUpLabel.text
-    assert ui.madeUpLabel.text.endswith("Sample generator, draw 0:")
+    assert "an image of no patient, not for diagnosis" in ui.imageLabel.text
+    assert "Random weights: it means nothing." in ui.imageLabel.text
+    assert ui.imageLabel.text.endswith("Sample generator, seed 0:")
     assert [one for one in temporary.rglob("*") if one.is_file()] == []
-    assert ui.drawBox.value == 1
+    assert ui.seedBox.value == 1
     press(ui.generateButton)
-    assert not set(pictures(ui.madeUpList)) & set(first)
-    ui.drawBox.value, ui.countBox.value = 0, 5
+    assert not set(pictures(ui.imageList)) & set(first)
+    ui.seedBox.value, ui.countBox.value = 0, 5
     press(ui.generateButton)
-    assert pictures(ui.madeUpList) == first[:5]
-    ui.drawBox.value, ui.varietySlider.value = 0, 0.3
+    assert pictures(ui.imageList) == first[:5]
+    ui.seedBox.value, ui.truncationSlider.value = 0, 0.3
     press(ui.generateButton)
-    assert not set(pictures(ui.madeUpList)) & set(first)
+    assert not set(pictures(ui.imageList)) & set(first)
 
 
 def test_a_condition_of_the_model_can_be_asked_for(generating, press):
@@ -88,27 +91,29 @@ def test_a_condition_of_the_model_can_be_asked_for(generating, press):
     generating.enter()  # looking at the models again takes no choice away
     assert ui.conditionSelector.currentData == "LUSC"
     press(ui.generateButton)
-    images = generating.generated._made.described["images"]
+    images = generating.synthetic._images.described["images"]
     assert {one["label"] for one in images} == {"LUSC"}
 
 
 def test_more_like_this_are_neighbours_of_what_is_seen(generating, press, wait_until):
-    ui, section = generating.ui, generating.generated
-    ui.countBox.value, ui.drawBox.value = 4, 7
+    ui, section = generating.ui, generating.synthetic
+    ui.countBox.value, ui.seedBox.value = 4, 7
     press(ui.generateButton)
-    assert not ui.likeButton.enabled
-    before = np.stack([hu for hu, _ in section._made.slices]).astype(float)
-    ui.madeUpList.currentRow = 2
-    ui.drawBox.value, ui.varietySlider.value = 99, 0.5  # of the next draw
+    assert not ui.similarButton.enabled
+    before = np.stack([hu for hu, _ in section._images.slices]).astype(float)
+    ui.imageList.currentRow = 2
+    ui.seedBox.value, ui.truncationSlider.value = 99, 0.5  # of the next draw
     wait_until(lambda: at_rest(generating))
-    press(ui.likeButton)
-    after = np.stack([hu for hu, _ in section._made.slices]).astype(float)
+    press(ui.similarButton)
+    after = np.stack([hu for hu, _ in section._images.slices]).astype(float)
     far = [[np.square(one - other).mean() for other in before] for one in after]
     assert np.argmin(far, axis=1).tolist() == [2] * 4
-    assert ui.madeUpLabel.text.endswith("draw 7, neighbours of image 2:")
-    ui.madeUpList.currentRow = 1
+    assert ui.imageLabel.text.endswith("seed 7, similar to image 2:")
+    ui.imageList.currentRow = 1
     wait_until(lambda: at_rest(generating))
-    assert not ui.likeButton.enabled  # an image has neighbours by its number, and these have none
+    assert (
+        not ui.similarButton.enabled
+    )  # similar images are requested by number, and these are similar ones
 
 
 def test_an_image_comes_into_the_scene_as_nobodys(generating, press, drawn, scene, wait_until):
@@ -117,19 +122,19 @@ def test_an_image_comes_into_the_scene_as_nobodys(generating, press, drawn, scen
     from LungSquadLib.mrml.results import is_result
     from LungSquadLib.mrml.volumes import image_of_volume
 
-    ui, section = generating.ui, generating.generated
+    ui, section = generating.ui, generating.synthetic
     press(ui.generateButton)
-    assert not ui.loadMadeUpButton.enabled
+    assert not ui.loadImageButton.enabled
     for number in (3, 5):
-        ui.madeUpList.currentRow = number
+        ui.imageList.currentRow = number
         wait_until(lambda: at_rest(generating))
-        said = press(ui.loadMadeUpButton)
-    name = "Made up: Sample generator, draw 0, image 5"
-    assert said == f"In the scene as '{name}', apart from the patient: see the module Data."
+        said = press(ui.loadImageButton)
+    name = "Synthetic: Sample generator, seed 0, image 5"
+    assert said == f"Added to the scene as '{name}', outside the patient: see the module Data."
     volume = scene.GetFirstNodeByName(name)
     image = image_of_volume(volume)
     assert image.GetSpacing() == (1.0, 1.0, 1.0)
-    hu, mask = list(section._made.slices)[5]
+    hu, mask = list(section._images.slices)[5]
     assert np.array_equal(sitk.GetArrayViewFromImage(image)[0], hu)
     display = volume.GetDisplayNode()
     assert (display.GetLevel(), display.GetWindow()) == (-600.0, 1500.0)
@@ -145,7 +150,7 @@ def test_an_image_comes_into_the_scene_as_nobodys(generating, press, drawn, scen
         for what in ("", ": tumour")
     }
     (folder,) = folders
-    assert tree.GetItemName(folder) == "Made up, of no patient"
+    assert tree.GetItemName(folder) == "Synthetic, not from a patient"
     assert tree.GetItemParent(folder) == tree.GetSceneItemID()
     assert is_result(volume)
     assert is_result(outline)
@@ -154,12 +159,12 @@ def test_an_image_comes_into_the_scene_as_nobodys(generating, press, drawn, scen
 def test_nobody_predicts_on_what_is_made_up(generating, press, drawn, scene, wait_until):
     ui = generating.ui
     press(ui.generateButton)
-    ui.madeUpList.currentRow = 0
+    ui.imageList.currentRow = 0
     wait_until(lambda: at_rest(generating))
-    press(ui.loadMadeUpButton)
-    name = "Made up: Sample generator, draw 0, image 0"
+    press(ui.loadImageButton)
+    name = "Synthetic: Sample generator, seed 0, image 0"
     outline = scene.GetFirstNodeByName(f"{name}: tumour")
-    state = generating.current_state()
+    state = generating.context.state
     ui.segmentSelector.setCurrentNode(outline)
     wait_until(lambda: at_rest(generating))
     assert (state.segmentation, state.segment) == (None, "")
@@ -195,12 +200,12 @@ def test_real_slices_are_the_patients_and_follow_the_outline(generating, press, 
     assert ui.realList.count == min(len(real.hu), 16)
     assert "Real slices of this patient" in ui.realHint.text
     shown.append(pictures(ui.realList))
-    assert not set(shown[0]) & set(pictures(ui.madeUpList))
-    generating.current_state().segment = ""
+    assert not set(shown[0]) & set(pictures(ui.imageList))
+    generating.context.state.segment = ""
     settled()
     assert ui.realList.isHidden()
     assert ui.realHint.text == "Outline the tumour first."
-    generating.current_state().segment = drawn[2]
+    generating.context.state.segment = drawn[2]
     wait_until(lambda: not ui.realList.isHidden() and at_rest(generating))
     assert pictures(ui.realList) == shown[0]
     image = drawn[1].GetSegmentation().GetSegment(drawn[2]).GetRepresentation(LABEL_MAP)
@@ -221,19 +226,21 @@ def test_a_scene_that_closes_stops_the_work_and_leaves_what_was_shown(
     ui.realCheckBox.checked = True
     wait_until(lambda: at_rest(generating) and not ui.realList.isHidden())
     asked = []
-    monkeypatch.setattr(generating.worker, "ask", lambda *one: asked.append(one) or 7)
+    monkeypatch.setattr(generating.worker, "request", lambda *one: asked.append(one) or 7)
     ui.generateButton.click()
     wait_until(lambda: asked)
     scene.Clear(0)
     wait_until(lambda: at_rest(generating))
-    assert ui.statusLabel.text == "The scene was closed, so this was stopped: Making up images."
+    assert ui.statusLabel.text == "The scene was closed, so this was stopped: Generating images."
     assert ui.realList.isHidden()
     assert ui.realHint.text == "Choose or load a CT first."
-    assert ui.madeUpList.count == 16  # of nobody, and of no scene
+    assert ui.imageList.count == 16  # of nobody, and of no scene
     assert [one for one in temporary.rglob("*") if one.is_file()] == []
-    ui.madeUpList.currentRow = 4
+    ui.imageList.currentRow = 4
     wait_until(lambda: at_rest(generating))
-    assert press(ui.loadMadeUpButton).startswith("In the scene as 'Made up: Sample generator")
+    assert press(ui.loadImageButton).startswith(
+        "Added to the scene as 'Synthetic: Sample generator"
+    )
 
 
 REFUSED = {
@@ -247,7 +254,7 @@ REFUSED = {
 def test_what_is_refused_is_said_and_nothing_is_shown(generating, generators, wait_until):
     for changes, said in REFUSED.values():
         asked = {"model": str(generators / "one.safetensors"), "n": 2, "seed": 0, **changes}
-        generating.generated._start(asked)
+        generating.synthetic._start(asked)
         wait_until(lambda: at_rest(generating))
         assert said in generating.ui.statusLabel.text
-        assert generating.ui.madeUpFrame.isHidden()
+        assert generating.ui.imageFrame.isHidden()

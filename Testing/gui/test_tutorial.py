@@ -18,7 +18,7 @@ def test_the_tutorial(opened, gui, wait_until, screenshot, heartbeat):
     from LungSquadLib.mrml.pictures import slice_picture, space_picture
 
     panel, ui = opened.panel, opened.panel.ui
-    state = panel.current_state
+    state = panel.context.state
 
     def done(seconds=120):
         wait_until(lambda: not panel.tasks.title and not opened.waiting(), seconds)
@@ -33,11 +33,11 @@ def test_the_tutorial(opened, gui, wait_until, screenshot, heartbeat):
     outlined = panel.crop.crop.mask_volume_ml
     screenshot(ui.patientSection, "patient")
 
-    ui.clickButton.click()
-    assert "Click into the tumour" in panel._sentence
+    ui.segmentButton.click()
+    assert "Click on the tumour" in panel.context.status
     x, y, z = panel.crop.crop.mask_centre_of_mass_lps
     with heartbeat:
-        panel.tumour._click._node.AddControlPointWorld(-x, -y, z)
+        panel.tumour._picker._node.AddControlPointWorld(-x, -y, z)
         wait_until(lambda: panel.tasks.title)
         done()
     figure("longest gap of the event loop, outlining from a click", heartbeat.longest * 1000, "ms")
@@ -56,23 +56,23 @@ def test_the_tutorial(opened, gui, wait_until, screenshot, heartbeat):
     screenshot(opened.widget, "panel")
 
     centre = panel.crop.crop.mask_centre_of_mass_lps
-    state().segmentation.CreateClosedSurfaceRepresentation()
+    state.segmentation.CreateClosedSurfaceRepresentation()
     saliency = panel.prediction.stored[0].saliency
     views = [
-        slice_picture(state().ct, "axial", centre, over=saliency, pixels=400),
-        slice_picture(state().ct, "coronal", centre, over=saliency, pixels=400),
-        space_picture(state().ct, centre, pixels=400),
+        slice_picture(state.ct, "axial", centre, over=saliency, pixels=400),
+        slice_picture(state.ct, "coronal", centre, over=saliency, pixels=400),
+        space_picture(state.ct, centre, pixels=400),
     ]
     together = np.concatenate(views, axis=1)
     assert together.std() > 20  # something is seen
     write_png(screenshot(ui.cropSection, "views"), together)
-    assert slicer.mrmlScene.GetNodeByID(state().box.GetID()) is not None
+    assert slicer.mrmlScene.GetNodeByID(state.crop_box.GetID()) is not None
 
 
 @pytest.mark.slow
 def test_the_tutorial_s_images_that_models_make(opened, gui, wait_until, screenshot, heartbeat):
     panel, ui = opened.panel, opened.panel.ui
-    if panel.generated.missing() or not ui.translatorSelector.count:
+    if panel.synthetic.missing() or not ui.inpainterSelector.count:
         pytest.skip("tutorial: there is no generator and no model that paints among the models")
 
     def done(seconds=120):
@@ -81,21 +81,21 @@ def test_the_tutorial_s_images_that_models_make(opened, gui, wait_until, screens
     ui.sampleButton.click()
     wait_until(lambda: panel.tasks.title)
     done()
-    ui.generatedSection.collapsed = False
+    ui.syntheticSection.collapsed = False
     ui.realCheckBox.checked = True
     ui.generateButton.click()
     done()
-    assert ui.madeUpList.count == 16
+    assert ui.imageList.count == 16
     assert ui.realList.count > 1
-    ui.madeUpList.currentRow = 5
+    ui.imageList.currentRow = 5
     done()
-    ui.paintingSection.collapsed = True
-    screenshot(ui.generatedSection, "generated")
-    ui.generatedFrame.hide()
-    ui.paintingSection.collapsed = False
+    ui.inpaintingSection.collapsed = True
+    screenshot(ui.syntheticSection, "generated")
+    ui.syntheticFrame.hide()
+    ui.inpaintingSection.collapsed = False
     with heartbeat:
-        ui.paintButton.click()
+        ui.inpaintButton.click()
         done()
     figure("longest gap of the event loop, painting a tumour", heartbeat.longest * 1000, "ms")
-    assert "Came out" in ui.paintedLabel.text, ui.statusLabel.text
-    screenshot(ui.paintingSection, "painted")
+    assert "Result: mean" in ui.inpaintedLabel.text, ui.statusLabel.text
+    screenshot(ui.inpaintingSection, "painted")

@@ -47,7 +47,7 @@ def test_from_dicom_folder_to_report(
         wait_until(lambda: panel.tasks.title)
         wait_until(lambda: not panel.tasks.title, 60)
     done()
-    state = panel.current_state()
+    state = panel.context.state
     assert state.ct.GetImageData().GetDimensions() == (
         size.Columns,
         size.Rows,
@@ -85,8 +85,8 @@ def test_from_dicom_folder_to_report(
     assert ui.statusLabel.text == "Cancelled."
     assert ui.resultSelector.count == 2
 
-    ui.generatedSection.collapsed = False
-    screenshot(ui.generatedSection, "5-generated")
+    ui.syntheticSection.collapsed = False
+    screenshot(ui.syntheticSection, "5-generated")
     screenshot(ui.reportSection, "6-report")
     shown = []
     monkeypatch.setattr(

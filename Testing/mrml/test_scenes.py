@@ -21,7 +21,7 @@ from LungSquadLib.mrml import pictures
 from LungSquadLib.mrml.case_scene import write_case_scene
 from LungSquadLib.mrml.hierarchy import results_of, scene_kept
 from LungSquadLib.mrml.pictures import slice_picture, space_picture
-from LungSquadLib.mrml.results import rows
+from LungSquadLib.mrml.results import table_rows
 from LungSquadLib.mrml.scene import write_scene
 from LungSquadLib.mrml.segments import NEOPLASM_OF_LUNG
 from LungSquadLib.pipeline.case import CaseInput, run_case
@@ -89,7 +89,7 @@ def test_a_saved_scene_opens_again_with_all_that_it_held(scene, prediction, tmp_
         (table.GetCellText(row, 0), table.GetCellText(row, 1))
         for row in range(table.GetNumberOfRows())
     ]
-    assert cells == rows(prediction)
+    assert cells == table_rows(prediction)
     assert box.GetSize() == pytest.approx((50, 50, 50))
     saliency = lsm.image_of_volume(found["vtkMRMLScalarVolumeNode"])
     assert sitk.GetArrayFromImage(saliency) == pytest.approx(
@@ -205,7 +205,7 @@ def test_a_machine_that_cannot_draw_still_gets_the_scene(
     scene, files, model_file, tmp_path, monkeypatch
 ):
     def cannot():
-        raise InputError("No picture can be drawn.")
+        raise InputError("No picture can be rendered.")
 
     monkeypatch.setattr(pictures, "_new_window", cannot)
     model = ls.read_model(model_file)

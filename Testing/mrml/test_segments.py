@@ -15,7 +15,7 @@ from LungSquadLib.imaging.flags import Flag
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import as_mask
 from LungSquadLib.mrml.segments import LABEL_MAP, mask_on_ct
-from LungSquadLib.mrml.synthetic import painted_image
+from LungSquadLib.mrml.synthetic import inpainted_image
 from LungSquadLib.mrml.volumes import ct_of_volume
 
 from ..case_data import facts
@@ -84,7 +84,7 @@ def test_volumes_of_any_order_give_one_crop_and_get_masks_in_their_own_indices(s
         part = own[5:7, 4:8, 3:6]
         part = Grid.of(part).image(np.full((3, 4, 2), 7, np.int16))
         described = {"changed": {"start": [5, 4, 3], "stop": [7, 8, 6]}}
-        painted = painted_image(lsm.ct_of_volume(volume), part, described)
+        painted = inpainted_image(lsm.ct_of_volume(volume), part, described)
         assert np.array_equal(voxels(painted), whole)
         assert Grid.of(painted).direction == pytest.approx(own.GetDirection())
 

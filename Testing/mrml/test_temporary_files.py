@@ -16,11 +16,11 @@ import slicer
 import LungSquadLib.mrml as lsm
 from LungSquadLib.errors import CancelledError, ModelError
 from LungSquadLib.imaging.ct import as_ct, content_hash, open_ct
-from LungSquadLib.imaging.files.transfer import write_ct
+from LungSquadLib.imaging.files.transfer import ct_writer, write_ct, write_mask
 from LungSquadLib.imaging.masks import as_mask, read_mask
 from LungSquadLib.mrml.predictors import WorkerPredictor
 from LungSquadLib.mrml.segments import mask_on_ct
-from LungSquadLib.mrml.temporary_files import Exchange, ct_writer, write_mask
+from LungSquadLib.mrml.temporary_files import CaseFiles
 from LungSquadLib.progress import Silent
 from LungSquadLib.worker.client import WorkerClient
 from LungSquadLib.worker.launch import environment
@@ -72,7 +72,7 @@ def test_slicer_reads_a_mask_that_was_handed_over(scene, drawn, tmp_path):
 
 
 def test_the_folder_is_private_and_goes(temporary):
-    with Exchange() as exchange:
+    with CaseFiles() as exchange:
         exchange.ct.write_text("voxels")
         (folder,) = temporary.iterdir()
         assert exchange.ct.parent == folder
@@ -89,7 +89,7 @@ def test_a_worker_answers_as_this_process_does(scene, predictor, drawn, model_fi
     nodes.under_transform(scene, volume, turn)
     nodes.under_transform(scene, segmentation, turn + 0.3 * np.eye(4, k=3))  # off the CT's voxels
     asked = {"model": model_file, "device": "cpu", "seed": 5, "centre_lps": (-22.3, 33.4, 160.5)}
-    there = lsm.predict(volume, segmentation, segment_id, **asked, how=predictor)
+    there = lsm.predict(volume, segmentation, segment_id, **asked, predictor=predictor)
     here = lsm.predict(volume, segmentation, segment_id, **asked)
     assert {flag.code for flag in here.flags} >= {"mask_resampled", "centre_chosen"}
     assert there.to_dict() == here.to_dict()
@@ -110,10 +110,12 @@ def test_what_fails_or_is_cancelled_leaves_no_file(predictor, drawn, model_file,
         progress = Stopped()
         progress.at = at
         with pytest.raises(CancelledError):
-            lsm.predict(*drawn, model=model_file, device="cpu", progress=progress, how=predictor)
+            lsm.predict(
+                *drawn, model=model_file, device="cpu", progress=progress, predictor=predictor
+            )
         assert list(temporary.iterdir()) == []
     with pytest.raises(ModelError, match="no model named"):
-        lsm.predict(*drawn, model="nobody", how=predictor)
+        lsm.predict(*drawn, model="nobody", predictor=predictor)
     assert list(temporary.iterdir()) == []
 
 
@@ -132,7 +134,7 @@ def test_results_of_a_volume_that_slicer_read_go_back_to_its_series(
     volume = nodes.read_volume(scene, *sorted(series.iterdir()))
     ct = lsm.ct_of_volume(volume)
     mask = as_mask(ball_images()[1], ct)
-    with Exchange() as exchange:
+    with CaseFiles() as exchange:
         write_ct(ct, exchange.ct, Silent())
         write_mask(mask, exchange.mask)
         files = {"ct": exchange.ct, "mask": exchange.mask}
@@ -172,7 +174,7 @@ import sys
 import slicer
 slicer.app = object()  # as in Slicer
 import LungSquadLib.mrml as lsm
-from LungSquadLib.mrml.predictors import usual_predictor
+from LungSquadLib.mrml.predictors import default_predictor
 scene = lsm.start()
 from Testing.samples import ball_images
 ct, mask = ball_images()
@@ -182,7 +184,7 @@ segment = lsm.add_segment(segmentation, mask)
 pids = []
 for _ in range(2):
     prediction = lsm.predict(volume, segmentation, segment, model={str(model_file)!r})
-    pids.append(usual_predictor()._worker.pid)
+    pids.append(default_predictor()._worker.pid)
 print(len(set(pids)), pids[0], prediction.model.card.name, "torch" in sys.modules)
 """
     run = subprocess.run(

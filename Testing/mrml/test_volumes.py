@@ -126,7 +126,7 @@ def test_what_no_image_can_be_made_of_is_refused_with_a_sentence(scene):
         lsm.ct_of_volume(nothing)
     colours = lsm.add_volume(scene, oblique("uint8"), name="colours")
     colours.GetImageData().AllocateScalars(3, 3)
-    with pytest.raises(InputError, match="'colours' must have one number a voxel"):
+    with pytest.raises(InputError, match="'colours' has several values for each voxel"):
         lsm.ct_of_volume(colours)
 
 

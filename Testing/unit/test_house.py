@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,27 @@ def test_imports_point_down():
             if inside and FLOORS.index(parts[1]) < own:
                 wrong.append(f"{path.relative_to(ROOT)} imports {module}, which is above")
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_imports_run_in_circles():
+    """No file reaches itself by imports of any kind: at the top, within functions, for types."""
+    files = {module_of(path): path for path in FILES}
+    imported = {
+        name: {module for module in imports(path) if module in files and module != name}
+        for name, path in files.items()
+    }
+    for name, modules in imported.items():  # of `from . import x` only x is meant
+        modules -= {package for package in modules if name.startswith(f"{package}.")}
+    assert "LungSquadLib.mrml.panel.section" in imported["LungSquadLib.mrml.panel.crop"]
+    try:
+        TopologicalSorter(imported).prepare()
+    except CycleError as error:
+        pytest.fail(f"files that import each other: {' -> '.join(error.args[1])}")
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def test_slicer_and_torch_stay_where_they_belong():

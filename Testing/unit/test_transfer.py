@@ -34,7 +34,7 @@ def turned(angles, mirror=1.0, spacing=(0.7, 1.1, 3.3), dtype=np.int16):
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
 @pytest.mark.parametrize("mirror", [1.0, -1.0])
 def test_a_ct_is_read_by_others_and_by_us(tmp_path, monkeypatch, dtype, mirror):
-    monkeypatch.setattr(handover, "_PIECE", 100)  # two slices
+    monkeypatch.setattr(handover, "_VOXELS_A_STEP", 100)  # two slices
     image = turned((0.3, -0.5, 1.1), mirror, dtype=dtype)
     fractions = list(ct_writer(as_ct(image), tmp_path / "ct.mha"))
     assert fractions == [2 / 9, 4 / 9, 6 / 9, 8 / 9, 1.0]
@@ -62,7 +62,7 @@ def test_any_grid_comes_back_to_the_bit(tmp_path_factory, angles, mirror, spacin
 
 
 def test_writing_that_is_left_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(handover, "_PIECE", 100)
+    monkeypatch.setattr(handover, "_VOXELS_A_STEP", 100)
     (tmp_path / "ct.mha").write_text("old")
     writing = ct_writer(as_ct(turned((0, 0, 0))), tmp_path / "ct.mha")
     next(writing)
@@ -72,7 +72,7 @@ def test_writing_that_is_left_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_voxels_that_are_no_numbers_end_the_writing_with_a_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(handover, "_PIECE", 100)
+    monkeypatch.setattr(handover, "_VOXELS_A_STEP", 100)
     image = turned((0, 0, 0), dtype=np.float32)
     image[3, 3, 8] = float("nan")
     with pytest.raises(InputError, match="not numbers"):

@@ -47,7 +47,7 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 HERE = str(Path(__file__).resolve())
 PREDICT = {"verb": "predict", "ct": HERE, "mask": HERE, "models": ["m"], "folder": HERE}
 GENERATE = {"verb": "generate", "model": "m", "folder": HERE}
-PAINT = {"verb": "inpaint", "ct": HERE, "mask": HERE, "model": "m", "out": HERE}
+INPAINT = {"verb": "inpaint", "ct": HERE, "mask": HERE, "model": "m", "out": HERE}
 BATCH = {"verb": "batch", "manifest": HERE, "models": ["m"], "folder": HERE}
 LIMIT = 240  # seconds; only to fail instead of waiting for ever
 
@@ -120,7 +120,7 @@ def test_a_line_without_end_is_not_kept():
         ({"id": 1, "verb": "rois", "mask": "m"}, "'mask' must be a full path"),
         ({"id": 1, "verb": "mask", "ct": HERE, "mask": HERE}, "has no 'out'"),
         ({"id": 1, "verb": "mask", "ct": HERE, "mask": HERE, "out": "o"}, "'out' must be a full"),
-        ({"id": 1, "verb": "propose", "ct": HERE, "out": HERE, "point": [1]}, "'point' must be"),
+        ({"id": 1, "verb": "segment", "ct": HERE, "out": HERE, "point": [1]}, "'point' must be"),
         ({"id": 1, "verb": "sample", "folder": HERE, "seed": -1}, "'seed' must be a whole number"),
         ({"id": 1, "verb": "dicom", "results": HERE, "ct": HERE}, "has no 'mask'"),
         ({"id": 1, **PREDICT, "centre": "1,2,3"}, "'centre' must be three numbers"),
@@ -138,11 +138,11 @@ def test_a_line_without_end_is_not_kept():
         ({"id": 1, **GENERATE, "truncate": "1"}, "'truncate' must be a number"),
         ({"id": 1, **GENERATE, "label": ["LUAD"]}, "'label' must be a text"),
         ({"id": 1, **GENERATE, "like": -1}, "'like' must be a whole number"),
-        ({"id": 1, **PAINT, "out": "ct.mha"}, "'out' must be a full path"),
-        ({"id": 1, **PAINT, "hu": 1e9}, "'hu' must be a number from -32768"),
-        ({"id": 1, **PAINT, "hu": True}, "'hu' must be a number"),
-        ({"id": 1, **PAINT, "class": 1}, "'class' must be a text"),
-        ({"id": 1, **PAINT, "kind": "LUAD"}, "a field 'kind' that means nothing"),
+        ({"id": 1, **INPAINT, "out": "ct.mha"}, "'out' must be a full path"),
+        ({"id": 1, **INPAINT, "hu": 1e9}, "'hu' must be a number from -32768"),
+        ({"id": 1, **INPAINT, "hu": True}, "'hu' must be a number"),
+        ({"id": 1, **INPAINT, "class": 1}, "'class' must be a text"),
+        ({"id": 1, **INPAINT, "kind": "LUAD"}, "a field 'kind' that means nothing"),
     ],
 )
 def test_a_request_that_is_wrong_is_refused_with_the_field(request_, said):
@@ -157,7 +157,7 @@ def test_what_a_request_leaves_out_is_as_on_the_command_line():
     request = read_request({"id": 5, **GENERATE, "label": None})
     assert (request.n, request.seed, request.truncate) == (16, 0, 1.0)
     assert (request.label, request.like) == (None, None)
-    request = read_request({"id": 5, **PAINT})
+    request = read_request({"id": 5, **INPAINT})
     assert (request.hu, request.kind, request.seed) == (None, None, 0)
     assert request_id({"id": 5}) == 5
 
@@ -590,18 +590,18 @@ def test_a_panel_can_choose_and_place_a_mask(worker, case, tmp_path):
         worker.request("mask", **asked | {"out": case["ct"]}, label=5)
 
 
-def test_a_mask_is_proposed_at_a_point(worker, case, tmp_path):
+def test_a_mask_is_segmentd_at_a_point(worker, case, tmp_path):
     out, ct = tmp_path / "proposed.seg.nrrd", open_ct(case["ct"])
     drawn = crop(ct, read_mask(case["mask"], ct))
     there = [float(value) for value in drawn.mask_centre_of_mass_lps]
-    told = worker.request("propose", ct=case["ct"], point=there, out=out)
+    told = worker.request("segment", ct=case["ct"], point=there, out=out)
     assert told["volume_ml"] == pytest.approx(drawn.mask_volume_ml, rel=0.1)
     proposed = read_mask(out, ct)
     assert proposed.name == told["name"]
     assert [flag.to_dict() for flag in proposed.flags] == told["flags"][: len(proposed.flags)]
     out.unlink()
     with pytest.raises(InputError, match="lies in lung or air"):
-        worker.request("propose", ct=case["ct"], point=[there[0] - 25, *there[1:]], out=out)
+        worker.request("segment", ct=case["ct"], point=[there[0] - 25, *there[1:]], out=out)
     assert not out.exists()
 
 

@@ -1,8 +1,8 @@
-"""A CT and a mask as files for another process, which finds in them what this one has, to the bit.
+"""CT and mask files for another process, which reads exactly the same voxels and grids.
 
-The CT is an uncompressed MetaImage, which states spacing and directions apart: an NRRD states their
-product alone, and what is taken out of that again differs in the last bits. A crop's box could
-then come out a voxel off.
+The CT is an uncompressed MetaImage, which holds spacing and directions separately. An NRRD holds
+only their product, and factors computed from it differ in the last bits: a crop's box could be off
+by a voxel.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from ..label_maps import LONGEST_NAME
 from ..masks import FLAGS_FIELD, Mask
 from .write import write_volumes
 
-_PIECE = 1 << 20  # voxels written at once: a few milliseconds
+_VOXELS_A_STEP = 1 << 20  # a few milliseconds
 _TYPES = {"<i2": "MET_SHORT", "<f4": "MET_FLOAT"}
 
 
 def write_ct(ct: CT, path: str | os.PathLike[str], progress: Progress) -> None:
-    """Write a CT in one go; see `ct_writer`.
+    """Write a CT at once; see `ct_writer`.
 
     Raises:
-        CancelledError: `progress` said so; nothing is left behind.
+        CancelledError: `progress` was cancelled; no file is left behind.
     """
     with closing(ct_writer(ct, path)) as writing:
         for fraction in writing:
@@ -40,30 +40,30 @@ def write_ct(ct: CT, path: str | os.PathLike[str], progress: Progress) -> None:
 
 
 def ct_writer(ct: CT, path: str | os.PathLike[str]) -> Generator[float, None, None]:
-    """Write a CT as `.mha`, a few slices with each step, so that an event loop can drive it.
+    """Write a CT as `.mha`, a few slices in each step, so that an event loop can run between them.
 
-    Its axes stay as it is stored, so that results come back on its own grid.
+    The axes stay as they are stored, so that results have the same grid.
 
-    When the iterator is at its end the file is there, whole. One that is closed before leaves
-    nothing behind, and an older file untouched.
+    The file appears, whole, at the end of the iterator. An iterator that is closed before leaves
+    no file behind, and an older file untouched.
 
     Args:
         ct: read slice by slice, in the order of its slices.
         path: ends in ".mha".
 
     Yields:
-        How much is done, 0 to 1.
+        The progress, 0 to 1.
 
     Raises:
         InputError: the CT's voxels cannot be read.
         OSError: the file cannot be written.
     """
     columns, rows, slices = ct.stored.size
-    thick = max(_PIECE // (columns * rows), 1)
+    thickness = max(_VOXELS_A_STEP // (columns * rows), 1)
     # Not "wb": Linux writes what follows a truncation to the disk when the file is closed.
     with whole_file(path) as temporary, temporary.open("r+b") as file:
-        for start in range(0, slices, thick):
-            stop = min(start + thick, slices)
+        for start in range(0, slices, thickness):
+            stop = min(start + thickness, slices)
             hu = ct.stored_hu(Box((0, 0, start), (columns, rows, stop)))
             hu = hu.astype(hu.dtype.newbyteorder("<"), copy=False)
             if start == 0:
@@ -73,9 +73,9 @@ def ct_writer(ct: CT, path: str | os.PathLike[str]) -> Generator[float, None, No
 
 
 def write_mask(mask: Mask, path: str | os.PathLike[str]) -> None:
-    """Write a mask as Slicer's segmentation of one segment, in the box that it has.
+    """Write a mask as a Slicer segmentation with one segment, in the mask's box.
 
-    `read_mask` finds its name and its flags in it again.
+    `read_mask` restores its name and its flags.
 
     Args:
         mask: of any CT.
@@ -99,9 +99,9 @@ def write_mask(mask: Mask, path: str | os.PathLike[str]) -> None:
 
 
 def _header(grid: Grid, kind: str) -> str:
-    """Numbers as text that gives back the same numbers; a row of the matrix is an axis."""
+    """Return the header, with numbers that are read back exactly; a matrix row is an axis."""
 
-    def listed(values: object) -> str:
+    def text(values: object) -> str:
         return " ".join(map(repr, np.ravel(np.asarray(values)).tolist()))
 
     fields = {
@@ -110,11 +110,11 @@ def _header(grid: Grid, kind: str) -> str:
         "BinaryData": "True",
         "BinaryDataByteOrderMSB": "False",
         "CompressedData": "False",
-        "TransformMatrix": listed(np.reshape(grid.direction, (3, 3)).T),
-        "Offset": listed(grid.origin),
-        "ElementSpacing": listed(grid.spacing),
-        "DimSize": listed(grid.size),
+        "TransformMatrix": text(np.reshape(grid.direction, (3, 3)).T),
+        "Offset": text(grid.origin),
+        "ElementSpacing": text(grid.spacing),
+        "DimSize": text(grid.size),
         "ElementType": kind,
-        "ElementDataFile": "LOCAL",  # the last: voxels follow
+        "ElementDataFile": "LOCAL",  # must be last: voxels follow
     }
     return "".join(f"{name} = {value}\n" for name, value in fields.items())

@@ -1,4 +1,7 @@
-"""The module's panel: what the user sees and presses; the only part that needs Qt."""
+"""The module's panel, the only part of the library that needs Qt.
+
+`panel.Panel` wires the sections, each of which is handed what it needs of the others.
+"""
 
 from __future__ import annotations
 

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
 from ...imaging.crop import Crop
-from ...imaging.crop import crop as crop_of
-from ...imaging.flags import Flag, merged
+from ...imaging.crop import crop as crop_tumour
 from ...imaging.geometry import Point
 from ...imaging.masks import Mask
 from ...imaging.planes import VIEWS
 from ...imaging.stage import LIMITS, SizeStage, size_stage
-from ..results import add_crop_box, add_ruler, place_crop_box, place_ruler
+from ..results import (
+    add_crop_box,
+    add_size_measurement,
+    place_crop_box,
+    place_size_measurement,
+)
 from ..segments import mask_on_ct
 from ..volumes import ct_of_volume
+from .context import Context
 from .drawing import pixmap, plane_pictures
 from .events import Observers, single_shot
-from .section import Section, show_text
-from .state import centre_of
-from .tasks import told
-from .views import Click, look_at
+from .section import Section, flags_text, show_text
+from .state import crop_centre
+from .tasks import message_of
+from .views import PointPicker, centre_views
 
-if TYPE_CHECKING:
-    from .panel import Panel
-
-_AFTER_MS = 20  # a stroke of the brush is many events: wait for the last of them
+_DELAY_MS = 20  # a stroke of the brush is many events: wait for the last of them
 
 
 class CropSection(Section):
@@ -40,18 +41,18 @@ class CropSection(Section):
 
     name = "crop"
 
-    def __init__(self, panel: Panel) -> None:
-        super().__init__(panel)
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self.crop: Crop | None = None
         self.problem = ""
         self._key: Any = None
-        self._look_at_next = False
+        self._centre_views_next = False
         self._observed: Any = None
         self._observers = Observers()
-        self._click = Click(panel.widget, self._moved, self._click_ended)
-        self._timer = single_shot(panel.widget, self._recompute, ms=_AFTER_MS)
-        self.on_click(self.ui.centreButton, self._click_pressed)
-        self.on_click(self.ui.followButton, self._follow)
+        self._picker = PointPicker(context.widget, self._move, self._picker_ended)
+        self._timer = single_shot(context.widget, self._recompute, ms=_DELAY_MS)
+        self.on_click(self.ui.moveCropButton, self._move_pressed)
+        self.on_click(self.ui.centreCropButton, self._centre_on_tumour)
 
     def missing(self) -> str:
         if self.state.ct is None:
@@ -62,36 +63,35 @@ class CropSection(Section):
 
     def update(self) -> None:
         self._observe(self.state.segmentation)
-        self._look()
+        self._check_inputs()
         super().update()
-        ui, there = self.ui, self.crop is not None
+        ui, exists = self.ui, self.crop is not None
         for view in VIEWS:
-            getattr(ui, f"{view}Picture").visible = there
-        if not there:
+            getattr(ui, f"{view}Picture").visible = exists
+        if not exists:
             show_text(ui.cropLabel, "")
             show_text(ui.stageLabel, "")
             show_text(ui.cropFlags, "")
-        ui.centreButton.checked = self._click.waiting
-        ui.followButton.enabled = there and bool(self.state.centre)
-        _show(self.state.box, there and self.state.show_box)
-        _show(self.state.ruler, there and self.state.show_ruler)
+        ui.moveCropButton.checked = self._picker.active
+        ui.centreCropButton.enabled = exists and bool(self.state.centre)
+        _set_visible(self.state.crop_box, exists and self.state.show_crop_box)
+        _set_visible(self.state.size_measurement, exists and self.state.show_size_measurement)
 
     def scene_closes(self) -> None:
-        self._click.stop()
+        self._picker.stop()
         self._timer.stop()
         self._observers.clear()
         self._observed, self._key, self.crop, self.problem = None, None, None, ""
 
-    def entered(self, inside: bool) -> None:
-        """The user opens the module, or another one."""
-        if not inside:
-            self._click.stop()
+    def leave(self) -> None:
+        """Stop waiting for a click: the user opens another module."""
+        self._picker.stop()
 
-    def look_at_next(self) -> None:
-        """Move the views to the tumour with the next crop: it is another tumour."""
-        self._look_at_next = True
+    def centre_views_next(self) -> None:
+        """Centre the views on the tumour with the next crop: another tumour was chosen."""
+        self._centre_views_next = True
 
-    # What it is made of
+    # Its inputs
 
     def _observe(self, segmentation: Any) -> None:
         if segmentation is self._observed:
@@ -100,24 +100,24 @@ class CropSection(Section):
         self._observed = segmentation
         if segmentation is None:
             return
-        kind, drawn = slicer.vtkSegmentation, segmentation.GetSegmentation()
+        events, segments = slicer.vtkSegmentation, segmentation.GetSegmentation()
         for event in (
-            kind.SourceRepresentationModified,
-            kind.RepresentationModified,
-            kind.SegmentModified,
-            kind.SegmentAdded,
-            kind.SegmentRemoved,
+            events.SourceRepresentationModified,
+            events.RepresentationModified,
+            events.SegmentModified,
+            events.SegmentAdded,
+            events.SegmentRemoved,
         ):
-            self._observers.add(drawn, event, self._edited)
+            self._observers.add(segments, event, self._edited)
         moved = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
         self._observers.add(segmentation, moved, self._edited)
 
     def _edited(self) -> None:
         self._key = None
-        self.panel.refresh()
+        self.context.refresh()
 
-    def _look(self) -> None:
-        """Make the crop again, soon, if what it is made of is another."""
+    def _check_inputs(self) -> None:
+        """Compute the crop again, soon, if one of its inputs has changed."""
         state = self.state
         if state.ct is None or state.segmentation is None or not state.segment:
             self._timer.stop()
@@ -134,81 +134,78 @@ class CropSection(Section):
         try:
             ct = ct_of_volume(state.ct)
             mask = mask_on_ct(state.segmentation, state.segment, state.ct, ct)
-            self.crop = crop_of(ct, mask, centre_lps=centre_of(state))
+            self.crop = crop_tumour(ct, mask, centre_lps=crop_centre(state))
         except Exception as error:
-            self.crop, self.problem = None, told(error)
+            self.crop, self.problem = None, message_of(error)
         else:
             self.problem = ""
             self._show(self.crop, mask)
-        self.panel.refresh()
+        self.context.refresh()
 
-    # What is seen of it
+    # Its display
 
     def _show(self, crop: Crop, mask: Mask) -> None:
         state, scene = self.state, self.state.ct.GetScene()
-        staged = size_stage(mask.image, edition=state.edition)
+        stage = size_stage(mask.image, edition=state.edition)
         for view, picture in plane_pictures(crop).items():
             getattr(self.ui, f"{view}Picture").setPixmap(pixmap(picture))
-        show_text(self.ui.cropLabel, _words(crop))
-        show_text(self.ui.stageLabel, _stage_words(staged))
+        show_text(self.ui.cropLabel, _crop_text(crop))
+        show_text(self.ui.stageLabel, _stage_text(stage))
         show_text(self.ui.cropFlags, flags_text(crop.flags))
-        if state.box is None:
-            state.box = add_crop_box(scene, crop)
+        if state.crop_box is None:
+            state.crop_box = add_crop_box(scene, crop)
         else:
-            place_crop_box(state.box, crop)
-        if state.ruler is None:
-            state.ruler = add_ruler(scene)
-        place_ruler(state.ruler, staged.axial)
-        if self._look_at_next:
-            self._look_at_next = False
-            look_at(scene, crop.mask_centre_of_mass_lps)
+            place_crop_box(state.crop_box, crop)
+        if state.size_measurement is None:
+            state.size_measurement = add_size_measurement(scene)
+        place_size_measurement(state.size_measurement, stage.axial)
+        if self._centre_views_next:
+            self._centre_views_next = False
+            centre_views(scene, crop.mask_centre_of_mass_lps)
 
-    # Moving it
+    # Its position
 
-    def _click_pressed(self) -> None:
-        if self.ui.centreButton.checked:
-            self._click.start(self.state.ct.GetScene())
-            self.panel.tell(_("Click in a slice view: the cube's centre moves there."))
+    def _move_pressed(self) -> None:
+        if self.ui.moveCropButton.checked:
+            self._picker.start(self.state.ct.GetScene())
+            self.context.report(_("Click in a slice view to set the centre of the crop."))
         else:
-            self._click.stop()
+            self._picker.stop()
 
-    def _click_ended(self) -> None:
-        self.ui.centreButton.checked = False
+    def _picker_ended(self) -> None:
+        self.ui.moveCropButton.checked = False
 
-    def _moved(self, point: Point) -> None:
+    def _move(self, point: Point) -> None:
         self.state.centre = " ".join(f"{value:.3f}" for value in point)
-        self.panel.tell(_("The cube was moved. Models are trained on crops centred on the tumour."))
+        self.context.report(
+            _("The crop was moved. The models were trained on crops centred on the tumour.")
+        )
 
-    def _follow(self) -> None:
+    def _centre_on_tumour(self) -> None:
         self.state.centre = ""
-        self.panel.tell(_("The cube follows the tumour again."))
+        self.context.report(_("The crop is centred on the tumour again."))
 
 
-def flags_text(flags: Sequence[Flag]) -> str:
-    """Flags as lines of text; the severe ones first."""
-    return "\n".join(f"{flag.severity.capitalize()}: {flag.sentence}" for flag in merged(flags))
+def _stage_text(stage: SizeStage) -> str:
+    """Return the T stage by size, its limits and its flags."""
+    lines = [_("T stage: {sentence}").format(sentence=stage.sentence), LIMITS]
+    return "\n".join([*lines, *(flag.sentence for flag in stage.flags if flag.severity != "info")])
 
 
-def _stage_words(staged: SizeStage) -> str:
-    """The T stage by size, and what else is to be known of it."""
-    about = [_("T stage: {sentence}").format(sentence=staged.sentence), LIMITS]
-    return "\n".join([*about, *(flag.sentence for flag in staged.flags if flag.severity != "info")])
-
-
-def _words(crop: Crop) -> str:
+def _crop_text(crop: Crop) -> str:
     sides = " x ".join(
         f"{n * mm:g}" for n, mm in zip(crop.ct.GetSize(), crop.ct.GetSpacing(), strict=True)
     )
-    words = [
-        _("{ml:.2f} mL.").format(ml=crop.mask_volume_ml),
-        _("The cube has {sides} mm.").format(sides=sides),
+    sentences = [
+        _("Tumour volume: {ml:.2f} mL.").format(ml=crop.mask_volume_ml),
+        _("Crop: {sides} mm.").format(sides=sides),
     ]
     if not crop.flags:
-        words.append(_("Nothing about it stands out."))
-    return " ".join(words)
+        sentences.append(_("No quality warnings."))
+    return " ".join(sentences)
 
 
-def _show(node: Any, visible: bool) -> None:
+def _set_visible(node: Any, visible: bool) -> None:
     display = None if node is None else node.GetDisplayNode()
     if display is not None and bool(display.GetVisibility()) != visible:
         display.SetVisibility(visible)

@@ -18,12 +18,12 @@ from ...imaging.planes import VIEWS, PlaneView, View, plane_through_tumour
 from ..volumes import set_colours
 
 _OUTLINE = (255, 176, 46)
-# Colours that can be told apart in Slicer's light and dark style, and with any colour vision.
+# Colours that are distinct in Slicer's light and dark style, and with any colour vision.
 _GROUND, _BAR, _LINE, _TICK = (205, 208, 214), (92, 191, 242), (40, 48, 64), (255, 176, 46)
 
 
 def plane_pictures(crop: Crop, *, pixels: int = 128) -> dict[View, np.ndarray]:
-    """The crop's planes with most tumour in them, in the lung window, with the outline.
+    """Return the crop's planes with most tumour in them, in the lung window, with the outline.
 
     Returns:
         For each view (pixels, pixels, 3), uint8; turned as radiologists look at it.
@@ -43,7 +43,7 @@ def _outlined(plane: PlaneView, pixels: int) -> np.ndarray:
 def probability_picture(
     prediction: Mapping[str, Any], *, width: int = 360, height: int = 22
 ) -> np.ndarray:
-    """A probability from 0 to 1 as a bar, its interval as a line, that of volume alone as a tick.
+    """Draw a probability, 0 to 1, as a bar, its interval as a line, the baseline as a tick.
 
     Args:
         prediction: as `Prediction.to_dict` gives it.
@@ -73,7 +73,7 @@ def probability_picture(
 
 
 def pixmap(picture: np.ndarray) -> Any:
-    """Pixels (rows, columns, 3) as Qt draws them."""
+    """Return pixels (rows, columns, 3) as a Qt pixmap."""
     image = vtkImageData()
     image.SetDimensions(picture.shape[1], picture.shape[0], 1)
     set_colours(image, picture[::-1])  # VTK's first row is the lowest
@@ -83,13 +83,13 @@ def pixmap(picture: np.ndarray) -> Any:
 
 
 def _enlarged(plane: np.ndarray, pixels: int) -> np.ndarray:
-    """Nearest neighbours: the voxels that the network sees stay visible."""
+    """Enlarge by nearest neighbours: the voxels that the network sees stay visible."""
     rows, columns = (np.arange(pixels) * side // pixels for side in plane.shape)
     return plane[rows[:, None], columns]
 
 
 def _border(inside: np.ndarray) -> np.ndarray:
-    """What is inside and has a neighbour that is not."""
+    """Return the pixels inside that have a neighbour outside."""
     framed = np.pad(inside, 1)
     all_in = framed[:-2, 1:-1] & framed[2:, 1:-1] & framed[1:-1, :-2] & framed[1:-1, 2:]
     return inside & ~all_in

@@ -9,13 +9,13 @@ import qt
 
 
 def single_shot(owner: Any, call: Callable[[], None], *, ms: int = 0) -> Any:
-    """A timer that calls once, some time after its `start`.
+    """Return a timer that calls a function once, `ms` milliseconds after its `start`.
 
     Args:
-        owner: a widget. The timer goes with it: a signal of Qt holds `call` where Python's garbage
-            collector does not see it, and with it the panel.
-        call: what is called.
-        ms: after how long.
+        owner: a widget. The timer is deleted with it: a signal of Qt holds `call` where Python's
+            garbage collector does not see it, and the panel with it.
+        call: the function.
+        ms: the delay.
     """
     timer = qt.QTimer(owner)
     timer.setSingleShot(True)  # in Slicer the property of that name is a function
@@ -25,17 +25,17 @@ def single_shot(owner: Any, call: Callable[[], None], *, ms: int = 0) -> Any:
 
 
 class Observers:
-    """Remembers what was observed."""
+    """Observers of VTK objects that are removed together."""
 
     def __init__(self) -> None:
         self._tags: list[tuple[Any, int]] = []
 
     def add(self, subject: Any, event: int | str, call: Callable[[], None]) -> None:
-        """Have `call` called at an event of a VTK object."""
+        """Call `call` at every such event of a VTK object."""
         self._tags.append((subject, subject.AddObserver(event, lambda _caller, _event: call())))
 
     def clear(self) -> None:
-        """Observe nothing any more."""
+        """Remove all observers."""
         tags, self._tags = self._tags, []
         for subject, tag in tags:
             subject.RemoveObserver(tag)

@@ -1,4 +1,4 @@
-"""What a prediction needs beyond Slicer's own Python, and how a user gets it."""
+"""Packages that predictions need beyond Slicer's Python, and their installation."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ TORCH = ">=2.4,<2.13"
 
 
 def missing_packages() -> list[str]:
-    """The packages without which no network runs; nothing is imported to find out."""
+    """Return the packages that are missing to run networks; nothing is imported to find out."""
     return [name for name in ("torch",) if find_spec(name) is None]
 
 
 def install(packages: list[str]) -> str:
-    """Ask the user, install through the extension PyTorch, and return what to say.
+    """Ask the user, install through the extension PyTorch, and return a message for the user.
 
-    Slicer is busy meanwhile, as it is with every installation.
+    Slicer does not respond meanwhile, as with every installation of packages.
     """
     if not slicer.util.confirmOkCancelDisplay(
         _(
-            "To predict, LungSquad needs {packages}. It is downloaded from the internet and "
-            "installed into Slicer's Python; that may take minutes. Install it now?"
+            "LungSquad needs {packages} to run its networks. The package is downloaded from the "
+            "internet and installed into Slicer's Python, which can take minutes. Install it now?"
         ).format(packages=", ".join(packages)),
         _("LungSquad"),
     ):
-        return _("Nothing was installed. Without {packages} there is no prediction.").format(
+        return _("Nothing was installed. {packages} is needed to run networks.").format(
             packages=", ".join(packages)
         )
     try:
@@ -37,10 +37,10 @@ def install(packages: list[str]) -> str:
     except ImportError:
         return _(
             "Install the extension PyTorch with Slicer's Extensions Manager, restart Slicer, and "
-            "press Predict again. Without internet, see the tutorial, 'Offline installation'."
+            "try again. Without internet, see the tutorial, 'Offline installation'."
         )
     try:
         PyTorchUtils.PyTorchUtilsLogic().installTorch(torchVersionRequirement=TORCH)
     except (CalledProcessError, ImportError):
-        return _("PyTorch could not be installed: see Slicer's error log.")
-    return _("PyTorch is installed. Press Predict again.")
+        return _("PyTorch could not be installed. See Slicer's error log.")
+    return _("PyTorch is installed. Press the button again.")

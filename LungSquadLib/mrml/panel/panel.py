@@ -1,113 +1,105 @@
-"""The panel: six sections in the order of the work, on one state that the scene keeps."""
+"""The panel: its sections in the order of the work, on one state that the scene keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 from vtkmodules.vtkCommonCore import vtkCommand
 
-from ...errors import LungSquadError
 from ...imaging.files.volumes import is_volume_file
 from ...models.catalogue import available
 from ..hierarchy import nodes_of
 from ..results import is_result
-from ..temporary_files import CtCopies
+from ..temporary_files import CtFileCache
+from .context import Context
 from .crop import CropSection
 from .events import Observers, single_shot
-from .inpainting import PaintingSection
-from .installation import install
+from .inpainting import InpaintingSection
 from .patient import PatientSection
 from .prediction import PredictionSection
 from .profile import ProfileSection
 from .report import ReportSection
 from .section import Section
-from .state import State, state_of
-from .synthetic import GeneratedSection
-from .tasks import Tasks, told
+from .state import state_of
+from .synthetic import SyntheticSection
+from .tasks import message_of
 from .tumour import TumourSection
 from .worker_process import WorkerProcess
 
 
 class Panel:
-    """What the module's widget holds; `LungSquad.py` tells it when it is entered and left."""
+    """Wires the sections; `LungSquad.py` calls it when the module is entered, left and closed."""
 
     def __init__(self, widget: Any) -> None:
-        """Args:
-        widget: what `slicer.util.loadUI` made of LungSquad.ui, with its scene set.
+        """Build the panel.
+
+        Args:
+            widget: what `slicer.util.loadUI` made of LungSquad.ui, with its scene set.
         """
         self.widget = widget
-        self.ui: Any = slicer.util.childWidgetVariables(widget)
-        self._sentence = self.ui.statusLabel.text
-        self._state: Any = None  # a State, with the methods that Slicer adds
-        self._bound: Any = None  # the state's connection to the widgets
+        self._gui_connection: Any = None  # of the state to the widgets
         self._state_observers, self._scene_observers = Observers(), Observers()
         self._timer = single_shot(widget, self._update)
         self.worker = WorkerProcess(widget)
-        self.tasks = Tasks(widget, self.worker, self.refresh, self.tell)
-        self.copies = CtCopies()
-        self.patient, self.tumour = PatientSection(self), TumourSection(self)
-        self.crop, self.prediction = CropSection(self), PredictionSection(self)
-        self.profile = ProfileSection(self)
-        self.generated, self.painting = GeneratedSection(self), PaintingSection(self)
-        self.report = ReportSection(self)
+        self.context = context = Context(widget, self.worker, self.refresh)
+        self.ui, self.tasks = context.ui, context.tasks
+        self._ct_files = ct_files = CtFileCache()
+        self.crop = CropSection(context)
+        self.tumour = TumourSection(
+            context, ct_files=ct_files, tumour_chosen=self.crop.centre_views_next
+        )
+        self.patient = PatientSection(context, self.tumour)
+        self.profile = ProfileSection(context)
+        self.prediction = PredictionSection(
+            context, ct_files=ct_files, crop=self.crop, profile=self.profile
+        )
+        self.synthetic = SyntheticSection(context, crop=self.crop)
+        self.inpainting = InpaintingSection(context, ct_files=ct_files, crop=self.crop)
+        self.report = ReportSection(context, ct_files=ct_files, predictions=self.prediction)
+        self._sections: tuple[Section, ...] = (
+            self.patient,
+            self.tumour,
+            self.crop,
+            self.prediction,
+            self.profile,
+            self.synthetic,
+            self.inpainting,
+            self.report,
+        )
         self._list_models()
         self.ui.cancelButton.clicked.connect(lambda _checked=False: self.tasks.cancel())
         scene = slicer.mrmlScene
         for event, call in (
             (scene.StartCloseEvent, self._scene_closes),
             (scene.EndCloseEvent, self._attach),
-            (scene.StartImportEvent, self._detach),  # what is read is looked at before it is shown
+            (scene.StartImportEvent, self._detach),  # what is read is checked before it is shown
             (scene.EndImportEvent, self._attach),
             (scene.NodeRemovedEvent, self._node_removed),
         ):
             self._scene_observers.add(scene, event, call)
         self._attach()
 
-    @property
-    def _sections(self) -> tuple[Section, ...]:
-        return (
-            self.patient,
-            self.tumour,
-            self.crop,
-            self.prediction,
-            self.profile,
-            self.generated,
-            self.painting,
-            self.report,
-        )
-
     # Slicer's life cycle
 
     def enter(self) -> None:
-        """The user opens the module."""
+        """Prepare the panel: the user opens the module."""
         self._list_models()
-        if self.has_state and self._state.ct is None:
-            self._state.ct = _first_ct(slicer.mrmlScene)
-        self.tumour.entered(True)
+        if self.context.has_state and self.context.state.ct is None:
+            self.context.state.ct = _first_ct(slicer.mrmlScene)
+        self.tumour.enter()
         self.refresh()
 
-    def _list_models(self) -> None:
-        """Look which models there are; headers are read, weights are not."""
-        entries = available()
-        self.prediction.list_models(entries)
-        self.profile.list_models(entries)
-        self.generated.list_models(entries)
-        self.painting.list_models(entries)
-
     def leave(self) -> None:
-        """The user opens another module; work that is under way goes on."""
-        if self.has_state:
-            self.tumour.entered(False)
-            self.crop.entered(False)
+        """End what waits for the user: another module is opened; running work continues."""
+        if self.context.has_state:
+            self.tumour.leave()
+            self.crop.leave()
 
     def close(self) -> None:
-        """The module's widget goes, or is loaded anew: nothing of the panel stays."""
+        """Remove everything of the panel: its widget is deleted, or loaded anew."""
         self.leave()
         self.tasks.cancel()
         self._timer.stop()
@@ -116,48 +108,44 @@ class Panel:
         for section in self._sections:
             section.close()
         self.worker.close()
-        self.copies.close()
-        self.widget.deleteLater()  # a reload would only hide it, at work
+        self._ct_files.close()
+        self.widget.deleteLater()  # a reload would only hide it, still active
 
     def open_path(self, path: str) -> None:
-        """Take what was dropped on Slicer: a folder of DICOM, a CT, or a mask of the CT."""
-        with self.errors_told():
+        """Load what was dropped on Slicer: a folder of DICOM, a CT, or a mask of the CT."""
+        with self.context.errors_reported():
             if Path(path).is_dir():
                 self.patient.open_folder(path)
-            elif self.current_state().ct is None and is_volume_file(Path(path)):
+            elif self.context.state.ct is None and is_volume_file(Path(path)):
                 self.patient.open_volume(path)
             else:
                 self.tumour.open_mask(path)
 
+    def _list_models(self) -> None:
+        """List the models on this machine; headers are read, weights are not."""
+        entries = available()
+        for section in (self.prediction, self.profile, self.synthetic, self.inpainting):
+            section.list_models(entries)
+
     # State
 
-    @property
-    def has_state(self) -> bool:
-        """Whether there is a scene that keeps the user's choices."""
-        return self._state is not None
-
-    def current_state(self) -> State:
-        """The user's choices."""
-        if self._state is None:
-            raise LungSquadError(_("The scene is being closed or loaded."))
-        return self._state
-
     def _attach(self) -> None:
-        """Take up the scene's state: its own, or one that was just loaded."""
+        """Use the scene's state: its own, or one that was just loaded."""
         self._detach()
         state: Any = state_of(slicer.mrmlScene)
-        self._state = state
+        self.context.set_state(state)
         if state.ct is None:
             state.ct = _first_ct(slicer.mrmlScene)
-        self._bound = state.connectGui(self.ui)
+        self._gui_connection = state.connectGui(self.ui)
         self._state_observers.add(state, vtkCommand.ModifiedEvent, self.refresh)
         self.refresh()
 
     def _detach(self) -> None:
-        if self._state is not None:
+        if self.context.has_state:
+            state: Any = self.context.state  # with the methods that Slicer adds
             self._state_observers.clear()
-            self._state.disconnectGui(self._bound)
-            self._state = None
+            state.disconnectGui(self._gui_connection)
+            self.context.set_state(None)
 
     def _scene_closes(self) -> None:
         if self.tasks.title:
@@ -171,55 +159,29 @@ class Panel:
         self.tasks.check_nodes()
         self.refresh()
 
-    # What is seen
+    # Display
 
     def refresh(self) -> None:
         """Show what has changed, when the event loop turns; many calls are one."""
         self._timer.start()
 
-    def tell(self, sentence: str) -> None:
-        """Say something to the user, where it stays until the next."""
-        self._sentence = sentence
-        self.refresh()
-
-    @contextmanager
-    def errors_told(self) -> Iterator[None]:
-        """Say what goes wrong, instead of raising it."""
-        try:
-            yield
-        except Exception as error:
-            self.tell(told(error))
-
-    @contextmanager
-    def wait_cursor(self) -> Iterator[None]:
-        """For the few things of Slicer's own that nobody can cut into steps."""
-        qt.QApplication.setOverrideCursor(qt.Qt.WaitCursor)
-        try:
-            yield
-        finally:
-            qt.QApplication.restoreOverrideCursor()
-
-    def install(self, packages: list[str]) -> None:
-        """Ask whether to install what is missing, and do it."""
-        self.tell(install(packages))
-
     def _update(self) -> None:
-        running = self.tasks.title
-        self.ui.statusLabel.text = self.tasks.message if running else self._sentence
-        self.ui.progressBar.textVisible = bool(running)
-        self.ui.progressBar.value = round(100 * self.tasks.fraction)
-        self.ui.cancelButton.enabled = bool(running)
-        if self.has_state:
+        ui, running = self.ui, bool(self.tasks.title)
+        ui.statusLabel.text = self.tasks.message if running else self.context.status
+        ui.progressBar.textVisible = running
+        ui.progressBar.value = round(100 * self.tasks.fraction)
+        ui.cancelButton.enabled = running
+        if self.context.has_state:
             for section in self._sections:
                 try:
                     section.update()
                 except Exception as error:
-                    # Not `tell`: that would show all of it again, and fail again.
-                    self._sentence = self.ui.statusLabel.text = told(error)
+                    # Not `report`: that would update all sections again, and fail again.
+                    self.context.status = ui.statusLabel.text = message_of(error)
 
 
 def _first_ct(scene: Any) -> Any:
-    """The first volume that is not a result of ours."""
+    """Return the first volume that is not a result of a model, or None."""
     for node in nodes_of(scene):
         if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not is_result(node):
             return node

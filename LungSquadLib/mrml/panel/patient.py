@@ -1,9 +1,9 @@
-"""Section 1: the CT, out of a DICOM folder, a file, or a patient that is made on the spot."""
+"""Section 1: the CT, from a DICOM folder, a file, or a computer-made sample patient."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import qt
 import slicer
@@ -12,22 +12,22 @@ from slicer.i18n import tr as _
 from ...errors import InputError
 from ..results import is_result
 from ..sample_patient import load_sample_patient
-from ..temporary_files import Exchange
+from ..temporary_files import CaseFiles
+from .context import Context
+from .inputs import OutlineReceiver
 from .section import Section
-from .tasks import Ask, Steps
+from .tasks import Steps, WorkerCall
 from .views import show_ct
-
-if TYPE_CHECKING:
-    from .panel import Panel
 
 
 class PatientSection(Section):
-    """Chooses or loads a CT."""
+    """Chooses or loads a CT; outlines that come with it go to the tumour's section."""
 
-    def __init__(self, panel: Panel) -> None:
-        super().__init__(panel)
+    def __init__(self, context: Context, outlines: OutlineReceiver) -> None:
+        super().__init__(context)
+        self._outline_receiver = outlines
         self._folder = ""
-        self._masks: list[dict[str, Any]] = []  # beside the CT in the folder
+        self._outlines: list[dict[str, Any]] = []  # beside the CT in the folder
         self.on_click(self.ui.loadDicomButton, self._choose_folder)
         self.on_click(self.ui.loadSeriesButton, self._load_chosen_series)
         self.on_click(self.ui.sampleButton, self._make_sample)
@@ -35,7 +35,7 @@ class PatientSection(Section):
     def update(self) -> None:
         super().update()
         if self.state.ct is not None and is_result(self.state.ct):
-            self.state.ct = None  # where a CT is deleted, the selector takes what stands beside it
+            self.state.ct = None  # where a CT is deleted, the selector takes the next volume
         for button in (self.ui.loadDicomButton, self.ui.sampleButton, self.ui.loadSeriesButton):
             button.enabled = not self.tasks.title
 
@@ -49,98 +49,105 @@ class PatientSection(Section):
         try:
             volume = slicer.util.loadVolume(path)
         except RuntimeError as error:
-            sentence = _("'{path}' is no volume that Slicer can read.")
+            sentence = _("Slicer cannot read '{path}' as a volume.")
             raise InputError(sentence.format(path=path)) from error
-        self._loaded(volume)
+        self._use(volume)
 
     def _choose_folder(self) -> None:
         folder = qt.QFileDialog.getExistingDirectory(
-            self.panel.widget, _("Folder with a patient's DICOM files")
+            self.context.widget, _("Folder with a patient's DICOM files")
         )
         if folder:
             self.open_folder(folder)
 
     def _open_folder(self, folder: str) -> Steps:
-        found = yield Ask("inspect", {"path": str(Path(folder).resolve())})
-        series = [one for one in found.get("series", ()) if "size" in one]
+        content = yield WorkerCall("inspect", {"path": str(Path(folder).resolve())})
+        every = content.get("series", ())
+        series = [each for each in every if "size" in each]
         if not series:
-            problems = [one["problem"] for one in found.get("series", ()) if "problem" in one]
-            why = problems[0] if problems else _("There are other series in it, but no CT.")
-            sentence = _("'{folder}' holds no CT that can be used. {why}")
-            raise InputError(sentence.format(folder=folder, why=why))
-        self._folder, self._masks = folder, _masks(found)
+            problems = [each["problem"] for each in every if "problem" in each]
+            reason = problems[0] if problems else _("It holds other files, but no CT series.")
+            sentence = _("'{folder}' holds no CT that can be used. {reason}")
+            raise InputError(sentence.format(folder=folder, reason=reason))
+        self._folder, self._outlines = folder, _outlines(content)
         if len(series) == 1:
             yield from self._load_series(series[0]["uid"])
             return
         self.ui.seriesSelector.clear()
-        for one in sorted(series, key=lambda one: -one["size"][2]):
-            self.ui.seriesSelector.addItem(_series_text(one), one["uid"])
+        for each in sorted(series, key=lambda each: -each["size"][2]):
+            self.ui.seriesSelector.addItem(_series_text(each), each["uid"])
         self.ui.seriesFrame.visible = True
-        self.panel.tell(_("The folder holds several CT series: choose one and load it."))
+        self.context.report(_("The folder holds several CT series. Choose one and load it."))
 
     def _load_chosen_series(self) -> None:
         steps = self._load_series(self.ui.seriesSelector.currentData)
         self.tasks.start(_("Loading the series"), steps)
 
     def _load_series(self, uid: str) -> Steps:
-        """Slicer's own import and loading, which cannot be cut into steps."""
+        """Import and load a series as Slicer does, which cannot be cut into steps."""
         yield 0.5
         from DICOMLib import DICOMUtils
 
         if not slicer.dicomDatabase or not slicer.dicomDatabase.isOpen:
-            raise InputError(_("Slicer's DICOM database is not open: open the module DICOM once."))
+            raise InputError(
+                _("Slicer's DICOM database is not open. Open the module DICOM once, then retry.")
+            )
         DICOMUtils.importDicom(self._folder)
         nodes = map(slicer.mrmlScene.GetNodeByID, DICOMUtils.loadSeriesByUID([uid]))
         volumes = [node for node in nodes if node and node.IsA("vtkMRMLScalarVolumeNode")]
         if not volumes:
-            raise InputError(_("Slicer could not load this series: see its error log."))
+            raise InputError(_("Slicer could not load this series. See its error log."))
         self.ui.seriesFrame.visible = False
-        self._loaded(volumes[0])
-        if self._masks:
-            self.panel.tumour.offer(self._masks)
-            self.panel.tell(_("The CT is loaded. Outlines lie beside it: import the tumour's."))
+        self._use(volumes[0])
+        if self._outlines:
+            self._outline_receiver.offer(self._outlines)
+            self.context.report(
+                _("The CT is loaded. The folder also holds outlines: import the tumour's.")
+            )
 
-    def _loaded(self, volume: Any) -> None:
+    def _use(self, volume: Any) -> None:
         state = self.state
         state.segmentation, state.segment, state.centre = None, "", ""
         state.ct = volume
         show_ct(volume)
-        self.panel.tell(_("The CT is loaded. Next: the tumour."))
+        self.context.report(_("The CT is loaded. Next: outline the tumour."))
 
     def _make_sample(self) -> None:
-        self.tasks.start(_("Making a patient"), self._sample())
+        self.tasks.start(_("Creating the sample patient"), self._sample())
 
     def _sample(self) -> Steps:
         scene = slicer.mrmlScene
-        with Exchange() as exchange:
-            made = yield Ask("sample", {"folder": str(exchange.results)})
+        with CaseFiles() as files:
+            made = yield WorkerCall("sample", {"folder": str(files.results)})
             loading = load_sample_patient(scene, made["ct"], made["mask"])
             volume, segmentation, segment = yield from loading
-        self._loaded(volume)
-        self.panel.tumour.chosen(segmentation, segment)
-        self.panel.tell(_("A computer-made patient is loaded, with the tumour outlined."))
+        self._use(volume)
+        self._outline_receiver.choose(segmentation, segment)
+        self.context.report(_("The computer-made sample patient is loaded, with its tumour."))
 
 
-def _masks(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The outlines in a folder, as the worker's "mask" takes them."""
+def _outlines(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the outlines in a folder, with the fields of the worker's "mask"."""
     outlines = [
-        one
-        for series in found["series"]
-        for one in [*series.get("rois", ()), *series.get("segments", ())]
-        if one.get("voxels")
+        outline
+        for series in content["series"]
+        for outline in [*series.get("rois", ()), *series.get("segments", ())]
+        if outline.get("voxels")
     ]
     return [
         {
-            "mask": str(Path(one["path"]).resolve()),
-            "roi": str(one["number"]),
-            "name": one["name"],
-            "volume_ml": one["volume_ml"],
+            "mask": str(Path(outline["path"]).resolve()),
+            "roi": str(outline["number"]),
+            "name": outline["name"],
+            "volume_ml": outline["volume_ml"],
         }
-        for one in outlines
+        for outline in outlines
     ]
 
 
 def _series_text(series: dict[str, Any]) -> str:
     slices, thickness = series["size"][2], series["spacing_mm"][2]
     name = series["description"] or _("no description")
-    return f"{name} ({slices} x {thickness:.3g} mm)"
+    return _("{name} ({slices} slices, {thickness:.3g} mm apart)").format(
+        name=name, slices=slices, thickness=thickness
+    )

@@ -1,62 +1,71 @@
-"""Section 4: models, the prediction, and what it says."""
+"""Section 4: image models, their predictions, and how certain these are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slicer.i18n import tr as _
 
 from ...errors import InputError
 from ...imaging.crop import Crop
+from ...imaging.files.transfer import write_mask
 from ...imaging.flags import Flag
 from ...models.catalogue import Entry
+from ...report.read_back import read_predictions
 from ...report.render import read_result
 from ...statistics.text import decimal, percent
-from ..results import Stored, remove_prediction, show_prediction, stored_predictions
+from ..results import (
+    StoredPrediction,
+    remove_prediction,
+    show_prediction,
+    stored_predictions,
+)
 from ..segments import mask_on_ct
-from ..temporary_files import Exchange, read_predictions, write_mask
+from ..temporary_files import CaseFiles, CtFileCache
 from ..volumes import ct_of_volume
-from .crop import flags_text
+from .context import Context
 from .drawing import pixmap, probability_picture
-from .installation import missing_packages
-from .section import Section, show_text
-from .state import ALL_MODELS, centre_of
-from .tasks import Ask, Steps, still_there
-from .views import show_over
-
-if TYPE_CHECKING:
-    from .panel import Panel
+from .inputs import CropSource, ProfileSource
+from .model_choice import offer_models, usable_models
+from .section import Section, flags_text, show_text
+from .state import ALL_MODELS, crop_centre
+from .tasks import Steps, WorkerCall, check_in_scene
+from .views import show_overlay
 
 
 class PredictionSection(Section):
-    """Asks models about the tumour.
+    """Runs image models on the tumour and shows their predictions.
 
     Attributes:
-        files: what the last prediction wrote, and `of`, the CT that it is about; else None.
+        files: what the last prediction wrote, or None; `files_of`: the CT that it was made for.
     """
 
     name = "prediction"
 
-    def __init__(self, panel: Panel) -> None:
-        super().__init__(panel)
-        self.files: Exchange | None = None
-        self.of: Any = None
+    def __init__(
+        self, context: Context, *, ct_files: CtFileCache, crop: CropSource, profile: ProfileSource
+    ) -> None:
+        super().__init__(context)
+        self._ct_files, self._crop, self._profile = ct_files, crop, profile
+        self.files: CaseFiles | None = None
+        self.files_of: Any = None
         self._entries: list[Entry] = []
-        self._stored: list[Stored] = []
-        self._seen: tuple[Any, float] | None = None
+        self._stored: list[StoredPrediction] = []
+        self._overlay: tuple[Any, float] | None = None
         self._updating = False
         self.on_click(self.ui.predictButton, self._pressed)
         self.ui.modelSelector.currentIndexChanged.connect(self._model_chosen)
         self.ui.resultSelector.currentIndexChanged.connect(self._result_chosen)
 
     def missing(self) -> str:
-        crop = self.panel.crop
         if self.tasks.title:
-            return ""  # Cancel must be there
+            return ""  # the button is Cancel now and must be enabled
         if not self._entries:
-            return _("No model is installed that can predict.")
-        return crop.missing() or ("" if crop.crop is not None else _("The crop is being made."))
+            return _("No model for predictions is installed.")
+        if message := self._crop.missing():
+            return message
+        return "" if self._crop.crop is not None else _("The crop is being computed.")
 
     def update(self) -> None:
         super().update()
@@ -68,35 +77,40 @@ class PredictionSection(Section):
             self.ui.modelSelector.findData(self.state.model or ALL_MODELS), 0
         )
         self._updating = False
-        self.ui.modelAbout.text = _about(self._chosen())
+        self.ui.modelDescription.text = _model_text(self._chosen())
         self._update_results()
 
     def scene_closes(self) -> None:
-        self._stored, self._seen = [], None
+        self._stored, self._overlay = [], None
         self.ui.resultTable.setMRMLTableNode(None)
-        self._forget_files()
+        self._remove_files()
 
     def list_models(self, entries: Sequence[Entry]) -> None:
-        """Offer those of the models on this machine that predict."""
-        self._entries = [
-            entry
-            for entry in entries
-            if entry.card is not None and entry.card.kind == "classifier" and not entry.shadowed
-        ]
+        """Offer the image models among the models on this machine."""
+        self._entries = usable_models(entries, "classifier")
         self._updating = True
         selector = self.ui.modelSelector
-        selector.clear()
+        offer_models(selector, self._entries)
         if len(self._entries) > 1:
-            selector.addItem(_("All models"), ALL_MODELS)
-        for entry in self._entries:
-            assert entry.card is not None  # noqa: S101 - or it would not be here
-            selector.addItem(entry.card.title, entry.name)
+            selector.insertItem(0, _("All models"), ALL_MODELS)
         self._updating = False
 
     @property
-    def stored(self) -> list[Stored]:
-        """The results that the scene holds for the CT."""
+    def stored(self) -> list[StoredPrediction]:
+        """The predictions that the scene holds for the CT."""
         return self._stored
+
+    def files_for(self, volume: Any) -> CaseFiles:
+        """Return what the last prediction for a CT wrote.
+
+        Raises:
+            InputError: there was none since Slicer started, or it was for another CT.
+        """
+        if self.files is None or self.files_of is not volume:
+            raise InputError(
+                _("The files of these results are gone: a scene does not keep them. Predict again.")
+            )
+        return self.files
 
     # Predicting
 
@@ -105,128 +119,123 @@ class PredictionSection(Section):
         return [entry for entry in self._entries if name in (ALL_MODELS, entry.name)]
 
     def _model_chosen(self, _index: int) -> None:
-        if not self._updating and self.panel.has_state:
+        if not self._updating and self.context.has_state:
             self.state.model = self.ui.modelSelector.currentData or ""
 
     def _pressed(self) -> None:
         if self.tasks.title:
             self.tasks.cancel()
-            return
-        if missing := missing_packages():
-            self.panel.install(missing)
-            return
-        state = self.state
-        nodes = [state.ct, state.segmentation]
-        self.tasks.start(_("Predicting"), self._predict(), nodes=nodes)
+        elif self.context.can_run_networks():
+            nodes = [self.state.ct, self.state.segmentation]
+            self.tasks.start(_("Predicting"), self._predict(), nodes=nodes)
 
     def _predict(self) -> Steps:
         state, entries = self.state, self._chosen()
         volume, segmentation = state.ct, state.segmentation
         ct = ct_of_volume(volume)
         mask = mask_on_ct(segmentation, state.segment, volume, ct)
-        centre = centre_of(state)
-        file = yield from self.panel.copies.of(volume, share=0.1)
+        centre = crop_centre(state)
+        ct_file = yield from self._ct_files.file(volume, share=0.1)
         models = [entry.path for entry in entries]
-        profile, every = self.panel.profile.file, len(entries) == len(self._entries)
-        molecular = self.panel.profile.models_for(entries, every=every)
-        files = Exchange()
+        profile, every = self._profile.file, len(entries) == len(self._entries)
+        profile_models = self._profile.models_for(entries, every=every)
+        files = CaseFiles()
         try:
             write_mask(mask, files.mask)
-            asked = {
-                "ct": str(file),
+            request = {
+                "ct": str(ct_file),
                 "mask": str(files.mask),
-                "models": [str(path) for path in (*models, *molecular)],
+                "models": [str(path) for path in (*models, *profile_models)],
                 "folder": str(files.results),
                 "device": state.device,
                 **({} if centre is None else {"centre": list(centre)}),
                 **({} if profile is None else {"profile": str(profile)}),
             }
-            yield Ask("predict", asked, 0.1, 0.95)
-            still_there(volume, segmentation)
+            yield WorkerCall("predict", request, 0.1, 0.95)
+            check_in_scene(volume, segmentation)
             predictions = read_predictions(files.results, ct, mask, models)
             yield 0.97
-            still_there(volume, segmentation)
+            check_in_scene(volume, segmentation)
             for prediction in predictions:
                 remove_prediction(volume, prediction.model.card.name)
                 show_prediction(prediction, volume, with_box=False)
                 yield 0.98
-                still_there(volume)
+                check_in_scene(volume)
             if profile is not None:
-                self.panel.profile.answered(read_result(files.results), profile, volume)
-        except BaseException:  # also when it is cancelled or the panel goes
+                self._profile.show_predictions(read_result(files.results), profile, volume)
+        except BaseException:  # also when it is cancelled or the panel is closed
             files.close()
             raise
-        self._forget_files()
-        self.files, self.of = files, volume
-        self._seen = None  # lay the new saliency over the CT
-        self.panel.tell(_("Done. Read the flags before the number."))
+        self._remove_files()
+        self.files, self.files_of = files, volume
+        self._overlay = None  # show the new saliency over the CT
+        self.context.report(_("Prediction finished. Read the warnings before the probabilities."))
 
-    def _forget_files(self) -> None:
+    def _remove_files(self) -> None:
         if self.files is not None:
             self.files.close()
-        self.files = self.of = None
+        self.files = self.files_of = None
 
     # Results
 
     def _update_results(self) -> None:
         volume = self.state.ct
         stored = [] if volume is None else stored_predictions(volume)
-        self._stored = [one for one in stored if _can_be_told(one.described)]
-        selector, names = self.ui.resultSelector, [_title(one) for one in self._stored]
+        self._stored = [each for each in stored if _is_complete(each.described)]
+        selector, titles = self.ui.resultSelector, [_title(each) for each in self._stored]
         self._updating = True
-        if names != [selector.itemText(number) for number in range(selector.count)]:
+        if titles != [selector.itemText(number) for number in range(selector.count)]:
             selector.clear()
-            for name in names:
-                selector.addItem(name)
+            for title in titles:
+                selector.addItem(title)
         self._updating = False
-        self.ui.resultFrame.visible = bool(names)
-        shown = self._stored[selector.currentIndex] if names else None
-        self.ui.resultTable.setMRMLTableNode(None if shown is None else shown.table)
-        if shown is not None:
-            self._tell_result(shown.described)
-        self._lay_over(None if shown is None else shown.saliency)
+        self.ui.resultFrame.visible = bool(titles)
+        chosen = self._stored[selector.currentIndex] if titles else None
+        self.ui.resultTable.setMRMLTableNode(None if chosen is None else chosen.table)
+        if chosen is not None:
+            self._show_result(chosen.described)
+        self._show_saliency(None if chosen is None else chosen.saliency)
 
     def _result_chosen(self, _index: int) -> None:
-        if not self._updating and self.panel.has_state:
-            self.panel.refresh()
+        if not self._updating and self.context.has_state:
+            self.context.refresh()
 
-    def _tell_result(self, described: Mapping[str, Any]) -> None:
-        ui = self.ui
-        crop = self.panel.crop.crop
-        outdated = _("Out of date: the outline or the crop was another then. Predict again.")
-        of_now = crop is not None and is_about(described, crop)
-        show_text(ui.outdatedLabel, "" if of_now else outdated)
-        ui.answerLabel.text = _answer(described)
-        ui.barPicture.setPixmap(pixmap(probability_picture(described)))
-        ui.certaintyLabel.text = _certainty(described)
+    def _show_result(self, described: Mapping[str, Any]) -> None:
+        ui, crop = self.ui, self._crop.crop
+        current = crop is not None and is_prediction_of(described, crop)
+        outdated = _("Out of date: the outline or the crop has changed since. Predict again.")
+        show_text(ui.outdatedLabel, "" if current else outdated)
+        ui.predictedClassLabel.text = _class_text(described)
+        ui.probabilityPicture.setPixmap(pixmap(probability_picture(described)))
+        ui.uncertaintyLabel.text = _uncertainty_text(described)
         flags = flags_text([Flag.of(flag) for flag in described["flags"]])
         show_text(ui.resultFlags, "\n".join(filter(None, (described["notice"], flags))))
 
-    def _lay_over(self, saliency: Any) -> None:
+    def _show_saliency(self, saliency: Any) -> None:
         """Show a saliency over the CT; the views are touched only when something changed."""
         opacity = self.state.saliency_opacity
-        wanted = None if saliency is None else (saliency, opacity)
-        if wanted != self._seen:
-            self._seen = wanted
-            show_over(saliency if opacity > 0 else None, opacity)
+        overlay = None if saliency is None else (saliency, opacity)
+        if overlay != self._overlay:
+            self._overlay = overlay
+            show_overlay(saliency if opacity > 0 else None, opacity)
 
 
-def is_about(described: Mapping[str, Any], crop: Crop) -> bool:
-    """Whether a prediction was made on a crop's tumour, where the crop now is."""
-    made, centre = described["crop"], crop.chosen_centre_lps
+def is_prediction_of(described: Mapping[str, Any], crop: Crop) -> bool:
+    """Return whether a prediction was made on a crop's tumour, where the crop is now."""
+    predicted, centre = described["crop"], crop.chosen_centre_lps
     return (
-        made.get("mask_voxels") == crop.mask_voxels
-        and made.get("mask_centre_of_mass_lps") == list(crop.mask_centre_of_mass_lps)
-        and made.get("chosen_centre_lps") == (None if centre is None else list(centre))
+        predicted.get("mask_voxels") == crop.mask_voxels
+        and predicted.get("mask_centre_of_mass_lps") == list(crop.mask_centre_of_mass_lps)
+        and predicted.get("chosen_centre_lps") == (None if centre is None else list(centre))
     )
 
 
-def _can_be_told(described: Mapping[str, Any]) -> bool:
-    """A scene's file may come from anywhere: a record must have all that is shown of it."""
+def _is_complete(described: Mapping[str, Any]) -> bool:
+    """Return whether a record, which may come from anywhere, has all that the panel shows of it."""
     try:
         str(described["model"]["title"])
-        _answer(described)
-        _certainty(described)
+        _class_text(described)
+        _uncertainty_text(described)
         probability_picture(described)
         flags_text([Flag.of(flag) for flag in described["flags"]])
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
@@ -234,12 +243,12 @@ def _can_be_told(described: Mapping[str, Any]) -> bool:
     return True
 
 
-def _title(stored: Stored) -> str:
+def _title(stored: StoredPrediction) -> str:
     return str(stored.described["model"]["title"])
 
 
-def _about(entries: Sequence[Entry]) -> str:
-    """What the chosen models are; of several, what they have in common is said once."""
+def _model_text(entries: Sequence[Entry]) -> str:
+    """Describe models; a line that several have in common appears once."""
     lines = []
     for card in (entry.card for entry in entries if entry.card is not None):
         lines += [
@@ -252,49 +261,37 @@ def _about(entries: Sequence[Entry]) -> str:
     return "\n".join(line for line in dict.fromkeys(lines) if line)
 
 
-def _answer(described: Mapping[str, Any]) -> str:
-    names = {one["code"]: one["name"] for one in described["classes"]}
+def _class_text(described: Mapping[str, Any]) -> str:
+    names = {label["code"]: label["name"] for label in described["classes"]}
     listed = ", ".join(
         f"{names[code]} {percent(value)}" for code, value in described["probabilities"].items()
     )
-    answer = names[described["answer"]]
-    return f"{described['question']}\n{answer[:1].upper()}{answer[1:]} ({listed})."
+    predicted = names[described["answer"]]
+    return f"{described['question']}\n{predicted[:1].upper()}{predicted[1:]} ({listed})."
 
 
-def _ends(interval: Mapping[str, Any]) -> dict[str, str]:
+def _limits(interval: Mapping[str, Any]) -> dict[str, str]:
     return {end: decimal(interval[end], 2) for end in ("low", "high")}
 
 
-def _certainty(described: Mapping[str, Any]) -> str:
-    names = {one["code"]: one["name"] for one in described["classes"]}
+def _uncertainty_text(described: Mapping[str, Any]) -> str:
+    names = {label["code"]: label["name"] for label in described["classes"]}
     positive, baseline = described["positive_class"], described["baseline_volume_alone"]
-    words = [
-        _("Probability of {name}, from 0 to 1:").format(name=names[positive]),
-        _("{value} (bar), {level:.0%} interval {low} to {high} (line),").format(
-            value=decimal(described["probabilities"][positive], 2),
-            level=described["interval"]["level"],
-            **_ends(described["interval"]),
+    sentences = [
+        _("Probability of {name}: {value} (bar).").format(
+            name=names[positive], value=decimal(described["probabilities"][positive], 2)
         ),
-        _("in {positions} positions of the crop {low} to {high}").format(
-            positions=described["robustness"]["positions"], **_ends(described["robustness"])
-        )
-        + ("." if baseline is None else ";"),
+        _("{level:.0%} interval: {low} to {high} (line).").format(
+            level=described["interval"]["level"], **_limits(described["interval"])
+        ),
+        _("Range over {positions} positions of the crop: {low} to {high}.").format(
+            positions=described["robustness"]["positions"], **_limits(described["robustness"])
+        ),
     ]
     if baseline is not None:
-        words.append(
-            _("tumour volume alone says {value} (tick).").format(value=decimal(baseline, 2))
+        sentences.append(
+            _("Baseline from the tumour's volume alone: {value} (tick).").format(
+                value=decimal(baseline, 2)
+            )
         )
-    return " ".join(words)
-
-
-def result_files(section: PredictionSection, volume: Any) -> Exchange:
-    """What the last prediction on a volume wrote.
-
-    Raises:
-        InputError: there was none since Slicer started, or it was about another CT.
-    """
-    if section.files is None or section.of is not volume:
-        raise InputError(
-            _("The files of these results are gone (they are not kept in a scene): predict again.")
-        )
-    return section.files
+    return " ".join(sentences)

@@ -1,10 +1,10 @@
-"""Section 4, beside the models: the patient's expression, and what molecules say of it."""
+"""Section 4, beside the image models: the patient's expression profile and its predictions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import qt
 from slicer.i18n import tr as _
@@ -16,133 +16,135 @@ from ...models.inputs import TableSpec
 from ...report.side_by_side import questions
 from ..hierarchy import remove
 from ..results import show_molecular
-from .crop import flags_text
-from .section import Section, show_text
-from .tasks import is_there
-
-if TYPE_CHECKING:
-    from .panel import Panel
+from .context import Context
+from .section import Section, flags_text, show_text
+from .tasks import in_scene
 
 
 class ProfileSection(Section):
-    """Holds a profile's file for one CT and tumour, and no longer than these are chosen.
+    """Holds a profile's file for one CT and tumour, and only while these are chosen.
 
-    The file's place is kept in no scene: loaded again, it could be another patient's.
+    The file's path is kept in no scene: loaded again, it could be another patient's.
 
     Attributes:
-        file: the profile that is to be asked about, or None.
+        file: the profile that is chosen, or None.
     """
 
-    def __init__(self, panel: Panel) -> None:
-        super().__init__(panel)
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self.file: Path | None = None
-        self._of: tuple[Any, Any] | None = None  # CT and segmentation
+        self._case_nodes: tuple[Any, Any] | None = None  # CT and segmentation of the profile
         self._entries: list[Entry] = []
         self._case: Mapping[str, Any] | None = None
         self._table: Any = None
         self.on_click(self.ui.profileButton, self._choose)
-        self.on_click(self.ui.profileRemoveButton, self._remove)
+        self.on_click(self.ui.profileRemoveButton, self._remove_pressed)
 
     def update(self) -> None:
         super().update()
-        if self._of is not None and self._of != (self.state.ct, self.state.segmentation):
-            self._forget()
-            self.panel.tell(
+        chosen = (self.state.ct, self.state.segmentation)
+        if self._case_nodes is not None and self._case_nodes != chosen:
+            self._remove()
+            self.context.report(
                 _(
-                    "The CT or the outlines are others now, so the expression profile was taken "
-                    "out: choose this patient's."
+                    "The CT or the segmentation has changed, so the expression profile was "
+                    "removed. Choose this patient's profile."
                 )
             )
         idle = not self.tasks.title
         self.ui.profileButton.enabled = idle and bool(self._entries)
         self.ui.profileRemoveButton.enabled = idle and self.file is not None
-        self.ui.profileAbout.text = self._about()
+        self.ui.profileStatus.text = self._status()
         self._show()
 
     def scene_closes(self) -> None:
-        self._table = None  # it goes with the scene
-        self._forget()
+        self._table = None  # it is removed with the scene
+        self._remove()
 
     def list_models(self, entries: Sequence[Entry]) -> None:
-        """Take those of the models on this machine that a profile can be asked of."""
-        self._entries = [entry for entry in entries if _takes_expression(entry)]
+        """Take those of the models on this machine that use an expression profile."""
+        self._entries = [entry for entry in entries if _uses_expression(entry)]
 
     def models_for(self, chosen: Sequence[Entry], *, every: bool) -> list[Path]:
-        """Models for the profile that is chosen: of the same questions as others, or all there are.
+        """Return the models for the chosen profile: of the same questions, or all of them.
 
         Args:
-            chosen: models of images.
-            every: whether it is all of them.
+            chosen: image models.
+            every: whether these are all image models.
 
         Raises:
-            InputError: a profile is chosen, and there is none for these questions.
+            InputError: a profile is chosen, and there is no model for these questions.
         """
         if self.file is None:
             return []
         tasks = {entry.card.task for entry in chosen if entry.card is not None}
-        found = [
+        models = [
             entry.path
             for entry in self._entries
             if entry.card is not None and (every or entry.card.task in tasks)
         ]
-        if not found:
+        if not models:
             raise InputError(
-                _("No model for this question takes a profile: choose all models, or remove it.")
+                _(
+                    "No installed model uses an expression profile for this question. Choose all "
+                    "models, or remove the profile."
+                )
             )
-        return found
+        return models
 
-    def take(self, path: str) -> None:
-        """Ask about a profile's file from now on, for the CT and the outlines that are chosen."""
-        self._forget()
-        self.file, self._of = Path(path).resolve(), (self.state.ct, self.state.segmentation)
-        self.panel.refresh()
+    def choose(self, path: str) -> None:
+        """Use a profile's file for the CT and the segmentation that are chosen."""
+        self._remove()
+        self.file = Path(path).resolve()
+        self._case_nodes = (self.state.ct, self.state.segmentation)
+        self.context.refresh()
 
-    def answered(self, case: Mapping[str, Any], file: Path, volume: Any) -> None:
-        """Show what was said of a profile's file, unless another one was chosen since.
+    def show_predictions(self, case: Mapping[str, Any], file: Path, volume: Any) -> None:
+        """Show the predictions for a profile, unless another one was chosen meanwhile.
 
         Args:
             case: `prediction.json`.
-            file: that was asked about.
+            file: the profile that was used.
             volume: the CT's node.
         """
-        if file == self.file and self._of is not None and self._of[0] is volume:
+        if file == self.file and self._case_nodes is not None and self._case_nodes[0] is volume:
             self._case, self._table = case, show_molecular(case, volume)
 
     def _choose(self) -> None:
         kinds = _("Tables (*.csv *.tsv *.txt *.gz);;All files (*)")
         title = _("Expression profile of this patient")
-        if path := qt.QFileDialog.getOpenFileName(self.panel.widget, title, "", kinds):
-            self.take(path)
+        if path := qt.QFileDialog.getOpenFileName(self.context.widget, title, "", kinds):
+            self.choose(path)
+
+    def _remove_pressed(self) -> None:
+        self._remove()
+        self.context.refresh()
 
     def _remove(self) -> None:
-        self._forget()
-        self.panel.refresh()
-
-    def _forget(self) -> None:
-        """Neither the file nor what was said of it stays."""
-        if is_there(self._table):
+        """Forget the file and remove its predictions."""
+        if in_scene(self._table):
             remove([self._table])
-        self.file = self._of = self._case = self._table = None
+        self.file = self._case_nodes = self._case = self._table = None
         self.ui.molecularTable.setMRMLTableNode(None)
 
-    def _about(self) -> str:
+    def _status(self) -> str:
         if not self._entries:
-            return _("No model is installed that takes a profile.")
+            return _("No installed model uses an expression profile.")
         if self.file is None:
-            return _("None; only the image is asked.")
-        return _("{name}: make sure that it is this patient's.").format(name=self.file.name)
+            return _("None: predictions use the image alone.")
+        return _("{name}. Check that it belongs to this patient.").format(name=self.file.name)
 
     def _show(self) -> None:
-        if not is_there(self._table):  # the user may have deleted it
+        if not in_scene(self._table):  # the user may have deleted it
             self._case = self._table = None
         self.ui.molecularFrame.visible = self._case is not None
         self.ui.molecularTable.setMRMLTableNode(self._table)
         if self._case is not None:
-            show_text(self.ui.molecularLabel, _told(self._case))
-            show_text(self.ui.molecularFlags, _flags(self._case))
+            show_text(self.ui.molecularLabel, _summary(self._case))
+            show_text(self.ui.molecularFlags, _details(self._case))
 
 
-def _takes_expression(entry: Entry) -> bool:
+def _uses_expression(entry: Entry) -> bool:
     card = entry.card
     if card is None or entry.shadowed or card.kind not in OF_TABLES or not card.classes:
         return False
@@ -150,21 +152,21 @@ def _takes_expression(entry: Entry) -> bool:
     return any(source.kind == "expression" for source in sources)
 
 
-def _told(case: Mapping[str, Any]) -> str:
+def _summary(case: Mapping[str, Any]) -> str:
     profile = case["profile"]
-    whose = _("Molecules beside the image, by a profile of {genes} genes (SHA-256 {sha256}...):")
-    lines = [whose.format(genes=profile["genes"], sha256=profile["sha256"][:12])]
-    lines += [one.disagreement for one in questions(case) if one.disagreement]
+    title = _("Predictions from image and expression profile ({genes} genes, SHA-256 {sha256}...):")
+    lines = [title.format(genes=profile["genes"], sha256=profile["sha256"][:12])]
+    lines += [each.disagreement for each in questions(case) if each.disagreement]
     return "\n".join(lines)
 
 
-def _flags(case: Mapping[str, Any]) -> str:
+def _details(case: Mapping[str, Any]) -> str:
     lines = []
-    for one in case["molecular"]:
-        who = f"{one['model']['title']} ({one['made_from']})"
-        most = ", ".join(
-            f"{gene['column']} {gene['value']:+.2f}" for gene in one["contributions"][:5]
+    for prediction in case["molecular"]:
+        model = f"{prediction['model']['title']} ({prediction['made_from']})"
+        genes = ", ".join(
+            f"{gene['column']} {gene['value']:+.2f}" for gene in prediction["contributions"][:5]
         )
-        lines.append(_("{who}, moved most by {most}.").format(who=who, most=most))
-        lines.append(flags_text([Flag.of(flag) for flag in one["flags"]]))
+        lines.append(_("{model}: largest contributions {genes}.").format(model=model, genes=genes))
+        lines.append(flags_text([Flag.of(flag) for flag in prediction["flags"]]))
     return "\n".join(line for line in dict.fromkeys(lines) if line)

@@ -1,10 +1,9 @@
-"""Section 6: what leaves Slicer: report, table, scene, DICOM."""
+"""Section 6: report, table, scene and DICOM files of the predictions."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import qt
 import slicer
@@ -14,13 +13,12 @@ from ...errors import InputError
 from ...files import unused_name, write_csv
 from ...report.tables import COLUMNS, prediction_row
 from ..scene import SUFFIX, write_scene
+from ..temporary_files import CtFileCache
 from ..volumes import dicom_source
-from .prediction import result_files
+from .context import Context, wait_cursor
+from .inputs import PredictionSource
 from .section import Section
-from .tasks import Ask, Steps
-
-if TYPE_CHECKING:
-    from .panel import Panel
+from .tasks import Steps, WorkerCall
 
 
 class ReportSection(Section):
@@ -28,8 +26,11 @@ class ReportSection(Section):
 
     name = "report"
 
-    def __init__(self, panel: Panel) -> None:
-        super().__init__(panel)
+    def __init__(
+        self, context: Context, *, ct_files: CtFileCache, predictions: PredictionSource
+    ) -> None:
+        super().__init__(context)
+        self._ct_files, self._predictions = ct_files, predictions
         for button, action in (
             (self.ui.openReportButton, self._open),
             (self.ui.saveReportButton, self._save_files),
@@ -40,8 +41,8 @@ class ReportSection(Section):
             self.on_click(button, action)
 
     def missing(self) -> str:
-        if not self.panel.prediction.stored:
-            return _("Predict first: then there is something to report.")
+        if not self._predictions.stored:
+            return _("Run a prediction first.")
         return ""
 
     def update(self) -> None:
@@ -51,42 +52,42 @@ class ReportSection(Section):
             button.enabled = not busy
 
     def _open(self) -> None:
-        report = result_files(self.panel.prediction, self.state.ct).results / "report.html"
+        report = self._predictions.files_for(self.state.ct).results / "report.html"
         if not qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(report))):
-            raise InputError(_("No web browser could be opened: save the results instead."))
+            raise InputError(_("No web browser could be opened. Save the results instead."))
 
     def _save_files(self) -> None:
-        files = result_files(self.panel.prediction, self.state.ct)
+        files = self._predictions.files_for(self.state.ct)
         folder = qt.QFileDialog.getExistingDirectory(
-            self.panel.widget, _("Where to put the folder with the results")
+            self.context.widget, _("Where to put the folder with the results")
         )
         if folder:
             target = unused_name(Path(folder) / "LungSquad results")
             shutil.copytree(files.results, target)
-            self.panel.tell(_("Saved in '{folder}'.").format(folder=target))
+            self.context.report(_("Saved in '{folder}'.").format(folder=target))
 
     def _save_table(self) -> None:
         if path := self._file_to_save(_("Table of the results"), _("Table (*.csv)"), ".csv"):
-            rows = [prediction_row(one.described) for one in self.panel.prediction.stored]
+            rows = [prediction_row(stored.described) for stored in self._predictions.stored]
             write_csv(path, COLUMNS, rows)
-            self.panel.tell(_("Saved as '{path}'.").format(path=path))
+            self.context.report(_("Saved as '{path}'.").format(path=path))
 
     def _save_scene(self) -> None:
         if path := self._file_to_save(_("Scene"), _("Slicer scene (*.mrb)"), SUFFIX):
-            with self.panel.wait_cursor():  # Slicer's own writing cannot be cut into steps
+            with wait_cursor():  # Slicer's own writing cannot be cut into steps
                 write_scene(slicer.mrmlScene, path)
-            self.panel.tell(_("Saved as '{path}'.").format(path=path))
+            self.context.report(_("Saved as '{path}'.").format(path=path))
 
     def _file_to_save(self, title: str, kinds: str, suffix: str) -> Path | None:
-        name = qt.QFileDialog.getSaveFileName(self.panel.widget, title, "", kinds)
+        name = qt.QFileDialog.getSaveFileName(self.context.widget, title, "", kinds)
         if not name:
             return None
         return Path(name if name.lower().endswith(suffix) else name + suffix)
 
     def _add_dicom(self) -> None:
         volume = self.state.ct
-        result_files(self.panel.prediction, volume)
-        self.tasks.start(_("Writing SEG and SR"), self._export(), nodes=[volume])
+        self._predictions.files_for(volume)
+        self.tasks.start(_("Writing DICOM SEG and SR"), self._export(), nodes=[volume])
 
     def _export(self) -> Steps:
         from DICOMLib import DICOMUtils
@@ -95,22 +96,25 @@ class ReportSection(Section):
         source = dicom_source(volume)
         if source is None:
             raise InputError(
-                _("This CT was not loaded from DICOM, so SEG and SR have nothing to belong to.")
+                _(
+                    "SEG and SR refer to a DICOM series, and this CT was not loaded from DICOM. "
+                    "Load the CT from its DICOM folder."
+                )
             )
         folder, series = source
-        files = result_files(self.panel.prediction, volume)
+        files = self._predictions.files_for(volume)
         out = files.results.parent / "dicom"
-        ct = yield from self.panel.copies.of(volume, share=0.2)
-        asked = {
+        ct_file = yield from self._ct_files.file(volume, share=0.2)
+        request = {
             "results": str(files.results),
-            "ct": str(ct),
+            "ct": str(ct_file),
             "mask": str(files.mask),
             "source": str(folder),
             "series": series,
             "folder": str(out),
             "keep_identity": bool(self.ui.identityCheckBox.checked),
         }
-        yield Ask("dicom", asked, 0.2, 0.9)
+        yield WorkerCall("dicom", request, 0.2, 0.9)
         if not DICOMUtils.importDicom(str(out), copyFiles=True):
-            raise InputError(_("Slicer's DICOM database took no SEG and SR: see its error log."))
-        self.panel.tell(_("SEG and SR are in Slicer's DICOM database."))
+            raise InputError(_("Slicer's DICOM database took no SEG and SR. See its error log."))
+        self.context.report(_("SEG and SR are in Slicer's DICOM database."))

@@ -1,14 +1,14 @@
-"""What the panel's sections have in common: they are ready, or say what is missing."""
+"""What the panel's sections have in common: each is enabled, or says what is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from .panel import Panel
-    from .state import State
-    from .tasks import Tasks
+from ...imaging.flags import Flag, merged
+from .context import Context
+from .state import State
+from .tasks import Tasks
 
 
 class Section:
@@ -20,52 +20,53 @@ class Section:
 
     name = ""
 
-    def __init__(self, panel: Panel) -> None:
-        self.panel = panel
-        self.ui: Any = panel.ui
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.ui: Any = context.ui
 
     @property
     def state(self) -> State:
         """The user's choices; only while there is a scene to keep them."""
-        return self.panel.current_state()
+        return self.context.state
 
     @property
     def tasks(self) -> Tasks:
-        """Where work that takes time is done."""
-        return self.panel.tasks
+        """Runs work that takes time."""
+        return self.context.tasks
 
     def on_click(self, button: Any, action: Callable[[], None]) -> None:
-        """Do something when a button is pressed; what goes wrong is said."""
+        """Call a function when a button is pressed; the status line shows its errors."""
 
         def pressed(_checked: bool = False) -> None:
-            with self.panel.errors_told():
+            with self.context.errors_reported():
                 action()
 
         button.clicked.connect(pressed)
 
     def missing(self) -> str:
-        """A sentence that says what must be done before; empty where nothing."""
+        """Return what the user must do first, or an empty text."""
         return ""
 
     def update(self) -> None:
-        """Show what the state says; called after every change, so it must be quick."""
+        """Show the current state; called after every change, so it must be quick."""
         if self.name:
             missing = self.missing()
-            hint, frame = (
-                getattr(self.ui, f"{self.name}Hint"),
-                getattr(self.ui, f"{self.name}Frame"),
-            )
-            show_text(hint, missing)
-            frame.enabled = not missing
+            show_text(getattr(self.ui, f"{self.name}Hint"), missing)
+            getattr(self.ui, f"{self.name}Frame").enabled = not missing
 
     def scene_closes(self) -> None:
         """Let go of all nodes."""
 
     def close(self) -> None:
-        """The panel goes."""
+        """Let go of everything: the panel is closed."""
         self.scene_closes()
 
 
 def show_text(label: Any, text: str) -> None:
-    """Show a text; an empty one takes no room."""
+    """Show a text in a label; the label of an empty text takes no room."""
     label.text, label.visible = text, bool(text)
+
+
+def flags_text(flags: Sequence[Flag]) -> str:
+    """Return flags as lines of text, the severe ones first."""
+    return "\n".join(f"{flag.severity.capitalize()}: {flag.sentence}" for flag in merged(flags))

@@ -1,4 +1,4 @@
-"""What the user chose, kept in the scene: it is saved and restored with it."""
+"""The user's choices in the panel, kept in the scene: they are saved and restored with it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class State:
     Attributes:
         ct: the CT.
         segmentation, segment: the tumour; a segment's ID.
-        centre: the crop's centre where it was moved, as text; see `centre_of`.
-        box, ruler: the crop's cube and the tumour's diameter in the views.
-        edition: of the rules by which the tumour's size is staged.
+        centre: the crop's centre where the user moved it, as text; see `crop_centre`.
+        crop_box, size_measurement: the crop's outline and the tumour's diameter in the views.
+        edition: of the TNM classification that the T stage follows.
         model: a model's name, or `ALL_MODELS`.
     """
 
@@ -32,10 +32,10 @@ class State:
     segmentation: slicer.vtkMRMLSegmentationNode
     segment: str
     centre: str
-    box: slicer.vtkMRMLMarkupsROINode
-    ruler: slicer.vtkMRMLMarkupsLineNode
-    show_box: bool = True
-    show_ruler: bool = True
+    crop_box: slicer.vtkMRMLMarkupsROINode
+    size_measurement: slicer.vtkMRMLMarkupsLineNode
+    show_crop_box: bool = True
+    show_size_measurement: bool = True
     edition: Annotated[str, Choice(list(EDITIONS))] = EDITION
     model: str
     device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
@@ -43,7 +43,7 @@ class State:
 
 
 def state_of(scene: Any) -> State:
-    """The panel's state in a scene; made where there is none."""
+    """Return the panel's state in a scene; it is created where there is none."""
     node = singleton(scene, "vtkMRMLScriptedModuleNode", MODULE)
     node.SetModuleName(MODULE)
     try:
@@ -55,16 +55,16 @@ def state_of(scene: Any) -> State:
 
 
 def _checked(node: Any) -> State:
-    """A node's state; Slicer refuses what does not fit where it is written, not when read."""
+    """Return a node's state; Slicer checks values when they are written, not when they are read."""
     state: Any = State(node)  # type: ignore[call-arg] # the decorator makes it so
     for name in state.allParameters:
         state.setValue(name, state.getValue(name))
-    centre_of(state)
+    crop_centre(state)
     return state
 
 
-def centre_of(state: State) -> Point | None:
-    """Where the crop was moved to, LPS mm; None where it follows the tumour.
+def crop_centre(state: State) -> Point | None:
+    """Return the centre that the user moved the crop to, LPS mm; None where it is the tumour's.
 
     Raises:
         ValueError: it is not three numbers.

@@ -1,10 +1,10 @@
-"""Section 2: the tumour's outline, imported, proposed from a click, or drawn."""
+"""Section 2: the tumour's outline, imported, segmented from a point, or drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import qt
 from slicer.i18n import tr as _
@@ -16,18 +16,16 @@ from ..hierarchy import remove
 from ..results import is_result
 from ..scene import singleton
 from ..segments import add_empty_segment, add_segment, add_segmentation
-from ..temporary_files import Exchange
+from ..temporary_files import CaseFiles, CtFileCache
 from ..volumes import ct_of_volume
+from .context import Context
 from .section import Section
 from .state import MODULE
-from .tasks import Ask, Steps, still_there
-from .views import Click
-
-if TYPE_CHECKING:
-    from .panel import Panel
+from .tasks import Steps, WorkerCall, check_in_scene
+from .views import PointPicker
 
 _NAME = "tumour"
-_PROPOSED = "LungSquad.proposed"  # tag of a segment that was neither accepted nor undone
+_PROPOSED = "LungSquad.proposed"  # tag of a segment that was neither accepted nor discarded
 
 
 class TumourSection(Section):
@@ -35,10 +33,20 @@ class TumourSection(Section):
 
     name = "tumour"
 
-    def __init__(self, panel: Panel) -> None:
-        super().__init__(panel)
-        self._click = Click(panel.widget, self._clicked, self._click_ended)
-        self._found: list[dict[str, Any]] = []
+    def __init__(
+        self, context: Context, *, ct_files: CtFileCache, tumour_chosen: Callable[[], None]
+    ) -> None:
+        """Create the section.
+
+        Args:
+            context: the panel's services.
+            ct_files: writes the CT for the worker.
+            tumour_chosen: called when another segment becomes the tumour.
+        """
+        super().__init__(context)
+        self._ct_files, self._tumour_chosen = ct_files, tumour_chosen
+        self._picker = PointPicker(context.widget, self._segment_at, self._picker_ended)
+        self._offered: list[dict[str, Any]] = []
         self._updating = False
         self._editor_node: Any = None
         ui = self.ui
@@ -46,12 +54,12 @@ class TumourSection(Section):
         ui.segmentSelector.connect("currentSegmentChanged(QString)", self._segment_chosen)
         self.on_click(ui.importMaskButton, self._choose_file)
         self.on_click(ui.importRoiButton, self._import_chosen)
-        self.on_click(ui.clickButton, self._click_pressed)
+        self.on_click(ui.segmentButton, self._segment_pressed)
         self.on_click(ui.drawButton, self._draw)
         self.on_click(ui.acceptButton, self._accept)
         self.on_click(ui.refineButton, self._refine)
-        self.on_click(ui.undoButton, self._undo)
-        ui.editorSection.connect("contentsCollapsed(bool)", lambda _folded: self.panel.refresh())
+        self.on_click(ui.discardButton, self._discard)
+        ui.editorSection.connect("contentsCollapsed(bool)", lambda _folded: context.refresh())
 
     def missing(self) -> str:
         if self.state.ct is None:
@@ -62,7 +70,7 @@ class TumourSection(Section):
         super().update()
         state, ui = self.state, self.ui
         if state.segmentation is not None and is_result(state.segmentation):
-            state.segmentation, state.segment = None, ""  # a made-up tumour is no patient's
+            state.segmentation, state.segment = None, ""  # a synthetic tumour is no patient's
         self._updating = True
         ui.segmentSelector.setCurrentNode(state.segmentation)
         if (
@@ -72,14 +80,14 @@ class TumourSection(Section):
             ui.segmentSelector.setCurrentSegmentID(state.segment)
         self._updating = False
         busy = bool(self.tasks.title)
-        for button in (ui.clickButton, ui.importMaskButton, ui.drawButton, ui.importRoiButton):
+        for button in (ui.segmentButton, ui.importMaskButton, ui.drawButton, ui.importRoiButton):
             button.enabled = not busy
-        ui.clickButton.checked = self._click.waiting
+        ui.segmentButton.checked = self._picker.active
         ui.proposalFrame.visible = self._proposal() is not None
         self._update_editor()
 
     def scene_closes(self) -> None:
-        self._click.stop()
+        self._picker.stop()
         self.offer([])
         self._editor_node = None
         editor = self.ui.segmentEditor
@@ -87,14 +95,15 @@ class TumourSection(Section):
         editor.removeViewObservations()  # ...but not its hold on the views while a scene closes
         editor.setMRMLSegmentEditorNode(None)
 
-    def entered(self, inside: bool) -> None:
-        """The user opens the module, or another one."""
-        if inside:
-            self.ui.segmentEditor.installKeyboardShortcuts()
-        else:
-            self._click.stop()
-            self.ui.segmentEditor.setActiveEffectByName("")
-            self.ui.segmentEditor.uninstallKeyboardShortcuts()
+    def enter(self) -> None:
+        """Take the Segment Editor's keyboard shortcuts: the user opens the module."""
+        self.ui.segmentEditor.installKeyboardShortcuts()
+
+    def leave(self) -> None:
+        """End what waits for the user in the views: another module is opened."""
+        self._picker.stop()
+        self.ui.segmentEditor.setActiveEffectByName("")
+        self.ui.segmentEditor.uninstallKeyboardShortcuts()
 
     def open_mask(self, path: str) -> None:
         """Import a mask file; where it holds several outlines, let the user choose."""
@@ -105,24 +114,24 @@ class TumourSection(Section):
     # Choosing
 
     def _node_chosen(self, node: Any) -> None:
-        if not self._updating and self.panel.has_state:
+        if not self._updating and self.context.has_state:
             self.state.segmentation = node
             self.state.segment = _first_segment(node)
 
     def _segment_chosen(self, segment_id: str) -> None:
-        if not self._updating and self.panel.has_state:
+        if not self._updating and self.context.has_state:
             self.state.segment = segment_id
 
-    def chosen(self, segmentation: Any, segment_id: str) -> None:
+    def choose(self, segmentation: Any, segment_id: str) -> None:
         """Make a segment the tumour."""
         state = self.state
         state.segmentation = segmentation
         state.segment = segment_id
         state.centre = ""
-        self.panel.crop.look_at_next()
+        self._tumour_chosen()
 
     def _segmentation(self) -> Any:
-        """The segmentation that new segments go to: the chosen one, if it is of this CT."""
+        """Return the segmentation for new segments: the chosen one, if it belongs to this CT."""
         state = self.state
         node = state.segmentation
         if node is not None:
@@ -135,7 +144,7 @@ class TumourSection(Section):
 
     def _choose_file(self) -> None:
         path = qt.QFileDialog.getOpenFileName(
-            self.panel.widget,
+            self.context.widget,
             _("Mask of the tumour"),
             "",
             _("Masks (*.dcm *.nrrd *.nii *.nii.gz *.mha *.mhd);;All files (*)"),
@@ -145,81 +154,86 @@ class TumourSection(Section):
 
     def _open_mask(self, path: str) -> Steps:
         mask = str(Path(path).resolve())
-        found = yield Ask("rois", {"mask": mask}, 0.0, 0.2)
-        rois = [{**roi, "mask": mask} for roi in found]
-        if len(rois) > 1:
-            self.offer(rois)
-            self.panel.tell(_("The file holds several outlines: choose the tumour's."))
+        listed = yield WorkerCall("rois", {"mask": mask}, 0.0, 0.2)
+        outlines = [{**outline, "mask": mask} for outline in listed]
+        if len(outlines) > 1:
+            self.offer(outlines)
+            self.context.report(_("The file holds several outlines. Choose the tumour's."))
             return
-        if not rois:
+        if not outlines:
             raise InputError(_("'{path}' holds no outline.").format(path=path))
-        yield from self._import(rois[0])
+        yield from self._import(outlines[0])
 
-    def offer(self, rois: list[dict[str, Any]]) -> None:
-        """Let the user choose among outlines; with none, nothing is offered."""
-        self._found = rois
+    def offer(self, outlines: list[dict[str, Any]]) -> None:
+        """Let the user choose among outlines in files; an empty list hides the choice."""
+        self._offered = outlines
         self.ui.roiSelector.clear()
-        for roi in rois:
-            self.ui.roiSelector.addItem(_roi_text(roi))
-        self.ui.roiSelector.currentIndex = _likely_tumour(rois)
-        self.ui.roiFrame.visible = bool(rois)
+        for outline in outlines:
+            self.ui.roiSelector.addItem(_outline_text(outline))
+        self.ui.roiSelector.currentIndex = _likely_tumour(outlines)
+        self.ui.roiFrame.visible = bool(outlines)
 
     def _import_chosen(self) -> None:
-        roi = self._found[self.ui.roiSelector.currentIndex]
-        self.tasks.start(_("Importing the mask"), self._import(roi), nodes=[self.state.ct])
+        outline = self._offered[self.ui.roiSelector.currentIndex]
+        self.tasks.start(_("Importing the mask"), self._import(outline), nodes=[self.state.ct])
 
-    def _import(self, roi: dict[str, Any]) -> Steps:
-        fields = {name: roi[name] for name in ("mask", "roi", "label") if roi.get(name) is not None}
-        mask, _answer = yield from self._mask_from_worker("mask", fields)
+    def _import(self, outline: dict[str, Any]) -> Steps:
+        fields = {
+            name: outline[name]
+            for name in ("mask", "roi", "label")
+            if outline.get(name) is not None
+        }
+        mask, _result = yield from self._mask_from_worker("mask", fields)
         segmentation = self._segmentation()
-        self.chosen(segmentation, add_segment(segmentation, mask, name=roi["name"]))
+        self.choose(segmentation, add_segment(segmentation, mask, name=outline["name"]))
         self.offer([])
-        self.panel.tell(_("The outline is imported. Next: the prediction."))
+        self.context.report(_("The outline is imported. Next: the prediction."))
 
     def _mask_from_worker(
         self, verb: str, fields: dict[str, Any]
-    ) -> Generator[float | Ask, Any, tuple[Mask, dict[str, Any]]]:
-        """A mask on the CT's grid that the worker makes."""
+    ) -> Generator[float | WorkerCall, Any, tuple[Mask, dict[str, Any]]]:
+        """Return a mask on the CT's grid that the worker makes, and the worker's result."""
         ct = self.state.ct
-        path = yield from self.panel.copies.of(ct, share=0.5)
-        with Exchange() as exchange:
-            asked = {"ct": str(path), "out": str(exchange.mask), **fields}
-            answer = yield Ask(verb, asked, 0.5, 1.0)
-            still_there(ct)
+        path = yield from self._ct_files.file(ct, share=0.5)
+        with CaseFiles() as files:
+            request = {"ct": str(path), "out": str(files.mask), **fields}
+            result = yield WorkerCall(verb, request, 0.5, 1.0)
+            check_in_scene(ct)
             if self.state.ct is not ct:
-                raise InputError(_("Another CT was chosen meanwhile: choose the first one again."))
-            return read_mask(exchange.mask, ct_of_volume(ct)), answer
+                raise InputError(_("Another CT was chosen meanwhile. Choose the first one again."))
+            return read_mask(files.mask, ct_of_volume(ct)), result
 
-    # From a click
+    # Segmenting from a point
 
-    def _click_pressed(self) -> None:
-        if self.ui.clickButton.checked:
-            self._click.start(self.state.ct.GetScene())
-            self.panel.tell(_("Click into the tumour in a slice view."))
+    def _segment_pressed(self) -> None:
+        if self.ui.segmentButton.checked:
+            self._picker.start(self.state.ct.GetScene())
+            self.context.report(_("Click on the tumour in a slice view."))
         else:
-            self._click.stop()
+            self._picker.stop()
 
-    def _click_ended(self) -> None:
-        self.ui.clickButton.checked = False
+    def _picker_ended(self) -> None:
+        self.ui.segmentButton.checked = False
 
-    def _clicked(self, point: Point) -> None:
+    def _segment_at(self, point: Point) -> None:
         if self.state.ct is not None:
-            self.tasks.start(_("Outlining"), self._propose(point), nodes=[self.state.ct])
+            title = _("Segmenting the tumour")
+            self.tasks.start(title, self._segment(point), nodes=[self.state.ct])
 
-    def _propose(self, point: Point) -> Steps:
-        mask, answer = yield from self._mask_from_worker("propose", {"point": list(point)})
+    def _segment(self, point: Point) -> Steps:
+        mask, result = yield from self._mask_from_worker("segment", {"point": list(point)})
         self._remove_proposal()
         segmentation = self._segmentation()
         segment_id = add_segment(segmentation, mask, name=_("proposed tumour"))
         segmentation.GetSegmentation().GetSegment(segment_id).SetTag(_PROPOSED, "yes")
-        self.chosen(segmentation, segment_id)
-        sentences = [_("Proposed: {ml:.2f} mL.").format(ml=answer["volume_ml"])]
-        sentences += [flag["sentence"] for flag in answer["flags"]]
+        self.choose(segmentation, segment_id)
+        sentences = [_("Proposed outline: {ml:.2f} mL.").format(ml=result["volume_ml"])]
+        sentences += [flag["sentence"] for flag in result["flags"]]
         self.ui.proposalLabel.text = " ".join(sentences)
-        self.panel.tell(_("Look at the proposed outline: accept, refine or undo it."))
+        self.context.report(_("Check the proposed outline: accept, refine or discard it."))
 
     def _proposal(self) -> Any:
-        """The chosen segment, if it was proposed."""
+        """Return the chosen segment if it is a proposal, else None."""
         state = self.state
         if state.segmentation is None:
             return None
@@ -230,18 +244,16 @@ class TumourSection(Section):
         segment = self._proposal()
         segment.RemoveTag(_PROPOSED)
         segment.SetName(_NAME)
-        self.panel.tell(_("The outline is accepted. Next: the prediction."))
+        self.context.report(_("The outline is accepted. Next: the prediction."))
 
     def _refine(self) -> None:
         self._accept()
-        self.ui.editorSection.collapsed = False
-        self._update_editor()
-        self.ui.segmentEditor.setActiveEffectByName("Paint")
-        self.panel.tell(_("Paint or erase in the slice views; the crop follows."))
+        self._open_editor()
+        self.context.report(_("Paint or erase in the slice views. The crop follows the outline."))
 
-    def _undo(self) -> None:
+    def _discard(self) -> None:
         self._remove_proposal()
-        self.panel.tell(_("The proposed outline is gone."))
+        self.context.report(_("The proposed outline is discarded."))
 
     def _remove_proposal(self) -> None:
         state = self.state
@@ -260,28 +272,26 @@ class TumourSection(Section):
 
     def _draw(self) -> None:
         segmentation = self._segmentation()
-        self.chosen(segmentation, add_empty_segment(segmentation, name=_NAME))
+        self.choose(segmentation, add_empty_segment(segmentation, name=_NAME))
+        self._open_editor()
+        self.context.report(_("Draw the tumour in the slice views. The crop follows the outline."))
+
+    def _open_editor(self) -> None:
         self.ui.editorSection.collapsed = False
         self._update_editor()
         self.ui.segmentEditor.setActiveEffectByName("Paint")
-        self.panel.tell(_("Draw the tumour in the slice views; the crop follows."))
 
     def _update_editor(self) -> None:
-        """Give the Segment Editor what it works on, while it can be seen."""
+        """Set the inputs of the Segment Editor, while it is visible."""
         editor, state = self.ui.segmentEditor, self.state
         if self.ui.editorSection.collapsed or state.segmentation is None:
             return
         if self._editor_node is None or self._editor_node.GetScene() is None:
-            self._editor_node = _editor_node(state.ct.GetScene())
+            self._editor_node = singleton(state.ct.GetScene(), "vtkMRMLSegmentEditorNode", MODULE)
             editor.setMRMLSegmentEditorNode(self._editor_node)
         editor.setSegmentationNode(state.segmentation)
         editor.setSourceVolumeNode(state.ct)
         editor.setCurrentSegmentID(state.segment)
-
-
-def _editor_node(scene: Any) -> Any:
-    """The Segment Editor's node of this module, one for each scene."""
-    return singleton(scene, "vtkMRMLSegmentEditorNode", MODULE)
 
 
 def _first_segment(segmentation: Any) -> str:
@@ -290,15 +300,15 @@ def _first_segment(segmentation: Any) -> str:
     return str(segmentation.GetSegmentation().GetNthSegmentID(0))
 
 
-def _roi_text(roi: dict[str, Any]) -> str:
-    volume = roi.get("volume_ml")
-    return roi["name"] if volume is None else f"{roi['name']} ({volume:.2f} mL)"
+def _outline_text(outline: dict[str, Any]) -> str:
+    volume = outline.get("volume_ml")
+    return outline["name"] if volume is None else f"{outline['name']} ({volume:.2f} mL)"
 
 
-def _likely_tumour(rois: list[dict[str, Any]]) -> int:
-    """The first whose name says tumour; the user sees it and can choose another."""
+def _likely_tumour(outlines: list[dict[str, Any]]) -> int:
+    """Return the number of the first outline whose name says tumour; the user can change it."""
     words = ("gtv", "tumor", "tumour", "lesion", "nodule", "neoplasm")
-    for number, roi in enumerate(rois):
-        if any(word in roi["name"].lower() for word in words):
+    for number, outline in enumerate(outlines):
+        if any(word in outline["name"].lower() for word in words):
             return number
     return 0

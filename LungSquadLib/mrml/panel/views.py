@@ -1,4 +1,4 @@
-"""What Slicer's views show: layers, the place, and where the user clicks."""
+"""Slicer's views: the volumes that they show, their position, and points that the user picks."""
 
 from __future__ import annotations
 
@@ -17,57 +17,61 @@ from .events import single_shot
 
 
 def show_ct(volume: Any) -> None:
-    """A CT that was just loaded: in all slice views, whole, in the lung window."""
+    """Show a CT in all slice views, whole, in the lung window."""
     if volume.GetDisplayNode() is not None:
         set_window(volume, WINDOWS["lung"])
     slicer.util.setSliceViewerLayers(background=volume, foreground=None, label=None, fit=True)
 
 
-def show_over(volume: Any, opacity: float) -> None:
-    """Lay a volume over what the slice views show; None takes the layer away."""
+def show_overlay(volume: Any, opacity: float) -> None:
+    """Show a volume over the CT in the slice views; None removes the overlay."""
     slicer.util.setSliceViewerLayers(foreground=volume, foregroundOpacity=opacity)
 
 
-def is_over(volume: Any) -> bool:
-    """Whether a slice view has a volume laid over what it shows."""
+def is_overlay(volume: Any) -> bool:
+    """Return whether a slice view shows a volume as overlay."""
     return any(
         node.IsA("vtkMRMLSliceCompositeNode") and node.GetForegroundVolumeID() == volume.GetID()
         for node in nodes_of(volume.GetScene())
     )
 
 
-def look_at(scene: Any, point_lps: Point) -> None:
-    """Move all slice views to a point."""
+def centre_views(scene: Any, point_lps: Point) -> None:
+    """Centre all slice views on a point."""
     for node in nodes_of(scene):
         if node.IsA("vtkMRMLSliceNode"):
             node.JumpSliceByCentering(*to_ras(point_lps))
 
 
-class Click:
+class PointPicker:
     """Waits for the user to click one point in a view."""
 
-    def __init__(self, owner: Any, got: Callable[[Point], None], ended: Callable[[], None]) -> None:
-        """Args:
-        owner: the widget that it is for.
-        got: called with the point, LPS mm, after the click.
-        ended: called when nothing is waited for any more, clicked or not.
+    def __init__(
+        self, owner: Any, picked: Callable[[Point], None], ended: Callable[[], None]
+    ) -> None:
+        """Create the picker; `start` activates it.
+
+        Args:
+            owner: the widget that the timer belongs to.
+            picked: called with the point, LPS mm.
+            ended: called when the picker is no longer active, with or without a point.
         """
-        self._got, self._ended = got, ended
-        # Slicer tells of the click while it still works with the node: it must not go yet.
-        self._timer = single_shot(owner, self._done)
+        self._picked, self._on_end = picked, ended
+        # Slicer calls us while it still works with the node, which must not be removed then.
+        self._timer = single_shot(owner, self._finish)
         self._node: Any = None
         self._point: Point | None = None
         self._tags: list[tuple[Any, int]] = []
 
     @property
-    def waiting(self) -> bool:
-        """Whether the next click is ours."""
+    def active(self) -> bool:
+        """Whether the next click in a view picks the point."""
         return self._node is not None
 
     def start(self, scene: Any) -> None:
-        """Make the next click in a view ours."""
+        """Make the next click in a view pick the point."""
         self.stop()
-        self._node = new_node(scene, "vtkMRMLMarkupsFiducialNode", "LungSquad click")
+        self._node = new_node(scene, "vtkMRMLMarkupsFiducialNode", "LungSquad point")
         self._node.SetSaveWithScene(False)
         self._node.SetHideFromEditors(True)
         selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
@@ -82,7 +86,7 @@ class Click:
         self._observe(interaction, event, self._mode_changed)
 
     def stop(self) -> None:
-        """Wait no longer."""
+        """Wait for no click any more."""
         if self._node is None:
             return
         node, self._node, self._point = self._node, None, None
@@ -95,7 +99,7 @@ class Click:
             interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
             interaction.SetCurrentInteractionMode(interaction.ViewTransform)
             remove([node])
-        self._ended()
+        self._on_end()
 
     def _observe(self, subject: Any, event: int, call: Callable[[Any, Any], None]) -> None:
         self._tags.append((subject, subject.AddObserver(event, call)))
@@ -110,8 +114,8 @@ class Click:
         if caller.GetCurrentInteractionMode() != caller.Place:
             self._timer.start()  # after the click, or the user went back to the arrow
 
-    def _done(self) -> None:
+    def _finish(self) -> None:
         point = self._point
         self.stop()
         if point is not None:
-            self._got(point)
+            self._picked(point)

@@ -1,81 +1,75 @@
-"""The worker, driven by Qt: asked and heard without ever waiting."""
+"""The worker as a process that Qt drives: requests out, answers in, without waiting."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
 import qt
 
-from ...errors import LungSquadError, WorkerError
+from ...errors import WorkerError
 from ...worker.launch import check_ready, command, died, environment, not_started
 from ...worker.protocol import MOST_ANSWER, Decoder, Message, encoded, error_of
 from .events import single_shot
+from .tasks import Callbacks
 
 _CANCEL_WITHIN_MS = 30_000
 
 
-@dataclass(frozen=True)
-class Heard:
-    """Who is told what becomes of a request."""
-
-    progress: Callable[[float, str], None]
-    result: Callable[[Any], None]
-    error: Callable[[LungSquadError], None]
-
-
 class WorkerProcess:
-    """A worker that starts with the first request, and again where it died.
+    """A worker that starts with the first request, and again after it died.
 
     It ends with `close`, and, since its input ends then, with the process that drives it.
     """
 
     def __init__(self, owner: Any, python: str | os.PathLike[str] = sys.executable) -> None:
-        """Nothing is started yet.
+        """Start nothing yet.
 
         Args:
-            owner: the widget that it is for.
-            python: one that has torch; in Slicer, PythonSlicer.
+            owner: the widget that the timer belongs to.
+            python: the interpreter, which must have torch; in Slicer, PythonSlicer.
         """
         self._python = python
         self._ids = count(1)
-        self._waiting: dict[int, Heard] = {}
-        self._deaf: set[int] = set()  # cancelled, and not yet answered
+        self._waiting: dict[int, Callbacks] = {}
+        self._cancelled: set[int] = set()  # and not answered yet
         self._process: Any = None
-        self._buried: Any = None
+        self._ended: Any = None
         self._decoder = Decoder(most=MOST_ANSWER)
         self._ready = False
-        self._said = ""
-        self._patience = single_shot(owner, self._kill_if_deaf, ms=_CANCEL_WITHIN_MS)
+        self._last_line = ""
+        self._cancel_timer = single_shot(owner, self._kill_if_cancelled, ms=_CANCEL_WITHIN_MS)
 
     @property
     def pid(self) -> int | None:
         """The process that was started last; a launcher, where `python` is one."""
         return None if self._process is None else int(self._process.processId())
 
-    def ask(self, verb: str, fields: dict[str, Any], heard: Heard) -> int:
-        """Ask for something; returns at once. What comes of it goes to `heard`, later."""
+    def request(self, verb: str, fields: Mapping[str, Any], callbacks: Callbacks) -> int:
+        """Send a request and return its number; its answers go to the callbacks, later."""
         number = next(self._ids)
-        self._waiting[number] = heard  # before the start, which may fail at once
+        self._waiting[number] = callbacks  # before the start, which may fail at once
         if self._process is None:
             self._start()
         self._send({"id": number, "verb": verb, **fields})
         return number
 
-    def forget(self, number: int) -> None:
-        """Cancel a request: nothing more is heard of it."""
+    def cancel(self, number: int) -> None:
+        """Cancel a request: its callbacks are not called any more.
+
+        A worker that does not stop within 30 seconds is killed.
+        """
         if self._waiting.pop(number, None) is None:
             return
         self._send({"id": next(self._ids), "verb": "cancel", "request": number})
-        self._deaf.add(number)
-        self._patience.start()
+        self._cancelled.add(number)
+        self._cancel_timer.start()
 
     def close(self) -> None:
-        """End the worker; what waits for an answer gets none."""
+        """End the worker; requests that wait get no answer."""
         self._waiting.clear()
         if self._process is not None:
             self._process.blockSignals(True)
@@ -83,22 +77,22 @@ class WorkerProcess:
             if not self._process.waitForFinished(3000):
                 self._process.kill()
                 self._process.waitForFinished(1000)
-        self._process = self._buried = None  # their signals hold this object
+        self._process = self._ended = None  # their signals hold this object
 
-    def _kill_if_deaf(self) -> None:
-        if self._deaf and self._process is not None:
+    def _kill_if_cancelled(self) -> None:
+        if self._cancelled and self._process is not None:
             self._process.kill()
 
     def _start(self) -> None:
         self._process = process = qt.QProcess()
-        self._decoder, self._ready, self._said = Decoder(most=MOST_ANSWER), False, ""
-        self._deaf.clear()
-        place = qt.QProcessEnvironment.systemEnvironment()
+        self._decoder, self._ready, self._last_line = Decoder(most=MOST_ANSWER), False, ""
+        self._cancelled.clear()
+        variables = qt.QProcessEnvironment.systemEnvironment()
         for name, value in environment().items():
-            place.insert(name, value)
-        process.setProcessEnvironment(place)
-        process.connect("readyReadStandardOutput()", self._hear)
-        process.connect("readyReadStandardError()", self._hear_chatter)
+            variables.insert(name, value)
+        process.setProcessEnvironment(variables)
+        process.connect("readyReadStandardOutput()", self._read_answers)
+        process.connect("readyReadStandardError()", self._read_errors)
         process.connect("finished(int,QProcess::ExitStatus)", self._finished)
         process.connect("errorOccurred(QProcess::ProcessError)", self._not_started)
         program, *arguments = command(self._python)
@@ -108,59 +102,59 @@ class WorkerProcess:
         if self._process is not None:
             self._process.write(qt.QByteArray(encoded(message)))
 
-    def _hear(self) -> None:
+    def _read_answers(self) -> None:
         chunk = bytes(self._process.readAllStandardOutput().data())
         for message in self._decoder.feed(chunk):
             if self._process is None:
-                return  # it speaks another language, and is gone
+                return  # another version of the protocol: the process was ended
             if isinstance(message, ValueError):
-                self._said = str(message)  # of a launcher, before the worker
+                self._last_line = str(message)  # of a launcher, before the worker
             elif not self._ready:
-                self._greeted(message)
+                self._take_ready(message)
             else:
-                self._answered(message)
+                self._take_answer(message)
 
-    def _greeted(self, message: Message) -> None:
+    def _take_ready(self, message: Message) -> None:
         try:
             check_ready(message)
             self._ready = True
         except WorkerError as error:
-            self._gone(error)
+            self._fail(error)
 
-    def _answered(self, message: Message) -> None:
+    def _take_answer(self, message: Message) -> None:
         number = message["id"]
         if message["type"] == "progress":
             if number in self._waiting:
                 self._waiting[number].progress(message["fraction"], message["message"])
             return
-        self._deaf.discard(number)
-        heard = self._waiting.pop(number, None)
-        if heard is None:
+        self._cancelled.discard(number)
+        callbacks = self._waiting.pop(number, None)
+        if callbacks is None:
             return  # it was cancelled
         if message["type"] == "error":
-            heard.error(error_of(message))
+            callbacks.error(error_of(message))
         else:
-            heard.result(message["result"])
+            callbacks.result(message["result"])
 
-    def _hear_chatter(self) -> None:
-        lines = bytes(self._process.readAllStandardError().data()).decode(errors="replace").split()
-        self._said = " ".join(lines)[-300:] or self._said
+    def _read_errors(self) -> None:
+        words = bytes(self._process.readAllStandardError().data()).decode(errors="replace").split()
+        self._last_line = " ".join(words)[-300:] or self._last_line
 
     def _finished(self, code: int, _status: Any) -> None:
         crashed = self._process.exitStatus() == qt.QProcess.CrashExit
         # After a crash Qt gives the signal's number as the code on Unix.
-        self._gone(died(-code if crashed and os.name != "nt" else code, self._said))
+        self._fail(died(-code if crashed and os.name != "nt" else code, self._last_line))
 
     def _not_started(self, _error: Any) -> None:
         if self._process.error() == qt.QProcess.FailedToStart:
-            self._gone(not_started(self._python, self._process.errorString()))
+            self._fail(not_started(self._python, self._process.errorString()))
 
-    def _gone(self, error: WorkerError) -> None:
-        """Tell everybody who waits; the next request starts a new worker."""
+    def _fail(self, error: WorkerError) -> None:
+        """Give the error to all requests that wait; the next request starts a new worker."""
         process, self._process = self._process, None
-        self._buried = process  # this is called by one of its own signals: it must not go yet
+        self._ended = process  # one of its own signals is running: it must not be deleted yet
         process.blockSignals(True)
         process.kill()
         waiting, self._waiting = self._waiting, {}
-        for heard in waiting.values():
-            heard.error(error)
+        for callbacks in waiting.values():
+            callbacks.error(error)

@@ -1,0 +1,58 @@
+"""What one section of the panel needs of another, as small protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from ...imaging.crop import Crop
+from ...models.catalogue import Entry
+from ..results import StoredPrediction
+from ..temporary_files import CaseFiles
+
+
+class OutlineReceiver(Protocol):
+    """Takes outlines of the tumour that come with a CT."""
+
+    def offer(self, outlines: list[dict[str, Any]]) -> None:
+        """Let the user choose among outlines in files."""
+
+    def choose(self, segmentation: Any, segment_id: str) -> None:
+        """Make a segment the tumour."""
+
+
+class CropSource(Protocol):
+    """The crop of the tumour that is chosen."""
+
+    @property
+    def crop(self) -> Crop | None:
+        """The crop; None while there is none."""
+
+    def missing(self) -> str:
+        """Return what the user must do to get a crop, or an empty text."""
+
+
+class ProfileSource(Protocol):
+    """The expression profile that is chosen for the tumour."""
+
+    @property
+    def file(self) -> Path | None:
+        """The profile's file, or None."""
+
+    def models_for(self, chosen: Sequence[Entry], *, every: bool) -> list[Path]:
+        """Return the models of the profile for the same questions as the chosen image models."""
+
+    def show_predictions(self, case: Mapping[str, Any], file: Path, volume: Any) -> None:
+        """Show the predictions of `prediction.json` for a profile's file."""
+
+
+class PredictionSource(Protocol):
+    """The predictions for the CT that is chosen."""
+
+    @property
+    def stored(self) -> list[StoredPrediction]:
+        """The predictions that the scene holds."""
+
+    def files_for(self, volume: Any) -> CaseFiles:
+        """Return the files of the last prediction for a CT; `InputError` where there are none."""

@@ -1,0 +1,37 @@
+"""Models, and the classes that they know, in combo boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from ...models.catalogue import Entry
+
+
+def usable_models(entries: Sequence[Entry], kind: str) -> list[Entry]:
+    """Return the models of a kind that can be chosen."""
+    return [
+        entry
+        for entry in entries
+        if entry.card is not None and entry.card.kind == kind and not entry.shadowed
+    ]
+
+
+def offer_models(selector: Any, entries: Sequence[Entry]) -> None:
+    """List models in a combo box, by their titles."""
+    selector.clear()
+    for entry in entries:
+        assert entry.card is not None  # noqa: S101 - or it would not be usable
+        selector.addItem(entry.card.title, entry.name)
+
+
+def offer_classes(selector: Any, label: Any, entry: Entry | None) -> None:
+    """List the classes that a model knows in a combo box, which is hidden where there are none."""
+    card = None if entry is None else entry.card
+    selector.clear()
+    selector.addItem(_("any"), None)
+    for label_class in () if card is None else card.classes:
+        selector.addItem(label_class.name, label_class.code)
+    selector.visible = label.visible = selector.count > 1
