@@ -203,8 +203,10 @@ def test_what_was_said_of_another_profile_is_not_shown(molecular, answered, choo
 
 
 def test_there_is_one_table_and_the_user_may_delete_it(molecular, answered, scene, wait_until):
-    said = molecular.profile
-    said.answered(said._case, said.file, molecular.context.state.ct)  # predicted again
+    profile = molecular.profile
+    profile.show_predictions(
+        profile._case, profile.file, molecular.context.state.ct
+    )  # predicted again
     assert scene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 1
     wait_until(lambda: molecular.ui.molecularFrame.visible)
     scene.RemoveNode(molecular.ui.molecularTable.mrmlTableNode())

@@ -81,25 +81,25 @@ def test_the_saliency_lies_where_the_prediction_has_it(drawn, prediction):
     assert display.GetLowerThreshold() > 0
 
 
-def test_the_table_says_in_words_what_the_prediction_says(drawn, prediction):
+def test_the_table_holds_the_predictions_numbers(drawn, prediction):
     node = lsm.show_prediction(prediction, drawn[0]).table
     cells = [
         (node.GetCellText(row, 0), node.GetCellText(row, 1))
         for row in range(node.GetNumberOfRows())
     ]
-    said = dict(cells)
+    texts = dict(cells)
     assert cells[0] == ("Notice", "Research software, not a medical device.")
     assert ("Notice", "Random weights: it means nothing.") in cells
-    assert said["Question"] == "Alive at two years?"
-    assert said["Probability of alive"] == f"{prediction.probabilities[1]:.1%}"
+    assert texts["Question"] == "Alive at two years?"
+    assert texts["Probability of alive"] == f"{prediction.probabilities[1]:.1%}"
     interval, robustness = prediction.interval, prediction.robustness
-    assert said["95% interval of alive"] == f"{interval.low:.1%} to {interval.high:.1%}"
+    assert texts["95% interval of alive"] == f"{interval.low:.1%} to {interval.high:.1%}"
     assert (
-        said[f"alive in {robustness.positions} positions of the crop"]
+        texts[f"Range of alive over {robustness.positions} positions of the crop"]
         == f"{robustness.low:.1%} to {robustness.high:.1%}"
     )
-    assert said["Model SHA-256"] == prediction.model.sha256
-    flags = [text for what, text in cells if what.startswith("Flag, ")]
+    assert texts["Model SHA-256"] == prediction.model.sha256
+    flags = [text for quantity, text in cells if quantity.startswith("Flag, ")]
     assert flags == [flag.sentence for flag in prediction.flags]
     assert flags
 
@@ -164,14 +164,14 @@ def test_an_unknown_model_is_refused_with_a_sentence(drawn):
         lsm.predict(*drawn, model="nonsense")
 
 
-def test_who_predicts_can_be_named(drawn, prediction):
-    asked = []
+def test_a_predictor_can_be_handed_in(drawn, prediction):
+    calls = []
 
-    def elsewhere(ct, mask, model, *, device, seed, centre_lps, progress):
-        asked.append((ct.grid.size, mask.name, model, device, seed, centre_lps))
+    def predictor(ct, mask, model, *, device, seed, centre_lps, progress):
+        calls.append((ct.grid.size, mask.name, model, device, seed, centre_lps))
         return prediction
 
-    answer = lsm.predict(*drawn, model="far", seed=3, centre_lps=(1.0, 2.0, 3.0), how=elsewhere)
-    assert answer is prediction
+    options = {"seed": 3, "centre_lps": (1.0, 2.0, 3.0)}
+    assert lsm.predict(*drawn, model="far", **options, predictor=predictor) is prediction
     size = tuple(ball_images()[0].GetSize())
-    assert asked == [(size, "tumour", "far", "auto", 3, (1.0, 2.0, 3.0))]
+    assert calls == [(size, "tumour", "far", "auto", 3, (1.0, 2.0, 3.0))]
