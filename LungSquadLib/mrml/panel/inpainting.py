@@ -122,7 +122,9 @@ def _inpainted_text(described: Mapping[str, Any], name: str) -> str:
         _("Requested: mean {hu:.0f} HU, diameter {diameter_mm:.1f} mm.").format(
             **described["requested"]
         ),
-        _("Result: mean {hu:.0f} HU, diameter {diameter_mm:.1f} mm.").format(**described["measured"]),
+        _("Result: mean {hu:.0f} HU, diameter {diameter_mm:.1f} mm.").format(
+            **described["measured"]
+        ),
         flags_text([Flag.of(flag) for flag in described["flags"]]),
     ]
     return "\n".join(filter(None, lines))
