@@ -41,7 +41,7 @@ def main(store, out):
     with world(torch.device("cpu")) as processes:
         task = Classifier(
             network,
-            lambda x: network.answer(x.double()),
+            lambda x: network.forward_with_features(x.double()),
             groups_of(network, recipe, freeze="none", taken=()),
             samples=crops,
             labels=labels,

@@ -103,7 +103,7 @@ def show(described: dict[str, Any], folder: str) -> None:
         print(printable(f"\n{prediction['question']}"))
         print_table(
             [
-                (f"  {names[code]}", percent(value, 1), _mark(code, prediction["answer"]))
+                (f"  {names[code]}", percent(value, 1), _mark(code, prediction["predicted_class"]))
                 for code, value in prediction["probabilities"].items()
             ]
         )
@@ -115,8 +115,8 @@ def show(described: dict[str, Any], folder: str) -> None:
                 f"crop {percent(robustness['low'], 1)} to {percent(robustness['high'], 1)}"
             )
         )
-        if prediction["baseline_volume_alone"] is not None:
-            print(f"  volume alone: {percent(prediction['baseline_volume_alone'], 1)}")
+        if prediction["volume_only_baseline"] is not None:
+            print(f"  volume-only baseline: {percent(prediction['volume_only_baseline'], 1)}")
     _show_molecular(described)
     print()
     print_flags(described["flags"])
@@ -124,15 +124,15 @@ def show(described: dict[str, Any], folder: str) -> None:
 
 
 def _show_molecular(described: dict[str, Any]) -> None:
-    """Answers of the image, of molecules and of both side by side, and what moved them most."""
+    """Predictions from image, molecules and both side by side, with the largest contributions."""
     from ..report.side_by_side import questions
 
     for question in questions(described):
         print(printable(f"\n{question.question} Image and molecules:"))
-        header = ("  FROM", "ANSWER", f"P({question.of})", "INTERVAL", "MODEL", "")
+        header = ("  MODALITY", "CLASS", f"P({question.of})", "INTERVAL", "MODEL", "")
         rows = [
             (
-                f"  {one.made_from}",
+                f"  {one.modality}",
                 one.answer,
                 percent(one.probability, 1),
                 one.interval,
@@ -148,7 +148,7 @@ def _show_molecular(described: dict[str, Any]) -> None:
         most = ", ".join(
             f"{gene['column']} {gene['value']:+.2f}" for gene in one["contributions"][:5]
         )
-        print(printable(f"  moved {one['model']['title']} ({one['made_from']}) most: {most}"))
+        print(printable(f"  main columns, {one['model']['title']} ({one['modality']}): {most}"))
 
 
 def _mark(code: str, answer: str) -> str:

@@ -1,4 +1,4 @@
-"""A crop and a model in, a Prediction out."""
+"""Prediction from images: one case with interval, OOD score and saliency, or many crops at once."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from ..networks.devices import chosen_device, device_of, float64_of, on_device
 from ..networks.trunk_and_head import TrunkAndHead
 from ..progress import Part, Progress, Silent, step
 from ..statistics.calibration import log_odds
-from .out_of_distribution import novelty, novelty_flags
+from .out_of_distribution import ood_flags, ood_score
 from .prediction import (
     LEVEL,
     NO_PROOF,
     Interval,
     ModelUsed,
-    Novelty,
+    OODScore,
     Prediction,
     Robustness,
+    calibrated_probabilities,
     interval_of,
-    probabilities,
 )
 from .saliency import grad_cam, on_ct_grid
 
@@ -54,32 +54,32 @@ def predict(
     centre_lps: Point | None = None,
     progress: Progress | None = None,
 ) -> Prediction:
-    """What a model says of the tumour in a mask, how sure that is, and where it looked.
+    """Predict the classes of a tumour, with interval, OOD score and saliency.
 
     The same inputs, seed, device and number of threads give the same numbers.
 
     Args:
         ct: the CT.
         mask: the tumour, on any grid that overlaps the CT.
-        model: as `read_model_file` gives it.
+        model: a classifier of images, as `read_model_file` returns it.
         device: "auto", "cpu", "cuda" or "mps".
-        seed: of the dropout that the interval is drawn from.
-        centre_lps: of the crop, LPS mm, where it is not the mask's centre of mass.
-        progress: told how it goes; may cancel.
+        seed: of the Monte Carlo dropout behind the interval.
+        centre_lps: of the crop, LPS mm; the mask's centre of mass by default.
+        progress: receives progress; may cancel.
 
     Raises:
-        InputError: as `crop`; or there is no such device, or the seed is none.
-        CancelledError: `progress` said so.
+        InputError: as `crop`; or the device does not exist, or the seed is out of range.
+        CancelledError: `progress` cancelled.
     """
     progress = progress or Silent()
     check_kind(model.card, "classifier")
     check_seed(seed)
-    place = chosen_device(device)
+    torch_device = chosen_device(device)
     ct, card = as_ct(ct), model.card
     mask = as_mask(mask, ct)
     side = card.image.size
     size, spacing = (side, side, side), card.image.spacing
-    around = variants(
+    jittered = variants(
         ct,
         mask,
         size=size,
@@ -88,28 +88,28 @@ def predict(
         progress=Part(progress, 0.0, 0.3),
     )
     cut = crop(ct, mask, size=side, spacing=spacing, centre_lps=centre_lps)
-    network = model.network.to(place)
-    positions = around.positions
-    runs = list(_runs(network, card, around, seed, Part(progress, 0.3, 1.0)))
-    drawn = runs[0]
-    cam = grad_cam(network, drawn.activations, int(drawn.logits.argmax()))
-    seen = None if model.reference is None else novelty(drawn.features, model.reference)
+    network = model.network.to(torch_device)
+    positions = jittered.positions
+    runs = list(_runs(network, card, jittered, seed, Part(progress, 0.3, 1.0)))
+    unshifted = runs[0]
+    cam = grad_cam(network, unshifted.activations, int(unshifted.logits.argmax()))
+    ood = None if model.reference is None else ood_score(unshifted.features, model.reference)
     return Prediction(
         ModelUsed(card, model.sha256),
         cut,
-        tuple(float(p) for p in probabilities(drawn.logits, card)),
+        tuple(float(p) for p in calibrated_probabilities(unshifted.logits, card)),
         _interval(runs, card),
         _robustness(runs, list(positions), card),
-        seen,
+        ood,
         None if card.baseline is None else card.baseline.probability(cut.mask_volume_ml),
         ct.as_stored(on_ct_grid(cam, network, Grid.of(cut.ct), ct.grid)),
-        merged((*cut.flags, *_flags(seen, cam))),
+        merged((*cut.flags, *_flags(ood, cam))),
         {
-            "device": str(place),
+            "device": str(torch_device),
             "seed": seed,
             "dropout_passes": DROPOUT_PASSES,
             "positions": len(positions),
-            "variants_skipped": list(around.skipped),
+            "variants_skipped": list(jittered.skipped),
             "lungsquad": __version__,
             "torch": torch.__version__,
             "python": platform.python_version(),
@@ -117,31 +117,65 @@ def predict(
     )
 
 
+@torch.no_grad()
+def logits_and_features(
+    network: TrunkAndHead,
+    spec: InputSpec,
+    crops: Iterable[np.ndarray],
+    *,
+    batch: int = 8,
+    progress: Progress | None = None,
+    count: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits (N, classes) and features (N, D) of crops, float64, in eval mode.
+
+    Args:
+        network: on any device.
+        spec: its input.
+        crops: HU, cubes at least as large as the input, which is cut out of their middle.
+        batch: crops of a forward pass.
+        progress: receives progress.
+        count: number of crops, for `progress`.
+    """
+    network.eval()
+    device = device_of(network)
+    logits, features, done = [], [], 0
+    for cubes in _batches(crops, batch):
+        if progress is not None and count:
+            step(progress, done / count, f"{done} of {count} cases")
+        x = spec.scaled(np.stack([central_cube(hu, spec.size) for hu in cubes]))
+        output = network.forward_with_features(on_device(x[:, None], device))
+        logits.append(float64_of(output.logits))
+        features.append(float64_of(output.features))
+        done += len(cubes)
+    return np.concatenate(logits), np.concatenate(features)
+
+
 def check_seed(seed: int) -> None:
-    """`InputError` for what is no seed."""
+    """Raise `InputError` for a seed out of range."""
     if not 0 <= seed < 1 << 63:
         raise InputError(f"The seed must be a whole number from 0 to 2^63 - 1, not {seed}.")
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One variant through the network; `dropped` are logits with dropout at work."""
+    """The network's output for one position; `sampled` are logits with dropout at work."""
 
     activations: torch.Tensor
     features: np.ndarray
     logits: np.ndarray
-    dropped: np.ndarray
+    sampled: np.ndarray
 
 
 def _runs(
-    network: TrunkAndHead, card: Card, around: Variants, seed: int, progress: Progress
+    network: TrunkAndHead, card: Card, jittered: Variants, seed: int, progress: Progress
 ) -> Iterator[_Run]:
-    """Every position of the crop through the network, each once."""
-    positions = around.positions
+    """Run the network on the crop at each position."""
+    positions = jittered.positions
     device = device_of(network)
     for number, (offset, variant) in enumerate(positions.items()):
         step(progress, number / len(positions), f"{card.title}: crop at {offset}")
-        yield _run(network, card, around.hu(variant), seed, device)
+        yield _run(network, card, jittered.hu(variant), seed, device)
 
 
 @torch.no_grad()
@@ -151,32 +185,32 @@ def _run(
     x = on_device(card.image.scaled(hu)[None, None], device)
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         activations = network.trunk(x)
-        answer = network.head(activations)
+        output = network.head(activations)
         generator = torch.Generator().manual_seed(seed)
-        dropped = network.head.sample(activations, n=DROPOUT_PASSES, generator=generator)
+        sampled = network.head.sample(activations, n=DROPOUT_PASSES, generator=generator)
     return _Run(
         activations,
-        answer.features[0].cpu().numpy(),
-        float64_of(answer.logits[0]),
-        float64_of(dropped[:, 0]),
+        output.features[0].cpu().numpy(),
+        float64_of(output.logits[0]),
+        float64_of(sampled[:, 0]),
     )
 
 
 def _interval(runs: list[_Run], card: Card) -> Interval:
-    samples = probabilities(np.concatenate([run.dropped for run in runs]), card)
+    samples = calibrated_probabilities(np.concatenate([run.sampled for run in runs]), card)
     explanation = (
-        f"{LEVEL:.0%} of {len(samples)} answers lie in it: the crop was put in {len(runs)} "
-        "positions, and in each parts of the network's last layers were left out at random "
-        f"({DROPOUT_PASSES} times). {NO_PROOF}"
+        f"It holds {LEVEL:.0%} of {len(samples)} predictions: from {len(runs)} positions of the "
+        "crop, and in each with parts of the network's last layers left out at random "
+        f"(Monte Carlo dropout, {DROPOUT_PASSES} passes). {NO_PROOF}"
     )
-    answer = float(probabilities(runs[0].logits, card)[card.positive])
-    return interval_of(samples[:, card.positive], answer, explanation)
+    probability = float(calibrated_probabilities(runs[0].logits, card)[card.positive])
+    return interval_of(samples[:, card.positive], probability, explanation)
 
 
 def _robustness(runs: list[_Run], offsets: list[str], card: Card) -> Robustness:
     logits = np.array([log_odds(run.logits, card.positive) for run in runs])
-    answers = {
-        offset: float(probabilities(run.logits, card)[card.positive])
+    probabilities = {
+        offset: float(calibrated_probabilities(run.logits, card)[card.positive])
         for offset, run in zip(offsets, runs, strict=True)
     }
     icc = None
@@ -187,55 +221,22 @@ def _robustness(runs: list[_Run], offsets: list[str], card: Card) -> Robustness:
     explanation = (
         f"The same prediction from {len(runs)} different crops: where the mask moved by 2 mm, or "
         "grown or shrunk by 1 or 2 mm, would put the crop, and 3 mm along its diagonals. The "
-        "network does not see the mask: another outline changes the answer by the crop's position "
-        "alone. The ICC compares how much the position changes the answer with how much the "
-        "model's reference patients differ (1: not at all, 0.75 and more: good)."
+        "network does not see the mask: another outline changes the prediction by the crop's "
+        "position alone. The ICC compares how much the position changes the prediction with how "
+        "much the model's reference patients differ (1: not at all, 0.75 and more: good)."
     )
-    return Robustness(answers, min(answers.values()), max(answers.values()), icc, explanation)
+    low, high = min(probabilities.values()), max(probabilities.values())
+    return Robustness(probabilities, low, high, icc, explanation)
 
 
-def _flags(seen: Novelty | None, cam: np.ndarray) -> Iterator[Flag]:
-    yield from novelty_flags(seen, "tumour")
+def _flags(ood: OODScore | None, cam: np.ndarray) -> Iterator[Flag]:
+    yield from ood_flags(ood, "tumour")
     if not cam.any():
-        sentence = "No part of the crop speaks for the answer; the saliency map is empty."
+        sentence = "No part of the crop supports the predicted class; the saliency map is empty."
         yield Flag("saliency_empty", "info", sentence)
 
 
-@torch.no_grad()
-def answers(
-    network: TrunkAndHead,
-    spec: InputSpec,
-    crops: Iterable[np.ndarray],
-    *,
-    batch: int = 8,
-    progress: Progress | None = None,
-    count: int = 0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logits (N, classes) and features (N, D), float64, in eval mode.
-
-    Args:
-        network: on any device.
-        spec: its input.
-        crops: HU, cubes at least as large as the input, which is cut out of their middle.
-        batch: how many at once.
-        progress: told how it goes.
-        count: of the crops, for `progress`.
-    """
-    network.eval()
-    device = device_of(network)
-    logits, features, done = [], [], 0
-    for some in _batches(crops, batch):
-        if progress is not None and count:
-            step(progress, done / count, f"{done} of {count} cases")
-        x = spec.scaled(np.stack([central_cube(hu, spec.size) for hu in some]))
-        answer = network.answer(on_device(x[:, None], device))
-        logits.append(float64_of(answer.logits))
-        features.append(float64_of(answer.features))
-        done += len(some)
-    return np.concatenate(logits), np.concatenate(features)
-
-
 def _batches(crops: Iterable[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
-    every = iter(crops)
-    while some := list(islice(every, size)):
-        yield some
+    remaining = iter(crops)
+    while batch := list(islice(remaining, size)):
+        yield batch

@@ -1,4 +1,4 @@
-"""New patients among the groups that an autoencoder found."""
+"""Assignment of new patients to the groups of an autoencoder's latent space."""
 
 from __future__ import annotations
 
@@ -16,145 +16,145 @@ from ..errors import InputError, ModelError
 from ..models.catalogue import check_kind
 from ..models.file import Model
 from ..networks.devices import float64_of
-from .out_of_distribution import novelty, novelty_flags
-from .prediction import Novelty
+from .out_of_distribution import ood_flags, ood_score
+from .prediction import OODScore
 from .table_input import MOST_MISSING, check_scale
 
-_MANY = 0.5  # of the patients: more that are unlike those of the training are no accident
+_MANY = 0.5  # of the patients: more that are out of distribution are no accident
 
 
 @dataclass(frozen=True, eq=False)
-class Assigned:
-    """Where patients lie among a model's groups.
+class GroupAssignment:
+    """Groups of N patients.
 
     Attributes:
         patients: N, as the table names them.
         classes: k codes of the groups.
-        probabilities: (N, k), NaN for patients of whom too little is known.
-        places: (N, latent) in the model's latent space, NaN likewise.
-        missing: (N,) how many of the model's columns are not known.
-        columns: how many it takes.
-        novelties: N, None for patients of whom too little is known.
-        notes: what to mind, as sentences.
+        probabilities: (N, k), NaN for patients with too few values.
+        latent: (N, latent) positions in the model's latent space, NaN likewise.
+        missing: (N,) how many of the model's columns have no value.
+        columns: how many columns the model takes.
+        ood_scores: N, None for patients with too few values.
+        notes: remarks, as sentences.
     """
 
     patients: tuple[str, ...]
     classes: tuple[str, ...]
     probabilities: np.ndarray
-    places: np.ndarray
+    latent: np.ndarray
     missing: np.ndarray
     columns: int
-    novelties: tuple[Novelty | None, ...]
+    ood_scores: tuple[OODScore | None, ...]
     notes: tuple[str, ...]
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The likeliest group of each, "" where too little is known."""
+        """The most probable group of each patient, "" for those with too few values."""
         return tuple(
             "" if np.isnan(row).any() else self.classes[int(row.argmax())]
             for row in self.probabilities
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """A patient a row, for a table."""
+        """Return a table with a row for each patient."""
         return [self._row(number) for number in range(len(self.patients))]
 
     def _row(self, number: int) -> dict[str, Any]:
-        def shown(value: float) -> float | str:
+        def rounded(value: float) -> float | str:
             return "" if np.isnan(value) else float(f"{value:.5g}")
 
-        seen = self.novelties[number]
-        each = zip(self.classes, self.probabilities[number], strict=True)
+        score = self.ood_scores[number]
+        by_group = zip(self.classes, self.probabilities[number], strict=True)
         return {
             "patient": self.patients[number],
             "group": self.groups[number],
-            **{f"p_{code}": shown(p) for code, p in each},
-            "out_of_distribution": None if seen is None else seen.out_of_distribution,
+            **{f"p_{code}": rounded(p) for code, p in by_group},
+            "out_of_distribution": None if score is None else score.out_of_distribution,
             "missing": int(self.missing[number]),
-            **{f"z{n}": shown(value) for n, value in enumerate(self.places[number])},
+            **{f"z{n}": rounded(z) for n, z in enumerate(self.latent[number])},
         }
 
 
-def assign_groups(model: Model, matrix: Matrix) -> Assigned:
-    """Project patients into an autoencoder's latent space, and tell their groups.
+def assign_groups(model: Model, matrix: Matrix) -> GroupAssignment:
+    """Project patients into an autoencoder's latent space and assign them to its groups.
 
     Args:
-        model: an autoencoder, as `read_model` gives it.
-        matrix: of `read_matrix`, or `join`ed: columns that the model does not know are left alone.
+        model: an autoencoder, as `read_model` returns it.
+        matrix: of `read_matrix`, or `join`ed; columns that are not the model's are ignored.
 
     Raises:
-        InputError: the table lacks more than half of the model's columns, or its numbers cannot be
+        InputError: the table lacks more than half of the model's columns, or its values cannot be
             on the model's scale.
-        ModelError: the model is no autoencoder, or found no groups.
+        ModelError: the model is no autoencoder, or has no groups.
     """
     check_kind(model.card, "autoencoder")
     card = model.card
     if not card.classes:
         raise ModelError(
-            f"The model '{card.name}' found no groups: all units of its latent space collapsed."
+            f"The model '{card.name}' has no groups: all units of its latent space collapsed."
         )
     absent, columns = absent_columns(model, matrix), card.table.columns
     values = _aligned(model, matrix)
     _check_scale(model, values)
     missing = np.isnan(values).sum(axis=1)
-    known = missing <= MOST_MISSING * len(columns)
+    enough = missing <= MOST_MISSING * len(columns)
     with torch.no_grad():
-        answer = model.network(torch.from_numpy(values))
-    probabilities = float64_of(answer.logits.exp())
-    features = float64_of(answer.features)
-    probabilities[~known], features[~known] = np.nan, np.nan
+        output = model.network(torch.from_numpy(values))
+    probabilities = float64_of(output.logits.exp())
+    features = float64_of(output.features)
+    probabilities[~enough], features[~enough] = np.nan, np.nan
     reference = model.reference
-    novelties = tuple(
-        novelty(row, reference) if enough and reference is not None else None
-        for row, enough in zip(features, known, strict=True)
+    scores = tuple(
+        ood_score(row, reference) if known and reference is not None else None
+        for row, known in zip(features, enough, strict=True)
     )
-    return Assigned(
+    return GroupAssignment(
         matrix.patients,
         tuple(label.code for label in card.classes),
         probabilities,
         features[:, :-1],
         missing,
         len(columns),
-        novelties,
-        tuple(_notes(model, matrix, absent, known, novelties)),
+        scores,
+        tuple(_notes(model, matrix, absent, enough, scores)),
     )
 
 
 def absent_columns(model: Model, matrix: Matrix) -> int:
-    """How many of a model's columns a table lacks; `InputError` where that is more than half."""
-    columns, there = model.card.table.columns, set(_names(model, matrix.columns))
-    absent = sum(name not in there for name in _names(model, columns))
+    """Count a model's columns that a table lacks; `InputError` where that is more than half."""
+    columns, present = model.card.table.columns, set(_names(model, matrix.columns))
+    absent = sum(name not in present for name in _names(model, columns))
     if absent > MOST_MISSING * len(columns):
         raise InputError(
             f"The table has {len(columns) - absent} of the {len(columns)} columns of the model "
-            f"'{model.card.name}', fewer than half. Are they named as in the model "
-            f"('{columns[0]}', '{columns[-1]}'), and are patients and genes where they belong?"
+            f"'{model.card.name}', fewer than half. Name them as the model does ('{columns[0]}', "
+            f"'{columns[-1]}'), and check that rows are patients and columns are genes."
         )
     return absent
 
 
 def _names(model: Model, columns: Sequence[str]) -> list[str]:
-    """What columns are compared by: genes without their versions."""
+    """The names by which columns are compared: genes without their versions."""
     (source,) = model.card.table.sources
-    return [gene_name(one) for one in columns] if source.kind == "expression" else list(columns)
+    return [gene_name(name) for name in columns] if source.kind == "expression" else list(columns)
 
 
 def _aligned(model: Model, matrix: Matrix) -> np.ndarray:
     """The model's columns (N, D) of a table, NaN where it lacks one."""
     columns = _names(model, model.card.table.columns)
-    place = {name: number for number, name in enumerate(_names(model, matrix.columns))}
+    index = {name: number for number, name in enumerate(_names(model, matrix.columns))}
     values = np.full((len(matrix.patients), len(columns)), np.nan, np.float32)
-    there = [n for n, name in enumerate(columns) if name in place]
-    values[:, there] = matrix.values[:, [place[columns[n]] for n in there]]
+    present = [n for n, name in enumerate(columns) if name in index]
+    values[:, present] = matrix.values[:, [index[columns[n]] for n in present]]
     return values
 
 
 def _check_scale(model: Model, values: np.ndarray) -> None:
-    """Refuse expression on another scale; of features, each is on its own."""
+    """Refuse expression on another scale; each image feature has its own."""
     (source,) = model.card.table.sources
     if source.kind == "expression":
         scale = model.network.scale
-        mean, sd = (float64_of(one) for one in (scale.mean, scale.sd))
+        mean, sd = float64_of(scale.mean), float64_of(scale.sd)
         check_scale(model.card, source, values, mean=mean, sd=sd, what="table")
 
 
@@ -162,37 +162,36 @@ def _notes(
     model: Model,
     matrix: Matrix,
     absent: int,
-    known: np.ndarray,
-    novelties: tuple[Novelty | None, ...],
+    enough: np.ndarray,
+    scores: tuple[OODScore | None, ...],
 ) -> Iterator[str]:
     card = model.card
     if absent:
         yield (
             f"{absent} of the model's {len(card.table.columns)} columns are not in the table; each "
-            "counts as if it were the training patients' mean."
+            "is replaced by the training patients' mean."
         )
-    if not known.all():
+    if not enough.all():
         yield (
-            f"{int((~known).sum())} of {len(known)} patients have less than half of the model's "
-            "columns: nothing is said of them."
+            f"{int((~enough).sum())} of {len(enough)} patients have less than half of the model's "
+            "columns: they are not assigned."
         )
-    first = next((one for one in novelties if one is not None), None)
-    if first is not None and first.out_of_distribution is None:  # the same of all of them
-        yield from (flag.sentence for flag in novelty_flags(first, "patient"))
-    seen = [one for one in novelties if one is not None]
-    # Further away than every held-out case: of one patient it may be chance, of half of them not.
-    beyond = sum(one.p < 1.5 / (one.held_out + 1) for one in seen)
-    new = sum(bool(one.out_of_distribution) for one in seen)
+    known = [score for score in scores if score is not None]
+    if known and known[0].out_of_distribution is None:  # the same for all of them
+        yield from (flag.sentence for flag in ood_flags(known[0], "patient"))
+    # Farther away than every held-out case: for one patient it may be chance, for half of them not.
+    farthest = sum(score.p < 1.5 / (score.held_out + 1) for score in known)
+    outside = sum(bool(score.out_of_distribution) for score in known)
     (source,) = card.table.sources
-    if beyond > _MANY * len(seen):
+    if farthest > _MANY * len(known):
         yield (
-            f"{beyond} of {len(seen)} patients lie further from the training than every held-out "
-            f"case: is the table on the model's scale ({source.scale})?"
+            f"{farthest} of {len(known)} patients lie farther from the training than every "
+            f"held-out case: is the table on the model's scale ({source.scale})?"
         )
-    elif new:
+    elif outside:
         yield (
-            f"{new} of {len(seen)} patients are unlike those of the training; their groups mean "
-            "little."
+            f"{outside} of {len(known)} patients are out of distribution; their groups are not "
+            "reliable."
         )
     if card.training.seen is not None:
         cases = list(map(table_case, matrix.patients, matrix.values))

@@ -1,4 +1,4 @@
-"""What a model says of a tumour, with everything that belongs to it."""
+"""The prediction of a model about a tumour: probabilities, interval, OOD score, saliency."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from ..imaging.crop import Crop
 from ..imaging.flags import Flag
 from ..models.card import Card, Metric
 
+LEVEL = 0.95  # of the intervals
+NO_PROOF = (
+    "It shows how much the prediction depends on things that should not matter; it does not show "
+    "whether the network is right about such patients."
+)
+
 
 @dataclass(frozen=True)
 class Interval:
-    """Where most answers lie when what should not matter is changed, and what was changed."""
+    """Range of the probability under changes that should not matter, and which these were."""
 
     low: float
     high: float
@@ -26,12 +32,13 @@ class Interval:
 
 @dataclass(frozen=True)
 class Robustness:
-    """The probability of the positive class in other positions of the crop.
+    """The probability of the positive class for shifted crops.
 
     `probabilities` has one for each position, by its offset from the crop in voxels along the CT's
-    x, y and z; "0, 0, 0" is the crop's own. `icc` compares the spread of this patient's logit over
-    them with that between the model's reference patients: 1 where the position does not matter, 0
-    where it matters more than patients do. None where the model has no reference patients.
+    x, y and z; "0, 0, 0" is the crop itself. `icc` compares the variance of this patient's logit
+    over the positions with that between the model's reference patients: 1 where the position does
+    not matter, towards 0 where it matters more than patients do. None where the model has no
+    reference patients.
     """
 
     probabilities: dict[str, float]
@@ -42,16 +49,16 @@ class Robustness:
 
     @property
     def positions(self) -> int:
-        """How many different crops were predicted from."""
+        """Number of crops."""
         return len(self.probabilities)
 
 
 @dataclass(frozen=True)
-class Novelty:
-    """How far the crop's features lie from those of the model's reference cases.
+class OODScore:
+    """Out-of-distribution score: Mahalanobis distance of the features from the reference cases.
 
-    `p` is the rank of the distance among those of `held_out` cases: the share of like cases that
-    lie as far. `out_of_distribution` is None where these are too few to say.
+    `p` is the rank of the distance among those of `held_out` cases: the share of in-distribution
+    cases that lie as far. `out_of_distribution` is None where these are too few to decide.
     """
 
     distance: float
@@ -62,7 +69,7 @@ class Novelty:
 
 @dataclass(frozen=True)
 class ModelUsed:
-    """Which model answered: its card and the SHA-256 of its file."""
+    """The model of a prediction: its card and the SHA-256 of its file."""
 
     card: Card
     sha256: str
@@ -70,11 +77,11 @@ class ModelUsed:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One model's answer to its question about one tumour.
+    """One model's prediction for one tumour.
 
     `probabilities` follow the card's classes; `interval` and `robustness` are about its positive
-    class. `saliency` (0 to 1) lies on the CT's voxels, over the crop, and explains `answer`.
-    `baseline` is what the tumour's volume alone would say of the positive class.
+    class. `saliency` (0 to 1) lies on the CT's voxels, over the crop, and explains the predicted
+    class. `baseline` is the positive class's probability by the volume-only baseline.
     """
 
     model: ModelUsed
@@ -82,33 +89,33 @@ class Prediction:
     probabilities: tuple[float, ...]
     interval: Interval
     robustness: Robustness
-    novelty: Novelty | None
+    ood: OODScore | None
     baseline: float | None
     saliency: sitk.Image
     flags: tuple[Flag, ...]
     parameters: dict[str, Any]
 
     @property
-    def answer(self) -> int:
-        """The most probable class; the first where they are equal as `to_dict` rounds them."""
+    def predicted_class(self) -> int:
+        """Index of the most probable class; of equal ones, as `to_dict` rounds them, the first."""
         return most_probable(self.probabilities)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but voxels: the JSON of the command line, the worker and the report."""
+        """Return everything but voxels: the JSON of the command line, the worker and the report."""
         card = self.model.card
-        told = described(
+        common = prediction_dict(
             self.model,
             self.probabilities,
             self.interval,
-            novelty=self.novelty,
+            ood=self.ood,
             flags=self.flags,
             parameters=self.parameters,
         )
-        told["model"]["metrics_of_volume_alone"] = _metrics(
+        common["model"]["volume_only_metrics"] = _metrics(
             card.baseline.metrics if card.baseline else {}
         )
         return {
-            **told,
+            **common,
             "robustness": {
                 "positions": self.robustness.positions,
                 "low": rounded(self.robustness.low),
@@ -119,27 +126,27 @@ class Prediction:
                     name: rounded(value) for name, value in self.robustness.probabilities.items()
                 },
             },
-            "baseline_volume_alone": None if self.baseline is None else rounded(self.baseline),
+            "volume_only_baseline": None if self.baseline is None else rounded(self.baseline),
             "crop": self.crop.to_dict(),
         }
 
 
-def described(
+def prediction_dict(
     model: ModelUsed,
     probabilities: tuple[float, ...],
     interval: Interval,
     *,
-    novelty: Novelty | None,
+    ood: OODScore | None,
     flags: tuple[Flag, ...],
     parameters: dict[str, Any],
 ) -> dict[str, Any]:
-    """What every prediction says, whatever it was made from."""
+    """Return the JSON fields that predictions from images and from tables share."""
     card = model.card
     codes = [label.code for label in card.classes]
     return {
         "task": card.task,
         "question": card.question,
-        "answer": codes[most_probable(probabilities)],
+        "predicted_class": codes[most_probable(probabilities)],
         "classes": [asdict(label) for label in card.classes],
         "probabilities": dict(zip(codes, map(rounded, probabilities), strict=True)),
         "positive_class": codes[card.positive],
@@ -148,14 +155,14 @@ def described(
             "low": rounded(interval.low),
             "high": rounded(interval.high),
         },
-        "out_of_distribution": None if novelty is None else asdict(novelty),
+        "out_of_distribution": None if ood is None else asdict(ood),
         "flags": [flag.to_dict() for flag in flags],
         "notice": card.notice,
         "model": {
             "name": card.name,
             "title": card.title,
             "sha256": model.sha256,
-            "trained_on": card.training.data,
+            "training_data": card.training.data,
             "metrics": _metrics(card.metrics),
             "licence": card.licence,
             "intended_use": card.intended_use,
@@ -166,7 +173,7 @@ def described(
 
 
 def most_probable(probabilities: tuple[float, ...]) -> int:
-    """The most probable class; the first where they are equal as `rounded` leaves them."""
+    """Return the index of the most probable class; of equal ones, once rounded, the first."""
     equal = [rounded(value) for value in probabilities]
     return equal.index(max(equal))
 
@@ -176,26 +183,20 @@ def _metrics(metrics: Mapping[str, Metric]) -> dict[str, Any]:
 
 
 def rounded(value: float) -> float:
-    """Six decimals: what a network's rounding leaves the same from run to run."""
+    """Round to six decimals, which a network's rounding errors leave the same."""
     return round(float(value), 6)
 
 
-LEVEL = 0.95
-NO_PROOF = (
-    "It shows how far the answer hangs on things that should not matter; it does not show whether "
-    "the network is right about such patients."
-)
-
-
-def probabilities(logits: np.ndarray, card: Card) -> np.ndarray:
-    """Calibrated probabilities of logits (..., classes)."""
+def calibrated_probabilities(logits: np.ndarray, card: Card) -> np.ndarray:
+    """Return the calibrated probabilities of logits (..., classes)."""
     scaled = logits / card.temperature
     powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
-def interval_of(samples: np.ndarray, answer: float, explanation: str) -> Interval:
-    """Where most of the samples (N,) of a probability lie; the answer itself always does."""
+def interval_of(samples: np.ndarray, probability: float, explanation: str) -> Interval:
+    """Return the central interval of samples (N,) of a probability, which it always contains."""
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(samples, (tail, 1 - tail))
-    return Interval(min(float(low), answer), max(float(high), answer), LEVEL, explanation)
+    low, high = min(float(low), probability), max(float(high), probability)
+    return Interval(low, high, LEVEL, explanation)

@@ -1,4 +1,4 @@
-"""A patient's expression profile and a model of tables in, an answer out."""
+"""Prediction from tables: a patient's expression profile, alone and together with an image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..data.tables.profile import Profile, read_profile
+from ..data.tables.profile import Profile
 from ..errors import InputError, ModelError
 from ..files import sha256_of_file
 from ..imaging.crop import crop
@@ -30,37 +30,36 @@ from ..models.inputs import Source
 from ..networks.devices import chosen_device, float64_of, on_device
 from ..networks.seeded_dropout import Position, SeededDropout, mixed, seed_dropouts
 from .attribution import integrated_gradients
-from .classifier import answers, check_seed
-from .out_of_distribution import novelty, novelty_flags
+from .classifier import check_seed, logits_and_features
+from .out_of_distribution import ood_flags, ood_score
 from .prediction import (
     LEVEL,
     NO_PROOF,
     Interval,
     ModelUsed,
-    Novelty,
-    described,
+    OODScore,
+    calibrated_probabilities,
     interval_of,
-    probabilities,
+    prediction_dict,
     rounded,
 )
 from .table_input import Row, row_of
 
-__all__ = ["Contribution", "ProfilePrediction", "predict_profile", "read_profile"]
-
 PASSES = 200
 LEAST_DROPPED = 0.1  # of the genes, in each pass
 MOST_CONTRIBUTIONS = 20
+MOLECULAR, MULTIMODAL = "molecular", "multimodal"
 CONTRIBUTIONS = (
     "Integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365) of the log odds of the "
-    "answer, from the training patients' means to this patient: above 0 speaks for the answer. All "
-    "columns' add up to how far the answer's log odds lie from those of an average patient. They "
+    "predicted class, from the training patients' means to this patient: values above 0 support "
+    "it. The sum over all columns is the difference in log odds from an average patient. They "
     "explain the network, not the disease."
 )
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """How far one column moved the log odds of the answer."""
+    """The contribution of one column to the log odds of the predicted class."""
 
     source: str
     column: str
@@ -69,51 +68,53 @@ class Contribution:
 
 @dataclass(frozen=True)
 class ProfilePrediction:
-    """A model's answer about a patient from tables: expression, with features of an image or not.
+    """A model's prediction from tables: expression, with or without image features.
 
     `probabilities` follow the card's classes; `interval` is about its positive class.
-    `contributions` are the largest, largest first. `place` is where the patient lies in an
-    autoencoder's latent space; None of others. `sources` are those that were known.
+    `contributions` are the largest, largest first. `latent_position` is the patient's position in
+    an autoencoder's latent space; None for other models. `sources` are those with values.
     """
 
     model: ModelUsed
     profile: Profile
     sources: tuple[str, ...]
-    left_out: tuple[str, ...]
+    missing_sources: tuple[str, ...]
     probabilities: tuple[float, ...]
     interval: Interval
-    novelty: Novelty | None
+    ood: OODScore | None
     contributions: tuple[Contribution, ...]
-    place: tuple[float, ...] | None
+    latent_position: tuple[float, ...] | None
     flags: tuple[Flag, ...]
     parameters: dict[str, Any]
 
     @property
-    def made_from(self) -> str:
-        """ "molecules", or "both" where an image was used too."""
-        images = {one.name for one in self.model.card.table.sources if one.kind == "image"}
-        return "both" if images & set(self.sources) else "molecules"
+    def modality(self) -> str:
+        """MOLECULAR, or MULTIMODAL where an image was used too."""
+        sources = self.model.card.table.sources
+        images = {source.name for source in sources if source.kind == "image"}
+        return MULTIMODAL if images & set(self.sources) else MOLECULAR
 
     def to_dict(self) -> dict[str, Any]:
         """As `Prediction.to_dict`, with the profile in place of the crop."""
+        position = self.latent_position
         return {
-            **described(
+            **prediction_dict(
                 self.model,
                 self.probabilities,
                 self.interval,
-                novelty=self.novelty,
+                ood=self.ood,
                 flags=self.flags,
                 parameters=self.parameters,
             ),
-            "made_from": self.made_from,
+            "modality": self.modality,
             "profile": self.profile.to_dict(),
             "sources": list(self.sources),
-            "sources_left_out": list(self.left_out),
+            "missing_sources": list(self.missing_sources),
             "contributions": [
-                {**asdict(one), "value": rounded(one.value)} for one in self.contributions
+                {**asdict(each), "value": rounded(each.value)} for each in self.contributions
             ],
             "contributions_explanation": CONTRIBUTIONS,
-            "place": None if self.place is None else [rounded(one) for one in self.place],
+            "latent_position": None if position is None else [rounded(z) for z in position],
         }
 
 
@@ -125,17 +126,17 @@ def predict_profile(
     device: str = "auto",
     seed: int = 0,
 ) -> ProfilePrediction:
-    """What a model of tables says of a patient, how sure that is, and which genes moved it.
+    """Predict the classes of a patient from tables, with interval, OOD score and contributions.
 
     The same inputs, seed, device and number of threads give the same numbers.
 
     Args:
-        model: an integrator, or an autoencoder with groups; as `read_model_file` gives it.
+        model: an integrator, or an autoencoder with groups; as `read_model_file` returns it.
         profile: the patient's expression.
-        features: of the model's other sources, those of the image say: for the name of each a
-            number for each of its columns. Those that are not given are left out.
+        features: of the model's other sources (an image, for example): for the name of each a
+            value for each of its columns. Sources without values are left out.
         device: "auto", "cpu", "cuda" or "mps".
-        seed: of the dropout that the interval is drawn from.
+        seed: of the dropout behind the interval.
 
     Raises:
         InputError: the model takes no expression, or the profile does not fit it: it lacks more
@@ -143,22 +144,22 @@ def predict_profile(
         ModelError: the model takes images.
     """
     check_seed(seed)
-    card, place = model.card, chosen_device(device)
+    card, torch_device = model.card, chosen_device(device)
     if not (card.table and card.classes):
-        raise InputError(f"No groups were found with the model '{card.name}': it has no answers.")
-    network = model.network.to(place)
-    mean, sd = (float64_of(one) for one in (network.scale.mean, network.scale.sd))
+        raise InputError(f"The model '{card.name}' has no groups, so it cannot predict one.")
+    network = model.network.to(torch_device)
+    mean, sd = float64_of(network.scale.mean), float64_of(network.scale.sd)
     row = row_of(card, profile, features or {}, mean=mean, sd=sd)
-    x = on_device(row.values[None], place)
+    x = on_device(row.values[None], torch_device)
     with torch.no_grad():
         logits = float64_of(network(x).logits)[0]
-        samples = float64_of(_dropping(network, seed)(_drawn(x, row, seed)).logits)
-        code = network.encode(x).mean[0].tolist() if card.kind == "autoencoder" else None
-        seen = None
+        samples = float64_of(_with_dropout(network, seed)(_sampled_rows(x, row, seed)).logits)
+        position = network.encode(x).mean[0].tolist() if card.kind == "autoencoder" else None
+        ood = None
         if model.reference is not None:
-            seen = novelty(float64_of(network(x).features)[0], model.reference)
-    answer = probabilities(logits, card)
-    moved = integrated_gradients(
+            ood = ood_score(float64_of(network(x).features)[0], model.reference)
+    probabilities = calibrated_probabilities(logits, card)
+    contributions = integrated_gradients(
         network, row.values[None], positive=int(logits.argmax()), temperature=card.temperature
     )
     return ProfilePrediction(
@@ -166,14 +167,14 @@ def predict_profile(
         profile,
         row.used,
         row.left_out,
-        tuple(answer.tolist()),
-        _interval(probabilities(samples, card), answer, row, card),
-        seen,
-        tuple(_largest(card, moved[0])),
-        None if code is None else tuple(code),
-        (*row.flags(), *novelty_flags(seen, "patient")),
+        tuple(probabilities.tolist()),
+        _interval(calibrated_probabilities(samples, card), probabilities, row, card),
+        ood,
+        tuple(_largest(card, contributions[0])),
+        None if position is None else tuple(position),
+        (*row.flags(), *ood_flags(ood, "patient")),
         {
-            "device": str(place),
+            "device": str(torch_device),
             "seed": seed,
             "passes": PASSES,
             "genes_dropped": round(_share_dropped(row), 4),
@@ -184,8 +185,51 @@ def predict_profile(
     )
 
 
-def _dropping(network: Any, seed: int) -> Any:
-    """A copy of a network whose dropouts are at work, each row's of a batch drawn by itself."""
+def predict_multimodal(
+    model: Model,
+    profile: Profile,
+    image: tuple[CT, Mask] | None = None,
+    *,
+    among: Sequence[Model] = (),
+    device: str = "auto",
+    seed: int = 0,
+    centre_lps: Point | None = None,
+) -> list[ProfilePrediction]:
+    """Predict from the profile and, if the model takes image features, from both together.
+
+    Args:
+        model: an integrator or an autoencoder.
+        profile: the patient's expression.
+        image: the same patient's CT and tumour.
+        among: models to search for the one that extracts the features; then this machine's.
+        device: "auto", "cpu", "cuda" or "mps".
+        seed: of the dropout behind the intervals.
+        centre_lps: of the crop, LPS mm; the mask's centre of mass by default.
+
+    Returns:
+        One prediction, or two. Where the feature extractor is not on this machine, a flag of the
+        one prediction says so.
+
+    Raises:
+        InputError, ModelError: as `predict_profile`.
+    """
+    molecular = predict_profile(model, profile, device=device, seed=seed)
+    sources = [source for source in model.card.table.sources if source.kind == "image"]
+    if image is None or not sources:
+        return [molecular]
+    try:
+        features = {
+            source.name: _features(source, image, among, device, centre_lps) for source in sources
+        }
+    except ModelError as error:
+        flag = Flag("image_not_used", "warning", str(error))
+        return [replace(molecular, flags=(*molecular.flags, flag))]
+    multimodal = predict_profile(model, profile, features=features, device=device, seed=seed)
+    return [molecular, multimodal]
+
+
+def _with_dropout(network: Any, seed: int) -> Any:
+    """A copy of a network with dropout at work, drawn for each row of a batch."""
     copy = deepcopy(network)
     seed_dropouts(copy, Position(seed, total=PASSES))
     for layer in copy.modules():
@@ -198,8 +242,8 @@ def _share_dropped(row: Row) -> float:
     return max(row.missing / len(row.genes), LEAST_DROPPED)
 
 
-def _drawn(x: Tensor, row: Row, seed: int) -> Tensor:
-    """The row (1, D) many times, each without some of its genes."""
+def _sampled_rows(x: Tensor, row: Row, seed: int) -> Tensor:
+    """The row (1, D) as (PASSES, D), each without a random share of its genes."""
     generator = torch.Generator().manual_seed(mixed(seed, len(row.genes)))
     drawn = torch.rand((PASSES, len(row.genes)), generator=generator)
     rows = x.repeat(PASSES, 1)
@@ -209,13 +253,14 @@ def _drawn(x: Tensor, row: Row, seed: int) -> Tensor:
     return rows
 
 
-def _interval(samples: np.ndarray, answer: np.ndarray, row: Row, card: Card) -> Interval:
+def _interval(samples: np.ndarray, probabilities: np.ndarray, row: Row, card: Card) -> Interval:
     layers = " and parts of the network's layers" if card.kind == "integrator" else ""
     explanation = (
-        f"{LEVEL:.0%} of {PASSES} answers lie in it: each time {_share_dropped(row):.0%} of the "
+        f"It holds {LEVEL:.0%} of {PASSES} predictions: each time {_share_dropped(row):.0%} of the "
         f"genes{layers} were left out at random. {NO_PROOF}"
     )
-    return interval_of(samples[:, card.positive], float(answer[card.positive]), explanation)
+    positive = card.positive
+    return interval_of(samples[:, positive], float(probabilities[positive]), explanation)
 
 
 def _largest(card: Card, values: np.ndarray) -> Iterator[Contribution]:
@@ -226,49 +271,6 @@ def _largest(card: Card, values: np.ndarray) -> Iterator[Contribution]:
             yield Contribution(source, column, float(values[number]))
 
 
-def predict_molecular(
-    model: Model,
-    profile: Profile,
-    image: tuple[CT, Mask] | None = None,
-    *,
-    among: Sequence[Model] = (),
-    device: str = "auto",
-    seed: int = 0,
-    centre_lps: Point | None = None,
-) -> list[ProfilePrediction]:
-    """What a model says of the profile alone and, where it takes images too, of both together.
-
-    Args:
-        model: an integrator or an autoencoder.
-        profile: the patient's expression.
-        image: the same patient's CT and tumour.
-        among: models to look among for the one whose features it takes; then those of the machine.
-        device: "auto", "cpu", "cuda" or "mps".
-        seed: of the dropout that the intervals are drawn from.
-        centre_lps: of the crop, LPS mm, where it is not the mask's centre of mass.
-
-    Returns:
-        One answer, or two. Where the model whose features it takes is not on this machine, a flag
-        of the one answer says so.
-
-    Raises:
-        InputError, ModelError: as `predict_profile`.
-    """
-    alone = predict_profile(model, profile, device=device, seed=seed)
-    sources = [source for source in model.card.table.sources if source.kind == "image"]
-    if image is None or not sources:
-        return [alone]
-    try:
-        features = {
-            source.name: _features(source, image, among, device, centre_lps) for source in sources
-        }
-    except ModelError as error:
-        flag = Flag("image_not_used", "warning", str(error))
-        return [replace(alone, flags=(*alone.flags, flag))]
-    both = predict_profile(model, profile, features=features, device=device, seed=seed)
-    return [alone, both]
-
-
 def _features(
     source: Source,
     image: tuple[CT, Mask],
@@ -276,14 +278,14 @@ def _features(
     device: str,
     centre_lps: Point | None,
 ) -> dict[str, float]:
-    """One image source's columns of a patient, made as a store's are."""
+    """The columns of an image source for a patient, computed as for a store's cases."""
     ct, mask = image
     if source.cube is not None:
         size, spacing = source.cube.size, source.cube.spacing
         cut = crop(ct, mask, size=size, spacing=spacing, centre_lps=centre_lps)
-        hu, tumour = (sitk.GetArrayFromImage(one) for one in (cut.ct, cut.mask))
-        found = tumour_features(hu, tumour, spacing_mm=spacing)
-        return _chosen(source, {"volume_ml": cut.mask_volume_ml, **found})
+        hu, tumour = (sitk.GetArrayFromImage(volume) for volume in (cut.ct, cut.mask))
+        features = tumour_features(hu, tumour, spacing_mm=spacing)
+        return _selected(source, {"volume_ml": cut.mask_volume_ml, **features})
     if source.extractor is None:
         raise ModelError(
             "The image is not used: the model does not say in which crops of the CT the features "
@@ -293,19 +295,18 @@ def _features(
     spec = extractor.card.image
     cut = crop(ct, mask, size=spec.size, spacing=spec.spacing, centre_lps=centre_lps)
     network = extractor.network.to(chosen_device(device))
-    _, features = answers(network, spec, [sitk.GetArrayFromImage(cut.ct)])
-    known = {f"feature {n}": value for n, value in enumerate(features[0].tolist(), 1)}
-    return _chosen(source, known)
+    _, values = logits_and_features(network, spec, [sitk.GetArrayFromImage(cut.ct)])
+    return _selected(source, {f"feature {n}": v for n, v in enumerate(values[0].tolist(), 1)})
 
 
-def _chosen(source: Source, known: Mapping[str, float]) -> dict[str, float]:
-    unknown = [column for column in source.columns if column not in known]
+def _selected(source: Source, features: Mapping[str, float]) -> dict[str, float]:
+    unknown = [column for column in source.columns if column not in features]
     if unknown:
         raise ModelError(
-            f"The image is not used: the source '{source.name}' has {len(unknown)} columns that "
-            "this LungSquad does not know how to make."
+            f"The image is not used: this LungSquad cannot compute {len(unknown)} columns of the "
+            f"source '{source.name}'. Update LungSquad."
         )
-    return {column: known[column] for column in source.columns}
+    return {column: features[column] for column in source.columns}
 
 
 def _extractor(source: Source, among: Iterable[Model]) -> Model:
@@ -320,6 +321,6 @@ def _extractor(source: Source, among: Iterable[Model]) -> Model:
 
 def _on_this_machine(sha256: str | None) -> Iterator[Model]:
     for entry in available():
-        of_images = entry.card is not None and entry.card.kind == "classifier"
-        if of_images and sha256_of_file(entry.path) == sha256:
+        is_classifier = entry.card is not None and entry.card.kind == "classifier"
+        if is_classifier and sha256_of_file(entry.path) == sha256:
             yield read_model_file(entry.path)

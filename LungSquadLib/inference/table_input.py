@@ -1,4 +1,4 @@
-"""The row of a model's columns that a patient's profile fills, where the two belong together."""
+"""A patient's input row for a model of tables: columns filled from a profile, scale checked."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ from ..models.inputs import Source
 
 FARTHEST = 100.0  # of N training patients none lies farther than sqrt(N) deviations
 MOST_MISSING = 0.5  # of the model's columns
+_ENOUGH = 20  # values, for their signs to be informative
+_SURPRISE = 0.15  # of the values, below 0 beyond the expected share
+_SIZE = 5  # times the training's size, of the median or of the largest values
 
 
 @dataclass(frozen=True)
 class Row:
-    """What goes into the network.
+    """One patient's input.
 
     Attributes:
-        values: (D,) float32, NaN where nothing is known.
-        missing: genes of the model's that the profile lacks, of `genes`.
-        genes: those of its columns that are genes: where they are, (G,).
+        values: (D,) float32, NaN where a value is missing.
+        missing: how many of the model's genes the profile lacks.
+        genes: (G,) indices of the columns that are genes.
         used, left_out: names of the model's sources.
-        dates: names of the profile's genes that are dates and cannot be told.
-        far: genes whose numbers no training patient can have had.
+        dates: names in the profile that are dates, whose genes are unknown.
+        far: values farther from the mean than any training patient's can have been.
     """
 
     values: np.ndarray
@@ -41,27 +44,27 @@ class Row:
     far: int = 0
 
     def flags(self) -> Iterator[Flag]:
-        """What is to be said of it."""
+        """Yield warnings about the input."""
         if self.missing:
             sentence = (
                 f"{self.missing} of the model's {len(self.genes)} genes are not in the profile; "
-                "each counts as if it were the training patients' mean."
+                "each is replaced by the training patients' mean."
             )
             yield Flag("genes_missing", "warning", sentence)
         if self.dates:
             sentence = (
                 f"{self.dates} names of genes in the profile are dates, made by a spreadsheet of "
-                "names such as MARCH1, and cannot be told: these genes are not used."
+                "names such as MARCH1. These genes are not used."
             )
             yield Flag("gene_names_dates", "warning", sentence)
         if self.far:
             sentence = (
-                f"{self.far} numbers of the profile lie over {FARTHEST:g} standard deviations from "
-                "the training patients' mean: they may be mistakes of writing. Correct them."
+                f"{self.far} values of the profile lie over {FARTHEST:g} standard deviations from "
+                "the training patients' mean: they may be typing errors. Check them."
             )
             yield Flag("genes_far", "warning", sentence)
         for name in self.left_out:
-            sentence = f"Nothing is known of the model's source '{name}': it is left out."
+            sentence = f"The model's source '{name}' has no values here: it is not used."
             yield Flag("source_missing", "info", sentence)
 
 
@@ -77,10 +80,10 @@ def row_of(
 
     Args:
         card: of a model of tables.
-        profile: fills its sources of the kind "expression".
-        features: fills others, by name: a number for each of their columns.
+        profile: fills the sources of the kind "expression".
+        features: fills the other sources, by name: a value for each of their columns.
         mean: (D,) of the training patients.
-        sd: (D,) of the training patients, 0 where a column never changed.
+        sd: (D,) of the training patients, 0 where a column is constant.
 
     Raises:
         InputError: the model takes no expression, the profile has less than half of its genes or
@@ -89,20 +92,22 @@ def row_of(
     sources = card.table.sources
     unknown = set(features) - {source.name for source in sources if source.kind != "expression"}
     if unknown:
-        raise InputError(f"The model '{card.name}' has no such source as '{min(unknown)}'.")
-    parts, at = {}, 0
+        raise InputError(f"The model '{card.name}' has no source '{min(unknown)}'.")
+    parts, start = {}, 0
     for source in sources:
         width = len(source.columns)
         if source.kind == "expression":
             part = _values(source, profile.genes)
-            here = slice(at, at + width)
-            check_scale(card, source, part[None], mean=mean[here], sd=sd[here], what="profile")
+            columns = slice(start, start + width)
+            check_scale(
+                card, source, part[None], mean=mean[columns], sd=sd[columns], what="profile"
+            )
         else:
             _check_columns(card, source, features.get(source.name, {}))
             part = _values(source, features.get(source.name, {}))
-        parts[source.name], at = part, at + width
+        parts[source.name], start = part, start + width
     row = np.concatenate(list(parts.values()))
-    molecular = [np.full(len(one.columns), one.kind == "expression") for one in sources]
+    molecular = [np.full(len(source.columns), source.kind == "expression") for source in sources]
     genes = np.flatnonzero(np.concatenate(molecular))
     missing = int(np.isnan(row[genes]).sum())
     _check_missing(card, missing, len(genes))
@@ -112,39 +117,6 @@ def row_of(
     away = np.abs(row[genes] - mean[genes]) > FARTHEST * sd[genes]
     far = int((away & (sd[genes] > 0)).sum())
     return Row(row, missing, genes, used, left_out, profile.dates, far)
-
-
-def _values(source: Source, known: Mapping[str, float]) -> np.ndarray:
-    same = gene_name if source.kind == "expression" else str
-    return np.array([known.get(same(name), np.nan) for name in source.columns], np.float32)
-
-
-def _check_columns(card: Card, source: Source, known: Mapping[str, float]) -> None:
-    if known and set(known) != set(source.columns):
-        raise InputError(
-            f"The numbers for the source '{source.name}' of the model '{card.name}' are not those "
-            f"of its {len(source.columns)} columns."
-        )
-
-
-def _check_missing(card: Card, missing: int, genes: int) -> None:
-    if not genes:
-        raise InputError(f"The model '{card.name}' takes no expression: {card.table}.")
-    if missing == genes:
-        raise InputError(
-            f"The profile has none of the {genes} genes of the model '{card.name}'. Are they named "
-            "as in the model (symbols or Ensembl IDs), and one a line?"
-        )
-    if missing > MOST_MISSING * genes:
-        raise InputError(
-            f"The profile lacks {missing} of the {genes} genes of the model '{card.name}', more "
-            "than half: nothing is said."
-        )
-
-
-_ENOUGH = 20  # numbers, so that their signs say something
-_SURPRISE = 0.15  # of the numbers, below 0 beyond those that may be
-_SIZE = 5  # times as far from 0 as in training, of the median gene or of the farthest
 
 
 def check_scale(
@@ -158,36 +130,64 @@ def check_scale(
 ) -> None:
     """Refuse expression that cannot be on the scale of the model's training patients.
 
-    Numbers of another size; numbers that are never below 0 where genes' means lie round it (as
-    z-scores' do), or far more often than normal numbers with these means and deviations would be.
-    Means of numbers that are never below 0 do not lie round it: among N patients they are above
-    sd / sqrt(N).
+    Refused are values of another order of magnitude; values that are never below 0 where the
+    genes' means lie round 0 (as z-scores' do); and values that are below 0 far more often than
+    normally distributed ones with these means and deviations. Means of values that are never below
+    0 do not lie round 0: among N patients they are above sd / sqrt(N).
 
     Args:
         card: of a model of tables.
-        source: of its sources, the one that is checked.
-        values: (N, D) of patients, NaN where nothing is known.
+        source: the checked one of its sources.
+        values: (N, D) of patients, NaN where a value is missing.
         mean: (D,) of the training patients.
-        sd: (D,) of the training patients, 0 where a column never changed.
-        what: the numbers are called in the sentence, "profile" say.
+        sd: (D,) of the training patients, 0 where a column is constant.
+        what: what the message calls the input, "profile" for example.
 
     Raises:
-        InputError: they cannot be.
+        InputError: the values cannot be on the model's scale.
     """
     known = ~np.isnan(values) & (sd > 0)
     if not known.any():
         return
-    there = known.any(axis=0)
-    values, mean, sd = values[known], mean[there], sd[there]
+    columns = known.any(axis=0)
+    values, mean, sd = values[known], mean[columns], sd[columns]
     round_zero = np.mean(mean < 1e-3 * sd) > 0.2  # of every fifth gene at least
-    usual = sd if round_zero else mean**2 / np.hypot(mean, sd)  # the median of a lognormal number
+    usual = sd if round_zero else mean**2 / np.hypot(mean, sd)  # the median of a lognormal value
     sizes = np.quantile(np.abs(values), (0.5, 0.95)) / np.quantile(usual, (0.5, 0.95))
     below = np.mean(values < 0)
-    expected = np.mean([math.erfc(one) / 2 for one in mean / sd / math.sqrt(2)])
+    expected = np.mean([math.erfc(z) / 2 for z in mean / sd / math.sqrt(2)])
     signs = len(values) >= _ENOUGH and (below == 0 if round_zero else below > expected + _SURPRISE)
     if signs or (sizes < 1 / _SIZE).any() or (sizes > _SIZE).any():
         raise InputError(
             f"The {what} cannot be on the scale of the model '{card.name}', which takes "
-            f"{source.scale}: the {what}'s numbers run from {values.min():.3g} to "
-            f"{values.max():.3g}, {below:.0%} of them below 0. Bring them to the model's scale."
+            f"{source.scale}: the {what}'s values run from {values.min():.3g} to "
+            f"{values.max():.3g}, {below:.0%} of them below 0. Convert them to the model's scale."
+        )
+
+
+def _values(source: Source, known: Mapping[str, float]) -> np.ndarray:
+    normalised = gene_name if source.kind == "expression" else str
+    return np.array([known.get(normalised(name), np.nan) for name in source.columns], np.float32)
+
+
+def _check_columns(card: Card, source: Source, known: Mapping[str, float]) -> None:
+    if known and set(known) != set(source.columns):
+        raise InputError(
+            f"The values for the source '{source.name}' of the model '{card.name}' are not those "
+            f"of its {len(source.columns)} columns."
+        )
+
+
+def _check_missing(card: Card, missing: int, genes: int) -> None:
+    if not genes:
+        raise InputError(f"The model '{card.name}' takes no expression: {card.table}.")
+    if missing == genes:
+        raise InputError(
+            f"The profile has none of the {genes} genes of the model '{card.name}'. Name the genes "
+            "as the model does (symbols or Ensembl IDs), one a line."
+        )
+    if missing > MOST_MISSING * genes:
+        raise InputError(
+            f"The profile lacks {missing} of the {genes} genes of the model '{card.name}', more "
+            "than half: no prediction is made."
         )

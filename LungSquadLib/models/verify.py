@@ -1,4 +1,4 @@
-"""Does a model answer as the network that it was imported from?"""
+"""Comparison of a model's outputs with those of the network that it was imported from."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def verify(model: Model, path: str | os.PathLike[str], *, tolerance: float = 1e-
         raise ModelError(
             f"The expected outputs {shown_path(path)} cannot be used: {reason(error)}."
         ) from error
-    found = outputs(model.network, expected.pop("x")[..., 0])
+    actual = outputs(model.network, expected.pop("x")[..., 0])
     differences = {
-        name: float(np.abs(found[name] - array).max()) for name, array in expected.items()
+        name: float(np.abs(actual[name] - array).max()) for name, array in expected.items()
     }
     return VerifyResult(differences, len(expected["softmax"]), tolerance)
 
@@ -87,10 +87,10 @@ def outputs(network: TrunkAndHead, x: np.ndarray) -> dict[str, np.ndarray]:
     import torch
 
     with torch.inference_mode():
-        answers = [network.answer(torch.from_numpy(case)[None, None]) for case in x]
-        logits = torch.cat([answer.logits for answer in answers])
+        outputs = [network.forward_with_features(torch.from_numpy(case)[None, None]) for case in x]
+        logits = torch.cat([output.logits for output in outputs])
         return {
-            "features": torch.cat([answer.features for answer in answers]).numpy(),
+            "features": torch.cat([output.features for output in outputs]).numpy(),
             "logits": logits.numpy(),
             "softmax": torch.softmax(logits, 1).numpy(),
         }

@@ -16,7 +16,7 @@ from ..imaging.crop import Crop
 from ..imaging.diameter import Diameter
 from ..imaging.geometry import Grid
 from ..inference.prediction import Prediction
-from ..report.side_by_side import IMAGE, made_from, questions
+from ..report.side_by_side import IMAGE, modality, questions
 from ..report.tables import prediction_row
 from ..statistics.text import decimal, percent
 from .coordinates import index_to_ras, matrix_of, to_ras
@@ -140,7 +140,7 @@ def _parsed_record(text: str) -> dict[str, Any] | None:
         prediction_row(described)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    if made_from(described) != IMAGE:
+    if modality(described) != IMAGE:
         return None
     return dict(described)
 
@@ -264,7 +264,7 @@ def table_rows(prediction: Prediction) -> list[tuple[str, str]]:
     table = [("Notice", notice) for notice in (RESEARCH, card.notice) if notice]
     table += [
         ("Question", card.question),
-        ("Prediction", card.classes[prediction.answer].name),
+        ("Prediction", card.classes[prediction.predicted_class].name),
     ]
     table += [
         (f"Probability of {label.name}", percent(value, 1))
@@ -309,7 +309,7 @@ def show_molecular(case: Mapping[str, Any], volume: Any) -> Any:
     remove_molecular(volume)
     table = [
         (
-            prediction.made_from,
+            prediction.modality,
             prediction.code,
             f"{question.code} {percent(prediction.probability)}",
             prediction.interval,

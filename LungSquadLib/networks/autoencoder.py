@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .tables import Standardiser, batch_norm
-from .trunk_and_head import Answer
+from .trunk_and_head import NetworkOutput
 
 
 class Code(NamedTuple):
@@ -75,7 +75,7 @@ class Autoencoder(nn.Module):
         squared = torch.where(counts, self.scale(x) - reconstruction, 0).square()
         return squared.sum(1) / counts.sum(1).clamp(min=1)
 
-    def forward(self, x: Tensor) -> Answer:
+    def forward(self, x: Tensor) -> NetworkOutput:
         """Log probabilities (N, classes) of the groups, of rows (N, columns).
 
         The features tell whether a row is like others: its place, and how badly it is rebuilt, for
@@ -83,7 +83,7 @@ class Autoencoder(nn.Module):
         """
         place = self.encode(x).mean
         error = self.squared_error(x, self.decode(place)).clamp(min=1e-6).log()
-        return Answer(torch.cat([place, error[:, None]], 1), self.groups(place))
+        return NetworkOutput(torch.cat([place, error[:, None]], 1), self.groups(place))
 
     def groups(self, place: Tensor) -> Tensor:
         """Log probabilities (N, classes) of the groups, of places (N, latent)."""

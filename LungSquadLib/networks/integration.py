@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .tables import OrderedClasses, Standardiser, batch_norm
-from .trunk_and_head import Answer
+from .trunk_and_head import NetworkOutput
 
 
 class IntegrationNetwork(nn.Module):
@@ -65,7 +65,7 @@ class IntegrationNetwork(nn.Module):
         """Length of the features before the last dense layer."""
         return int(self.body[5].out_features)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor) -> Answer:
+    def forward(self, x: Tensor) -> NetworkOutput:
         """Features and logits of rows (N, sum of widths), NaN where nothing is known."""
         present = torch.stack(
             [~part.isnan().all(1) for part in torch.split(x, self.widths, 1)], 1
@@ -77,7 +77,7 @@ class IntegrationNetwork(nn.Module):
             for n, (branch, part) in enumerate(zip(self.branches, parts, strict=True))
         ]
         features = self.body(torch.cat(seen, 1))
-        return Answer(features, self.last(features))
+        return NetworkOutput(features, self.last(features))
 
     @torch.no_grad()
     def init_output_bias(self, priors: Tensor) -> None:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 
-class Answer(NamedTuple):
-    """What a head says of one batch."""
+class NetworkOutput(NamedTuple):
+    """Features and logits of one batch."""
 
     features: Tensor  # (N, feature_count)
     logits: Tensor  # (N, classes), what goes into the softmax
@@ -43,10 +43,10 @@ class Head(nn.Module):
         self.before = before
         self.after = after
 
-    def forward(self, activations: Tensor) -> Answer:
+    def forward(self, activations: Tensor) -> NetworkOutput:
         """Features and logits of a trunk's output (N, C, z, y, x)."""
         features = self.before(activations)
-        return Answer(features, self.after(features))
+        return NetworkOutput(features, self.after(features))
 
     @torch.no_grad()
     def sample(self, activations: Tensor, *, n: int, generator: torch.Generator) -> Tensor:
@@ -109,12 +109,12 @@ class TrunkAndHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes) of crops (N, 1, z, y, x)."""
-        return self.answer(x).logits
+        return self.forward_with_features(x).logits
 
-    def answer(self, x: Tensor) -> Answer:
-        """Features and logits in one pass."""
-        answer: Answer = self.head(self.trunk(x))
-        return answer
+    def forward_with_features(self, x: Tensor) -> NetworkOutput:
+        """Features and logits of crops (N, 1, z, y, x) in one pass."""
+        output: NetworkOutput = self.head(self.trunk(x))
+        return output
 
     def features(self, x: Tensor) -> Tensor:
         """Features (N, feature_count) of crops (N, 1, z, y, x)."""

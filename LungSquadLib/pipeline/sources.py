@@ -57,7 +57,7 @@ def network_features(
     """
     import torch  # here, so that tables can be joined without it
 
-    from ..inference.classifier import answers
+    from ..inference.classifier import logits_and_features
     from ..training.classifier.setup import check_store
 
     card = model.card
@@ -66,7 +66,7 @@ def network_features(
     if not store.cases:
         raise InputError(f"The store '{store.folder}' has no cases.")
     notes = model_overlap(card, store.cases, allowed=allow_overlap)
-    _, features = answers(
+    _, features = logits_and_features(
         model.network.to(torch.device(device)),
         card.image,
         (store.hu(case) for case in store.cases),

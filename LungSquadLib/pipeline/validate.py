@@ -12,7 +12,7 @@ from typing import Any
 from ..data.overlap import model_overlap
 from ..data.store import Store, open_store
 from ..errors import InputError
-from ..inference.classifier import answers
+from ..inference.classifier import logits_and_features
 from ..models.file import Model
 from ..progress import Progress, Silent
 from ..training.classifier.fitting import answer_row, write_rows
@@ -74,7 +74,7 @@ def answer_store(
     )
     sentences = model_overlap(card, cases, allowed=allow_overlap)
     network = model.network.to(device)
-    logits, _ = answers(
+    logits, _ = logits_and_features(
         network,
         card.image,
         (opened.hu(case) for case in cases),

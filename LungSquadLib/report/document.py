@@ -12,7 +12,7 @@ from ..statistics.text import decimal, interval_text, percent
 from .figures import probability_bars, spread_figure
 from .html import Child, Markup, element, flag_markup, joined
 from .molecular_page import molecular_markup
-from .side_by_side import IMAGE, made_from
+from .side_by_side import IMAGE, modality
 from .staging.by_size import size_rows
 
 _HERE = Path(__file__).parent
@@ -120,7 +120,7 @@ _SALIENCY = (
 
 def _answer(prediction: dict[str, Any]) -> Markup:
     names = {one["code"]: one["name"] for one in prediction["classes"]}
-    answer, probabilities = prediction["answer"], prediction["probabilities"]
+    answer, probabilities = prediction["predicted_class"], prediction["probabilities"]
     positive, interval = prediction["positive_class"], prediction["interval"]
     robustness = prediction["robustness"]
     icc = "" if robustness["icc"] is None else f"; ICC {decimal(robustness['icc'])}"
@@ -130,8 +130,8 @@ def _answer(prediction: dict[str, Any]) -> Markup:
         f"{robustness['positions']} positions of the crop {percent(robustness['low'])} to "
         f"{percent(robustness['high'])}{icc}.",
     ]
-    if prediction["baseline_volume_alone"] is not None:
-        lines.append(f" Tumour volume alone: {percent(prediction['baseline_volume_alone'])}.")
+    if prediction["volume_only_baseline"] is not None:
+        lines.append(f" Volume-only baseline: {percent(prediction['volume_only_baseline'])}.")
     return element(
         "div",
         element("h3", prediction["question"]),
@@ -146,9 +146,9 @@ def _answer(prediction: dict[str, Any]) -> Markup:
             [(names[code], value, code == answer) for code, value in probabilities.items()]
         ),
         spread_figure(prediction),
-        _legend(names[positive], prediction["baseline_volume_alone"] is not None),
+        _legend(names[positive], prediction["volume_only_baseline"] is not None),
         element("p", lines),
-        element("p", _novelty(prediction["out_of_distribution"])),
+        element("p", _ood(prediction["out_of_distribution"])),
         class_="card",
     )
 
@@ -169,23 +169,23 @@ def _legend(positive: str, baseline: bool) -> Markup:
         ("background:#5b87b8;border-radius:5px;width:10px", "other positions of the crop"),
     ]
     if baseline:
-        entries.append(("background:#ffb02e", "volume alone"))
+        entries.append(("background:#ffb02e", "volume-only baseline"))
     spans = [element("span", element("i", style=style), text) for style, text in entries]
     return element("p", spans, class_="legend soft")
 
 
-def _novelty(novelty: dict[str, Any] | None) -> str:
-    if novelty is None:
-        return "Whether the model knows such tumours is not known: it has no reference cases."
-    if novelty["out_of_distribution"] is None:
+def _ood(score: dict[str, Any] | None) -> str:
+    if score is None:
+        return "Out-of-distribution score: not known; the model has no reference cases."
+    if score["out_of_distribution"] is None:
         return (
-            f"Whether the model knows such tumours is not known: it has only {novelty['held_out']} "
+            f"Out-of-distribution score: not decided; the model has only {score['held_out']} "
             "held-out cases."
         )
-    rank = f"p = {novelty['p']:.2g}, by rank among {novelty['held_out']} held-out cases"
-    if novelty["out_of_distribution"]:
-        return f"Unlike what the model was trained on ({rank})."
-    return f"The model's features see nothing unusual in it ({rank}); that proves no likeness."
+    rank = f"p = {score['p']:.2g}, by rank among {score['held_out']} held-out cases"
+    if score["out_of_distribution"]:
+        return f"Out of distribution for the model ({rank})."
+    return f"Not out of distribution for the model ({rank}), which proves no similarity."
 
 
 def _flags(flags: Sequence[dict[str, str]]) -> Markup:
@@ -216,7 +216,7 @@ def _model(prediction: dict[str, Any]) -> Markup:
     model = prediction["model"]
     rows: list[tuple[str, Child]] = [
         ("Name", f"{model['name']}: {model['title']}"),
-        ("Trained on", model["trained_on"]),
+        ("Trained on", model["training_data"]),
     ]
     rows += [
         (
@@ -238,8 +238,8 @@ def _model(prediction: dict[str, Any]) -> Markup:
 def _named_metrics(model: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The model's metrics, and beside them those of what it must beat."""
     yield from model["metrics"].items()
-    for name, metric in model.get("metrics_of_volume_alone", {}).items():
-        yield f"{name} of volume alone", metric
+    for name, metric in model.get("volume_only_metrics", {}).items():
+        yield f"{name} of the volume-only baseline", metric
 
 
 def _provenance(case: dict[str, Any]) -> list[tuple[str, Child]]:
@@ -261,7 +261,7 @@ def _parameters(case: dict[str, Any]) -> list[tuple[str, Child]]:
     rows: list[tuple[str, Child]] = []
     for prediction in (*case["predictions"], *case.get("molecular", ())):
         parameters = ", ".join(f"{key} {value}" for key, value in prediction["parameters"].items())
-        of = "" if made_from(prediction) == IMAGE else f" ({made_from(prediction)})"
+        of = "" if modality(prediction) == IMAGE else f" ({modality(prediction)})"
         rows.append((f"Parameters, {prediction['model']['name']}{of}", parameters))
     return rows
 

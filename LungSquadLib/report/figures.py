@@ -95,7 +95,7 @@ def probability_bars(rows: Sequence[tuple[str, float, bool]]) -> Markup:
 
 def spread_figure(prediction: dict[str, Any]) -> Markup:
     """The positive class's probability on a line: answer, interval, variants, volume alone."""
-    interval, baseline = prediction["interval"], prediction["baseline_volume_alone"]
+    interval, baseline = prediction["interval"], prediction["volume_only_baseline"]
     answer = prediction["probabilities"][prediction["positive_class"]]
     marks = [element("line", x1=x, x2=x, y1=34, y2=40, class_="axis") for x in (0, 25, 50, 75, 100)]
     marks.append(element("line", x1=0, x2=100, y1=37, y2=37, class_="axis"))

@@ -10,7 +10,7 @@ from ..imaging.flags import counted
 from ..statistics.text import percent
 from .document import RESEARCH
 from .html import Markup, element, flag_markup
-from .side_by_side import IMAGE, made_from
+from .side_by_side import IMAGE, modality
 
 
 def index_page(
@@ -28,7 +28,7 @@ def index_page(
     models: dict[str, list[tuple[str, dict[str, Any], dict[str, Any]]]] = {}
     for name, described in cases:
         for prediction in (*described["predictions"], *described.get("molecular", ())):
-            of = "" if made_from(prediction) == IMAGE else f" ({made_from(prediction)})"
+            of = "" if modality(prediction) == IMAGE else f" ({modality(prediction)})"
             row = (name, described, prediction)
             models.setdefault(prediction["question"] + of, []).append(row)
     notices = dict.fromkeys(notice for _, described in cases for notice in described["notices"])
@@ -97,7 +97,7 @@ def _row(name: str, described: dict[str, Any], prediction: dict[str, Any]) -> Ma
     return element(
         "tr",
         element("td", link),
-        element("td", prediction["answer"]),
+        element("td", prediction["predicted_class"]),
         element("td", figure, value),
         element("td", counted(flag["severity"] for flag in described["flags"])),
     )

@@ -13,7 +13,7 @@ from ..imaging.flags import Flag
 from ..imaging.geometry import Point
 from ..imaging.masks import Mask
 from ..inference.prediction import Prediction
-from ..inference.profile import ProfilePrediction, predict_molecular
+from ..inference.profile import ProfilePrediction, predict_multimodal
 from ..models.catalogue import OF_IMAGES, OF_TABLES
 from ..models.file import Model
 
@@ -48,7 +48,7 @@ def ask_molecular(
         answer
         for model in models
         if model.card.kind in OF_TABLES
-        for answer in predict_molecular(
+        for answer in predict_multimodal(
             model,
             profile,
             image,
@@ -72,7 +72,7 @@ def molecular_flags(
 ) -> Iterator[tuple[str, tuple[Flag, ...]]]:
     """Flags of the answers, by whose they are; see `imaging.flags.merged`."""
     for answer in answers:
-        yield f"{answer.model.card.title} ({answer.made_from})", answer.flags
+        yield f"{answer.model.card.title} ({answer.modality})", answer.flags
 
 
 def notices_of(predictions: Sequence[Prediction | ProfilePrediction]) -> list[str]:

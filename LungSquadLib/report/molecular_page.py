@@ -38,7 +38,7 @@ def _whose(profile: dict[str, Any]) -> list[Child]:
 
 
 def _question(question: Question) -> Markup:
-    header = ("Made from", "Answer", f"Probability of {question.of}", "Interval", "", "Model")
+    header = ("Modality", "Answer", f"Probability of {question.of}", "Interval", "", "Model")
     told = question.disagreement
     return element(
         "div",
@@ -54,14 +54,14 @@ def _question(question: Question) -> Markup:
 
 
 def _row(answer: Answer) -> Markup:
-    unlike = "unlike its training" if answer.unlike else ""
+    ood = "out of distribution" if answer.out_of_distribution else ""
     model = [answer.title, element("br"), element("small", answer.metric or "no metrics")]
     cells: list[Child] = [
-        answer.made_from,
+        answer.modality,
         f"{answer.answer} ({percent(answer.share)})",
         percent(answer.probability),
         answer.interval,
-        unlike,
+        ood,
         model,
     ]
     return element("tr", [element("td", cell) for cell in cells])
@@ -79,14 +79,14 @@ def _contributions(prediction: dict[str, Any]) -> Markup:
         )
         for one in shown
     ]
-    title = f"{prediction['model']['title']} ({prediction['made_from']})"
-    place = prediction["place"]
-    at = "" if place is None else ", ".join(f"{value:.2f}" for value in place)
+    title = f"{prediction['model']['title']} ({prediction['modality']})"
+    position = prediction["latent_position"]
+    at = "" if position is None else ", ".join(f"{z:.2f}" for z in position)
     return element(
         "div",
         element("h3", title),
-        element("p", f"For {names[prediction['answer']]} (above 0), or against it:"),
+        element("p", f"For {names[prediction['predicted_class']]} (above 0), or against it:"),
         element("table", rows),
-        [element("p", f"Place in the latent space: {at}.", class_="soft")] if at else [],
+        [element("p", f"Position in the latent space: {at}.", class_="soft")] if at else [],
         class_="card",
     )

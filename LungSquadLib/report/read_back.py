@@ -18,7 +18,7 @@ from ..imaging.crop import crop
 from ..imaging.ct import CT
 from ..imaging.flags import Flag
 from ..imaging.masks import Mask
-from ..inference.prediction import Interval, ModelUsed, Novelty, Prediction, Robustness
+from ..inference.prediction import Interval, ModelUsed, OODScore, Prediction, Robustness
 from ..models.catalogue import find
 from ..models.file import read_card
 from .render import RESULT, read_result, saliency_of
@@ -63,15 +63,15 @@ def _prediction(
     if used.sha256 != entry["model"]["sha256"]:
         raise ModelError(f"'{model}' is not the model that predicted this; predict again.")
     size, spacing = used.card.image.size, used.card.image.spacing
-    centre, novelty = entry["crop"].get("chosen_centre_lps"), entry["out_of_distribution"]
+    centre, ood = entry["crop"].get("chosen_centre_lps"), entry["out_of_distribution"]
     prediction = Prediction(
         used,
         crop(ct, mask, size=size, spacing=spacing, centre_lps=centre),
         tuple(entry["probabilities"].values()),
         Interval(**entry["interval"]),
         _robustness(entry["robustness"]),
-        None if novelty is None else Novelty(**novelty),
-        entry["baseline_volume_alone"],
+        None if ood is None else OODScore(**ood),
+        entry["volume_only_baseline"],
         saliency,
         tuple(Flag.of(flag) for flag in entry["flags"]),
         entry["parameters"],

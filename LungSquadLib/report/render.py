@@ -23,7 +23,7 @@ RESULT = "prediction.json"
 REPORT = "report.html"
 PLANES = "planes.npz"
 VIEW = "view-"  # what pictures of 3D Slicer's views are called
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 _LARGEST_PICTURE = 1 << 23
 _LARGEST = 1 << 29  # bytes: what a damaged or hostile file may make the report hold
 

@@ -1,4 +1,4 @@
-"""Answers to one question from the image, from molecules and from both, side by side."""
+"""Predictions for one question from the image, from molecules and from both, side by side."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from ..statistics.text import interval_text, percent
 
-IMAGE, MOLECULES, BOTH = "image", "molecules", "both"
-_ORDER = (IMAGE, MOLECULES, BOTH)
+IMAGE, MOLECULAR, MULTIMODAL = "image", "molecular", "multimodal"
+_ORDER = (IMAGE, MOLECULAR, MULTIMODAL)
 
 
 @dataclass(frozen=True)
@@ -17,16 +17,16 @@ class Answer:
     """One model's answer.
 
     Attributes:
-        made_from: IMAGE, MOLECULES or BOTH.
+        modality: IMAGE, MOLECULAR or MULTIMODAL.
         title, name: of the model.
         code, answer: the most probable class, and its name for people; `share` its probability.
         probability, low, high: of the question's class with its interval; the ends are None where
             the model's interval is about another class, of more than two.
-        unlike: whether the patient is unlike the model's training; None where nothing says so.
+        out_of_distribution: whether the patient is so for the model; None where it is not known.
         metric: how good the model is, in words; empty where its card does not say.
     """
 
-    made_from: str
+    modality: str
     title: str
     name: str
     code: str
@@ -35,7 +35,7 @@ class Answer:
     probability: float
     low: float | None
     high: float | None
-    unlike: bool | None
+    out_of_distribution: bool | None
     metric: str
 
     @property
@@ -67,7 +67,7 @@ class Question:
         """A sentence where answers differ; else empty."""
         said: dict[str, dict[str, None]] = {}
         for one in self.answers:
-            said.setdefault(one.answer, {})[f"{one.title} ({one.made_from})"] = None
+            said.setdefault(one.answer, {})[f"{one.title} ({one.modality})"] = None
         if len(said) < 2:
             return ""
         told = "; ".join(f"{answer}: {', '.join(who)}" for answer, who in said.items())
@@ -80,19 +80,17 @@ def questions(described: Mapping[str, Any]) -> list[Question]:
     for one in (*described["predictions"], *described.get("molecular", ())):
         found.setdefault((one["task"], frozenset(one["probabilities"])), []).append(one)
     return [
-        _question(every)
-        for every in found.values()
-        if any(made_from(one) != IMAGE for one in every)
+        _question(every) for every in found.values() if any(modality(one) != IMAGE for one in every)
     ]
 
 
-def made_from(prediction: Mapping[str, Any]) -> str:
-    """IMAGE, MOLECULES or BOTH."""
-    return str(prediction.get("made_from", IMAGE))
+def modality(prediction: Mapping[str, Any]) -> str:
+    """IMAGE, MOLECULAR or MULTIMODAL."""
+    return str(prediction.get("modality", IMAGE))
 
 
 def _question(every: Sequence[Mapping[str, Any]]) -> Question:
-    every = sorted(every, key=lambda one: _ORDER.index(made_from(one)))
+    every = sorted(every, key=lambda one: _ORDER.index(modality(one)))
     first = every[0]
     code = first["positive_class"]
     names = {one["code"]: one["name"] for one in first["classes"]}
@@ -106,7 +104,7 @@ def _question(every: Sequence[Mapping[str, Any]]) -> Question:
 
 
 def _answer(one: Mapping[str, Any], code: str, names: Mapping[str, str]) -> Answer:
-    probabilities, interval, novelty = (
+    probabilities, interval, ood = (
         one["probabilities"],
         one["interval"],
         one["out_of_distribution"],
@@ -115,16 +113,16 @@ def _answer(one: Mapping[str, Any], code: str, names: Mapping[str, str]) -> Answ
     if one["positive_class"] != code:
         low, high = (1 - high, 1 - low) if len(names) == 2 else (None, None)
     return Answer(
-        made_from(one),
+        modality(one),
         one["model"]["title"],
         one["model"]["name"],
-        one["answer"],
-        names[one["answer"]],
-        probabilities[one["answer"]],
+        one["predicted_class"],
+        names[one["predicted_class"]],
+        probabilities[one["predicted_class"]],
         probabilities[code],
         low,
         high,
-        None if novelty is None else novelty["out_of_distribution"],
+        None if ood is None else ood["out_of_distribution"],
         next(_metrics(one["model"]["metrics"]), ""),
     )
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .side_by_side import IMAGE, made_from
+from .side_by_side import IMAGE, modality
 
 COLUMNS = (
     "model",
-    "made_from",
-    "answer",
+    "modality",
+    "predicted_class",
     "positive_class",
     "probability",
     "interval_low",
@@ -19,7 +19,7 @@ COLUMNS = (
     "robustness_high",
     "icc",
     "out_of_distribution",
-    "baseline_volume_alone",
+    "volume_only_baseline",
     "mask_volume_ml",
     "flags",
     "flag_sentences",
@@ -34,19 +34,19 @@ def prediction_row(
     `flags` are the whole case's; without them the prediction's own are shown.
     """
     flags = prediction["flags"] if flags is None else flags
-    positive, novelty = prediction["positive_class"], prediction["out_of_distribution"]
+    positive, ood = prediction["positive_class"], prediction["out_of_distribution"]
     return {
         "model": prediction["model"]["name"],
-        "made_from": made_from(prediction),
-        "answer": prediction["answer"],
+        "modality": modality(prediction),
+        "predicted_class": prediction["predicted_class"],
         "positive_class": positive,
         "probability": prediction["probabilities"][positive],
         "interval_low": prediction["interval"]["low"],
         "interval_high": prediction["interval"]["high"],
-        "out_of_distribution": None if novelty is None else novelty["out_of_distribution"],
+        "out_of_distribution": None if ood is None else ood["out_of_distribution"],
         "flags": " ".join(dict.fromkeys(flag["code"] for flag in flags)),
         "flag_sentences": " | ".join(f"{flag['severity']}: {flag['sentence']}" for flag in flags),
-        **(_of_the_image(prediction) if made_from(prediction) == IMAGE else {}),
+        **(_of_the_image(prediction) if modality(prediction) == IMAGE else {}),
     }
 
 
@@ -56,6 +56,6 @@ def _of_the_image(prediction: Mapping[str, Any]) -> dict[str, Any]:
         "robustness_low": robustness["low"],
         "robustness_high": robustness["high"],
         "icc": robustness["icc"],
-        "baseline_volume_alone": prediction["baseline_volume_alone"],
+        "volume_only_baseline": prediction["volume_only_baseline"],
         "mask_volume_ml": prediction["crop"]["mask_volume_ml"],
     }

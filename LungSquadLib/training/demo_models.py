@@ -18,7 +18,7 @@ import torch
 
 from ..errors import InputError, ModelError
 from ..imaging.jitter import variants
-from ..inference.classifier import answers
+from ..inference.classifier import logits_and_features
 from ..models.card import (
     Baseline,
     Card,
@@ -188,7 +188,7 @@ def renew_references(
         if model.reference is None:
             raise ModelError(f"The model '{demo.name}' has no reference: train it anew.")
         network = model.trainable()
-        logits, features = answers(network, demo.input, [case.hu for case in cases])
+        logits, features = logits_and_features(network, demo.input, [case.hu for case in cases])
         mean, precision = model.reference.mean, model.reference.precision
         reference = replace(
             model.reference, distances=np.sort(mahalanobis(features, mean, precision))
@@ -226,7 +226,7 @@ def _trained(
     network = build(demo.network.name, demo.network.arguments)
     task = Classifier(
         network,
-        network.answer,
+        network.forward_with_features,
         groups_of(network, demo.recipe, freeze="none", taken=()),
         samples=Crops(list(map(str, split.seeds)), hu.__getitem__, demo.input, AUGMENTATION, 0),
         labels=labels,
@@ -237,9 +237,9 @@ def _trained(
         world=World(),
     )
     fit(task, Plan(demo.recipe.epochs), checkpoint=None, world=World(), progress=progress)
-    _, known = answers(network, demo.input, hu[training])
-    reached, _ = answers(network, demo.input, hu[validation])
-    logits, features = answers(network, demo.input, hu[test])
+    _, known = logits_and_features(network, demo.input, hu[training])
+    reached, _ = logits_and_features(network, demo.input, hu[validation])
+    logits, features = logits_and_features(network, demo.input, hu[test])
     reference = reference_of(known, [HeldOut(known, features)])
     scores, where = log_odds(logits, 1), f"{split.test} held-out phantoms"
     intercept, slope = fit_logistic(volumes[training], labels[training])
@@ -306,7 +306,7 @@ def _agreement(network: TrunkAndHead, spec: InputSpec, split: Split) -> Interval
         ct, mask = scanned(Phantom(seed))
         around = variants(ct, mask, size=side, spacing=spec.spacing)
         moved = [one for one in around.variants if one.kind != "margin"]
-        logits, _ = answers(network, spec, np.stack([around.hu(one) for one in moved]))
+        logits, _ = logits_and_features(network, spec, np.stack([around.hu(one) for one in moved]))
         ratings.append(log_odds(logits, 1))
     return Interval(*icc_interval(np.array(ratings)))
 

@@ -223,7 +223,7 @@ def _loop_step(network: TrunkAndHead) -> Callable[[], object]:
     spec = InputSpec(network.input_size, 1.0, -1000.0, 400.0, True)
     task = Classifier(
         network,
-        network.answer,
+        network.forward_with_features,
         groups_of(network, recipe, freeze="none", taken=()),
         samples=Crops(list(map(str, cases)), hu.__getitem__, spec, Augmentation(), 0),
         labels=cases % network.classes,

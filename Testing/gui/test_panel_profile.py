@@ -115,7 +115,7 @@ def test_image_molecules_and_both_stand_side_by_side(
     assert predict() == "Prediction finished. Read the warnings before the probabilities."
     assert ui.molecularFrame.visible
     rows = texts(ui.molecularTable)
-    assert [row[0] for row in rows if row[1]] == ["image", "molecules", "both", "molecules"]
+    assert [row[0] for row in rows if row[1]] == ["image", "molecular", "multimodal", "molecular"]
     assert [row[6] for row in rows[:3]] == ["Alive at two years?"] * 3  # as the first model asks
     assert all(" to " in row[3] for row in rows[:4])
     assert "auc 0.900 (0.800 to 0.950)" in rows[1][4]

@@ -43,7 +43,7 @@ def test_the_saliency_of_the_chosen_result_is_laid_over(seen, scene, wait_until)
         assert layers(scene) == {(f"Saliency Model {name}", 0.4)}
         assert ui.resultTable.mrmlTableNode().GetName() == f"Prediction Model {name}"
         described = seen.prediction.stored[number].described
-        value = described["probabilities"][described["answer"]]
+        value = described["probabilities"][described["predicted_class"]]
         assert f"{value:.0%}" in ui.predictedClassLabel.text
         notice, *flags = ui.resultFlags.text.split("\n")
         assert notice == described["notice"]

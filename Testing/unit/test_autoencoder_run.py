@@ -221,7 +221,7 @@ def test_a_collapsed_run_says_so_and_has_no_groups(tmp_path, monkeypatch):
     found = write_groups(train_autoencoder(cohort(40), tmp_path / "run", QUICK))
     assert found.sentences[0].startswith("All 3 units of the latent space collapsed")
     assert "collapsed" in (tmp_path / "run" / "index.html").read_text()
-    with pytest.raises(ModelError, match="found no groups"):
+    with pytest.raises(ModelError, match="has no groups"):
         assign_groups(read_model_file(tmp_path / "run" / "model.safetensors"), matrix_of(cohort()))
 
 
@@ -266,9 +266,9 @@ def test_new_patients_find_their_group(model):
     assert len(set(groups[lusc])) == len(set(groups[~lusc])) == 1
     assert set(groups[lusc]) != set(groups[~lusc])
     np.testing.assert_allclose(found.probabilities.sum(1), 1, rtol=1e-5)
-    assert found.places.shape == (len(new.patients), 3)
-    assert {one.out_of_distribution for one in found.novelties} == {None}
-    assert sum(one.p <= 0.05 for one in found.novelties) < 6
+    assert found.latent.shape == (len(new.patients), 3)
+    assert {one.out_of_distribution for one in found.ood_scores} == {None}
+    assert sum(one.p <= 0.05 for one in found.ood_scores) < 6
     assert "only 30 held-out cases, and 99 are needed" in " ".join(found.notes)
     assert "shares" not in " ".join(found.notes)
     seen = assign_groups(model, matrix_of(cohort()))

@@ -9,7 +9,7 @@ from torch import distributed, nn
 
 from LungSquadLib.errors import InputError
 from LungSquadLib.networks import build
-from LungSquadLib.networks.trunk_and_head import Answer
+from LungSquadLib.networks.trunk_and_head import NetworkOutput
 from LungSquadLib.training.classifier.task import Classifier, Group, Recipe, groups_of, unbalance
 from LungSquadLib.training.distributed import World
 
@@ -38,7 +38,7 @@ class Table:
 def task_of(network, samples, labels, *, groups=EVERYTHING, recipe=RECIPE, world=None):
     return Classifier(
         network,
-        getattr(network, "answer", lambda x: Answer(x, network(x))),
+        getattr(network, "forward_with_features", lambda x: NetworkOutput(x, network(x))),
         groups,
         samples=samples,
         labels=np.asarray(labels),

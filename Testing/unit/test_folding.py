@@ -27,8 +27,8 @@ def test_folded_network_equals_the_eager_one(network, width, arguments, cases):
     with torch.inference_mode():
         for ours, theirs in [
             (fast.trunk(x), network.trunk(x)),
-            (fast.answer(x).features, network.answer(x).features),
-            (fast.answer(x).logits, network.answer(x).logits),
+            (fast.forward_with_features(x).features, network.forward_with_features(x).features),
+            (fast.forward_with_features(x).logits, network.forward_with_features(x).logits),
             (fast(x), network(x)),
             (fast.features(x), network.features(x)),
         ]:

@@ -11,7 +11,7 @@ pytest.importorskip("sklearn")
 from LungSquadLib.data.tables.profile import Profile
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.masks import read_mask
-from LungSquadLib.inference.profile import _features, predict_molecular
+from LungSquadLib.inference.profile import _features, predict_multimodal
 from LungSquadLib.models.file import read_model_file
 from LungSquadLib.pipeline.sources import read_sources
 from LungSquadLib.training.integration.options import IntegrationOptions
@@ -54,5 +54,5 @@ def test_a_patients_features_are_those_of_training(tmp_path, of_network):
         [known[one] for one in source.columns], rel=tolerance, abs=tolerance
     )
     profile = Profile.of(dict(zip(head[1:], values[0].tolist(), strict=True)))
-    alone, both = predict_molecular(model, profile, patient, among=extractor, device="cpu")
-    assert (alone.made_from, both.made_from) == ("molecules", "both")
+    alone, both = predict_multimodal(model, profile, patient, among=extractor, device="cpu")
+    assert (alone.modality, both.modality) == ("molecular", "multimodal")

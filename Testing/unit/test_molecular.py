@@ -17,7 +17,7 @@ from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.data.tables.image import mask_features
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.masks import read_mask
-from LungSquadLib.inference.profile import _features, predict_molecular
+from LungSquadLib.inference.profile import _features, predict_multimodal
 from LungSquadLib.models import catalogue
 from LungSquadLib.models.card import ClassLabel
 from LungSquadLib.models.inputs import Cube, Source
@@ -124,25 +124,25 @@ def test_a_masks_features_are_those_that_its_store_gives(folder, patient, how, t
 def test_features_of_unknown_crops_are_not_made(folder, patient, nothing_installed):
     source = Source("image", "image", ("volume_ml",), "as measured")
     model = integrator(folder / "unknown.safetensors", source)
-    (alone,) = predict_molecular(model, profile(), patient, device="cpu")
+    (alone,) = predict_multimodal(model, profile(), patient, device="cpu")
     (flag,) = (flag for flag in alone.flags if flag.code == "image_not_used")
     assert "does not say in which crops" in flag.sentence
 
 
 def test_a_model_answers_without_the_image_and_with_it(joint, patient, of_images):
-    alone, both = predict_molecular(joint, profile(), patient, among=[of_images], device="cpu")
-    assert (alone.made_from, both.made_from) == ("molecules", "both")
+    alone, both = predict_multimodal(joint, profile(), patient, among=[of_images], device="cpu")
+    assert (alone.modality, both.modality) == ("molecular", "multimodal")
     assert alone.probabilities != both.probabilities
-    (without,) = predict_molecular(joint, profile(), device="cpu")
+    (without,) = predict_multimodal(joint, profile(), device="cpu")
     assert without.to_dict() == alone.to_dict()
 
 
 def test_the_extractor_is_found_on_this_machine(joint, patient, of_images, monkeypatch, tmp_path):
     monkeypatch.setenv(catalogue.VARIABLE, str(of_images.path.parent))
-    assert len(predict_molecular(joint, profile(), patient, device="cpu")) == 2
+    assert len(predict_multimodal(joint, profile(), patient, device="cpu")) == 2
     monkeypatch.setenv(catalogue.VARIABLE, str(tmp_path))
     monkeypatch.setattr(catalogue, "user_folder", lambda: tmp_path)
-    (alone,) = predict_molecular(joint, profile(), patient, device="cpu")
+    (alone,) = predict_multimodal(joint, profile(), patient, device="cpu")
     (flag,) = (flag for flag in alone.flags if flag.code == "image_not_used")
     assert of_images.sha256 in flag.sentence
     assert "not on this machine" in flag.sentence
@@ -151,15 +151,15 @@ def test_the_extractor_is_found_on_this_machine(joint, patient, of_images, monke
 def test_columns_that_nobody_makes_are_said(folder, patient, nothing_installed):
     source = Source("image", "image", ("volume_ml", "beauty"), "as measured", cube=Cube(64, 1.0))
     model = integrator(folder / "beauty.safetensors", source)
-    (alone,) = predict_molecular(model, profile(), patient, device="cpu")
+    (alone,) = predict_multimodal(model, profile(), patient, device="cpu")
     (flag,) = (flag for flag in alone.flags if flag.code == "image_not_used")
     assert "1 columns" in flag.sentence
 
 
 def test_answers_to_one_question_stand_side_by_side_about_one_class(case):
     histology, stage = questions(case)
-    assert [one.made_from for one in histology.answers] == ["image", "molecules", "both"]
-    assert [one.made_from for one in stage.answers] == ["molecules"]
+    assert [one.modality for one in histology.answers] == ["image", "molecular", "multimodal"]
+    assert [one.modality for one in stage.answers] == ["molecular"]
     image, molecules, _ = histology.answers
     assert histology.of == "adenocarcinoma"  # the positive class of the first
     assert image.probability == case["predictions"][0]["probabilities"]["LUAD"]
@@ -169,20 +169,20 @@ def test_answers_to_one_question_stand_side_by_side_about_one_class(case):
     assert molecules.metric == "auc 0.900 (0.800 to 0.950), n = 60"
 
 
-def told(task="histology", *, positive="A", p=0.8, codes=("A", "B"), made="molecules"):
+def told(task="histology", *, positive="A", p=0.8, codes=("A", "B"), made="molecular"):
     """A prediction, as far as `questions` looks."""
     probabilities = {code: (1 - p) / (len(codes) - 1) for code in codes} | {codes[0]: p}
     return {
         "task": task,
         "question": "?",
-        "answer": max(probabilities, key=probabilities.get),
+        "predicted_class": max(probabilities, key=probabilities.get),
         "classes": [{"code": code, "name": f"name {code}"} for code in codes],
         "probabilities": probabilities,
         "positive_class": positive,
         "interval": {"low": 0.7, "high": 0.9},
         "out_of_distribution": None,
         "model": {"title": f"of {made}", "name": "m", "metrics": {}},
-        **({} if made == "image" else {"made_from": made}),
+        **({} if made == "image" else {"modality": made}),
     }
 
 
@@ -199,12 +199,12 @@ def test_another_positive_class_is_turned_round_where_there_are_two():
 
 
 def test_where_answers_differ_it_is_said():
-    image, agrees, differs = told(made="image"), told(p=0.6), told(p=0.3, made="both")
+    image, agrees, differs = told(made="image"), told(p=0.6), told(p=0.3, made="multimodal")
     (same,) = questions({"predictions": [image], "molecular": [agrees]})
     assert same.disagreement == ""
     (question,) = questions({"predictions": [image], "molecular": [agrees, differs]})
-    assert "name A: of image (image), of molecules (molecules)" in question.disagreement
-    assert "name B: of both (both)" in question.disagreement
+    assert "name A: of image (image), of molecular (molecular)" in question.disagreement
+    assert "name B: of multimodal (multimodal)" in question.disagreement
 
 
 def test_other_classes_or_another_task_are_another_question():
@@ -246,10 +246,10 @@ def test_a_profile_alone_gives_json_and_a_report(folder, joint, groups, tmp_path
     assert main(["predict", *asked, "--model", str(groups.path), "-o", str(out)]) == 0
     said = capsys.readouterr().out
     assert "Random weights: it means nothing." in said
-    assert "moved Sample integrator (molecules) most" in said
+    assert "main columns, Sample integrator (molecular): " in said
     described = json.loads((out / "prediction.json").read_text())
     assert described["predictions"] == []
-    assert [one["made_from"] for one in described["molecular"]] == ["molecules"] * 2
+    assert [one["modality"] for one in described["molecular"]] == ["molecular"] * 2
     assert {path.name for path in out.iterdir()} == {"prediction.json", "report.html"}
     assert main(["report", str(out)]) == 0
     page = (out / "report.html").read_text()
@@ -302,10 +302,10 @@ def test_a_batch_asks_about_the_profiles_that_there_are(folder, of_images, joint
     arguments = ["batch", str(manifest), "-o", str(tmp_path / "out"), "--device", "cpu"]
     assert main([*arguments, *models]) == 0
     results = (tmp_path / "out" / "results.csv").read_text()
-    found = [(row["case"], row["made_from"]) for row in csv.DictReader(results.splitlines())]
-    assert found == [("p", "image"), ("p", "molecules"), ("p", "both"), ("alone", "image")]
+    found = [(row["case"], row["modality"]) for row in csv.DictReader(results.splitlines())]
+    assert found == [("p", "image"), ("p", "molecular"), ("p", "multimodal"), ("alone", "image")]
     page = (tmp_path / "out" / "index.html").read_text()
-    assert [f"({made})</h2>" in page for made in ("molecules", "both")] == [True, True]
+    assert [f"({made})</h2>" in page for made in ("molecular", "multimodal")] == [True, True]
     errors = (tmp_path / "out" / "errors.csv").read_text()
     assert "lacks 31 of the 40 genes" in errors
     assert "The profile 'a file of PROFILE' cannot be used: line 2 holds a text" in errors

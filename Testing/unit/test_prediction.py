@@ -84,7 +84,7 @@ def test_robustness_counts_each_crop_once_and_compares_with_patients(model, pred
     assert len(around.variants) == 19
     assert len(different) == len(logits) == robustness.positions < 19
     assert f"from {len(different)} different crops" in robustness.explanation
-    assert f"put in {len(different)} positions" in prediction.interval.explanation
+    assert f"from {len(different)} positions of the crop" in prediction.interval.explanation
     assert robustness.icc == pytest.approx(1 / (1 + np.var(logits, ddof=1)), abs=1e-6)
     assert prediction.to_dict()["robustness"]["positions"] == len(different)
     scanner = np.random.default_rng(0)  # by what a position is called, the crop is found again
@@ -100,16 +100,16 @@ def test_baseline_is_what_volume_alone_says(prediction):
     assert prediction.baseline == pytest.approx(1 / (1 + np.exp(-(0.5 - 0.4 * np.log(volume)))))
 
 
-def test_a_case_unlike_the_reference_is_flagged(model, prediction):
+def test_a_case_out_of_distribution_is_flagged(model, prediction):
     assert [f.code for f in prediction.flags if f.severity == "severe"] == ["out_of_distribution"]
     at_home = replace(model.reference, distances=np.sort(np.tile([0.0, 1e9], 99)))
     near = predict(*ball_images(), replace(model, reference=at_home), device="cpu")
-    assert near.novelty.out_of_distribution is False
-    assert near.novelty.p == pytest.approx(100 / 199, abs=1e-6)
-    assert near.novelty.distance == prediction.novelty.distance
+    assert near.ood.out_of_distribution is False
+    assert near.ood.p == pytest.approx(100 / 199, abs=1e-6)
+    assert near.ood.distance == prediction.ood.distance
     few = replace(model.reference, distances=model.reference.distances[:98])
     silent = predict(*ball_images(), replace(model, reference=few), device="cpu")
-    assert silent.novelty.out_of_distribution is None
+    assert silent.ood.out_of_distribution is None
     assert "few_reference_cases" in [flag.code for flag in silent.flags]
     assert "out_of_distribution" not in [flag.code for flag in silent.flags]
 
@@ -117,7 +117,7 @@ def test_a_case_unlike_the_reference_is_flagged(model, prediction):
 def test_a_model_without_reference_says_so(tmp_path):
     model = write_model(tmp_path / "m.safetensors", reference=False)
     prediction = predict(*ball_images(), model, device="cpu")
-    assert prediction.novelty is None
+    assert prediction.ood is None
     assert prediction.robustness.icc is None
     assert "no_reference" in [flag.code for flag in prediction.flags]
     assert prediction.to_dict()["out_of_distribution"] is None

@@ -70,7 +70,7 @@ def test_an_autoencoder_says_the_group_and_the_place(groups):
         place = network.encode(row(profile())).mean[0].tolist()
     prediction = predict_profile(groups, profile(), device="cpu")
     assert prediction.probabilities == pytest.approx(expected, abs=1e-6)
-    assert prediction.place == pytest.approx(place)
+    assert prediction.latent_position == pytest.approx(place)
     assert "no_reference" in [flag.code for flag in prediction.flags]
     assert "layers" not in prediction.interval.explanation  # it has no dropout
 
@@ -158,7 +158,7 @@ def test_another_scale_is_refused_and_the_models_is_named(tmp_path, taken, given
 def test_an_image_that_is_not_there_is_left_out_and_one_that_is_changes_the_answer(both):
     alone = predict_profile(both, profile(), device="cpu")
     assert alone.sources == ("expression",)
-    assert alone.left_out == ("image",)
+    assert alone.missing_sources == ("image",)
     assert "source_missing" in [flag.code for flag in alone.flags]
     features = {"image": {"i0": 1.0, "i1": -2.0, "i2": 0.5}}
     joint = predict_profile(both, profile(), features=features, device="cpu")
@@ -172,7 +172,7 @@ def test_an_image_that_is_not_there_is_left_out_and_one_that_is_changes_the_answ
 
 
 def test_features_of_another_source_or_other_columns_are_refused(both):
-    with pytest.raises(InputError, match="no such source as 'ct'"):
+    with pytest.raises(InputError, match="no source 'ct'"):
         predict_profile(both, profile(), features={"ct": {"i0": 1.0}}, device="cpu")
     with pytest.raises(InputError, match="not those of its 3 columns"):
         predict_profile(both, profile(), features={"image": {"i0": 1.0}}, device="cpu")
@@ -181,7 +181,7 @@ def test_features_of_another_source_or_other_columns_are_refused(both):
 def test_models_that_take_no_profile_are_refused(folder):
     with pytest.raises(ModelError, match="is of images"):
         predict_profile(write_model(folder / "image.safetensors"), profile(), device="cpu")
-    with pytest.raises(InputError, match="No groups were found"):
+    with pytest.raises(InputError, match="has no groups"):
         predict_profile(autoencoder(folder / "none.safetensors", groups=0), profile(), device="cpu")
     of_images = integrator(folder / "i.safetensors", IMAGE, scale=None)
     with pytest.raises(InputError, match="takes no expression"):
@@ -194,10 +194,10 @@ def test_what_it_says_names_nobody(model):
     assert "path" not in str(told)
 
 
-def test_a_patient_unlike_the_reference_is_flagged(model):
+def test_a_patient_out_of_distribution_is_flagged(model):
     far = replace(model, reference=replace(model.reference, distances=np.linspace(0, 1e-6, 99)))
     flags = {flag.code: flag for flag in predict_profile(far, profile(), device="cpu").flags}
-    assert "this patient looks unlike" in flags["out_of_distribution"].sentence
+    assert "This patient is out of distribution" in flags["out_of_distribution"].sentence
 
 
 def test_real_patients_are_on_their_models_scale_and_on_no_other(shared_data, tmp_path):

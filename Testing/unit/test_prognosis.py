@@ -94,7 +94,7 @@ def test_transfer_network_has_512_channels_of_15_at_64():
 @pytest.mark.parametrize("hidden", [(), (7,), (9, 5)])
 def test_transfer_features_are_the_input_of_the_last_layer(hidden):
     network = randomise(TransferNetwork(0.05, classes=3, input_size=32, hidden=hidden))
-    answer = network.answer(crops(2, 32))
+    answer = network.forward_with_features(crops(2, 32))
     assert answer.features.shape == (2, network.feature_count) == (2, (hidden or (52,))[-1])
     torch.testing.assert_close(network.head.after.logits(answer.features), answer.logits)
 

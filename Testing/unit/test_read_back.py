@@ -102,7 +102,7 @@ def test_probabilities_that_are_equal_when_rounded_have_one_answer(case):
     close = replace(prediction, probabilities=(0.5 - 1e-9, 0.5 + 1e-9))
     rounded = replace(prediction, probabilities=tuple(close.to_dict()["probabilities"].values()))
     assert rounded.to_dict() == close.to_dict()
-    assert replace(prediction, probabilities=(0.4, 0.6)).answer == 1
+    assert replace(prediction, probabilities=(0.4, 0.6)).predicted_class == 1
 
 
 def test_reading_back_never_pulls_torch():

@@ -97,7 +97,7 @@ def test_the_report_shows_what_was_found(case):
     prediction = described["predictions"][0]
     assert "Research software, not a medical device." in page
     assert "Random weights: it means nothing." in page
-    assert f"{prediction['probabilities'][prediction['answer']]:.0%}" in page
+    assert f"{prediction['probabilities'][prediction['predicted_class']]:.0%}" in page
     for flag in described["flags"]:
         assert flag["code"] in page
     assert "Must not be used." in page

@@ -36,7 +36,7 @@ def answering(monkeypatch):
     def predict_profile(model, profile, **_options):
         return SimpleNamespace(
             to_dict=lambda: {
-                "answer": model.answer,
+                "predicted_class": model.answer,
                 "probabilities": {"T1": 0.4, "T2": 0.6},
                 "model": {"title": "A model", "name": model.card.name},
                 "flags": [],
@@ -44,7 +44,8 @@ def answering(monkeypatch):
             }
         )
 
-    stand_in.read_profile, stand_in.predict_profile = str, predict_profile
+    stand_in.predict_profile = predict_profile
+    monkeypatch.setattr("LungSquadLib.data.tables.profile.read_profile", str)
     monkeypatch.setitem(sys.modules, "LungSquadLib.inference.profile", stand_in)
 
 

@@ -44,7 +44,7 @@ def test_a_whole_network_learns_to_tell_solid_from_ground_glass():
     crops = Crops(list(map(str, range(56))), hu.__getitem__, SPEC, Augmentation(shift_mm=1), 0)
     task = Classifier(
         network,
-        network.answer,
+        network.forward_with_features,
         groups_of(network, RECIPE, freeze="none", taken=()),
         samples=crops,
         labels=labels,

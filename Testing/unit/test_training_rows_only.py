@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from LungSquadLib.networks.trunk_and_head import Answer
+from LungSquadLib.networks.trunk_and_head import NetworkOutput
 from LungSquadLib.progress import Silent
 from LungSquadLib.training.classifier.task import Classifier, Group, Recipe
 from LungSquadLib.training.distributed import World
@@ -35,7 +35,7 @@ def task_of(labels, recipe, network=None):
     network = network or nn.Linear(3, 2)
     return Classifier(
         network,
-        lambda x: Answer(x, network(x)),
+        lambda x: NetworkOutput(x, network(x)),
         [Group(("",), 1.0)],
         samples=Table(torch.randn(20, 3)),
         labels=np.asarray(labels),

@@ -226,7 +226,7 @@ def test_the_model_says_what_it_is_and_predicts(finished):
     assert card.reference.icc is not None
     prediction = predict(*ball_images(), model)
     assert sum(prediction.probabilities) == pytest.approx(1)
-    assert prediction.novelty is not None
+    assert prediction.ood is not None
 
 
 def test_the_heads_scale_is_that_of_the_training_rows(tmp_path, place, transfer, monkeypatch):

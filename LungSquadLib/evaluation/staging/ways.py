@@ -49,7 +49,7 @@ class Ways:
     def stages(self) -> dict[str, str]:
         """The stage by each way that has one."""
         stages = {"ruler": self.ruler.stage}
-        stages |= {way: str(said["answer"]) for way, said in self.models.items()}
+        stages |= {way: str(said["predicted_class"]) for way, said in self.models.items()}
         return stages if self.reported is None else {**stages, "reported": self.reported}
 
     @property
@@ -69,7 +69,7 @@ class Ways:
             rows.append(
                 (WAYS[way], "-", "no model was asked (--profile, --models).")
                 if said is None
-                else (WAYS[way], str(said["answer"]), _model_words(said))
+                else (WAYS[way], str(said["predicted_class"]), _model_words(said))
             )
         if self.reported is not None:
             edition = self.reported_edition
@@ -132,7 +132,8 @@ def stage_ways(
 def _answers(
     path: str | os.PathLike[str], asked: Mapping[str, Model]
 ) -> dict[str, Mapping[str, Any]]:
-    from ...inference.profile import predict_profile, read_profile
+    from ...data.tables.profile import read_profile
+    from ...inference.profile import predict_profile
 
     profile = read_profile(path)
     return {

@@ -65,7 +65,7 @@ def probability_picture(
     picture[middle - 1 : middle + 1, low : high + 1] = _LINE
     for end in (low, high):
         picture[middle - 5 : middle + 5, max(end - 1, 0) : end + 1] = _LINE
-    baseline = prediction["baseline_volume_alone"]
+    baseline = prediction["volume_only_baseline"]
     if baseline is not None:
         at = column(baseline)
         picture[:, max(at - 1, 0) : at + 2] = _TICK

@@ -266,7 +266,7 @@ def _class_text(described: Mapping[str, Any]) -> str:
     listed = ", ".join(
         f"{names[code]} {percent(value)}" for code, value in described["probabilities"].items()
     )
-    predicted = names[described["answer"]]
+    predicted = names[described["predicted_class"]]
     return f"{described['question']}\n{predicted[:1].upper()}{predicted[1:]} ({listed})."
 
 
@@ -276,7 +276,7 @@ def _limits(interval: Mapping[str, Any]) -> dict[str, str]:
 
 def _uncertainty_text(described: Mapping[str, Any]) -> str:
     names = {label["code"]: label["name"] for label in described["classes"]}
-    positive, baseline = described["positive_class"], described["baseline_volume_alone"]
+    positive, baseline = described["positive_class"], described["volume_only_baseline"]
     sentences = [
         _("Probability of {name}: {value} (bar).").format(
             name=names[positive], value=decimal(described["probabilities"][positive], 2)
@@ -290,8 +290,6 @@ def _uncertainty_text(described: Mapping[str, Any]) -> str:
     ]
     if baseline is not None:
         sentences.append(
-            _("Baseline from the tumour's volume alone: {value} (tick).").format(
-                value=decimal(baseline, 2)
-            )
+            _("Volume-only baseline: {value} (tick).").format(value=decimal(baseline, 2))
         )
     return " ".join(sentences)

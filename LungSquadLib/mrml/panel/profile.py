@@ -163,7 +163,7 @@ def _summary(case: Mapping[str, Any]) -> str:
 def _details(case: Mapping[str, Any]) -> str:
     lines = []
     for prediction in case["molecular"]:
-        model = f"{prediction['model']['title']} ({prediction['made_from']})"
+        model = f"{prediction['model']['title']} ({prediction['modality']})"
         genes = ", ".join(
             f"{gene['column']} {gene['value']:+.2f}" for gene in prediction["contributions"][:5]
         )

@@ -69,7 +69,7 @@ def _known(evaluation: Evaluation, facts: Facts) -> dict[str, str]:
         "seeds": "Seeds " + ", ".join(map(str, facts.seeds)) + "." if facts.seeds else None,
         "limitations": " ".join((*evaluation.cautions, *(card.must_not if card else ()))),
         "model": f"Model file with the weights, '{card.name}'." if card else None,
-        "reference": "Distances to reference cases tell which inputs are unlike the training's."
+        "reference": "An out-of-distribution score compares each input with reference cases."
         if card and card.reference
         else None,
     }

@@ -16,7 +16,7 @@ from ...data.store import StoredCase
 from ...fields import identifier
 from ...imaging.crop import central_cube
 from ...imaging.jitter import JITTER_MM
-from ...inference.classifier import answers
+from ...inference.classifier import logits_and_features
 from ...models.card import (
     Baseline,
     Card,
@@ -139,7 +139,7 @@ def class_labels(names: Sequence[str]) -> tuple[ClassLabel, ...]:
 def _answers(
     network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase]
 ) -> tuple[np.ndarray, np.ndarray]:
-    return answers(network, setup.spec, (setup.store.hu(case) for case in cases))
+    return logits_and_features(network, setup.spec, (setup.store.hu(case) for case in cases))
 
 
 def _out_of_fold(setup: Setup, folder: Path) -> Iterator[HeldOut]:
@@ -169,7 +169,7 @@ def _agreement(network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase])
     for case in cases:
         hu = central_cube(setup.store.hu(case), side + 2 * moved)
         crops = [hu[tuple(slice(moved + n, moved + n + side) for n in at)] for at in offsets]
-        ratings.append(log_odds(answers(network, setup.spec, crops)[0], setup.positive))
+        ratings.append(log_odds(logits_and_features(network, setup.spec, crops)[0], setup.positive))
     return Interval(*icc_interval(np.array(ratings)))
 
 

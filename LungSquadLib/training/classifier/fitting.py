@@ -172,7 +172,7 @@ def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Prog
     training = np.concatenate([training, len(cases) + np.arange(len(pairs))])
     samples: Samples
     trained: nn.Module = network
-    answer: Any = network.answer
+    forward: Any = network.forward_with_features
     finish: Callable[[], None] | None = None
     if options.freeze == "trunk":
         _, rest = frozen_prefix(network)
@@ -183,7 +183,7 @@ def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Prog
         if ("head.before" if setup.network.arguments["hidden"] else "head.after") in taken:
             scale.put_on(rest)
         samples = Features(scale.standardised(features), recipe.seed)
-        trained, answer, groups = rest, rest, head_groups(recipe, taken=taken)
+        trained, forward, groups = rest, rest, head_groups(recipe, taken=taken)
         finish = partial(scale.take_off, rest)
     else:
         samples = _crops(setup, stores, recipe.seed)
@@ -191,7 +191,7 @@ def _prepared(setup: Setup, job: Job, folder: Path, world: World, progress: Prog
         network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     task = Classifier(
         trained,
-        answer,
+        forward,
         groups,
         samples=samples,
         labels=labels,

@@ -16,7 +16,7 @@ from ...errors import InputError
 from ...networks.devices import device_of, float64_of
 from ...networks.seeded_dropout import Position, seed_dropouts
 from ...networks.synchronised_norm import share_norms
-from ...networks.trunk_and_head import Answer
+from ...networks.trunk_and_head import NetworkOutput
 from ...statistics.calibration import log_odds
 from ...statistics.discrimination import auc
 from ..distributed import World
@@ -89,7 +89,7 @@ class Classifier(Optimised):
     def __init__(
         self,
         network: nn.Module,
-        answer: Callable[[Tensor], Answer],
+        answer: Callable[[Tensor], NetworkOutput],
         groups: Sequence[Group],
         *,
         samples: Samples,

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis as by_scipy
 
-from LungSquadLib.inference.out_of_distribution import LEAST_HELD_OUT, novelty, novelty_flags
+from LungSquadLib.inference.out_of_distribution import LEAST_HELD_OUT, ood_flags, ood_score
 from LungSquadLib.models.file import Reference
 from LungSquadLib.training.reference import HeldOut, reference_of
 
 
 def judged(score, held_out):
     """The novelty of a case with one feature, which is its score."""
-    return novelty(np.array([score]), Reference(np.zeros(1), np.eye(1), np.sort(held_out)))
+    return ood_score(np.array([score]), Reference(np.zeros(1), np.eye(1), np.sort(held_out)))
 
 
 def test_the_p_value_is_the_rank_among_held_out_cases():
@@ -42,17 +42,17 @@ def test_of_like_cases_one_in_a_hundred_is_flagged_at_most():
 def test_with_fewer_than_99_held_out_cases_nothing_is_said_but_that():
     for count, silent in ((1, True), (12, True), (98, True), (99, False)):
         seen = judged(1e9, np.ones(count))
-        codes = [flag.code for flag in novelty_flags(seen, "tumour")]
+        codes = [flag.code for flag in ood_flags(seen, "tumour")]
         assert (seen.out_of_distribution is None) == silent, count
         assert codes == ["few_reference_cases" if silent else "out_of_distribution"], count
     assert LEAST_HELD_OUT == 99
-    (flag,) = novelty_flags(judged(1, np.ones(12)), "tumour")
+    (flag,) = ood_flags(judged(1, np.ones(12)), "tumour")
     assert "only 12 held-out cases, and 99 are needed" in flag.sentence
     assert flag.severity == "warning"
-    (flag,) = novelty_flags(judged(1e9, np.ones(200)), "tumour")
+    (flag,) = ood_flags(judged(1e9, np.ones(200)), "tumour")
     assert "p = 0.005" in flag.sentence
     assert flag.severity == "severe"
-    (flag,) = novelty_flags(None, "patient")
+    (flag,) = ood_flags(None, "patient")
     assert flag.code == "no_reference"
 
 
