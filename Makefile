@@ -1,4 +1,5 @@
 # Each target makes its environment by itself; what has not changed is not made again.
+# A target whose line ends in `## ...` is in `make help`.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -12,39 +13,40 @@ TABLES ?= ../shared/data/open/nsclc_radiogenomics
 
 JOBS   ?= 2
 
-.PHONY: demo test test-fast mutants bench lint models generators expression pictures clean
+.PHONY: help demo test test-fast mutants bench lint models generators expression pictures clean
 
-demo: $(READY)
+help: ## list the targets (the default)
+	@awk -F ' *:.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## the whole job on a phantom patient, into demo/
 	$(BIN)/lungsquad demo -o demo
 
 # In JOBS processes of one thread each, a file of tests in one of them.
 TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-test: $(READY)
+test: $(READY) ## every test, in JOBS=2 processes: eight minutes on two cores
 	$(TESTS)
 
-test-fast: $(READY)
+test-fast: $(READY) ## the tests not marked as slow
 	$(TESTS) -m "not slow"
 
 # Each fault of Testing/mutants/*.tsv in a scratch copy, with the tests that must notice it;
 # part of them by `$(BIN)/python -m Testing.mutants --only AREA` (the name of a list) or FILE.
-mutants: $(READY)
+mutants: $(READY) ## whether the tests notice faults put into the code: hours
 	$(BIN)/python -m Testing.mutants --jobs $(JOBS)
 
-lint: $(READY)
+lint: $(READY) ## format, lint and types, changing nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(BENCH)/.ready
+bench: $(BENCH)/.ready ## speed and agreement with other libraries, into bench/
 	$(BENCH)/bin/python -m Testing.benchmarks -o bench
 
-# The two demo models, trained from nothing on phantoms.
-models: $(READY)
+models: $(READY) ## train the two demo classifiers again, from phantoms
 	$(BIN)/lungsquad models train-demo -o $(BUNDLED)
 
-# The demo models that make images, trained from nothing on phantoms: an hour on two cores.
-generators: $(READY)
+generators: $(READY) ## train the demo models that make images again: an hour on two cores
 	$(BIN)/lungsquad cohort phantoms -o $(MADE)/phantoms --patients 400 --label-noise 0 --seed 7 --jobs 2
 	$(BIN)/lungsquad cohort build $(MADE)/phantoms/manifest.csv -o $(MADE)/store --jobs 2
 	$(BIN)/lungsquad gan data $(MADE)/store -o $(MADE)/slices
@@ -60,9 +62,8 @@ generators: $(READY)
 		--notice "Demo model: trained on computer-made phantoms only. The tumours that it inpaints are synthetic."
 	cp $(MADE)/inpainting/model.safetensors $(BUNDLED)/demo-inpainting.safetensors
 
-# Histology from expression, from the public tables of NSCLC Radiogenomics (GSE103584) in TABLES:
-# three minutes.
-expression: $(READY)
+# From the public tables of NSCLC Radiogenomics (GSE103584) in TABLES.
+expression: $(READY) ## train the model of histology from expression again: three minutes
 	OMP_NUM_THREADS=1 $(BIN)/lungsquad train integration -o build/expression \
 		--sources expression=$(TABLES)/GSE103584_top1000var_log10_zscore.csv \
 		clinical=$(TABLES)/NSCLCR01Radiogenomic_DATA_LABELS_2018-05-22_1500-shifted.csv \
@@ -72,8 +73,7 @@ expression: $(READY)
 		--notice "Trained on 127 patients of one centre, from z-scores of log10 FPKM: give it z-scores."
 	cp build/expression/model.safetensors $(BUNDLED)/expression-histology.safetensors
 
-# The pictures of the panel in the documentation.
-pictures: $(READY)
+pictures: $(READY) ## draw the pictures of the panel in the documentation again
 	LUNGSQUAD_SCREENSHOTS=LungSquad/Resources/Screenshots \
 		$(BIN)/python -m pytest Testing/gui/test_tutorial.py
 
@@ -90,5 +90,5 @@ $(BENCH)/.ready: pyproject.toml $(PEERS)/requirements.txt $(PEERS)/constraints.t
 		--no-build-isolation --editable '.[networks,fast]' --requirement $(PEERS)/requirements.txt
 	touch $@
 
-clean:
+clean: ## remove the environments and everything made
 	rm -rf $(VENV) $(BENCH) demo bench build dist *.egg-info
