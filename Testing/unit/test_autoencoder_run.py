@@ -207,6 +207,7 @@ run.train_autoencoder(cohort(), sys.argv[1], OPTIONS)
 """
 
 
+@pytest.mark.linux
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, finished):
     words = [sys.executable, "-c", KILLED, tmp_path / "run"]

@@ -107,6 +107,7 @@ def test_where_nothing_could_be_done_the_exit_code_says_so(patients, model, tmp_
     assert run(patients, model, tmp_path, ["no.nrrd,no.nrrd,a"]) == 1
 
 
+@pytest.mark.linux
 @pytest.mark.slow
 def test_an_interrupted_run_keeps_what_was_finished(patients, model, tmp_path):
     arguments = ["batch", str(manifest(patients, GOOD)), "--model", str(model.path)]
@@ -148,6 +149,7 @@ def square(number):
     return number * number
 
 
+@pytest.mark.linux
 def test_a_process_that_dies_takes_nobody_with_it():
     outcomes = {outcome.task: outcome for outcome in run_all(range(8), square, jobs=2)}
     assert outcomes[3].error == "three is not liked"

@@ -65,6 +65,7 @@ def test_ctrl_c_is_said_and_ends_with_130(monkeypatch, capsys):
     assert capsys.readouterr().err == "lungsquad: Cancelled.\n"
 
 
+@pytest.mark.linux
 def test_output_that_nobody_reads_to_the_end_is_no_error():
     code = "import sys; from LungSquadLib.cli import main; sys.exit(main(['doctor']))"
     run = subprocess.run(

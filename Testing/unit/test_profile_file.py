@@ -97,6 +97,7 @@ def test_a_huge_file_and_a_small_one_that_inflates_are_refused_unread(tmp_path, 
             read_profile(path)
 
 
+@pytest.mark.linux
 def test_a_folder_and_a_pipe_are_no_profile(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):

@@ -119,6 +119,7 @@ def test_a_cancelled_transfer_goes_on_to_the_same_bytes(tmp_path, place, transfe
     assert content(tmp_path / "run") == content(finished)
 
 
+@pytest.mark.linux
 @pytest.mark.slow
 def test_a_killed_training_of_a_whole_network_goes_on_to_the_same_bytes(tmp_path, place, whole):
     expected = train_classifier(place / "store", tmp_path / "whole", whole).folder
