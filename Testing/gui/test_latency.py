@@ -6,6 +6,7 @@ import statistics
 import time
 
 import numpy as np
+import pytest
 
 from LungSquadLib.imaging.geometry import Grid
 
@@ -15,6 +16,7 @@ from .figures import figure
 SIZE = (512, 512, 300)
 
 
+@pytest.mark.slow
 def test_the_crop_follows_a_stroke_of_the_brush(opened, scene, wait_until, heartbeat):
     import slicer
 
@@ -54,6 +56,7 @@ def test_the_crop_follows_a_stroke_of_the_brush(opened, scene, wait_until, heart
     figure("longest gap of the event loop, drawing", heartbeat.longest * 1000, "ms")
 
 
+@pytest.mark.slow
 def test_images_of_a_generator_of_the_demo_s_size(
     opened, gui, wait_until, heartbeat, tmp_path, monkeypatch
 ):

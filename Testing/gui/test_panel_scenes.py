@@ -75,6 +75,7 @@ def test_what_is_gone_in_mid_prediction_is_said_and_nothing_is_left(
     wait_until(lambda: panel.ui.statusLabel.text == "at it")
 
 
+@pytest.mark.slow
 def test_what_does_not_matter_in_mid_prediction_disturbs_nothing(
     panel, wait_until, scene, drawn, temporary
 ):

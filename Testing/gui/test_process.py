@@ -67,6 +67,7 @@ def test_the_panel_opens_quickly_and_without_torch(application, tmp_path):
     figure("opening the panel", float(out) * 1000, "ms")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="processes are looked for otherwise")
 def test_no_worker_outlives_a_slicer_that_was_killed(application, tmp_path, wait_until):
     process = started(WORK, tmp_path)

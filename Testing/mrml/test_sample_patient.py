@@ -25,7 +25,11 @@ def loaded(scene, folder):
             return end.value[:2]
 
 
-@pytest.mark.parametrize("made", [lambda scene, _: add_sample_patient(scene), loaded])
+@pytest.mark.parametrize(
+    "made",
+    [loaded, pytest.param(lambda scene, _: add_sample_patient(scene), marks=pytest.mark.slow)],
+    ids=["loaded", "added"],
+)
 def test_the_sample_patient_is_the_phantom_of_the_demo_with_its_tumour_outlined(
     scene, made, tmp_path
 ):

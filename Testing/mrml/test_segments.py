@@ -231,6 +231,7 @@ def test_a_segment_beside_its_ct_is_refused_by_name(scene, drawn):
         lsm.crop(volume, segmentation, ball)
 
 
+@pytest.mark.slow
 def test_slicers_own_segmentations_give_the_crops_of_their_files(scene, case_data):
     folder = case_data / "open/slicer_ctchest"
     file, ct = folder / "CTChest4.nrrd", ls.open_ct(folder / "CTChest4.nrrd")

@@ -82,6 +82,7 @@ def test_the_folder_is_private_and_goes(temporary):
     exchange.close()
 
 
+@pytest.mark.slow
 def test_a_worker_answers_as_this_process_does(scene, predictor, drawn, model_file, temporary):
     volume, segmentation, segment_id = drawn
     turn = np.eye(4)

@@ -493,6 +493,7 @@ def test_features_go_into_the_run_where_the_store_is_read_only(place, here, monk
     assert {k: v for k, v in made.items() if k not in features} == content(place / "finished")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("room", "what"), [(2000, "checkpoint"), (20000, "weights.safetensors")])
 def test_a_full_disk_is_said_and_the_same_command_finishes(room, what, place, here):
     pytest.importorskip("resource")
@@ -567,6 +568,7 @@ CLASSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSES)
 def test_classes_of_any_name_are_trained_and_evaluated(name, place, here, capsys):
     values = CLASSES[name]

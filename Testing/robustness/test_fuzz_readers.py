@@ -14,6 +14,7 @@ COUNT = 60  # of iterations a target; by hand, thousands
 SLOW = {"report": 20}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_mutated_files_are_read_or_refused(target):
     command = [sys.executable, "-m", "Testing.robustness.fuzzing", target]

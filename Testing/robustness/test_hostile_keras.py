@@ -152,7 +152,9 @@ def test_what_is_not_an_hdf5_file_is_refused(tmp_path, keras_bytes):
     assert "is a folder" in refusal(read, tmp_path)
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize(
+    "block", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 4))]
+)
 def test_mutated_keras_files_are_read_or_refused(tmp_path, keras_bytes, block):
     path = tmp_path / "m.h5"
     for seed in range(block * 25, block * 25 + 25):

@@ -101,6 +101,7 @@ def filled(command: str, good, here: Path) -> list[str]:
     return [part.format(**places) for part in command.split()]
 
 
+@pytest.mark.slow
 @table(FULL)
 def test_a_full_disk_is_said_and_leaves_no_piece(row, good, room):
     pytest.importorskip("resource")

@@ -86,6 +86,7 @@ def bytes_of(folder):
     return (folder / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_groups_follow_what_drives_them_and_nothing_else(written):
     own = {one.fact: one for one in written.groupings[0].follows}
     assert own["histology"].everybody.ari > 0.9
@@ -101,6 +102,7 @@ def test_groups_follow_what_drives_them_and_nothing_else(written):
     assert written.survival.log_rank.p > 0.05
 
 
+@pytest.mark.slow
 def test_the_columns_of_the_module_are_those_that_differ(written):
     names = {gene.name for gene in written.genes}
     assert names <= set(drawn()[1]["histology"])
@@ -108,6 +110,7 @@ def test_the_columns_of_the_module_are_those_that_differ(written):
     assert all(0 < gene.found <= 1 for gene in written.genes)
 
 
+@pytest.mark.slow
 def test_everything_is_learnt_better_than_the_mean_and_beside_its_peers(written):
     test = {one.space: one.test for one in written.errors}
     assert set(test) == {"autoencoder", "PCA", "NMF", "mean"}
@@ -116,6 +119,7 @@ def test_everything_is_learnt_better_than_the_mean_and_beside_its_peers(written)
     assert len(spaces) == len(written.groupings) == 6
 
 
+@pytest.mark.slow
 def test_the_page_says_it_and_needs_nothing_else(finished, written):
     page = (finished.folder / "index.html").read_text()
     for text in ("follow histology", "Research software", "Survival by group", "By T stage"):
@@ -129,6 +133,7 @@ def test_the_page_says_it_and_needs_nothing_else(finished, written):
     assert len(rows) == LEARNT
 
 
+@pytest.mark.slow
 def test_two_planes_have_one_legend(monkeypatch, written):
     places = written.run.trained.space[:, :2]
     method = SimpleNamespace(fit_transform=lambda space: places)
@@ -139,6 +144,7 @@ def test_two_planes_have_one_legend(monkeypatch, written):
         assert len(texts) == len(set(texts)) > 1
 
 
+@pytest.mark.slow
 def test_names_from_tables_are_escaped(tmp_path, written, monkeypatch):
     monkeypatch.setattr(analyse, "stability", lambda *_, **__: written.stability)
     monkeypatch.setattr(write, "pictures", lambda found: {})

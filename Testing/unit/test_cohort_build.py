@@ -227,6 +227,7 @@ build_in_this_process(sys.argv[1], sys.argv[2])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_a_build_that_is_killed_anywhere_goes_on_to_the_same_bytes(built, manifest, tmp_path):
     """Killed before one after the other of the things that it does to the store's files."""

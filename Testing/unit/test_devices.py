@@ -189,6 +189,7 @@ def without_device(told):
     return [without_device(one) for one in told] if isinstance(told, list | tuple) else told
 
 
+@pytest.mark.slow
 def test_a_gan_goes_on_on_another_device(there, tmp_path, slices):
     def train(folder, device, **more):
         options = GanOptions(preset="tiny", phase=16, label="histology", device=device)
@@ -201,6 +202,7 @@ def test_a_gan_goes_on_on_another_device(there, tmp_path, slices):
         assert np.abs(sample(model, 3, label="LUSC", device=name).hu - expected).max() <= 1
 
 
+@pytest.mark.slow
 def test_an_inpainting_goes_on_on_another_device(there, tmp_path, small):
     recipe = TranslationRecipe(epochs=2, alone=0.5, learning_rate=0.01)
 
@@ -213,6 +215,7 @@ def test_an_inpainting_goes_on_on_another_device(there, tmp_path, small):
     goes_on(there, tmp_path / "run", train, 5)
 
 
+@pytest.mark.slow
 def test_an_autoencoder_goes_on_on_another_device(there, tmp_path):
     recipe = AutoencoderRecipe(epochs=12, warming=4, learning_rate=0.01)
     table = some(simulated(patients=60, genes=160)[0], slice(60))
@@ -226,6 +229,7 @@ def test_an_autoencoder_goes_on_on_another_device(there, tmp_path):
     goes_on(there, tmp_path / "run", train, 8)
 
 
+@pytest.mark.slow
 def test_a_classifier_trains_on_a_device_without_float64(there, tmp_path, store):
     write_model(tmp_path / "start.safetensors")
     options = ClassifierOptions(

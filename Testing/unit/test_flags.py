@@ -58,6 +58,7 @@ def place(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_every_verb_shows_the_same_flags_in_every_output(place, tmp_path, capsys):
     ct = open_ct(place / "ct.nrrd")
     flags = flags_of_case(ct, read_mask(place / "mask.nrrd", ct))

@@ -69,6 +69,7 @@ def test_groups_across_the_longest_axis_are_found():
     assert adjusted_rand(fit_k_means(places, 2)(places), member) < 0.1
 
 
+@pytest.mark.slow
 def test_as_many_groups_as_there_are_are_stable(monkeypatch):
     monkeypatch.setattr(grouping, "_STARTS", 12)  # blobs as far apart as these need no more
     found = stability(blobs(3, each=16)[0], counts=(2, 3), progress=Silent())

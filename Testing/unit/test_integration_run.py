@@ -309,6 +309,7 @@ def test_another_cohort_has_a_page_of_its_own(tmp_path):
     assert len(list((tmp_path / "run" / "fits").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_real_tables_tell_histology(tmp_path, shared_data):
     folder = shared_data / "open" / "nsclc_radiogenomics"
     genes = read_matrix(folder / "GSE103584_top1000var_log10_zscore.csv")

@@ -33,6 +33,7 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_killed_survived_and_what_is_neither(project, tmp_path):
     def fault(old="return 1", new="return 2", tests="test_number.py"):
         return faults.Fault("number.py", old, new, tests, "list.tsv:1")

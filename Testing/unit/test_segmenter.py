@@ -20,6 +20,7 @@ def images(n, seed=0):
     return to_channels(hu, mask, low=SLICING.hu_low, high=SLICING.hu_high)
 
 
+@pytest.mark.slow
 def test_it_finds_tumours_of_others_and_none_where_there_is_none():
     segmenter = train_segmenter(images(60), updates=200)
     others = images(40, seed=1)

@@ -197,6 +197,7 @@ def test_what_was_cancelled_goes_on_to_the_same_end(made, manifest, tmp_path):
     assert contents(tmp_path / "s") == contents(made.folder)
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_gone_on_with_in_two_processes(made, manifest, tmp_path, capsys):
     folder = tmp_path / "s"
     command = ["gan", "data", str(manifest), "-o", str(folder)]

@@ -26,6 +26,7 @@ def log(folder, name, *, scored=True, rise=0.0):
         table.writerows(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scored", [True, False])
 def test_curves_are_the_same_bytes_and_leave_controls_out(tmp_path, scored):
     log(tmp_path, "seed0-fold0", scored=scored)

@@ -111,7 +111,9 @@ class StopAt(Silent):
         return self.left <= 0
 
 
-@pytest.mark.parametrize("stop", [2, 30, 75, 110])
+@pytest.mark.parametrize(
+    "stop", [75, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 30, 110))]
+)
 def test_a_cancelled_transfer_goes_on_to_the_same_bytes(tmp_path, place, transfer, finished, stop):
     with pytest.raises(CancelledError):
         train_classifier(place / "store", tmp_path / "run", transfer, progress=StopAt(stop))
@@ -324,6 +326,7 @@ def test_a_folder_of_another_run_is_left_alone(place, transfer, finished):
     assert content(finished) == before
 
 
+@pytest.mark.slow
 def test_labels_dealt_out_at_random_are_no_better_than_chance(tmp_path, place, transfer):
     options = replace(transfer, shuffled=True, seeds=4, clinical=(), curve=(4,))
     train_classifier(place / "store", tmp_path, options)

@@ -169,6 +169,7 @@ run.train_translation(sys.argv[1], sys.argv[2], options)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.linux
 def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, store, finished):
     words = [sys.executable, "-c", KILLED, store, tmp_path / "run"]
