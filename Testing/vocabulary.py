@@ -83,7 +83,7 @@ WHOLE = _each(
 RIGHT_IN = {
     "hole": ("imaging",),
     "holes": ("imaging",),
-    "paint": ("imaging/phantom", "phantom"),
+    "paint": ("phantom",),
     "copies": ("mrml",),
 }
 # Of the command line: verbs, options, and what help must not say.

@@ -7,7 +7,7 @@ from Testing import vocabulary
 # Packages (folders) and files of the library without a word of the lists; add what becomes clean.
 CLEAN = (
     "__main__.py",
-    "doctor.py",
+    "pipeline/doctor.py",
 )
 
 
