@@ -74,12 +74,15 @@ def test_the_workflow_may_only_read_ends_and_uses_pinned_actions():
     assert f'requires-python = ">={versions[0]}"' in PROJECT
 
 
-def test_the_workflow_names_markers_and_extras_that_exist():
+def test_the_workflow_names_markers_folders_and_extras_that_exist():
     text = WORKFLOW.read_text(encoding="utf-8")
     (expression,) = re.findall(r'-m "([^"]*)"', text)
     markers = set(re.findall(r"\w+", expression)) - {"not", "and", "or"}
     assert markers == {"slow", "linux"}
     assert all(f'"{marker}: ' in PROJECT for marker in markers)
+    folders = re.findall(r"\bTesting/\w+", text)
+    assert folders
+    assert all((ROOT / folder).is_dir() for folder in folders)
     (extra,) = re.findall(r'"\.\[(\w+)\]"', text)
     assert f"\n{extra} = [\n" in PROJECT
 
