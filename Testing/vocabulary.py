@@ -11,7 +11,7 @@ import ast
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,7 +135,7 @@ class Finding:
 
     @property
     def package(self) -> str:
-        """The folder of the file; of a file beside the packages, the file."""
+        """The folder of the file; the file where it is in no package."""
         return self.file.rpartition("/")[0] or self.file
 
     def __str__(self) -> str:
@@ -168,7 +168,10 @@ def _of_file(path: Path, file: str) -> Iterator[Finding]:
         if verb in VERBS and verb not in PARTS:
             yield Finding(file, 1, stem, verb, VERBS[verb])
         yield from _verbs(tree, file)
-        yield from _texts(tree, file)
+        yield from _texts([tree], file)
+    else:
+        yield from _texts(_helps(tree), file)
+    yield from _options(tree, file)
 
 
 def _defined(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -220,14 +223,35 @@ def _verbs(tree: ast.AST, file: str) -> Iterator[Finding]:
                 yield Finding(file, verb.lineno, verb.value, verb.value, VERBS[verb.value])
 
 
-def _texts(tree: ast.AST, file: str) -> Iterator[Finding]:
+def _options(tree: ast.AST, file: str) -> Iterator[Finding]:
+    """Old options that are made from the fields of a dataclass: `shuffled: bool = option(...)`."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.AnnAssign(
+                target=ast.Name(id=name),
+                value=ast.Call(func=ast.Name(id="option")),
+            ):
+                flag = f"--{name.replace('_', '-')}"
+                if flag in OPTIONS:
+                    yield Finding(file, node.lineno, name, flag, OPTIONS[flag])
+
+
+def _helps(tree: ast.AST) -> Iterator[ast.AST]:
+    """Arguments of any call that are help or the name of an option."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg in ("help", "flag"):
+            yield node.value
+
+
+def _texts(trees: Iterable[ast.AST], file: str) -> Iterator[Finding]:
     """Old options, and texts for users (of more than one word) that have a phrase of the list."""
+    nodes = [node for tree in trees for node in ast.walk(tree)]
     docstrings = [
         node.body[0].value
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node)
     ]
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
             if text in OPTIONS:

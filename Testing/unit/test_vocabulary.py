@@ -123,8 +123,19 @@ def test_old_verbs_options_and_phrases_of_the_command_line(words):
     ]
 
 
-def test_outside_the_command_line_texts_are_not_looked_at(words):
+def test_elsewhere_only_help_and_options_are_looked_at(words):
     assert words('"--beside", "the answers of all"') == []
+    source = (
+        "truncate: float = option(1, help='of what is made up')\n"
+        "margin: float = option(1, flag='--both-ways', help='f, as asked')\n"
+        "test: float = 1\n"
+    )
+    assert words(source, "training/gan/options.py") == [
+        (1, "made up"),
+        (1, "--truncate"),
+        (2, "--both-ways"),
+        (2, "asked"),
+    ]
 
 
 def test_counts_by_package(words, tmp_path, capsys):
