@@ -43,6 +43,7 @@ def predict(panel, wait_until):
     return press
 
 
+@pytest.mark.slow
 @pytest.mark.linux
 def test_a_killed_worker_is_said_and_the_next_prediction_starts_another(
     panel, predict, wait_until, temporary

@@ -232,6 +232,7 @@ def test_the_demo_writes_the_scene_and_says_where(files, demo_models, tmp_path, 
     assert (out / "result" / "view-saliency-demo-histology.png").is_file()
 
 
+@pytest.mark.slow
 def test_without_slicer_core_the_demo_says_what_it_left_out(files, demo_models, tmp_path):
     out = tmp_path / "demo"
     arguments = ["demo", "--ct", str(files.ct), "--mask", str(files.mask), "-o", str(out)]

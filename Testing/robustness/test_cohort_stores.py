@@ -24,6 +24,7 @@ def manifest(good, here):
     return here / "m.csv"
 
 
+@pytest.mark.slow
 def test_a_disk_too_full_for_cases_is_a_row_each_and_can_be_gone_on_with(manifest, here):
     pytest.importorskip("resource")
     done = run(LIMITED, 4000, [*BUILD, str(manifest), "-o", str(here / "s"), *SMALL])

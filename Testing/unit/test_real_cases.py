@@ -74,7 +74,13 @@ def opened(folder, ct, mask, roi):
     return volume, read_mask(folder / "open" / mask, volume, roi=roi)
 
 
-@pytest.mark.parametrize("name", CASES)
+QUICK = ("lidc 1 rtstruct", "lidc 1 seg", "r01")  # one of each format, also in `make test-fast`
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES],
+)
 def test_crop_command_finds_the_known_voxels_volume_and_centre(case_data, tmp_path, capsys, name):
     (ct, mask, roi), expected = CASES[name][0], known(case_data, name)
     arguments = [str(case_data / "open" / ct), str(case_data / "open" / mask)]

@@ -34,6 +34,7 @@ def test_the_interval_is_near_delongs_and_repeats_with_its_seed():
     assert bootstrap(auc, y, score, seed=1) != found
 
 
+@pytest.mark.slow
 def test_the_interval_covers_as_often_as_it_says():
     random = np.random.default_rng(1)
     truth = 0.760  # of N(1, 1) against N(0, 1)

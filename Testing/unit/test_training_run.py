@@ -252,6 +252,7 @@ def test_the_heads_scale_is_that_of_the_training_rows(tmp_path, place, transfer,
     np.testing.assert_allclose(on_scale.mean(axis=(0, 1)), 0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_one_auc_has_one_interval_wherever_it_is_read(tmp_path, place, transfer, finished):
     shutil.copytree(finished, tmp_path / "run")
     evaluate_run(train_classifier(place / "store", tmp_path / "run", transfer))
