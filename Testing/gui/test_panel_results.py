@@ -60,6 +60,7 @@ def test_the_slider_says_how_much_saliency_is_seen(seen, scene, wait_until):
     assert layers(scene) == {("Saliency Model one", 0.2)}
 
 
+@pytest.mark.slow
 def test_a_result_of_another_outline_or_crop_is_called_out_of_date(
     seen, models, drawn, scene, wait_until
 ):

@@ -148,6 +148,7 @@ def test_results_of_a_volume_that_slicer_read_go_back_to_its_series(
     assert pydicom.dcmread(answer["sr"]).PatientID.startswith("LS-")
 
 
+@pytest.mark.slow
 def test_the_series_of_a_volume_is_known_where_slicers_database_knows_it(
     scene, series, monkeypatch
 ):

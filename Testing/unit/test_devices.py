@@ -155,6 +155,7 @@ def test_folding_and_attribution_need_no_float64_on_the_device(there, tmp_path):
             assert torch.equal(folded(network.to(name))(x.to(name)).cpu(), expected)
 
 
+@pytest.mark.slow
 def test_a_network_of_tables_needs_no_float64_on_the_device(there, tmp_path):
     """Its scale, its prediction for a patient, and what each gene did to it."""
     rows = torch.rand(20, 5) * torch.tensor([1.0, 10, 100, 0, 1])
