@@ -78,13 +78,15 @@ WHOLE = _each(
         "memory": "optimizer_state",
     }
 )
-# Where they are right: holes of contours and gaps in a stack, what draws a phantom, and copies of
-# a CT for the worker.
+# Where they are right: holes of contours and gaps in a stack, what draws a phantom, and in Slicer
+# copies of a CT for the worker, files beside others and names that are taken.
 RIGHT_IN = {
     "hole": ("imaging",),
     "holes": ("imaging",),
     "paint": ("phantom",),
     "copies": ("mrml",),
+    "beside": ("mrml",),
+    "taken": ("mrml",),
 }
 # Of the command line: verbs, options, and what help must not say.
 VERBS = {
