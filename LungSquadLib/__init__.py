@@ -76,7 +76,7 @@ _PLACES = {
     "report_integration": "pipeline.report_integration",
     "train_autoencoder": "training.autoencoder.run",
     "AutoencoderOptions": "training.autoencoder.run",
-    "write_groups": "report.clusters.write",
+    "write_groups": "report.clusters.page",
     "assign_groups": "inference.groups",
     "audit_generator": "evaluation.generator.audit:audit",
     "evaluate_run": "pipeline.evaluate_run",

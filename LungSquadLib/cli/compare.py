@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Compare, write, tell."""
     from ..evaluation.classifier.compare import compare_runs
-    from ..report.classifier.comparison import write_comparison
+    from ..report.classifier.training_runs import write_comparison
 
     with bar() as progress:
         comparison = compare_runs(options.runs, progress=progress)

@@ -182,7 +182,7 @@ def _audit(options: argparse.Namespace) -> None:
     from ..data.slice_set import open_slices
     from ..evaluation.generator.audit import audit
     from ..models.catalogue import read_model
-    from ..report.generator.write import check_folder, write_audit
+    from ..report.generator.page import check_folder, write_audit
 
     model = read_model(options.model, kind="generator")
     slices = open_slices(options.slices)

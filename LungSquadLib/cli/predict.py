@@ -125,7 +125,7 @@ def show(described: dict[str, Any], folder: str) -> None:
 
 def _show_molecular(described: dict[str, Any]) -> None:
     """Predictions from image, molecules and both side by side, with the largest contributions."""
-    from ..report.side_by_side import questions
+    from ..report.molecular import questions
 
     for question in questions(described):
         print(printable(f"\n{question.question} Image and molecules:"))

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int | None:
 def _patient(options: argparse.Namespace) -> None:
     """Measure, ask, tell."""
     from ..errors import InputError
-    from ..evaluation.staging.ways import stage_ways
+    from ..evaluation.staging.methods import stage_ways
     from ..imaging.crop import flags_of_case
     from ..imaging.ct import open_ct
     from ..imaging.masks import read_mask

@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
     need("torch", "sklearn", "matplotlib")
     from ..pipeline.sources import read_sources
     from ..progress import Part
-    from ..report.clusters.write import write_groups
+    from ..report.clusters.page import write_groups
     from ..training.autoencoder.run import AutoencoderOptions, train_autoencoder
     from ..training.autoencoder.task import Recipe
 

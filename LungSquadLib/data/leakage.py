@@ -9,8 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from ..errors import InputError, one_line
-from ..statistics.discrimination import auc
-from ..statistics.variance import variance_ratio
+from ..statistics.discrimination import auc, variance_ratio
 from .tables.matrix import Matrix
 
 TELLING = 0.995  # AUC from which on one column is taken for the label itself

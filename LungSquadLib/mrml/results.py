@@ -16,7 +16,7 @@ from ..imaging.crop import Crop
 from ..imaging.diameter import Diameter
 from ..imaging.geometry import Grid
 from ..inference.prediction import Prediction
-from ..report.side_by_side import IMAGE, modality, questions
+from ..report.molecular import IMAGE, modality, questions
 from ..report.tables import prediction_row
 from ..statistics.text import decimal, percent
 from .coordinates import index_to_ras, matrix_of, to_ras

@@ -29,16 +29,10 @@ from ..models.file import Model
 from ..networks.devices import chosen_device
 from ..progress import Part, Progress, Silent, step
 from ..report.dicom_results import write_dicom
-from ..report.document import RESEARCH
 from ..report.identity import identity_of, patient_of
-from ..report.molecular import (
-    ask_molecular,
-    molecular_flags,
-    molecular_part,
-    notices_of,
-    profile_for,
-)
+from ..report.page import RESEARCH
 from ..report.render import FORMAT_VERSION, PLANES, REPORT, RESULT, rendered, write_planes
+from .molecular import ask_molecular, molecular_flags, molecular_part, notices_of, profile_for
 
 # Writes further files of a case into its folder: what they are, and their names.
 More: TypeAlias = "Callable[[Results, Path], dict[str, str]]"

@@ -11,12 +11,11 @@ import numpy as np
 
 from .. import __version__
 from ..evaluation.classifier.evaluate import evaluate
-from ..evaluation.classifier.facts import Facts
-from ..evaluation.classifier.results import Evaluation
+from ..evaluation.classifier.results import Evaluation, Facts
 from ..evaluation.classifier.rows import Columns
 from ..evaluation.classifier.table import read_table
 from ..models.file import read_card
-from ..report.classifier.training_curves import write_training_curves
+from ..report.classifier.training_runs import write_training_curves
 from ..report.classifier.write import write_evaluation
 from ..training.classifier.fitting import read_rows
 from ..training.classifier.run import CONTROLS, MODEL, Finished

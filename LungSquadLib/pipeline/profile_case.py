@@ -16,10 +16,10 @@ from ..imaging.files.write import check_distinct
 from ..imaging.flags import merged
 from ..models.catalogue import OF_TABLES
 from ..models.file import Model
-from ..report.document import RESEARCH
-from ..report.molecular import ask_molecular, molecular_flags, molecular_part, notices_of
+from ..report.page import RESEARCH
 from ..report.render import FORMAT_VERSION, REPORT, RESULT, rendered
 from .case import Options
+from .molecular import ask_molecular, molecular_flags, molecular_part, notices_of
 
 
 def run_profile(

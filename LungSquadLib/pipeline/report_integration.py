@@ -8,19 +8,16 @@ from typing import Any
 
 from .. import __version__
 from ..evaluation.classifier.evaluate import evaluate
-from ..evaluation.classifier.facts import Facts
-from ..evaluation.classifier.results import plain
+from ..evaluation.classifier.results import Facts, plain
 from ..evaluation.classifier.rows import Columns
 from ..evaluation.classifier.table import read_table
+from ..evaluation.integration.ablation import Ablation, ablation, cautions, findings
 from ..evaluation.integration.importance import Column, Importance, importance
-from ..evaluation.integration.results import Ablation, ablation
-from ..evaluation.integration.sentences import cautions, findings
 from ..files import whole_folder, write_csv, write_json
 from ..models.file import read_card
 from ..report.classifier.write import write_evaluation
-from ..report.integration.figures import pictures
-from ..report.integration.page import integration_page
-from ..statistics.bootstrap import SAMPLES
+from ..report.integration import integration_page, pictures
+from ..statistics.intervals import SAMPLES
 from ..training.classifier.fitting import read_rows
 from ..training.integration.fold import COLUMNS, Job
 from ..training.integration.run import FITS, MODEL, PREDICTIONS, Integrated

@@ -17,8 +17,8 @@ from .. import __version__
 from ..data.case_loop import CaseResults, RowTask, Summary, run_cases, stamp_of
 from ..data.manifest import Row, look, messages_about, read_manifest
 from ..errors import InputError, parsing
-from ..evaluation.staging.agreement import Agreement, agreements, disagreement, other_edition
-from ..evaluation.staging.others import Names, Reported, model_stages, reported_stages
+from ..evaluation.staging.comparators import Names, Reported, model_stages, reported_stages
+from ..evaluation.staging.methods import Agreement, agreements, disagreement, other_edition
 from ..files import make_folder, sweep, whole_file, write_csv, write_json
 from ..imaging.crop import flags_of_case
 from ..imaging.ct import open_ct
@@ -26,7 +26,7 @@ from ..imaging.files.write import check_distinct
 from ..imaging.masks import read_mask
 from ..imaging.stage import EDITION, LIMITS, Rule, size_stage
 from ..progress import Progress, Silent
-from ..report.staging.page import cohort_page
+from ..report.staging import cohort_page
 
 TABLE, AGREEMENT, PAGE = "stage.csv", "agreement.json", "index.html"
 _CASES = "cases"

@@ -10,13 +10,10 @@ from typing import Any
 
 from ..statistics.text import decimal, interval_text, percent
 from .figures import probability_bars, spread_figure
-from .html import Child, Markup, element, flag_markup, joined
-from .molecular_page import molecular_markup
-from .side_by_side import IMAGE, modality
-from .staging.by_size import size_rows
+from .molecular import IMAGE, modality, molecular_markup
+from .page import RESEARCH, Child, Markup, element, flag_markup, joined
 
 _HERE = Path(__file__).parent
-RESEARCH = "Research software, not a medical device."
 
 
 def report_page(
@@ -279,3 +276,18 @@ def _table(rows: Sequence[tuple[str, Child]]) -> Markup:
     return element(
         "table", [element("tr", element("th", name), element("td", value)) for name, value in rows]
     )
+
+
+def size_rows(staged: dict[str, Any]) -> list[tuple[str, Child]]:
+    """Both diameters, and the stage with what it leaves out.
+
+    Args:
+        staged: as `SizeStage.to_dict` gives it.
+    """
+    editions = ", ".join(f"{stage} ({one}th)" for one, stage in staged["editions"].items())
+    sentences = [staged["sentence"], staged["limits"], f"By edition: {editions}."]
+    return [
+        ("Largest diameter", f"{staged['largest_diameter']['mm']:.1f} mm"),
+        ("Largest axial diameter", f"{staged['axial_diameter']['mm']:.1f} mm"),
+        ("T stage by size", [element("p", sentence) for sentence in sentences]),
+    ]

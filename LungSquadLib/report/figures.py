@@ -17,7 +17,7 @@ from ..imaging.orientation import in_lps, like
 from ..imaging.pictures import WINDOWS, windowed
 from ..imaging.planes import PlaneView
 from ..statistics.text import percent
-from .html import Markup, element
+from .page import Markup, element
 
 # Grad-CAM colours from nothing to most: transparent, violet, orange, yellow.
 _HEAT = np.array([(80, 18, 123, 0), (183, 55, 121, 120), (252, 137, 97, 190), (252, 253, 191, 230)])

@@ -8,9 +8,8 @@ from typing import Any
 
 from ..imaging.flags import counted
 from ..statistics.text import percent
-from .document import RESEARCH
-from .html import Markup, element, flag_markup
-from .side_by_side import IMAGE, modality
+from .molecular import IMAGE, modality
+from .page import RESEARCH, Markup, element, flag_markup
 
 
 def index_page(

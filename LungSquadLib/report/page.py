@@ -1,14 +1,15 @@
-"""A page of results: one HTML file that needs nothing else, and the tables on it."""
+"""Self-contained HTML pages: escaping, the page skeleton, tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
+from typing import TypeAlias
 
 from .. import __version__
-from .document import RESEARCH
-from .html import Child, Markup, element
 
+RESEARCH = "Research software, not a medical device."
 _STYLE = Path(__file__).parent / "style.css"
 
 
@@ -41,3 +42,63 @@ def table(rows: Sequence[Sequence[Child]], *, header: Sequence[str] = ()) -> Mar
     ]
     names = element("tr", [element("th", text, scope="col") for text in header]) if header else None
     return element("table", names, lines)
+
+
+_EMPTY = frozenset(("meta", "img", "br", "input", "image", "path", "line", "circle", "rect"))
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+Child: TypeAlias = "str | float | Sequence[Child] | None"
+
+
+def element(tag: str, *children: Child, **attributes: str | float | bool | None) -> Markup:
+    """One element. Children are escaped unless they are `Markup`; None is left out.
+
+    Attribute names lose a trailing underscore and have hyphens for others (`class_`, `data_path`).
+    """
+    written = "".join(
+        f" {_name(name)}" if value is True else f' {_name(name)}="{escape(str(value))}"'
+        for name, value in attributes.items()
+        if value is not None and value is not False
+    )
+    if tag in _EMPTY:
+        return Markup(
+            f"<{tag}{written}>" if tag in ("meta", "img", "br", "input") else f"<{tag}{written}/>"
+        )
+    return Markup(f"<{tag}{written}>{joined(children)}</{tag}>")
+
+
+def joined(children: Sequence[Child]) -> Markup:
+    """Children one after another."""
+    return Markup("".join(map(_text, children)))
+
+
+def _text(child: Child) -> str:
+    if child is None:
+        return ""
+    if isinstance(child, Markup):
+        return child
+    if isinstance(child, (str, float, int)):
+        return escape(str(child))
+    return joined(child)
+
+
+def _name(name: str) -> str:
+    return name.rstrip("_").replace("_", "-")
+
+
+def flag_markup(flag: Mapping[str, str]) -> Markup:
+    """A flag as a paragraph: severity, sentence, code."""
+    return element(
+        "p",
+        element("b", f"{flag['severity']}: "),
+        flag["sentence"],
+        " ",
+        element("code", flag["code"]),
+        class_=f"flag {flag['severity']}",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .side_by_side import IMAGE, modality
+from .molecular import IMAGE, modality
 
 COLUMNS = (
     "model",

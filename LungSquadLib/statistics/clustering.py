@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .permutation import permutation_test
+from .intervals import permutation_test
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How well a score separates two classes."""
+"""Discrimination: AUC with DeLong intervals, ROC and precision-recall curves, balanced accuracy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .checks import labelled, patients
-from .tails import reach, two_sided
+from .intervals import reach, two_sided
 
 
 @dataclass(frozen=True)
@@ -255,3 +255,126 @@ def _below(values: np.ndarray, others: np.ndarray) -> np.ndarray:
     among = np.sort(others)
     left, right = np.searchsorted(among, values), np.searchsorted(among, values, side="right")
     return (left + right) / 2 / len(among)
+
+
+def macro_auc(y: np.ndarray, p: np.ndarray, strata: np.ndarray | None = None) -> float:
+    """AUC of each class against all others, averaged over classes.
+
+    Args:
+        y: (N,) classes 0 .. K-1, all of them there.
+        p: (N, K) higher for the class; need not sum to 1.
+        strata: (N,) as in `auc`.
+
+    Raises:
+        ValueError: a class is missing or out of range, or a value is NaN.
+    """
+    p = np.asarray(p, np.float64)
+    here = _one_hot(y, p)
+    return float(np.mean([auc(here[:, k], p[:, k], strata) for k in range(p.shape[1])]))
+
+
+def macro_auc_interval(
+    y: np.ndarray,
+    p: np.ndarray,
+    *,
+    strata: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> tuple[float, float]:
+    """95 % interval of the macro AUC, on the logit scale.
+
+    As DeLong's of one AUC: what a patient adds to the areas of all classes is summed, and patients
+    of a class vary independently. 0 to 1 where a class has one patient, or all areas are 0 or 1.
+
+    Raises:
+        ValueError: as `macro_auc`.
+    """
+    p = np.asarray(p, np.float64)
+    here, value = _one_hot(y, p), macro_auc(y, p, strata)
+    patient = patients(groups, len(p))
+    moved = np.zeros(patient.max() + 1)
+    for k in range(p.shape[1]):
+        of_positives, of_negatives = influence(here[:, k], p[:, k][None], strata, groups)[1]
+        moved += (of_positives + of_negatives)[0] / p.shape[1]
+    label = np.asarray(y)[np.unique(patient, return_index=True)[1]]
+    classes = [moved[label == one] for one in np.unique(label)]
+    if min(map(len, classes)) < 2 or value in (0.0, 1.0):
+        return 0.0, 1.0
+    variance = sum(len(one) * one.var(ddof=1) for one in classes)
+    return logit_interval(value, float(np.sqrt(variance)))
+
+
+def brier_multiclass(y: np.ndarray, p: np.ndarray) -> float:
+    """Squared distance of the probabilities from the truth: 0 to 2, of two classes twice `brier`.
+
+    Brier, Monthly Weather Review 1950;78:1-3.
+
+    Args:
+        y: (N,) classes 0 .. K-1.
+        p: (N, K) probabilities, each row summing to 1.
+
+    Raises:
+        ValueError: a class is out of range, or rows are no probabilities.
+    """
+    p = np.asarray(p, np.float64)
+    here = _one_hot(y, p)
+    if not ((p >= 0).all() and np.allclose(p.sum(axis=1), 1, atol=1e-4)):
+        raise ValueError("probabilities of a case do not sum to 1")
+    return float(((p - here) ** 2).sum(axis=1).mean())
+
+
+def balanced_accuracy(y: np.ndarray, answered: np.ndarray) -> float:
+    """The share of right answers in each class, averaged over the classes; by chance 1 / K.
+
+    Brodersen et al., ICPR 2010, p. 3121.
+
+    Args:
+        y: (N,) classes; those that occur count.
+        answered: (N,) classes.
+
+    Raises:
+        ValueError: lengths differ, or nothing is there.
+    """
+    y, answered = np.asarray(y), np.asarray(answered)
+    if y.shape != answered.shape or not len(y):
+        raise ValueError(f"labels {y.shape} and answers {answered.shape} do not go together")
+    number = np.unique(y, return_inverse=True)[1]
+    right = np.bincount(number, weights=y == answered) / np.bincount(number)
+    return float(right.mean())
+
+
+def _one_hot(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    y = np.asarray(y)
+    if p.ndim != 2 or y.shape != p.shape[:1] or not len(y):
+        raise ValueError(f"labels {y.shape} and values {p.shape} do not go together")
+    here = y[:, None] == np.arange(p.shape[1])
+    if not here.any(axis=1).all():
+        raise ValueError(f"a label is none of 0 .. {p.shape[1] - 1}")
+    return here
+
+
+def variance_ratio(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Fisher's F of a one-way analysis of variance of each column, on what is there of it.
+
+    Fisher, Statistical Methods for Research Workers, 1925, chapter 7.
+
+    Args:
+        x: (N, D), NaN where a number is missing.
+        y: (N,) class labels.
+
+    Returns:
+        (D,), 0 or more; 0 for a column that is constant, or of which too little is there.
+    """
+    x, known = np.asarray(x, np.float64), ~np.isnan(x)
+    count = known.sum(axis=0)
+    filled = np.where(known, x, 0)
+    filled = np.where(known, filled - filled.sum(axis=0) / np.maximum(count, 1), 0)
+    between, groups = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for label in np.unique(y):
+        its = known[y == label].sum(axis=0)
+        between += filled[y == label].sum(axis=0) ** 2 / np.maximum(its, 1)
+        groups += its > 0
+    whole = (filled**2).sum(axis=0)
+    within = np.maximum(whole - between, 1e-12 * whole)
+    free = np.maximum(count - groups, 0) / np.maximum(groups - 1, 1)
+    told = (groups > 1) & (within > 0)
+    return np.where(told, between * free / np.where(told, within, 1), 0)

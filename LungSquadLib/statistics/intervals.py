@@ -1,130 +1,262 @@
-"""One estimate and one interval of each measure, whoever prints it: page, card, JSON, terminal."""
+"""Confidence intervals and p-values: bootstrap over patients, Wilson, permutation, tails."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
-from .bootstrap import SAMPLES, bootstrap, repeated
-from .checks import patients as numbered
-from .discrimination import auc, auc_interval, paired_difference
-from .multiclass import macro_auc, macro_auc_interval
+from .checks import patients
+
+Statistic = Callable[..., float]
+SAMPLES = 1000  # drawn, wherever nobody asks for another number
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A number, its 95 % interval, and how the interval was found."""
+class Estimate:
+    """A statistic, its percentile interval, and how many of the samples gave a value."""
 
     value: float
     low: float
     high: float
-    method: str
+    n_ok: int
+
+
+def bootstrap(
+    statistic: Statistic,
+    y: np.ndarray,
+    *columns: np.ndarray,
+    groups: np.ndarray | None = None,
+    n: int = SAMPLES,
+    seed: int = 0,
+    level: float = 0.95,
+    stratify: bool = True,
+) -> Estimate:
+    """A statistic with the percentile interval of a bootstrap over patients.
+
+    Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; whole patients are
+    drawn, with all their rows: Davison and Hinkley, Bootstrap Methods, 1997, section 3.8.
+
+    Args:
+        statistic: called with `y` and `columns` resampled together; a sample of which it says
+            ValueError or NaN (one class only, say) is left out, and not counted in `n_ok`.
+        y: (N,) class labels.
+        columns: each (N, ...).
+        groups: (N,) the patient of each row; without it each row is one.
+        n: samples drawn.
+        seed: of the draws.
+        level: of the interval.
+        stratify: draw as many patients of each label as there are. Right for what does not depend
+            on how common the labels are; pass False where `y` holds no classes (times).
+
+    Raises:
+        ValueError: the statistic cannot be had of the data themselves, lengths differ, labels are
+            as many as patients, or no sample gave a value.
+    """
+    y, columns = np.asarray(y), tuple(np.asarray(column) for column in columns)
+    if any(len(column) != len(y) for column in columns):
+        raise ValueError("columns of different lengths")
+    value = float(statistic(y, *columns))
+    rows = _rows_of_patients(patients(groups, len(y)))
+    strata = _strata(y, rows) if stratify else [np.arange(len(rows))]
+    random = np.random.default_rng(seed)
+    values = []
+    for _ in range(n):
+        drawn = np.concatenate(
+            [stratum[random.integers(0, len(stratum), len(stratum))] for stratum in strata]
+        )
+        sample = np.concatenate([rows[patient] for patient in drawn])
+        try:
+            values.append(float(statistic(y[sample], *(column[sample] for column in columns))))
+        except ValueError:
+            continue
+    values = [value for value in values if not np.isnan(value)]
+    if not values:
+        raise ValueError("no sample gave a value")
+    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
+    return Estimate(value, float(low), float(high), len(values))
+
+
+def repeated(
+    statistic: Statistic,
+    y: np.ndarray,
+    score: np.ndarray,
+    repeat: np.ndarray,
+    *,
+    groups: np.ndarray | None = None,
+    n: int = SAMPLES,
+    seed: int = 0,
+    level: float = 0.95,
+    stratify: bool = True,
+) -> Estimate:
+    """A statistic averaged over repeats of a cross-validation, each computed within its repeat.
+
+    Repeats share their patients: a sample draws the same patients in all of them, so that ten
+    repeats do not count for ten times the patients.
+
+    Args:
+        statistic: called with `y` and `score` of one repeat.
+        y: (N,) class labels.
+        score: (N, ...) such as one of several models' scores a column.
+        repeat: (N,) which repeat a row belongs to.
+        groups: (N,) the patient of each row.
+        n: samples drawn.
+        seed: of the draws.
+        level: of the interval.
+        stratify: as in `bootstrap`.
+
+    Raises:
+        ValueError: as `bootstrap`, or several repeats and no groups.
+    """
+    if groups is None and len(np.unique(repeat)) > 1:
+        raise ValueError("repeats share patients, so groups must say which row is whose")
+
+    def averaged(y: np.ndarray, score: np.ndarray, repeat: np.ndarray) -> float:
+        each = [statistic(y[repeat == one], score[repeat == one]) for one in np.unique(repeat)]
+        return float(np.mean(each))
+
+    return bootstrap(
+        averaged, y, score, repeat, groups=groups, n=n, seed=seed, level=level, stratify=stratify
+    )
+
+
+def _rows_of_patients(patient: np.ndarray) -> list[np.ndarray]:
+    order = np.argsort(patient, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(patient))[:-1])
+
+
+def _strata(y: np.ndarray, rows: list[np.ndarray]) -> list[np.ndarray]:
+    """Patients by their label; those with rows of several labels by the lowest and highest."""
+    labels = np.array([(y[of].min(), y[of].max()) for of in rows])
+    stratum = np.unique(labels, axis=0, return_inverse=True)[1].ravel()
+    strata = _rows_of_patients(stratum)
+    if len(strata) > len(rows) / 2:  # each drawn from itself: an interval of no width
+        raise ValueError(f"{len(strata)} labels among {len(rows)} patients cannot be stratified")
+    return strata
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """What is true of rows of predictions, and what belongs together; arrays (N,).
+class Proportion:
+    """So many of so many; `value` is None of nothing."""
 
-    Attributes:
-        label: 0 or 1, or class indices.
-        group: the patient; None where each row is one.
-        repeat: the repeat (seed) of a cross-validation; None where there is one.
-        fold: the fold, whose network gave the scores; None where one network gave all.
-        seed, samples: of the bootstrap.
+    value: float | None
+    low: float
+    high: float
+    hits: int
+    n: int
+
+
+def proportion(hits: int, n: int, *, level: float = 0.95) -> Proportion:
+    """A share with its Wilson interval."""
+    return Proportion(hits / n if n else None, *wilson(hits, n, level=level), hits, n)
+
+
+def wilson(hits: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval of a share; 0 to 1 where n is 0.
+
+    Wilson, J Am Stat Assoc 1927;22:209-212.
+
+    Raises:
+        ValueError: hits are negative, or more than n.
     """
+    if not 0 <= hits <= n:
+        raise ValueError(f"{hits} of {n} is no share")
+    if n == 0:
+        return 0.0, 1.0
+    share, z = hits / n, reach(level)
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # The ends are 0 and 1 exactly where none or all hit; rounding must not say otherwise.
+    return (middle - half if hits else 0.0), (middle + half if hits < n else 1.0)
 
-    label: np.ndarray
-    group: np.ndarray | None = None
-    repeat: np.ndarray | None = None
-    fold: np.ndarray | None = None
-    seed: int = 0
-    samples: int = SAMPLES
 
-    @property
-    def independent(self) -> bool:
-        """Whether every row is another patient, as far as is known."""
-        return self.repeat is None and self.patients == len(self.label)
+def reach(level: float) -> float:
+    """How many standard errors an interval of this level reaches to each side: 1.96 for 0.95."""
+    return NormalDist().inv_cdf(0.5 + level / 2)
 
-    @property
-    def patients(self) -> int:
-        """How many there are."""
-        return len(self.label) if self.group is None else len(np.unique(self.group))
 
-    @property
-    def strata(self) -> np.ndarray | None:
-        """(N,) a number for each repeat and fold: scores of one network; None for one network."""
-        columns = [
-            numbered(one, len(self.label)) for one in (self.repeat, self.fold) if one is not None
-        ]
-        if not columns:
-            return None
-        return np.unique(np.column_stack(columns), axis=0, return_inverse=True)[1].ravel()
+def two_sided(z: float) -> float:
+    """How likely a standard normal number lies farther from 0 than z."""
+    return math.erfc(abs(z) / math.sqrt(2))
 
-    def where(self, kept: np.ndarray) -> Predictions:
-        """Some of the rows, by a mask (N,)."""
-        group, repeat, fold = (
-            None if values is None else values[kept]
-            for values in (self.group, self.repeat, self.fold)
-        )
-        return replace(self, label=self.label[kept], group=group, repeat=repeat, fold=fold)
 
-    def auc(self, score: np.ndarray) -> Measure:
-        """The area under the ROC curve, of pairs of rows that one network scored."""
-        low, high = auc_interval(self.label, score, strata=self.strata, groups=self.group)
-        return Measure(auc(self.label, score, self.strata), low, high, self._delong())
+def chi_square_tail(x: float, df: int) -> float:
+    """How likely a chi-square number of `df` degrees of freedom exceeds x.
 
-    def auc_difference(self, score: np.ndarray, other: np.ndarray) -> tuple[Measure, float]:
-        """How much larger the score's AUC is than the other's; p of there being no difference."""
-        found = paired_difference(self.label, score, other, strata=self.strata, groups=self.group)
-        return Measure(found.value, found.low, found.high, f"{self._delong()}, paired"), found.p
+    Abramowitz and Stegun, Handbook of Mathematical Functions, 26.4.4 and 26.4.5: finite sums, all
+    terms of one sign, so that nothing cancels.
 
-    def macro_auc(self, p: np.ndarray) -> Measure:
-        """AUC of each class against all others, averaged; of values (N, classes)."""
-        low, high = macro_auc_interval(self.label, p, strata=self.strata, groups=self.group)
-        return Measure(macro_auc(self.label, p, self.strata), low, high, self._delong())
+    Raises:
+        ValueError: x is negative or NaN, or df below 1.
+    """
+    if not x >= 0 or df < 1:
+        raise ValueError(f"no chi-square of {x} with {df} degrees of freedom")
+    if x in (0, math.inf):
+        return float(x == 0)
+    half = x / 2
+    tail, a = (math.erfc(math.sqrt(half)), 0.5) if df % 2 else (math.exp(-half), 1.0)
+    while a < df / 2:
+        tail += math.exp(a * math.log(half) - half - math.lgamma(a + 1))
+        a += 1
+    return tail
 
-    def of(
-        self,
-        statistic: Callable[..., float],
-        *columns: np.ndarray,
-        most: int | None = None,
-        stratify: bool = False,
-    ) -> Measure:
-        """Any statistic of labels and columns, by at most `most` samples of the bootstrap.
 
-        It is computed within each repeat and averaged. `stratify` where it does not depend on how
-        common the classes are.
-        """
-        n = min(self.samples, most or self.samples)
-        method = "bootstrap" if self.group is None else "bootstrap of patients"
-        if self.repeat is None:
-            found = bootstrap(
-                statistic,
-                self.label,
-                *columns,
-                groups=self.group,
-                n=n,
-                seed=self.seed,
-                stratify=stratify,
-            )
-        else:
-            found = repeated(
-                lambda labels, at: statistic(labels, *(column[at] for column in columns)),
-                self.label,
-                np.arange(len(self.label)),
-                self.repeat,
-                groups=self.group,
-                n=n,
-                seed=self.seed,
-                stratify=stratify,
-            )
-            method = f"mean of repeats, {method}"
-        return Measure(found.value, found.low, found.high, method)
+FEWEST = 199  # shuffles behind a p that a headline may rest on
 
-    def _delong(self) -> str:
-        words = ["DeLong" if self.independent else "DeLong by patient"]
-        words += ["mean of repeats"] if self.repeat is not None else []
-        words += ["within folds"] if self.fold is not None else []
-        return ", ".join(words)
+
+@dataclass(frozen=True)
+class Permutation:
+    """A statistic, its p, and what it came to under shuffled labels (n,)."""
+
+    value: float
+    p: float
+    null: np.ndarray
+
+
+def is_small(p: float, shuffles: int, level: float = 0.05) -> bool:
+    """Whether a permutation's p is below a level, its own 95 % interval with it.
+
+    A p of so many shuffles is an estimate: 0.048 of 1000 may as well be 0.06, and the least that 19
+    give is 0.05. Fewer than `FEWEST` shuffles show nothing.
+    """
+    reached = round(p * (shuffles + 1)) - 1
+    return shuffles >= FEWEST and wilson(reached, shuffles)[1] < level
+
+
+def permutation_test(
+    statistic: Statistic,
+    y: np.ndarray,
+    *columns: np.ndarray,
+    groups: np.ndarray | None = None,
+    n: int = 2000,
+    seed: int = 0,
+) -> Permutation:
+    """How often a statistic of shuffled labels is as large as that of the real ones.
+
+    The real order counts as one of the shuffles, which makes the test exact and p at least
+    1 / (n + 1): Phipson and Smyth, Stat Appl Genet Mol Biol 2010;9:39.
+
+    Args:
+        statistic: called with labels and `columns`; larger where they agree better.
+        y: (N,) labels.
+        columns: each (N, ...).
+        groups: (N,) the patient of each row: labels change places between patients.
+        n: shuffles.
+        seed: of the shuffles.
+
+    Raises:
+        ValueError: a patient has several labels, or the statistic cannot be had.
+    """
+    y, patient = np.asarray(y), patients(groups, len(y))
+    label = y[np.unique(patient, return_index=True)[1]]
+    if (label[patient] != y).any():
+        raise ValueError("a patient with several labels cannot change places with another")
+    value = float(statistic(y, *columns))
+    random = np.random.default_rng(seed)
+    null = np.array([statistic(random.permutation(label)[patient], *columns) for _ in range(n)])
+    # Equal up to rounding is equal; what is NaN counts against the score.
+    beaten = null < value - 1e-12 * max(1.0, abs(value))
+    return Permutation(value, float((1 + (~beaten).sum()) / (1 + n)), null)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .checks import patients
-from .feature_similarity import squared_distances
+from .image_similarity import squared_distances
 
 LEVEL, CLOSE = 0.01, 0.75
 _SIDE = 16

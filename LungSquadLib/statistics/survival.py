@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .tails import chi_square_tail, reach
+from .intervals import chi_square_tail, reach
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ from ..statistics.agreement import icc_interval
 from ..statistics.calibration import fit_logistic, fit_temperature, log_odds
 from ..statistics.discrimination import auc, auc_interval
 from ..statistics.distance import mahalanobis
-from ..statistics.proportion import wilson
+from ..statistics.intervals import wilson
 from .allocator import keep_blocks
 from .augment import Augmentation
 from .classifier.samples import Crops

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from LungSquadLib.progress import Part, Progress, TerminalBar, step
 from LungSquadLib.statistics.clustering import likeness
-from LungSquadLib.statistics.proportion import wilson
+from LungSquadLib.statistics.intervals import wilson
 from LungSquadLib.training.autoencoder.run import AutoencoderOptions, train_autoencoder
 from LungSquadLib.training.autoencoder.task import Recipe
 from Testing.table_cohort import simulated

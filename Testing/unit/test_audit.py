@@ -15,16 +15,15 @@ from LungSquadLib.data.overlap import seen
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.evaluation.generator import audit as audit_module
 from LungSquadLib.evaluation.generator.audit import audit_images
-from LungSquadLib.evaluation.generator.material import split
+from LungSquadLib.evaluation.generator.compare import _interval
+from LungSquadLib.evaluation.generator.findings import sentences
+from LungSquadLib.evaluation.generator.image_set import split
 from LungSquadLib.evaluation.generator.results import Measure
-from LungSquadLib.evaluation.generator.rounds import _interval
-from LungSquadLib.evaluation.generator.sentences import sentences
 from LungSquadLib.inference.generator import Images
 from LungSquadLib.inference.segmenter import train_segmenter
 from LungSquadLib.models.card import Interval, Seen
-from LungSquadLib.report.generator.page import audit_page
+from LungSquadLib.report.generator.page import audit_page, metrics
 from LungSquadLib.report.generator.pictures import _tiled
-from LungSquadLib.report.generator.write import metrics
 from Testing.slice_samples import disc_set, disc_slices
 
 pytestmark = pytest.mark.usefixtures("one_thread")

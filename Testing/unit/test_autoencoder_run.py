@@ -23,9 +23,9 @@ from LungSquadLib.evaluation.clusters import analyse
 from LungSquadLib.inference.groups import assign_groups
 from LungSquadLib.models.file import read_model_file
 from LungSquadLib.progress import Silent
-from LungSquadLib.report.clusters import write
-from LungSquadLib.report.clusters.latent import latent
-from LungSquadLib.report.clusters.write import write_groups
+from LungSquadLib.report.clusters import page as write
+from LungSquadLib.report.clusters.figures import latent
+from LungSquadLib.report.clusters.page import write_groups
 from LungSquadLib.training.autoencoder import grouping
 from LungSquadLib.training.autoencoder import run as autoencoder_run
 from LungSquadLib.training.autoencoder.grouping import stability

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from LungSquadLib.data.store import StoredCase, case_name
-from LungSquadLib.statistics.logistic import fit_ridge_logistic
+from LungSquadLib.statistics.calibration import fit_ridge_logistic
 from LungSquadLib.training.classifier.baselines import clinical_alone, volume_alone
 
 

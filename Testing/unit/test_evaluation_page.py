@@ -14,11 +14,11 @@ import pytest
 from LungSquadLib.cli import main
 from LungSquadLib.errors import MissingPackageError
 from LungSquadLib.evaluation.classifier.evaluate import evaluate
-from LungSquadLib.evaluation.classifier.facts import Facts
+from LungSquadLib.evaluation.classifier.results import Facts
 from LungSquadLib.evaluation.classifier.rows import Columns
 from LungSquadLib.evaluation.classifier.table import Table
 from LungSquadLib.report.classifier.checklist import checklist
-from LungSquadLib.report.classifier.plots import NAMES, pictures
+from LungSquadLib.report.classifier.figures import NAMES, pictures
 from LungSquadLib.report.classifier.write import write_evaluation
 from Testing import model_samples
 

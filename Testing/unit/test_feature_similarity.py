@@ -6,7 +6,7 @@ from scipy import linalg
 from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
-from LungSquadLib.statistics.feature_similarity import (
+from LungSquadLib.statistics.image_similarity import (
     frechet_distance,
     kernel_distance,
     precision_recall,

@@ -13,9 +13,7 @@ from LungSquadLib.inference.attribution import integrated_gradients
 from LungSquadLib.models.inputs import Cube
 from LungSquadLib.progress import Silent
 from LungSquadLib.statistics.calibration import fit_temperature
-from LungSquadLib.statistics.discrimination import auc
-from LungSquadLib.statistics.multiclass import balanced_accuracy
-from LungSquadLib.statistics.variance import variance_ratio
+from LungSquadLib.statistics.discrimination import auc, balanced_accuracy, variance_ratio
 from LungSquadLib.training.checkpoint import read_checkpoint
 from LungSquadLib.training.classifier.fitting import read_rows
 from LungSquadLib.training.integration import task as integration

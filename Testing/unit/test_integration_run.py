@@ -21,14 +21,19 @@ from LungSquadLib.data.tables.clinical import read_clinical
 from LungSquadLib.data.tables.join import join
 from LungSquadLib.data.tables.matrix_file import read_matrix
 from LungSquadLib.errors import CancelledError, InputError
+from LungSquadLib.evaluation.integration.ablation import (
+    AUC,
+    BALANCED,
+    Difference,
+    ablation,
+    findings,
+)
 from LungSquadLib.evaluation.integration.importance import importance
-from LungSquadLib.evaluation.integration.results import AUC, BALANCED, Difference, ablation
-from LungSquadLib.evaluation.integration.sentences import findings
 from LungSquadLib.models.file import read_model_file
 from LungSquadLib.phantom.tables import Simulation, write_simulated
 from LungSquadLib.pipeline.report_integration import report_integration
 from LungSquadLib.progress import Silent
-from LungSquadLib.statistics.intervals import Measure
+from LungSquadLib.statistics.labelled_rows import Measure
 from LungSquadLib.statistics.text import with_interval
 from LungSquadLib.training.classifier.export import Naming
 from LungSquadLib.training.classifier.fitting import read_rows

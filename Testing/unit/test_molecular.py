@@ -22,8 +22,8 @@ from LungSquadLib.models import catalogue
 from LungSquadLib.models.card import ClassLabel
 from LungSquadLib.models.inputs import Cube, Source
 from LungSquadLib.pipeline.sources import network_features
+from LungSquadLib.report.molecular import questions
 from LungSquadLib.report.render import rendered
-from LungSquadLib.report.side_by_side import questions
 
 from ..samples import ball_images, write_model
 from ..table_models import autoencoder, integrator, profile

@@ -20,7 +20,7 @@ from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.imaging.planes import VIEWS, plane_through_tumour
 from LungSquadLib.pipeline.case import CaseInput, Options, run_case
-from LungSquadLib.report.html import Markup, element
+from LungSquadLib.report.page import Markup, element
 from LungSquadLib.report.render import rendered
 
 from ..dicom_maker import CORONAL, write_rtstruct, write_series

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from sklearn.metrics import cohen_kappa_score
 
 from LungSquadLib.cli import main
-from LungSquadLib.evaluation.staging.agreement import agreements, disagreement
+from LungSquadLib.evaluation.staging.methods import agreements, disagreement
 from LungSquadLib.identity import pseudonym
 
 SIZES = {"a": 8, "b": 25, "c": 36, "d": 60, "e": 80, "f": 28}  # T1a T1c T2a T3 T4 T1c

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError
-from LungSquadLib.evaluation.staging.ways import stage_ways
+from LungSquadLib.evaluation.staging.methods import stage_ways
 from LungSquadLib.imaging.stage import size_stage
 
 

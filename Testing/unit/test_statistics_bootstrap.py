@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from LungSquadLib.statistics.bootstrap import SAMPLES, bootstrap, repeated
 from LungSquadLib.statistics.calibration import brier
-from LungSquadLib.statistics.discrimination import auc, auc_interval
-from LungSquadLib.statistics.multiclass import brier_multiclass, macro_auc
-from LungSquadLib.statistics.permutation import permutation_test
+from LungSquadLib.statistics.discrimination import auc, auc_interval, brier_multiclass, macro_auc
+from LungSquadLib.statistics.intervals import SAMPLES, bootstrap, permutation_test, repeated
 from LungSquadLib.statistics.survival import concordance
 
 

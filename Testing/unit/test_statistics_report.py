@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import classification_report as reference
 from sklearn.metrics import confusion_matrix
 
-from LungSquadLib.statistics.report import classification_report, confusion
+from LungSquadLib.statistics.classification import classification_report, confusion
 
 HACKATHON = {
     "survival": (

@@ -5,8 +5,7 @@ import math
 import pytest
 from scipy import stats
 
-from LungSquadLib.statistics.proportion import proportion, wilson
-from LungSquadLib.statistics.tails import chi_square_tail, reach, two_sided
+from LungSquadLib.statistics.intervals import chi_square_tail, proportion, reach, two_sided, wilson
 
 
 @pytest.mark.parametrize("df", [1, 2, 3, 4, 7, 10, 31, 100])

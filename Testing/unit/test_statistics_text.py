@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from LungSquadLib.statistics.intervals import Measure
-from LungSquadLib.statistics.permutation import is_small
+from LungSquadLib.statistics.intervals import is_small
+from LungSquadLib.statistics.labelled_rows import Measure
 from LungSquadLib.statistics.text import decimal, p_value, percent, permutation_p, with_interval
 
 

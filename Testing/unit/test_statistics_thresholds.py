@@ -6,9 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from LungSquadLib.statistics.decision import decision_curve
-from LungSquadLib.statistics.proportion import wilson
-from LungSquadLib.statistics.thresholds import at_sensitivity, at_specificity, at_threshold, youden
+from LungSquadLib.statistics.classification import (
+    at_sensitivity,
+    at_specificity,
+    at_threshold,
+    decision_curve,
+    youden,
+)
+from LungSquadLib.statistics.intervals import wilson
 
 ROWS = st.lists(st.tuples(st.integers(0, 1), st.integers(-4, 4)), min_size=2, max_size=30).filter(
     lambda rows: len({label for label, _ in rows}) == 2

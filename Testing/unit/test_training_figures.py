@@ -5,9 +5,8 @@ import csv
 import pytest
 
 from LungSquadLib.evaluation.classifier.compare import Comparison, Point
-from LungSquadLib.report.classifier.comparison import write_comparison
-from LungSquadLib.report.classifier.training_curves import write_training_curves
-from LungSquadLib.statistics.bootstrap import Estimate
+from LungSquadLib.report.classifier.training_runs import write_comparison, write_training_curves
+from LungSquadLib.statistics.intervals import Estimate
 
 pytest.importorskip("matplotlib")
 

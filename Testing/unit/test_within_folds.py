@@ -11,10 +11,9 @@ from LungSquadLib.errors import InputError
 from LungSquadLib.evaluation.classifier.evaluate import evaluate
 from LungSquadLib.evaluation.classifier.rows import Columns
 from LungSquadLib.evaluation.classifier.table import Table
-from LungSquadLib.statistics.bootstrap import bootstrap
-from LungSquadLib.statistics.discrimination import auc, delong, paired_difference
-from LungSquadLib.statistics.intervals import Predictions
-from LungSquadLib.statistics.multiclass import macro_auc
+from LungSquadLib.statistics.discrimination import auc, delong, macro_auc, paired_difference
+from LungSquadLib.statistics.intervals import bootstrap
+from LungSquadLib.statistics.labelled_rows import Predictions
 from LungSquadLib.statistics.survival import concordance
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import InputError
 from ...fields import Fields, parsed_json
 from ...progress import Progress, Silent, step
-from ...statistics.intervals import Measure, Predictions
+from ...statistics.labelled_rows import Measure, Predictions
 from ...statistics.text import with_interval
 from .table import Table, read_table
 

@@ -1,4 +1,4 @@
-"""From a table to an evaluation: what is measured, and on which rows."""
+"""Evaluate a classifier from a table of labels and scores."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ import numpy as np
 
 from ...errors import InputError
 from ...statistics import calibration as calibrating
-from ...statistics.bootstrap import SAMPLES
-from ...statistics.decision import decision_curve
+from ...statistics.classification import (
+    at_sensitivity,
+    at_threshold,
+    classification_report,
+    confusion,
+    decision_curve,
+    youden,
+)
 from ...statistics.discrimination import auc, average_precision, pr_curve, roc_curve
-from ...statistics.intervals import Predictions
-from ...statistics.report import classification_report, confusion
-from ...statistics.thresholds import at_sensitivity, at_threshold, youden
+from ...statistics.intervals import SAMPLES, bootstrap
+from ...statistics.labelled_rows import Measure, Predictions
+from ...statistics.survival import concordance, kaplan_meier, log_rank
+from .findings import cautions, headline, notes
 from .results import (
     Answers,
     Baseline,
@@ -23,12 +30,11 @@ from .results import (
     Discrimination,
     Distribution,
     Evaluation,
+    Survival,
     Temperature,
     Threshold,
 )
 from .rows import Columns, Rows, Selection, check_classes, check_folds, select
-from .sentences import cautions, headline, notes
-from .survival import survival
 from .table import Table, shown
 
 _DECISIONS = np.linspace(0.01, 0.99, 99)  # threshold probabilities of the decision curve
@@ -270,3 +276,76 @@ def _distribution(rows: Rows) -> Distribution:
     edges = np.histogram_bin_edges(rows.score, bins=_BINS)
     negative, positive = (np.histogram(rows.score[rows.label == k], edges)[0] for k in (0, 1))
     return Distribution(edges, negative, positive)
+
+
+def survival(chosen: Selection, intervals: Predictions) -> Survival:
+    """Patients of the test rows in two groups, parted by the median score.
+
+    The median is that of the validation rows where there are some. A patient with several rows
+    counts once, with the mean of the scores. The concordance is of pairs within a fold and repeat.
+
+    Raises:
+        InputError: times or events are missing for all, or no patient is on one side.
+    """
+    rows = chosen.test.where(~np.isnan(chosen.test.time) & ~np.isnan(chosen.test.event))
+    score, time, event = _by_patient(rows)
+    if not len(time) or not event.any():
+        raise InputError("Survival cannot be shown: no row with a time has an event.")
+    if chosen.validation is None:
+        cut, how = float(np.median(score)), "median of the scores"
+    else:
+        cut, how = float(np.median(chosen.validation.score)), "median of the validation scores"
+    high = score > cut
+    if high.all() or not high.any():
+        raise InputError(f"Survival cannot be shown: no score lies on one side of the {how}.")
+    return Survival(
+        n=len(time),
+        events=int(event.sum()),
+        cut=cut,
+        how=how,
+        low=kaplan_meier(time[~high], event[~high]),
+        high=kaplan_meier(time[high], event[high]),
+        log_rank=log_rank(time, event, high.astype(int)),
+        concordance=_concordance(rows, intervals),
+    )
+
+
+def _concordance(rows: Rows, intervals: Predictions) -> Measure:
+    """Of pairs of patients whom one network scored; the bootstrap draws patients."""
+    every = rows.predictions().strata
+    strata = np.zeros(len(rows), int) if every is None else every
+    parts = [_by_patient(rows.where(strata == one)) for one in np.unique(strata)]
+    score, time, event = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    stratum = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
+    whose = (
+        [rows.group[strata == one] for one in np.unique(strata)] if rows.group is not None else []
+    )
+    groups = np.concatenate([np.unique(its) for its in whose]) if whose else None
+    try:
+        found = bootstrap(
+            concordance,
+            time,
+            event,
+            score,
+            stratum,
+            groups=groups,
+            n=intervals.samples,
+            seed=intervals.seed,
+            stratify=False,
+        )
+    except ValueError as error:  # of patients who were all watched equally long, say
+        raise InputError(f"Survival cannot be shown: {error}.") from error
+    within = "" if every is None else ", within folds" if rows.fold is not None else ", of repeats"
+    return Measure(found.value, found.low, found.high, f"bootstrap of patients{within}")
+
+
+def _by_patient(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores, times and events, one of each patient."""
+    if rows.group is None:
+        return rows.score, rows.time, rows.event.astype(int)
+    _, first, patient = np.unique(rows.group, return_index=True, return_inverse=True)
+    score = np.bincount(patient, rows.score) / np.bincount(patient)
+    for values in (rows.time, rows.event):
+        if np.any(values != values[first][patient]):
+            raise InputError("One patient has two different times or events.")
+    return score, rows.time[first], rows.event[first].astype(int)

@@ -1,21 +1,20 @@
-"""What an evaluation found, as plain data."""
+"""The results of an evaluation of a classifier, as plain data."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
+from ...models.card import Card
 from ...statistics.calibration import CalibrationCurve
-from ...statistics.decision import DecisionCurve
+from ...statistics.classification import AtThreshold, DecisionCurve, Report
 from ...statistics.discrimination import Curve
-from ...statistics.intervals import Measure
-from ...statistics.report import Report
+from ...statistics.labelled_rows import Measure
 from ...statistics.survival import KaplanMeier, LogRank
-from ...statistics.thresholds import AtThreshold
 from .rows import Columns
 
 FORMAT_VERSION = 1
@@ -187,3 +186,35 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is not known stays None or empty, and blank in the checklist.
+
+    Attributes:
+        title: of the page; `question`: one sentence.
+        data: where the patients come from.
+        patients: how many in each part, by the part's name.
+        excluded: why cases were left out before, and how many.
+        network: which, and what it starts from; `preprocessing`: what was done to every case.
+        split_hash: names the split; `seeds`: of the runs.
+        learning_curve: (training patients, seed, AUC), a row a run.
+        shuffled: AUCs of runs whose training labels were shuffled.
+        software: version by name.
+        card: of the model that the run ended in.
+    """
+
+    title: str | None = None
+    question: str | None = None
+    data: str | None = None
+    patients: Mapping[str, int] = field(default_factory=dict)
+    excluded: tuple[tuple[str, int], ...] = ()
+    network: str | None = None
+    preprocessing: str | None = None
+    split_hash: str | None = None
+    seeds: tuple[int, ...] = ()
+    learning_curve: tuple[tuple[int, int, float], ...] = ()
+    shuffled: tuple[float, ...] = ()
+    software: Mapping[str, str] = field(default_factory=dict)
+    card: Card | None = None

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...data.tables.status import read_follow_up
 from ...errors import InputError, one_line
-from ...statistics.intervals import Predictions
+from ...statistics.labelled_rows import Predictions
 from .table import Table, number_in, shown
 
 _MOST_CLASSES = 30

@@ -1,9 +1,10 @@
-"""What the groups of an autoencoder follow, how stable they are, how their patients fare."""
+"""Analyse the clusters of an autoencoder: agreement, stability, survival, genes, other spaces."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -13,11 +14,15 @@ from ...statistics.clustering import Likeness, adjusted_rand, likeness
 from ...statistics.survival import kaplan_meier, log_rank
 from ...training.autoencoder.grouping import Assign, fit_k_means, fit_mixture, stability
 from ...training.autoencoder.run import AutoencoderRun
-from .facts import FIRST, facts_of, follow_up
+from .annotations import FIRST, facts_of, follow_up
+from .findings import cautions, sentences
 from .results import (
     AUTOENCODER,
     K_MEANS,
     MIXTURE,
+    NMF,
+    PCA,
+    Error,
     Fact,
     Follows,
     Gene,
@@ -25,8 +30,6 @@ from .results import (
     Groups,
     GroupSurvival,
 )
-from .sentences import cautions, sentences
-from .spaces import Space, errors_of, spaces_of
 
 _FIT: Mapping[str, Callable[[np.ndarray, int], Assign]] = {
     MIXTURE: fit_mixture,
@@ -158,3 +161,63 @@ def _differences(
         total += weight @ square - n * means[-1] ** 2
     within = np.sqrt(np.maximum(total / weights.sum(axis=1, keepdims=True), 1e-6))
     return (means[0] - means[1]) / within
+
+
+_ROUNDS = 200  # of NMF
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """Places (N, D) of all patients, and their columns (N, columns), standardised, rebuilt."""
+
+    name: str
+    places: np.ndarray
+    rebuilt: np.ndarray
+
+
+def spaces_of(run: AutoencoderRun) -> tuple[Space, ...]:
+    """Autoencoder, PCA and NMF, all learnt from the training patients; missing is the mean.
+
+    Raises:
+        MissingPackageError: scikit-learn is not installed.
+    """
+    x, train = run.standardised, run.table.train
+    dimensions = min(run.options.latent, len(train) - 1, x.shape[1])
+    return (
+        Space(AUTOENCODER, run.trained.space, run.rebuilt),
+        _pca(x, train, dimensions),
+        _nmf(x, train, dimensions),
+    )
+
+
+def errors_of(run: AutoencoderRun, spaces: tuple[Space, ...]) -> tuple[Error, ...]:
+    """Squared errors of the numbers that are known, and those of the training patients' mean."""
+    rebuilt = {space.name: space.rebuilt for space in spaces}
+    rebuilt["mean"] = np.zeros_like(spaces[0].rebuilt)
+    found = []
+    for name, values in rebuilt.items():
+        each = run.squared_errors(values)
+        train, test = (float(each[run.table.rows(part)].mean()) for part in ("train", "test"))
+        found.append(Error(name, train, test))
+    return tuple(found)
+
+
+def _pca(x: np.ndarray, train: np.ndarray, dimensions: int) -> Space:
+    mean = x[train].mean(axis=0)  # not 0 where numbers are missing
+    axes = np.linalg.svd(x[train] - mean, full_matrices=False)[2][:dimensions]
+    places = (x - mean) @ axes.T
+    return Space(PCA, places.astype(np.float64), places @ axes + mean)
+
+
+def _nmf(x: np.ndarray, train: np.ndarray, dimensions: int) -> Space:
+    """Of columns from which their least number in training is taken, so that none is below 0."""
+    from sklearn.decomposition import NMF as Factors  # noqa: N811
+
+    least = x[train].min(axis=0)
+    shifted = np.maximum(x - least, 0)
+    model = Factors(dimensions, init="nndsvda", max_iter=_ROUNDS, random_state=0)
+    with warnings.catch_warnings():  # one that has not settled is good enough to compare with
+        warnings.simplefilter("ignore")
+        places = model.fit(shifted[train]).transform(shifted)
+    rebuilt = (places @ model.components_ + least).astype(np.float32)
+    return Space(NMF, places.astype(np.float64), rebuilt)

@@ -20,11 +20,10 @@ from ...networks import build
 from ...progress import Part, Progress, Silent, step
 from ...statistics.image_similarity import SMALLEST
 from ...statistics.memorisation import Memorisation, memorisation, nearest, outlook
-from .compare import FEWEST, View, look, reduced
-from .material import Material, split
+from .compare import FEWEST, MOST_SEEDS, Round, View, look, measures, reduced
+from .findings import cautions, sentences
+from .image_set import Material, split
 from .results import Audit, Counts, Gallery
-from .rounds import MOST_SEEDS, Round, measures
-from .sentences import cautions, sentences
 
 _MOST_IMAGES, _MOST_PIXELS = 2000, 1 << 26
 _SHOWN, _PAIRS_SHOWN = 48, 12

@@ -11,7 +11,7 @@ from ...imaging.slice_features import FEATURES
 from ...models.card import Interval
 from ...statistics.memorisation import Memorisation
 from ..classifier.results import plain
-from .material import Material
+from .image_set import Material
 
 FORMAT_VERSION = 1
 

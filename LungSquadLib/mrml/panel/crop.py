@@ -13,12 +13,7 @@ from ...imaging.geometry import Point
 from ...imaging.masks import Mask
 from ...imaging.planes import VIEWS
 from ...imaging.stage import LIMITS, SizeStage, size_stage
-from ..results import (
-    add_crop_box,
-    add_size_measurement,
-    place_crop_box,
-    place_size_measurement,
-)
+from ..results import add_crop_box, add_size_measurement, place_crop_box, place_size_measurement
 from ..segments import mask_on_ct
 from ..volumes import ct_of_volume
 from .context import Context

@@ -15,12 +15,7 @@ from ...models.catalogue import Entry
 from ...report.read_back import read_predictions
 from ...report.render import read_result
 from ...statistics.text import decimal, percent
-from ..results import (
-    StoredPrediction,
-    remove_prediction,
-    show_prediction,
-    stored_predictions,
-)
+from ..results import StoredPrediction, remove_prediction, show_prediction, stored_predictions
 from ..segments import mask_on_ct
 from ..temporary_files import CaseFiles, CtFileCache
 from ..volumes import ct_of_volume

@@ -13,7 +13,7 @@ from ...errors import InputError
 from ...imaging.flags import Flag
 from ...models.catalogue import OF_TABLES, Entry
 from ...models.inputs import TableSpec
-from ...report.side_by_side import questions
+from ...report.molecular import questions
 from ..hierarchy import remove
 from ..results import show_molecular
 from .context import Context

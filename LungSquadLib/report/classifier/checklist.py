@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...evaluation.classifier.facts import Facts
-from ...evaluation.classifier.results import Evaluation
-from ...evaluation.classifier.sentences import sample
+from ...evaluation.classifier.findings import sample
+from ...evaluation.classifier.results import Evaluation, Facts
 from ...evaluation.classifier.table import shown
 
 COLUMNS = ("guideline", "item", "subject", "answer")

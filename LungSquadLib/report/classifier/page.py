@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 
-from ...evaluation.classifier.facts import Facts
-from ...evaluation.classifier.results import Answers, Evaluation, Threshold
-from ...evaluation.classifier.sentences import sample
+from ...evaluation.classifier.findings import sample
+from ...evaluation.classifier.results import Answers, Evaluation, Facts, Threshold
 from ...evaluation.classifier.table import shown
 from ...statistics.text import decimal, p_value, with_interval
 from ..figure_style import Picture
-from ..html import Child, Markup, element
-from ..page import page
+from ..page import Child, Markup, element, page
 from .checklist import Item
 from .text import calibration_rows, survival_rows, threshold_rows
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...evaluation.classifier.findings import sample
 from ...evaluation.classifier.results import Answers, Calibration, Evaluation, Survival, Threshold
-from ...evaluation.classifier.sentences import sample
 from ...evaluation.classifier.table import shown
 from ...statistics.text import decimal, interval_text, p_value, with_interval
 

@@ -1,19 +1,24 @@
-"""An evaluation's folder: numbers, figures, page, checklist, card."""
+"""Write the folder of an evaluation: numbers, figures, page, checklist, model card."""
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from ...errors import InputError
-from ...evaluation.classifier.facts import Facts
-from ...evaluation.classifier.results import Evaluation, plain
+from ...evaluation.classifier.findings import sample
+from ...evaluation.classifier.results import Evaluation, Facts, plain
 from ...files import whole_folder, write_csv, write_json
-from .card_page import card_page
+from ...models.card import Card, Metric
+from ...models.inputs import InputSpec
+from ...statistics.text import with_interval
+from ..page import RESEARCH
 from .checklist import COLUMNS, checklist
+from .figures import NAMES, pictures
 from .page import evaluation_page
-from .plots import NAMES, pictures
 
 RESULT, PAGE, CHECKLIST, CARD, FIGURES = FILES = (
     "evaluation.json",
@@ -63,3 +68,46 @@ def write_evaluation(
             (temporary / CARD).write_text(text, encoding="utf-8")
         (temporary / PAGE).write_text(page, encoding="utf-8")
     return target / PAGE
+
+
+def card_page(card: Card, evaluation: Evaluation) -> str:
+    """The whole page, from a model's card and the evaluation of its test patients."""
+    return "\n".join(_lines(card, evaluation)) + "\n"
+
+
+def _lines(card: Card, evaluation: Evaluation) -> Iterator[str]:
+    yield from (f"# {_text(card.title)}", "", f"*{RESEARCH}*", "")
+    yield from ([f"**{_text(card.notice)}**", ""] if card.notice else [])
+    yield from (f"{_text(card.question)} Answers:", "")
+    yield from (f"- {_text(one.name)} (`{one.code}`)" for one in card.classes)
+    yield from ("", "## Use", "", _text(card.intended_use), "")
+    yield from (f"- {_text(sentence)}" for sentence in card.must_not)
+    yield from ("", "## How well it does", "", _text(sample(evaluation)), "")
+    for sentence in (*evaluation.headline, *evaluation.cautions):
+        yield f"- {_text(sentence)}"
+    yield from _metrics(card.metrics, "")
+    if card.baseline is not None:
+        yield from _metrics(card.baseline.metrics, " of tumour volume alone")
+    yield from ("", "## How it was made", "", _text(card.training.data), "")
+    yield f"- Network `{card.network.name}`; input {_text(str(card.input))}"
+    if isinstance(card.input, InputSpec):
+        yield f"- HU {card.input.hu_low:g} to {card.input.hu_high:g}"
+    yield f"- Temperature {card.temperature:.3g}"
+    known = {
+        "Patients": card.training.patients,
+        "Seed": card.training.seed,
+        "Split": card.training.split_hash,
+        "Training data": card.training.fingerprint,
+    }
+    yield from (f"- {name}: {value}" for name, value in known.items() if value is not None)
+    yield from ("", "## Licence", "", _text(card.licence))
+
+
+def _metrics(metrics: Mapping[str, Metric], of: str) -> Iterator[str]:
+    for name, one in metrics.items():
+        yield f"- {_text(name)}{of}: {with_interval(one)}, {_text(one.where)}"
+
+
+def _text(text: str) -> str:
+    """Text that Markdown takes as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", text)

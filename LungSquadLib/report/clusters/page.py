@@ -1,4 +1,4 @@
-"""The page of a run of autoencoders: what its groups are, and what they are not."""
+"""The page and the files of an autoencoder's clusters."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...evaluation.classifier.table import shown
+from ...evaluation.clusters.analyse import analyse
+from ...evaluation.clusters.findings import named
 from ...evaluation.clusters.results import Grouping, Groups
-from ...evaluation.clusters.sentences import named
+from ...files import whole_file, write_csv, write_json
+from ...progress import Part, Progress, Silent, step
 from ...statistics.clustering import Likeness
 from ...statistics.text import decimal, p_value
+from ...training.autoencoder.run import AutoencoderRun
 from ..classifier.page import figure_of
 from ..figure_style import Picture
-from ..html import Child, Markup, element
-from ..page import page, table
+from ..page import Child, Markup, element, page, table
+from .figures import pictures
 
 _METHODS = (
     "Variational autoencoder (Kingma and Welling 2013): a normal distribution of each standardised "
@@ -137,3 +141,39 @@ def _facts(found: Groups) -> Markup:
         ),
     ]
     return table(rows)
+
+
+PAGE, RESULT, PLACES = "index.html", "groups.json", "groups.csv"
+
+
+def write_groups(run: AutoencoderRun, *, progress: Progress | None = None) -> Groups:
+    """Analyse a finished run, and write `groups.json`, `groups.csv` and `index.html` into it.
+
+    Raises:
+        MissingPackageError: matplotlib or scikit-learn is not installed.
+    """
+    progress = progress or Silent()
+    found = analyse(run, progress=Part(progress, 0.0, 0.9))
+    step(progress, 0.9, "Drawing")
+    page = groups_page(found, pictures(found))
+    write_json(run.folder / RESULT, found.to_dict())
+    rows = _rows(found)
+    write_csv(run.folder / PLACES, list(rows[0]), rows)
+    with whole_file(run.folder / PAGE) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return found
+
+
+def _rows(found: Groups) -> list[dict[str, object]]:
+    """A patient a row: part, group, place."""
+    table, trained = found.run.table, found.run.trained
+    part_of = {name: part for part, names in table.fold.parts.items() for name in names}
+    groups = found.groupings[0].groups if found.groupings else None
+    rows = []
+    for number, patient in enumerate(table.matrix.patients):
+        row: dict[str, object] = {"patient": patient, "part": part_of[patient]}
+        if groups is not None:
+            row["group"] = found.names[groups[number]]
+        row |= {f"z{n}": float(f"{z:.5g}") for n, z in enumerate(trained.places[number])}
+        rows.append(row)
+    return rows

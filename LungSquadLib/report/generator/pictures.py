@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...evaluation.generator.material import Material
+from ...evaluation.generator.image_set import Material
 from ...evaluation.generator.results import Gallery
 from ...imaging.contours import outlines
 from ...imaging.files.write import png_bytes
 from ...imaging.pictures import windowed
 from ...imaging.slice_features import FEATURES
 from ..figure_style import ACCENT, AMBER, BROWN, Picture, canvas, picture, style, write_labels
-from ..html import Markup, element
+from ..page import Markup, element
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ import numpy as np
 from ...networks.seeded_dropout import mixed
 from ...progress import Progress, step
 from ...statistics.clustering import Likeness, adjusted_rand, likeness
-from ...statistics.permutation import is_small
+from ...statistics.intervals import is_small
 
 COUNTS = (2, 3, 4, 5, 6)
 STAGES = ("T1", "T2", "T3", "T4")

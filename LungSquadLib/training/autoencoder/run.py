@@ -27,7 +27,7 @@ from ...networks import build
 from ...networks.autoencoder import Autoencoder
 from ...networks.devices import float64_of, on_device, thread_count
 from ...progress import Part, Progress, Silent, step
-from ...statistics.bootstrap import bootstrap
+from ...statistics.intervals import bootstrap
 from ..allocator import keep_blocks
 from ..classifier.export import Naming, trained_on
 from ..distributed import World

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...data.store import StoredCase
-from ...statistics.calibration import fit_logistic
-from ...statistics.logistic import fit_ridge_logistic
+from ...statistics.calibration import fit_logistic, fit_ridge_logistic
 
 Encoder = Callable[[Sequence[str]], np.ndarray]  # texts to columns (N, d)
 

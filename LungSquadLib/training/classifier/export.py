@@ -32,7 +32,7 @@ from ...networks.folding import folded
 from ...networks.trunk_and_head import TrunkAndHead
 from ...statistics.agreement import icc_interval
 from ...statistics.calibration import brier, fit_logistic, log_odds
-from ...statistics.intervals import Measure, Predictions
+from ...statistics.labelled_rows import Measure, Predictions
 from ..reference import HeldOut, reference_of
 from .fitting import Job, jobs_of, pairs_of, read_rows, trained_network
 from .setup import Setup

@@ -27,7 +27,7 @@ from ...inference.inpainting import (
 from ...models.card import Metric
 from ...models.inputs import InputSpec
 from ...networks.inpainting import Inpainter
-from ...statistics.bootstrap import bootstrap
+from ...statistics.intervals import bootstrap
 
 FILLED = "filled_"  # before the same of a hole that is filled with what was asked, and with noise
 TRUE = "true_"  # before the same of the true image

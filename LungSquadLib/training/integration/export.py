@@ -13,7 +13,7 @@ from ...fields import identifier
 from ...models.card import Card, Metric, NetworkSpec, ReferenceSpec, Training
 from ...models.file import write_model_file
 from ...statistics.calibration import brier, log_odds
-from ...statistics.multiclass import balanced_accuracy
+from ...statistics.discrimination import balanced_accuracy
 from ..classifier.export import Naming, card_metric, class_labels, predictions_of
 from ..reference import HeldOut, reference_of
 from .fold import Job, final_job, read_fitted

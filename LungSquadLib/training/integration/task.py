@@ -22,7 +22,7 @@ from ...networks.integration import IntegrationNetwork
 from ...networks.seeded_dropout import mixed
 from ...progress import Part, Progress, Silent
 from ...statistics.calibration import fit_temperature
-from ...statistics.variance import variance_ratio
+from ...statistics.discrimination import variance_ratio
 from ..classifier.task import Classifier, Group, Recipe
 from ..distributed import World
 from ..loop import Plan, fit

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...evaluation.classifier.facts import Facts
 from ...evaluation.classifier.results import (
     Calibration,
     Discrimination,
     Distribution,
     Evaluation,
+    Facts,
     Survival,
 )
 from ...evaluation.classifier.table import shown
-from ...statistics.decision import DecisionCurve
-from ...statistics.proportion import wilson
-from ...statistics.text import p_value, with_interval
+from ...statistics.classification import DecisionCurve
+from ...statistics.intervals import wilson
+from ...statistics.labelled_rows import Measure
+from ...statistics.text import decimal, p_value, with_interval
 from ..figure_style import (
     ACCENT,
     AMBER,
@@ -31,7 +33,6 @@ from ..figure_style import (
     style,
     write_labels,
 )
-from .control_plots import learning_curve, shuffled_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -308,3 +309,52 @@ def _survival(evaluation: Evaluation, found: Survival) -> Picture:
 def _unit_square(axes: Axes) -> Axes:
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     return axes
+
+
+def learning_curve(rows: Sequence[tuple[int, int, float]]) -> Picture:
+    """AUC by number of training patients; a row (patients, seed, AUC) for each run."""
+    sizes = sorted({n for n, _, _ in rows})
+    runs = [np.array([auc for n, _, auc in rows if n == size]) for size in sizes]
+    mean = [float(run.mean()) for run in runs]
+    figure = canvas(4.6, 3.4)
+    axes = figure.add_subplot()
+    axes.axhline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+    axes.fill_between(sizes, [r.min() for r in runs], [r.max() for r in runs], color=PALE, lw=0)
+    axes.plot(sizes, mean, color=ACCENT)
+    axes.plot([n for n, _, _ in rows], [auc for _, _, auc in rows], "o", color=ACCENT, markersize=3)
+    axes.set_xlabel("Training patients")
+    axes.set_ylabel("AUC")
+    seeds = len({seed for _, seed, _ in rows})
+    return picture(
+        figure,
+        "learning-curve",
+        title="Learning curve",
+        alt=f"Mean AUC {decimal(mean[0])} with {sizes[0]} training patients, {decimal(mean[-1])} "
+        f"with {sizes[-1]}.",
+        caption=f"Points: runs of {seeds} seeds; line: their mean; band: lowest to highest; "
+        "dotted: chance.",
+    )
+
+
+def shuffled_labels(shuffled: Sequence[float], observed: Measure) -> Picture:
+    """AUCs of runs whose training labels were shuffled, beside the one that was observed."""
+    figure = canvas(4.6, 2.4)
+    axes = figure.add_subplot()
+    interval = (observed.low, observed.high)
+    axes.plot(interval, (0, 0), color=PALE, linewidth=9, solid_capstyle="butt")
+    axes.plot(observed.value, 0, "o", color=ACCENT)
+    axes.plot(shuffled, np.ones(len(shuffled)), "o", color=SOFT, markersize=5, alpha=0.6)
+    axes.axvline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+    axes.set_xlabel("AUC")
+    axes.set_yticks((0, 1), ("true labels", "shuffled labels"))
+    axes.set_ylim(-0.6, 1.6)
+    axes.grid(visible=False, axis="y")
+    return picture(
+        figure,
+        "shuffled-labels",
+        title="Shuffled-label control",
+        alt=f"AUC {decimal(observed.value)} with true labels; with shuffled ones "
+        f"{decimal(min(shuffled))} to {decimal(max(shuffled))}.",
+        caption="With shuffled labels there is nothing to learn: those runs must lie round 0.5 "
+        "(dotted).",
+    )

@@ -1,14 +1,13 @@
-"""The page of a staged cohort: how far the ways agree, and on whom they do not."""
+"""The page of a staged cohort: agreement of the methods, and the cases."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...evaluation.staging.agreement import WAYS, Agreement
-from ...imaging.stage import GROUPS
-from ..html import Markup, element
-from ..page import page, table
+from ..evaluation.staging.methods import WAYS, Agreement
+from ..imaging.stage import GROUPS
+from .page import Markup, element, page, table
 
 _KAPPA = (
     "Quadratic-weighted kappa over T1 to T4 (Cohen 1968): 1 where all agree, around 0 by chance; a "

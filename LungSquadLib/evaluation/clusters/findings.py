@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...statistics.permutation import is_small
+from ...statistics.intervals import is_small
 from ...statistics.text import decimal, interval_text, p_value
 from ...training.autoencoder.grouping import LEVEL, MUCH, SHUFFLES, STAGES, follows
 from ...training.autoencoder.run import AutoencoderRun

@@ -1,1 +1,0 @@
-"""Pages and figures of an integration network's evaluation."""

@@ -1,1 +1,0 @@
-"""Pages of T stages by several methods."""
