@@ -12,7 +12,7 @@ from LungSquadLib.imaging.crop import flags_of_case
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.flags import Flag, counted, merged
 from LungSquadLib.imaging.masks import read_mask
-from LungSquadLib.inference.inpaint_ct import _missed
+from LungSquadLib.inference.inpaint_ct import _deviations
 from LungSquadLib.models.file import read_card
 from LungSquadLib.progress import Silent
 from LungSquadLib.worker.requests import PlaceMask
@@ -130,6 +130,6 @@ def test_what_came_out_is_flagged_where_it_is_further_off_than_the_models_error(
         ({"hu": 20 - hu - 0.1, "diameter_mm": 20 + mm - 0.1}, ["hu_missed"]),
         ({"hu": 20 + hu - 0.1, "diameter_mm": 20 - mm - 0.1}, ["diameter_mm_missed"]),
     ):
-        flags = list(_missed(card, asked, found))
+        flags = list(_deviations(card, asked, found))
         assert [flag.code for flag in flags] == codes, found
         assert all(flag.severity == "warning" for flag in flags)

@@ -24,7 +24,7 @@ from LungSquadLib.data.build import build_cohort
 from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.imaging.ct import as_ct
-from LungSquadLib.inference.classifier import answers, predict
+from LungSquadLib.inference.classifier import logits_and_features, predict
 from LungSquadLib.models.file import read_model_file
 from LungSquadLib.pipeline.evaluate_run import evaluate_run
 from LungSquadLib.progress import Silent
@@ -280,7 +280,7 @@ def test_the_reference_is_measured_on_cases_that_no_training_has_seen(place, tra
     for job in (job for job in jobs_of(setup) if job.kind == "main" and job.seed == 0):
         network, _ = trained_network(setup, job, finished / "fits")
         train, test = (
-            answers(
+            logits_and_features(
                 network,
                 setup.spec,
                 [
@@ -436,7 +436,7 @@ def test_a_trained_network_is_wrapped_for_the_ct_it_was_made_of(finished, place)
     prediction = predict(ct, sitk.ReadImage(str(volumes / "mask3.nrrd")), model)
     store = open_store(place / "store")
     case = next(one for one in store.cases if one.case == "c003")
-    logits, _ = answers(model.network, model.card.image, [store.hu(case)])
+    logits, _ = logits_and_features(model.network, model.card.image, [store.hu(case)])
     powers = np.exp(logits[0] / model.card.temperature)
     assert prediction.probabilities == pytest.approx(powers / powers.sum(), abs=1e-5)
 
