@@ -15,7 +15,7 @@ from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.inference.inpaint_ct import _deviations
 from LungSquadLib.models.file import read_card
 from LungSquadLib.progress import Silent
-from LungSquadLib.worker.requests import PlaceMask
+from LungSquadLib.worker.requests import ImportMask
 from LungSquadLib.worker.work import do
 from Testing.inpainters import write_inpainter
 from Testing.samples import ball_images, write_model
@@ -103,7 +103,7 @@ def test_every_verb_shows_the_same_flags_in_every_output(place, tmp_path, capsys
                 assert flag.sentence in shown[file], (name, file, flag.code)
             if file not in ("flags.csv", "stage.csv", "results.csv"):
                 assert "minor" not in shown[file], name
-    answer = do(PlaceMask(*case, str(tmp_path / "mask.seg.nrrd"), None, None, None), Silent())
+    answer = do(ImportMask(*case, str(tmp_path / "mask.seg.nrrd"), None, None, None), Silent())
     assert [Flag.of(flag) for flag in answer["flags"]] == list(flags)
 
 
