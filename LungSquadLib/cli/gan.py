@@ -68,11 +68,11 @@ def _add_sample(sample: argparse.ArgumentParser) -> None:
     _add_generator(sample, "DIR")
     sample.add_argument("-n", type=int, default=16, metavar="N", help="how many images (16)")
     sample.add_argument(
-        "--truncate",
+        "--truncation",
         type=float,
         default=1.0,
-        metavar="SHARE",
-        help="less variety, round an ordinary image: above 0, 1 for all there is (1.0)",
+        metavar="FRACTION",
+        help="variety that is kept, above 0 to 1 (1.0: no truncation)",
     )
     sample.add_argument(
         "--like", type=int, metavar="NUMBER", help="neighbours of this image of the same seed"
@@ -160,9 +160,9 @@ def _sample(options: argparse.Namespace) -> None:
     if not 1 <= options.n <= MOST_WRITTEN:
         raise InputError(f"-n must be 1 to {MOST_WRITTEN}, not {options.n}.")
     device, model = chosen_device(options.device), read_model(options.model, kind="generator")
-    drawn = {name: getattr(options, name) for name in ("seed", "truncate", "label", "like")}
-    images = sample(model, options.n, device=device, **drawn)
-    print(write_samples(options.out, images, model, **drawn))
+    parameters = {name: getattr(options, name) for name in ("seed", "truncation", "label", "like")}
+    images = sample(model, options.n, device=device, **parameters)
+    print(write_samples(options.out, images, model, **parameters))
 
 
 def _interpolate(options: argparse.Namespace) -> None:
@@ -172,9 +172,9 @@ def _interpolate(options: argparse.Namespace) -> None:
     from ..networks.devices import chosen_device
 
     device, model = chosen_device(options.device), read_model(options.model, kind="generator")
-    drawn = {name: getattr(options, name) for name in ("frames", "keys", "seed", "label")}
-    images = interpolate(model, device=device, **drawn)
-    print(write_samples(options.out, images, model, **drawn))
+    parameters = {name: getattr(options, name) for name in ("frames", "keys", "seed", "label")}
+    images = interpolate(model, device=device, **parameters)
+    print(write_samples(options.out, images, model, **parameters))
 
 
 def _audit(options: argparse.Namespace) -> None:

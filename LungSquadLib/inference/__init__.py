@@ -1,1 +1,1 @@
-"""What runs a finished model."""
+"""Inference: everything that runs a trained model."""

@@ -1,4 +1,4 @@
-"""Synthetic slices out of a generator: drawn by seed and number, and written into a folder."""
+"""Synthetic slices from a generator: each depends on seed and number alone; written to a folder."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from ..models.catalogue import check_kind
 from ..models.file import Model
 from ..networks import checked_arguments
 
-NOTICE = "Made up by a model of LungSquad: an image of no patient, not for diagnosis."
+NOTICE = "Synthetic image by a model of LungSquad: of no patient, not for diagnosis."
 SAMPLES = "samples.json"
 MOST_WRITTEN = 1000  # images in one folder
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MOST_IMAGES = 10_000
 MOST_KEYS, MOST_FRAMES = 64, 600
-_BATCH, _BATCH_PIXELS = 8, 1 << 20  # that go through the network together: so many at most
-_NEAR = 0.25  # of the way to another image: what is still "like this"
-_CANDIDATES = 32  # for the middle of all images
-_IMAGES, _NEIGHBOURS, _MIDDLE, _LABELS = range(4)  # each has random numbers of its own
+_BATCH, _BATCH_PIXELS = 8, 1 << 20  # images and pixels of a forward pass, at most
+_NEAR = 0.25  # fraction of the way from an image to its neighbours
+_CANDIDATES = 32  # for the centre of all images
+_IMAGES, _NEIGHBOURS, _CENTRE, _LABELS = range(4)  # streams of random numbers
 
 
 @dataclass(frozen=True)
 class Images:
-    """Made-up slices, of no patient.
+    """Synthetic slices.
 
     Attributes:
         hu: int16 (n, y, x).
-        mask: where the generator says that the tumour is, uint8 (n, y, x).
+        mask: the tumour, uint8 (n, y, x).
         spacing_mm: between pixels.
-        labels: (n,) conditions, as numbers of the card's classes; None of a model without any.
+        labels: (n,) conditions, as numbers of the card's classes; None for a model without.
     """
 
     hu: np.ndarray
@@ -57,44 +57,44 @@ def sample(
     n: int,
     *,
     seed: int = 0,
-    truncate: float = 1.0,
+    truncation: float = 1.0,
     label: str | None = None,
     like: int | None = None,
     device: torch.device | str = "cpu",
 ) -> Images:
-    """Images 0 to `n` - 1 of a seed; image 5 is the same whatever `n` is.
+    """Generate images 0 to `n` - 1 of a seed; image 5 is the same for any `n`.
 
-    Latents of a progressive GAN lie on a hypersphere, where to scale them, as other generators are
-    truncated, changes nothing. Here they are drawn along great circles towards a middle: the
-    latent, of 32 fixed ones, whose image is nearest to their mean. Less and less variety is left,
-    all of it round an ordinary image; that images get better is not promised.
+    Latents of a progressive GAN lie on a hypersphere, where scaling them has no effect. Truncation
+    moves them along great circles towards a centre: the latent, of 32 fixed ones, whose image is
+    nearest to their mean. It reduces variety; better images are not promised.
 
     Args:
         model: a generator.
-        n: how many.
-        seed: of the latents, and of the conditions where none is asked for.
-        truncate: how far from the middle images may be, of what they are: above 0, 1 for all.
-        label: the code of a condition; they are drawn evenly where it is left out.
-        like: the number of an image (of this seed, label and truncation): the images are
-            neighbours of it, a quarter of the way to others.
-        device: where the network runs.
+        n: number of images.
+        seed: of the latents, and of the conditions if none is given.
+        truncation: the fraction of each latent's distance from the centre that is kept, above 0 to
+            1 (no truncation).
+        label: code of a condition; drawn evenly by default.
+        like: number of an image (of this seed, label and truncation): its neighbours are
+            generated, a quarter of the way to other images.
+        device: of the network.
 
     Raises:
-        InputError: a number out of its range, a condition that the model does not know.
+        InputError: a value is out of range, or the model has no such condition.
         ModelError: the model is no generator.
     """
     check_generator(model.card)
     _check_whole("number of images", n, 1, MOST_IMAGES)
     _check_seed(seed)
-    if not 0 < truncate <= 1:
-        raise InputError(f"The truncation must be above 0 and at most 1, not {truncate:g}.")
+    if not 0 < truncation <= 1:
+        raise InputError(f"The truncation must be above 0 and at most 1, not {truncation:g}.")
     if like is not None:
         _check_whole("number of the image to be like", like, 0, MOST_IMAGES - 1)
     numbers = range(n) if like is None else [like] * n
     labels = _labels(model.card, label, seed, numbers)
     z = _drawn(model, _IMAGES, seed, numbers)
-    if truncate < 1:
-        z = between(_middles(model, labels, n, device), z, truncate)
+    if truncation < 1:
+        z = between(_centres(model, labels, n, device), z, truncation)
     if like is not None:
         z = between(z, _drawn(model, _NEIGHBOURS, seed, range(n)), _NEAR)
     return _images(model, z, labels, device)
@@ -109,18 +109,18 @@ def interpolate(
     label: str | None = None,
     device: torch.device | str = "cpu",
 ) -> Images:
-    """Images on a closed path of great circles from image 0 of a seed to 1, 2, ... and back.
+    """Generate images on a closed path of great circles from image 0 of a seed to 1, 2, ...
 
     Args:
         model: a generator.
-        frames: how many images there are on the way; `keys` of them, evenly, are those of `sample`.
-        keys: how many images the path joins.
+        frames: number of images; `keys` of them, evenly spaced, are those of `sample`.
+        keys: number of images that the path joins.
         seed: of these.
-        label: the code of a condition; where it is left out all have that of image 0.
-        device: where the network runs.
+        label: code of a condition; that of image 0 by default.
+        device: of the network.
 
     Raises:
-        InputError: a number out of its range, a condition that the model does not know.
+        InputError: a value is out of range, or the model has no such condition.
         ModelError: the model is no generator.
     """
     check_generator(model.card)
@@ -128,29 +128,30 @@ def interpolate(
     _check_whole("number of keys", keys, 2, frames)
     _check_seed(seed)
     latents = _drawn(model, _IMAGES, seed, range(keys))
-    place = np.arange(frames) * keys / frames
-    key = place.astype(int)
-    z = between(latents[key], latents[(key + 1) % keys], (place - key)[:, None])
+    position = np.arange(frames) * keys / frames
+    key = position.astype(int)
+    z = between(latents[key], latents[(key + 1) % keys], (position - key)[:, None])
     return _images(model, z, _labels(model.card, label, seed, [0] * frames), device)
 
 
-def between(start: np.ndarray, end: np.ndarray, share: float | np.ndarray) -> np.ndarray:
-    """Latents (n, latent) on the great circles from `start` to `end`, a share of the way along."""
-    cosine = (start * end).mean(axis=1, keepdims=True)  # their numbers have a mean square of 1
+def between(start: np.ndarray, end: np.ndarray, fraction: float | np.ndarray) -> np.ndarray:
+    """Interpolate latents (n, latent) on great circles (spherical linear interpolation)."""
+    cosine = (start * end).mean(axis=1, keepdims=True)  # their values have a mean square of 1
     angle = np.arccos(np.clip(cosine, -1, 1))
-    straight = np.sin(angle) < 1e-6  # where both are one latent, or opposite
+    straight = np.sin(angle) < 1e-6  # equal or opposite latents
     sine = np.where(straight, 1, np.sin(angle))
-    along = np.sin((1 - share) * angle) / sine * start + np.sin(share * angle) / sine * end
+    along = np.sin((1 - fraction) * angle) / sine * start + np.sin(fraction * angle) / sine * end
     return np.where(straight, start, along)
 
 
 def check_generator(card: Card) -> None:
-    """Raise `ModelError` unless a model makes CT slices with their masks."""
+    """Raise `ModelError` unless a model generates CT slices with masks."""
     check_kind(card, "generator")
     channels = checked_arguments(card.network.name, card.network.arguments)["channels"]
     if channels != 2:
         raise ModelError(
-            f"The model '{card.name}' makes images of {channels} channels, and not of CT and mask."
+            f"The model '{card.name}' generates images of {channels} channels. Choose a model of "
+            "CT and mask."
         )
 
 
@@ -163,19 +164,22 @@ def _check_seed(seed: int) -> None:
     _check_whole("seed", seed, 0, 2**63 - 1)
 
 
-def _drawn(model: Model, what: int, seed: int, numbers: Iterable[int]) -> np.ndarray:
-    """Latents (n, latent), evenly spread over the hypersphere: of mean square 1."""
+def _drawn(model: Model, stream: int, seed: int, numbers: Iterable[int]) -> np.ndarray:
+    """Latents (n, latent), uniform on the hypersphere of mean square 1."""
     size = model.network.latent
-    z = np.stack([np.random.default_rng((what, seed, k)).standard_normal(size) for k in numbers])
+    z = np.stack([np.random.default_rng((stream, seed, k)).standard_normal(size) for k in numbers])
     return np.asarray(z / np.sqrt((z * z).mean(axis=1, keepdims=True)))
 
 
 def _labels(card: Card, label: str | None, seed: int, numbers: Sequence[int]) -> np.ndarray | None:
-    """The conditions (n,): all the one that is asked for, or drawn."""
-    codes = [one.code for one in card.classes]
+    """The conditions (n,): the given one, or drawn."""
+    codes = [known.code for known in card.classes]
     if label is not None and label not in codes:
-        known = f"knows {', '.join(codes)}" if codes else "has no conditions to ask for"
-        raise InputError(f"The model '{card.name}' does not know '{one_line(label)}': it {known}.")
+        conditions = ", ".join(codes) or "none"
+        raise InputError(
+            f"The model '{card.name}' has no condition '{one_line(label)}'; its conditions: "
+            f"{conditions}."
+        )
     if not codes:
         return None
     if label is not None:
@@ -185,40 +189,40 @@ def _labels(card: Card, label: str | None, seed: int, numbers: Sequence[int]) ->
     )
 
 
-def _middles(
+def _centres(
     model: Model, labels: np.ndarray | None, n: int, device: torch.device | str
 ) -> np.ndarray:
-    """For each of `n` images the latent (n, latent) of the most ordinary image of its condition."""
-    candidates = _drawn(model, _MIDDLE, 0, range(_CANDIDATES))
-    wanted = np.zeros(n, int) if labels is None else labels
-    middles = np.empty((n, candidates.shape[1]))
-    for condition in np.unique(wanted):
+    """For each of `n` images the centre (n, latent) of its condition's images."""
+    candidates = _drawn(model, _CENTRE, 0, range(_CANDIDATES))
+    conditions = np.zeros(n, int) if labels is None else labels
+    centres = np.empty((n, candidates.shape[1]))
+    for condition in np.unique(conditions):
         same = None if labels is None else np.full(_CANDIDATES, condition)
         images = np.concatenate(list(_outputs(model, candidates, same, device)))
-        far = np.square(images - images.mean(axis=0)).sum(axis=(1, 2, 3))
-        middles[wanted == condition] = candidates[far.argmin()]
-    return middles
+        distances = np.square(images - images.mean(axis=0)).sum(axis=(1, 2, 3))
+        centres[conditions == condition] = candidates[distances.argmin()]
+    return centres
 
 
 def _images(
     model: Model, z: np.ndarray, labels: np.ndarray | None, device: torch.device | str
 ) -> Images:
-    made = model.card.image
+    spec = model.card.image
     pairs = [
-        from_channels(images, low=made.hu_low, high=made.hu_high)
+        from_channels(images, low=spec.hu_low, high=spec.hu_high)
         for images in _outputs(model, z, labels, device)
     ]
     hu, mask = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    return Images(hu, mask, made.spacing, labels)
+    return Images(hu, mask, spec.spacing, labels)
 
 
 @torch.inference_mode()
 def _outputs(
     model: Model, z: np.ndarray, labels: np.ndarray | None, device: torch.device | str
 ) -> Iterator[np.ndarray]:
-    """What the network makes of latents, (batch, 2, y, x) at a time.
+    """Run the network on latents; yields batches (batch, 2, y, x).
 
-    Batches are all of one size, the last one filled up: in another size the last bits differ.
+    All batches have one size, the last one is filled up: the last bits depend on the size.
     """
     network = model.network.to(device)
     size = max(1, min(_BATCH, _BATCH_PIXELS // network.resolution**2))
@@ -230,44 +234,44 @@ def _outputs(
 
 
 def write_samples(
-    folder: str | os.PathLike[str], images: Images, model: Model, **drawn: Any
+    folder: str | os.PathLike[str], images: Images, model: Model, **parameters: Any
 ) -> Path:
     """Write generated images, all of them or none.
 
-    `grid.png` shows them, numbered, in the model's window with the masks outlined; `ct-NNNN.png`
-    and `mask-NNNN.png` are each one alone, as `lungsquad slices` writes real ones. `ct.nrrd` (HU)
-    and `mask.nrrd` are stacks of all: two files that 3D Slicer opens as a volume and a segmentation
-    to scroll through, and one line reads as an array; one file an image would be 2 n volumes in
-    Slicer. In the stack's third direction neighbours have nothing to do with one another.
-    `samples.json` says which model made them, of what, and how they look in numbers.
+    `grid.png` is a numbered contact sheet in the model's window with outlined masks; `ct-NNNN.png`
+    and `mask-NNNN.png` are single images, as `lungsquad slices` writes real ones. `ct.nrrd` (HU)
+    and `mask.nrrd` are stacks of all images, which 3D Slicer opens as a volume and a segmentation
+    to scroll through. `samples.json` has the model, the parameters and measurements.
 
     Args:
-        folder: where to; what else lies there stays.
-        images: as `sample` gives them.
-        model: which made them.
-        drawn: how, for `samples.json`: the arguments of `sample`.
+        folder: to write in; other files in it stay.
+        images: of `sample` or `interpolate`.
+        model: the generator.
+        parameters: of the sampling, for `samples.json`.
 
     Returns:
         The folder.
     """
     window, target = model.card.image, Path(folder)
-    with whole_folder(target, last=SAMPLES) as place:
+    with whole_folder(target, last=SAMPLES) as temporary:
         tiles = [
             tile(hu, mask, low=window.hu_low, high=window.hu_high)
             for hu, mask in zip(images.hu, images.mask, strict=True)
         ]
-        write_png(place / "grid.png", grid(tiles, numbered=True), description=NOTICE)
+        write_png(temporary / "grid.png", grid(tiles, numbered=True), description=NOTICE)
         write_volumes(
             {
-                place / "ct.nrrd": _stack(images.hu, images),
-                place / "mask.nrrd": _stack(images.mask, images),
+                temporary / "ct.nrrd": _stack(images.hu, images),
+                temporary / "mask.nrrd": _stack(images.mask, images),
             }
         )
         for number, (hu, mask) in enumerate(zip(images.hu, images.mask, strict=True)):
             grey = np.rint(255 * window.scaled(hu).clip(0, 1)).astype(np.uint8)
-            write_png(place / f"ct-{number:04d}.png", grey, description=NOTICE)
-            write_png(place / f"mask-{number:04d}.png", mask * np.uint8(255), description=NOTICE)
-        write_json(place / SAMPLES, _described(images, model, drawn))
+            write_png(temporary / f"ct-{number:04d}.png", grey, description=NOTICE)
+            write_png(
+                temporary / f"mask-{number:04d}.png", mask * np.uint8(255), description=NOTICE
+            )
+        write_json(temporary / SAMPLES, _described(images, model, parameters))
     return target
 
 
@@ -278,7 +282,7 @@ def _stack(array: np.ndarray, images: Images) -> sitk.Image:
     return image
 
 
-def _described(images: Images, model: Model, drawn: dict[str, Any]) -> dict[str, Any]:
+def _described(images: Images, model: Model, parameters: dict[str, Any]) -> dict[str, Any]:
     card = model.card
     return {
         "format_version": FORMAT_VERSION,
@@ -290,7 +294,7 @@ def _described(images: Images, model: Model, drawn: dict[str, Any]) -> dict[str,
             "sha256": model.sha256,
             "notice": card.notice,
         },
-        "drawn": drawn,
+        "parameters": parameters,
         "pixels": images.hu.shape[1],
         "spacing_mm": images.spacing_mm,
         "window_hu": [card.image.hu_low, card.image.hu_high],

@@ -1,7 +1,7 @@
-"""Where a network looked: Grad-CAM in three dimensions, on the CT's voxels.
+"""Saliency: Grad-CAM in three dimensions, on the CT's voxels.
 
-Selvaraju et al., ICCV 2017, doi:10.1109/ICCV.2017.74. Each voxel of the last convolution sees a
-region of the crop; its value is shown at the centre of that region, not stretched over the crop.
+Selvaraju et al., ICCV 2017, doi:10.1109/ICCV.2017.74. The value of each voxel of the last
+convolution lies at the centre of its receptive field; it is not stretched over the crop.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..networks.trunk_and_head import TrunkAndHead
 
 
 def grad_cam(network: TrunkAndHead, activations: Tensor, target: int) -> np.ndarray:
-    """Grad-CAM of one class on the trunk's output voxels.
+    """Compute the Grad-CAM of one class on the trunk's output voxels.
 
     Args:
         network: in eval mode.
@@ -25,7 +25,7 @@ def grad_cam(network: TrunkAndHead, activations: Tensor, target: int) -> np.ndar
         target: the class.
 
     Returns:
-        (z, y, x), 0 to 1; all 0 where nothing speaks for the class.
+        (z, y, x), 0 to 1; all 0 if nothing supports the class.
     """
     with torch.enable_grad():
         leaf = activations.detach().requires_grad_()
@@ -37,16 +37,16 @@ def grad_cam(network: TrunkAndHead, activations: Tensor, target: int) -> np.ndar
 
 
 def on_ct_grid(cam: np.ndarray, network: TrunkAndHead, crop: Grid, ct: Grid) -> sitk.Image:
-    """The CAM on those voxels of the CT that lie in the crop; 0 where no output voxel looks.
+    """Resample the CAM onto the CT's voxels in the crop; 0 beyond the output voxels.
 
     Args:
         cam: (z, y, x) on the trunk's output voxels.
-        network: whose trunk they are.
-        crop: the grid of the crop that the network saw.
+        network: with this trunk.
+        crop: grid of the network's input.
         ct: the grid of the CT.
     """
     grid = network.grid
-    # A rim of zeros lets the map fade out where the trunk's last voxels look, not break off.
+    # A rim of zeros lets the map fade out beyond the trunk's last voxels instead of breaking off.
     first = grid.centre(-1)
     origin = crop.to_lps((first, first, first))
     image = sitk.GetImageFromArray(np.pad(cam, 1).astype(np.float32))
@@ -64,7 +64,7 @@ def on_ct_grid(cam: np.ndarray, network: TrunkAndHead, crop: Grid, ct: Grid) -> 
 
 
 def _voxels_within(crop: Grid, ct: Grid) -> Box:
-    """The CT's voxels whose centres lie in the crop; at least one, so that there is an image."""
+    """The CT's voxels whose centres lie in the crop; at least one."""
     corners = np.array([[-0.5, -0.5, -0.5], np.array(crop.size) - 0.5])
     low, high = np.sort(ct.to_index(crop.to_lps(corners)), axis=0)
     size = np.array(ct.size)

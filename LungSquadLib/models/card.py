@@ -1,4 +1,4 @@
-"""What a model is, how it was made, how well it does and what it must not be used for."""
+"""Model cards: what a model predicts, its training, performance, intended use and limits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_SEEN = 10_000  # of each kind; together 660 kB of the header, which has room
 
 @dataclass(frozen=True)
 class ClassLabel:
-    """One answer: a short code ("LUAD") and its name for people ("adenocarcinoma")."""
+    """A class: a short code ("LUAD") and its name for people ("adenocarcinoma")."""
 
     code: str
     name: str
@@ -27,7 +27,7 @@ class ClassLabel:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """Which network of `LungSquadLib.networks.build`, with which arguments."""
+    """A network of `LungSquadLib.networks.build` and its arguments."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -44,7 +44,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Metric:
-    """A measure of performance, its 95 % interval, on how many cases and on which."""
+    """A measure of performance with its 95 % interval, the number of cases and which these are."""
 
     value: float
     low: float
@@ -55,7 +55,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a model has been trained on, as short hashes (16 digits, sorted): nobody's identity.
+    """The cases a model was trained on, as short hashes (16 digits, sorted) without identities.
 
     Attributes:
         patients: of the patients' pseudonyms.
@@ -68,7 +68,7 @@ class Seen:
     pixels: tuple[str, ...] = ()
 
     def __or__(self, other: Seen) -> Seen:
-        """What either has seen: a model inherits this from the one it started from."""
+        """Join both: a model inherits the cases of the model it started from."""
         return Seen(
             tuple(sorted({*self.patients, *other.patients})),
             tuple(sorted({*self.series, *other.series})),
@@ -84,16 +84,16 @@ class Seen:
 
 @dataclass(frozen=True)
 class Training:
-    """How the weights came about; what is not known is None.
+    """The training of a model; None for what is not known.
 
     Attributes:
-        data: what was learnt from, in words.
-        patients: how many.
+        data: training data, in words.
+        patients: number of patients.
         fingerprint: of the training data; `split_hash`: of the split.
-        seed: where the randomness came from; `command`: what was run.
+        seed: of the training; `command`: what was run.
         seen: training and validation cases, and those of the model it started from.
-        overlap_allowed: a sentence where the user let training and test overlap: which marks the
-            model, for its metrics flatter it.
+        overlap_allowed: a sentence if the user allowed training and test to overlap, which makes
+            the metrics too good.
         started_from: SHA-256 of the file of the model it started from.
     """
 
@@ -110,7 +110,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What tumour volume alone says: a logistic model of its logarithm."""
+    """The volume-only baseline: a logistic model of the logarithm of the tumour's volume."""
 
     kind: str
     intercept: float
@@ -118,7 +118,7 @@ class Baseline:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
 
     def probability(self, volume_ml: float) -> float:
-        """Probability of the positive class for a tumour of `volume_ml` mL (above 0)."""
+        """Return the positive class's probability for a tumour of `volume_ml` mL (above 0)."""
         if not volume_ml > 0:
             raise ValueError(f"a tumour's volume must be above 0 mL, not {volume_ml}")
         logit = self.intercept + self.slope * math.log(volume_ml)
@@ -127,12 +127,12 @@ class Baseline:
 
 @dataclass(frozen=True)
 class ReferenceSpec:
-    """What is known of the network on reference cases; the tensors are `reference.*` in the file.
+    """Statistics of the network on reference cases; the file holds tensors `reference.*` too.
 
     Attributes:
-        n: reference cases behind the features' mean and precision.
+        n: number of reference cases behind the features' mean and precision.
         between_sd: standard deviation of the positive class's logit between reference patients.
-        icc: agreement of that logit when the mask is drawn again.
+        icc: agreement of that logit when the mask is perturbed.
     """
 
     n: int
@@ -145,15 +145,16 @@ class Card:
     """A model's card. `from_json` checks everything; a card made by hand is checked on writing.
 
     Attributes:
-        name: the identifier by which the model is found.
-        title, question: what people read; the question as one sentence.
+        name: identifier of the model.
+        title, question: for people; the question is one sentence.
         task: what is predicted, as an identifier ("histology", "survival2y"); "generation",
             "inpainting".
-        classes: the answers, in the order of the network's outputs; of a generator what can be
-            asked of it, and there may be none.
-        positive: index of the class that one-sided numbers (AUC, baseline, risk) are about.
+        classes: in the order of the network's outputs; of a generator or inpainter the conditions,
+            which may be none.
+        positive: index of the class that AUC, baseline and risk are about.
         temperature: the logits are divided by it before the softmax.
-        must_not: sentences; `notice`: one that every output must show.
+        must_not: sentences about uses that are not allowed.
+        notice: a sentence that every output must show.
     """
 
     name: str
@@ -178,29 +179,29 @@ class Card:
 
     @property
     def kind(self) -> str:
-        """What the model does: "classifier", "integrator" of tables, "generator" of images, ..."""
+        """What the model does; see `networks.RegisteredNetwork.kind`."""
         return kind_of(self.network.name)
 
     @property
     def image(self) -> InputSpec:
-        """The image that it takes or makes; `ModelError` where it takes tables."""
+        """The image it takes or makes; `ModelError` for a model of tables."""
         if isinstance(self.input, TableSpec):
-            raise ModelError(f"The model '{self.name}' takes tables, and one of images is wanted.")
+            raise ModelError(f"The model '{self.name}' takes tables. Choose a model of images.")
         return self.input
 
     @property
     def table(self) -> TableSpec:
-        """The tables that it takes; `ModelError` where it takes or makes images."""
+        """The tables it takes; `ModelError` for a model of images."""
         if isinstance(self.input, InputSpec):
-            raise ModelError(f"The model '{self.name}' is of images, and one of tables is wanted.")
+            raise ModelError(f"The model '{self.name}' is of images. Choose a model of tables.")
         return self.input
 
     @classmethod
     def from_json(cls, text: str) -> Card:
-        """The card that `text` says, with every field checked.
+        """Read a card from JSON and check every field.
 
         Raises:
-            ModelError: with a sentence that says which field is wrong and how.
+            ModelError: names the wrong field and what is allowed.
         """
         try:
             return checked_card(text)
@@ -208,7 +209,7 @@ class Card:
             raise ModelError(f"The model card is not valid: {error}.") from error
 
     def to_json(self) -> str:
-        """The card as JSON text; null where nothing is known."""
+        """Return the card as JSON text."""
         try:
             return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False)
         except (TypeError, ValueError) as error:
@@ -216,7 +217,7 @@ class Card:
 
 
 def checked_card(text: str) -> Card:
-    """As `Card.from_json`, with half a sentence in a `ValueError`."""
+    """As `Card.from_json`, with a clause in a `ValueError`."""
     fields = Fields(parsed_json(text), "the card")
     version = fields.integer("format_version", 1, 10**6)
     if version > FORMAT_VERSION:
@@ -256,7 +257,7 @@ def checked_card(text: str) -> Card:
 
 
 def _agrees(card: Card) -> None:
-    """Refuse a card whose fields are right each by itself but not together."""
+    """Refuse a card whose fields contradict each other."""
     arguments = card.network.arguments
     if len(card.classes) != arguments["classes"]:
         raise ValueError(
@@ -266,7 +267,7 @@ def _agrees(card: Card) -> None:
     if len({label.code for label in card.classes}) != len(card.classes):
         raise ValueError("two of the card's classes have the same code")
     if card.positive >= max(len(card.classes), 1):
-        raise ValueError(f"the card's positive class is {card.positive}, but they count from 0")
+        raise ValueError(f"the card's positive class is {card.positive}, but classes count from 0")
     if isinstance(card.input, TableSpec):
         widths = widths_of(card.network.name, arguments)
         if card.input.widths != widths:
@@ -282,7 +283,7 @@ def _agrees(card: Card) -> None:
     if card.kind != "classifier" and card.baseline:
         raise ValueError("the card has a baseline, which only classifiers have")
     if card.kind in ("generator", "inpainter") and card.reference:
-        raise ValueError("the card has a reference, which models that make images have not")
+        raise ValueError("the card has a reference, which models that make images do not have")
 
 
 def _class_label(fields: Fields) -> ClassLabel:

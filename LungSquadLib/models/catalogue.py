@@ -1,4 +1,4 @@
-"""Which models there are on this machine, and where."""
+"""The models on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .card import Card
 from .file import SUFFIX, Model, read_card, read_model_file
 
 VARIABLE = "LUNGSQUAD_MODELS"
-OF_IMAGES, OF_TABLES = ("classifier",), ("integrator", "autoencoder")  # that answer
+OF_IMAGES, OF_TABLES = ("classifier",), ("integrator", "autoencoder")  # kinds that predict
 BUNDLED = Path(__file__).parent / "bundled"
 
 
@@ -23,11 +23,11 @@ class Entry:
     """One model file, or a folder that could not be listed.
 
     Attributes:
-        name: the model's name; of a broken file, its file name without the ending.
+        name: the model's name; for a broken file, its name without the ending.
         path: the file.
         source: "LUNGSQUAD_MODELS", "user" or "bundled".
-        card: what the model is; None if `problem` says why it cannot be used.
-        shadowed: an entry before this one has the same name, so `find` never gives this one.
+        card: the model's card; None if `problem` says why the file cannot be used.
+        shadowed: an earlier entry has the same name, so `find` never returns this one.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Entry:
 
 
 def user_folder() -> Path:
-    """Where this user's own models lie; it need not exist."""
+    """Return the folder of this user's models; it need not exist."""
     home = Path.home()
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
@@ -51,12 +51,12 @@ def user_folder() -> Path:
 
 
 def available() -> list[Entry]:
-    """All models, those of LUNGSQUAD_MODELS first, then the user's, then the bundled ones.
+    """List all models: those of LUNGSQUAD_MODELS, then the user's, then the bundled ones.
 
-    Cards are read, weights are not. A broken file is an entry with its sentence.
+    Cards are read, weights are not. A broken file is an entry with its problem.
     """
     entries: list[Entry] = []
-    taken: set[str] = set()
+    names: set[str] = set()
     for source, folder in _folders():
         for path in _files(folder):
             if isinstance(path, str):
@@ -67,20 +67,20 @@ def available() -> list[Entry]:
             except ModelError as error:
                 entries.append(Entry(path.stem, path, source, problem=str(error)))
                 continue
-            entries.append(Entry(card.name, path, source, card, shadowed=card.name in taken))
-            taken.add(card.name)
+            entries.append(Entry(card.name, path, source, card, shadowed=card.name in names))
+            names.add(card.name)
     return entries
 
 
 def find(name_or_file: str | os.PathLike[str]) -> Path:
-    """The file of a model.
+    """Return the file of a model.
 
     Args:
-        name_or_file: a path if it ends in ".safetensors" or has a separator, else the name of a
-            model in `available`, else a file of that name.
+        name_or_file: a path if it ends in ".safetensors" or has a separator; otherwise the name of
+            a model in `available`, or a file of that name.
 
     Raises:
-        ModelError: no such name (with the names there are), or its file is broken.
+        ModelError: there is no such model, or its file is broken.
     """
     text = os.fspath(name_or_file)
     separators = {os.sep, os.altsep or os.sep}
@@ -96,9 +96,9 @@ def find(name_or_file: str | os.PathLike[str]) -> Path:
     if Path(text).is_file():
         return Path(text)
     names = sorted({entry.name for entry in entries if entry.card is not None})
-    there_are = f"there are {', '.join(names)}" if names else "there is none on this machine"
+    available_names = f"there are {', '.join(names)}" if names else "there is none on this machine"
     raise ModelError(
-        f"There is no model named {shown_path(text)}: {there_are}. Give a name, a "
+        f"There is no model named {shown_path(text)}: {available_names}. Give a name, a "
         f"'{SUFFIX}' file, or name the models' folder in {VARIABLE}."
     )
 
@@ -112,7 +112,7 @@ def read_model(name_or_file: str | os.PathLike[str], *, kind: str | None = None)
 
 
 def read_predictor(name_or_file: str | os.PathLike[str]) -> Model:
-    """The model of a name or file, one that answers about a patient: by images or by tables.
+    """Read a model that predicts about a patient, from images or tables, by name or file.
 
     Raises:
         ModelError: as `read_model`.
@@ -124,15 +124,15 @@ def read_predictor(name_or_file: str | os.PathLike[str]) -> Model:
 
 
 def check_kind(card: Card, kind: str) -> None:
-    """Raise `ModelError` unless a model is of the kind that is wanted."""
+    """Raise `ModelError` unless a model is of a kind."""
     if card.kind != kind:
         raise ModelError(
-            f"The model '{card.name}' is {_one(card.kind)}, and {_one(kind)} is wanted here. "
-            "`lungsquad models list` says what there is."
+            f"The model '{card.name}' is {_with_article(card.kind)}, and {_with_article(kind)} is "
+            "wanted here. Choose one of `lungsquad models list`."
         )
 
 
-def _one(kind: str) -> str:
+def _with_article(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
@@ -145,7 +145,7 @@ def _folders() -> Iterator[tuple[str, Path]]:
 
 
 def _files(folder: Path) -> list[Path] | list[str]:
-    """The model files in a folder, or why they cannot be listed."""
+    """Return the model files in a folder, or why they cannot be listed."""
     try:
         return sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
     except FileNotFoundError:

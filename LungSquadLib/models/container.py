@@ -1,4 +1,4 @@
-"""The safetensors container: where in a file which tensor lies, found without trusting the file.
+"""The safetensors container: its header is read without trusting the file.
 
 Layout (github.com/huggingface/safetensors): 8 bytes little-endian header length, that many bytes
 of JSON, then the tensors' bytes, one after another without gaps.
@@ -37,7 +37,7 @@ _SIGNATURES = {
 
 @dataclass(frozen=True)
 class TensorEntry:
-    """One tensor: "F32" or "F64", its shape, and its bytes counted from the first tensor's."""
+    """A tensor: "F32" or "F64", its shape, and its byte range, counted from the first tensor."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -47,7 +47,7 @@ class TensorEntry:
 
 @dataclass(frozen=True)
 class Header:
-    """What a file's header says, checked against the file's size."""
+    """A file's header, checked against the file's size."""
 
     card: str
     tensors: dict[str, TensorEntry]
@@ -55,7 +55,7 @@ class Header:
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a model file for reading; `ValueError` where there is none or it is something else."""
+    """Open a model file for reading; `ValueError` if it does not exist or is no regular file."""
     if path.suffix.lower() in _PICKLES:
         raise ValueError(
             f"files ending in '{path.suffix}' can carry code and are never loaded; a LungSquad "
@@ -91,10 +91,10 @@ def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray], card: str) -
 
 
 def read_header(file: BufferedReader) -> Header:
-    """Read and check the header; the file is then at its first tensor's first byte.
+    """Read and check the header; the file is then at the first tensor's first byte.
 
     Raises:
-        ValueError: half a sentence that says what is wrong.
+        ValueError: a clause that says what is wrong.
     """
     size = os.fstat(file.fileno()).st_size
     first = file.read(8)

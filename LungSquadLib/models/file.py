@@ -1,4 +1,4 @@
-"""One-file models: weights and card in one `.safetensors` file, read without trusting it."""
+"""Model files: weights and card in one `.safetensors` file, read without trusting it."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _MAX_DISTANCES = 10**6
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The network's features on reference cases, to tell how far a new case is from them.
+    """The network's features on reference cases, for the out-of-distribution score.
 
     Attributes:
         mean: (D,); precision: (D, D), the inverse covariance; both of the reference cases.
-        distances: (M,), sorted Mahalanobis distances of cases from which both the network and
-            `mean` and `precision` were kept: of a split, or out of fold.
+        distances: (M,), sorted Mahalanobis distances of held-out cases (of a split, or out of
+            fold), which neither the network nor `mean` and `precision` depend on.
     """
 
     mean: np.ndarray
@@ -54,11 +54,11 @@ class Model:
     """A model file that has been read and checked.
 
     Attributes:
-        path: where it was read from.
-        card: what it is.
-        sha256: of the very bytes that the weights were taken from.
+        path: of the file.
+        card: the model's card.
+        sha256: of the bytes that were read.
         reference: statistics of reference cases, if the file has them.
-        weights: by their names in the network's `state_dict`; not to be changed.
+        weights: by their names in the network's `state_dict`; must not be changed.
     """
 
     path: Path
@@ -69,14 +69,14 @@ class Model:
 
     @cached_property
     def network(self) -> Any:
-        """The network for inference: folded, in eval mode, made when first asked for."""
+        """The network for inference: folded, in eval mode, built at first use."""
         from ..networks.folding import folded
 
         network = self.trainable()
         return folded(network) if self.card.kind == "classifier" else network.for_inference()
 
     def trainable(self) -> Any:
-        """The network as it was trained, unfolded, with its own copy of the weights; eval mode."""
+        """Build the unfolded network with a copy of the weights, in eval mode."""
         import torch
 
         network = _without_weights(self.card.network).to_empty(device="cpu")
@@ -86,19 +86,19 @@ class Model:
 
 
 def read_card(path: str | os.PathLike[str]) -> Card:
-    """The card of a model file; needs neither torch nor the weights.
+    """Read the card of a model file; needs no torch.
 
     Raises:
-        ModelError: with a sentence that says what is wrong with the file.
+        ModelError: says what is wrong with the file.
     """
     return _reading(path, _read_card)
 
 
 def read_model_file(path: str | os.PathLike[str]) -> Model:
-    """Read a model file whole and check everything: header, card, weights, reference.
+    """Read a model file and check its header, card, weights and reference.
 
     Raises:
-        ModelError: with a sentence that says what is wrong with the file.
+        ModelError: says what is wrong with the file.
         MissingPackageError: torch is not installed.
     """
     return _reading(path, _read_model)
@@ -115,15 +115,15 @@ def write_model_file(
 
     Args:
         path: ends in ".safetensors".
-        network: not folded; what `card.network` says.
-        card: checked as if it had been read.
-        reference: there if and only if `card.reference` is.
+        network: of `card.network`, not folded.
+        card: checked as on reading.
+        reference: given if and only if `card.reference` is.
 
     Returns:
         The file's SHA-256.
 
     Raises:
-        ModelError: the card is not valid, or it and the weights do not belong together.
+        ModelError: the card is not valid, or does not match the weights.
         MissingPackageError: safetensors is not installed.
     """
     target = Path(path)
@@ -137,7 +137,7 @@ def write_model_file(
                 getattr(reference, name.removeprefix(_REFERENCE)), np.float64
             )
     try:
-        _check_table(card, {name: (_dtype(a), a.shape) for name, a in arrays.items()})
+        _check_tensors(card, {name: (_dtype(a), a.shape) for name, a in arrays.items()})
         _check_values(arrays)
     except ValueError as error:
         raise ModelError(f"The model '{target.name}' was not written: {error}.") from error
@@ -147,16 +147,16 @@ def write_model_file(
 
 
 def _reading(path: str | os.PathLike[str], read: Callable[[Path, BufferedReader], T]) -> T:
-    """Open and read; every reason why that fails as one sentence that names the file."""
-    where = Path(path)
+    """Open and read a file; every failure becomes a sentence that names it."""
+    file_path = Path(path)
     try:
-        with open_regular(where) as file:
-            return read(where, file)
+        with open_regular(file_path) as file:
+            return read(file_path, file)
     except OSError as error:
         why = f"it cannot be read ({error.strerror or error})"
     except ValueError as error:
         why = reason(error)
-    raise ModelError(f"The model {shown_path(where)} cannot be used: {why}.")
+    raise ModelError(f"The model {shown_path(file_path)} cannot be used: {why}.")
 
 
 def _read_card(_path: Path, file: BufferedReader) -> Card:
@@ -166,7 +166,7 @@ def _read_card(_path: Path, file: BufferedReader) -> Card:
 def _read_model(path: Path, file: BufferedReader) -> Model:
     header = read_header(file)
     card = checked_card(header.card)
-    _check_table(card, {name: (e.dtype, e.shape) for name, e in header.tensors.items()})
+    _check_tensors(card, {name: (e.dtype, e.shape) for name, e in header.tensors.items()})
     start = file.tell()
     data = bytearray(header.size - start)
     if file.readinto(data) != len(data):
@@ -193,7 +193,7 @@ def _read_model(path: Path, file: BufferedReader) -> Model:
 
 
 def _without_weights(spec: NetworkSpec) -> Any:
-    """The network with shapes only: nothing is allocated."""
+    """Build the network on the meta device: nothing is allocated."""
     try:
         import torch
     except ImportError as error:
@@ -202,31 +202,31 @@ def _without_weights(spec: NetworkSpec) -> Any:
         return build(spec.name, spec.arguments)
 
 
-def _check_table(card: Card, found: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
-    """Refuse tensors that are not exactly those of the card's network and reference."""
+def _check_tensors(card: Card, tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
+    """Refuse tensors other than those of the card's network and reference."""
     network = _without_weights(card.network)
     expected = {_NETWORK + name: tuple(value.shape) for name, value in network.state_dict().items()}
     if card.reference is not None:
         count = network.feature_count
-        shapes = [(count,), (count, count), found.get(_REFERENCES[2], ("", ()))[1]]
+        shapes = [(count,), (count, count), tensors.get(_REFERENCES[2], ("", ()))[1]]
         expected |= dict(zip(_REFERENCES, shapes, strict=True))
         if len(shapes[2]) != 1 or not 1 <= shapes[2][0] <= _MAX_DISTANCES:
             raise ValueError(f"it has no proper '{_REFERENCES[2]}' of its reference cases")
     for name, shape in expected.items():
-        if name not in found:
+        if name not in tensors:
             raise ValueError(f"the tensor '{name}' is missing from its weights")
-        dtype, has = found[name]
-        if has != shape:
-            raise ValueError(f"its tensor '{name}' has the shape {list(has)}, not {list(shape)}")
+        dtype, actual = tensors[name]
+        if actual != shape:
+            raise ValueError(f"its tensor '{name}' has the shape {list(actual)}, not {list(shape)}")
         if dtype != "F32" and not name.startswith(_REFERENCE):
             raise ValueError(f"its tensor '{name}' has the type {dtype}, not F32")
-    for name in found:
+    for name in tensors:
         if name not in expected:
             raise ValueError(f"its tensor {shown(name, most=80)} belongs to nothing in its card")
 
 
 def _check_values(arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuse numbers that no training gives."""
+    """Refuse values that no training produces."""
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ValueError(f"its tensor '{name}' holds a number that is not finite")
@@ -242,7 +242,7 @@ def _check_values(arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _is_precision(matrix: np.ndarray) -> bool:
-    """Whether a matrix is symmetric and positive definite, but for rounding to single precision."""
+    """Whether a matrix is symmetric and positive definite, to single precision."""
     largest = np.abs(matrix).max()
     if not np.allclose(matrix, matrix.T, rtol=0, atol=1e-5 * largest):
         return False

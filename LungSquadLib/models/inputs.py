@@ -1,4 +1,4 @@
-"""What a network takes: a cube of CT, or rows of tables; as its card says it."""
+"""A network's input as its card describes it: a cube of CT, or rows of tables."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ KINDS = ("expression", "clinical", "image", "features")
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What the network takes, or makes: `size` voxels of `spacing` mm along each axis, in HU.
+    """An image: `size` voxels of `spacing` mm along each axis, HU `hu_low` to `hu_high`.
 
-    `axes` says where x, y and z run in the patient.
+    `axes` are the directions of x, y and z in the patient.
     """
 
     size: int
@@ -28,7 +28,7 @@ class InputSpec:
     axes: str = AXES
 
     def scaled(self, hu: np.ndarray) -> np.ndarray:
-        """What goes into the network: HU `hu_low` is 0, `hu_high` is 1; any shape; float32."""
+        """Scale HU of any shape for the network: `hu_low` is 0, `hu_high` is 1; float32."""
         scaled = (np.asarray(hu, np.float32) - self.hu_low) / (self.hu_high - self.hu_low)
         return (np.clip(scaled, 0, 1) if self.clip else scaled).astype(np.float32, copy=False)
 
@@ -38,7 +38,7 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class Cube:
-    """What features of a mask are measured in: `size` voxels of `spacing` mm along each axis."""
+    """The crop that features of a mask are measured in: `size` voxels of `spacing` mm a side."""
 
     size: int
     spacing: float
@@ -46,15 +46,15 @@ class Cube:
 
 @dataclass(frozen=True)
 class Source:
-    """One of the tables whose rows a network takes together.
+    """One of the tables that a network takes.
 
     Attributes:
-        name: as its user calls it ("expression").
-        kind: one of `KINDS`: genes, facts of a patient, features of an image, any numbers.
-        columns: in the network's order; one of several values is "column=value", 1 or 0.
-        scale: what its numbers are, in words.
-        extractor: SHA-256 of the model whose features an image source has, if they are a model's.
-        cube: what an image source's features were measured in, if they are of the mask.
+        name: given by its user ("expression").
+        kind: one of `KINDS`: genes, clinical data, image features, any numbers.
+        columns: in the network's order; a category is a column "column=value" of 1 and 0.
+        scale: of its values, in words.
+        extractor: SHA-256 of the model that extracts an image source's features, if one does.
+        cube: the crop of an image source's features, if they are measured in the mask.
     """
 
     name: str
@@ -67,37 +67,39 @@ class Source:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """What a network of tables takes: a row of its sources' columns, NaN where nothing is known."""
+    """The sources of a network of tables; a row joins their columns, NaN for missing values."""
 
     sources: tuple[Source, ...]
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Of all sources, one after the other."""
+        """Columns of all sources, joined."""
         return tuple(column for source in self.sources for column in source.columns)
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Columns of each source."""
+        """Number of columns of each source."""
         return tuple(len(source.columns) for source in self.sources)
 
     def __str__(self) -> str:
-        return ", ".join(f"{len(one.columns)} columns of {one.name}" for one in self.sources)
+        return ", ".join(
+            f"{len(source.columns)} columns of {source.name}" for source in self.sources
+        )
 
 
 def read_input(fields: Fields) -> InputSpec | TableSpec:
-    """The input that a card's JSON says; `ValueError` for anything else."""
+    """Read the input of a card's JSON; `ValueError` if it is not valid."""
     if not fields.has("sources"):
         return _image(fields)
     sources = fields.items("sources", _source, most=32)
     fields.end()
     if not sources or len({source.name for source in sources}) < len(sources):
-        raise ValueError("the card's sources must be there, each with a name of its own")
+        raise ValueError("the card must have sources with different names")
     return TableSpec(sources)
 
 
 def read_cube(fields: Fields) -> Cube:
-    """The cube that JSON says; `ValueError` for anything else."""
+    """Read a cube from JSON; `ValueError` if it is not valid."""
     cube = Cube(fields.integer("size", 8, 512), fields.number("spacing", 0.05, 20))
     fields.end()
     return cube
@@ -106,8 +108,8 @@ def read_cube(fields: Fields) -> Cube:
 def _image(fields: Fields) -> InputSpec:
     if not fields.has("axes"):
         raise ValueError(
-            "it does not say along which axes of the patient its images run, as models of older "
-            "LungSquads: train it, or import its weights, again"
+            "it does not say along which axes of the patient its images run: train the model, or "
+            "import its weights, again"
         )
     result = InputSpec(
         size=fields.integer("size", 4, 1024),
@@ -138,7 +140,7 @@ def _source(fields: Fields) -> Source:
     if source.kind not in KINDS:
         raise ValueError(f"the source '{source.name}' is of an unknown kind: update LungSquad")
     if not source.columns or len(set(source.columns)) < len(source.columns):
-        raise ValueError(f"the columns of the source '{source.name}' must be there, each once")
+        raise ValueError(f"the source '{source.name}' must have columns, each once")
     if not all(len(column) <= 200 and is_plain(column) for column in source.columns):
         raise ValueError(f"a column of the source '{source.name}' has no proper name")
     return source

@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 
 DOI = "10.1371/journal.pmed.1002711"
 
+# What h5py raises for a broken file.
+H5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError)
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_MAX_FILE = 1 << 31
+_MAX_LAYERS = 300
+_MAX_ARRAYS = 16
+_MAX_NAME = 200
+_FILTERS = {1, 2, 3}  # deflate, shuffle, Fletcher's checksum
+
 Shape = tuple[int, ...]
 
 
@@ -39,23 +48,23 @@ def import_keras(
     intended_use: str = "Research, within what the authors of the weights allow.",
     width: float = 1.0,
 ) -> tuple[PrognosisNetwork, Card]:
-    """The prognosis network with the weights of a Keras 1.2.2 file, and a card for it.
+    """Import the weights of a Keras 1.2.2 file into the prognosis network, with a card.
 
-    Layers are told by their order and shapes, not by their names. Check the result with
+    Layers are identified by order and shape, not by name. Check the result with
     `LungSquadLib.models.verify.verify` against outputs of the original.
 
     Args:
         path: HDF5 file of `save_weights` or `model.save`.
-        name: the new model's name.
-        licence: what the card is to say of the weights.
-        intended_use: likewise.
+        name: of the new model.
+        licence: of the weights, for the card.
+        intended_use: for the card.
         width: 1 for the paper's network.
 
     Returns:
         The network in eval mode, and the card to pass to `write_model_file` with it.
 
     Raises:
-        ModelError: with a sentence that says what is wrong with the file.
+        ModelError: says what is wrong with the file.
         MissingPackageError: h5py or torch is not installed.
     """
     try:
@@ -75,7 +84,7 @@ def import_keras(
 
 
 def _load(network: PrognosisNetwork, path: Path) -> None:
-    """Copy a file's arrays into the network, once all their shapes are known to be right."""
+    """Copy a file's arrays into the network after all their shapes have been checked."""
     modules = _weighted(network)
     with KerasFile(path) as file:
         if len(file.layers) != len(modules):
@@ -92,7 +101,7 @@ def _load(network: PrognosisNetwork, path: Path) -> None:
 
 
 def _weighted(network: PrognosisNetwork) -> list[nn.Module]:
-    """The layers with weights, in the order of the paper."""
+    """Return the layers with weights, in the order of the paper."""
     head = network.head
     layers = [*network.trunk, *head.before, *head.after]
     return [layer for layer in layers if any(True for _ in layer.parameters())]
@@ -112,7 +121,7 @@ def _keras_shapes(module: nn.Module) -> list[Shape]:
 
 
 def _copy(network: PrognosisNetwork, module: nn.Module, arrays: Sequence[np.ndarray]) -> None:
-    """Keras's arrays into one layer: their last axis is out, and channels are flattened last."""
+    """Copy Keras's arrays into a layer: their last axis is the output, channels flatten last."""
     import torch
     from torch import nn
 
@@ -131,7 +140,7 @@ def _copy(network: PrognosisNetwork, module: nn.Module, arrays: Sequence[np.ndar
 
 
 def _channels_first(matrix: np.ndarray, channels: int) -> np.ndarray:
-    """The rows of a dense layer behind Keras's flatten, in the order of torch's."""
+    """Reorder the rows of a dense layer after Keras's flatten to torch's order."""
     inputs, outputs = matrix.shape
     side = round((inputs // channels) ** (1 / 3))
     blocks = matrix.reshape(side, side, side, channels, outputs)
@@ -176,25 +185,17 @@ def _card(network: NetworkSpec, sha256: str, *, name: str, licence: str, intende
         licence=licence,
         intended_use=intended_use,
         must_not=(
-            "Do not use it to diagnose, to choose a treatment or to tell a patient a prognosis.",
-            "Do not use it on patients unlike those it was trained on: non-small-cell lung cancer.",
+            "Do not use it to diagnose, to choose a treatment or to give a patient a prognosis.",
+            "Do not use it for other patients than those with non-small-cell lung cancer.",
         ),
         doi=DOI,
     )
     return Card.from_json(card.to_json())
 
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_MAX_FILE = 1 << 31
-_MAX_LAYERS = 300
-_MAX_ARRAYS = 16
-_MAX_NAME = 200
-_FILTERS = {1, 2, 3}  # deflate, shuffle, Fletcher's checksum
-
-
 @dataclass(frozen=True)
 class KerasLayer:
-    """A layer that has weights: its name and its arrays' shapes, in the order of the file."""
+    """A layer with weights: its name and its arrays' shapes, in the order of the file."""
 
     name: str
     shapes: tuple[tuple[int, ...], ...]
@@ -203,8 +204,8 @@ class KerasLayer:
 class KerasFile:
     """The layers with weights of an open Keras file, in order; `with` closes it.
 
-    Takes files of `save_weights` and of `model.save`. Errors are `ValueError`s with half a
-    sentence, and whatever h5py raises of broken files (see `H5_ERRORS`).
+    Reads files of `save_weights` and of `model.save`. Errors are `ValueError`s with a clause, and
+    what h5py raises for broken files (see `H5_ERRORS`).
     """
 
     def __init__(self, path: Path) -> None:
@@ -216,7 +217,7 @@ class KerasFile:
         self._h5py = h5py
         self._file = h5py.File(path, "r")
         try:
-            self._datasets = self._find()
+            self._datasets = self._layers_with_weights()
         except BaseException:
             self._file.close()
             raise
@@ -232,10 +233,10 @@ class KerasFile:
         self._file.close()
 
     def arrays(self, layer: int) -> list[np.ndarray]:
-        """The arrays of one of `layers`. Their shapes must have been looked at before."""
+        """Read the arrays of one of `layers`, whose shapes must have been checked."""
         return [np.asarray(dataset[()], np.float32) for dataset in self._datasets[layer][1]]
 
-    def _find(self) -> list[tuple[str, list[Any]]]:
+    def _layers_with_weights(self) -> list[tuple[str, list[Any]]]:
         root: Any = self._file
         if "layer_names" not in root.attrs:
             if "model_weights" not in root:
@@ -255,7 +256,7 @@ class KerasFile:
         return result
 
     def _member(self, group: Any, name: str, kind: type) -> Any:
-        """What `group` holds under `name`, which must lie in this file itself."""
+        """Return a member of `group`, which must lie in this file itself."""
         what = f"'{name}' in {shown_path(group.name)}"
         link = group.get(name, getlink=True)
         if link is None:
@@ -267,7 +268,7 @@ class KerasFile:
         return group[name]
 
     def _names(self, group: Any, attribute: str, most: int) -> list[str]:
-        """A list of names in an attribute, as Keras stores them: texts of fixed length."""
+        """Read a list of names from an attribute, which Keras stores as texts of fixed length."""
         what = f"the list '{attribute}' of {shown_path(group.name)}"
         if attribute not in group.attrs:
             raise ValueError(f"{what} is missing")
@@ -285,7 +286,7 @@ class KerasFile:
         return names
 
     def _dataset(self, group: Any, name: str) -> Any:
-        """A dataset of plain float32 numbers that lie in this file."""
+        """Return a dataset of plain float32 numbers in this file."""
         dataset = self._member(group, name, self._h5py.Dataset)
         what = f"the array '{name}'"
         if dataset.dtype.kind != "f" or dataset.dtype.itemsize != 4 or dataset.dtype.subdtype:
@@ -301,10 +302,6 @@ class KerasFile:
         if filters - _FILTERS:
             raise ValueError(f"{what} is packed in a way that Keras does not use")
         return dataset
-
-
-# What h5py raises where HDF5 stumbles over a broken file.
-H5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError)
 
 
 def _check_file(path: Path) -> None:

@@ -37,12 +37,12 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """Largest absolute differences of a model's outputs from expected ones.
+    """Largest absolute differences of a model's outputs from the expected ones.
 
     Attributes:
-        differences: by output: "softmax" and, where they were given, "features" and "logits".
-        cases: how many inputs were compared.
-        tolerance: what `passed` allows.
+        differences: by output: "softmax" and, if they were given, "features" and "logits".
+        cases: number of inputs.
+        tolerance: largest difference that `passed` allows.
     """
 
     differences: Mapping[str, float]
@@ -59,13 +59,13 @@ def verify(model: Model, path: str | os.PathLike[str], *, tolerance: float = 1e-
     """Compare a model's outputs with those in an `.npz` file.
 
     Args:
-        model: its folded network is what is compared; temperature plays no part.
-        path: `.npz` with `x` (N, z, y, x, 1), as it goes into the network, `softmax` (N, classes)
-            and, if they are known, `features` (N, D) and `logits` (N, classes).
+        model: its folded network is compared, without temperature.
+        path: `.npz` with the input `x` (N, z, y, x, 1), already scaled, `softmax` (N, classes)
+            and optionally `features` (N, D) and `logits` (N, classes).
         tolerance: largest absolute difference that passes.
 
     Raises:
-        ModelError: with a sentence that says what is wrong with the file or the tolerance.
+        ModelError: says what is wrong with the file or the tolerance.
     """
     if not 0 <= tolerance < math.inf:
         raise ModelError(f"The tolerance must be a number from 0 up, not {tolerance}.")
@@ -83,7 +83,7 @@ def verify(model: Model, path: str | os.PathLike[str], *, tolerance: float = 1e-
 
 
 def outputs(network: TrunkAndHead, x: np.ndarray) -> dict[str, np.ndarray]:
-    """Features, logits and softmax of inputs (N, z, y, x), one by one."""
+    """Compute features, logits and softmax of inputs (N, z, y, x), one by one."""
     import torch
 
     with torch.inference_mode():
@@ -97,7 +97,7 @@ def outputs(network: TrunkAndHead, x: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _read(path: Path, network: TrunkAndHead) -> dict[str, np.ndarray]:
-    """The arrays of the file, whose declared shapes are looked at before anything is inflated."""
+    """Read the arrays of the file; their declared shapes are checked before decompression."""
     if not path.is_file():
         raise ValueError("there is no such file" if not path.exists() else "it is not a file")
     with zipfile.ZipFile(path) as archive:
@@ -133,7 +133,7 @@ def _check(shapes: Mapping[str, Shape], network: TrunkAndHead) -> None:
 
 
 def _declared(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Shape:
-    """An array's shape from its header, if the array is float32 and of the size it says."""
+    """Return an array's shape from its header, if it is float32 and of the declared size."""
     name = shown(entry.filename)
     with archive.open(entry) as file:
         version = np.lib.format.read_magic(file)

@@ -1,7 +1,7 @@
-"""The networks, as torch modules only: no files, no data, no printing.
+"""The networks, as torch modules only, and their registry.
 
-This file is the registry: it turns a name and arguments, which may come from a file that somebody
-else wrote, into a network. It loads torch only where it builds one.
+The registry turns a name and arguments, which may come from an untrusted file, into a network. It
+imports torch only where it builds one.
 """
 
 from __future__ import annotations
@@ -18,49 +18,49 @@ _Check: TypeAlias = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
-class Known:
-    """A network that there is.
+class RegisteredNetwork:
+    """An entry of the registry.
 
     Attributes:
-        kind: what it does: a "classifier" is a `TrunkAndHead`, a "generator" makes images, a
-            "inpainter" makes tumours in a CT; of tables, an "integrator" predicts classes and an
-            "autoencoder" assigns groups.
-        place: its class, as module:name.
-        size: the argument that says how many voxels or pixels a side it takes or makes; None of
-            those that take tables, whose `widths` say how many columns each table has.
-        arguments: of each the check, what it says where it fails, and the default.
+        kind: what it does: a "classifier" of images is a `TrunkAndHead`, a "generator" makes
+            images, an "inpainter" makes tumours in a CT; of tables, an "integrator" predicts
+            classes and an "autoencoder" assigns groups.
+        path: its class, as module:name.
+        size: the argument with the voxels or pixels a side of its input or output; None for those
+            that take tables, whose `widths` are the columns of each table.
+        arguments: for each its check, what the check allows in words, and the default.
     """
 
     kind: str
-    place: str
+    path: str
     size: str | None
     arguments: Mapping[str, tuple[_Check, str, Any]]
 
 
 def kind_of(name: str) -> str:
-    """What a known network does; see `Known.kind`."""
+    """Return what a registered network does; see `RegisteredNetwork.kind`."""
     return _NETWORKS[name].kind
 
 
 def size_of(name: str, arguments: Mapping[str, Any]) -> int | None:
-    """Voxels or pixels along each axis of what a network takes or makes, of checked arguments.
+    """Return the voxels or pixels a side of a network's input or output; None for tables.
 
-    None where it takes tables.
+    The arguments have been checked.
     """
     size = _NETWORKS[name].size
     return None if size is None else int(arguments[size])
 
 
 def widths_of(name: str, arguments: Mapping[str, Any]) -> tuple[int, ...] | None:
-    """Columns of each table that a network takes, of checked arguments; None where none."""
+    """Return the columns of each table that a network takes; None for images."""
     return None if _NETWORKS[name].size is not None else tuple(arguments["widths"])
 
 
 def checked_arguments(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """All arguments of a network: those given, each in its range, and the rest by default.
+    """Return all arguments of a network: the given ones, checked, and the defaults.
 
     Raises:
-        ValueError: with a sentence that says which is wrong and what is allowed.
+        ValueError: names the wrong argument and what is allowed.
     """
     if name not in _NETWORKS:
         raise ValueError(f"there is no network '{name}': known are {', '.join(_NETWORKS)}")
@@ -69,23 +69,25 @@ def checked_arguments(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]
         if key not in allowed:
             raise ValueError(f"the network '{name}' has no argument '{key}'")
     result = {}
-    for key, (check, says, default) in allowed.items():
+    for key, (check, allowed_values, default) in allowed.items():
         value = arguments.get(key, default)
         if not check(value):
-            raise ValueError(f"the argument '{key}' of the network '{name}' must be {says}")
+            raise ValueError(
+                f"the argument '{key}' of the network '{name}' must be {allowed_values}"
+            )
         result[key] = tuple(value) if isinstance(value, list) else value
     return result
 
 
 def build(name: str, arguments: Mapping[str, Any]) -> Any:
-    """A network with fresh weights, of a known name and with arguments in their ranges.
+    """Build a network with fresh weights from its name and arguments.
 
     Args:
-        name: one of the names of this file.
-        arguments: those of its class; what is left out has its default.
+        name: of the registry.
+        arguments: of its class; the others have their defaults.
 
     Returns:
-        The network, a module; of a classifier a `TrunkAndHead`.
+        The network, a module; a classifier of images is a `TrunkAndHead`.
 
     Raises:
         ValueError: an unknown name or argument, one out of its range, or a network of more than
@@ -94,8 +96,8 @@ def build(name: str, arguments: Mapping[str, Any]) -> Any:
     checked = checked_arguments(name, arguments)
     import torch
 
-    module, _, own = _NETWORKS[name].place.partition(":")
-    network = getattr(import_module(module, __name__), own)
+    module, _, class_name = _NETWORKS[name].path.partition(":")
+    network = getattr(import_module(module, __name__), class_name)
     with torch.device("meta"):
         count = sum(weight.numel() for weight in network(**checked).parameters())
     if count > MAX_PARAMETERS:
@@ -145,13 +147,13 @@ _DROPOUT = (_number(0, 1, below=True), "a number from 0 to below 1", 0.5)
 _WIDTHS = (_sizes(32, 50_000), "a list of at most 32 whole numbers from 1 to 50000", (1,))
 _FLAG = (lambda value: isinstance(value, bool), "true or false", False)
 _NETWORKS = {
-    "prognosis": Known(
+    "prognosis": RegisteredNetwork(
         "classifier",
         ".prognosis:PrognosisNetwork",
         "input_size",
         {"width": _WIDTH, "classes": _CLASSES, "input_size": (*_SIZE, 50)},
     ),
-    "transfer": Known(
+    "transfer": RegisteredNetwork(
         "classifier",
         ".prognosis:TransferNetwork",
         "input_size",
@@ -163,7 +165,7 @@ _NETWORKS = {
             "dropout": _DROPOUT,
         },
     ),
-    "progressive": Known(
+    "progressive": RegisteredNetwork(
         "generator",
         ".progressive:Generator",
         "resolution",
@@ -176,7 +178,7 @@ _NETWORKS = {
             "most": (_integer(1, 4096), "a whole number from 1 to 4096", 512),
         },
     ),
-    "inpainting": Known(
+    "inpainting": RegisteredNetwork(
         "inpainter",
         ".inpainting:Inpainter",
         "input_size",
@@ -188,7 +190,7 @@ _NETWORKS = {
             "classes": _CONDITIONS,
         },
     ),
-    "integration": Known(
+    "integration": RegisteredNetwork(
         "integrator",
         ".integration:IntegrationNetwork",
         None,
@@ -201,7 +203,7 @@ _NETWORKS = {
             "ordinal": _FLAG,
         },
     ),
-    "autoencoder": Known(
+    "autoencoder": RegisteredNetwork(
         "autoencoder",
         ".autoencoder:Autoencoder",
         None,

@@ -1,4 +1,4 @@
-"""The variational autoencoder: expression of a patient in, a place in a small space out."""
+"""The variational autoencoder: from a patient's expression to a position in a latent space."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .trunk_and_head import NetworkOutput
 
 
 class Code(NamedTuple):
-    """Where patients lie in the latent space, as normal distributions."""
+    """Normal distributions of patients in the latent space."""
 
     mean: Tensor  # (N, latent)
     log_variance: Tensor  # (N, latent)
@@ -24,12 +24,12 @@ class Code(NamedTuple):
 class Autoencoder(nn.Module):
     """Kingma and Welling, arXiv:1312.6114, with ReLU, on standardised columns.
 
-    It knows the groups that were found in its latent space too, as a mixture of normal
-    distributions, so that a new patient finds its group without those it was found in.
+    It also holds the groups of its latent space as a mixture of normal distributions, so that a new
+    patient can be assigned without the training patients.
 
     Args:
-        widths: columns of its one source.
-        classes: groups; 0 where none have been found yet.
+        widths: columns of its only source.
+        classes: groups; 0 before clustering.
         latent: dimensions of the latent space.
         hidden: units of the encoder's dense layers; the decoder has them in reverse.
     """
@@ -61,40 +61,41 @@ class Autoencoder(nn.Module):
         self.register_buffer("group_precision", torch.eye(latent).repeat(classes, 1, 1))
 
     def encode(self, x: Tensor) -> Code:
-        """Of rows (N, columns), NaN where a number is missing."""
+        """Encode rows (N, columns), NaN where a value is missing."""
         features = self.encoder(self.scale(x))
         return Code(self.mean(features), self.log_variance(features).clamp(-10, 10))
 
     def decode(self, z: Tensor) -> Tensor:
-        """Standardised rows (N, columns) of places (N, latent)."""
+        """Decode positions (N, latent) into standardised rows (N, columns)."""
         return self.reconstruction(self.decoder(z))
 
     def squared_error(self, x: Tensor, reconstruction: Tensor) -> Tensor:
-        """Mean (N,) over the columns that a row (N, columns) has, of its standardised numbers."""
+        """Return the mean squared error (N,) over each row's known standardised values."""
         counts = ~x.isnan() & (self.scale.sd > 0)
         squared = torch.where(counts, self.scale(x) - reconstruction, 0).square()
         return squared.sum(1) / counts.sum(1).clamp(min=1)
 
     def forward(self, x: Tensor) -> NetworkOutput:
-        """Log probabilities (N, classes) of the groups, of rows (N, columns).
+        """Return features (N, latent + 1) and log probabilities (N, classes) of the groups.
 
-        The features tell whether a row is like others: its place, and how badly it is rebuilt, for
-        what is unlike anything known lands among the known: the encoder has no other places.
+        The features, for the out-of-distribution score, are the latent position and the logarithm
+        of the reconstruction error: rows out of distribution may be encoded among the others, but
+        are reconstructed badly.
         """
-        place = self.encode(x).mean
-        error = self.squared_error(x, self.decode(place)).clamp(min=1e-6).log()
-        return NetworkOutput(torch.cat([place, error[:, None]], 1), self.groups(place))
+        position = self.encode(x).mean
+        error = self.squared_error(x, self.decode(position)).clamp(min=1e-6).log()
+        return NetworkOutput(torch.cat([position, error[:, None]], 1), self.groups(position))
 
-    def groups(self, place: Tensor) -> Tensor:
-        """Log probabilities (N, classes) of the groups, of places (N, latent)."""
-        offset = place[:, None] - self.group_mean
+    def groups(self, position: Tensor) -> Tensor:
+        """Return log probabilities (N, classes) of the groups at positions (N, latent)."""
+        offset = position[:, None] - self.group_mean
         squared = torch.einsum("nkd,kde,nke->nk", offset, self.group_precision, offset)
         volume = torch.linalg.slogdet(self.group_precision).logabsdet
         log = self.group_weight.log() + (volume - squared - self.latent * math.log(2 * math.pi)) / 2
         return log.log_softmax(1)
 
     def for_inference(self) -> Autoencoder:
-        """Itself: it is quick as it is."""
+        """Return the network itself: nothing can be folded."""
         return self
 
 

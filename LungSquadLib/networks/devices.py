@@ -1,7 +1,7 @@
-"""Where tensors are: which device a network runs on, and the ways to it and back.
+"""Devices: which one a network runs on, moving arrays to it and back, sums over processes.
 
-The one place for what devices differ in. Apple's (mps) know no float64, so numbers become float64
-on the processor only; NCCL exchanges tensors of CUDA devices only, Gloo those of the processor.
+Apple's devices (mps) have no float64, so values become float64 on the CPU only. NCCL exchanges
+tensors of CUDA devices only, Gloo those of the CPU.
 """
 
 from __future__ import annotations
@@ -15,64 +15,64 @@ from torch import Tensor, distributed, nn
 
 from ..errors import InputError
 
-_NCCL = "cuda"  # where its tensors must be: on this process's device
+_NCCL = "cuda"  # the device of its tensors: this process's
 
 
 def chosen_device(name: str) -> torch.device:
-    """The device that "auto" or a name stands for.
+    """Return the device that "auto" or a name stands for.
 
     Raises:
-        InputError: this machine, or this torch, has no such device.
+        InputError: this machine, or its torch, has no such device.
     """
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    there = {
+    available = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not there.get(name):
-        raise InputError(f"There is no device '{name}' on this machine; use 'auto' or 'cpu'.")
+    if not available.get(name):
+        raise InputError(f"There is no device '{name}' on this machine. Use 'auto' or 'cpu'.")
     return torch.device(name)
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """The device that holds a network's weights."""
+    """Return the device that holds a network's weights."""
     return next(network.parameters()).device
 
 
 def on_device(values: np.ndarray | Tensor, device: torch.device | str) -> Tensor:
-    """An array or a tensor on a device; float64 becomes float32 before it goes there."""
+    """Move an array or a tensor to a device; float64 becomes float32 first."""
     array = isinstance(values, np.ndarray)
     tensor = torch.from_numpy(np.ascontiguousarray(values)) if array else torch.as_tensor(values)
     return (tensor.float() if tensor.dtype == torch.float64 else tensor).to(device)
 
 
 def to_float64(values: Tensor) -> Tensor:
-    """A tensor of any device in float64, on the processor: it goes there first."""
+    """Move a tensor to the CPU and convert it to float64."""
     return values.detach().cpu().double()
 
 
 def float64_of(values: Tensor) -> np.ndarray:
-    """The same as an array."""
+    """Convert a tensor of any device to a float64 array."""
     return to_float64(values).numpy()
 
 
 def sum_over_processes(values: Tensor) -> Tensor:
-    """The sum of what all processes have, where `values` are and of their type."""
+    """Sum tensors over all processes; device and type stay."""
     return _reduced(values, distributed.ReduceOp.SUM)
 
 
 def largest_over_processes(values: Tensor) -> Tensor:
-    """The largest of what all processes have, where `values` are and of their type."""
+    """Return the elementwise maximum over all processes; device and type stay."""
     return _reduced(values, distributed.ReduceOp.MAX)
 
 
 @contextmanager
 def thread_count(count: int) -> Iterator[None]:
-    """So many threads of the processor: their number decides the last bits of a sum."""
+    """Set torch's number of threads, which decides the last bits of sums."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -82,7 +82,7 @@ def thread_count(count: int) -> Iterator[None]:
 
 
 def _reduced(values: Tensor, operation: distributed.ReduceOp.RedOpType) -> Tensor:
-    place = _NCCL if distributed.get_backend() == "nccl" else "cpu"
-    total = values.detach().to(place, copy=True)
+    device = _NCCL if distributed.get_backend() == "nccl" else "cpu"
+    total = values.detach().to(device, copy=True)
     distributed.all_reduce(total, operation)
     return total.to(values.device)

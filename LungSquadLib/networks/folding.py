@@ -1,9 +1,9 @@
-"""The same network for inference, with what is exactly the same taken off its work.
+"""Folding of a classifier for inference: less work, the same outputs to rounding.
 
-Batch norm goes into the convolution or dense layer before it; dropout in the trunk goes; the
-max-pooling comes before the LeakyReLU, which rises with its input; voxels at the far border that
-the pooling never reads are not computed; arrays have their channels last in memory; and the first
-convolution takes its depth taps for channels, since one channel leaves vector units idle.
+Batch norms are folded into the convolution or dense layer before them; dropout in the trunk is
+removed; max-pooling comes before LeakyReLU, which is monotone; voxels at the far border that the
+pooling never reads are not computed; arrays have their channels last in memory; and the first
+convolution uses its depth taps as channels, since one channel leaves vector units idle.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from .devices import on_device, to_float64
-from .trunk_and_head import Head, TrunkAndHead, reach
+from .trunk_and_head import Head, TrunkAndHead, kernel_and_stride
 
 
 def folded(network: TrunkAndHead) -> TrunkAndHead:
-    """A copy of `network` for inference only: same interface, same answers to rounding.
+    """Return a copy of `network` for inference only: same interface, same outputs to rounding.
 
     It is in eval mode and its weights are frozen; gradients still flow to its input and to the
     trunk's output, and `head.sample` still finds the head's dropouts.
     """
     trunk = [layer for layer in _merged(network.trunk) if not isinstance(layer, nn.Dropout)]
     trunk = _in_place(_pools_first(trunk))
-    trunk.insert(0, Trim(reach(layer) for layer in trunk))
+    trunk.insert(0, Trim(kernel_and_stride(layer) for layer in trunk))
     trunk = [_few_channels(layer) for layer in trunk]
     head = Head(
         nn.Sequential(*_merged(network.head.before)), nn.Sequential(*_merged(network.head.after))
@@ -43,20 +43,20 @@ def folded(network: TrunkAndHead) -> TrunkAndHead:
 
 
 class Trim(nn.Module):
-    """Leave off the voxels at the far end of each axis that no output voxel depends on."""
+    """Cut off the voxels at the far end of each axis that no output voxel depends on."""
 
-    def __init__(self, reaches: Iterable[tuple[int, int]]) -> None:
+    def __init__(self, layers: Iterable[tuple[int, int]]) -> None:
         super().__init__()
-        self.reaches = tuple(reaches)
+        self.layers = tuple(layers)
 
     def forward(self, x: Tensor) -> Tensor:
         z, y, x_ = (self._needed(size) for size in x.shape[2:])
         return x[:, :, :z, :y, :x_]
 
     def _needed(self, size: int) -> int:
-        for kernel, stride in self.reaches:
+        for kernel, stride in self.layers:
             size = (size - kernel) // stride + 1
-        for kernel, stride in reversed(self.reaches):
+        for kernel, stride in reversed(self.layers):
             size = (size - 1) * stride + kernel
         return size
 
@@ -80,22 +80,22 @@ class DepthTapsConv3d(nn.Module):
 
 
 def _merged(layers: Iterable[nn.Module]) -> list[nn.Module]:
-    """Copies of the layers, each batch norm in the layer before it where that is linear."""
+    """Copies of the layers, each batch norm folded into the layer before it if that is linear."""
     result: list[nn.Module] = []
     for layer in layers:
         last = result[-1] if result else None
         if isinstance(layer, nn.modules.batchnorm._BatchNorm) and isinstance(
             last, (nn.Conv3d, nn.Linear)
         ):
-            _absorb(last, layer)
+            _fold(last, layer)
         else:
             result.append(copy.deepcopy(layer))
     return result
 
 
 @torch.no_grad()
-def _absorb(layer: nn.Conv3d | nn.Linear, norm: nn.modules.batchnorm._BatchNorm) -> None:
-    """Change `layer` so that it gives what `norm` made of its output."""
+def _fold(layer: nn.Conv3d | nn.Linear, norm: nn.modules.batchnorm._BatchNorm) -> None:
+    """Change `layer` so that its output is that of `layer` and `norm`."""
     mean, variance, bias = norm.running_mean, norm.running_var, layer.bias
     if mean is None or variance is None or bias is None:
         raise ValueError("Only layers with biases and batch norms with running statistics fold.")
@@ -118,7 +118,7 @@ def _pools_first(layers: list[nn.Module]) -> list[nn.Module]:
 
 
 def _in_place(layers: list[nn.Module]) -> list[nn.Module]:
-    """LeakyReLUs write over their input, which in a trunk nobody else reads."""
+    """LeakyReLUs overwrite their input, which no other layer of a trunk reads."""
     return [
         nn.LeakyReLU(layer.negative_slope, inplace=True)
         if isinstance(layer, nn.LeakyReLU)

@@ -68,7 +68,7 @@ class Inpainter(nn.Module):
         return torch.where(region > 0, start + self.unet(x), ct)
 
     def for_inference(self) -> Inpainter:
-        """Itself: it has nothing that could be folded away."""
+        """Return the network itself: nothing can be folded."""
         return self
 
 

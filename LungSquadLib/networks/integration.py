@@ -1,4 +1,4 @@
-"""The integration network: molecular, clinical and image data of a patient in, a class out."""
+"""The integration network: from molecular, clinical and image data of a patient to a class."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .trunk_and_head import NetworkOutput
 class IntegrationNetwork(nn.Module):
     """Three dense layers, three dropouts and two batch norms on the columns of several sources.
 
-    A source of which a patient has nothing (all its columns NaN) is left out, and what is left is
-    weighed up by as much, as in dropout: nothing is invented in its place.
+    A source without values for a patient (all its columns NaN) is left out, and the other sources
+    are scaled up, as in dropout.
 
     Args:
         widths: columns of each source.
@@ -23,7 +23,7 @@ class IntegrationNetwork(nn.Module):
         branch_width: units of a dense layer for each source; 0: the columns are concatenated.
         hidden: units of the first two dense layers.
         dropout: before each dense layer.
-        ordinal: whether the classes stand in an order; see `OrderedClasses`.
+        ordinal: whether the classes are ordered; see `OrderedClasses`.
     """
 
     def __init__(
@@ -62,21 +62,21 @@ class IntegrationNetwork(nn.Module):
 
     @property
     def feature_count(self) -> int:
-        """Length of the features before the last dense layer."""
+        """Number of features before the last dense layer."""
         return int(self.body[5].out_features)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> NetworkOutput:
-        """Features and logits of rows (N, sum of widths), NaN where nothing is known."""
+        """Return features and logits of rows (N, sum of widths), NaN where a value is missing."""
         present = torch.stack(
             [~part.isnan().all(1) for part in torch.split(x, self.widths, 1)], 1
         )  # (N, sources)
         weights = present * (len(self.widths) / present.sum(1, keepdim=True).clamp(min=1))
         parts = torch.split(self.scale(x), self.widths, 1)
-        seen = [
+        weighted = [
             branch(part) * weights[:, n : n + 1]
             for n, (branch, part) in enumerate(zip(self.branches, parts, strict=True))
         ]
-        features = self.body(torch.cat(seen, 1))
+        features = self.body(torch.cat(weighted, 1))
         return NetworkOutput(features, self.last(features))
 
     @torch.no_grad()
@@ -99,5 +99,5 @@ class IntegrationNetwork(nn.Module):
         self.last[1].get_parameter("bias").add_((temperature - 1) * priors.log())
 
     def for_inference(self) -> IntegrationNetwork:
-        """Itself: it is quick as it is."""
+        """Return the network itself: nothing can be folded."""
         return self

@@ -70,7 +70,7 @@ class TransferNetwork(TrunkAndHead):
 
     Args:
         width: factor on the trunk's counts of channels.
-        classes: how many answers there are.
+        classes: number of classes.
         input_size: voxels of 1 mm along each axis.
         hidden: units of each dense layer before the last; may be empty.
         dropout: probability after each of them.
@@ -105,12 +105,12 @@ class TransferNetwork(TrunkAndHead):
         _initialise(self)
 
     def load_trunk(self, source: PrognosisNetwork | TransferNetwork) -> None:
-        """Take over the trunk's weights and batch-norm statistics of a network as wide as this."""
-        ours, theirs = (_channels(network.trunk) for network in (self, source))
-        if ours != theirs:
+        """Copy the trunk's weights and batch-norm statistics from a network of the same width."""
+        channels, source_channels = _channels(self.trunk), _channels(source.trunk)
+        if channels != source_channels:
             raise ValueError(
-                f"The trunk to start from has {theirs} channels and this network has {ours}: "
-                "build this one with the same width."
+                f"The trunk to start from has {source_channels} channels and this network has "
+                f"{channels}: build this one with the same width."
             )
         self.trunk.load_state_dict(source.trunk.state_dict())
 

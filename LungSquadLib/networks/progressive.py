@@ -1,7 +1,7 @@
-"""The progressive GAN of Karras et al. 2017 (arXiv:1710.10196), to be read beside the paper.
+"""The progressive GAN of Karras et al. 2017 (arXiv:1710.10196); sections refer to the paper.
 
-Levels count from 1 (4x4 pixels) and double the resolution each. Both networks are built whole; at
-a level below the last one only a part of them is at work. While a level fades in, `alpha` rises
+Levels count from 1 (4x4 pixels), and each doubles the resolution. Both networks are built whole; at
+a level below the last one only a part of them is used. While a level fades in, `alpha` rises
 from 0 to 1 (section 2, figure 2).
 
 For inference the scales of the equalised learning rate go into the weights; doubling the pixels and
@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-GROUP = 4  # images whose differences the critic is shown together
+GROUP = 4  # images of one minibatch standard deviation
 
 
 class Equalised(nn.Module):
     """A convolution whose weights are N(0, 1), scaled by He's constant at run time (section 4.1).
 
-    So that a step of Adam changes every weight by the same part of its range.
+    A step of Adam then changes every weight by the same part of its range.
 
     Args:
         inputs, outputs: channels.
@@ -54,18 +54,18 @@ class Equalised(nn.Module):
 
 
 class PixelNorm(nn.Module):
-    """Every pixel's channels at unit length (section 4.2); of (N, C, y, x) or latents (N, C)."""
+    """Normalise each pixel's channels (section 4.2); of (N, C, y, x) or latents (N, C)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
 
 
 class MinibatchDeviation(nn.Module):
-    """One more channel: how much the images of a group differ (section 3).
+    """Append the minibatch standard deviation as one more channel (section 3).
 
     The standard deviation over the group, of every feature at every pixel, averaged to one number.
-    A group is `GROUP` images that follow one another, so that a minibatch shared by several
-    processes has the same statistics. Images that cannot be grouped so are one group.
+    A group is `GROUP` consecutive images, so that a minibatch shared by several processes has the
+    same statistics. A minibatch that cannot be divided so is one group.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -78,12 +78,12 @@ class MinibatchDeviation(nn.Module):
 
 
 def feature_maps(level: int, base: int, most: int) -> int:
-    """How many there are at a level (table 2): `base` / 2^level, `most` at most."""
+    """Return the feature maps of a level (table 2): `base` / 2^level, `most` at most."""
     return max(min(base >> level, most), 1)
 
 
 def level_of(resolution: int) -> int:
-    """The level whose images have so many pixels a side."""
+    """Return the level whose images have this many pixels a side."""
     return resolution.bit_length() - 2
 
 
@@ -93,8 +93,8 @@ class Generator(nn.Module):
     Args:
         resolution: pixels a side, 4 to 1024, a power of two.
         channels: of the images; they lie about between -1 and 1.
-        classes: conditions that can be asked for; their code is joined to the latent. 0: none.
-        latent: numbers of a latent.
+        classes: conditions, whose one-hot code is joined to the latent; 0: none.
+        latent: length of a latent.
         base, most: see `feature_maps`; 8192 and 512 in the paper.
     """
 
@@ -138,13 +138,13 @@ class Generator(nn.Module):
         level: int | None = None,
         alpha: float = 1.0,
     ) -> Tensor:
-        """Images of latents.
+        """Generate images from latents.
 
         Args:
-            z: (N, latent), of any length: they are brought onto the hypersphere.
-            labels: (N,) conditions, where there are `classes`.
-            level: up to which the images grow; the last one if left out.
-            alpha: how far that level has faded in.
+            z: (N, latent), of any norm: they are projected onto the hypersphere.
+            labels: (N,) conditions, if there are `classes`.
+            level: of the images; the last one by default.
+            alpha: how far that level has faded in, 0 to 1.
 
         Returns:
             (N, channels, y, x).
@@ -161,13 +161,12 @@ class Generator(nn.Module):
         return image
 
     def for_inference(self) -> nn.Module:
-        """The same, faster, at the last level only; see `generator_inference`."""
-
+        """Return a faster network for the last level only."""
         return FastGenerator(self)
 
 
 class Critic(nn.Module):
-    """From images to one number each, high for real ones (table 2, right); mirrors the generator.
+    """From images to scores, high for real ones (table 2, right); mirrors the generator.
 
     Conditions are compared with the image's features (projection, Miyato and Koyama 2018,
     arXiv:1802.05637).
@@ -235,8 +234,8 @@ class Critic(nn.Module):
         return scores
 
 
-def shrunk(images: Tensor, level: int, alpha: float, *, levels: int) -> Tensor:
-    """Real images as they are shown at a level: averaged down, and while it fades in, blurred."""
+def downsampled(images: Tensor, level: int, alpha: float, *, levels: int) -> Tensor:
+    """Bring real images to a level: averaged down and, while the level fades in, blurred."""
     images = functional.avg_pool2d(images, 1 << (levels - level)) if level < levels else images
     if alpha < 1 and level > 1:
         images = torch.lerp(_doubled(functional.avg_pool2d(images, 2)), images, alpha)
@@ -248,22 +247,22 @@ def _doubled(x: Tensor) -> Tensor:
 
 
 def with_code(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
-    """Latents with the codes of their conditions, where there are any."""
+    """Join latents with the one-hot codes of their conditions, if there are any."""
     return torch.cat([z, _code(labels, classes, z)], dim=1) if classes else z
 
 
-def _code(labels: Tensor | None, classes: int, beside: Tensor) -> Tensor:
-    """One-hot codes (N, classes) of conditions, for what is to stand beside them."""
-    if labels is None or len(labels) != len(beside):
+def _code(labels: Tensor | None, classes: int, like: Tensor) -> Tensor:
+    """One-hot codes (N, classes) of conditions, of the device and type of `like`."""
+    if labels is None or len(labels) != len(like):
         raise ValueError(f"a network of {classes} conditions needs one for each image")
-    return functional.one_hot(labels.to(beside.device), classes).to(beside.dtype)
+    return functional.one_hot(labels.to(like.device), classes).to(like.dtype)
 
 
 class FastGenerator(nn.Module):
-    """What `generator` makes at its last level, to rounding; no gradients, no training.
+    """A generator folded for inference: the last level, the same images to rounding.
 
     Args:
-        generator: stays as it is.
+        generator: is not changed.
     """
 
     def __init__(self, generator: Generator) -> None:
@@ -298,14 +297,14 @@ class _LeakyPixelNorm(nn.Module):
 
 
 def _plain(layer: Equalised) -> nn.Module:
-    """The convolution with its scale in its weights."""
+    """The convolution with its scale folded into its weights."""
     outputs, inputs, kernel, _ = layer.weight.shape
-    made = nn.Conv2d(inputs, outputs, kernel, padding=layer.padding)
-    return _filled(made, layer.weight * layer.scale, layer.bias)
+    convolution = nn.Conv2d(inputs, outputs, kernel, padding=layer.padding)
+    return _with_weights(convolution, layer.weight * layer.scale, layer.bias)
 
 
 def _doubling(layer: Equalised) -> nn.Module:
-    """Doubled pixels and the convolution after them in one.
+    """Upsampling by 2 and the convolution after it as one transposed convolution.
 
     An output pixel sees each input pixel through those taps of the 3x3 kernel that fall on its
     two copies: the kernel summed over every 2x2 neighbourhood.
@@ -314,11 +313,11 @@ def _doubling(layer: Equalised) -> nn.Module:
     rows = padded[:, :, 1:] + padded[:, :, :-1]
     summed = rows[..., 1:] + rows[..., :-1]
     outputs, inputs = summed.shape[:2]
-    made = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
-    return _filled(made, summed.flip(2, 3).transpose(0, 1), layer.bias)
+    convolution = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+    return _with_weights(convolution, summed.flip(2, 3).transpose(0, 1), layer.bias)
 
 
-def _filled(made: nn.Conv2d | nn.ConvTranspose2d, weight: Tensor, bias: Tensor) -> nn.Module:
+def _with_weights(layer: nn.Conv2d | nn.ConvTranspose2d, weight: Tensor, bias: Tensor) -> nn.Module:
     weight = weight.detach().contiguous(memory_format=torch.channels_last)
-    made.weight, made.bias = nn.Parameter(weight), nn.Parameter(bias.detach().clone())
-    return made
+    layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias.detach().clone())
+    return layer

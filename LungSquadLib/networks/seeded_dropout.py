@@ -1,4 +1,4 @@
-"""Dropout that follows from a position alone, so that no generator's state has to be kept."""
+"""Dropout drawn from seed, step and layer alone, so that no generator's state has to be saved."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from torch import Tensor, nn
 
 @dataclass
 class Position:
-    """Where training stands, shared by all dropouts of a network and moved on by its loop.
+    """Position of a training, shared by all dropouts of a network and advanced by its loop.
 
     Attributes:
         seed: of the whole training.
         step: number of the update, counted from the first.
-        start, total: of the samples of this step, `total` in all, this process has those from
-            `start` on.
+        start, total: this process has the samples from `start` on, of `total` in this step.
     """
 
     seed: int = 0
@@ -26,14 +25,14 @@ class Position:
 
 
 class SeededDropout(nn.Dropout):
-    """Dropout (Srivastava et al., JMLR 2014;15:1929) that drops the same at the same position.
+    """Dropout (Srivastava et al., JMLR 2014;15:1929) that is the same at the same position.
 
-    What is dropped is drawn for all samples of a step, on the CPU, whichever of them this process
-    has: so it depends neither on the device nor on how many processes share the step.
+    It is drawn on the CPU for all samples of a step, whichever of them this process has: so it
+    depends neither on the device nor on the number of processes that share the step.
 
     Args:
         p: probability of each number to become 0.
-        position: moved on by the training loop.
+        position: advanced by the training loop.
         number: of this layer in its network.
     """
 
@@ -45,16 +44,16 @@ class SeededDropout(nn.Dropout):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        at, count = self.position, x.shape[0]
+        position, count = self.position, x.shape[0]
         generator = torch.Generator()
-        generator.manual_seed(mixed(at.seed, at.step, self.number))
-        drawn = torch.rand((at.total, *x.shape[1:]), generator=generator)
-        kept = drawn[at.start : at.start + count] >= self.p
+        generator.manual_seed(mixed(position.seed, position.step, self.number))
+        drawn = torch.rand((position.total, *x.shape[1:]), generator=generator)
+        kept = drawn[position.start : position.start + count] >= self.p
         return x * (kept.to(x.device, x.dtype) / (1 - self.p))
 
 
 def seed_dropouts(network: nn.Module, position: Position) -> None:
-    """Put a `SeededDropout` in the place of every dropout of a network."""
+    """Replace every dropout of a network by a `SeededDropout`."""
     number = 0
     for parent in network.modules():
         for name, layer in parent.named_children():
@@ -64,7 +63,7 @@ def seed_dropouts(network: nn.Module, position: Position) -> None:
 
 
 def mixed(*numbers: int) -> int:
-    """One 63-bit seed of several numbers (the finaliser of SplitMix64, Steele et al. 2014)."""
+    """Mix numbers into one 63-bit seed (the finaliser of SplitMix64, Steele et al. 2014)."""
     mixed = 0
     for number in numbers:
         mixed = (mixed ^ number) + 0x9E3779B97F4A7C15 & (1 << 64) - 1

@@ -1,4 +1,4 @@
-"""Batch norm over the samples of all processes that share a step, on any backend."""
+"""Synchronised batch norm: over the samples of all processes of a step, on any backend."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SharedNorm(_BatchNorm):
 
     def __init__(self, norm: _BatchNorm) -> None:
         super().__init__(norm.num_features, norm.eps, norm.momentum)
-        self.weight, self.bias = norm.weight, norm.bias  # others may hold the same
+        self.weight, self.bias = norm.weight, norm.bias  # shared with the norm, not copied
         self.running_mean, self.running_var = norm.running_mean, norm.running_var
         self.register_buffer("num_batches_tracked", None)
         self.train(norm.training)
@@ -26,32 +26,30 @@ class SharedNorm(_BatchNorm):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
-        given = x.dtype
-        x = x.to(
-            torch.promote_types(given, torch.float32)
-        )  # sums in low precision are worth little
+        dtype = x.dtype
+        x = x.to(torch.promote_types(dtype, torch.float32))  # sums need the precision
         axes = [0, *range(2, x.dim())]
         shape = (1, -1, *(1 for _ in axes[1:]))
         count = _summed(torch.tensor([x.numel() / x.shape[1]], dtype=x.dtype, device=x.device))
         mean = _summed(x.sum(axes)) / count
         centred = x - mean.view(shape)
         variance = _summed(centred.square().sum(axes)) / count
-        self._remember(mean.detach(), variance.detach() * count / (count - 1))
+        self._update(mean.detach(), variance.detach() * count / (count - 1))
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return (centred * scale.view(shape) + self.bias.view(shape)).to(given)
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(dtype)
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+    def _update(self, mean: Tensor, variance: Tensor) -> None:
         if self.running_mean is not None and self.running_var is not None:
             self.running_mean.lerp_(mean, self.momentum or 0.0)
             self.running_var.lerp_(variance, self.momentum or 0.0)
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's name
-        """Any number of axes will do."""
+        """Accept any number of axes."""
 
 
 def share_norms(network: nn.Module) -> None:
-    """Put a `SharedNorm` in the place of every batch norm of a network."""
+    """Replace every batch norm of a network by a `SharedNorm`."""
     for parent in network.modules():
         for name, layer in parent.named_children():
             if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm3d)):
@@ -59,13 +57,13 @@ def share_norms(network: nn.Module) -> None:
 
 
 def _summed(value: Tensor) -> Tensor:
-    """The sum over all processes; gradients flow back to all of them."""
+    """Sum over all processes; gradients flow back to all of them."""
     total: Tensor = _Sum.apply(value)  # type: ignore[no-untyped-call]
     return total
 
 
 class _Sum(torch.autograd.Function):
-    """What each process has flows into all sums, and all their gradients flow back into it."""
+    """Sum over processes, whose gradient is the sum of all processes' gradients."""
 
     @staticmethod
     def forward(_context: object, value: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What networks of tables begin with: numbers brought to one scale, what is missing left out."""
+"""Layers of networks for tables: standardisation with missing values, ordered classes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from torch import Tensor, nn
 
 from .devices import on_device, to_float64
 
-FARTHEST = 5.0  # standard deviations from the mean; beyond them a number says nothing more
+FARTHEST = 5.0  # standard deviations from the mean, to which values are clamped
 
 
 class Standardiser(nn.Module):
-    """Columns with mean 0 and standard deviation 1; a missing number becomes the mean, 0.
+    """Standardise columns to mean 0 and standard deviation 1; a missing value becomes 0, the mean.
 
-    Numbers stay within `FARTHEST`: among thousands of columns each patient has one that is far out,
-    and a single one must not decide an answer.
+    Values are clamped to `FARTHEST`: among thousands of columns each patient has outliers, and a
+    single one must not decide a prediction.
 
-    It is a part of the network, so a model carries the scale of its own training patients, and
-    nothing of any others.
+    It is a part of the network, so a model carries the scale of its own training patients.
 
     Args:
-        columns: how many.
+        columns: number of columns.
     """
 
     mean: Tensor
@@ -33,9 +32,9 @@ class Standardiser(nn.Module):
 
     @torch.no_grad()
     def fit(self, x: Tensor) -> None:
-        """Take the scale of training rows (N, D), NaN where a number is missing.
+        """Fit the scale to training rows (N, D), NaN where a value is missing.
 
-        A column that never changes, or that nobody has, is left out: it is 0 for everyone.
+        A constant or empty column is left out: it becomes 0 for every patient.
         """
         x = to_float64(x)
         known = ~x.isnan()
@@ -47,31 +46,31 @@ class Standardiser(nn.Module):
         self.sd.copy_(on_device(torch.where(varies, sd, 0), self.sd.device))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Standardised rows (N, D), finite; of rows with NaN where a number is missing."""
+        """Standardise rows (N, D), NaN where a value is missing; the result is finite."""
         varies = self.sd > 0
         scaled = (x - self.mean) / torch.where(varies, self.sd, 1)
         return torch.where(varies & ~x.isnan(), scaled.clamp(-FARTHEST, FARTHEST), 0)
 
     def inverse(self, x: Tensor) -> Tensor:
-        """The table's own numbers (N, D) of standardised ones; those far out do not come back."""
+        """Return the original values (N, D) of standardised ones, but for clamped values."""
         return x * self.sd + self.mean
 
 
 def batch_norm(units: int) -> nn.Module:
-    """A batch norm whose state is all float32, as models' files have it."""
+    """Return a batch norm whose state is all float32, as model files hold it."""
     norm = nn.BatchNorm1d(units)
     norm.register_buffer("num_batches_tracked", None)  # of use only where momentum is None
     return norm
 
 
 class OrderedClasses(nn.Module):
-    """Classes in an order, T1 to T4 say: one score, and thresholds that it passes.
+    """Output layer for ordered classes, T1 to T4 for example: one score and its thresholds.
 
-    The proportional odds model (McCullagh, J R Stat Soc B 1980;42:109). Log probabilities come out,
-    so that a softmax gives the probabilities, and cross-entropy is the model's likelihood.
+    The proportional odds model (McCullagh, J R Stat Soc B 1980;42:109). The outputs are log
+    probabilities, so that a softmax returns the probabilities and cross-entropy is the likelihood.
 
     Args:
-        features: how many come in.
+        features: number of inputs.
         classes: at least 2.
     """
 
@@ -82,7 +81,7 @@ class OrderedClasses(nn.Module):
         self.steps = nn.Parameter(torch.full((classes - 2,), 0.54))  # softplus of it is about 1
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, classes), of features (N, D)."""
+        """Return log probabilities (N, classes) of features (N, D)."""
         rises = nn.functional.softplus(self.steps).cumsum(0)
         thresholds = self.first + torch.cat([torch.zeros_like(self.first), rises])
         passed = thresholds - self.score(features)  # (N, classes - 1), the logit of "at most k"

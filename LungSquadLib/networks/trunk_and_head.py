@@ -1,4 +1,4 @@
-"""A network made of a convolutional trunk and a dense head, which can be run apart."""
+"""Classifiers of a convolutional trunk and a dense head, which can be run separately."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class NetworkOutput(NamedTuple):
 
 @dataclass(frozen=True)
 class ActivationGrid:
-    """Where the voxels of a trunk's output lie in its input, along each axis.
+    """Position of a trunk's output voxels in its input, along each axis.
 
-    Output voxel i sees `field` input voxels, of which the middle one is `offset + stride * i`.
+    Output voxel i has a receptive field of `field` input voxels, centred on `offset + stride * i`.
     """
 
     size: int
@@ -31,12 +31,12 @@ class ActivationGrid:
     field: int
 
     def centre(self, index: float) -> float:
-        """The input voxel in the middle of what output voxel `index` sees."""
+        """Return the input voxel at the centre of an output voxel's receptive field."""
         return self.offset + self.stride * index
 
 
 class Head(nn.Module):
-    """From the trunk's output to features (`before`), and from those to logits (`after`)."""
+    """From the trunk's output to features (`before`), and from these to logits (`after`)."""
 
     def __init__(self, before: nn.Sequential, after: nn.Sequential) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Head(nn.Module):
 
     @torch.no_grad()
     def sample(self, activations: Tensor, *, n: int, generator: torch.Generator) -> Tensor:
-        """Logits of `n` passes with the head's dropouts at work (Gal and Ghahramani 2016).
+        """Return logits of `n` passes of Monte Carlo dropout (Gal and Ghahramani 2016).
 
         What comes before the first dropout is computed once, the rest for all passes together.
         The same state of `generator` (on the CPU) draws the same dropouts on every device.
@@ -58,7 +58,7 @@ class Head(nn.Module):
         Args:
             activations: the trunk's output (N, C, z, y, x); the network is in eval mode.
             n: how many passes.
-            generator: where the dropouts are drawn from.
+            generator: of the dropouts.
 
         Returns:
             (n, N, classes).
@@ -66,8 +66,8 @@ class Head(nn.Module):
         if self.training:
             raise RuntimeError("Dropout is sampled with the network in eval mode: call eval().")
         layers = [*self.before, *self.after]
-        drops = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Dropout)]
-        first = drops[0] if drops else len(layers)
+        dropouts = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Dropout)]
+        first = dropouts[0] if dropouts else len(layers)
         x = activations
         for layer in layers[:first]:
             x = layer(x)
@@ -79,14 +79,14 @@ class Head(nn.Module):
 
 
 class TrunkAndHead(nn.Module):
-    """A trunk, a head, and what users of either need to know.
+    """A trunk and a head, with their sizes.
 
     Attributes:
         trunk: (N, 1, z, y, x) -> (N, C, z', y', x'), the last convolution block's activations.
         head: a `Head` on the trunk's output.
-        grid: where the trunk's output voxels lie in the input.
+        grid: position of the trunk's output voxels in the input.
         input_size: voxels along each axis of the input.
-        feature_count, classes: sizes of what the head gives.
+        feature_count, classes: sizes of the head's outputs.
     """
 
     def __init__(
@@ -122,8 +122,8 @@ class TrunkAndHead(nn.Module):
         return features
 
 
-def reach(layer: nn.Module) -> tuple[int, int]:
-    """Kernel and stride of a layer along each axis; 1 and 1 where it looks at one voxel."""
+def kernel_and_stride(layer: nn.Module) -> tuple[int, int]:
+    """Return kernel size and stride of a layer along each axis; 1 and 1 for pointwise layers."""
     if not isinstance(layer, (nn.Conv3d, nn.MaxPool3d)):
         return 1, 1
     kernel, stride = layer.kernel_size, layer.stride
@@ -134,10 +134,10 @@ def reach(layer: nn.Module) -> tuple[int, int]:
 
 
 def activation_grid(layers: Iterable[nn.Module], input_size: int) -> ActivationGrid:
-    """The grid of what comes out of `layers` (cubic kernels, no padding, no dilation)."""
+    """Return the grid of the output of `layers` (cubic kernels, no padding, no dilation)."""
     size, jump, offset, field = input_size, 1, 0.0, 1
     for layer in layers:
-        kernel, stride = reach(layer)
+        kernel, stride = kernel_and_stride(layer)
         size = (size - kernel) // stride + 1
         offset += jump * (kernel - 1) / 2
         field += jump * (kernel - 1)
@@ -152,7 +152,7 @@ class Activity:
         self._terms: list[Tensor] = []
 
     def penalty(self, coefficient: float = 1e-5) -> Tensor:
-        """`coefficient` times the sum of squares over the batch since recording began."""
+        """Return `coefficient` times the sum of squares over the batch since recording began."""
         return coefficient * torch.stack(self._terms).sum()
 
     def _add(self, _layer: nn.Module, _inputs: object, output: Tensor) -> None:

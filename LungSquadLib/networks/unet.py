@@ -1,4 +1,4 @@
-"""The U-Net, for images and for cubes: from channels to channels on the same grid."""
+"""The U-Net, for images and cubes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CONVOLUTIONS: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: n
 
 
 class UNet(nn.Module):
-    """Encoder, decoder, and at each level a connection past what lies below it.
+    """Encoder and decoder with a skip connection at each level.
 
     After Ronneberger et al. 2015 (arXiv:1505.04597, figure 1), with padding, so that the output is
     as large as the input; with instance norm (Ulyanov et al. 2016, arXiv:1607.08022), for which
@@ -25,8 +25,8 @@ class UNet(nn.Module):
         depth: levels; sides must be multiples of `step`.
 
     Attributes:
-        step: 2^(depth - 1), how many voxels of the input are one of the coarsest level.
-        features: channels of what `encode` gives.
+        step: 2^(depth - 1), voxels of the input in one of the coarsest level, along each axis.
+        features: channels of `encode`.
     """
 
     def __init__(
@@ -53,15 +53,15 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, ...) to (N, outputs, ...)."""
-        x, *passed = reversed(self._levels(x))
-        for narrow, up, past in zip(reversed(self.narrow), reversed(self.up), passed, strict=True):
-            # Narrowed first: what is linear and sees single voxels may change places with copying.
-            x = up(torch.cat([past, nn.functional.interpolate(narrow(x), scale_factor=2)], 1))
+        x, *skips = reversed(self._levels(x))
+        for narrow, up, skip in zip(reversed(self.narrow), reversed(self.up), skips, strict=True):
+            # Narrowed first: a pointwise linear layer commutes with copying voxels.
+            x = up(torch.cat([skip, nn.functional.interpolate(narrow(x), scale_factor=2)], 1))
         result: Tensor = self.last(x)
         return result
 
     def encode(self, x: Tensor) -> Tensor:
-        """The coarsest level's activations (N, features, ...), sides divided by `step`."""
+        """Return the coarsest level's activations (N, features, ...), sides divided by `step`."""
         return self._levels(x)[-1]
 
     def _levels(self, x: Tensor) -> list[Tensor]:
@@ -73,14 +73,14 @@ class UNet(nn.Module):
 
 
 def instance_norm(channels: int) -> nn.Module:
-    """As a group norm of one channel a group: torch's own would change the memory's order."""
+    """Return an instance norm as a group norm, which keeps the memory format."""
     return nn.GroupNorm(channels, channels)
 
 
 def _block(
     convolution: type[nn.Conv2d] | type[nn.Conv3d], inputs: int, outputs: int
 ) -> nn.Sequential:
-    """Two convolutions of 3 voxels a side, each with its norm and its bend."""
+    """Two convolutions of 3 voxels a side, each with instance norm and LeakyReLU."""
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
         layers += [

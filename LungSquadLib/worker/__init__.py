@@ -35,7 +35,7 @@ Each request has a number of its own as `id`, and a `verb`. Its last answer is a
                                          and "jobs", "device", "seed", "keep_identity"; gives
                                          {"done": 2, "skipped": 0, "failed": 1}
     {"id": 12, "verb": "generate", "model": NAME_OR_PATH, "folder": PATH}
-                                         and "n", "seed", "truncate", "label", "like"; what
+                                         and "n", "seed", "truncation", "label", "like"; what
                                          `lungsquad gan sample` writes; gives `samples.json`
     {"id": 13, "verb": "inpaint", "ct": PATH, "mask": PATH, "model": NAME_OR_PATH, "out": PATH}
                                          and "hu", "class", "seed"; inpaints a tumour where the mask

@@ -128,7 +128,7 @@ class Generate:
     folder: str
     n: int
     seed: int
-    truncate: float
+    truncation: float
     label: str | None
     like: int | None
 
@@ -259,7 +259,7 @@ def _generate(fields: Fields) -> Generate:
         folder=_path(fields, "folder"),
         n=fields.integer("n", 1, MOST_GENERATED) if fields.has("n") else 16,
         seed=fields.integer("seed", 0, 2**63 - 1) if fields.has("seed") else 0,
-        truncate=fields.number("truncate", 0, 1) if fields.has("truncate") else 1.0,
+        truncation=fields.number("truncation", 0, 1) if fields.has("truncation") else 1.0,
         label=_text(fields, "label") if fields.has("label") else None,
         like=fields.integer("like", 0, MOST_GENERATED - 1) if fields.has("like") else None,
     )

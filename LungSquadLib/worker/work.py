@@ -187,11 +187,11 @@ def _generate(request: Generate, progress: Progress) -> dict[str, Any]:
 
     step(progress, 0.0, "Reading the model")
     model = read_model(request.model, kind="generator")
-    drawn = {name: getattr(request, name) for name in ("seed", "truncate", "label", "like")}
+    parameters = {name: getattr(request, name) for name in ("seed", "truncation", "label", "like")}
     step(progress, 0.2, "Drawing")
-    images = sample(model, request.n, **drawn)
+    images = sample(model, request.n, **parameters)
     step(progress, 0.8, "Writing the images")
-    folder = write_samples(request.folder, images, model, **drawn)
+    folder = write_samples(request.folder, images, model, **parameters)
     described: dict[str, Any] = json.loads((folder / SAMPLES).read_text(encoding="utf-8"))
     return described
 

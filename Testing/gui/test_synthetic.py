@@ -244,8 +244,8 @@ def test_a_scene_that_closes_stops_the_work_and_leaves_what_was_shown(
 
 
 REFUSED = {
-    "condition": ({"label": "SCLC"}, "does not know 'SCLC'"),
-    "truncation": ({"truncate": 0.0}, "The truncation must be above 0"),
+    "condition": ({"label": "SCLC"}, "has no condition 'SCLC'"),
+    "truncation": ({"truncation": 0.0}, "The truncation must be above 0"),
     "model": ({"model": "/gone.safetensors"}, "gone.safetensors"),
     "number": ({"n": 101}, "'n' must be a whole number from 1 to 100"),
 }

@@ -433,7 +433,7 @@ def _requests(folder: Path):
         {"verb": "predict", **case, "models": ["m"], "folder": here, "profile": here},
         {"verb": "dicom", **case, "results": here, "source": here, "folder": here, "series": "1"},
         {"verb": "batch", "manifest": here, "models": ["m", "n"], "folder": here, "jobs": 2},
-        {"verb": "generate", "model": "m", "folder": here, "n": 16, "truncate": 0.7, "like": 3},
+        {"verb": "generate", "model": "m", "folder": here, "n": 16, "truncation": 0.7, "like": 3},
         {"verb": "inpaint", **case, "model": "m", "out": here, "hu": -50.5, "class": "LUAD"},
     ]
     path = folder / "requests.jsonl"

@@ -15,8 +15,8 @@ from LungSquadLib.networks.progressive import (
     Generator,
     MinibatchDeviation,
     PixelNorm,
+    downsampled,
     feature_maps,
-    shrunk,
 )
 
 SMALL = {"channels": 2, "base": 64, "most": 8}
@@ -137,10 +137,10 @@ def test_fading_is_linear_and_ends_at_the_level_itself(latents, level):
 def test_real_images_are_shown_as_the_generator_could_make_them():
     images = torch.randn(2, 2, 16, 16)
     quarter = functional.avg_pool2d(images, 4)
-    torch.testing.assert_close(shrunk(images, 1, 1.0, levels=3), quarter)
-    blurred = shrunk(images, 2, 0.0, levels=3)
+    torch.testing.assert_close(downsampled(images, 1, 1.0, levels=3), quarter)
+    blurred = downsampled(images, 2, 0.0, levels=3)
     torch.testing.assert_close(blurred, functional.interpolate(quarter, scale_factor=2.0))
-    torch.testing.assert_close(shrunk(images, 3, 1.0, levels=3), images)
+    torch.testing.assert_close(downsampled(images, 3, 1.0, levels=3), images)
 
 
 @pytest.mark.parametrize(("resolution", "classes"), [(4, 0), (16, 3), (64, 0)])

@@ -40,7 +40,9 @@ def variety(images):
     return images.hu.astype(float).var(axis=0).mean()
 
 
-@pytest.mark.parametrize("how", [{}, {"truncate": 0.5}, {"like": 2}, {"like": 2, "truncate": 0.5}])
+@pytest.mark.parametrize(
+    "how", [{}, {"truncation": 0.5}, {"like": 2}, {"like": 2, "truncation": 0.5}]
+)
 def test_an_image_is_the_same_however_many_there_are(conditional, how):
     many = sample(conditional, 19, seed=3, **how)
     for count in (1, 6, 8, 9):
@@ -73,7 +75,7 @@ def test_images_are_slices_of_what_the_card_says(model):
 
 
 def test_truncation_takes_variety_away(model):
-    varieties = [variety(sample(model, 24, truncate=share)) for share in (1, 0.7, 0.4, 0.1, 1e-6)]
+    varieties = [variety(sample(model, 24, truncation=share)) for share in (1, 0.7, 0.4, 0.1, 1e-6)]
     assert varieties == sorted(varieties, reverse=True)
     assert varieties[2] < varieties[0] / 2
     assert varieties[-1] < 0.1
@@ -122,7 +124,7 @@ def test_other_models_are_refused(model, tmp_path):
     colour = write_generator(tmp_path / "colour.safetensors", channels=3)
     with pytest.raises(ModelError, match="3 channels"):
         sample(colour, 1)
-    with pytest.raises(InputError, match="no conditions to ask for"):
+    with pytest.raises(InputError, match="its conditions: none"):
         sample(model, 1, label="LUAD")
 
 
@@ -153,7 +155,7 @@ def test_the_folder_says_what_it_holds(conditional, tmp_path):
         picture.verify()
         assert picture.info["Description"] == NOTICE
     told = json.loads((folder / "samples.json").read_text(encoding="utf-8"))
-    assert (told["model"]["sha256"], told["drawn"]) == (conditional.sha256, {"seed": 2})
+    assert (told["model"]["sha256"], told["parameters"]) == (conditional.sha256, {"seed": 2})
     seventh, inside = told["images"][7], images.mask[7] != 0
     assert seventh["label"] == ("LUAD", "LUSC")[images.labels[7]]
     assert seventh["tumour_mm2"] == inside.sum() * 16
@@ -188,7 +190,7 @@ def test_the_commands_write_what_they_say(model, tmp_path, capsys):
     assert main(["gan", "sample", *common, out, "-n", "3", "--like", "1"]) == 0
     assert capsys.readouterr().out == f"{out}\n"
     told = json.loads((tmp_path / "out" / "samples.json").read_text(encoding="utf-8"))
-    assert told["drawn"] == {"seed": 0, "truncate": 1.0, "label": None, "like": 1}
+    assert told["parameters"] == {"seed": 0, "truncation": 1.0, "label": None, "like": 1}
     path = str(tmp_path / "path")
     assert main(["gan", "interpolate", *common, path, "--frames", "6", "--keys", "3"]) == 0
     stack = sitk.GetArrayFromImage(sitk.ReadImage(f"{path}/ct.nrrd"))

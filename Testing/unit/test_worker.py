@@ -134,8 +134,8 @@ def test_a_line_without_end_is_not_kept():
         ({"id": 1, **GENERATE, "n": 0}, "'n' must be a whole number from 1"),
         ({"id": 1, **GENERATE, "n": MOST_GENERATED + 1}, "'n' must be a whole number from 1"),
         ({"id": 1, **GENERATE, "seed": 2**63}, "'seed' must be a whole number"),
-        ({"id": 1, **GENERATE, "truncate": 1.01}, "'truncate' must be a number from 0 to 1"),
-        ({"id": 1, **GENERATE, "truncate": "1"}, "'truncate' must be a number"),
+        ({"id": 1, **GENERATE, "truncation": 1.01}, "'truncation' must be a number from 0 to 1"),
+        ({"id": 1, **GENERATE, "truncation": "1"}, "'truncation' must be a number"),
         ({"id": 1, **GENERATE, "label": ["LUAD"]}, "'label' must be a text"),
         ({"id": 1, **GENERATE, "like": -1}, "'like' must be a whole number"),
         ({"id": 1, **INPAINT, "out": "ct.mha"}, "'out' must be a full path"),
@@ -155,7 +155,7 @@ def test_what_a_request_leaves_out_is_as_on_the_command_line():
     assert (request.device, request.seed, request.roi, request.centre) == ("auto", 0, None, None)
     assert request.keep_identity is False
     request = read_request({"id": 5, **GENERATE, "label": None})
-    assert (request.n, request.seed, request.truncate) == (16, 0, 1.0)
+    assert (request.n, request.seed, request.truncation) == (16, 0, 1.0)
     assert (request.label, request.like) == (None, None)
     request = read_request({"id": 5, **INPAINT})
     assert (request.hu, request.kind, request.seed) == (None, None, 0)
@@ -535,9 +535,9 @@ def told_by_work(verb, **fields):
 def test_images_are_those_of_the_command_line(tmp_path):
     model = tmp_path / "g.safetensors"
     write_generator(model, conditions=("LUAD", "LUSC"))
-    drawn = {"n": 3, "seed": 5, "truncate": 0.7, "label": "LUSC", "like": 2}
+    drawn = {"n": 3, "seed": 5, "truncation": 0.7, "label": "LUSC", "like": 2}
     answer = told_by_work("generate", model=model, folder=tmp_path / "worker", **drawn)
-    options = ["-n", "3", "--seed", "5", "--truncate", "0.7", "--label", "LUSC", "--like", "2"]
+    options = ["-n", "3", "--seed", "5", "--truncation", "0.7", "--label", "LUSC", "--like", "2"]
     cli = ["gan", "sample", str(model), *options, "--device", "cpu", "-o", str(tmp_path / "cli")]
     assert main(cli) == 0
     for name in ("samples.json", "ct.nrrd", "mask.nrrd", "grid.png"):

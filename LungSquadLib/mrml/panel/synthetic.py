@@ -96,7 +96,7 @@ class SyntheticSection(Section):
                 "model": str(self._entries[ui.generatorSelector.currentIndex].path),
                 "n": ui.countBox.value,
                 "seed": ui.seedBox.value,
-                "truncate": ui.truncationSlider.value,
+                "truncation": ui.truncationSlider.value,
                 "label": ui.conditionSelector.currentData,
             }
         )
@@ -171,10 +171,10 @@ class SyntheticSection(Section):
 
 def _images_text(described: Mapping[str, Any]) -> str:
     """Return the notices and the origin of generated images."""
-    model, drawn = described["model"], described["drawn"]
-    origin = _("{title}, seed {seed}").format(title=model["title"], seed=drawn["seed"])
-    if drawn["like"] is not None:
-        origin += _(", similar to image {number}").format(number=drawn["like"])
+    model, parameters = described["model"], described["parameters"]
+    origin = _("{title}, seed {seed}").format(title=model["title"], seed=parameters["seed"])
+    if parameters["like"] is not None:
+        origin += _(", similar to image {number}").format(number=parameters["like"])
     return "\n".join(filter(None, (described["notice"], model["notice"], f"{origin}:")))
 
 

@@ -42,7 +42,7 @@ from .pictures import Fakes
 from .task import Gan, GanRecipe, Material
 
 MODEL, CHECKPOINT, TICKS = "model.safetensors", "checkpoint", "ticks.csv"
-NOTICE = "The images of this model are made up, and of no patient."
+NOTICE = "The images of this model are synthetic, and of no patient."
 _TOLD = ("images", "resolution", "gap", "overfit", "s per 1000")
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ...networks.devices import device_of
-from ...networks.progressive import GROUP, Critic, Generator, shrunk
+from ...networks.progressive import GROUP, Critic, Generator, downsampled
 from ...networks.seeded_dropout import mixed
 from ..checkpoint import load_optimiser, load_weights, optimiser_tensors, part, prefixed
 from ..distributed import World
@@ -248,7 +248,7 @@ class Gan:
 
     def _levelled(self, images: Tensor, level: int, alpha: float) -> Tensor:
         images = images.to(self.device)
-        return shrunk(images, level, alpha, levels=self.growth.levels)
+        return downsampled(images, level, alpha, levels=self.growth.levels)
 
     def _seen(self, images: Tensor, shown: int, stream: int, total: int, share: slice) -> Tensor:
         """Images as the critic sees them; what is drawn for one does not hang on who has it."""

@@ -43,7 +43,7 @@ from .task import Recipe, Translation
 
 MODEL, CHECKPOINT = "model.safetensors", "checkpoint"
 HU = (-1000.0, 500.0)
-NOTICE = "What this model paints is made up, and of no patient's disease."
+NOTICE = "The tumours of this model are synthetic, and of no patient's disease."
 
 
 @dataclass(frozen=True)
