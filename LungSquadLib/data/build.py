@@ -22,11 +22,20 @@ from ..imaging.ct import CT, open_ct
 from ..imaging.files.write import check_distinct
 from ..imaging.masks import read_mask
 from ..progress import Progress, Silent
-from .case_file import Content, read_unknown, write_content
+from .case_file import (
+    Content,
+    as_int16,
+    hash_of,
+    maker,
+    pixels_of,
+    pseudonym_of,
+    read_unknown,
+    series_of,
+    write_content,
+)
 from .case_loop import ERRORS, CaseTask, RowTask, Summary, run_cases, stamp_of, write_errors
-from .cluster import cluster
 from .manifest import Row, look, messages_about, read_manifest
-from .naming import as_int16, hash_of, maker, pixels_of, pseudonym_of, series_of
+from .processes import cluster
 from .store import (
     CASES,
     FORMAT_VERSION,

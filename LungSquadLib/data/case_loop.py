@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from ..files import write_csv
+from ..identity import without_names
 from ..progress import Progress, Silent, step
 from .manifest import Row
-from .naming import nameless
 from .processes import run_all, run_on
 
 ERRORS = "errors.csv"
@@ -177,6 +177,17 @@ def run_cases(
 def _reason(error: str, task: CaseTask, *, keep_identity: bool) -> str:
     """The reason of a failure, without names unless they are to be kept."""
     return error if keep_identity or task.row is None else nameless(error, task.row)
+
+
+def nameless(sentence: str, row: Row) -> str:
+    """Why a case of a manifest failed, without names."""
+    places = {"MASK": row.mask, "CT": row.ct}
+    if row.profile is not None:
+        places["PROFILE"] = row.profile
+    for word in places:
+        if sentence == row.absent(word.lower()):
+            return f"There is no file or folder '{word}'."
+    return without_names(sentence, places)
 
 
 def write_errors(

@@ -23,10 +23,18 @@ from ..imaging.files.write import check_distinct
 from ..imaging.masks import read_mask
 from ..progress import Progress, Silent
 from .build import FLAGS, check_columns, remove_other_cases, write_case_tables
-from .case_file import Content, read_unknown, write_content
+from .case_file import (
+    Content,
+    hash_of,
+    maker,
+    pixels_of,
+    pseudonym_of,
+    read_unknown,
+    series_of,
+    write_content,
+)
 from .case_loop import ERRORS, Summary, run_cases, stamp_of
 from .manifest import Row, look, messages_about, read_manifest
-from .naming import hash_of, maker, pixels_of, pseudonym_of, series_of
 from .slice_set import (
     FORMAT_VERSION,
     MOST_SLICES,

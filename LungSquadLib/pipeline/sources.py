@@ -13,8 +13,7 @@ from ..data.overlap import model_overlap
 from ..data.store import INDEX, Store, open_store
 from ..data.tables.clinical import clinical_matrix, read_clinical
 from ..data.tables.image import image_matrix, mask_features
-from ..data.tables.join import join
-from ..data.tables.joined_folder import is_joined, open_joined, write_joined
+from ..data.tables.join import is_joined, join, open_joined, write_joined
 from ..data.tables.matrix import Clinical, Joined, Matrix
 from ..data.tables.matrix_file import read_matrix
 from ..errors import InputError, one_line

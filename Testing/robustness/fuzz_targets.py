@@ -33,8 +33,7 @@ from LungSquadLib.data.slice_set import Slicing, open_slices
 from LungSquadLib.data.split_files import read_split
 from LungSquadLib.data.store import Preprocessing, open_store, write_index, write_store
 from LungSquadLib.data.tables.clinical import read_clinical
-from LungSquadLib.data.tables.join import join
-from LungSquadLib.data.tables.joined_folder import open_joined, write_joined
+from LungSquadLib.data.tables.join import join, open_joined, write_joined
 from LungSquadLib.data.tables.matrix_file import read_matrix
 from LungSquadLib.data.tables.profile import read_profile
 from LungSquadLib.errors import InputError

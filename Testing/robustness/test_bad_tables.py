@@ -11,8 +11,7 @@ import pytest
 from LungSquadLib.cli import main
 from LungSquadLib.data.tables import text
 from LungSquadLib.data.tables.clinical import read_clinical
-from LungSquadLib.data.tables.join import join
-from LungSquadLib.data.tables.joined_folder import open_joined, write_joined
+from LungSquadLib.data.tables.join import join, open_joined, write_joined
 from LungSquadLib.data.tables.matrix_file import read_matrix
 from LungSquadLib.errors import InputError
 from Testing.hostile import contents

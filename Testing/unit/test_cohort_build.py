@@ -162,14 +162,14 @@ def test_without_dask_a_cluster_is_refused_with_what_to_install(manifest, tmp_pa
 
 def test_a_scheduler_that_does_not_answer_is_refused(manifest, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("LungSquadLib.data.cluster._ANSWER_S", 0.3)
+    monkeypatch.setattr("LungSquadLib.data.processes._ANSWER_S", 0.3)
     with pytest.raises(InputError, match=r"No dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
         build_cohort(manifest, tmp_path / "s", scheduler="tcp://127.0.0.1:9")
 
 
 def test_a_scheduler_without_workers_is_refused(manifest, tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr("LungSquadLib.data.cluster._ANSWER_S", 1)
+    monkeypatch.setattr("LungSquadLib.data.processes._ANSWER_S", 1)
     with (
         distributed.LocalCluster(
             n_workers=0, processes=False, protocol="tcp", dashboard_address=None

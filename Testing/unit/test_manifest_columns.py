@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from LungSquadLib.data.build import build_cohort
-from LungSquadLib.data.manifest_columns import check_clinical, follow_up_of
+from LungSquadLib.data.covariates import check_clinical, follow_up_of
 from LungSquadLib.data.store import Preprocessing
 from LungSquadLib.errors import InputError
 from LungSquadLib.training.classifier.options import Options

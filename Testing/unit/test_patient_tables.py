@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 
 from LungSquadLib.data.tables.clinical import clinical_matrix, read_clinical
-from LungSquadLib.data.tables.join import join
-from LungSquadLib.data.tables.joined_folder import open_joined, write_joined
+from LungSquadLib.data.tables.facts import taken
+from LungSquadLib.data.tables.join import join, open_joined, write_joined
 from LungSquadLib.data.tables.layouts import read_mapping
 from LungSquadLib.data.tables.matrix import Dropped
-from LungSquadLib.data.tables.matrix_file import read_matrix
+from LungSquadLib.data.tables.matrix_file import read_matrix, scale_of
 from LungSquadLib.data.tables.patients import patient_of
-from LungSquadLib.data.tables.scale import scale_of
-from LungSquadLib.data.tables.words import taken
 from LungSquadLib.errors import InputError
 from LungSquadLib.identity import pseudonym
 

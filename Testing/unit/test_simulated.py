@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from LungSquadLib.cli import main
-from LungSquadLib.data.tables.joined_folder import open_joined
+from LungSquadLib.data.tables.join import open_joined
 from LungSquadLib.errors import InputError
 from LungSquadLib.phantom.tables import Simulation, write_simulated
 

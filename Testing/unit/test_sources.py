@@ -15,7 +15,7 @@ from LungSquadLib.data.build import build_cohort
 from LungSquadLib.data.overlap import seen
 from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.data.tables.image import mask_features
-from LungSquadLib.data.tables.joined_folder import open_joined
+from LungSquadLib.data.tables.join import open_joined
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.tumour_features import TUMOUR_FEATURES
 from LungSquadLib.models.file import read_model_file

@@ -10,10 +10,10 @@ import pytest
 
 from LungSquadLib.data.tables.check import check_tables
 from LungSquadLib.data.tables.clinical import clinical_matrix, read_clinical
+from LungSquadLib.data.tables.facts import read_ages, read_days, read_follow_up, read_status
 from LungSquadLib.data.tables.genes import gene_name, gene_names
 from LungSquadLib.data.tables.matrix_file import read_matrix
-from LungSquadLib.data.tables.numerals import read_numerals, sentinels
-from LungSquadLib.data.tables.status import read_ages, read_days, read_follow_up, read_status
+from LungSquadLib.data.tables.number_columns import read_numerals, sentinels
 from LungSquadLib.data.tables.text import read_rows
 from LungSquadLib.errors import InputError
 

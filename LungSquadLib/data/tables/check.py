@@ -15,11 +15,11 @@ import numpy as np
 from ...errors import InputError, understood
 from ...identifying import tells_by_name
 from .clinical import read_clinical
+from .facts import DAYS, FACTS
 from .layouts import DEEP_PROGNOSIS, Layout, layout_of, patient_column, read_mapping
 from .matrix import Clinical, Dropped, Matrix
 from .matrix_file import read_matrix
 from .text import read_header
-from .words import DAYS, FACTS
 
 
 def check_tables(

@@ -11,9 +11,9 @@ from ...imaging.tumour_features import TUMOUR_FEATURES, tumour_features
 from ...models.inputs import Cube
 from ...progress import Progress, Silent, step
 from ..store import Store
-from .harmonise import harmonise
 from .layouts import Layout
 from .matrix import Matrix
+from .patient_facts import harmonise
 from .patients import one_row_each
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ...errors import InputError, one_line
 from ...fields import Fields, parsed_json, shown
+from .facts import DAYS, FACTS
 from .patients import PATIENT_COLUMNS
-from .words import DAYS, FACTS
 
 _LARGEST_MAPPING = 1 << 20
 

@@ -1,4 +1,4 @@
-"""Reads matrices of numbers: genes x patients, patients x genes, or features of patients."""
+"""Matrices of numbers as files: genes x patients, patients x genes, or features of patients."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ import numpy as np
 
 from ...errors import InputError
 from ...identifying import tells_by_name
+from .facts import DAYS, FACTS
 from .genes import gene_names
-from .harmonise import Facts, harmonise
 from .layouts import FURTHER, FURTHER_STARTS, KNOWN, Layout, layout_of, patient_column, read_mapping
 from .matrix import Matrix
+from .number_columns import SENTINELS, sentinels
 from .numbers import Numbers, read_numbers
-from .numerals import SENTINELS, sentinels
+from .patient_facts import Facts, harmonise
 from .patients import GENE_COLUMNS, PATIENT_COLUMNS, has_known_form, one_row_each, patient_of
-from .scale import scale_of
 from .text import may_be_index
-from .words import DAYS, FACTS
 
 # Pyradiomics has features called Id; other numbers in a column of such a name are of patients.
 _RADIOMICS = re.compile(r"_(glcm|gldm|glrlm|glszm|ngtdm|firstorder|shape)_")
@@ -230,3 +229,28 @@ def _facts(
     ids = [table.rows[n] for n in rows]
     texts = {column: [cells[n] for n in rows] for column, cells in table.texts.items()}
     return harmonise(ids, texts, layout, source=name, keep=keep)
+
+
+_AT_MOST = 2_000_000  # numbers that are looked at
+COUNTED = ("counts (guessed)", "FPKM or TPM (guessed)")  # what no logarithm was taken of
+_LOGS = 40.0  # a logarithm to base 2 of a count or of a TPM is below it
+
+
+def scale_of(values: np.ndarray) -> str:
+    """Counts, FPKM or TPM, logarithms or z-scores, with the word "guessed".
+
+    Args:
+        values: (patients, genes), NaN where nothing is known.
+    """
+    known = values[:, :: max(values.size // _AT_MOST, 1)]
+    known = known[:, ~np.isnan(known).all(0)].astype(np.float64)
+    if not known.size:
+        return "unknown"
+    if np.nanmin(known) < 0:
+        means, spreads = np.nanmean(known, 0), np.nanstd(known, 0)
+        scores = np.median(np.abs(means)) < 0.1 and abs(np.median(spreads) - 1) < 0.1
+        return "z-scores (guessed)" if scores else "logarithms or differences (guessed)"
+    if np.nanmax(known) <= _LOGS:
+        return "logarithms (guessed)"
+    whole = np.isnan(known) | (known == np.rint(known))
+    return COUNTED[0] if whole.all() else COUNTED[1]

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...errors import InputError, one_line
-from .numerals import read_numerals, says_no_number
+from .number_columns import number_of, read_numerals, says_no_number
 from .text import decoded, delimiter_of, is_index, is_missing, lines, ragged, split
-from .words import number_of
 
 _NUMBER_LIKE = re.compile(r"[+-]?([\d.,]+(e[+-]?\d+)?|inf(inity)?)", re.IGNORECASE)
 _WITH_COMMA = re.compile(rb"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")

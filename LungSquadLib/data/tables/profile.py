@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from ...errors import InputError, parsing
 from ...fields import shown_path
 from .genes import gene_names
-from .numerals import says_no_number
+from .number_columns import number_of, says_no_number
 from .text import lines
-from .words import number_of
 
 _COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _PERHAPS_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")

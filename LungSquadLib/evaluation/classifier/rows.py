@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...data.tables.status import read_follow_up
+from ...data.tables.facts import read_follow_up
 from ...errors import InputError, one_line
 from ...statistics.labelled_rows import Predictions
 from .table import Table, number_in, shown

@@ -6,9 +6,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...data.tables.numerals import read_numerals
+from ...data.tables.number_columns import number_of, read_numerals
 from ...data.tables.text import is_no_label, read_rows
-from ...data.tables.words import number_of
 from ...errors import InputError, one_line
 
 _LARGEST = 256 << 20

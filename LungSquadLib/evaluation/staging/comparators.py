@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ...data.manifest import Row
 from ...data.tables.clinical import read_clinical
+from ...data.tables.facts import taken
 from ...data.tables.patients import PSEUDONYM, patient_of
 from ...data.tables.text import known, read_rows
-from ...data.tables.words import taken
 from ...errors import InputError
 from ...identity import pseudonyms
 from ...imaging.stage import group_of, reported_stage

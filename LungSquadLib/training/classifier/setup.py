@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from ...data.manifest_columns import check_clinical, check_columns, follow_up_of
+from ...data.covariates import check_clinical, check_columns, follow_up_of
 from ...data.overlap import Overlap, fold_overlap, overlap
 from ...data.split_files import read_split
 from ...data.splits import Fold, folds

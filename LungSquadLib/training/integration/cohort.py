@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...data.tables.facts import read_follow_up
 from ...data.tables.matrix import Joined, Matrix
-from ...data.tables.scale import COUNTED
-from ...data.tables.status import read_follow_up
+from ...data.tables.matrix_file import COUNTED
 from ...errors import InputError, one_line
 from ..classifier.baselines import number
 from .options import CLASSES, IntegrationOptions

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 from .text import is_missing
-from .words import number_of
 
 # Words that say in a column of numbers that nothing is known; elsewhere they may be a category.
 _NOTHING = frozenset(("none", "nil", "nd", "n.d.", "n.a.", "unk", "tbd", "not done", "'-"))
@@ -52,6 +51,14 @@ class Numerals(NamedTuple):
     def mostly(self) -> bool:
         """Whether at least half of the cells that say something are numbers."""
         return 0 < self.known >= len(self.odd)
+
+
+def number_of(word: str) -> float | None:
+    """The finite number that a cell says, written with a point; None for anything else."""
+    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", word.strip(), re.ASCII) is None:
+        return None
+    value = float(word)
+    return value if math.isfinite(value) else None
 
 
 def says_no_number(cell: str) -> bool:

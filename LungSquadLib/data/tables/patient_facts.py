@@ -9,12 +9,12 @@ from datetime import date, datetime
 
 from ...errors import one_line
 from ...identifying import identifying, is_identifying_cell, sentence_about
+from .facts import DAYS, FACTS, Column, read_ages, read_days, read_status, taken
 from .layouts import Layout
 from .matrix import Dropped, Word
+from .number_columns import number_of
 from .patients import by_patient, patient_of, tissue_site
-from .status import Column, read_ages, read_days, read_status
 from .text import is_index, is_missing, known
-from .words import DAYS, FACTS, number_of, taken
 
 TWO_YEARS = 730  # days
 _TOGETHER = (("time", "event", "survival2y"), ("t_stage", "edition"))  # of one examination

@@ -11,8 +11,8 @@ import numpy as np
 from ..errors import InputError, one_line
 from ..statistics.survival import concordance
 from .store import StoredCase
-from .tables.numerals import read_numerals
-from .tables.status import read_follow_up
+from .tables.facts import read_follow_up
+from .tables.number_columns import read_numerals
 
 
 @dataclass(frozen=True)
