@@ -11,9 +11,9 @@ run's folder keeps, and the tables of the documentation:
         def __post_init__(self) -> None:
             check(self)
 
-Types are bool, int, float, str, each also as `X | None`, `tuple[X, ...]` (values separated by
-commas on the command line) or `tuple[X, X]` (so many values). Fields without `option` are not
-options: they are neither arguments nor checked.
+Types are bool, int, float, str, Path and `Literal`, each also as `X | None`, `tuple[X, ...]`
+(values separated by commas on the command line) or `tuple[X, X]` (so many values). Fields without
+`option` are not options: they are neither arguments nor checked.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import InputError
@@ -92,7 +93,7 @@ class Option:
 
     Attributes:
         name: of the field; `flag`: on the command line.
-        type: of a value: bool, int, float or str.
+        type: of a value: bool, int, float, str or Path.
         count: values of a tuple of fixed length, 0 of one of any length, None of a single value.
         optional: whether None is allowed.
         default: `dataclasses.MISSING` where a value must be given.
@@ -180,8 +181,14 @@ class Option:
         )
 
 
-_TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-_METAVARS = {int: "N", float: "X", str: "TEXT"}
+_TYPE_NAMES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    Path: "a path",
+}
+_METAVARS = {int: "N", float: "X", str: "TEXT", Path: "FILE"}
 
 
 def _options_of(options: object) -> tuple[Option, ...]:
@@ -208,15 +215,19 @@ def _option(name: str, hint: Any, default: Any, given: Mapping[str, Any]) -> Opt
     if typing.get_origin(hint) is tuple:
         kinds = typing.get_args(hint)
         hint, count = kinds[0], 0 if kinds[-1] is Ellipsis else len(kinds)
+    choices = given["choices"]
+    if typing.get_origin(hint) is typing.Literal:
+        choices = typing.get_args(hint)
+        hint = type(choices[0])
     if hint not in _TYPE_NAMES:
         raise TypeError(f"The option '{name}' has a type that no option can have: {hint}.")
     negated = "no-" if hint is bool and default is True else ""
     flag = given["flag"] or f"--{negated}{name.replace('_', '-')}"
-    known = {**given, "flag": flag}
+    known = {**given, "flag": flag, "choices": choices}
     return Option(name=name, type=hint, count=count, optional=optional, default=default, **known)
 
 
-def add_arguments(parser: argparse.ArgumentParser, cls: type, *, group: str = "") -> None:
+def add_options(parser: argparse.ArgumentParser, cls: type, *, group: str = "") -> None:
     """Add the options of a dataclass to a parser; `from_namespace` reads them back.
 
     Args:
@@ -314,6 +325,8 @@ def described(options: Any) -> dict[str, Any]:
 def _as_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _as_json(each) for name, each in value.items()}
+    if isinstance(value, Path):
+        return str(value)
     return [_as_json(each) for each in value] if isinstance(value, tuple) else value
 
 

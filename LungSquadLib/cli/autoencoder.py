@@ -5,29 +5,36 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ..pipeline.arguments import add_threads
-from .output import add_json_argument, print_json, print_table, printable
+from ..pipeline.options import add_threads
+from .output import (
+    add_debug_argument,
+    add_json_argument,
+    add_keep_ids_argument,
+    print_json,
+    print_table,
+    printable,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `vae`."""
-    verbs = parser.add_subparsers(dest="vae_verb", required=True, metavar="VERB")
-    assign = verbs.add_parser("assign", help="the groups of new patients")
+    """Add the arguments of `autoencoder`."""
+    verbs = parser.add_subparsers(dest="autoencoder_verb", required=True, metavar="VERB")
+    assign = verbs.add_parser("assign", help="clusters of new patients")
     assign.add_argument(
-        "model", metavar="MODEL", help="of `lungsquad train autoencoder`: a .safetensors"
+        "model", metavar="MODEL", help="model of `lungsquad train autoencoder`, a .safetensors file"
     )
-    assign.add_argument("table", metavar="TABLE", help="the same columns of new patients: CSV, TSV")
-    assign.add_argument("-o", "--out", metavar="CSV", help="where to write (only shown)")
     assign.add_argument(
-        "--keep-ids", action="store_true", help="name patients by their IDs, not by pseudonyms"
+        "table", metavar="TABLE", help="table of the new patients with the same columns: CSV or TSV"
     )
+    assign.add_argument("-o", "--out", metavar="CSV", help="output table (default: print it)")
+    add_keep_ids_argument(assign)
     add_json_argument(assign)
     add_threads(assign)
-    assign.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    add_debug_argument(assign)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Read, project, tell."""
+def run(arguments: argparse.Namespace) -> None:
+    """Assign new patients to the clusters of a model."""
     from ..data.tables.join import join
     from ..data.tables.matrix_file import read_matrix
     from ..files import write_csv
@@ -35,23 +42,23 @@ def run(options: argparse.Namespace) -> None:
     from ..inference.groups import absent_columns, assign_groups
     from ..models.catalogue import read_model
 
-    model = read_model(options.model, kind="autoencoder")
-    if options.out:
-        check_distinct([options.out], [options.table, model.path])
+    model = read_model(arguments.model, kind="autoencoder")
+    if arguments.out:
+        check_distinct([arguments.out], [arguments.table, model.path])
     (source,) = model.card.table.sources
-    matrix = read_matrix(options.table, name=source.name, kind=source.kind)
+    matrix = read_matrix(arguments.table, name=source.name, kind=source.kind)
     absent_columns(model, matrix)  # before a pseudonym is made of each gene of a turned table
-    joined = join([matrix], keep_ids=options.keep_ids)
-    found = assign_groups(model, joined.sources[0])
-    rows = found.rows()
-    if options.out:
-        write_csv(options.out, list(rows[0]), rows)
-    if options.json:
-        print_json({"patients": rows, "notes": list(found.notes)})
-    elif not options.out:
-        shown = [name for name in rows[0] if not name.startswith("z")]
-        print_table([shown, *([row[name] for name in shown] for row in rows)])
+    joined = join([matrix], keep_ids=arguments.keep_ids)
+    assigned = assign_groups(model, joined.sources[0])
+    rows = assigned.rows()
+    if arguments.out:
+        write_csv(arguments.out, list(rows[0]), rows)
+    if arguments.json:
+        print_json({"patients": rows, "notes": list(assigned.notes)})
+    elif not arguments.out:
+        columns = [name for name in rows[0] if not name.startswith("z")]
+        print_table([columns, *([row[name] for name in columns] for row in rows)])
     else:
-        print(options.out)
-    for note in found.notes:
+        print(arguments.out)
+    for note in assigned.notes:
         print(printable(f"note: {note}"), file=sys.stderr)

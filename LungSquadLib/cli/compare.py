@@ -8,24 +8,29 @@ from .output import add_json_argument, bar, print_json, print_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `compare`."""
+    """Add the arguments of `compare`."""
     parser.add_argument(
-        "runs", nargs="+", metavar="RUN", help="of `lungsquad train`; compared with the first"
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="run folders of `lungsquad train`; each is compared with the first",
     )
-    parser.add_argument("-o", "--out", metavar="DIR", help="write the numbers and a figure there")
+    parser.add_argument(
+        "-o", "--out", metavar="DIR", help="output folder for the numbers and a figure"
+    )
     add_json_argument(parser)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Compare, write, tell."""
+def run(arguments: argparse.Namespace) -> None:
+    """Compare runs on the patients that they share, and print the differences."""
     from ..evaluation.classifier.compare import compare_runs
     from ..report.classifier.training_runs import write_comparison
 
     with bar() as progress:
-        comparison = compare_runs(options.runs, progress=progress)
-    if options.out:
-        write_comparison(comparison, options.out)
-    if options.json:
+        comparison = compare_runs(arguments.runs, progress=progress)
+    if arguments.out:
+        write_comparison(comparison, arguments.out)
+    if arguments.json:
         print_json(comparison.to_dict())
         return
     print_table(comparison.rows())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from ..pipeline.arguments import add_device, add_threads
+from ..options import add_options, from_namespace
+from ..pipeline.options import add_device, add_jobs, add_threads
 from .output import (
+    add_debug_argument,
     add_json_argument,
     add_keep_column_argument,
+    add_out_argument,
     bar,
     print_failures,
     print_json,
@@ -17,62 +20,49 @@ from .output import (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `gan`."""
+    """Add the arguments of `gan`."""
     verbs = parser.add_subparsers(dest="gan_verb", required=True, metavar="VERB")
-    _add_data(verbs.add_parser("data", help="the slices with tumour of a cohort, to train on"))
-    _add_sample(verbs.add_parser("sample", help="images out of a generator, with their masks"))
+    _add_data(verbs.add_parser("data", help="slices with tumour of a cohort, for the training"))
+    _add_sample(verbs.add_parser("sample", help="synthetic images with their masks"))
     _add_interpolate(
         verbs.add_parser("interpolate", help="images on a path through the latent space")
     )
-    _add_audit(verbs.add_parser("audit", help="how good a generator is, and whether it copies"))
+    _add_audit(verbs.add_parser("audit", help="quality of a generator, and memorisation"))
     for verb in verbs.choices.values():
-        verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+        add_debug_argument(verb)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Hand over to the wanted verb."""
-    {"data": _data, "sample": _sample, "interpolate": _interpolate, "audit": _audit}[
-        options.gan_verb
-    ](options)
+def run(arguments: argparse.Namespace) -> None:
+    """Run the chosen verb."""
+    verbs = {"data": _data, "sample": _sample, "interpolate": _interpolate, "audit": _audit}
+    verbs[arguments.gan_verb](arguments)
 
 
 def _add_data(data: argparse.ArgumentParser) -> None:
+    from ..data.slice_set import Slicing
+
     data.add_argument(
         "source",
         metavar="STORE_OR_MANIFEST",
-        help="a manifest as `lungsquad cohort build` takes; or a store, for 64 pixels round the "
-        "tumour",
+        help="manifest as of `lungsquad cohort build`; or a store, for 64 pixels around the tumour",
     )
-    data.add_argument("-o", "--out", required=True, metavar="SLICES", help="where to write")
-    data.add_argument(
-        "--resolution", type=int, choices=(64, 128, 256), default=64, help="pixels a side (64)"
-    )
-    data.add_argument(
-        "--window",
-        choices=("lung", "mediastinum", "full"),
-        default="lung",
-        help="the HU that networks tell apart (lung)",
-    )
-    data.add_argument(
-        "--context",
-        choices=("tumour", "slice"),
-        default="tumour",
-        help="64 mm round the tumour, 1 mm apart; or 400 mm, the chest, as far apart as in the CT "
-        "(tumour)",
-    )
-    data.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (1)")
+    add_out_argument(data, metavar="SLICES")
+    add_options(data, Slicing)
+    add_jobs(data)
     add_keep_column_argument(data)
 
 
 def _add_sample(sample: argparse.ArgumentParser) -> None:
-    _add_generator(sample, "DIR")
-    sample.add_argument("-n", type=int, default=16, metavar="N", help="how many images (16)")
+    _add_generator(sample)
+    sample.add_argument(
+        "-n", type=int, default=16, metavar="N", help="number of images (default: 16)"
+    )
     sample.add_argument(
         "--truncation",
         type=float,
         default=1.0,
         metavar="FRACTION",
-        help="variety that is kept, above 0 to 1 (1.0: no truncation)",
+        help="fraction of the variety that is kept, above 0 (default: 1, no truncation)",
     )
     sample.add_argument(
         "--like", type=int, metavar="NUMBER", help="neighbours of this image of the same seed"
@@ -80,10 +70,16 @@ def _add_sample(sample: argparse.ArgumentParser) -> None:
 
 
 def _add_interpolate(interpolate: argparse.ArgumentParser) -> None:
-    _add_generator(interpolate, "DIR")
-    interpolate.add_argument("--frames", type=int, default=48, metavar="N", help="images (48)")
+    _add_generator(interpolate)
     interpolate.add_argument(
-        "--keys", type=int, default=6, metavar="N", help="images of `sample` on the path (6)"
+        "--frames", type=int, default=48, metavar="N", help="number of images (default: 48)"
+    )
+    interpolate.add_argument(
+        "--keys",
+        type=int,
+        default=6,
+        metavar="N",
+        help="number of images of `sample` on the path (default: 6)",
     )
 
 
@@ -92,20 +88,36 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
     audit.add_argument(
         "slices",
         metavar="SLICES",
-        help="of `lungsquad gan data`, with patients that the model has not seen",
+        help="slices of `lungsquad gan data`, with patients that the model has not seen",
     )
-    audit.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
+    add_out_argument(audit)
     add_threads(audit)
-    audit.add_argument("--images", type=int, default=512, metavar="N", help="of each seed (512)")
-    audit.add_argument("--seeds", type=int, default=3, metavar="N", help="for intervals (3)")
+    audit.add_argument(
+        "--images",
+        type=int,
+        default=512,
+        metavar="N",
+        help="number of images of each seed (default: 512)",
+    )
+    audit.add_argument(
+        "--seeds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="number of seeds, for intervals (default: 3)",
+    )
     add_json_argument(audit)
 
 
-def _add_generator(verb: argparse.ArgumentParser, out: str) -> None:
+def _add_generator(verb: argparse.ArgumentParser) -> None:
     _add_model(verb)
-    verb.add_argument("-o", "--out", required=True, metavar=out, help="where to write")
-    verb.add_argument("--seed", type=int, default=0, metavar="N", help="of the images (0)")
-    verb.add_argument("--label", metavar="CODE", help="a condition of the model (any)")
+    add_out_argument(verb)
+    verb.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="random seed of the images (default: 0)"
+    )
+    verb.add_argument(
+        "--label", metavar="CODE", help="class of the images, one of the model's (default: any)"
+    )
     add_device(verb)
 
 
@@ -113,88 +125,92 @@ def _add_model(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "model",
         metavar="MODEL",
-        help="a generator of `lungsquad models list`, or a .safetensors file",
+        help="generator of `lungsquad models list`, or a .safetensors file",
     )
 
 
-def _data(options: argparse.Namespace) -> None:
-    """Cut, draw, count."""
+def _data(arguments: argparse.Namespace) -> None:
+    """Cut the slices, and print how many there are."""
     from ..data.overview import write_slice_overview
     from ..data.slice_set import Slicing, counts, open_slices
     from ..data.slicing import make_slices
 
-    slicing = Slicing(options.resolution, options.context, options.window)
+    slicing = from_namespace(Slicing, arguments)
     with bar() as progress:
         summary = make_slices(
-            options.source,
-            options.out,
+            arguments.source,
+            arguments.out,
             slicing,
-            jobs=options.jobs,
-            keep_columns=options.keep_column,
+            jobs=arguments.jobs,
+            keep_columns=arguments.keep_column,
             progress=progress,
         )
-    slices = open_slices(options.out)
-    found = counts(slices.cases)
+    slices = open_slices(arguments.out)
+    total = counts(slices.cases)
     each = [case.count for case in slices.cases]
     print(f"{summary}: {slicing}")
     print_table(
         [
-            ("cases", found["cases"]),
-            ("patients", found["patients"]),
-            ("slices", found["slices"]),
-            ("slices a case", f"{min(each)} to {max(each)}, mean {sum(each) / len(each):.1f}"),
-            ("left out, with too little tumour", found["left_out"]),
+            ("cases", total["cases"]),
+            ("patients", total["patients"]),
+            ("slices", total["slices"]),
+            ("slices per case", f"{min(each)} to {max(each)}, mean {sum(each) / len(each):.1f}"),
+            ("left out, with too little tumour", total["left_out"]),
         ]
     )
     print(write_slice_overview(slices, slices.folder))
-    print_failures(summary, f"see {options.out}/errors.csv for what failed.")
+    print_failures(summary, f"see {arguments.out}/errors.csv for what failed.")
 
 
-def _sample(options: argparse.Namespace) -> None:
+def _sample(arguments: argparse.Namespace) -> None:
     """Draw images and write them."""
     from ..errors import InputError
     from ..inference.generator import MOST_WRITTEN, sample, write_samples
     from ..models.catalogue import read_model
     from ..networks.devices import chosen_device
 
-    if not 1 <= options.n <= MOST_WRITTEN:
-        raise InputError(f"-n must be 1 to {MOST_WRITTEN}, not {options.n}.")
-    device, model = chosen_device(options.device), read_model(options.model, kind="generator")
-    parameters = {name: getattr(options, name) for name in ("seed", "truncation", "label", "like")}
-    images = sample(model, options.n, device=device, **parameters)
-    print(write_samples(options.out, images, model, **parameters))
+    if not 1 <= arguments.n <= MOST_WRITTEN:
+        raise InputError(f"-n must be 1 to {MOST_WRITTEN}, not {arguments.n}.")
+    device, model = chosen_device(arguments.device), read_model(arguments.model, kind="generator")
+    parameters = {
+        name: getattr(arguments, name) for name in ("seed", "truncation", "label", "like")
+    }
+    images = sample(model, arguments.n, device=device, **parameters)
+    print(write_samples(arguments.out, images, model, **parameters))
 
 
-def _interpolate(options: argparse.Namespace) -> None:
+def _interpolate(arguments: argparse.Namespace) -> None:
     """Draw images on a closed path through the latent space and write them as `sample` does."""
     from ..inference.generator import interpolate, write_samples
     from ..models.catalogue import read_model
     from ..networks.devices import chosen_device
 
-    device, model = chosen_device(options.device), read_model(options.model, kind="generator")
-    parameters = {name: getattr(options, name) for name in ("frames", "keys", "seed", "label")}
+    device, model = chosen_device(arguments.device), read_model(arguments.model, kind="generator")
+    parameters = {name: getattr(arguments, name) for name in ("frames", "keys", "seed", "label")}
     images = interpolate(model, device=device, **parameters)
-    print(write_samples(options.out, images, model, **parameters))
+    print(write_samples(arguments.out, images, model, **parameters))
 
 
-def _audit(options: argparse.Namespace) -> None:
-    """Measure, write, tell."""
+def _audit(arguments: argparse.Namespace) -> None:
+    """Measure quality and memorisation, write the report, and print the results."""
     from ..data.slice_set import open_slices
     from ..evaluation.generator.audit import audit
     from ..models.catalogue import read_model
     from ..report.generator.page import check_folder, write_audit
 
-    model = read_model(options.model, kind="generator")
-    slices = open_slices(options.slices)
-    check_folder(options.out, model)
+    model = read_model(arguments.model, kind="generator")
+    slices = open_slices(arguments.slices)
+    check_folder(arguments.out, model)
     with bar() as progress:
-        found = audit(model, slices, images=options.images, seeds=options.seeds, progress=progress)
-        page = write_audit(found, model, options.out)
-    if options.json:
-        print_json(found.to_dict())
+        results = audit(
+            model, slices, images=arguments.images, seeds=arguments.seeds, progress=progress
+        )
+        page = write_audit(results, model, arguments.out)
+    if arguments.json:
+        print_json(results.to_dict())
         return
-    for sentence in found.sentences:
+    for sentence in results.sentences:
         print(printable(sentence))
-    for caution in found.cautions:
+    for caution in results.cautions:
         print(printable(f"note: {caution}"))
     print(page)

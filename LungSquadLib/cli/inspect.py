@@ -9,25 +9,25 @@ from .output import add_json_argument, bar, print_flags, print_json, print_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `inspect`."""
-    parser.add_argument("path", metavar="PATH", help="a DICOM folder or file, or a volume file")
+    """Add the arguments of `inspect`."""
+    parser.add_argument("path", metavar="PATH", help="DICOM folder or file, or a volume file")
     add_json_argument(parser)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Look, tell."""
+def run(arguments: argparse.Namespace) -> None:
+    """Print the series, volumes, ROIs and segments of a folder or file."""
     from ..imaging.inspect import inspect
 
     with bar() as progress:
-        found = inspect(options.path, progress)
-    if options.json:
-        print_json(found)
+        contents = inspect(arguments.path, progress)
+    if arguments.json:
+        print_json(contents)
         return
-    for row in found.get("series", [found]):
+    for row in contents.get("series", [contents]):
         _show(row)
-    if found.get("other_files"):
-        print(f"{found['other_files']} other files that are not DICOM")
-    for line in found.get("unreadable", []):
+    if contents.get("other_files"):
+        print(f"{contents['other_files']} other files that are not DICOM")
+    for line in contents.get("unreadable", []):
         print(printable(f"unreadable: {line}"))
 
 

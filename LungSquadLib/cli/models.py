@@ -5,56 +5,80 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from .output import add_json_argument, bar, print_json, print_table, printable
+from .output import (
+    add_debug_argument,
+    add_json_argument,
+    add_out_argument,
+    bar,
+    print_json,
+    print_table,
+    printable,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `models`."""
+    """Add the arguments of `models`."""
     verbs = parser.add_subparsers(dest="models_verb", required=True, metavar="VERB")
-    listing = verbs.add_parser("list", help="the models on this machine")
+    listing = verbs.add_parser("list", help="models on this machine")
     add_json_argument(listing)
-    show = verbs.add_parser("show", help="a model's card")
-    show.add_argument("model", metavar="NAME_OR_FILE")
+    show = verbs.add_parser("show", help="card of a model")
+    _add_model(show)
     add_json_argument(show)
     importing = verbs.add_parser(
-        "import-keras", help="weights of Hosny et al. 2018 (Keras 1.2.2 .h5) to a model file"
+        "import-keras", help="convert the weights of Hosny et al. 2018 (Keras 1.2.2 .h5)"
     )
-    importing.add_argument("weights", metavar="WEIGHTS.h5")
-    importing.add_argument("-o", "--out", required=True, metavar="MODEL.safetensors")
-    verify = verbs.add_parser(
-        "verify", help="compare a model with known outputs (.npz with x, softmax, features, logits)"
+    importing.add_argument("weights", metavar="WEIGHTS.h5", help="weights as published")
+    importing.add_argument(
+        "-o", "--out", required=True, metavar="MODEL.safetensors", help="model file"
     )
-    verify.add_argument("model", metavar="NAME_OR_FILE")
-    verify.add_argument("expected", metavar="EXPECTED.npz")
-    verify.add_argument("--tolerance", type=float, default=1e-5, metavar="T", help="1e-5")
+    verify = verbs.add_parser("verify", help="compare a model with expected outputs")
+    _add_model(verify)
+    verify.add_argument(
+        "expected",
+        metavar="EXPECTED.npz",
+        help="arrays x, softmax, features and logits",
+    )
+    verify.add_argument(
+        "--tolerance",
+        type=float,
+        default=1e-5,
+        metavar="T",
+        help="largest difference that passes (default: 1e-05)",
+    )
     add_json_argument(verify)
     training = verbs.add_parser(
-        "train-demo", help="train the demo models from nothing on phantoms (under an hour)"
+        "train-demo", help="train the demo models on phantoms (less than an hour)"
     )
-    training.add_argument("-o", "--out", required=True, metavar="FOLDER")
-    training.add_argument("--only", metavar="NAME", help="one of them")
+    add_out_argument(training, metavar="FOLDER")
+    training.add_argument("--only", metavar="NAME", help="train only this model")
     training.add_argument(
         "--reference-only",
         action="store_true",
-        help="only measure the held-out phantoms anew by the models in FOLDER; their weights stay",
+        help="measure the held-out phantoms again with the models in FOLDER, and keep the weights",
     )
-    training.add_argument("--jobs", type=int, metavar="N", help="processes and threads (all cores)")
-    for verb in (training, listing, show, importing, verify):
-        verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+    training.add_argument(
+        "--jobs", type=int, metavar="N", help="number of processes and threads (default: all cores)"
+    )
+    for verb in verbs.choices.values():
+        add_debug_argument(verb)
 
 
-def run(options: argparse.Namespace) -> int | None:
-    """Hand over to the wanted verb."""
+def _add_model(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("model", metavar="NAME_OR_FILE", help="model, by its name or its file")
+
+
+def run(arguments: argparse.Namespace) -> int | None:
+    """Run the chosen verb."""
     verbs = {"list": _list, "show": _show, "import-keras": _import_keras, "verify": _verify}
     verbs["train-demo"] = _train_demo
-    return verbs[options.models_verb](options)
+    return verbs[arguments.models_verb](arguments)
 
 
-def _list(options: argparse.Namespace) -> None:
+def _list(arguments: argparse.Namespace) -> None:
     from ..models.catalogue import available
 
     entries = available()
-    if options.json:
+    if arguments.json:
         print_json(
             [
                 {
@@ -82,28 +106,28 @@ def _list(options: argparse.Namespace) -> None:
     print_table([("NAME", "TASK", "FROM", "TITLE"), *rows])
 
 
-def _show(options: argparse.Namespace) -> None:
+def _show(arguments: argparse.Namespace) -> None:
     from ..models.catalogue import find
     from ..models.file import read_card
     from ..statistics.text import with_interval
 
-    card = read_card(find(options.model))
-    if options.json:
+    card = read_card(find(arguments.model))
+    if arguments.json:
         print_json(asdict(card))
         return
     if card.notice:
         print(printable(card.notice))
     by_volume = card.baseline.metrics if card.baseline else {}
-    volume_alone = [(f"{name} of volume alone", metric) for name, metric in by_volume.items()]
+    baseline = [(f"{name} of the volume alone", metric) for name, metric in by_volume.items()]
     print_table(
         [
             ("name", card.name),
             ("title", card.title),
             ("question", card.question),
-            ("classes", ", ".join(f"{one.code} ({one.name})" for one in card.classes)),
+            ("classes", ", ".join(f"{label.code} ({label.name})" for label in card.classes)),
             ("input", str(card.input)),
             ("trained on", card.training.data),
-            *([("has seen", str(card.training.seen))] if card.training.seen else []),
+            *([("training patients", str(card.training.seen))] if card.training.seen else []),
             *(
                 [("overlap", card.training.overlap_allowed)]
                 if card.training.overlap_allowed
@@ -111,7 +135,7 @@ def _show(options: argparse.Namespace) -> None:
             ),
             *(
                 (name, f"{with_interval(m)}, n = {m.n}, {m.where}")
-                for name, m in (*card.metrics.items(), *volume_alone)
+                for name, m in (*card.metrics.items(), *baseline)
             ),
             ("intended use", card.intended_use),
             *(("must not", sentence) for sentence in card.must_not),
@@ -120,32 +144,34 @@ def _show(options: argparse.Namespace) -> None:
     )
 
 
-def _import_keras(options: argparse.Namespace) -> None:
+def _import_keras(arguments: argparse.Namespace) -> None:
     from ..models.file import write_model_file
     from ..models.keras_import import import_keras
 
-    network, card = import_keras(options.weights)
-    digest = write_model_file(options.out, network, card=card)
-    print(f"written  {options.out}\nsha256   {digest}")
+    network, card = import_keras(arguments.weights)
+    digest = write_model_file(arguments.out, network, card=card)
+    print(f"written  {arguments.out}\nsha256   {digest}")
 
 
-def _train_demo(options: argparse.Namespace) -> None:
+def _train_demo(arguments: argparse.Namespace) -> None:
     from ..training.demo_models import renew_references, train_demo_models
 
-    make = renew_references if options.reference_only else train_demo_models
+    make = renew_references if arguments.reference_only else train_demo_models
     with bar() as progress:
-        written = make(options.out, only=options.only, jobs=options.jobs, progress=progress)
+        written = make(arguments.out, only=arguments.only, jobs=arguments.jobs, progress=progress)
     print_table(written.items())
 
 
-def _verify(options: argparse.Namespace) -> int:
+def _verify(arguments: argparse.Namespace) -> int:
     from ..models.catalogue import read_model
     from ..models.verify import verify
 
     result = verify(
-        read_model(options.model, kind="classifier"), options.expected, tolerance=options.tolerance
+        read_model(arguments.model, kind="classifier"),
+        arguments.expected,
+        tolerance=arguments.tolerance,
     )
-    if options.json:
+    if arguments.json:
         print_json({"differences": result.differences, "tolerance": result.tolerance})
     else:
         print_table([(name, f"{value:.3g}") for name, value in result.differences.items()])

@@ -1,9 +1,8 @@
-"""What the commands share: case arguments, tables, JSON, and text that is safe on a terminal."""
+"""Arguments that several verbs have, and output: tables, JSON, text that is safe on a terminal."""
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,34 +16,60 @@ if TYPE_CHECKING:
 
 
 def add_case_arguments(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
-    """CT, MASK, and how to choose among what they hold."""
+    """Add CT and MASK, and the options that choose among their contents."""
     nargs = "?" if optional else None
-    parser.add_argument(
-        "ct",
-        metavar="CT",
-        nargs=nargs,
-        help="DICOM folder (or one file of it), .nrrd, .nii.gz or .mha",
-    )
+    add_ct_argument(parser, nargs=nargs)
     parser.add_argument(
         "mask",
         metavar="MASK",
         nargs=nargs,
-        help="label map, .seg.nrrd, DICOM SEG or RTSTRUCT, of the same CT",
+        help="mask of the CT: label map, .seg.nrrd, DICOM SEG or RTSTRUCT",
     )
     add_choice_arguments(parser)
 
 
+def add_ct_argument(parser: argparse.ArgumentParser, *, nargs: str | None = None) -> None:
+    """Add CT."""
+    parser.add_argument(
+        "ct",
+        metavar="CT",
+        nargs=nargs,
+        help="CT: DICOM folder (or one file of it), .nrrd, .nii.gz or .mha",
+    )
+
+
 def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
-    """How to choose among what a CT and a mask hold."""
-    parser.add_argument("--roi", metavar="NAME", help="the ROI or segment, where there are several")
+    """Add the options that choose among the contents of a CT and a mask."""
+    parser.add_argument("--roi", metavar="NAME", help="ROI or segment of the tumour, if several")
     add_label_argument(parser)
-    parser.add_argument("--series", metavar="UID", help="the CT series, where there are several")
+    add_series_argument(parser)
+
+
+def add_series_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--series`."""
+    parser.add_argument("--series", metavar="UID", help="CT series, if the folder has several")
 
 
 def add_label_argument(parser: argparse.ArgumentParser) -> None:
-    """`--label`, which tables and people also write as 1.0."""
-    what = "the value of the tumour's voxels, where a label map has several"
-    parser.add_argument("--label", type=_label, metavar="N", help=what)
+    """Add `--label`, the value of a label map; tables also write it as 1.0."""
+    parser.add_argument(
+        "--label", type=_label, metavar="N", help="value of the tumour's voxels in a label map"
+    )
+
+
+def add_window_argument(parser: argparse.ArgumentParser, *, of: str) -> None:
+    """Add `--window`, the display window of images."""
+    parser.add_argument(
+        "--window",
+        choices=("lung", "mediastinum", "full"),
+        default="lung",
+        help=f"display window of {of} (default: lung)",
+    )
+
+
+def add_out_argument(parser: argparse.ArgumentParser, *, metavar: str = "DIR") -> None:
+    """Add `-o`, required."""
+    parser.add_argument("-o", "--out", required=True, metavar=metavar, help="output folder")
 
 
 def _label(text: str) -> int:
@@ -58,45 +83,58 @@ def _label(text: str) -> int:
 
 
 def add_centre_argument(parser: argparse.ArgumentParser) -> None:
-    """`--centre`: three words, for argparse takes one that begins with a minus for an option."""
+    """Add `--centre`: three values, for argparse takes "-1,2,3" for an option."""
     parser.add_argument(
         "--centre",
         nargs=3,
         type=float,
         metavar=("X", "Y", "Z"),
-        help="the crop's centre, LPS mm (the mask's centre of mass)",
+        help="centre of the crop, LPS in mm (default: centre of mass of the mask)",
     )
 
 
 def add_keep_column_argument(parser: argparse.ArgumentParser) -> None:
-    """`--keep-column`."""
+    """Add `--keep-column`."""
     parser.add_argument(
         "--keep-column",
         action="append",
         default=[],
         metavar="COL",
-        help="keep this column though it says who the patients are, or looks so; may be repeated",
+        help="keep this column although it identifies patients or seems to; may be repeated",
+    )
+
+
+def add_keep_ids_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--keep-ids`."""
+    parser.add_argument(
+        "--keep-ids", action="store_true", help="write patient IDs instead of pseudonyms"
+    )
+
+
+def add_mapping_argument(parser: argparse._ActionsContainer) -> None:
+    """Add `--mapping`."""
+    parser.add_argument(
+        "--mapping", metavar="FILE.json", help="columns of clinical tables, by the facts they hold"
     )
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
-    """`--json`."""
+    """Add `--json`."""
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def listed(text: str | None) -> tuple[str, ...]:
-    """Values with commas between, as in a line of CSV: one that holds a comma stands in quotes."""
-    lines = csv.reader([text or ""], skipinitialspace=True)
-    return tuple(value.strip() for line in lines for value in line)
+def add_debug_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--debug` to a verb of a verb, where it is known but not listed once more."""
+    parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
 
 
 def print_json(value: Any) -> None:
-    """JSON on standard output; ASCII, so that no terminal or pipe can spoil it."""
+    """Print JSON; ASCII, so that no terminal or pipe can spoil it."""
     print(json.dumps(value, indent=2, allow_nan=False))
 
 
 def print_table(rows: Iterable[Sequence[object]], *, indent: str = "") -> None:
-    """Rows with their columns lined up."""
+    """Print rows with aligned columns."""
     cells = [[printable(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
@@ -105,31 +143,31 @@ def print_table(rows: Iterable[Sequence[object]], *, indent: str = "") -> None:
 
 
 def print_flags(flags: Iterable[dict[str, str]]) -> None:
-    """Flags, one a line."""
+    """Print flags, one on each line."""
     for flag in flags:
         print(printable(f"{flag['severity']}: {flag['sentence']} [{flag['code']}]"))
 
 
 def printable(text: str) -> str:
-    """Text from files without what would move a terminal's cursor or change its colours."""
+    """Replace characters that would move a terminal's cursor or change its colours."""
     return "".join(
         char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text
     )
 
 
-def print_failures(summary: Summary, where: str) -> None:
-    """What a run over a manifest has to say, on standard error: it may name files."""
+def print_failures(summary: Summary, hint: str) -> None:
+    """Print the messages of a run over a manifest on standard error: they may name files."""
     for message in summary.messages:
         print(printable(f"lungsquad: {message}"), file=sys.stderr)
     if summary.failed:
-        print(f"lungsquad: {where}", file=sys.stderr)
+        print(f"lungsquad: {hint}", file=sys.stderr)
 
 
 @contextmanager
 def bar() -> Iterator[TerminalBar]:
-    """A progress bar on standard error that is gone when the work is done."""
-    shown = TerminalBar(sys.stderr)
+    """Yield a progress bar on standard error, which disappears when the work is done."""
+    progress = TerminalBar(sys.stderr)
     try:
-        yield shown
+        yield progress
     finally:
-        shown.close()
+        progress.close()

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..pipeline.arguments import add_model_arguments, refuse_ignored
+from ..options import from_namespace
+from ..pipeline.options import PredictionOptions, add_model_arguments, refuse_ignored
 from ..statistics.text import percent
 from .output import (
     add_case_arguments,
     add_centre_argument,
     add_json_argument,
+    add_out_argument,
     bar,
     print_flags,
     print_json,
@@ -25,40 +27,46 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `predict`."""
+    """Add the arguments of `predict`."""
     add_case_arguments(parser, optional=True)
     add_centre_argument(parser)
     add_model_arguments(parser)
     parser.add_argument(
         "--profile",
         metavar="CSV",
-        help="the patient's expression, genes and numbers; without CT and MASK, or beside them",
+        help="gene expression of the patient, with or without CT and MASK",
     )
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
+    add_out_argument(parser)
     add_json_argument(parser)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Predict, write, tell."""
+def run(arguments: argparse.Namespace) -> None:
+    """Predict, write the folder of results, and print the probabilities."""
+    options = from_namespace(PredictionOptions, arguments)
+    _check(arguments)
     from ..models.catalogue import read_predictor
     from ..networks.devices import chosen_device
 
-    _check(options)
     chosen_device(options.device)
-    models = [read_predictor(name) for name in options.model]
-    described = _profile_alone(options, models) if options.ct is None else _case(options, models)
-    if options.json:
-        print_json(described)
+    models = [read_predictor(name) for name in arguments.model]
+    if arguments.ct is None:
+        from ..pipeline.profile_case import run_profile
+
+        result = run_profile(arguments.profile, models, arguments.out, options=options)
     else:
-        show(described, options.out)
+        result = _predict_case(arguments, models, options)
+    if arguments.json:
+        print_json(result)
+    else:
+        show(result, arguments.out)
 
 
-def _check(options: argparse.Namespace) -> None:
-    if options.mask is None and (options.ct is not None or options.profile is None):
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.mask is None and (arguments.ct is not None or arguments.profile is None):
         raise InputError("Give CT and MASK, or --profile, or all three.")
-    if options.ct is None:
+    if arguments.ct is None:
         refuse_ignored(
-            options,
+            arguments,
             "they are about a CT, and there is none.",
             roi=None,
             label=None,
@@ -68,37 +76,30 @@ def _check(options: argparse.Namespace) -> None:
         )
 
 
-def _profile_alone(options: argparse.Namespace, models: Sequence[Model]) -> dict[str, Any]:
-    from ..pipeline.case import Options
-    from ..pipeline.profile_case import run_profile
-
-    how = Options(options.device, options.seed, options.keep_identity)
-    return run_profile(options.profile, models, options.out, options=how)
-
-
-def _case(options: argparse.Namespace, models: Sequence[Model]) -> dict[str, Any]:
-    from ..pipeline.case import CaseInput, Options, run_case
+def _predict_case(
+    arguments: argparse.Namespace, models: Sequence[Model], options: PredictionOptions
+) -> dict[str, Any]:
+    from ..pipeline.case import CaseInput, run_case
 
     case = CaseInput(
-        options.ct,
-        options.mask,
-        options.roi,
-        options.label,
-        options.series,
-        tuple(options.centre) if options.centre else None,
-        options.profile,
+        arguments.ct,
+        arguments.mask,
+        arguments.roi,
+        arguments.label,
+        arguments.series,
+        tuple(arguments.centre) if arguments.centre else None,
+        arguments.profile,
     )
-    how = Options(options.device, options.seed, options.keep_identity)
     with bar() as progress:
-        return run_case(case, models, options.out, options=how, progress=progress)
+        return run_case(case, models, arguments.out, options=options, progress=progress)
 
 
 def show(described: dict[str, Any], folder: str) -> None:
-    """The answers, for people."""
+    """Print the predictions and the flags of a case."""
     for notice in [described["notice"], *described["notices"]]:
         print(printable(notice))
     for prediction in described["predictions"]:
-        names = {one["code"]: one["name"] for one in prediction["classes"]}
+        names = {label["code"]: label["name"] for label in prediction["classes"]}
         positive, interval = prediction["positive_class"], prediction["interval"]
         print(printable(f"\n{prediction['question']}"))
         print_table(
@@ -124,7 +125,7 @@ def show(described: dict[str, Any], folder: str) -> None:
 
 
 def _show_molecular(described: dict[str, Any]) -> None:
-    """Predictions from image, molecules and both side by side, with the largest contributions."""
+    """Print the predictions of image, molecules and both, and the genes that contribute most."""
     from ..report.molecular import questions
 
     for question in questions(described):
@@ -132,23 +133,24 @@ def _show_molecular(described: dict[str, Any]) -> None:
         header = ("  MODALITY", "CLASS", f"P({question.of})", "INTERVAL", "MODEL", "")
         rows = [
             (
-                f"  {one.modality}",
-                one.answer,
-                percent(one.probability, 1),
-                one.interval,
-                one.title,
-                one.metric,
+                f"  {answer.modality}",
+                answer.answer,
+                percent(answer.probability, 1),
+                answer.interval,
+                answer.title,
+                answer.metric,
             )
-            for one in question.answers
+            for answer in question.answers
         ]
         print_table([header, *rows])
         if question.disagreement:
             print(printable(f"  {question.disagreement}"))
-    for one in described.get("molecular", ()):
-        most = ", ".join(
-            f"{gene['column']} {gene['value']:+.2f}" for gene in one["contributions"][:5]
+    for prediction in described.get("molecular", ()):
+        genes = ", ".join(
+            f"{gene['column']} {gene['value']:+.2f}" for gene in prediction["contributions"][:5]
         )
-        print(printable(f"  main columns, {one['model']['title']} ({one['modality']}): {most}"))
+        title = f"{prediction['model']['title']} ({prediction['modality']})"
+        print(printable(f"  largest contributions to {title}: {genes}"))
 
 
 def _mark(code: str, answer: str) -> str:

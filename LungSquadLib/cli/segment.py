@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import argparse
 
-from .output import add_json_argument, bar, print_flags, print_json, print_table
+from .output import (
+    add_ct_argument,
+    add_json_argument,
+    add_series_argument,
+    bar,
+    print_flags,
+    print_json,
+    print_table,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `click`."""
-    parser.add_argument(
-        "ct", metavar="CT", help="DICOM folder (or one file of it), .nrrd, .nii.gz or .mha"
-    )
+    """Add the arguments of `segment`."""
+    add_ct_argument(parser)
     parser.add_argument(
         "--at",
         required=True,
         type=_point,
         metavar="X,Y,Z",
-        help="a point in the tumour, LPS mm; a negative one as --at=-57.1,131.3,-520.4",
+        help="point in the tumour, LPS in mm; a negative one as --at=-57.1,131.3,-520.4",
     )
-    parser.add_argument("--ras", action="store_true", help="the point is RAS, as Slicer shows it")
-    parser.add_argument("-o", "--out", required=True, help="the mask: .nrrd, .nii.gz or .mha")
-    parser.add_argument("--series", metavar="UID", help="the CT series, where there are several")
+    parser.add_argument(
+        "--ras", action="store_true", help="the point is in RAS, as 3D Slicer shows it"
+    )
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="FILE", help="mask: .nrrd, .nii.gz or .mha"
+    )
+    add_series_argument(parser)
     add_json_argument(parser)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Grow, write, tell."""
+def run(arguments: argparse.Namespace) -> None:
+    """Propose a mask by region growing from a point, and write it."""
     import numpy as np
     import SimpleITK as sitk
 
@@ -35,22 +45,22 @@ def run(options: argparse.Namespace) -> None:
     from ..imaging.files.write import check_distinct, check_volume_name, write_volumes
     from ..imaging.region import propose_mask
 
-    check_volume_name(options.out)
-    check_distinct([options.out], [options.ct])
-    x, y, z = options.at
-    point = (-x, -y, z) if options.ras else (x, y, z)
+    check_volume_name(arguments.out)
+    check_distinct([arguments.out], [arguments.ct])
+    x, y, z = arguments.at
+    point = (-x, -y, z) if arguments.ras else (x, y, z)
     with bar() as progress:
-        ct = open_ct(options.ct, series=options.series, progress=progress)
+        ct = open_ct(arguments.ct, series=arguments.series, progress=progress)
         proposal = propose_mask(ct, point, progress=progress)
-    write_volumes({options.out: ct.as_stored(proposal.image)})
+    write_volumes({arguments.out: ct.as_stored(proposal.image)})
     array = sitk.GetArrayViewFromImage(proposal.image)
     flags = [flag.to_dict() for flag in flags_of_case(ct, proposal)]
     voxels = int(np.count_nonzero(array))
     volume = voxels * ct.grid.voxel_volume / 1000
-    if options.json:
+    if arguments.json:
         print_json({"mask_voxels": voxels, "mask_volume_ml": volume, "flags": flags})
         return
-    print_table([("written", options.out), ("proposal", f"{volume:.2f} mL, {voxels} voxels")])
+    print_table([("written", arguments.out), ("proposal", f"{volume:.2f} mL, {voxels} voxels")])
     print_flags(flags)
 
 

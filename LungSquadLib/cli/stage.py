@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..pipeline.arguments import refuse_ignored
+from ..options import listed
+from ..pipeline.options import add_jobs, refuse_ignored
 from .output import (
     add_choice_arguments,
     add_json_argument,
+    add_mapping_argument,
     bar,
-    listed,
     print_failures,
     print_flags,
     print_json,
@@ -20,59 +21,68 @@ from .output import (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `stage`."""
+    """Add the arguments of `stage`."""
     from ..imaging.stage import EDITION, EDITIONS, RULES
 
     parser.add_argument(
         "ct",
         metavar="CT",
-        help="as of `crop`; or, without a MASK, the manifest of a cohort, whose columns t_stage "
-        "and edition are what was reported",
+        help="CT, as of `crop`; or, without MASK, the manifest of a cohort, whose columns t_stage "
+        "and edition are the reported stage",
     )
-    parser.add_argument("mask", nargs="?", metavar="MASK", help="of the same CT, as of `crop`")
+    parser.add_argument("mask", nargs="?", metavar="MASK", help="mask of the CT, as of `crop`")
     add_choice_arguments(parser)
     parser.add_argument(
-        "--edition", choices=EDITIONS, default=EDITION, help=f"of the staging rules ({EDITION})"
+        "--edition",
+        choices=EDITIONS,
+        default=EDITION,
+        help=f"edition of the TNM classification (default: {EDITION})",
     )
     parser.add_argument(
         "--diameter",
         choices=RULES,
         default=RULES[0],
-        help="which one is staged: the largest in any direction, as AJCC and UICC have it, or the "
-        f"largest in an axial plane ({RULES[0]})",
+        help="diameter that decides: the largest in any direction, as AJCC and UICC define it, or "
+        f"the largest in an axial plane (default: {RULES[0]})",
     )
+    add_json_argument(parser)
     patient = parser.add_argument_group("one patient")
-    patient.add_argument("--profile", metavar="CSV", help="the patient's expression")
+    patient.add_argument("--profile", metavar="CSV", help="gene expression of the patient")
     patient.add_argument(
         "--models",
         metavar="NAME,...",
-        help="an integrator, an autoencoder or both, of the task t_stage; names or files",
+        help="models of integration, autoencoders or both, of the task t_stage: names or files",
     )
-    patient.add_argument("--reported", metavar="STAGE", help="as it was reported: pT2a, say")
-    patient.add_argument("--reported-edition", choices=EDITIONS, help="by which it was staged")
-    add_json_argument(parser)
+    patient.add_argument("--reported", metavar="STAGE", help="reported stage, such as pT2a")
+    patient.add_argument(
+        "--reported-edition", choices=EDITIONS, help="edition of the reported stage"
+    )
     cohort = parser.add_argument_group("a cohort")
-    cohort.add_argument("-o", "--out", metavar="DIR", help="where to write")
-    cohort.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (1)")
-    cohort.add_argument("--mlp", metavar="FILE", help="predictions.csv of `train integration`")
-    cohort.add_argument("--groups", metavar="FILE", help="groups.csv of `train autoencoder`")
-    cohort.add_argument("--clinical", metavar="FILE", help="a clinical table with T stages")
-    cohort.add_argument("--mapping", metavar="FILE.json", help="of its columns, as of `tables`")
+    cohort.add_argument("-o", "--out", metavar="DIR", help="output folder")
+    add_jobs(cohort)
     cohort.add_argument(
-        "--keep-identity", action="store_true", help="write the patients' IDs, not pseudonyms"
+        "--predictions", metavar="FILE", help="predictions.csv of `lungsquad train integration`"
+    )
+    cohort.add_argument(
+        "--groups", metavar="FILE", help="groups.csv of `lungsquad train autoencoder`"
+    )
+    cohort.add_argument("--clinical", metavar="FILE", help="clinical table with T stages")
+    add_mapping_argument(cohort)
+    cohort.add_argument(
+        "--keep-identity", action="store_true", help="write patient IDs instead of pseudonyms"
     )
 
 
-def run(options: argparse.Namespace) -> int | None:
-    """One patient, or a cohort."""
-    if options.mask is None:
-        return _cohort(options)
-    _patient(options)
+def run(arguments: argparse.Namespace) -> int | None:
+    """Stage one patient, or a cohort."""
+    if arguments.mask is None:
+        return _cohort(arguments)
+    _patient(arguments)
     return None
 
 
-def _patient(options: argparse.Namespace) -> None:
-    """Measure, ask, tell."""
+def _patient(arguments: argparse.Namespace) -> None:
+    """Print the stage of one patient by each method."""
     from ..errors import InputError
     from ..evaluation.staging.methods import stage_ways
     from ..imaging.crop import flags_of_case
@@ -82,34 +92,34 @@ def _patient(options: argparse.Namespace) -> None:
     from ..models.catalogue import read_model
 
     refuse_ignored(
-        options,
-        "with CT and MASK one patient is staged, and shown; they are about a cohort (a manifest).",
+        arguments,
+        "they are about a cohort (a manifest), and CT and MASK are one patient.",
         out=None,
         jobs=1,
-        mlp=None,
+        predictions=None,
         groups=None,
         clinical=None,
         mapping=None,
         keep_identity=False,
     )
-    if options.reported is None:
-        refuse_ignored(options, "there is no --reported.", reported_edition=None)
-    if (options.profile is None) == bool(options.models):
+    if arguments.reported is None:
+        refuse_ignored(arguments, "there is no --reported.", reported_edition=None)
+    if (arguments.profile is None) == bool(arguments.models):
         raise InputError("--profile and --models belong together: each needs the other.")
-    models = [read_model(name) for name in listed(options.models)]
+    models = [read_model(name) for name in listed(arguments.models)]
     with bar() as progress:
-        ct = open_ct(options.ct, series=options.series, progress=progress)
-        mask = read_mask(options.mask, ct, roi=options.roi, label=options.label)
-    ruler = size_stage(mask.image, edition=options.edition, rule=options.diameter)
+        ct = open_ct(arguments.ct, series=arguments.series, progress=progress)
+        mask = read_mask(arguments.mask, ct, roi=arguments.roi, label=arguments.label)
+    ruler = size_stage(mask.image, edition=arguments.edition, rule=arguments.diameter)
     found = stage_ways(
         ruler,
         flags=flags_of_case(ct, mask, *ruler.flags),
-        profile=options.profile,
+        profile=arguments.profile,
         models=models,
-        reported=options.reported,
-        reported_edition=options.reported_edition,
+        reported=arguments.reported,
+        reported_edition=arguments.reported_edition,
     )
-    if options.json:
+    if arguments.json:
         print_json(found.to_dict())
         return
     print_table(found.rows())
@@ -118,19 +128,19 @@ def _patient(options: argparse.Namespace) -> None:
     print_flags(flag.to_dict() for flag in found.all_flags)
 
 
-def _cohort(options: argparse.Namespace) -> int:
-    """Stage all, tell; 1 where not one case could be measured."""
+def _cohort(arguments: argparse.Namespace) -> int:
+    """Stage every case of a manifest; return 1 if not one could be measured."""
     from ..errors import InputError
     from ..pipeline.stage_cohort import PAGE, Others, stage_cohort
 
-    if options.out is None:
+    if arguments.out is None:
         raise InputError(
-            f"There is no MASK beside '{options.ct}'; if it is the manifest of a cohort, say with "
-            "-o where to write."
+            f"There is no MASK for '{arguments.ct}'. If it is the manifest of a cohort, give an "
+            "output folder with -o."
         )
     refuse_ignored(
-        options,
-        "they are about one patient (CT and MASK); a manifest has columns of its own for them.",
+        arguments,
+        "they are about one patient (CT and MASK); a manifest has columns for them.",
         roi=None,
         label=None,
         series=None,
@@ -139,26 +149,26 @@ def _cohort(options: argparse.Namespace) -> int:
         reported=None,
         reported_edition=None,
     )
-    if options.clinical is None:
-        refuse_ignored(options, "it is about the columns of --clinical.", mapping=None)
-    tables = (options.mlp, options.groups, options.clinical, options.mapping)
+    if arguments.clinical is None:
+        refuse_ignored(arguments, "it is about the columns of --clinical.", mapping=None)
+    tables = (arguments.predictions, arguments.groups, arguments.clinical, arguments.mapping)
     with bar() as progress:
         found = stage_cohort(
-            options.ct,
-            options.out,
+            arguments.ct,
+            arguments.out,
             others=Others(*(None if table is None else Path(table) for table in tables)),
-            edition=options.edition,
-            rule=options.diameter,
-            jobs=options.jobs,
-            keep_identity=options.keep_identity,
+            edition=arguments.edition,
+            rule=arguments.diameter,
+            jobs=arguments.jobs,
+            keep_identity=arguments.keep_identity,
             progress=progress,
         )
-    if options.json:
+    if arguments.json:
         print_json(found.to_dict())
         return found.summary.exit_code
     print(found.summary)
     for sentence in [*found.notes, *(one.sentence for one in found.agreements)]:
         print(printable(sentence))
-    print(f"{options.out}/{PAGE}")
-    print_failures(found.summary, "the table says what failed.")
+    print(f"{arguments.out}/{PAGE}")
+    print_failures(found.summary, "the table lists the cases that failed.")
     return found.summary.exit_code

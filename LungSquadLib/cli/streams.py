@@ -1,4 +1,4 @@
-"""Standard output and error: nothing on them but what the commands say."""
+"""Standard output and error: only the output of the commands appears there."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import TextIO
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Silence the chatter of libraries: what matters is said in our own sentences.
+    """Silence the messages of libraries: the commands print sentences for what matters.
 
-    ITK, GDCM and its decoders write past Python, to the file descriptor itself: it leads nowhere
-    while they work, here and in processes that begin here; `sys.stderr` goes on as it was.
+    ITK, GDCM and its decoders write past Python, to the file descriptor itself. It leads nowhere
+    while they work, here and in processes that begin here; `sys.stderr` stays as it was.
     """
     warnings.simplefilter("ignore")
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
@@ -26,42 +26,42 @@ def quiet_libraries() -> Iterator[None]:
     except OSError:  # there is no standard error
         yield
         return
-    python_own, nowhere = sys.stderr, os.open(os.devnull, os.O_WRONLY)
+    python_stderr, nowhere = sys.stderr, os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        if _descriptor(python_own) == 2:
+        if _descriptor(python_stderr) == 2:
             sys.stderr = os.fdopen(
-                os.dup(kept), "w", buffering=1, encoding=python_own.encoding, errors="replace"
+                os.dup(kept), "w", buffering=1, encoding=python_stderr.encoding, errors="replace"
             )
         yield
     finally:
-        if sys.stderr is not python_own:
+        if sys.stderr is not python_stderr:
             sys.stderr.close()
-            sys.stderr = python_own
+            sys.stderr = python_stderr
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
 
 
 def accept_any_text() -> None:
-    """Let a name that the terminal's encoding lacks be printed with question marks.
+    """Print characters that the terminal's encoding lacks as question marks.
 
-    And where there is no standard error at all, let what goes there go nowhere.
+    If there is no standard error at all, discard what goes there.
     """
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as we live
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="replace")
 
 
 def flush_output() -> None:
-    """Have what was printed written now, while there is somebody to say that it failed."""
+    """Write what was printed now, while a failure can still be reported."""
     if sys.stdout is not None:
         sys.stdout.flush()
 
 
 def drop_output() -> None:
-    """Let what cannot be written to standard output go, so that Python does not try again."""
+    """Discard what cannot be written to standard output, so that Python does not try again."""
     try:
         flush_output()
     except OSError:

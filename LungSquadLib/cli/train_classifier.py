@@ -6,8 +6,9 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..pipeline.arguments import refuse_ignored
-from .output import bar, listed, print_json, printable
+from ..options import listed
+from ..pipeline.options import refuse_ignored
+from .output import bar, print_json, printable
 from .training_arguments import add_card, add_run, device_of, naming_of
 
 if TYPE_CHECKING:

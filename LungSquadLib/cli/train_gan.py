@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..options import add_arguments, from_namespace
+from ..options import add_options, from_namespace
 from ..training.gan.options import GanOptions
 from .output import bar
 from .training_arguments import add_card, add_run, device_of, naming_of
@@ -22,7 +22,7 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     verb.add_argument("slices", metavar="SLICES", help="of `lungsquad gan data`")
     add_run(verb, seed=False)
-    add_arguments(verb, GanOptions)
+    add_options(verb, GanOptions)
     add_card(verb, name="generator")
     verb.set_defaults(train=run)
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, need
-from ..pipeline.arguments import refuse_ignored
-from .output import add_json_argument, bar, listed, print_json, printable
+from ..options import listed
+from ..pipeline.options import refuse_ignored
+from .output import add_json_argument, bar, print_json, printable
 from .training_arguments import add_card, add_run, device_of, naming_of
 
 if TYPE_CHECKING:

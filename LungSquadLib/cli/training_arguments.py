@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ..pipeline.arguments import add_device
+from ..pipeline.options import add_device
 
 if TYPE_CHECKING:
     from ..training.classifier.export import Naming

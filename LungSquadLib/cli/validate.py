@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import argparse
 
-from ..pipeline.arguments import add_device
-from .output import add_json_argument, bar, listed, print_json, printable
+from ..options import listed
+from ..pipeline.options import add_device
+from .output import add_json_argument, add_out_argument, bar, print_json, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `test`."""
-    parser.add_argument("model", metavar="NAME_OR_FILE", help="as `lungsquad predict --model`")
-    parser.add_argument("store", metavar="STORE", help="of `lungsquad cohort build`")
-    parser.add_argument("--label", required=True, metavar="COL", help="the store's column of truth")
+    """Add the arguments of `validate`."""
     parser.add_argument(
-        "--classes", metavar="A,B,...", help="its values, in the order of the model's classes"
+        "model", metavar="NAME_OR_FILE", help="classifier, as `lungsquad predict --model`"
     )
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
+    parser.add_argument("store", metavar="STORE", help="store of `lungsquad cohort build`")
+    parser.add_argument(
+        "--label", required=True, metavar="COL", help="column of the store with the true classes"
+    )
+    parser.add_argument(
+        "--classes",
+        metavar="A,B,...",
+        help="values of the column, in the order of the model's classes",
+    )
+    add_out_argument(parser)
     add_device(parser)
     parser.add_argument(
         "--allow-overlap",
         action="store_true",
-        help="go on where the model was trained on patients of the store; it is said",
+        help="continue if the model was trained on patients of the store; the results say so",
     )
     add_json_argument(parser)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Answer, evaluate, tell."""
+def run(arguments: argparse.Namespace) -> None:
+    """Predict for every case of a store, evaluate, and print the metrics."""
     from ..models.catalogue import read_model
     from ..networks.devices import chosen_device
     from ..pipeline.evaluate_run import evaluate_answers
@@ -36,20 +43,20 @@ def run(options: argparse.Namespace) -> None:
 
     with bar() as progress:
         answered = answer_store(
-            read_model(options.model, kind="classifier"),
-            options.store,
-            options.out,
-            label=options.label,
-            classes=listed(options.classes),
-            allow_overlap=options.allow_overlap,
-            device=str(chosen_device(options.device)),
+            read_model(arguments.model, kind="classifier"),
+            arguments.store,
+            arguments.out,
+            label=arguments.label,
+            classes=listed(arguments.classes),
+            allow_overlap=arguments.allow_overlap,
+            device=str(chosen_device(arguments.device)),
             progress=progress,
         )
-    evaluation = evaluate_answers(answered, options.out)
-    if options.json:
+    evaluation = evaluate_answers(answered, arguments.out)
+    if arguments.json:
         print_json(evaluation.to_dict())
         return
     for sentence in answered.sentences:
         print(printable(f"warning: {sentence}"))
     print(printable(as_text(evaluation)))
-    print(f"{options.out}/evaluation/index.html")
+    print(f"{arguments.out}/evaluation/index.html")

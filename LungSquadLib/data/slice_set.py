@@ -16,11 +16,12 @@ from typing import Any, cast
 import numpy as np
 
 from .. import __version__
-from ..errors import InputError, one_line
+from ..errors import InputError
 from ..fields import Fields, parsed_json
 from ..files import write_json
-from ..imaging.axial import CONTEXTS, Context
+from ..imaging.axial import Context
 from ..imaging.pictures import WINDOWS
+from ..options import check, option
 from .case_file import read_content
 from .store import StoredCase, check_cases, refuse_newer
 
@@ -28,34 +29,35 @@ SLICES = "slices.json"
 FORMAT_VERSION = 1
 MOST_SLICES = 2048  # of a case: more than a CT has
 
+_SMALLEST, _LARGEST = 4, 512  # pixels along each side
 _FIELDS_MM = {"tumour": 64.0, "slice": 400.0}
-_SMALLEST, _LARGEST = 4, 512  # pixels a side
 _MOST_CASES, _LARGEST_JSON = 1_000_000, 1 << 30
 
 
 @dataclass(frozen=True)
 class Slicing:
-    """What was done to every case of a set; `hash` names it.
+    """How the slices of a set were cut; `hash` names it."""
 
-    Attributes:
-        resolution: pixels a side, a power of two.
-        context: "tumour", 64 mm round the tumour, or "slice", 400 mm, the whole chest.
-        window: one of `imaging.pictures.WINDOWS`: the HU that networks tell apart. The slices
-            themselves keep all HU.
-    """
-
-    resolution: int = 64
-    context: Context = "tumour"
-    window: str = "lung"
+    resolution: int = option(
+        64,
+        low=_SMALLEST,
+        high=_LARGEST,
+        unit="pixels",
+        help="length of each side, a power of two",
+    )
+    context: Context = option(
+        "tumour",
+        help="tumour: 64 mm around the tumour, with slices 1 mm apart; slice: 400 mm, the whole "
+        "chest, with the slices of the CT",
+    )
+    window: str = option(
+        "lung", choices=tuple(WINDOWS), help="HU window of the networks; the slices keep all HU"
+    )
 
     def __post_init__(self) -> None:
-        size = self.resolution
-        if not _SMALLEST <= size <= _LARGEST or size & (size - 1):
-            raise InputError(
-                f"The resolution must be a power of two from {_SMALLEST} to {_LARGEST}, not {size}."
-            )
-        _check_one_of("context", self.context, CONTEXTS)
-        _check_one_of("window", self.window, tuple(WINDOWS))
+        check(self)
+        if self.resolution & (self.resolution - 1):
+            raise InputError(f"--resolution must be a power of two, not {self.resolution}.")
 
     @property
     def field_mm(self) -> float:
@@ -88,13 +90,6 @@ class Slicing:
         return (
             f"{self.resolution} x {self.resolution} pixels of {self.pixel_mm:g} mm "
             f"(context {self.context}, window {self.window})"
-        )
-
-
-def _check_one_of(what: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise InputError(
-            f"The {what} must be one of {', '.join(allowed)}, not '{one_line(value)}'."
         )
 
 

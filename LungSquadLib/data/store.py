@@ -24,6 +24,7 @@ from ..files import write_json
 from ..imaging import AXES
 from ..imaging.crop import LARGEST_CROP
 from ..imaging.flags import Flag
+from ..options import check, option
 from .case_file import LARGEST_ABOUT, Content, read_content
 from .tables.text import is_no_label
 
@@ -34,26 +35,23 @@ _MOST_CASES, _LARGEST_JSON = 1_000_000, 1 << 30
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What was done to every case of a store; `hash` names it.
+    """How the cases of a store were cropped and resampled; `hash` names it."""
 
-    Attributes:
-        size: voxels a side that networks see at most.
-        margin: voxels kept beyond that on every side, for shifts and rotations.
-        spacing: mm between voxels.
-    """
-
-    size: int = 64
-    margin: int = 12
-    spacing: float = 1.0
+    size: int = option(
+        64, low=8, unit="voxels", help="largest crop that a network can take, along each axis"
+    )
+    margin: int = option(
+        12, low=0, unit="voxels", help="margin on each side, for shifts and rotations"
+    )
+    spacing: float = option(1.0, low=0.05, high=20.0, unit="mm", help="distance between voxels")
 
     def __post_init__(self) -> None:
-        if not (self.size >= 8 and self.margin >= 0 and self.side <= LARGEST_CROP):
+        check(self)
+        if self.side > LARGEST_CROP:
             raise InputError(
-                f"A size of {self.size} voxels with a margin of {self.margin} cannot be: the size "
-                f"is 8 or more, the margin 0 or more, size + 2 margins at most {LARGEST_CROP}."
+                f"--size and two --margin are {self.side} voxels, which must be at most "
+                f"{LARGEST_CROP}."
             )
-        if not 0.05 <= self.spacing <= 20:
-            raise InputError(f"The spacing must be 0.05 to 20 mm, not {self.spacing}.")
 
     @property
     def side(self) -> int:

@@ -44,7 +44,13 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     from ..data.case_loop import Summary
-    from ..pipeline.arguments import add_batch_arguments, check_common, refuse_empty
+    from ..options import from_namespace
+    from ..pipeline.options import (
+        PredictionOptions,
+        add_batch_arguments,
+        check_common,
+        refuse_empty,
+    )
     from ..worker.client import WorkerClient
 
     parser = argparse.ArgumentParser(
@@ -54,6 +60,7 @@ def _run(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     refuse_empty(arguments)
     check_common(options, out_is_file=False)
+    prediction = from_namespace(PredictionOptions, options)
     progress = _Lines()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, progress.cancel)
@@ -64,9 +71,9 @@ def _run(arguments: Sequence[str]) -> int:
             folder=Path(options.out).absolute(),
             models=options.model,
             jobs=options.jobs,
-            device=options.device,
-            seed=options.seed,
-            keep_identity=options.keep_identity,
+            device=prediction.device,
+            seed=prediction.seed,
+            keep_identity=prediction.keep_identity,
             progress=progress,
         )
     summary = Summary(**result)

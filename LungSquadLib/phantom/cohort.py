@@ -9,7 +9,6 @@ histology labels is wrong, as pathologists' are; the truth is in columns of its 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from ..fields import parsed_json
 from ..files import make_folder, sweep, whole_folder, write_csv, write_json
 from ..imaging.files.write import write_volumes
 from ..imaging.geometry import Grid
+from ..options import check, described, option
 from ..progress import Progress, Silent, step
 from .patient import Phantom
 from .scan import scanned
@@ -59,61 +59,60 @@ class Patient:
     label: str
 
 
+@dataclass(frozen=True)
+class PhantomOptions:
+    """Options of a phantom cohort; the same seed gives the same bytes."""
+
+    patients: int = option(200, low=1, high=_MOST_PATIENTS, help="number of patients")
+    label_noise: float = option(
+        0.1, low=0.0, high=1.0, metavar="FRACTION", help="fraction of wrong histology labels"
+    )
+    sites: int = option(3, low=1, high=26, help="number of hospitals")
+    seed: int = option(0, low=0, high=(1 << 31) - 1, help="random seed")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
 def write_phantoms(
     folder: str | os.PathLike[str],
+    options: PhantomOptions | None = None,
     *,
-    patients: int = 200,
-    label_noise: float = 0.1,
-    sites: int = 3,
-    seed: int = 0,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> Path:
-    """Write a phantom cohort and its manifest; the same call goes on with one that was ended.
+    """Write a phantom cohort and its manifest; the same call continues a run that was stopped.
+
+    The fraction of LUSC grows from 30 % at the first hospital to 70 % at the last, so that the
+    hospital is a confounder. `histology_true` is right where `histology` is not.
 
     Args:
-        folder: gets a folder for each patient, `manifest.csv`, and `phantoms.json`, which says
-            what was done.
-        patients: how many.
-        label_noise: the share of patients whose `histology` is wrong; `histology_true` is right.
-        sites: how many hospitals; the share of LUSC grows from 30 % at the first to 70 % at the
-            last, and so a site tells something of the label.
-        seed: of everything; the same seed gives the same bytes.
-        jobs: how many processes.
+        folder: gets a folder for each patient, `manifest.csv`, and `phantoms.json`, which
+            describes the cohort.
+        options: of the cohort.
+        jobs: number of processes.
         progress: told how it goes; may cancel.
 
     Returns:
-        The manifest.
+        The path of the manifest.
 
     Raises:
-        InputError: a number makes no sense, or the folder holds something else.
+        InputError: the folder holds something else.
     """
-    _check(patients, label_noise, sites, seed)
-    target, progress = Path(folder).absolute(), progress or Silent()
-    drawn = _drawn(target, patients, label_noise, sites, seed)
-    settings = {"patients": patients, "label_noise": label_noise, "sites": sites, "seed": seed}
-    _prepare(target, _about(settings, sites))
+    options, progress = options or PhantomOptions(), progress or Silent()
+    target = Path(folder).absolute()
+    drawn = _drawn(target, options)
+    _prepare(target, _about(options))
     rows: dict[str, dict[str, Any]] = {}
-    step(progress, 0, f"0 of {patients} phantoms")
+    step(progress, 0, f"0 of {options.patients} phantoms")
     for outcome in run_all(drawn, _work, jobs=jobs, progress=progress):
         if outcome.error is not None:
             raise InputError(outcome.error)
         rows[outcome.task.folder.name] = outcome.result
-        step(progress, len(rows) / patients, f"{len(rows)} of {patients} phantoms")
+        step(progress, len(rows) / len(drawn), f"{len(rows)} of {len(drawn)} phantoms")
     table = [rows[patient.folder.name] for patient in drawn]
     write_csv(target / MANIFEST, tuple(table[0]), table)
     return target / MANIFEST
-
-
-def _check(patients: int, label_noise: float, sites: int, seed: int) -> None:
-    if not 1 <= patients <= _MOST_PATIENTS:
-        raise InputError(f"The number of patients must be 1 to {_MOST_PATIENTS}, not {patients}.")
-    if not 0 <= label_noise <= 1:
-        raise InputError(f"The share of wrong labels must be 0 to 1, not {label_noise}.")
-    if not 1 <= sites <= 26:
-        raise InputError(f"The number of sites must be 1 to 26, not {sites}.")
-    if not 0 <= seed < 1 << 31:
-        raise InputError(f"The seed must be a whole number from 0 to 2^31 - 1, not {seed}.")
 
 
 def _sites(count: int) -> list[Site]:
@@ -124,32 +123,32 @@ def _sites(count: int) -> list[Site]:
     ]
 
 
-def _drawn(folder: Path, patients: int, label_noise: float, sites: int, seed: int) -> list[Patient]:
-    random, places = np.random.default_rng((seed, 0)), _sites(sites)
-    wrong = set(random.permutation(patients)[: round(label_noise * patients)].tolist())
+def _drawn(folder: Path, options: PhantomOptions) -> list[Patient]:
+    random, sites = np.random.default_rng((options.seed, 0)), _sites(options.sites)
+    wrong = round(options.label_noise * options.patients)
+    mislabelled = set(random.permutation(options.patients)[:wrong].tolist())
     drawn = []
-    for number in range(patients):
-        site = places[int(random.integers(sites))]
+    for number in range(options.patients):
+        site = sites[int(random.integers(options.sites))]
         lusc = bool(random.random() < site.lusc)
         truth, other = HISTOLOGIES[lusc], HISTOLOGIES[not lusc]
-        label = other if number in wrong else truth
-        own = FIRST_SEED + seed * _MOST_PATIENTS + number
-        name = (
-            f"PH{seed}-{number + 1:05d}"  # of no other cohort: or models would think they know them
-        )
-        drawn.append(Patient(folder / name, own, site, truth, label))
+        label = other if number in mislabelled else truth
+        seed = FIRST_SEED + options.seed * _MOST_PATIENTS + number
+        # Unlike the names of any other cohort, with which its patients would seem to overlap.
+        name = f"PH{options.seed}-{number + 1:05d}"
+        drawn.append(Patient(folder / name, seed, site, truth, label))
     return drawn
 
 
-def _about(settings: Mapping[str, float], sites: int) -> dict[str, Any]:
+def _about(options: PhantomOptions) -> dict[str, Any]:
     return {
         "notice": "Computer-made phantoms: what is learned from them means nothing for a patient.",
         "lungsquad": __version__,
-        "settings": dict(settings),
-        "sites": [asdict(site) for site in _sites(sites)],
+        "settings": described(options),
+        "sites": [asdict(site) for site in _sites(options.sites)],
         "columns": {
-            "histology": "the label, wrong for the share label_noise of the patients",
-            "histology_true": "what the phantom was made as; drawn with the site's share of LUSC",
+            "histology": "the label, wrong for the fraction label_noise of the patients",
+            "histology_true": "the phantom's histology; drawn with the site's fraction of LUSC",
             "alive2y": "1 if alive two years on; drawn with a probability that falls with "
             "diameter, necrosis and spiculation",
             "diameter_mm": "of a ball of the tumour's volume where nothing hems it in",

@@ -21,6 +21,7 @@ from .. import __version__
 from ..data.manifest import read_manifest
 from ..errors import InputError
 from ..files import whole_folder, write_csv, write_json
+from ..options import check, option
 from .tumour import HISTOLOGIES
 
 EXPRESSION, FEATURES, CLINICAL, TRUTH = (
@@ -42,35 +43,47 @@ _YEARS = 5  # after which everybody's follow-up has ended
 
 @dataclass(frozen=True)
 class Simulation:
-    """How a cohort is drawn.
+    """Options of a simulated cohort."""
 
-    Attributes:
-        patients: how many; those of `manifest`, where there is one.
-        genes: how many; most of them follow nothing.
-        effect: how far the means of neighbouring stages lie apart within their module's genes, and
-            so on, in standard deviations; 0: there is nothing to be found.
-        missing: share of the patients that each source lacks, and of the numbers within it.
-        seed: of everything.
-        manifest: of a phantom cohort: its patients get the expression that belongs to them, and no
-            features, for they have images.
-    """
+    patients: int = option(300, low=10, high=100_000, help="number of patients")
+    genes: int = option(
+        400, low=_SMALLEST, high=_LARGEST, help="number of genes; most of them have no effect"
+    )
+    effect: float = option(
+        1.0,
+        low=0.0,
+        high=10.0,
+        unit="standard deviations",
+        metavar="SD",
+        help="difference of the mean expression between neighbouring stages, histologies, sexes "
+        "and hospitals; 0: none",
+    )
+    missing: float = option(
+        0.1,
+        low=0.0,
+        high=0.9,
+        metavar="FRACTION",
+        help="fraction of missing patients in each table, and of missing cells",
+    )
+    seed: int = option(0, low=0, high=(1 << 31) - 1, help="random seed")
+    manifest: Path | None = option(
+        None,
+        metavar="CSV",
+        help="manifest of `lungsquad cohort phantoms`: simulate the expression of its patients, "
+        "without a table of features",
+    )
 
-    patients: int = 300
-    genes: int = 400
-    effect: float = 1.0
-    missing: float = 0.1
-    seed: int = 0
-    manifest: Path | None = None
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def write_simulated(folder: str | os.PathLike[str], simulation: Simulation) -> Path:
     """Write the tables of a simulated cohort into a new folder, and the truth beside them.
 
     Raises:
-        InputError: a number makes no sense, the folder exists, or the manifest is none of a phantom
+        InputError: the folder exists, or the manifest is none of a phantom
             cohort.
     """
-    _check(simulation)
     target = Path(folder)
     if target.exists():
         raise InputError(f"'{target}' exists: choose another folder.")
@@ -97,19 +110,6 @@ def write_simulated(folder: str | os.PathLike[str], simulation: Simulation) -> P
         write_csv(temporary / CLINICAL, tuple(rows[0]), rows)
         write_json(temporary / TRUTH, _truth(simulation, genes, modules))
     return target
-
-
-def _check(simulation: Simulation) -> None:
-    limits = {
-        "patients": (simulation.patients, 10, 100_000),
-        "genes": (simulation.genes, _SMALLEST, _LARGEST),
-        "effect": (simulation.effect, 0, 10),
-        "missing share": (simulation.missing, 0, 0.9),
-        "seed": (simulation.seed, 0, (1 << 31) - 1),
-    }
-    for name, (value, low, high) in limits.items():
-        if not low <= value <= high:
-            raise InputError(f"The {name} must be {low} to {high}, not {value}.")
 
 
 def _drawn(simulation: Simulation) -> dict[str, dict[str, Any]]:

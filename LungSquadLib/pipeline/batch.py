@@ -23,7 +23,8 @@ from ..progress import Progress, Silent
 from ..report.index import index_page
 from ..report.render import read_result
 from ..report.tables import COLUMNS, prediction_row
-from .case import CaseInput, Options, run_case
+from .case import CaseInput, run_case
+from .options import PredictionOptions
 
 _STAMP = "inputs.sha256"
 _RESULTS, _INDEX = "results.csv", "index.html"
@@ -35,7 +36,7 @@ class Task(RowTask):
 
     folder: Path
     models: tuple[str, ...]
-    options: Options
+    options: PredictionOptions
 
 
 def run_batch(
@@ -44,7 +45,7 @@ def run_batch(
     folder: str | os.PathLike[str],
     *,
     jobs: int = 1,
-    options: Options | None = None,
+    options: PredictionOptions | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Summary:
@@ -66,7 +67,7 @@ def run_batch(
         InputError: the manifest or a model cannot be used. What is wrong with one case is a row.
         CancelledError: `progress` said so; what was finished stays and is in the tables.
     """
-    options, progress = options or Options(), progress or Silent()
+    options, progress = options or PredictionOptions(), progress or Silent()
     chosen_device(options.device)
     rows, target = read_manifest(manifest, keep_identity=options.keep_identity), Path(folder)
     check_distinct([target / name for name in (_RESULTS, ERRORS, _INDEX)], [manifest])
@@ -92,7 +93,7 @@ def run_batch(
     return run.summary
 
 
-def _task(row: Row, target: Path, models: Sequence[Model], options: Options) -> Task:
+def _task(row: Row, target: Path, models: Sequence[Model], options: PredictionOptions) -> Task:
     """Return the task; its stamp changes with whatever would change the result."""
     files = [path.absolute() for path in (row.ct, row.mask, row.profile) if path is not None]
     values = [row.roi, row.label, row.series, repr(options), row.problem, __version__]
@@ -136,7 +137,7 @@ def _work(task: Task) -> dict[str, Any]:
 def _write_tables(
     tasks: Sequence[Task],
     target: Path,
-    options: Options,
+    options: PredictionOptions,
     results: Mapping[str, dict[str, Any]],
     errors: Mapping[str, str],
 ) -> None:
@@ -158,7 +159,10 @@ def _predictions(described: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
 
 
 def _result(
-    task: Task, described: Mapping[str, Any], prediction: Mapping[str, Any], options: Options
+    task: Task,
+    described: Mapping[str, Any],
+    prediction: Mapping[str, Any],
+    options: PredictionOptions,
 ) -> dict[str, Any]:
     patient = described["patient"]
     if task.row.patient_id:

@@ -21,7 +21,7 @@ from ..imaging.geometry import Point
 from ..imaging.masks import Mask, read_mask
 from ..imaging.planes import VIEWS, plane_through_tumour
 from ..imaging.stage import SizeStage, size_stage
-from ..inference.classifier import check_seed, predict
+from ..inference.classifier import predict
 from ..inference.prediction import Prediction
 from ..inference.profile import ProfilePrediction
 from ..models.catalogue import OF_IMAGES
@@ -33,6 +33,7 @@ from ..report.identity import identity_of, patient_of
 from ..report.page import RESEARCH
 from ..report.render import FORMAT_VERSION, PLANES, REPORT, RESULT, rendered, write_planes
 from .molecular import ask_molecular, molecular_flags, molecular_part, notices_of, profile_for
+from .options import PredictionOptions
 
 # Writes further files of a case into its folder: what they are, and their names.
 More: TypeAlias = "Callable[[Results, Path], dict[str, str]]"
@@ -55,24 +56,12 @@ class CaseInput:
     profile: str | os.PathLike[str] | None = None
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a run is asked for beside the case and the models."""
-
-    device: str = "auto"
-    seed: int = 0
-    keep_identity: bool = False
-
-    def __post_init__(self) -> None:
-        check_seed(self.seed)
-
-
 def run_case(
     case: CaseInput,
     models: Sequence[Model],
     folder: str | os.PathLike[str],
     *,
-    options: Options | None = None,
+    options: PredictionOptions | None = None,
     stamp: tuple[str, str] | None = None,
     more: More | None = None,
     progress: Progress | None = None,
@@ -93,7 +82,7 @@ def run_case(
             takes a profile and there is none, or the other way; an input would be written over.
         CancelledError: `progress` said so; nothing is left behind.
     """
-    options, progress = options or Options(), progress or Silent()
+    options, progress = options or PredictionOptions(), progress or Silent()
     chosen_device(options.device)  # an answer that cannot be had is said before the work
     inputs = [path for path in (case.ct, case.mask, case.profile) if path is not None]
     check_distinct([folder], inputs)
@@ -145,7 +134,7 @@ class Results:
     mask: Mask
     crop: Crop
     predictions: tuple[Prediction, ...]
-    options: Options
+    options: PredictionOptions
     profile: Profile | None = None
     molecular: tuple[ProfilePrediction, ...] = ()
 

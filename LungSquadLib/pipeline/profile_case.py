@@ -18,8 +18,8 @@ from ..models.catalogue import OF_TABLES
 from ..models.file import Model
 from ..report.page import RESEARCH
 from ..report.render import FORMAT_VERSION, REPORT, RESULT, rendered
-from .case import Options
 from .molecular import ask_molecular, molecular_flags, molecular_part, notices_of
+from .options import PredictionOptions
 
 
 def run_profile(
@@ -27,14 +27,14 @@ def run_profile(
     models: Sequence[Model],
     folder: str | os.PathLike[str],
     *,
-    options: Options | None = None,
+    options: PredictionOptions | None = None,
 ) -> dict[str, Any]:
     """Ask models of tables about a profile without an image; write `prediction.json` and a report.
 
     Raises:
         InputError: as `read_profile` and `predict_profile`; or a model takes images only.
     """
-    options = options or Options()
+    options = options or PredictionOptions()
     check_distinct([folder], [profile])
     for model in models:
         if model.card.kind not in OF_TABLES:

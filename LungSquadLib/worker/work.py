@@ -58,7 +58,8 @@ def _models(_request: Models, _progress: Progress) -> list[dict[str, Any]]:
 
 def _predict(request: Predict, progress: Progress) -> dict[str, Any]:
     from ..models.catalogue import read_predictor
-    from ..pipeline.case import CaseInput, Options, run_case
+    from ..pipeline.case import CaseInput, run_case
+    from ..pipeline.options import PredictionOptions
 
     step(progress, 0.0, "Reading the model")
     models = [read_predictor(name) for name in request.models]
@@ -71,7 +72,7 @@ def _predict(request: Predict, progress: Progress) -> dict[str, Any]:
         request.centre,
         request.profile,
     )
-    how = Options(request.device, request.seed, request.keep_identity)
+    how = PredictionOptions(request.device, request.seed, request.keep_identity)
     return run_case(case, models, request.folder, options=how, progress=progress)
 
 
@@ -165,11 +166,11 @@ def _export(request: Export, progress: Progress) -> dict[str, Any]:
 def _batch(request: Batch, progress: Progress) -> dict[str, Any]:
     from ..models.catalogue import read_predictor
     from ..pipeline.batch import run_batch
-    from ..pipeline.case import Options
+    from ..pipeline.options import PredictionOptions
 
     step(progress, 0.0, "Reading the model")
     models = [read_predictor(name) for name in request.models]
-    how = Options(request.device, request.seed, request.keep_identity)
+    how = PredictionOptions(request.device, request.seed, request.keep_identity)
     summary = run_batch(
         request.manifest,
         models,

@@ -231,7 +231,7 @@ def _profile_gz(folder: Path):
 
 
 def _molecular_report(folder: Path):
-    from LungSquadLib.pipeline.case import Options
+    from LungSquadLib.pipeline.options import PredictionOptions
     from LungSquadLib.pipeline.profile_case import run_profile
     from LungSquadLib.report.render import rendered
     from Testing.table_models import autoencoder, profile
@@ -239,12 +239,13 @@ def _molecular_report(folder: Path):
     path = folder / "p.csv"
     path.write_text("".join(f"{gene},{value}\n" for gene, value in profile().genes.items()))
     model = autoencoder(folder / "m.safetensors")
-    run_profile(path, [model], folder / "case", options=Options(device="cpu"))
+    run_profile(path, [model], folder / "case", options=PredictionOptions(device="cpu"))
     return [folder / "case" / "prediction.json"], lambda: rendered(folder / "case")
 
 
 def _report(folder: Path):
-    from LungSquadLib.pipeline.case import CaseInput, Options, run_case
+    from LungSquadLib.pipeline.case import CaseInput, run_case
+    from LungSquadLib.pipeline.options import PredictionOptions
     from LungSquadLib.report.render import rendered
     from Testing.samples import ball_images, write_model
 
@@ -253,7 +254,7 @@ def _report(folder: Path):
     sitk.WriteImage(mask, str(folder / "mask.nrrd"))
     model = write_model(folder / "m.safetensors")
     case = CaseInput(folder / "ct.nrrd", folder / "mask.nrrd")
-    run_case(case, [model], folder / "case", options=Options(device="cpu"))
+    run_case(case, [model], folder / "case", options=PredictionOptions(device="cpu"))
     names = ["prediction.json"] * 4 + ["planes.npz", "crop.nrrd", "saliency-sample.nrrd"]
     return [folder / "case" / name for name in names], lambda: rendered(folder / "case")
 

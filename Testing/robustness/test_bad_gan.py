@@ -27,8 +27,14 @@ COMMANDS = {
     "a manifest without patients": (f"{DATA}nobody.csv {OUT}", "lacks the column 'patient_id'"),
     "a column that cases have": (f"{DATA}taken.csv {OUT}", "a column 'pixels'"),
     "all cases wrong": (f"{DATA}wrong.csv {OUT}", "Not one of 2 cases gave slices; of the first:"),
-    "odd resolution": (f"{DATA}volumes/manifest.csv {OUT} --resolution 100", "invalid choice: 100"),
-    "resolution 0": (f"{DATA}volumes/manifest.csv {OUT} --resolution 0", "invalid choice: 0"),
+    "odd resolution": (
+        f"{DATA}volumes/manifest.csv {OUT} --resolution 100",
+        "--resolution must be a power of two, not 100",
+    ),
+    "resolution 0": (
+        f"{DATA}volumes/manifest.csv {OUT} --resolution 0",
+        "--resolution must be 4 to 512, not 0",
+    ),
     "unknown window": (f"{DATA}volumes/manifest.csv {OUT} --window bone", "invalid choice: 'bone'"),
     "unknown context": (f"{DATA}volumes/manifest.csv {OUT} --context all", "invalid choice: 'all'"),
     "no jobs": (f"{DATA}volumes/manifest.csv {OUT} --jobs 0", "--jobs must be 1 or more"),

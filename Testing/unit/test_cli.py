@@ -51,7 +51,7 @@ def test_debug_shows_the_traceback_and_nothing_else_does(tmp_path, capsys):
 
 
 def test_a_fault_of_our_own_is_told_apart_from_bad_input(monkeypatch, capsys):
-    monkeypatch.setattr("LungSquadLib.pipeline.doctor.examine", lambda: 1 / 0)
+    monkeypatch.setattr("LungSquadLib.cli.doctor.examine", lambda: 1 / 0)
     assert main(["doctor"]) == 70
     assert "--debug" in capsys.readouterr().err
 
@@ -60,7 +60,7 @@ def test_ctrl_c_is_said_and_ends_with_130(monkeypatch, capsys):
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("LungSquadLib.pipeline.doctor.examine", interrupted)
+    monkeypatch.setattr("LungSquadLib.cli.doctor.examine", interrupted)
     assert main(["doctor"]) == 130
     assert capsys.readouterr().err == "lungsquad: Cancelled.\n"
 

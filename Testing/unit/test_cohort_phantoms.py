@@ -12,7 +12,7 @@ from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.phantom import cohort as phantoms
-from LungSquadLib.phantom.cohort import write_phantoms
+from LungSquadLib.phantom.cohort import PhantomOptions, write_phantoms
 from LungSquadLib.phantom.patient import Phantom
 from LungSquadLib.phantom.scan import scanned
 from LungSquadLib.progress import Silent
@@ -28,9 +28,9 @@ def cohort(tmp_path_factory):
     return written(tmp_path_factory.mktemp("phantoms") / "c")
 
 
-def written(folder, **options):
+def written(folder, **how):
     with in_this_process(phantoms):
-        write_phantoms(folder, patients=COUNT, label_noise=0.34, **options)
+        write_phantoms(folder, PhantomOptions(COUNT, label_noise=0.34), **how)
     return folder
 
 
@@ -84,7 +84,7 @@ def test_what_is_there_is_not_made_again_and_comes_out_the_same(cohort, tmp_path
 
 
 def test_histology_is_drawn_with_the_share_of_the_site(tmp_path):
-    drawn = phantoms._drawn(tmp_path, 3000, 0.1, 3, 0)
+    drawn = phantoms._drawn(tmp_path, PhantomOptions(3000))
     for name, share in (("site-A", 0.3), ("site-B", 0.5), ("site-C", 0.7)):
         truths = [patient.truth for patient in drawn if patient.site.name == name]
         assert truths.count("LUSC") / len(truths) == pytest.approx(share, abs=0.05)
@@ -93,20 +93,20 @@ def test_histology_is_drawn_with_the_share_of_the_site(tmp_path):
 
 def test_a_folder_with_other_phantoms_is_refused(cohort, tmp_path):
     with pytest.raises(InputError, match="holds phantoms made otherwise"):
-        write_phantoms(cohort, patients=COUNT, label_noise=0.2)
+        write_phantoms(cohort, PhantomOptions(COUNT, label_noise=0.2))
     (tmp_path / "x").touch()
     with pytest.raises(InputError, match="is not empty"):
-        write_phantoms(tmp_path, patients=COUNT)
+        write_phantoms(tmp_path, PhantomOptions(COUNT))
 
 
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("--patients=0", "number of patients must be 1 to"),
-        ("--label-noise=1.5", "share of wrong labels must be 0 to 1, not 1.5"),
-        ("--label-noise=nan", "share of wrong labels must be 0 to 1, not nan"),
-        ("--sites=0", "number of sites must be 1 to 26"),
-        ("--seed=-1", "seed must be 0 to"),
+        ("--patients=0", "--patients must be 1 to"),
+        ("--label-noise=1.5", "--label-noise must be 0 to 1, not 1.5"),
+        ("--label-noise=nan", "--label-noise must be 0 to 1, not nan"),
+        ("--sites=0", "--sites must be 1 to 26"),
+        ("--seed=-1", "--seed must be 0 to"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(tmp_path, capsys, option, said):

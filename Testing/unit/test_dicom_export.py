@@ -14,7 +14,8 @@ from LungSquadLib.imaging.files.transfer import write_ct, write_mask
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.models.catalogue import read_model
-from LungSquadLib.pipeline.case import CaseInput, Options, run_case
+from LungSquadLib.pipeline.case import CaseInput, run_case
+from LungSquadLib.pipeline.options import PredictionOptions
 from LungSquadLib.progress import Silent
 from LungSquadLib.report.dicom_export import export_dicom
 
@@ -35,7 +36,7 @@ def copied(source, mask, here, models):
     write_mask(read_mask(mask, series), here / "mask.seg.nrrd")
     ct = open_ct(here / "ct.mha")
     files = CaseInput(here / "ct.mha", here / "mask.seg.nrrd")
-    run_case(files, models, here / "results", options=Options("cpu"))
+    run_case(files, models, here / "results", options=PredictionOptions("cpu"))
     return SimpleNamespace(
         results=here / "results", ct=ct, mask=read_mask(here / "mask.seg.nrrd", ct), series=series
     )
@@ -69,7 +70,9 @@ def test_a_real_cases_seg_and_sr_are_those_of_its_series(case_data, tmp_path):
     here = case_data / "open/4dlung_113"
     models = [read_model("demo-histology")]
     mask = here / "mask_Tumor_c40_full.nrrd"
-    run_case(CaseInput(here / "CT", mask), models, tmp_path / "direct", options=Options("cpu"))
+    run_case(
+        CaseInput(here / "CT", mask), models, tmp_path / "direct", options=PredictionOptions("cpu")
+    )
     made = copied(here / "CT", mask, tmp_path, models)
     assert not (made.results / "seg.dcm").exists()
     written = export_dicom(made.results, made.ct, made.mask, made.series, tmp_path / "out")
@@ -137,7 +140,7 @@ def test_a_copy_that_was_changed_before_the_prediction_is_refused(case, tmp_path
         CaseInput(tmp_path / "ct.mha", tmp_path / "mask.seg.nrrd"),
         [read_model(case.results.parent / "sample.safetensors")],
         tmp_path / "results",
-        options=Options("cpu"),
+        options=PredictionOptions("cpu"),
     )
     with pytest.raises(InputError, match="voxels of slice 21 differ"):
         export_dicom(tmp_path / "results", ct, case.mask, case.series, tmp_path / "out")

@@ -21,7 +21,8 @@ from LungSquadLib.imaging.dicom.codes import class_code, flag_code, stage_code
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.models.card import ClassLabel
 from LungSquadLib.models.catalogue import read_model
-from LungSquadLib.pipeline.case import CaseInput, Options, run_case
+from LungSquadLib.pipeline.case import CaseInput, run_case
+from LungSquadLib.pipeline.options import PredictionOptions
 from LungSquadLib.report.dicom_results import write_dicom
 
 from ..dicom_maker import write_series
@@ -49,7 +50,7 @@ def patient(tmp_path_factory):
         write_model(here / "b.safetensors", name="other", title="Other model"),
     ]
     files = CaseInput(here / "CT", here / "mask.nrrd", centre_lps=(10.1, 50.3, 148.7))
-    described = run_case(files, models, here / "out", options=Options("cpu"))
+    described = run_case(files, models, here / "out", options=PredictionOptions("cpu"))
     series = open_ct(here / "CT").loaded()
     return SimpleNamespace(
         described=described,
@@ -168,7 +169,7 @@ def test_a_real_cases_codes_are_the_standards(case_data, tmp_path):
     here = case_data / "open/lidc_0001"
     models = [read_model(name) for name in ("demo-histology", "demo-survival2y")]
     files = CaseInput(here / "CT", here / "RTSTRUCT/rs.dcm", "GTV-1")
-    run_case(files, models, tmp_path / "out", options=Options("cpu", keep_identity=True))
+    run_case(files, models, tmp_path / "out", options=PredictionOptions("cpu", keep_identity=True))
     seg, sr = (pydicom.dcmread(tmp_path / "out" / name) for name in ("seg.dcm", "sr.dcm"))
     check_codes(seg)
     check_codes(sr)

@@ -246,7 +246,7 @@ def test_a_profile_alone_gives_json_and_a_report(folder, joint, groups, tmp_path
     assert main(["predict", *asked, "--model", str(groups.path), "-o", str(out)]) == 0
     said = capsys.readouterr().out
     assert "Random weights: it means nothing." in said
-    assert "main columns, Sample integrator (molecular): " in said
+    assert "largest contributions to Sample integrator (molecular): " in said
     described = json.loads((out / "prediction.json").read_text())
     assert described["predictions"] == []
     assert [one["modality"] for one in described["molecular"]] == ["molecular"] * 2

@@ -3,12 +3,14 @@
 import argparse
 import json
 from dataclasses import dataclass, field, make_dataclass, replace
+from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from LungSquadLib.errors import InputError
 from LungSquadLib.options import (
-    add_arguments,
+    add_options,
     check,
     described,
     from_namespace,
@@ -38,8 +40,10 @@ class Options:
         (-1000.0, 400.0), help="window", unit="HU", metavar=("LOW", "HIGH")
     )
     freeze: str = option("none", help="layers that stay", choices=("trunk", "none"))
+    rule: Literal["axial", "largest"] | None = option(None, help="diameter")
     class_weights: bool = option(True, help="no weights of rare classes")
     by_site: bool = option(False, help="keep sites together")
+    table: Path | None = option(None, help="table of the cases")
     images: int = option(16, help="images", flag="-n", high=100)
     seed: int = seed_option()
     device: str = "cpu"
@@ -51,7 +55,7 @@ class Options:
 
 def parsed(*arguments):
     parser = argparse.ArgumentParser()
-    add_arguments(parser, Options)
+    add_options(parser, Options)
     return from_namespace(Options, parser.parse_args(arguments), device="cuda")
 
 
@@ -63,7 +67,7 @@ def test_arguments_become_values_of_the_fields_types():
     options = parsed(
         *("--label", "stage", "--classes", 'T1,"T2, large"', "--classes", "T3", "--epochs", "3"),
         *("--fraction", "0.5", "--hidden", "64,32", "--hu", "-600", "150", "--no-class-weights"),
-        *("--by-site", "-n", "7", "--freeze", "trunk"),
+        *("--by-site", "-n", "7", "--freeze", "trunk", "--table", "t.csv"),
     )
     assert options == Options(
         label="stage",
@@ -75,6 +79,7 @@ def test_arguments_become_values_of_the_fields_types():
         freeze="trunk",
         class_weights=False,
         by_site=True,
+        table=Path("t.csv"),
         images=7,
         device="cuda",
     )
@@ -113,7 +118,9 @@ def test_arguments_that_cannot_be_parsed_are_wrong_usage(arguments, sentence, ca
         ({"hidden": 64}, "--hidden takes a list of values, not 64."),
         ({"hu": (1.0,)}, "--hu takes 2 values, not (1.0,)."),
         ({"freeze": "all"}, "--freeze must be one of trunk, none, not all."),
+        ({"rule": "longest"}, "--rule must be one of axial, largest, not longest."),
         ({"class_weights": 1}, "--no-class-weights must be true or false, not 1."),
+        ({"table": "t.csv"}, "--table must be a path, not t.csv."),
         ({"images": 101}, "-n must be at most 100, not 101."),
         ({"seed": -1}, "--seed must be 0 to 4294967295, not -1."),
         ({"seed": 1 << 32}, "--seed must be 0 to 4294967295, not 4294967296."),
@@ -153,11 +160,11 @@ def test_options_that_would_be_ignored_are_named():
 
 
 def test_json_has_every_field_with_lists_for_tuples():
-    values = described(Options("a", classes=("x", "y")))
+    values = described(Options("a", classes=("x", "y"), table=Path("t.csv")))
     assert values == json.loads(json.dumps(values))
     assert values["classes"] == ["x", "y"]
     assert values["part"] == {"shift": 1.0, "axes": [0, 1]}
-    assert values["device"] == "cpu"
+    assert (values["device"], values["table"]) == ("cpu", "t.csv")
 
 
 def test_the_table_has_a_row_for_each_option():

@@ -13,7 +13,8 @@ from LungSquadLib.imaging.ct import as_ct, open_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import as_mask, read_mask
 from LungSquadLib.models.catalogue import read_model
-from LungSquadLib.pipeline.case import CaseInput, Options, run_case
+from LungSquadLib.pipeline.case import CaseInput, run_case
+from LungSquadLib.pipeline.options import PredictionOptions
 from LungSquadLib.report.read_back import read_predictions
 
 from ..samples import ball_images, write_model
@@ -29,7 +30,7 @@ def case(tmp_path_factory):
         sitk.WriteImage(image, str(here / f"{name}.nrrd"))
     model = write_model(here / "sample.safetensors")
     files = CaseInput(here / "ct.nrrd", here / "mask.nrrd", centre_lps=(10.1, 50.3, 148.7))
-    run_case(files, [model], here / "result", options=Options("cpu"))
+    run_case(files, [model], here / "result", options=PredictionOptions("cpu"))
     ct = open_ct(here / "ct.nrrd")
     return here / "result", ct, read_mask(here / "mask.nrrd", ct), model.path
 
@@ -53,7 +54,12 @@ def test_what_is_read_back_is_what_was_written(case):
 def test_a_real_case_is_read_back_for_both_demo_models(case_data, tmp_path):
     here = case_data / "open/4dlung_113"
     files = CaseInput(here / "CT", here / "RTSTRUCT/rs.dcm", "Tumor_c40")
-    run_case(files, [read_model(name) for name in DEMOS], tmp_path / "out", options=Options("cpu"))
+    run_case(
+        files,
+        [read_model(name) for name in DEMOS],
+        tmp_path / "out",
+        options=PredictionOptions("cpu"),
+    )
     ct = open_ct(here / "CT")
     mask = read_mask(here / "RTSTRUCT/rs.dcm", ct, roi="Tumor_c40")
     back = read_predictions(tmp_path / "out", ct, mask, DEMOS)

@@ -19,7 +19,8 @@ from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.imaging.planes import VIEWS, plane_through_tumour
-from LungSquadLib.pipeline.case import CaseInput, Options, run_case
+from LungSquadLib.pipeline.case import CaseInput, run_case
+from LungSquadLib.pipeline.options import PredictionOptions
 from LungSquadLib.report.page import Markup, element
 from LungSquadLib.report.render import rendered
 
@@ -48,7 +49,10 @@ def series(tmp_path_factory):
 def case(series, model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("out") / "case"
     described = run_case(
-        CaseInput(series / "CT", series / "mask.nrrd"), [model], folder, options=Options("cpu")
+        CaseInput(series / "CT", series / "mask.nrrd"),
+        [model],
+        folder,
+        options=PredictionOptions("cpu"),
     )
     return folder, described
 
@@ -153,7 +157,7 @@ def test_two_runs_give_the_same_json(series, model, case, tmp_path):
         CaseInput(series / "CT", series / "mask.nrrd"),
         [model],
         tmp_path / "again",
-        options=Options("cpu"),
+        options=PredictionOptions("cpu"),
     )
     assert again == case[1]
     assert (tmp_path / "again/prediction.json").read_bytes() == (
@@ -175,7 +179,7 @@ def test_identity_is_a_hash_unless_asked_otherwise(series, model, case, tmp_path
         CaseInput(series / "CT", series / "mask.nrrd"),
         [model],
         tmp_path / "kept",
-        options=Options("cpu", keep_identity=True),
+        options=PredictionOptions("cpu", keep_identity=True),
     )
     assert kept["patient"] == "MRN-4711"
     assert pydicom.dcmread(tmp_path / "kept/seg.dcm").PatientName == "Doe^Jane"

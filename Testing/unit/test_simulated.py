@@ -139,7 +139,7 @@ def test_another_cohort_of_the_same_seed_has_the_same_genes(tmp_path):
         ({"genes": 159}, "genes must be 160"),
         ({"effect": -1.0}, "effect must be 0"),
         ({"effect": float("nan")}, "effect must be"),
-        ({"missing": 0.95}, "missing share must be"),
+        ({"missing": 0.95}, "--missing must be"),
         ({"seed": -1}, "seed must be"),
     ],
 )

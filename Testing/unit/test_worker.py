@@ -521,7 +521,7 @@ def test_the_worker_says_what_the_command_line_says(worker, case, tmp_path):
         worker.request("predict", **case | {"ct": tmp_path / "gone"}, folder=tmp_path / "no")
     with pytest.raises(ModelError, match="no model named"):
         worker.request("predict", **case | {"models": ["nobody"]}, folder=tmp_path / "no")
-    with pytest.raises(InputError, match="no device 'abacus'"):
+    with pytest.raises(InputError, match="must be one of auto, cpu, cuda, mps, not abacus"):
         worker.request("predict", **case | {"device": "abacus"}, folder=tmp_path / "no")
     assert {path.name for path in tmp_path.iterdir()} == {"cli", "worker"}
 

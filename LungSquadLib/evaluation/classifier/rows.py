@@ -1,4 +1,4 @@
-"""Which column is what, and the rows of a table that can be evaluated."""
+"""The columns of a table, and its rows that can be evaluated."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ...data.tables.facts import read_follow_up
 from ...errors import InputError, one_line
+from ...options import option
 from ...statistics.labelled_rows import Predictions
 from .table import Table, number_in, shown
 
@@ -19,31 +20,45 @@ VALIDATION, TEST = "validation", "test"
 
 @dataclass(frozen=True)
 class Columns:
-    """Which column of a table is what; the score, the hard answers, or both must be there.
+    """Columns of a table to evaluate; it has a score, predicted classes, or both."""
 
-    Attributes:
-        label: what is true.
-        score: a probability of the positive class, or any number that is higher for it.
-        predicted: hard answers, in the label's words.
-        baselines: other scores, to compare with.
-        group: the patient, where one has several rows.
-        repeat: which repetition (seed of a cross-validation) the row belongs to.
-        part: 'validation' (thresholds and temperature are chosen there) or 'test'.
-        time, event: follow-up time in any unit; 1 where it ended with the event, 0 where censored
-            (dead and alive, or R's 2 and 1, say the same).
-        fold: which fold's network gave the score; scores are ranked within folds only.
-    """
-
-    label: str
-    score: str | None = None
-    predicted: str | None = None
-    baselines: tuple[str, ...] = ()
-    group: str | None = None
-    repeat: str | None = None
-    part: str | None = None
-    time: str | None = None
-    event: str | None = None
-    fold: str | None = None
+    label: str = option(metavar="COL", help="column of the true class")
+    score: str | None = option(
+        None,
+        metavar="COL",
+        help="column of the score: a probability of the positive class, or any number that is "
+        "higher for it",
+    )
+    predicted: str | None = option(
+        None, metavar="COL", help="column of the predicted class, in the values of the label"
+    )
+    baselines: tuple[str, ...] = option(
+        (),
+        flag="--baseline",
+        metavar="COL",
+        help="column of another score to compare with, such as tumour volume; may be repeated",
+    )
+    group: str | None = option(
+        None, metavar="COL", help="column of the patient, if patients have several rows"
+    )
+    repeat: str | None = option(
+        None, metavar="COL", help="column of the repeat, such as a seed of the cross-validation"
+    )
+    part: str | None = option(
+        None,
+        metavar="COL",
+        help="column of the part: validation (where thresholds are chosen) or test",
+    )
+    time: str | None = option(None, metavar="COL", help="column of the follow-up time, in any unit")
+    event: str | None = option(
+        None, metavar="COL", help="column of the event: 1 if it occurred, 0 if censored"
+    )
+    fold: str | None = option(
+        None,
+        metavar="COL",
+        help="column of the fold of the cross-validation: scores are ranked within folds, whose "
+        "networks have no common scale",
+    )
 
     def __post_init__(self) -> None:
         if self.score is None and self.predicted is None:

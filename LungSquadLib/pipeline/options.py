@@ -1,68 +1,88 @@
-"""Arguments that the command line and the batch script for Slicer have in common."""
+"""Options of a prediction, and arguments that the command line and Slicer's batch script share."""
 
 from __future__ import annotations
 
 import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
+from ..options import SEEDS, add_options, check, option, seed_option
 
 MOST_THREADS = 1024
 DEVICES = ("auto", "cpu", "cuda", "mps")
+DEVICE_HELP = "device that runs the networks"
+
+
+@dataclass(frozen=True)
+class PredictionOptions:
+    """Options of a prediction, of one case or of many."""
+
+    device: str = option("auto", choices=DEVICES, help=DEVICE_HELP)
+    seed: int = seed_option("random seed of the dropout samples that give the interval")
+    keep_identity: bool = option(False, help="write patient IDs instead of pseudonyms")
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def add_batch_arguments(parser: argparse.ArgumentParser, *, threads: bool = True) -> None:
-    """The arguments of `batch`; without `--threads` where a worker process runs the models."""
+    """Add the arguments of `batch`; without `--threads` where a worker process runs the models."""
     parser.add_argument(
         "manifest",
         metavar="MANIFEST.csv",
-        help="columns ct, mask; optional case, patient_id, roi, label, series, profile",
+        help="table of cases: columns ct, mask; optional case, patient_id, roi, label, series, "
+        "profile",
     )
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where to write")
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="output folder")
     add_model_arguments(parser, threads=threads)
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (1)")
+    add_jobs(parser)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser, *, threads: bool = True) -> None:
-    """`--model`, and what concerns running one."""
+    """Add `--model` and the options of a prediction."""
     parser.add_argument(
         "--model",
         required=True,
         action="append",
         metavar="NAME_OR_FILE",
-        help="a model of `lungsquad models list`, or a .safetensors file; may be repeated",
+        help="model of `lungsquad models list`, or a .safetensors file; may be repeated",
     )
+    add_options(parser, PredictionOptions)
     if threads:
-        add_device(parser)
-    else:
-        parser.add_argument("--device", default="auto", choices=DEVICES)
-    parser.add_argument("--seed", type=int, default=0, help="of the interval's dropout (0)")
-    parser.add_argument(
-        "--keep-identity",
-        action="store_true",
-        help="write the patient's ID instead of a hash of it",
-    )
+        add_threads(parser)
 
 
 def add_device(
     parser: argparse.ArgumentParser, *, default: str = "auto", devices: Sequence[str] = DEVICES
 ) -> None:
-    """Where networks run: `--device`, and `--threads` of the processor."""
-    parser.add_argument("--device", default=default, choices=devices)
+    """Add `--device` and `--threads`."""
+    shown = f"{DEVICE_HELP} (default: {default})"
+    parser.add_argument("--device", default=default, choices=devices, help=shown)
     add_threads(parser)
 
 
-def add_threads(parser: argparse.ArgumentParser, *, default: str = "what PyTorch takes") -> None:
-    """`--threads`, which `threads_of` reads; `cli.main` sets them for the verb's whole run."""
+def add_threads(parser: argparse.ArgumentParser, *, default: str = "PyTorch's choice") -> None:
+    """Add `--threads`, which `threads_of` reads; `cli.main` sets them for the verb's whole run."""
     parser.add_argument(
-        "--threads", type=int, metavar="N", help=f"of the processor, for networks ({default})"
+        "--threads",
+        type=int,
+        metavar="N",
+        help=f"processor threads of the networks (default: {default})",
+    )
+
+
+def add_jobs(parser: argparse._ActionsContainer, *, what: str = "parallel processes") -> None:
+    """Add `--jobs`."""
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help=f"number of {what} (default: 1)"
     )
 
 
 def threads_of(options: argparse.Namespace) -> int | None:
-    """The number of threads that was asked for; `InputError` where there can be no such."""
+    """Return the number of threads, None where it is not given; `InputError` out of range."""
     threads: int | None = getattr(options, "threads", None)
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise InputError(f"--threads must be 1 to {MOST_THREADS}, not {threads}.")
@@ -77,7 +97,9 @@ def refuse_ignored(options: argparse.Namespace, because: str, **defaults: object
         because: the end of a sentence that begins with the options.
         defaults: of each option that would be ignored, by its attribute, what it is if not given.
     """
-    given = [name for name, default in defaults.items() if getattr(options, name) != default]
+    given = [
+        name for name, default in defaults.items() if getattr(options, name, default) != default
+    ]
     if given:
         names = ["-o" if name == "out" else "--" + name.replace("_", "-") for name in given]
         raise InputError(f"{', '.join(names)} would be ignored: {because}")
@@ -91,8 +113,8 @@ def check_common(options: argparse.Namespace, *, out_is_file: bool) -> None:
         out_is_file: whether -o names a file; else it names a folder.
     """
     seed = getattr(options, "seed", 0)
-    if not 0 <= seed < 1 << 32:
-        raise InputError(f"--seed must be 0 to {(1 << 32) - 1}, not {seed}.")
+    if not 0 <= seed < SEEDS:
+        raise InputError(f"--seed must be 0 to {SEEDS - 1}, not {seed}.")
     jobs = getattr(options, "jobs", 1)
     if jobs is not None and jobs < 1:
         raise InputError(f"--jobs must be 1 or more, not {jobs}.")
