@@ -7,6 +7,9 @@ from Testing import vocabulary
 # Packages (folders) and files of the library without a word of the lists; add what becomes clean.
 CLEAN = (
     "__main__.py",
+    "inference",
+    "models",
+    "networks",
     "pipeline/doctor.py",
 )
 
