@@ -12,18 +12,18 @@ Synthetic tumours, as slices with their masks or inpainted in a CT:
     images = ls.sample_images(ls.read_model("demo-generator"), 16, seed=0)
     inpainted = ls.inpaint(ls.read_model("demo-inpainting"), ct, mask, hu=20)
 
-And from a folder of patients to a network of one's own, with an evaluation:
+From a folder of patients to a trained network with an evaluation:
 
     ls.build_cohort("manifest.csv", "store")
     options = ls.TrainingOptions("histology", init="demo-survival2y", freeze="trunk")
     run = ls.train_classifier("store", "run", options)
     evaluation = ls.evaluate_run(run)  # which run/evaluation/index.html shows
 
-Or from tables of molecules, clinical facts and image features of the same patients:
+From molecular, clinical and image tables of the same patients:
 
     joined = ls.read_sources(["expression=E.csv", "clinical=C.csv"])
     run = ls.train_integration(joined, "run", ls.IntegrationOptions("histology"))
-    found = ls.report_integration(run)  # which run/index.html shows
+    report = ls.report_integration(run)  # which run/index.html shows
 
 Names are imported when they are first used, so that importing the package is quick and never pulls
 torch. Research software, not a medical device.
@@ -36,7 +36,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_PLACES = {
+_MODULES = {
     "open_ct": "imaging.ct",
     "CT": "imaging.ct",
     "read_mask": "imaging.masks",
@@ -86,13 +86,13 @@ _PLACES = {
     "InputError": "errors",
 }
 
-__all__ = ["__version__", *_PLACES]  # noqa: PLE0604 - names, all of them
+__all__ = ["__version__", *_MODULES]  # noqa: PLE0604 - names, all of them
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PLACES:
-        module, _, own = _PLACES[name].partition(":")
-        return getattr(import_module(f".{module}", __name__), own or name)
+    if name in _MODULES:
+        module, _, attribute = _MODULES[name].partition(":")
+        return getattr(import_module(f".{module}", __name__), attribute or name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

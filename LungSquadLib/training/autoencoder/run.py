@@ -380,13 +380,13 @@ def _card(
             command=naming.command,
         ),
         licence=naming.licence or "Not stated by who trained it.",
-        intended_use="Research on cohorts like the one that it was trained on.",
+        intended_use="Research on cohorts like the one it was trained on.",
         must_not=(
             "Must not be used to diagnose, to choose a treatment or to tell a patient a prognosis.",
             "Must not be used to stage a patient: a group is named after the stage that most of "
             "its patients had, and may follow something else."
             if staged
-            else "Must not be used without testing it on patients of one's own first.",
+            else "Must not be used without validating it on local patients first.",
         ),
         notice=naming.notice,
     )

@@ -118,10 +118,10 @@ def draft(setup: Setup, job: Job, naming: Naming) -> Card:
         positive=setup.positive,
         training=_training(setup, job, naming),
         licence=naming.licence or _licence(setup),
-        intended_use="Research on cohorts like the one that it was trained on.",
+        intended_use="Research on cohorts like the one it was trained on.",
         must_not=(
             "Must not be used to diagnose, to choose a treatment or to tell a patient a prognosis.",
-            "Must not be used without testing it on patients of one's own first.",
+            "Must not be used without validating it on local patients first.",
         ),
         notice=" ".join(filter(None, (_notice(setup), naming.notice))) or None,
     )

@@ -240,12 +240,12 @@ def gan_card(setup: GanSetup, naming: Naming) -> Card:
             setup.cases,
             setup.fold,
             data=f"From scratch, with {count} slices of {len(patients)} patients, {made}; "
-            f"{len(setup.fold.validation)} cases more to tell overfitting.",
+            f"{len(setup.fold.validation)} more cases to detect overfitting.",
             seed=setup.options.seed,
             command=naming.command,
         ),
         licence=naming.licence or "Not stated by who trained it.",
-        intended_use="To look at, and as material for the training and the testing of networks.",
+        intended_use="To look at, and as data for the training and testing of networks.",
         must_not=IMAGES_MUST_NOT,
         notice=naming.notice or NOTICE,
     )

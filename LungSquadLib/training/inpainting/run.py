@@ -157,7 +157,7 @@ def train_translation(
                     network.cpu(),
                     setup.spec,
                     [_tested(setup, n) for n in setup.numbers(setup.fold.test).tolist()],
-                    where="tumours of held-out patients, painted anew",
+                    where="tumours of held-out patients, inpainted anew",
                 )
                 metrics[TYPICAL] = _typical(setup)
                 card = _card(setup, naming, metrics)
@@ -267,7 +267,7 @@ def _card(setup: _Setup, naming: Naming, metrics: dict[str, Metric]) -> Card:
     patients = {case.patient for case in training}
     card = Card(
         name=naming.name or "inpainting",
-        title=naming.title or "Tumours painted into a CT",
+        title=naming.title or "Tumours inpainted in a CT",
         task="inpainting",
         question=naming.question or "What would a tumour of this shape look like here?",
         classes=class_labels(setup.classes),
@@ -278,13 +278,13 @@ def _card(setup: _Setup, naming: Naming, metrics: dict[str, Metric]) -> Card:
             setup.cases,
             fold,
             data=f"From scratch, with the tumours of {len(patients)} patients; "
-            f"{len(fold.validation)} cases more to choose the epoch.",
+            f"{len(fold.validation)} more cases to choose the epoch.",
             seed=setup.options.recipe.seed,
             command=naming.command,
         ),
         metrics=metrics,
         licence=naming.licence or "Not stated by who trained it.",
-        intended_use="Material for the training and the testing of networks.",
+        intended_use="Data for the training and testing of networks.",
         must_not=IMAGES_MUST_NOT,
         notice=naming.notice or NOTICE,
     )

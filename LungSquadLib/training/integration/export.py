@@ -105,10 +105,10 @@ def _card(setup: Setup, naming: Naming, setting: Setting, columns: np.ndarray) -
             seen=seen([*training, *validation]),
         ),
         licence=naming.licence or "Not stated by who trained it.",
-        intended_use="Research on cohorts like the one that it was trained on.",
+        intended_use="Research on cohorts like the one it was trained on.",
         must_not=(
             "Must not be used to diagnose, to choose a treatment or to tell a patient a prognosis.",
-            "Must not be used without testing it on patients of one's own first.",
+            "Must not be used without validating it on local patients first.",
         ),
         notice=naming.notice,
     )
