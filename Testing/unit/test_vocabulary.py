@@ -7,10 +7,10 @@ from Testing import vocabulary
 # Packages (folders) and files of the library without a word of the lists; add what becomes clean.
 CLEAN = (
     "__main__.py",
+    "cli/doctor.py",
     "inference",
     "models",
     "networks",
-    "pipeline/doctor.py",
 )
 
 
