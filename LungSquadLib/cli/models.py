@@ -109,7 +109,7 @@ def _list(arguments: argparse.Namespace) -> None:
 def _show(arguments: argparse.Namespace) -> None:
     from ..models.catalogue import find
     from ..models.file import read_card
-    from ..statistics.text import with_interval
+    from ..statistics.text import format_estimate
 
     card = read_card(find(arguments.model))
     if arguments.json:
@@ -134,7 +134,7 @@ def _show(arguments: argparse.Namespace) -> None:
                 else []
             ),
             *(
-                (name, f"{with_interval(m)}, n = {m.n}, {m.where}")
+                (name, f"{format_estimate(m)}, n = {m.n}, {m.where}")
                 for name, m in (*card.metrics.items(), *baseline)
             ),
             ("intended use", card.intended_use),

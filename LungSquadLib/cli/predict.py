@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..options import from_namespace
 from ..pipeline.options import PredictionOptions, add_model_arguments, refuse_ignored
-from ..statistics.text import percent
+from ..statistics.text import format_percent
 from .output import (
     add_case_arguments,
     add_centre_argument,
@@ -104,20 +104,27 @@ def show(described: dict[str, Any], folder: str) -> None:
         print(printable(f"\n{prediction['question']}"))
         print_table(
             [
-                (f"  {names[code]}", percent(value, 1), _mark(code, prediction["predicted_class"]))
+                (
+                    f"  {names[code]}",
+                    format_percent(value, 1),
+                    _mark(code, prediction["predicted_class"]),
+                )
                 for code, value in prediction["probabilities"].items()
             ]
         )
         robustness = prediction["robustness"]
         print(
             printable(
-                f"  {names[positive]}: interval {percent(interval['low'], 1)} to "
-                f"{percent(interval['high'], 1)}; in {robustness['positions']} positions of the "
-                f"crop {percent(robustness['low'], 1)} to {percent(robustness['high'], 1)}"
+                f"  {names[positive]}: interval {format_percent(interval['low'], 1)} to "
+                f"{format_percent(interval['high'], 1)}; in {robustness['positions']} positions of "
+                f"the crop {format_percent(robustness['low'], 1)} to "
+                f"{format_percent(robustness['high'], 1)}"
             )
         )
         if prediction["volume_only_baseline"] is not None:
-            print(f"  volume-only baseline: {percent(prediction['volume_only_baseline'], 1)}")
+            print(
+                f"  volume-only baseline: {format_percent(prediction['volume_only_baseline'], 1)}"
+            )
     _show_molecular(described)
     print()
     print_flags(described["flags"])
@@ -135,7 +142,7 @@ def _show_molecular(described: dict[str, Any]) -> None:
             (
                 f"  {answer.modality}",
                 answer.answer,
-                percent(answer.probability, 1),
+                format_percent(answer.probability, 1),
                 answer.interval,
                 answer.title,
                 answer.metric,

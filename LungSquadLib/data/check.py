@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError, understood
 from ..imaging.flags import Flag, merged
 from ..progress import Progress, Silent, step
-from ..statistics.text import decimal, p_value
+from ..statistics.text import format_number, format_p
 from .store import Store, StoredCase
 
 _SAME = 0.999  # correlation of two crops from which on they show one tumour
@@ -194,8 +194,8 @@ def _entangled(cases: Sequence[StoredCase], label: str) -> list[Finding]:
     if p >= ENTANGLED:
         return []
     sentence = (
-        f"Sites differ in '{label}' (Cramer's V {decimal(cramer)}, {p_value(p)}): a network can "
-        "learn the scanner instead of the tumour. Split by site, or say so."
+        f"Sites differ in '{label}' (Cramer's V {format_number(cramer)}, {format_p(p)}): a network "
+        "can learn the scanner instead of the tumour. Split by site, or say so."
     )
     return [Finding("site_tells_label", sentence, ())]
 

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import ModelError
 from ..fields import Fields, parsed_json, shown
 from ..networks import checked_arguments, kind_of, size_of, widths_of
+from ..statistics.intervals import Estimate
 from .inputs import InputSpec, TableSpec, read_input
 
 FORMAT_VERSION = 5  # raised when a field changes; no other version is read
@@ -34,15 +35,6 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True)
-class Interval:
-    """An estimate and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Metric:
     """A measure of performance with its 95 % interval, the number of cases and which these are."""
 
@@ -51,6 +43,11 @@ class Metric:
     high: float
     n: int
     where: str
+
+    @classmethod
+    def of(cls, estimate: Estimate, *, n: int, where: str) -> Metric:
+        """Make a metric of an estimate, with the number of cases and which they are."""
+        return cls(estimate.value, estimate.low, estimate.high, n, where)
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,7 @@ class ReferenceSpec:
 
     n: int
     between_sd: float | None = None
-    icc: Interval | None = None
+    icc: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -328,8 +325,13 @@ def _seen(fields: Fields) -> Seen:
     return Seen(patients, series, pixels)
 
 
-def _interval(fields: Fields) -> Interval:
-    result = Interval(fields.number("value"), fields.number("low"), fields.number("high"))
+def _interval(fields: Fields) -> Estimate:
+    result = Estimate(
+        fields.number("value"),
+        fields.number("low"),
+        fields.number("high"),
+        fields.text("method", most=200) if fields.has("method") else None,
+    )
     _ordered(result)
     fields.end()
     return result
@@ -348,7 +350,7 @@ def _metric(fields: Fields) -> Metric:
     return result
 
 
-def _ordered(estimate: Interval | Metric) -> None:
+def _ordered(estimate: Estimate | Metric) -> None:
     if not estimate.low <= estimate.value <= estimate.high:
         raise ValueError(
             f"in the card, the value {estimate.value:g} lies outside its interval "

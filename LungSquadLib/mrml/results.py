@@ -18,7 +18,7 @@ from ..imaging.geometry import Grid
 from ..inference.prediction import Prediction
 from ..report.molecular import IMAGE, modality, questions
 from ..report.tables import prediction_row
-from ..statistics.text import decimal, percent
+from ..statistics.text import format_number, format_percent
 from .coordinates import index_to_ras, matrix_of, to_ras
 from .hierarchy import file_beside, remove, results_of
 from .scene import new_node
@@ -267,24 +267,29 @@ def table_rows(prediction: Prediction) -> list[tuple[str, str]]:
         ("Prediction", card.classes[prediction.predicted_class].name),
     ]
     table += [
-        (f"Probability of {label.name}", percent(value, 1))
+        (f"Probability of {label.name}", format_percent(value, 1))
         for label, value in zip(card.classes, prediction.probabilities, strict=True)
     ]
     table += [
         (
             f"{interval.level:.0%} interval of {positive}",
-            f"{percent(interval.low, 1)} to {percent(interval.high, 1)}",
+            f"{format_percent(interval.low, 1)} to {format_percent(interval.high, 1)}",
         ),
         (
             f"Range of {positive} over {robustness.positions} positions of the crop",
-            f"{percent(robustness.low, 1)} to {percent(robustness.high, 1)}",
+            f"{format_percent(robustness.low, 1)} to {format_percent(robustness.high, 1)}",
         ),
     ]
     if robustness.icc is not None:
-        table.append(("Agreement between positions of the crop (ICC)", decimal(robustness.icc)))
+        table.append(
+            ("Agreement between positions of the crop (ICC)", format_number(robustness.icc))
+        )
     if prediction.baseline is not None:
         table.append(
-            (f"Probability of {positive}, volume-only baseline", percent(prediction.baseline, 1))
+            (
+                f"Probability of {positive}, volume-only baseline",
+                format_percent(prediction.baseline, 1),
+            )
         )
     table.append(("Tumour volume", f"{crop.mask_volume_ml:.2f} mL"))
     table += [(f"Flag, {flag.severity}", flag.sentence) for flag in prediction.flags]
@@ -311,7 +316,7 @@ def show_molecular(case: Mapping[str, Any], volume: Any) -> Any:
         (
             prediction.modality,
             prediction.code,
-            f"{question.code} {percent(prediction.probability)}",
+            f"{question.code} {format_percent(prediction.probability)}",
             prediction.interval,
             prediction.metric,
             prediction.title,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..statistics.text import decimal, interval_text, percent
+from ..statistics.text import format_interval, format_number, format_percent
 from .figures import probability_bars, spread_figure
 from .molecular import IMAGE, modality, molecular_markup
 from .page import RESEARCH, Child, Markup, element, flag_markup, joined
@@ -120,15 +120,17 @@ def _answer(prediction: dict[str, Any]) -> Markup:
     answer, probabilities = prediction["predicted_class"], prediction["probabilities"]
     positive, interval = prediction["positive_class"], prediction["interval"]
     robustness = prediction["robustness"]
-    icc = "" if robustness["icc"] is None else f"; ICC {decimal(robustness['icc'])}"
+    icc = "" if robustness["icc"] is None else f"; ICC {format_number(robustness['icc'])}"
     lines: list[Child] = [
-        f"{names[positive]}: {percent(probabilities[positive])}, interval "
-        f"{percent(interval['low'])} to {percent(interval['high'])}. In "
-        f"{robustness['positions']} positions of the crop {percent(robustness['low'])} to "
-        f"{percent(robustness['high'])}{icc}.",
+        f"{names[positive]}: {format_percent(probabilities[positive])}, interval "
+        f"{format_percent(interval['low'])} to {format_percent(interval['high'])}. In "
+        f"{robustness['positions']} positions of the crop {format_percent(robustness['low'])} to "
+        f"{format_percent(robustness['high'])}{icc}.",
     ]
     if prediction["volume_only_baseline"] is not None:
-        lines.append(f" Volume-only baseline: {percent(prediction['volume_only_baseline'])}.")
+        lines.append(
+            f" Volume-only baseline: {format_percent(prediction['volume_only_baseline'])}."
+        )
     return element(
         "div",
         element("h3", prediction["question"]),
@@ -136,7 +138,7 @@ def _answer(prediction: dict[str, Any]) -> Markup:
             "p",
             names[answer],
             " ",
-            element("small", percent(probabilities[answer])),
+            element("small", format_percent(probabilities[answer])),
             class_="verdict",
         ),
         probability_bars(
@@ -218,7 +220,7 @@ def _model(prediction: dict[str, Any]) -> Markup:
     rows += [
         (
             name.replace("_", " "),
-            f"{interval_text(metric['value'], metric['low'], metric['high'])}, "
+            f"{format_interval(metric['value'], metric['low'], metric['high'])}, "
             f"n = {metric['n']}, {metric['where']}",
         )
         for name, metric in _named_metrics(model)

@@ -16,7 +16,7 @@ from ..imaging.geometry import Grid
 from ..imaging.orientation import in_lps, like
 from ..imaging.pictures import WINDOWS, windowed
 from ..imaging.planes import PlaneView
-from ..statistics.text import percent
+from ..statistics.text import format_percent
 from .page import Markup, element
 
 # Grad-CAM colours from nothing to most: transparent, violet, orange, yellow.
@@ -84,7 +84,7 @@ def probability_bars(rows: Sequence[tuple[str, float, bool]]) -> Markup:
                     element("span", class_="bar-fill", style=f"width:{probability:.2%}"),
                     class_="bar-track",
                 ),
-                element("span", percent(probability), class_="bar-value"),
+                element("span", format_percent(probability), class_="bar-value"),
                 class_="bar answer" if answer else "bar",
             )
             for name, probability, answer in rows
@@ -131,8 +131,8 @@ def spread_figure(prediction: dict[str, Any]) -> Markup:
         viewBox="-7 6 114 42",
         class_="spread",
         role="img",
-        aria_label=f"answer {percent(answer)}, interval {percent(interval['low'])} to "
-        f"{percent(interval['high'])}",
+        aria_label=f"probability {format_percent(answer)}, interval "
+        f"{format_percent(interval['low'])} to {format_percent(interval['high'])}",
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..imaging.flags import counted
-from ..statistics.text import percent
+from ..statistics.text import format_percent
 from .molecular import IMAGE, modality
 from .page import RESEARCH, Markup, element, flag_markup
 
@@ -72,7 +72,7 @@ def _model(
 def _row(name: str, described: dict[str, Any], prediction: dict[str, Any]) -> Markup:
     interval = prediction["interval"]
     answer = prediction["probabilities"][prediction["positive_class"]]
-    between = f"{percent(interval['low'])} to {percent(interval['high'])}"
+    between = f"{format_percent(interval['low'])} to {format_percent(interval['high'])}"
     figure = element(
         "svg",
         element("line", x1=0, x2=100, y1=4, y2=4, class_="axis"),
@@ -89,10 +89,10 @@ def _row(name: str, described: dict[str, Any], prediction: dict[str, Any]) -> Ma
         class_="spread",
         style="width:320px",
         role="img",
-        aria_label=f"{percent(answer)}, interval {between}",
+        aria_label=f"{format_percent(answer)}, interval {between}",
     )
     link = element("a", name, href=f"cases/{name}/{described['files']['report']}")
-    value = f" {percent(answer)} ({between})"
+    value = f" {format_percent(answer)} ({between})"
     return element(
         "tr",
         element("td", link),

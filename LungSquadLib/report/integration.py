@@ -10,8 +10,8 @@ import numpy as np
 from ..errors import one_line
 from ..evaluation.integration.ablation import Ablation, cautions, findings, label_of
 from ..evaluation.integration.importance import TOP, Importance
-from ..statistics.labelled_rows import Measure
-from ..statistics.text import interval_text, percent, with_interval
+from ..statistics.intervals import Estimate
+from ..statistics.text import format_estimate, format_interval, format_percent
 from ..training.integration.setup import Setup
 from ..training.integration.task import SETTINGS
 from .classifier.page import figure_of
@@ -66,11 +66,11 @@ def integration_page(
 
 def _ablation(found: Ablation) -> Markup:
     names = list(found.arms[0].measures)
-    less = {one.name: with_interval(one.value) for one in found.differences}
+    less = {one.name: format_estimate(one.value) for one in found.differences}
     rows: list[tuple[Child, ...]] = [
         (
             arm.name,
-            *(with_interval(arm.measures[n]) if n in arm.measures else "" for n in names),
+            *(format_estimate(arm.measures[n]) if n in arm.measures else "" for n in names),
             less.get(arm.name, ""),
         )
         for arm in found.arms
@@ -102,9 +102,9 @@ def _columns(columns: Importance) -> Markup:
         (
             one_line(one.name, most=80),
             one_line(one.source, most=40),
-            percent(one.selected),
+            format_percent(one.selected),
             f"{one.rank:.1f}",
-            interval_text(one.importance, one.low, one.high),
+            format_interval(one.importance, one.low, one.high),
             f"{one.effect:+.3f}",
         )
         for one in columns.columns[:_SHOWN]
@@ -184,7 +184,7 @@ def _differences(found: Ablation) -> Picture:
 
 
 def _forest(
-    rows: list[tuple[str, Measure]], name: str, *, title: str, axis: str, line: float, caption: str
+    rows: list[tuple[str, Estimate]], name: str, *, title: str, axis: str, line: float, caption: str
 ) -> Picture:
     figure = canvas(6.4, 1.1 + 0.36 * len(rows))
     axes = figure.add_subplot()
@@ -194,7 +194,7 @@ def _forest(
         axes.plot((one.low, one.high), (place, place), color=colour, linewidth=1.4)
         axes.plot(one.value, place, "s", color=colour, markersize=5)
         axes.annotate(
-            with_interval(one),
+            format_estimate(one),
             (1.01, place),
             xycoords=("axes fraction", "data"),
             va="center",
@@ -205,7 +205,7 @@ def _forest(
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(axis)
-    told = "; ".join(f"{text} {with_interval(one)}" for text, one in rows)
+    told = "; ".join(f"{text} {format_estimate(one)}" for text, one in rows)
     return picture(figure, name, title=title, alt=f"{axis}: {told}.", caption=caption)
 
 
@@ -217,7 +217,7 @@ def _columns_of_figures(columns: Importance) -> Picture:
         colour = ACCENT if one.effect > 0 else BROWN
         axes.plot((one.low, one.high), (place, place), color=colour, linewidth=1.2)
         axes.plot(one.importance, place, "o", color=colour, markersize=4)
-    names = [f"{one_line(one.name, most=40)} ({percent(one.selected)})" for one in top]
+    names = [f"{one_line(one.name, most=40)} ({format_percent(one.selected)})" for one in top]
     axes.set_yticks(range(len(top)), names, fontsize=8)
     axes.set_ylim(len(top) - 0.4, -0.6)
     axes.set_xlim(left=0)

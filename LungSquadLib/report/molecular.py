@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..statistics.text import interval_text, percent
+from ..statistics.text import format_interval, format_percent
 from .page import Child, Markup, element
 
 IMAGE, MOLECULAR, MULTIMODAL = "image", "molecular", "multimodal"
@@ -44,7 +44,7 @@ class Answer:
         """Its interval, for people."""
         if self.low is None or self.high is None:
             return "not known"
-        return f"{percent(self.low)} to {percent(self.high)}"
+        return f"{format_percent(self.low)} to {format_percent(self.high)}"
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _metrics(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
     for name in sorted(metrics, key=last):
         one, said = metrics[name], name.replace("_", " ")
-        estimate = interval_text(one["value"], one["low"], one["high"])
+        estimate = format_interval(one["value"], one["low"], one["high"])
         yield f"{said} {estimate}, n = {one['n']}"
 
 
@@ -189,8 +189,8 @@ def _row(answer: Answer) -> Markup:
     model = [answer.title, element("br"), element("small", answer.metric or "no metrics")]
     cells: list[Child] = [
         answer.modality,
-        f"{answer.answer} ({percent(answer.share)})",
-        percent(answer.probability),
+        f"{answer.answer} ({format_percent(answer.share)})",
+        format_percent(answer.probability),
         answer.interval,
         ood,
         model,

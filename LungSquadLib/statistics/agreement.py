@@ -6,10 +6,13 @@ from typing import Literal
 
 import numpy as np
 
+from .intervals import Estimate
+
 
 def icc_2_1(ratings: np.ndarray) -> float:
-    """Intraclass correlation ICC(2,1): two-way random effects, absolute agreement, single rating.
+    """Return the intraclass correlation ICC(2,1).
 
+    Two-way random effects, absolute agreement, single rating:
     Shrout and Fleiss, Psychological Bulletin 1979;86:420-428.
 
     Args:
@@ -37,38 +40,38 @@ def icc_2_1(ratings: np.ndarray) -> float:
     return float((between_patients - error) / whole) if whole > 0 else float("nan")
 
 
-def icc_interval(ratings: np.ndarray, *, n: int = 1000) -> tuple[float, float, float]:
-    """ICC(2,1) and its 95 % percentile interval, by drawing patients `n` times; see `icc_2_1`."""
+def icc_estimate(ratings: np.ndarray, *, n: int = 1000) -> Estimate:
+    """Estimate ICC(2,1) with the percentile interval of `n` bootstrap samples; see `icc_2_1`."""
     ratings = np.asarray(ratings, np.float64)
     random = np.random.default_rng(0)
-    drawn = [icc_2_1(ratings[random.integers(0, len(ratings), len(ratings))]) for _ in range(n)]
+    samples = [icc_2_1(ratings[random.integers(0, len(ratings), len(ratings))]) for _ in range(n)]
     value = icc_2_1(ratings)
-    low, high = np.nanquantile(drawn, (0.025, 0.975))  # a draw of one patient alone has none
-    return value, min(float(low), value), max(float(high), value)
+    low, high = np.nanquantile(samples, (0.025, 0.975))  # a sample of one patient alone has none
+    return Estimate(value, min(float(low), value), max(float(high), value), "bootstrap of patients")
 
 
 def weighted_kappa(
     confusion: np.ndarray, weights: Literal["quadratic", "linear"] | None = "quadratic"
 ) -> float:
-    """Cohen's kappa of a square table, where a near miss is better than a far one.
+    """Return the weighted kappa of a square table: a near miss counts less than a far one.
 
     Cohen, Psychological Bulletin 1968;70:213-220.
 
     Args:
         confusion: (K, K) counts, classes in their order (T1, T2, ...).
-        weights: how a miss grows with its distance; None: all misses are alike.
+        weights: how a miss grows with its distance; None: all misses count alike.
 
     Returns:
-        1 where all agree, around 0 by chance. NaN where chance leaves nothing to disagree on.
+        1 where all agree, around 0 by chance. NaN where no disagreement is expected.
 
     Raises:
-        ValueError: the table is not square, negative or empty, or there are no such weights.
+        ValueError: the table is not square, negative or empty, or the weights are unknown.
     """
     table = np.asarray(confusion, np.float64)
     if table.ndim != 2 or table.shape[0] != table.shape[1]:
         raise ValueError(f"kappa needs a square table, not {table.shape}")
     if not (table >= 0).all() or not table.sum():
-        raise ValueError("kappa needs counts, and one at least")
+        raise ValueError("kappa needs counts, at least one")
     apart = np.abs(np.subtract.outer(np.arange(len(table)), np.arange(len(table))))
     misses = {"quadratic": apart**2, "linear": apart, None: apart > 0}
     if weights not in misses:

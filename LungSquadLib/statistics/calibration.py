@@ -10,14 +10,14 @@ import numpy as np
 from .checks import labelled, with_probabilities
 from .intervals import wilson
 
-BOUND = 1e-6  # probabilities nearer to 0 or 1 count as this near, where a logarithm is taken
+BOUND = 1e-6  # probabilities are clipped so far from 0 and 1 before a logarithm
 
 
 class CalibrationLine(NamedTuple):
-    """Intercept and slope of the labels' log odds on the probabilities', and the mean's own shift.
+    """Intercept and slope of logistic recalibration, and calibration in the large.
 
-    0, 1 and 0 where probabilities mean what they say. A slope below 1: too sure of themselves.
-    Above 0 in the large: too low on the whole.
+    0, 1 and 0 for calibrated probabilities. A slope below 1: overconfident. Above 0 in the large:
+    too low on average.
     """
 
     intercept: float
@@ -27,9 +27,9 @@ class CalibrationLine(NamedTuple):
 
 @dataclass(frozen=True)
 class CalibrationCurve:
-    """Mean probability and share of 1 with its Wilson interval, each (B,) a bin that holds a case.
+    """Mean probability and observed fraction of 1 with its Wilson interval, of B bins: (B,).
 
-    `smooth_x`, `smooth_y` (101,): the share of 1 near a probability, over the range that occurs.
+    `smooth_x`, `smooth_y` (101,): the fraction of 1 near a probability, over the range that occurs.
     """
 
     predicted: np.ndarray
@@ -42,28 +42,28 @@ class CalibrationCurve:
 
 
 def log_odds(logits: np.ndarray, positive: int) -> np.ndarray:
-    """The log odds of one class against all others, of logits (..., classes)."""
-    others = np.delete(logits, positive, axis=-1)
-    largest = others.max(axis=-1)
-    rest = np.log(np.exp(others - largest[..., None]).sum(axis=-1)) + largest
+    """Return the log odds of one class against the rest, of logits (..., classes)."""
+    other_classes = np.delete(logits, positive, axis=-1)
+    largest = other_classes.max(axis=-1)
+    rest = np.log(np.exp(other_classes - largest[..., None]).sum(axis=-1)) + largest
     return logits[..., positive] - rest
 
 
 def fit_temperature(
     logits: np.ndarray, labels: np.ndarray, *, prior: np.ndarray | None = None
 ) -> float:
-    """The temperature under which logits give the labels the greatest likelihood.
+    """Fit the temperature that maximises the likelihood of the labels.
 
     Guo et al., ICML 2017, arXiv:1706.04599. Fit it on validation data only.
 
     Args:
         logits: (N, classes).
         labels: (N,) class indices.
-        prior: (classes,) log shares that a network which knows nothing is to answer; equal ones if
-            left out. What the logits say beyond them is what the temperature divides.
+        prior: (classes,) log class priors, which an uninformative network predicts; equal if left
+            out. The temperature divides the logits less this prior.
 
     Returns:
-        Between 0.05 and 20; above 1 where the network is too sure of itself.
+        Between 0.05 and 20; above 1 where the network is overconfident.
     """
     base = np.zeros(1) if prior is None else np.asarray(prior, np.float64)
     logits = np.asarray(logits, np.float64) - base
@@ -74,7 +74,7 @@ def fit_temperature(
         scaled -= scaled.max(axis=1, keepdims=True)
         return float(np.mean(np.log(np.exp(scaled).sum(axis=1)) - scaled[rows, labels]))
 
-    # The loss has one valley in 1/T: golden-section search finds its floor.
+    # The loss has one minimum in 1/T, which golden-section search finds.
     low, high = np.log(0.05), np.log(20.0)
     golden = (np.sqrt(5) - 1) / 2
     for _ in range(60):
@@ -84,19 +84,19 @@ def fit_temperature(
 
 
 def fit_logistic(x: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Intercept and slope of a logistic regression of 0/1 labels on one number.
+    """Fit a logistic regression of 0/1 labels on one variable; return intercept and slope.
 
-    A penalty of one thousandth of a pseudo-observation keeps it finite where the number separates
-    the classes.
+    A penalty of one thousandth of a pseudo-observation keeps it finite where the variable
+    separates the classes.
     """
     x = np.asarray(x, np.float64)
-    found = fit_ridge_logistic((x - x.mean())[:, None], labels, penalty=1e-3)
-    slope = float(found.slopes[0])
-    return found.intercept - slope * float(x.mean()), slope
+    fit = fit_ridge_logistic((x - x.mean())[:, None], labels, penalty=1e-3)
+    slope = float(fit.slopes[0])
+    return fit.intercept - slope * float(x.mean()), slope
 
 
 def brier(y: np.ndarray, p: np.ndarray) -> float:
-    """Mean squared distance of probabilities (N,) of 1 from labels (N,) 0 or 1: 0 is best.
+    """Return the Brier score of probabilities (N,) of 1 and labels (N,) 0 or 1: 0 is best.
 
     Brier, Monthly Weather Review 1950;78:1-3, half of his sum over both classes.
 
@@ -108,13 +108,13 @@ def brier(y: np.ndarray, p: np.ndarray) -> float:
 
 
 def brier_reference(y: np.ndarray) -> float:
-    """The Brier score of calling every case by the share of 1: what a score has to beat."""
+    """Return the Brier score of predicting the prevalence for every case."""
     share = float(np.mean(labelled(y, y, both=False)[0]))
     return share * (1 - share)
 
 
 def brier_skill(y: np.ndarray, p: np.ndarray) -> float:
-    """By how much the Brier score beats its reference: 1 perfect, 0 as the reference, below worse.
+    """Return the Brier skill score: 1 is perfect, 0 equals the prevalence, below 0 is worse.
 
     Raises:
         ValueError: as `brier`, or only one class is there.
@@ -124,7 +124,7 @@ def brier_skill(y: np.ndarray, p: np.ndarray) -> float:
 
 
 def log_loss(y: np.ndarray, p: np.ndarray) -> float:
-    """Mean negative log likelihood in nats; probabilities count as at least `BOUND` off 0 and 1.
+    """Return the mean negative log likelihood in nats; probabilities are clipped by `BOUND`.
 
     Raises:
         ValueError: as `brier`.
@@ -135,7 +135,7 @@ def log_loss(y: np.ndarray, p: np.ndarray) -> float:
 
 
 def ece(y: np.ndarray, p: np.ndarray, *, bins: int = 10, equal_mass: bool = True) -> float:
-    """Expected calibration error: how far shares of 1 lie from mean probabilities, bin by bin.
+    """Return the expected calibration error: mean |observed fraction - mean probability| of bins.
 
     Naeini et al., AAAI 2015;29:2901-2907, with bins of equal width; bins of about equally many
     cases (the default) depend less on chance: Roelofs et al., AISTATS 2022, arXiv:2012.08668.
@@ -151,10 +151,10 @@ def ece(y: np.ndarray, p: np.ndarray, *, bins: int = 10, equal_mass: bool = True
 
 
 def calibration_line(y: np.ndarray, p: np.ndarray) -> CalibrationLine:
-    """Logistic recalibration: what the log odds of probabilities should have been.
+    """Fit logistic recalibration of probabilities, and calibration in the large.
 
     Cox, Biometrika 1958;45:562-565; in the large as in Van Calster et al., BMC Med 2019;17:230 (the
-    intercept at a slope of 1). Probabilities count as at least `BOUND` off 0 and 1. The slope is 0
+    intercept at a slope of 1). Probabilities are clipped by `BOUND`. The slope is 0
     where all probabilities are equal; where they separate the classes it is as large as the penalty
     of `fit_logistic` lets it be.
 
@@ -178,10 +178,10 @@ def calibration_line(y: np.ndarray, p: np.ndarray) -> CalibrationLine:
 
 
 def calibration_curve(y: np.ndarray, p: np.ndarray, *, bins: int = 10) -> CalibrationCurve:
-    """Points of a reliability diagram, in bins of about equally many cases, and a smooth curve.
+    """Return a reliability diagram in bins of about equally many cases, and a smooth curve.
 
     Equal probabilities share a bin, so there may be fewer bins than asked for. The smooth curve is
-    the kernel-weighted share of 1 (Nadaraya, Theory Probab Appl 1964;9:141; Gaussian kernel of
+    the kernel-weighted fraction of 1 (Nadaraya, Theory Probab Appl 1964;9:141; Gaussian kernel of
     Silverman's width, at least 0.02).
 
     Raises:
@@ -217,22 +217,24 @@ def _bin_of(p: np.ndarray, bins: int, equal_mass: bool) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Logistic:
-    """The log odds of 1 are `intercept + x @ slopes`."""
+    """A logistic regression: the log odds of 1 are `intercept + x @ slopes`."""
 
     intercept: float
     slopes: np.ndarray
 
     def log_odds(self, x: np.ndarray) -> np.ndarray:
-        """Of cases (N, D)."""
+        """Return the log odds (N,) of cases (N, D)."""
         return self.intercept + np.asarray(x, np.float64) @ self.slopes
 
 
 def fit_ridge_logistic(x: np.ndarray, y: np.ndarray, *, penalty: float = 1.0) -> Logistic:
-    """Fit by Newton's method (Hastie et al., The Elements of Statistical Learning, 4.4.1, 4.4.4).
+    """Fit a logistic regression with a ridge penalty by Newton's method.
+
+    Hastie et al., The Elements of Statistical Learning, 4.4.1 and 4.4.4.
 
     Args:
         x: (N, D), standardised if the penalty is to fall on all alike.
-        y: (N,) 0 or 1, both there.
+        y: (N,) 0 or 1, both occur.
         penalty: half of it times the slopes' sum of squares is added to the loss; it keeps them
             finite where a column separates the classes.
 
@@ -254,11 +256,11 @@ def fit_ridge_logistic(x: np.ndarray, y: np.ndarray, *, penalty: float = 1.0) ->
     for _ in range(100):
         probability = np.exp(-np.logaddexp(0, -(design @ weights)))
         gradient = design.T @ (y - probability) - ridge @ weights
-        spread = np.maximum(probability * (1 - probability), 1e-9)
-        change = np.linalg.solve(design.T @ (design * spread[:, None]) + ridge, gradient)
-        while loss(weights + change) > loss(weights) + 1e-9:  # rounding is no reason
-            change /= 2  # where the classes are far apart, a whole step may lead astray
-        weights += change
-        if np.abs(change).max() < 1e-10:
+        variance = np.maximum(probability * (1 - probability), 1e-9)
+        step = np.linalg.solve(design.T @ (design * variance[:, None]) + ridge, gradient)
+        while loss(weights + step) > loss(weights) + 1e-9:  # rounding is no reason
+            step /= 2  # where the classes are far apart, a whole step may lead astray
+        weights += step
+        if np.abs(step).max() < 1e-10:
             break
     return Logistic(float(weights[0]), weights[1:])

@@ -1,4 +1,4 @@
-"""What statistics ask of their input: labels 0 or 1, nothing missing, as many of each."""
+"""Checks of the input of statistics: binary labels, no missing values, equal lengths."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 def labelled(
     y: np.ndarray, values: np.ndarray, *, both: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels as bool (N,) and their values as float64 (N, ...).
+    """Return binary labels as bool (N,) and their values as float64 (N, ...).
 
     Args:
         y: (N,) 0 or 1.
         values: (N, ...) no NaN; infinite is a number too.
-        both: both classes must be there.
+        both: both classes must occur.
 
     Raises:
-        ValueError: lengths differ, nothing is there, or what the arguments ask for is not so.
+        ValueError: lengths differ, there are no rows, or a condition of the arguments fails.
     """
     y, values = np.asarray(y), np.asarray(values, np.float64)
     if y.ndim != 1 or not len(y) or len(values) != len(y):
@@ -34,7 +34,7 @@ def labelled(
 def with_probabilities(
     y: np.ndarray, p: np.ndarray, *, both: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As `labelled`, and every value lies in 0..1."""
+    """Return labels and probabilities as `labelled`; every value must lie in 0..1."""
     positive, p = labelled(y, p, both=both)
     if p.min() < 0 or p.max() > 1:
         raise ValueError("a probability is below 0 or above 1")
@@ -42,7 +42,7 @@ def with_probabilities(
 
 
 def patients(groups: np.ndarray | None, rows: int) -> np.ndarray:
-    """A number 0, 1, ... (rows,) for the patient of each row; without groups each is its own."""
+    """Number the patients 0, 1, ...: (rows,); without groups each row is a patient."""
     if groups is None:
         return np.arange(rows)
     groups = np.asarray(groups)

@@ -13,15 +13,15 @@ import numpy as np
 from .checks import labelled, with_probabilities
 from .discrimination import roc_curve
 from .intervals import Proportion, proportion
-from .text import decimal
+from .text import format_number
 
 
 @dataclass(frozen=True)
 class AtThreshold:
-    """What a threshold does.
+    """Measures of a classification at a threshold.
 
-    F1 and balanced accuracy are no shares of cases, so Wilson has no interval for them (`bootstrap`
-    does); None where there is nothing to divide by.
+    F1 and balanced accuracy are no proportions of cases, so they have no Wilson interval (use
+    `bootstrap`); None where the denominator is 0.
     """
 
     threshold: float
@@ -34,12 +34,12 @@ class AtThreshold:
 
 
 def youden(y: np.ndarray, score: np.ndarray) -> float:
-    """The threshold of the largest sensitivity + specificity; the highest where several are.
+    """Return the threshold of the largest sensitivity + specificity; the highest of several.
 
     Youden, Cancer 1950;3:32-35.
 
     Raises:
-        ValueError: only one class is there, or a score is NaN.
+        ValueError: only one class occurs, or a score is NaN.
     """
     curve = roc_curve(y, score)
     gain = np.round((curve.y - curve.x)[1:], 12)  # rounding must not choose among equals
@@ -47,10 +47,10 @@ def youden(y: np.ndarray, score: np.ndarray) -> float:
 
 
 def at_sensitivity(y: np.ndarray, score: np.ndarray, target: float = 0.9) -> float:
-    """The highest threshold with at least this sensitivity.
+    """Return the highest threshold with at least this sensitivity.
 
     Raises:
-        ValueError: only one class is there, a score is NaN, or the target is not in 0..1.
+        ValueError: only one class occurs, a score is NaN, or the target is not in 0..1.
     """
     curve = roc_curve(y, score)
     _check(target)
@@ -58,10 +58,10 @@ def at_sensitivity(y: np.ndarray, score: np.ndarray, target: float = 0.9) -> flo
 
 
 def at_specificity(y: np.ndarray, score: np.ndarray, target: float = 0.9) -> float:
-    """The lowest threshold with at least this specificity; above all scores where none has it.
+    """Return the lowest threshold with this specificity; above all scores where none has it.
 
     Raises:
-        ValueError: only one class is there, a score is NaN, or the target is not in 0..1.
+        ValueError: only one class occurs, a score is NaN, or the target is not in 0..1.
     """
     curve = roc_curve(y, score)
     _check(target)
@@ -70,7 +70,7 @@ def at_specificity(y: np.ndarray, score: np.ndarray, target: float = 0.9) -> flo
 
 
 def at_threshold(y: np.ndarray, score: np.ndarray, t: float) -> AtThreshold:
-    """Sensitivity, specificity, predictive values (with Wilson intervals), F1, balanced accuracy.
+    """Measure sensitivity, specificity, predictive values, F1 and balanced accuracy at a threshold.
 
     Raises:
         ValueError: a score is NaN.
@@ -114,7 +114,7 @@ class DecisionCurve:
 def decision_curve(
     y: np.ndarray, p: np.ndarray, thresholds: np.ndarray, *, standardised: bool = False
 ) -> DecisionCurve:
-    """Net benefit of treating whoever's probability reaches the threshold.
+    """Return the net benefit of treating patients whose probability reaches the threshold.
 
     Vickers and Elkin, Med Decis Making 2006;26:565-574: true positives less false positives, the
     latter weighed by the odds at the threshold, a patient.
@@ -123,11 +123,11 @@ def decision_curve(
         y: (N,) 0 or 1.
         p: (N,) probability of 1.
         thresholds: (T,) each at least 0 and below 1.
-        standardised: divided by the share of 1, so that 1 is the most there can be (Kerr et al.,
+        standardised: divided by the prevalence, so that 1 is the maximum (Kerr et al.,
             J Clin Oncol 2016;34:2534-2540).
 
     Raises:
-        ValueError: a threshold or probability is out of range or NaN, or only one class is there.
+        ValueError: a threshold or probability is out of range or NaN, or only one class occurs.
     """
     positive, p = with_probabilities(y, p, both=True)
     thresholds = np.asarray(thresholds, np.float64)
@@ -151,7 +151,7 @@ def decision_curve(
 
 @dataclass(frozen=True)
 class Row:
-    """One class, or an average; None where there is nothing to divide by."""
+    """Precision, recall and F1 of a class, or an average; None where the denominator is 0."""
 
     name: str
     precision: float | None
@@ -162,7 +162,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """A row a class, accuracy, and averages (macro: classes count alike; weighted: cases do)."""
+    """A classification report: a row for each class, accuracy, macro and weighted averages."""
 
     classes: tuple[Row, ...]
     accuracy: float | None
@@ -170,17 +170,17 @@ class Report:
     weighted: Row
 
     def text(self, digits: int = 2) -> str:
-        """The report as scikit-learn's `classification_report` lays it out; `-` where undefined."""
+        """Format the report in scikit-learn's layout; `-` where a measure is undefined."""
 
         def line(name: str, *cells: str) -> str:
             return f"{name:>{width}} " + "".join(f" {cell:>9}" for cell in cells)
 
         def cells(row: Row) -> list[str]:
-            shares = (row.precision, row.recall, row.f1)
-            return [*(number(share) for share in shares), str(row.support)]
+            values = (row.precision, row.recall, row.f1)
+            return [*(number(value) for value in values), str(row.support)]
 
-        def number(share: float | None) -> str:
-            return "-" if share is None else decimal(share, digits)
+        def number(value: float | None) -> str:
+            return "-" if value is None else format_number(value, digits)
 
         averages = (self.macro, self.weighted)
         width = max(digits, *(len(row.name) for row in (*self.classes, *averages)))
@@ -196,7 +196,7 @@ class Report:
 
 
 def confusion(true: np.ndarray, predicted: np.ndarray, classes: Sequence) -> np.ndarray:
-    """How often a true class (row) was called which class (column): (K, K) int64.
+    """Return the confusion matrix (K, K) int64: rows are true classes, columns predicted ones.
 
     Raises:
         ValueError: lengths differ, or a value is not among `classes`.
@@ -204,21 +204,21 @@ def confusion(true: np.ndarray, predicted: np.ndarray, classes: Sequence) -> np.
     true, predicted = np.asarray(true), np.asarray(predicted)
     if true.ndim != 1 or true.shape != predicted.shape:
         raise ValueError(f"{true.shape} true and {predicted.shape} predicted classes")
-    place = {one: number for number, one in enumerate(classes)}
-    table = np.zeros((len(place), len(place)), np.int64)
+    index = {value: n for n, value in enumerate(classes)}
+    table = np.zeros((len(index), len(index)), np.int64)
     try:
         for row, column in zip(true.tolist(), predicted.tolist(), strict=True):
-            table[place[row], place[column]] += 1
+            table[index[row], index[column]] += 1
     except KeyError as error:
         raise ValueError(f"{error} is none of the classes {list(classes)}") from None
     return table
 
 
 def classification_report(confusion: np.ndarray, classes: Sequence) -> Report:
-    """Precision, recall, F1 and support of each class, accuracy, and their averages.
+    """Return precision, recall, F1 and support of each class, accuracy, and their averages.
 
-    What has nothing to divide by (the precision of a class that was never called, the recall of one
-    that never occurred) is None, and so is an average that needs it.
+    A measure with the denominator 0 (the precision of a class that was never predicted, the recall
+    of one that never occurred) is None, and so is an average that needs it.
 
     Args:
         confusion: (K, K) rows true.

@@ -1,4 +1,4 @@
-"""Do two groupings of the same patients agree, and better than by chance?"""
+"""Agreement of two clusterings of the same patients: adjusted Rand index, mutual information."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .intervals import permutation_test
 
 
 @dataclass(frozen=True)
-class Likeness:
-    """How alike two groupings of `n` patients are, each measure with its permutation p."""
+class ClusterAgreement:
+    """Agreement of two clusterings of `n` patients, each measure with its permutation p."""
 
     n: int
     ari: float
@@ -20,71 +20,73 @@ class Likeness:
     nmi_p: float
 
 
-def adjusted_rand(one: np.ndarray, other: np.ndarray) -> float:
-    """Adjusted Rand index: 1 where two groupings are the same, round 0 by chance.
+def adjusted_rand(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the adjusted Rand index: 1 for equal clusterings, around 0 by chance.
 
     Hubert and Arabie, J Classif 1985;2:193-218, equation 5.
 
     Args:
-        one: (N,) groups, any values.
-        other: likewise.
+        first: (N,) the cluster of each patient, any values.
+        second: likewise.
 
     Raises:
-        ValueError: they are not of the same patients, or there are none.
+        ValueError: they are of different numbers of patients, or of none.
     """
-    return _adjusted_rand(_together(_codes(one), _codes(other)))
+    return _adjusted_rand(_contingency(_codes(first), _codes(second)))
 
 
-def normalised_information(one: np.ndarray, other: np.ndarray) -> float:
-    """Mutual information over the mean of both entropies: 0 to 1; by chance it is above 0.
+def normalised_information(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the mutual information over the mean entropy (NMI): 0 to 1; above 0 by chance.
 
-    Strehl and Ghosh, J Mach Learn Res 2002;3:583, with the arithmetic mean. Two groupings of one
-    group each are the same: 1.
+    Strehl and Ghosh, J Mach Learn Res 2002;3:583, with the arithmetic mean. Two clusterings of one
+    cluster each are equal: 1.
 
     Args:
-        one: (N,) groups, any values.
-        other: likewise.
+        first: (N,) the cluster of each patient, any values.
+        second: likewise.
 
     Raises:
-        ValueError: they are not of the same patients, or there are none.
+        ValueError: they are of different numbers of patients, or of none.
     """
-    return _information(_together(_codes(one), _codes(other)))
+    return _information(_contingency(_codes(first), _codes(second)))
 
 
-def likeness(one: np.ndarray, other: np.ndarray, *, n: int = 2000, seed: int = 0) -> Likeness:
-    """Both measures of two groupings, and how often chance gives as much.
+def cluster_agreement(
+    first: np.ndarray, second: np.ndarray, *, n: int = 2000, seed: int = 0
+) -> ClusterAgreement:
+    """Return ARI and NMI of two clusterings, each with the p of a permutation test.
 
     Args:
-        one: (N,) groups, any values; they are dealt out anew.
-        other: (N,) likewise.
-        n: shuffles.
-        seed: of the shuffles.
+        first: (N,) the cluster of each patient, any values; these are permuted.
+        second: (N,) likewise.
+        n: number of permutations.
+        seed: seed of the permutations.
 
     Raises:
-        ValueError: they are not of the same patients, or there are none.
+        ValueError: they are of different numbers of patients, or of none.
     """
-    first, second = _codes(one), _codes(other)
+    first, second = _codes(first), _codes(second)
     rand, information = (
-        permutation_test(lambda a, b, of=of: of(_together(a, b)), first, second, n=n, seed=seed)
+        permutation_test(lambda a, b, of=of: of(_contingency(a, b)), first, second, n=n, seed=seed)
         for of in (_adjusted_rand, _information)
     )
-    return Likeness(len(first), rand.value, rand.p, information.value, information.p)
+    return ClusterAgreement(len(first), rand.value, rand.p, information.value, information.p)
 
 
-def _codes(groups: np.ndarray) -> np.ndarray:
-    """Groups as numbers 0, 1, ..."""
-    groups = np.asarray(groups)
-    if groups.ndim != 1 or not len(groups):
-        raise ValueError(f"groups {groups.shape} are none of patients")
-    return np.unique(groups, return_inverse=True)[1]
+def _codes(clusters: np.ndarray) -> np.ndarray:
+    """Clusters as numbers 0, 1, ..."""
+    clusters = np.asarray(clusters)
+    if clusters.ndim != 1 or not len(clusters):
+        raise ValueError(f"clusters {clusters.shape} are none of patients")
+    return np.unique(clusters, return_inverse=True)[1]
 
 
-def _together(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """How many patients are in a group of the one (row) and of the other (column)."""
-    if one.shape != other.shape:
-        raise ValueError(f"groups of {len(one)} and of {len(other)} patients")
-    rows, columns = int(one.max()) + 1, int(other.max()) + 1
-    counts = np.bincount(one * columns + other, minlength=rows * columns)
+def _contingency(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The number of patients in each cluster of the first (row) and of the second (column)."""
+    if first.shape != second.shape:
+        raise ValueError(f"clusters of {len(first)} and of {len(second)} patients")
+    rows, columns = int(first.max()) + 1, int(second.max()) + 1
+    counts = np.bincount(first * columns + second, minlength=rows * columns)
     return counts.reshape(rows, columns)
 
 
@@ -101,10 +103,10 @@ def _adjusted_rand(table: np.ndarray) -> float:
 
 def _information(table: np.ndarray) -> float:
     rows, columns = _entropy(table.sum(axis=1)), _entropy(table.sum(axis=0))
-    shared = rows + columns - _entropy(table.ravel())
-    return max(shared, 0.0) / ((rows + columns) / 2) if rows + columns else 1.0
+    mutual = rows + columns - _entropy(table.ravel())
+    return max(mutual, 0.0) / ((rows + columns) / 2) if rows + columns else 1.0
 
 
 def _entropy(counts: np.ndarray) -> float:
-    shares = counts[counts > 0] / counts.sum()
-    return float(-(shares * np.log(shares)).sum())
+    p = counts[counts > 0] / counts.sum()
+    return float(-(p * np.log(p)).sum())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .checks import labelled, patients
-from .intervals import reach, two_sided
+from .intervals import Estimate, two_sided_p, two_sided_quantile
 
 
 @dataclass(frozen=True)
@@ -23,28 +23,18 @@ class Curve:
     thresholds: np.ndarray
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Of two areas: `a - b`, its interval, and the two-sided p of there being none."""
-
-    value: float
-    low: float
-    high: float
-    p: float
-
-
 def auc(labels: np.ndarray, scores: np.ndarray, strata: np.ndarray | None = None) -> float:
-    """Area under the ROC curve: how often a positive scores above a negative, ties half.
+    """Return the area under the ROC curve: how often a positive scores above a negative, ties half.
 
     Args:
         labels: (N,) 0 or 1.
         scores: (N,) higher for 1.
-        strata: (N,) which network gave the score; pairs count within a stratum only, for scores of
-            two networks have no common scale (Forman and Scholz, SIGKDD Explorations 2010;12:49).
-            All pairs count alike; a stratum of one class has none.
+        strata: (N,) the network that gave the score; pairs count within a stratum only, since
+            scores of two networks have no common scale (Forman and Scholz, SIGKDD
+            Explorations 2010;12:49). All pairs count alike; a stratum of one class has none.
 
     Raises:
-        ValueError: no pair: only one class is there, in each stratum; or a score is NaN.
+        ValueError: no pair: only one class occurs, in each stratum; or a score is NaN.
     """
     positive, values = labelled(labels, scores)
     return float(_pairs(positive, values[:, None], _codes(strata, len(values)))[0][0])
@@ -58,7 +48,7 @@ def auc_interval(
     groups: np.ndarray | None = None,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Confidence interval of the AUC after DeLong, on the logit scale, so within 0 and 1.
+    """Return the DeLong confidence interval of the AUC, on the logit scale, so within 0 and 1.
 
     Args:
         labels: (N,) 0 or 1.
@@ -74,7 +64,7 @@ def auc_interval(
     fewer, area = min(patients_of), areas[0]
     if fewer < 2:
         return 0.0, 1.0
-    if area in (0.0, 1.0):  # nothing to estimate a variance from: as far as chance can have hidden
+    if area in (0.0, 1.0):  # no variance can be estimated: as far as chance can explain
         hidden = float(1 - ((1 - level) / 2) ** (1 / fewer))
         return (1 - hidden, 1.0) if area else (0.0, hidden)
     covariance = delong(labels, np.asarray(scores)[None], strata=strata, groups=groups)[1]
@@ -82,9 +72,9 @@ def auc_interval(
 
 
 def logit_interval(value: float, error: float, *, level: float = 0.95) -> tuple[float, float]:
-    """Interval of a share strictly between 0 and 1 from its standard error, on the logit scale."""
+    """Return the interval of a value between 0 and 1 by its standard error on the logit scale."""
     centre = np.log(value / (1 - value))
-    half = reach(level) * error / (value * (1 - value))
+    half = two_sided_quantile(level) * error / (value * (1 - value))
     low, high = 1 / (1 + np.exp(-(centre - half))), 1 / (1 + np.exp(-(centre + half)))
     return float(low), float(high)
 
@@ -96,17 +86,17 @@ def delong(
     strata: np.ndarray | None = None,
     groups: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """AUCs of several scores of the same cases, and how they vary together.
+    """Return the AUCs of several scores of the same cases, and their covariance.
 
     DeLong et al., Biometrics 1988;44:837-845, equations 4 to 6; several rows of a patient after
-    Obuchowski, Biometrics 1997;53:567-578. What a patient adds to the AUC is summed over all of
-    their pairs, whatever the stratum or the repeat, and patients vary independently.
+    Obuchowski, Biometrics 1997;53:567-578. A patient's contributions to the AUC are summed over all
+    of their pairs, whatever the stratum or the repeat, and patients are independent.
 
     Args:
         y: (N,) 0 or 1.
         scores: (M, N) higher for 1.
         strata: (N,) as in `auc`.
-        groups: (N,) the patient of each row; without it each row is one.
+        groups: (N,) the patient of each row; without it each row is a patient.
 
     Returns:
         Areas (M,) and their covariance (M, M).
@@ -131,11 +121,12 @@ def paired_difference(
     strata: np.ndarray | None = None,
     groups: np.ndarray | None = None,
     level: float = 0.95,
-) -> Difference:
-    """AUC of score `a` less that of `b` on the same cases, after DeLong.
+) -> tuple[Estimate, float]:
+    """Return the AUC of score `a` less that of `b` on the same cases, and p of no difference.
 
-    Where no variance can be estimated (a class of one; scores that differ and never err) nothing is
-    claimed: the interval is -1 to 1 and p is 1. `strata` and `groups` as in `delong`.
+    By DeLong's covariance; p is two-sided. Where no variance can be estimated (a class of one;
+    scores that differ and never err) the interval is -1 to 1 and p is 1. `strata` and `groups` as
+    in `delong`.
 
     Raises:
         ValueError: as `auc`.
@@ -144,21 +135,21 @@ def paired_difference(
     areas, _, patients_of = influence(y, both, strata, groups)
     value = float(areas[0] - areas[1])
     if min(patients_of) < 2:
-        return Difference(value, -1.0, 1.0, 1.0)
+        return Estimate(value, -1.0, 1.0, "DeLong, paired"), 1.0
     covariance = delong(y, both, strata=strata, groups=groups)[1]
     error = math.sqrt(max(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], 0.0))
     if error < 1e-9:  # rounding aside, none: the same order, or no case ever out of order
         same = abs(value) < 1e-9
-        return Difference(value, *((value, value) if same else (-1.0, 1.0)), 1.0)
-    half = reach(level) * error
+        return Estimate(value, *((value, value) if same else (-1.0, 1.0)), "DeLong, paired"), 1.0
+    half = two_sided_quantile(level) * error
     low, high = max(value - half, -1.0), min(value + half, 1.0)
-    return Difference(value, low, high, two_sided(value / error))
+    return Estimate(value, low, high, "DeLong, paired"), two_sided_p(value / error)
 
 
 def influence(
     y: np.ndarray, scores: np.ndarray, strata: np.ndarray | None, groups: np.ndarray | None
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], tuple[int, int]]:
-    """Areas (M,), and how far each patient moves them, with positive and with negative rows.
+    """Return areas (M,), and the influence of each patient's positive and negative rows on them.
 
     Returns:
         Areas; two arrays (M, patients); how many patients have positive, and negative, rows that
@@ -178,22 +169,22 @@ def influence(
 
 
 def roc_curve(y: np.ndarray, score: np.ndarray) -> Curve:
-    """The ROC curve: false positive rate (x) and true positive rate (y), a point a distinct score.
+    """Return the ROC curve: false (x) and true (y) positive rate at each distinct score.
 
     Raises:
-        ValueError: only one class is there, or a score is NaN.
+        ValueError: only one class occurs, or a score is NaN.
     """
     hits, alarms, thresholds = _counts(y, score)
     return Curve(alarms / alarms[-1], hits / hits[-1], thresholds)
 
 
 def pr_curve(y: np.ndarray, score: np.ndarray) -> Curve:
-    """The precision-recall curve: recall (x) and precision (y), a point a distinct score.
+    """Return the precision-recall curve: recall (x) and precision (y) at each distinct score.
 
     Where no case is called positive the precision is 1 by convention.
 
     Raises:
-        ValueError: only one class is there, or a score is NaN.
+        ValueError: only one class occurs, or a score is NaN.
     """
     hits, alarms, thresholds = _counts(y, score)
     precision = np.ones(len(hits))
@@ -202,10 +193,10 @@ def pr_curve(y: np.ndarray, score: np.ndarray) -> Curve:
 
 
 def average_precision(y: np.ndarray, score: np.ndarray) -> float:
-    """Precision averaged over recall, each step at its own precision, nothing interpolated.
+    """Return the average precision: each step of recall at its precision, without interpolation.
 
     Raises:
-        ValueError: only one class is there, or a score is NaN.
+        ValueError: only one class occurs, or a score is NaN.
     """
     curve = pr_curve(y, score)
     return float(np.sum(np.diff(curve.x) * curve.y[1:]))
@@ -226,7 +217,7 @@ def _counts(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
 
 
 def _codes(strata: np.ndarray | None, rows: int) -> np.ndarray:
-    """The stratum 0, 1, ... of each row; all are of one where nothing parts them."""
+    """The stratum 0, 1, ... of each row; one stratum where none is given."""
     return np.zeros(rows, np.int64) if strata is None else patients(strata, rows)
 
 
@@ -250,18 +241,18 @@ def _pairs(
     return wins[positive].sum(axis=0) / whole, wins, pairs
 
 
-def _below(values: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """For each value the share of others below it, ties half."""
-    among = np.sort(others)
+def _below(values: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """The fraction of references below each value, ties half."""
+    among = np.sort(references)
     left, right = np.searchsorted(among, values), np.searchsorted(among, values, side="right")
     return (left + right) / 2 / len(among)
 
 
 def macro_auc(y: np.ndarray, p: np.ndarray, strata: np.ndarray | None = None) -> float:
-    """AUC of each class against all others, averaged over classes.
+    """Return the AUC of each class against the rest, averaged over classes.
 
     Args:
-        y: (N,) classes 0 .. K-1, all of them there.
+        y: (N,) classes 0 .. K-1, all of them occur.
         p: (N, K) higher for the class; need not sum to 1.
         strata: (N,) as in `auc`.
 
@@ -280,10 +271,11 @@ def macro_auc_interval(
     strata: np.ndarray | None = None,
     groups: np.ndarray | None = None,
 ) -> tuple[float, float]:
-    """95 % interval of the macro AUC, on the logit scale.
+    """Return the 95 % interval of the macro AUC, on the logit scale.
 
-    As DeLong's of one AUC: what a patient adds to the areas of all classes is summed, and patients
-    of a class vary independently. 0 to 1 where a class has one patient, or all areas are 0 or 1.
+    As DeLong's of one AUC: the influences of a patient on the areas of all classes are summed, and
+    patients of a class are independent. 0 to 1 where a class has one patient, or all areas are 0 or
+    1.
 
     Raises:
         ValueError: as `macro_auc`.
@@ -291,20 +283,20 @@ def macro_auc_interval(
     p = np.asarray(p, np.float64)
     here, value = _one_hot(y, p), macro_auc(y, p, strata)
     patient = patients(groups, len(p))
-    moved = np.zeros(patient.max() + 1)
+    influences = np.zeros(patient.max() + 1)
     for k in range(p.shape[1]):
         of_positives, of_negatives = influence(here[:, k], p[:, k][None], strata, groups)[1]
-        moved += (of_positives + of_negatives)[0] / p.shape[1]
+        influences += (of_positives + of_negatives)[0] / p.shape[1]
     label = np.asarray(y)[np.unique(patient, return_index=True)[1]]
-    classes = [moved[label == one] for one in np.unique(label)]
-    if min(map(len, classes)) < 2 or value in (0.0, 1.0):
+    per_class = [influences[label == values] for values in np.unique(label)]
+    if min(map(len, per_class)) < 2 or value in (0.0, 1.0):
         return 0.0, 1.0
-    variance = sum(len(one) * one.var(ddof=1) for one in classes)
+    variance = sum(len(values) * values.var(ddof=1) for values in per_class)
     return logit_interval(value, float(np.sqrt(variance)))
 
 
 def brier_multiclass(y: np.ndarray, p: np.ndarray) -> float:
-    """Squared distance of the probabilities from the truth: 0 to 2, of two classes twice `brier`.
+    """Return the multiclass Brier score: 0 to 2; for two classes twice `brier`.
 
     Brier, Monthly Weather Review 1950;78:1-3.
 
@@ -322,23 +314,23 @@ def brier_multiclass(y: np.ndarray, p: np.ndarray) -> float:
     return float(((p - here) ** 2).sum(axis=1).mean())
 
 
-def balanced_accuracy(y: np.ndarray, answered: np.ndarray) -> float:
-    """The share of right answers in each class, averaged over the classes; by chance 1 / K.
+def balanced_accuracy(y: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the recall averaged over classes; 1 / K by chance.
 
     Brodersen et al., ICPR 2010, p. 3121.
 
     Args:
         y: (N,) classes; those that occur count.
-        answered: (N,) classes.
+        predicted: (N,) classes.
 
     Raises:
-        ValueError: lengths differ, or nothing is there.
+        ValueError: lengths differ, or there are no rows.
     """
-    y, answered = np.asarray(y), np.asarray(answered)
-    if y.shape != answered.shape or not len(y):
-        raise ValueError(f"labels {y.shape} and answers {answered.shape} do not go together")
+    y, predicted = np.asarray(y), np.asarray(predicted)
+    if y.shape != predicted.shape or not len(y):
+        raise ValueError(f"labels {y.shape} and predictions {predicted.shape} do not go together")
     number = np.unique(y, return_inverse=True)[1]
-    right = np.bincount(number, weights=y == answered) / np.bincount(number)
+    right = np.bincount(number, weights=y == predicted) / np.bincount(number)
     return float(right.mean())
 
 
@@ -353,7 +345,7 @@ def _one_hot(y: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 
 def variance_ratio(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Fisher's F of a one-way analysis of variance of each column, on what is there of it.
+    """Return Fisher's F of a one-way analysis of variance of each column, of its known values.
 
     Fisher, Statistical Methods for Research Workers, 1925, chapter 7.
 
@@ -362,19 +354,19 @@ def variance_ratio(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         y: (N,) class labels.
 
     Returns:
-        (D,), 0 or more; 0 for a column that is constant, or of which too little is there.
+        (D,), 0 or more; 0 for a column that is constant or has too few values.
     """
     x, known = np.asarray(x, np.float64), ~np.isnan(x)
     count = known.sum(axis=0)
     filled = np.where(known, x, 0)
     filled = np.where(known, filled - filled.sum(axis=0) / np.maximum(count, 1), 0)
-    between, groups = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    between, n_classes = np.zeros(x.shape[1]), np.zeros(x.shape[1])
     for label in np.unique(y):
-        its = known[y == label].sum(axis=0)
-        between += filled[y == label].sum(axis=0) ** 2 / np.maximum(its, 1)
-        groups += its > 0
-    whole = (filled**2).sum(axis=0)
-    within = np.maximum(whole - between, 1e-12 * whole)
-    free = np.maximum(count - groups, 0) / np.maximum(groups - 1, 1)
-    told = (groups > 1) & (within > 0)
-    return np.where(told, between * free / np.where(told, within, 1), 0)
+        n_class = known[y == label].sum(axis=0)
+        between += filled[y == label].sum(axis=0) ** 2 / np.maximum(n_class, 1)
+        n_classes += n_class > 0
+    total = (filled**2).sum(axis=0)
+    within = np.maximum(total - between, 1e-12 * total)
+    degrees = np.maximum(count - n_classes, 0) / np.maximum(n_classes - 1, 1)
+    informative = (n_classes > 1) & (within > 0)
+    return np.where(informative, between * degrees / np.where(informative, within, 1), 0)

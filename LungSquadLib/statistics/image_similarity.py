@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SMALLEST = 16  # pixels a side of the coarsest level
-_PATCH, _PATCHES = 7, 128  # side of a neighbourhood, and how many are taken of an image
+_PATCH, _PATCHES = 7, 128  # side of a neighbourhood, and their number per image
 _AT_ONCE = 32  # directions that are projected on together
 _BLUR = np.array([1, 4, 6, 4, 1], np.float32) / 16
 
@@ -20,7 +20,7 @@ _RANGE = 2.0  # of values in -1..1
 
 
 def laplacian_pyramid(images: np.ndarray) -> list[np.ndarray]:
-    """What each level adds to the next coarser one; the last, of `SMALLEST` pixels, is the rest.
+    """Return the Laplacian pyramid: differences of levels, the last being the coarsest level.
 
     Burt and Adelson, IEEE Trans Commun 1983;31:532.
     """
@@ -39,12 +39,12 @@ class SlicedWasserstein:
     together, of each image on each level of a Laplacian pyramid; the mean distance of their sorted
     projections on random directions (Rabin et al. 2011), times 1000. Here both sets are normalised
     by the mean and the standard deviation of the real ones' channels, so that a set which is too
-    bright or too smooth is far away.
+    bright or too smooth has a large distance.
 
     Args:
         reals: (N, C, S, S).
-        directions: how many.
-        seed: of the places and directions, which are the same for every set.
+        directions: number of random projections.
+        seed: of positions and directions, which are the same for every set.
     """
 
     def __init__(self, reals: np.ndarray, *, directions: int = 128, seed: int = 0) -> None:
@@ -61,7 +61,7 @@ class SlicedWasserstein:
             self._sorted.append(self._projected(len(self._sorted), patches))
 
     def to(self, images: np.ndarray) -> dict[int, float]:
-        """The distance on each level, by its pixels a side; images (N, C, S, S), as the reals.
+        """Return the distances of images (N, C, S, S) on each level, by its pixels a side.
 
         Raises:
             ValueError: there are more or fewer images than reals, or of another shape.
@@ -76,14 +76,14 @@ class SlicedWasserstein:
 
     def _patches(self, images: np.ndarray) -> list[np.ndarray]:
         """Neighbourhoods (N x 128, C, 7, 7) of each level."""
-        random, found = np.random.default_rng((self._seed, 1)), []
+        random, neighbourhoods = np.random.default_rng((self._seed, 1)), []
         for level in laplacian_pyramid(images):
             windows = np.lib.stride_tricks.sliding_window_view(level, (_PATCH, _PATCH), (2, 3))
-            places = windows.shape[2]
-            y, x = random.integers(places, size=(2, len(level), _PATCHES))
-            taken = windows[np.arange(len(level))[:, None], :, y, x]
-            found.append(taken.reshape(-1, *taken.shape[2:]))
-        return found
+            positions = windows.shape[2]
+            y, x = random.integers(positions, size=(2, len(level), _PATCHES))
+            patches = windows[np.arange(len(level))[:, None], :, y, x]
+            neighbourhoods.append(patches.reshape(-1, *patches.shape[2:]))
+        return neighbourhoods
 
     def _projected(self, level: int, patches: np.ndarray) -> np.ndarray:
         """Sorted projections (directions, N x 128)."""
@@ -99,10 +99,10 @@ class SlicedWasserstein:
 
 
 def ms_ssim(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Multi-scale structural similarity (N,) of images with their partners; 1 where they are equal.
+    """Return the multi-scale structural similarity (N,) of pairs of images; 1 for equal images.
 
-    Wang, Simoncelli and Bovik, Asilomar 2003, equation 7; channels averaged, negative terms taken
-    for 0. As many of the five scales as leave room for a window of 11 pixels (three at 64x64),
+    Wang, Simoncelli and Bovik, Asilomar 2003, equation 7; channels averaged, negative terms set
+    to 0. As many of the five scales as leave room for a window of 11 pixels (three at 64x64),
     their weights scaled to a sum of 1.
 
     Args:
@@ -123,7 +123,7 @@ def ms_ssim(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def random_pairs(n: int, pairs: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers (pairs,) of images and of other images, drawn from n.
+    """Draw random pairs of different images: two arrays (pairs,) of indices below n.
 
     Raises:
         ValueError: there are fewer than two images.
@@ -136,7 +136,7 @@ def random_pairs(n: int, pairs: int, *, seed: int = 0) -> tuple[np.ndarray, np.n
 
 
 def _ssim_terms(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Luminance, and contrast with structure, at every place of the window."""
+    """Luminance, and contrast with structure, at every position of the window."""
     c1, c2 = (0.01 * _RANGE) ** 2, (0.03 * _RANGE) ** 2
     a, b = _windowed(first), _windowed(second)
     variance_a = _windowed(first * first) - a * a
@@ -167,9 +167,9 @@ def _blurred(images: np.ndarray) -> np.ndarray:
 def _larger(images: np.ndarray) -> np.ndarray:
     """Twice the pixels a side: zeros between, blurred, four times as bright."""
     n, channels, side, _ = images.shape
-    spread = np.zeros((n, channels, 2 * side, 2 * side), np.float32)
-    spread[..., ::2, ::2] = images
-    return 4 * _blurred(spread)
+    upsampled = np.zeros((n, channels, 2 * side, 2 * side), np.float32)
+    upsampled[..., ::2, ::2] = images
+    return 4 * _blurred(upsampled)
 
 
 def _halved(images: np.ndarray) -> np.ndarray:
@@ -185,18 +185,18 @@ def _checked(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def standardised(reals: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Features in standard deviations of the reals from their mean."""
+def standardised(reals: np.ndarray, *generated: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return features standardised by the mean and standard deviation of the reals."""
     mean, sd = reals.mean(0), reals.std(0)
     sd = np.where(sd > 1e-9 * np.maximum(1, np.abs(mean)), sd, 1)
-    return tuple((one - mean) / sd for one in (reals, *others))
+    return tuple((features - mean) / sd for features in (reals, *generated))
 
 
 def kernel_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """KID: the squared maximum mean discrepancy with the kernel (x.y / D + 1)^3, unbiased.
+    """Return the kernel inception distance (KID): unbiased squared MMD, kernel (x.y / D + 1)^3.
 
-    Binkowski et al., arXiv:1801.01401, section 4. It may be negative; of samples of one
-    distribution it is 0 on average, however few they are.
+    Binkowski et al., arXiv:1801.01401, section 4. It may be negative; for samples of one
+    distribution it is 0 on average, at any sample size.
 
     Raises:
         ValueError: a set has fewer than two rows.
@@ -214,23 +214,23 @@ def kernel_distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray, *, share: float = 0.1) -> float:
-    """The Frechet distance of two normal distributions with the sets' means and covariances.
+    """Return the Frechet distance of two normal distributions with the means and covariances.
 
-    Heusel et al., arXiv:1706.08500, section 2 (there on features of another network). It is larger
-    the fewer images there are: compare values of equally many only.
+    Heusel et al., arXiv:1706.08500, section 2 (there on features of another network). It grows
+    as images get fewer: compare values of equally many only.
 
     Args:
         first: (N, D).
         second: (M, D).
-        share: by which covariances are shrunk towards their diagonals, so that few rows suffice.
+        share: by which covariances are shrunk towards their diagonals, for few rows.
 
     Raises:
         ValueError: a set has fewer than two rows.
     """
     first, second = _both(first, second)
     covariances = []
-    for one in (first, second):
-        covariance = np.atleast_2d(np.cov(one.T))
+    for features in (first, second):
+        covariance = np.atleast_2d(np.cov(features.T))
         covariances.append((1 - share) * covariance + share * np.diag(np.diag(covariance)))
     values, vectors = np.linalg.eigh(covariances[0])
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
@@ -242,39 +242,41 @@ def frechet_distance(first: np.ndarray, second: np.ndarray, *, share: float = 0.
 
 
 @dataclass(frozen=True)
-class Overlap:
-    """Share of fakes among the reals (precision), and of reals among the fakes (recall)."""
+class PrecisionRecall:
+    """Fraction of fakes within the reals (precision), and of reals within the fakes (recall)."""
 
     precision: float
     recall: float
 
 
-def precision_recall(reals: np.ndarray, fakes: np.ndarray, *, neighbours: int = 3) -> Overlap:
-    """Improved precision and recall: Kynkaanniemi et al., arXiv:1904.06991, section 2.
+def precision_recall(
+    reals: np.ndarray, fakes: np.ndarray, *, neighbours: int = 3
+) -> PrecisionRecall:
+    """Return the improved precision and recall: Kynkaanniemi et al., arXiv:1904.06991, section 2.
 
-    A row lies among a set where it is as near to one of its rows as that row's k-th neighbour.
+    A row lies within a set if it is as near to one of its rows as that row's k-th neighbour.
 
     Raises:
         ValueError: a set has no more rows than `neighbours`.
     """
     reals, fakes = _both(reals, fakes, least=neighbours + 1)
     between = squared_distances(reals, fakes)
-    real_reach, fake_reach = (_reach(one, neighbours) for one in (reals, fakes))
-    return Overlap(
-        float((between <= real_reach[:, None]).any(0).mean()),
-        float((between <= fake_reach).any(1).mean()),
+    real_radius, fake_radius = (_squared_radius(rows, neighbours) for rows in (reals, fakes))
+    return PrecisionRecall(
+        float((between <= real_radius[:, None]).any(0).mean()),
+        float((between <= fake_radius).any(1).mean()),
     )
 
 
 def squared_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Squared Euclidean distances (N, M) of rows (N, D) and (M, D)."""
+    """Return squared Euclidean distances (N, M) of rows (N, D) and (M, D)."""
     products = first @ second.T
     squared = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2 * products
     return np.maximum(squared, 0)
 
 
-def _reach(rows: np.ndarray, neighbours: int) -> np.ndarray:
-    """The squared distance (N,) of each row to its k-th neighbour among the others."""
+def _squared_radius(rows: np.ndarray, neighbours: int) -> np.ndarray:
+    """The squared distance (N,) of each row to its k-th neighbour."""
     distances = squared_distances(rows, rows)
     np.fill_diagonal(distances, -1)  # itself comes first
     return np.partition(distances, neighbours, axis=1)[:, neighbours]

@@ -12,17 +12,45 @@ import numpy as np
 from .checks import patients
 
 Statistic = Callable[..., float]
-SAMPLES = 1000  # drawn, wherever nobody asks for another number
+SAMPLES = 1000  # bootstrap samples, unless another number is given
+MIN_PERMUTATIONS = 199  # behind a p that a headline may rest on
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic, its percentile interval, and how many of the samples gave a value."""
+    """A value with its 95 % confidence interval.
+
+    Attributes:
+        value: the point estimate.
+        low, high: the ends of the interval.
+        method: how the interval was computed ("DeLong", "bootstrap of patients"); None where it
+            was not recorded.
+    """
 
     value: float
     low: float
     high: float
-    n_ok: int
+    method: str | None = None
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """`hits` of `n` with a Wilson interval; `value` is None where n is 0."""
+
+    value: float | None
+    low: float
+    high: float
+    hits: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Permutation:
+    """A statistic, its p, and its values (n,) under permuted labels."""
+
+    value: float
+    p: float
+    null: np.ndarray
 
 
 def bootstrap(
@@ -35,25 +63,25 @@ def bootstrap(
     level: float = 0.95,
     stratify: bool = True,
 ) -> Estimate:
-    """A statistic with the percentile interval of a bootstrap over patients.
+    """Estimate a statistic with the percentile interval of a bootstrap over patients.
 
     Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; whole patients are
     drawn, with all their rows: Davison and Hinkley, Bootstrap Methods, 1997, section 3.8.
 
     Args:
-        statistic: called with `y` and `columns` resampled together; a sample of which it says
-            ValueError or NaN (one class only, say) is left out, and not counted in `n_ok`.
+        statistic: called with `y` and `columns` resampled together; samples for which it raises
+            ValueError or returns NaN (one class only, for example) are left out.
         y: (N,) class labels.
         columns: each (N, ...).
-        groups: (N,) the patient of each row; without it each row is one.
-        n: samples drawn.
-        seed: of the draws.
-        level: of the interval.
-        stratify: draw as many patients of each label as there are. Right for what does not depend
-            on how common the labels are; pass False where `y` holds no classes (times).
+        groups: (N,) the patient of each row; without it each row is a patient.
+        n: number of samples.
+        seed: seed of the random draws.
+        level: confidence level of the interval.
+        stratify: draw as many patients of each label as there are. Right for statistics that do not
+            depend on the prevalence; pass False where `y` holds no classes (times, for example).
 
     Raises:
-        ValueError: the statistic cannot be had of the data themselves, lengths differ, labels are
+        ValueError: the statistic is undefined for the data themselves, lengths differ, labels are
             as many as patients, or no sample gave a value.
     """
     y, columns = np.asarray(y), tuple(np.asarray(column) for column in columns)
@@ -77,7 +105,8 @@ def bootstrap(
     if not values:
         raise ValueError("no sample gave a value")
     low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
-    return Estimate(value, float(low), float(high), len(values))
+    method = "bootstrap" if groups is None else "bootstrap of patients"
+    return Estimate(value, float(low), float(high), method)
 
 
 def repeated(
@@ -92,7 +121,7 @@ def repeated(
     level: float = 0.95,
     stratify: bool = True,
 ) -> Estimate:
-    """A statistic averaged over repeats of a cross-validation, each computed within its repeat.
+    """Estimate the mean of a statistic over repeats of a cross-validation.
 
     Repeats share their patients: a sample draws the same patients in all of them, so that ten
     repeats do not count for ten times the patients.
@@ -100,27 +129,28 @@ def repeated(
     Args:
         statistic: called with `y` and `score` of one repeat.
         y: (N,) class labels.
-        score: (N, ...) such as one of several models' scores a column.
-        repeat: (N,) which repeat a row belongs to.
+        score: (N, ...), for example a column for each of several models.
+        repeat: (N,) the repeat of each row.
         groups: (N,) the patient of each row.
-        n: samples drawn.
-        seed: of the draws.
-        level: of the interval.
+        n: number of samples.
+        seed: seed of the random draws.
+        level: confidence level of the interval.
         stratify: as in `bootstrap`.
 
     Raises:
         ValueError: as `bootstrap`, or several repeats and no groups.
     """
     if groups is None and len(np.unique(repeat)) > 1:
-        raise ValueError("repeats share patients, so groups must say which row is whose")
+        raise ValueError("repeats share patients, so groups must give the patient of each row")
 
     def averaged(y: np.ndarray, score: np.ndarray, repeat: np.ndarray) -> float:
-        each = [statistic(y[repeat == one], score[repeat == one]) for one in np.unique(repeat)]
-        return float(np.mean(each))
+        values = [statistic(y[repeat == k], score[repeat == k]) for k in np.unique(repeat)]
+        return float(np.mean(values))
 
-    return bootstrap(
+    mean = bootstrap(
         averaged, y, score, repeat, groups=groups, n=n, seed=seed, level=level, stratify=stratify
     )
+    return Estimate(mean.value, mean.low, mean.high, f"mean of repeats, {mean.method}")
 
 
 def _rows_of_patients(patient: np.ndarray) -> list[np.ndarray]:
@@ -129,33 +159,22 @@ def _rows_of_patients(patient: np.ndarray) -> list[np.ndarray]:
 
 
 def _strata(y: np.ndarray, rows: list[np.ndarray]) -> list[np.ndarray]:
-    """Patients by their label; those with rows of several labels by the lowest and highest."""
+    """Patients by label; those with rows of several labels by the lowest and the highest."""
     labels = np.array([(y[of].min(), y[of].max()) for of in rows])
     stratum = np.unique(labels, axis=0, return_inverse=True)[1].ravel()
     strata = _rows_of_patients(stratum)
-    if len(strata) > len(rows) / 2:  # each drawn from itself: an interval of no width
+    if len(strata) > len(rows) / 2:  # strata of one patient give an interval of no width
         raise ValueError(f"{len(strata)} labels among {len(rows)} patients cannot be stratified")
     return strata
 
 
-@dataclass(frozen=True)
-class Proportion:
-    """So many of so many; `value` is None of nothing."""
-
-    value: float | None
-    low: float
-    high: float
-    hits: int
-    n: int
-
-
 def proportion(hits: int, n: int, *, level: float = 0.95) -> Proportion:
-    """A share with its Wilson interval."""
+    """Estimate a proportion with its Wilson interval."""
     return Proportion(hits / n if n else None, *wilson(hits, n, level=level), hits, n)
 
 
 def wilson(hits: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a share; 0 to 1 where n is 0.
+    """Return the Wilson interval of a proportion; 0 to 1 where n is 0.
 
     Wilson, J Am Stat Assoc 1927;22:209-212.
 
@@ -163,31 +182,31 @@ def wilson(hits: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
         ValueError: hits are negative, or more than n.
     """
     if not 0 <= hits <= n:
-        raise ValueError(f"{hits} of {n} is no share")
+        raise ValueError(f"{hits} of {n} is no proportion")
     if n == 0:
         return 0.0, 1.0
-    share, z = hits / n, reach(level)
+    share, z = hits / n, two_sided_quantile(level)
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    # The ends are 0 and 1 exactly where none or all hit; rounding must not say otherwise.
+    # The ends are exactly 0 and 1 for no hits and for n hits, whatever the rounding.
     return (middle - half if hits else 0.0), (middle + half if hits < n else 1.0)
 
 
-def reach(level: float) -> float:
-    """How many standard errors an interval of this level reaches to each side: 1.96 for 0.95."""
+def two_sided_quantile(level: float) -> float:
+    """Return the half width of a normal interval in standard errors: 1.96 for a level of 0.95."""
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
-def two_sided(z: float) -> float:
-    """How likely a standard normal number lies farther from 0 than z."""
+def two_sided_p(z: float) -> float:
+    """Return the probability that a standard normal variable lies farther from 0 than z."""
     return math.erfc(abs(z) / math.sqrt(2))
 
 
 def chi_square_tail(x: float, df: int) -> float:
-    """How likely a chi-square number of `df` degrees of freedom exceeds x.
+    """Return the probability that a chi-square variable of `df` degrees of freedom exceeds x.
 
     Abramowitz and Stegun, Handbook of Mathematical Functions, 26.4.4 and 26.4.5: finite sums, all
-    terms of one sign, so that nothing cancels.
+    terms of one sign, so that small tails keep their digits.
 
     Raises:
         ValueError: x is negative or NaN, or df below 1.
@@ -204,26 +223,14 @@ def chi_square_tail(x: float, df: int) -> float:
     return tail
 
 
-FEWEST = 199  # shuffles behind a p that a headline may rest on
+def is_significant(p: float, permutations: int, level: float = 0.05) -> bool:
+    """Return whether the p of a permutation test, with its 95 % interval, lies below a level.
 
-
-@dataclass(frozen=True)
-class Permutation:
-    """A statistic, its p, and what it came to under shuffled labels (n,)."""
-
-    value: float
-    p: float
-    null: np.ndarray
-
-
-def is_small(p: float, shuffles: int, level: float = 0.05) -> bool:
-    """Whether a permutation's p is below a level, its own 95 % interval with it.
-
-    A p of so many shuffles is an estimate: 0.048 of 1000 may as well be 0.06, and the least that 19
-    give is 0.05. Fewer than `FEWEST` shuffles show nothing.
+    A p of few permutations is itself an estimate: 0.048 of 1000 may as well be 0.06, and the least
+    that 19 give is 0.05. With fewer than `MIN_PERMUTATIONS` nothing is significant.
     """
-    reached = round(p * (shuffles + 1)) - 1
-    return shuffles >= FEWEST and wilson(reached, shuffles)[1] < level
+    as_large = round(p * (permutations + 1)) - 1
+    return permutations >= MIN_PERMUTATIONS and wilson(as_large, permutations)[1] < level
 
 
 def permutation_test(
@@ -234,29 +241,29 @@ def permutation_test(
     n: int = 2000,
     seed: int = 0,
 ) -> Permutation:
-    """How often a statistic of shuffled labels is as large as that of the real ones.
+    """Test how often a statistic under permuted labels is as large as under the true ones.
 
-    The real order counts as one of the shuffles, which makes the test exact and p at least
+    The true order counts as one of the permutations, which makes the test exact and p at least
     1 / (n + 1): Phipson and Smyth, Stat Appl Genet Mol Biol 2010;9:39.
 
     Args:
         statistic: called with labels and `columns`; larger where they agree better.
         y: (N,) labels.
         columns: each (N, ...).
-        groups: (N,) the patient of each row: labels change places between patients.
-        n: shuffles.
-        seed: of the shuffles.
+        groups: (N,) the patient of each row: labels are permuted between patients.
+        n: number of permutations.
+        seed: seed of the permutations.
 
     Raises:
-        ValueError: a patient has several labels, or the statistic cannot be had.
+        ValueError: a patient has several labels, or the statistic is undefined.
     """
     y, patient = np.asarray(y), patients(groups, len(y))
     label = y[np.unique(patient, return_index=True)[1]]
     if (label[patient] != y).any():
-        raise ValueError("a patient with several labels cannot change places with another")
+        raise ValueError("a patient with several labels cannot change labels with another")
     value = float(statistic(y, *columns))
     random = np.random.default_rng(seed)
     null = np.array([statistic(random.permutation(label)[patient], *columns) for _ in range(n)])
-    # Equal up to rounding is equal; what is NaN counts against the score.
-    beaten = null < value - 1e-12 * max(1.0, abs(value))
-    return Permutation(value, float((1 + (~beaten).sum()) / (1 + n)), null)
+    # Equal up to rounding is equal; NaN counts against the score.
+    below = null < value - 1e-12 * max(1.0, abs(value))
+    return Permutation(value, float((1 + (~below).sum()) / (1 + n)), null)

@@ -1,4 +1,4 @@
-"""Times to an event, some of them cut short by the end of watching."""
+"""Survival analysis: Kaplan-Meier curves, the log-rank test, the concordance index."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .intervals import chi_square_tail, reach
+from .intervals import chi_square_tail, two_sided_quantile
 
 
 @dataclass(frozen=True)
 class KaplanMeier:
     """Survival just after each distinct time (T,), from 0 on, with its interval.
 
-    `at_risk` are the patients watched just before the time, `events` what befell them at it.
+    `at_risk` is the number of patients under observation just before the time, `events` at it.
     """
 
     time: np.ndarray
@@ -26,7 +26,7 @@ class KaplanMeier:
 
 
 class Median(NamedTuple):
-    """A median time and its interval; None where survival never falls that low."""
+    """A median time and its interval; None where survival stays above one half."""
 
     value: float | None
     low: float | None
@@ -34,7 +34,7 @@ class Median(NamedTuple):
 
 
 class LogRank(NamedTuple):
-    """Chi-square, degrees of freedom, and p."""
+    """The result of a log-rank test: chi-square, degrees of freedom, p."""
 
     chi2: float
     df: int
@@ -42,20 +42,20 @@ class LogRank(NamedTuple):
 
 
 def kaplan_meier(time: np.ndarray, event: np.ndarray, *, level: float = 0.95) -> KaplanMeier:
-    """Kaplan and Meier's survival curve.
+    """Estimate the survival curve of Kaplan and Meier.
 
     J Am Stat Assoc 1958;53:457-481. Intervals after Greenwood, on the scale of log(-log S), which
     keeps them within 0 and 1 (Kalbfleisch and Prentice, The Statistical Analysis of Failure Time
-    Data, section 1.4). Before the first event there is none but 1; where survival has come to 0
-    the last upper end stays.
+    Data, section 1.4). Before the first event it is 1 to 1; where survival has reached 0 the
+    last upper end stays.
 
     Args:
         time: (N,) 0 or later.
-        event: (N,) 1 where the event came, 0 where watching ended.
+        event: (N,) 1 for an event, 0 for censoring.
         level: of the interval.
 
     Raises:
-        ValueError: a time is negative or not finite, an event neither 0 nor 1, or none is there.
+        ValueError: a time is negative or not finite, an event neither 0 nor 1, or no row.
     """
     time, event = _checked(time, event)
     times = np.unique(np.append(time, 0.0))
@@ -67,7 +67,7 @@ def kaplan_meier(time: np.ndarray, event: np.ndarray, *, level: float = 0.95) ->
     left = np.where(between, at_risk - events, 1)
     greenwood = np.sqrt(np.cumsum(np.where(between, events / (at_risk * left), 0.0)))
     logarithm = np.log(survival[between])
-    width = reach(level) * greenwood[between] / np.abs(logarithm)
+    width = two_sided_quantile(level) * greenwood[between] / np.abs(logarithm)
     low[between] = np.exp(logarithm * np.exp(width))
     high[between] = np.exp(logarithm * np.exp(-width))
     high[survival == 0] = high[between][-1] if between.any() else 1.0
@@ -75,28 +75,28 @@ def kaplan_meier(time: np.ndarray, event: np.ndarray, *, level: float = 0.95) ->
 
 
 def median_survival(curve: KaplanMeier) -> Median:
-    """The first time at which survival is a half or less.
+    """Return the first time at which survival is one half or less.
 
-    The interval is of the times at which the curve's own interval gets there: Brookmeyer and
+    The interval is of the times at which the ends of the curve's interval do so: Brookmeyer and
     Crowley, Biometrics 1982;38:29-41.
     """
 
     def first(bound: np.ndarray) -> float | None:
-        there = np.flatnonzero(bound <= 0.5 + 1e-12)  # products of shares round
-        return float(curve.time[there[0]]) if len(there) else None
+        reached = np.flatnonzero(bound <= 0.5 + 1e-12)  # products of fractions round
+        return float(curve.time[reached[0]]) if len(reached) else None
 
     return Median(first(curve.survival), first(curve.low), first(curve.high))
 
 
 def log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray) -> LogRank:
-    """Do groups survive alike? Mantel's log-rank test of two or more groups.
+    """Test whether groups differ in survival: Mantel's log-rank test of two or more groups.
 
     Mantel, Cancer Chemother Rep 1966;50:163-170; of k groups: Peto and Peto, J R Stat Soc A
-    1972;135:185-207. With no event, or no two groups watched at one, chi-square is 0.
+    1972;135:185-207. With no event, or no two groups at risk at one, chi-square is 0.
 
     Args:
         time: (N,) 0 or later.
-        event: (N,) 1 where the event came, 0 where watching ended.
+        event: (N,) 1 for an event, 0 for censoring.
         group: (N,) any values.
 
     Raises:
@@ -109,15 +109,15 @@ def log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray) -> LogRank:
     excess, covariance = np.zeros(len(names)), np.zeros((len(names), len(names)))
     for moment in np.unique(time[event]):
         at_risk = np.bincount(member[time >= moment], minlength=len(names))
-        fell = np.bincount(member[(time == moment) & event], minlength=len(names))
-        n, d = at_risk.sum(), fell.sum()
+        events = np.bincount(member[(time == moment) & event], minlength=len(names))
+        n, d = at_risk.sum(), events.sum()
         share = at_risk / n
-        excess += fell - d * share
-        # Hypergeometric: d of n fall, without regard to the group.
-        spread = d * (n - d) / max(n - 1, 1)
-        covariance += spread * (np.diag(share) - np.outer(share, share))
+        excess += events - d * share
+        # Hypergeometric: d events among n patients, independent of the group.
+        variance = d * (n - d) / max(n - 1, 1)
+        covariance += variance * (np.diag(share) - np.outer(share, share))
     df = len(names) - 1
-    # The groups' excesses sum to 0, so one of them tells nothing.
+    # The excesses of all groups sum to 0, so one of them is redundant.
     chi2 = float(excess[1:] @ np.linalg.pinv(covariance[1:, 1:], hermitian=True) @ excess[1:])
     return LogRank(max(chi2, 0.0), df, chi_square_tail(max(chi2, 0.0), df))
 
@@ -125,17 +125,17 @@ def log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray) -> LogRank:
 def concordance(
     time: np.ndarray, event: np.ndarray, risk: np.ndarray, strata: np.ndarray | None = None
 ) -> float:
-    """Harrell's C: of pairs whose order is known, how often the earlier had the higher risk.
+    """Return Harrell's C: the fraction of comparable pairs in which the earlier had more risk.
 
     Harrell et al., JAMA 1982;247:2543-2546. Equal risks count half; of equal times an event comes
-    before the end of watching, and two events are no pair. `bootstrap` with `stratify=False` gives
+    before censoring, and two events are no pair. `bootstrap` with `stratify=False` gives
     its interval.
 
     Args:
         time: (N,) 0 or later.
-        event: (N,) 1 where the event came, 0 where watching ended.
+        event: (N,) 1 for an event, 0 for censoring.
         risk: (N,) higher for earlier events.
-        strata: (N,) which network gave the risk; pairs count within a stratum only.
+        strata: (N,) the network that gave the risk; pairs count within a stratum only.
 
     Raises:
         ValueError: as `kaplan_meier`, a risk is NaN, or no pair's order is known.
@@ -145,21 +145,22 @@ def concordance(
     if risk.shape != time.shape or np.isnan(risk).any():
         raise ValueError(f"{risk.shape} risks for {len(time)} times, or one is NaN")
     stratum = np.zeros(len(time)) if strata is None else np.asarray(strata)
-    counts = np.zeros(2)  # of pairs in the right order, and of all
-    for one in np.unique(stratum):
-        its = stratum == one
-        counts += _ordered(time[its], event[its], risk[its])
+    counts = np.zeros(2)  # concordant pairs, and comparable ones
+    for number in np.unique(stratum):
+        member = stratum == number
+        counts += _ordered(time[member], event[member], risk[member])
     if not counts[1]:
         raise ValueError("no pair of patients has a known order")
     return float(counts[0] / counts[1])
 
 
 def _ordered(time: np.ndarray, event: np.ndarray, risk: np.ndarray) -> tuple[float, int]:
-    """How many pairs of known order the risk has right, ties half, and how many there are."""
-    first, own = time[event][:, None], risk[event][:, None]
-    pairs = (first < time) | ((first == time) & ~event)
-    right, even = np.count_nonzero(pairs & (own > risk)), np.count_nonzero(pairs & (own == risk))
-    return float(right + even / 2), int(np.count_nonzero(pairs))
+    """The number of concordant pairs, ties half, and of comparable pairs."""
+    event_time, event_risk = time[event][:, None], risk[event][:, None]
+    pairs = (event_time < time) | ((event_time == time) & ~event)
+    concordant = np.count_nonzero(pairs & (event_risk > risk))
+    ties = np.count_nonzero(pairs & (event_risk == risk))
+    return float(concordant + ties / 2), int(np.count_nonzero(pairs))
 
 
 def _checked(time: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

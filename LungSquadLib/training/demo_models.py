@@ -23,7 +23,6 @@ from ..models.card import (
     Baseline,
     Card,
     ClassLabel,
-    Interval,
     Metric,
     NetworkSpec,
     ReferenceSpec,
@@ -37,11 +36,11 @@ from ..phantom.crops import MARGIN, PhantomCase, phantom_cases
 from ..phantom.patient import Phantom
 from ..phantom.scan import scanned
 from ..progress import Part, Progress, Silent
-from ..statistics.agreement import icc_interval
+from ..statistics.agreement import icc_estimate
 from ..statistics.calibration import fit_logistic, fit_temperature, log_odds
 from ..statistics.discrimination import auc, auc_interval
 from ..statistics.distance import mahalanobis
-from ..statistics.intervals import wilson
+from ..statistics.intervals import Estimate, wilson
 from .allocator import keep_blocks
 from .augment import Augmentation
 from .classifier.samples import Crops
@@ -294,7 +293,7 @@ def _reference_spec(
     return ReferenceSpec(split.training, float(scores.std(ddof=1)), agreement)
 
 
-def _agreement(network: TrunkAndHead, spec: InputSpec, split: Split) -> Interval:
+def _agreement(network: TrunkAndHead, spec: InputSpec, split: Split) -> Estimate:
     """ICC(2,1) of the logit over positions of each patient's crop; bootstrap over patients.
 
     The positions are the same, and all different, for every patient: a grown or shrunk mask often
@@ -308,7 +307,7 @@ def _agreement(network: TrunkAndHead, spec: InputSpec, split: Split) -> Interval
         moved = [one for one in around.variants if one.kind != "margin"]
         logits, _ = logits_and_features(network, spec, np.stack([around.hu(one) for one in moved]))
         ratings.append(log_odds(logits, 1))
-    return Interval(*icc_interval(np.array(ratings)))
+    return icc_estimate(np.array(ratings))
 
 
 def _auc(labels: np.ndarray, scores: np.ndarray, where: str) -> Metric:

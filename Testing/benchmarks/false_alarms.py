@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from LungSquadLib.progress import Part, Progress, TerminalBar, step
-from LungSquadLib.statistics.clustering import likeness
+from LungSquadLib.statistics.clustering import cluster_agreement
 from LungSquadLib.statistics.intervals import wilson
 from LungSquadLib.training.autoencoder.run import AutoencoderOptions, train_autoencoder
 from LungSquadLib.training.autoencoder.task import Recipe
@@ -38,7 +38,7 @@ def count_false_alarms(folder: Path, *, runs: int, progress: Progress) -> int:
         run = train_autoencoder(joined, folder / str(number), OPTIONS, progress=part)
         if run.mixture is not None:
             groups = run.mixture(run.trained.space)
-            alarms += likeness(run.table.facts["t_stage"], groups, n=499).ari_p < LEVEL
+            alarms += cluster_agreement(run.table.facts["t_stage"], groups, n=499).ari_p < LEVEL
     return alarms
 
 

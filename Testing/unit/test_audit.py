@@ -18,12 +18,13 @@ from LungSquadLib.evaluation.generator.audit import audit_images
 from LungSquadLib.evaluation.generator.compare import _interval
 from LungSquadLib.evaluation.generator.findings import sentences
 from LungSquadLib.evaluation.generator.image_set import split
-from LungSquadLib.evaluation.generator.results import Measure
+from LungSquadLib.evaluation.generator.results import ImageSetMeasure
 from LungSquadLib.inference.generator import Images
 from LungSquadLib.inference.segmenter import train_segmenter
-from LungSquadLib.models.card import Interval, Seen
+from LungSquadLib.models.card import Seen
 from LungSquadLib.report.generator.page import audit_page, metrics
 from LungSquadLib.report.generator.pictures import _tiled
+from LungSquadLib.statistics.intervals import Estimate
 from Testing.slice_samples import disc_set, disc_slices
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -117,7 +118,7 @@ def test_a_memorising_generator_is_flagged(copied):
 
 
 def test_what_is_near_but_no_copy_is_said_to_be_near(copied):
-    near = replace(copied, memorisation=replace(copied.memorisation, closeness=0.9))
+    near = replace(copied, memorisation=replace(copied.memorisation, distance_ratio=0.9))
     assert not near.memorisation.flagged
     said = sentences(near)[0]
     assert said.startswith("The generated slices are nearer to training slices than real ones are")
@@ -125,7 +126,7 @@ def test_what_is_near_but_no_copy_is_said_to_be_near(copied):
 
 def test_nonsense_is_called_bad(bad):
     told = " ".join(bad.sentences)
-    assert bad.measure("empty").value == Interval(0.25, 0.25, 0.25)
+    assert bad.measure("empty").value == Estimate(0.25, 0.25, 0.25)
     for phrase in (
         "25% of the generated slices have no tumour",
         "look little like real",
@@ -208,9 +209,9 @@ def test_metrics_fit_into_a_card(good):
 )
 def test_likeness_is_held_against_the_better_baseline(good, baseline, said):
     def even(value):
-        return Interval(value, value, value)
+        return Estimate(value, value, value)
 
-    swd = Measure("swd_mean", even(10.0), untrained=even(100.0), gaussian=even(baseline))
+    swd = ImageSetMeasure("swd_mean", even(10.0), untrained=even(100.0), gaussian=even(baseline))
     (sentence,) = (one for one in sentences(replace(good, measures=(swd,))) if "Sliced" in one)
     assert said in sentence
 

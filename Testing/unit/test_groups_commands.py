@@ -17,7 +17,7 @@ pytest.importorskip("matplotlib")
 from LungSquadLib.cli import main
 from LungSquadLib.data.tables import join
 from LungSquadLib.evaluation.clusters import analyse
-from LungSquadLib.statistics.clustering import likeness
+from LungSquadLib.statistics.clustering import cluster_agreement
 from LungSquadLib.training.autoencoder.grouping import stability
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -40,7 +40,7 @@ def quick():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(analyse, "stability", partial(stability, counts=(2,)))
-        patch.setattr(analyse, "likeness", partial(likeness, n=99))
+        patch.setattr(analyse, "likeness", partial(cluster_agreement, n=99))
         patch.setattr(join, "pseudonyms", named)
         yield
 

@@ -33,8 +33,8 @@ from LungSquadLib.models.file import read_model_file
 from LungSquadLib.phantom.tables import Simulation, write_simulated
 from LungSquadLib.pipeline.report_integration import report_integration
 from LungSquadLib.progress import Silent
-from LungSquadLib.statistics.labelled_rows import Measure
-from LungSquadLib.statistics.text import with_interval
+from LungSquadLib.statistics.intervals import Estimate
+from LungSquadLib.statistics.text import format_estimate
 from LungSquadLib.training.classifier.export import Naming
 from LungSquadLib.training.classifier.fitting import read_rows
 from LungSquadLib.training.integration import task as integration
@@ -188,7 +188,7 @@ def test_one_auc_has_one_interval_wherever_it_is_read(run):
     for name in ("value", "low", "high"):
         one, *others = (vars(it)[name] if hasattr(it, "n") else it[name] for it in three)
         assert others == pytest.approx([one, one], abs=1e-9)
-    text = with_interval(card.metrics["AUC"])
+    text = format_estimate(card.metrics["AUC"])
     for page in (place / "index.html", place / "evaluation" / "index.html"):
         assert text in page.read_text(encoding="utf-8")
     assert "pairs of patients in the same fold" in card.metrics["AUC"].where
@@ -253,9 +253,9 @@ def test_a_headline_needs_interval_shuffles_and_better_than_the_baselines(run):
 
     def first(low, p, shuffles, *differences):
         arms = (replace(ablated.arms[0], measures=dict(ablated.arms[0].measures)),)
-        arms[0].measures[ablated.measure] = Measure(0.7, low, 0.9, "")
+        arms[0].measures[ablated.measure] = Estimate(0.7, low, 0.9, "")
         against = tuple(
-            Difference(name, Measure(low + 0.1, low, low + 0.2, ""), name != "fewer")
+            Difference(name, Estimate(low + 0.1, low, low + 0.2, ""), name != "fewer")
             for name, low in differences
         )
         changed = replace(ablated, arms=arms, p=p, shuffles=shuffles, differences=against)
@@ -270,7 +270,7 @@ def test_a_headline_needs_interval_shuffles_and_better_than_the_baselines(run):
     assert first(0.6, 0.05, 19, better).startswith(none)
     said = first(0.6, 0.001, 1000, better, worse)
     assert "not shown to do so better than clinical facts alone" in said
-    assert "p = 0.001, the least of 1000 shuffles" in said
+    assert "p = 0.001, the least of 1000 permutations" in said
     said = first(0.6, 0.001, 1000, better, ("'volume'", -0.02))  # -0.020 to 0.180
     assert "not shown to do so better than 'volume'" in said
 

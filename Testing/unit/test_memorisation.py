@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from LungSquadLib.statistics.memorisation import memorisation, nearest, outlook
+from LungSquadLib.statistics.memorisation import embedding, memorisation, nearest
 
 SLICES = 3  # of a patient
 
@@ -46,8 +46,8 @@ def test_an_honest_generator_is_rarely_accused():
     assert 2 <= (p < 0.05).sum() <= 20
     assert (p < 0.01).sum() <= 7
     assert not any(one.flagged for one in found)
-    assert np.mean([one.nearer for one in found]) == pytest.approx(0.5, abs=0.03)
-    assert np.mean([one.closeness for one in found]) == pytest.approx(1, abs=0.03)
+    assert np.mean([one.closer_fraction for one in found]) == pytest.approx(0.5, abs=0.03)
+    assert np.mean([one.distance_ratio for one in found]) == pytest.approx(1, abs=0.03)
     # Slices taken for independent accuse more often than they say.
     assert np.mean([one.z > 1.645 for one in found]) > 0.08
 
@@ -63,8 +63,8 @@ def test_images_without_detail_are_no_copies():
 def test_a_generator_of_its_training_images_is_found(noise):
     found = found_in(lambda known: noisy(known, noise=noise))
     assert found.flagged
-    assert found.nearer > 0.95
-    assert found.closeness < 0.6
+    assert found.closer_fraction > 0.95
+    assert found.distance_ratio < 0.6
     assert found.p < 0.01
 
 
@@ -81,14 +81,14 @@ def test_single_copies_are_counted():
         return np.concatenate([slices(60, seed=3)[0], known[:5]])
 
     found = found_in(few)
-    assert 5 <= found.copies <= 10
+    assert 5 <= found.memorised <= 10
     assert not found.flagged
 
 
 def test_few_patients_cannot_tell():
     found = found_in(noisy, held_out=5)
     assert found.least_p == pytest.approx(1 / 32)
-    assert found.nearer > 0.95
+    assert found.closer_fraction > 0.95
     assert not found.flagged
 
 
@@ -107,7 +107,7 @@ def test_noise_on_single_pixels_hardly_moves_an_image():
     random = np.random.default_rng(0)
     image = random.uniform(-1, 1, (1, 2, 64, 64))
     noise = random.normal(0, 0.2, image.shape)
-    apart = nearest(outlook(image), outlook(image + noise))[1]
+    apart = nearest(embedding(image), embedding(image + noise))[1]
     assert apart == pytest.approx(0.2 / 4, rel=0.1)
     small = image[:, :, :16, :16]
-    assert outlook(np.kron(small, np.ones((4, 4)))) == pytest.approx(outlook(small))
+    assert embedding(np.kron(small, np.ones((4, 4)))) == pytest.approx(embedding(small))

@@ -14,9 +14,10 @@ from safetensors import safe_open
 
 from LungSquadLib.errors import ModelError
 from LungSquadLib.files import sha256_of_file
-from LungSquadLib.models.card import Card, Interval, Metric, ReferenceSpec
+from LungSquadLib.models.card import Card, Metric, ReferenceSpec
 from LungSquadLib.models.container import CARD, write_safetensors
 from LungSquadLib.models.file import read_card, read_model_file, write_model_file
+from LungSquadLib.statistics.intervals import Estimate
 from Testing import model_samples as samples
 
 
@@ -24,7 +25,7 @@ from Testing import model_samples as samples
 def test_model_read_equals_model_written(tmp_path, name):
     arguments = {"hidden": (6,)} if name == "transfer" else {}
     network = samples.network(name, classes=3, **arguments)
-    spec = ReferenceSpec(50, between_sd=0.4, icc=Interval(0.9, 0.8, 0.95))
+    spec = ReferenceSpec(50, between_sd=0.4, icc=Estimate(0.9, 0.8, 0.95))
     card = samples.card(network, reference=spec)
     reference = samples.reference(network)
     path = tmp_path / "Modell ü.safetensors"

@@ -5,7 +5,13 @@ import math
 import pytest
 from scipy import stats
 
-from LungSquadLib.statistics.intervals import chi_square_tail, proportion, reach, two_sided, wilson
+from LungSquadLib.statistics.intervals import (
+    chi_square_tail,
+    proportion,
+    two_sided_p,
+    two_sided_quantile,
+    wilson,
+)
 
 
 @pytest.mark.parametrize("df", [1, 2, 3, 4, 7, 10, 31, 100])
@@ -16,17 +22,17 @@ def test_the_chi_square_tail_is_that_of_scipy(x, df):
 
 @pytest.mark.parametrize("z", [0.0, 0.5, -1.96, 8.0, 30.0, 37.0])
 def test_the_normal_tail_is_that_of_scipy(z):
-    assert two_sided(z) == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-10, abs=0)
+    assert two_sided_p(z) == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-10, abs=0)
 
 
 def test_small_tails_do_not_vanish():
-    assert 0 < two_sided(30.2) < 1e-199
+    assert 0 < two_sided_p(30.2) < 1e-199
     assert 0 < chi_square_tail(1400, 3) < 1e-300
     assert chi_square_tail(math.inf, 3) == 0
 
 
 def test_the_reach_of_an_interval():
-    assert reach(0.95) == pytest.approx(1.959963984540054, rel=1e-10)
+    assert two_sided_quantile(0.95) == pytest.approx(1.959963984540054, rel=1e-10)
 
 
 def test_what_has_no_tail_is_said():
@@ -48,5 +54,5 @@ def test_a_share_of_nothing():
     nothing = proportion(0, 0)
     assert (nothing.value, nothing.low, nothing.high) == (None, 0, 1)
     for hits, n in ((2, 1), (-1, 3)):
-        with pytest.raises(ValueError, match="no share"):
+        with pytest.raises(ValueError, match="no proportion"):
             wilson(hits, n)

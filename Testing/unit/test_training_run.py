@@ -28,7 +28,7 @@ from LungSquadLib.inference.classifier import logits_and_features, predict
 from LungSquadLib.models.file import read_model_file
 from LungSquadLib.pipeline.evaluate_run import evaluate_run
 from LungSquadLib.progress import Silent
-from LungSquadLib.statistics.text import with_interval
+from LungSquadLib.statistics.text import format_estimate
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.checkpoint import read_checkpoint
 from LungSquadLib.training.classifier import fitting
@@ -269,7 +269,7 @@ def test_one_auc_has_one_interval_wherever_it_is_read(tmp_path, place, transfer,
     if not of_page["turned"]:
         assert of_page["auc"]["value"] == pytest.approx(volume.value)
     page = (place / "index.html").read_text(encoding="utf-8")
-    assert with_interval(own) in page
+    assert format_estimate(own) in page
 
 
 def test_the_reference_is_measured_on_cases_that_no_training_has_seen(place, transfer, finished):

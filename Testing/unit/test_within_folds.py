@@ -13,7 +13,7 @@ from LungSquadLib.evaluation.classifier.rows import Columns
 from LungSquadLib.evaluation.classifier.table import Table
 from LungSquadLib.statistics.discrimination import auc, delong, macro_auc, paired_difference
 from LungSquadLib.statistics.intervals import bootstrap
-from LungSquadLib.statistics.labelled_rows import Predictions
+from LungSquadLib.statistics.labelled_rows import LabelledRows
 from LungSquadLib.statistics.survival import concordance
 
 
@@ -43,7 +43,7 @@ def pair_by_pair(y, score, strata):
 def test_the_area_is_that_of_all_pairs_of_one_fold_and_repeat():
     y, score, patient, repeat, fold = cross_validated(patients=40)
     score = np.round(score, 1)  # ties
-    rows = Predictions(y, patient, repeat, fold)
+    rows = LabelledRows(y, patient, repeat, fold)
     found = rows.auc(score)
     assert found.value == pytest.approx(pair_by_pair(y, score, repeat * 100 + fold))
     each, pairs = [], []
@@ -57,13 +57,13 @@ def test_the_area_is_that_of_all_pairs_of_one_fold_and_repeat():
 
 def test_a_shift_between_folds_changes_nothing():
     y, score, patient, repeat, fold = cross_validated(shift=0)
-    moved, rows = score + 3 * fold, Predictions(y, patient, repeat, fold)
+    moved, rows = score + 3 * fold, LabelledRows(y, patient, repeat, fold)
     assert rows.auc(moved) == rows.auc(score)
     other = np.random.default_rng(1).normal(size=len(y))
     assert rows.auc_difference(moved, other) == rows.auc_difference(score, other)
     three = np.arange(len(y)) % 3
     p = np.random.default_rng(2).normal(size=(len(y), 3)) + np.eye(3)[three]
-    several = Predictions(three, np.arange(len(y)), None, fold)
+    several = LabelledRows(three, np.arange(len(y)), None, fold)
     assert several.macro_auc(p + fold[:, None]) == several.macro_auc(p)
     whole = np.mean([pair_by_pair((three == k).astype(int), p[:, k], fold) for k in range(3)])
     assert macro_auc(three, p, fold) == pytest.approx(whole)
@@ -77,7 +77,7 @@ def test_the_interval_covers_as_often_as_it_says():
     truth = 0.7505  # of N(1, 1.09) against N(0, 1.09)
     for seed in range(300):
         y, score, patient, repeat, fold = cross_validated(seed, patients=60)
-        rows = Predictions(y, patient, repeat, fold)
+        rows = LabelledRows(y, patient, repeat, fold)
         found = rows.auc(score)
         hits += found.low <= truth <= found.high
         luck = np.random.default_rng(seed).normal(size=60)[patient]
@@ -89,7 +89,7 @@ def test_the_interval_covers_as_often_as_it_says():
 
 def test_the_interval_is_near_that_of_a_bootstrap_of_patients():
     y, score, patient, repeat, fold = cross_validated(4, patients=150)
-    rows = Predictions(y, patient, repeat, fold)
+    rows = LabelledRows(y, patient, repeat, fold)
     drawn = bootstrap(auc, y, score, rows.strata, groups=patient, n=600)
     found = rows.auc(score)
     assert (found.low, found.high) == pytest.approx((drawn.low, drawn.high), abs=0.02)
@@ -107,7 +107,7 @@ def test_the_interval_is_near_that_of_a_bootstrap_of_patients():
     assert (difference.low, difference.high) == pytest.approx((drawn.low, drawn.high), abs=0.02)
     classes = np.arange(150) % 3
     p = np.random.default_rng(5).normal(size=(150, 3)) + np.eye(3)[classes]
-    several = Predictions(classes, None, None, np.arange(150) // 3 % 5)
+    several = LabelledRows(classes, None, None, np.arange(150) // 3 % 5)
     drawn = bootstrap(macro_auc, classes, p, several.fold, n=600)
     found = several.macro_auc(p)
     assert (found.low, found.high) == pytest.approx((drawn.low, drawn.high), abs=0.02)
@@ -115,9 +115,9 @@ def test_the_interval_is_near_that_of_a_bootstrap_of_patients():
 
 def test_repeats_do_not_count_as_patients():
     y, score, patient, _, fold = cross_validated(repeats=1)
-    once = Predictions(y, patient, None, fold).auc(score)
+    once = LabelledRows(y, patient, None, fold).auc(score)
     ten = np.repeat(np.arange(10), len(y))
-    often = Predictions(np.tile(y, 10), np.tile(patient, 10), ten, np.tile(fold, 10))
+    often = LabelledRows(np.tile(y, 10), np.tile(patient, 10), ten, np.tile(fold, 10))
     found = often.auc(np.tile(score, 10))
     assert (found.value, found.low, found.high) == pytest.approx((once.value, once.low, once.high))
 
@@ -177,12 +177,12 @@ def test_the_default_intervals_are_of_95_percent():
     slope = error / (area * (1 - area))
     centre = np.log(area / (1 - area))
     ends = 1 / (1 + np.exp(-(centre + 1.959964 * slope * np.array([-1, 1]))))
-    found = Predictions(y).auc(score)
+    found = LabelledRows(y).auc(score)
     assert (found.low, found.high) == pytest.approx(ends, abs=1e-6)
     other = np.random.default_rng(0).normal(size=80)
     both = delong(y, np.stack([score, other]))[1]
     half = 1.959964 * np.sqrt(both[0, 0] + both[1, 1] - 2 * both[0, 1])
-    found = paired_difference(y, score, other)
+    found, _ = paired_difference(y, score, other)
     assert (found.low, found.high) == pytest.approx((found.value - half, found.value + half))
     x = np.random.default_rng(1).normal(size=400)
     mean = bootstrap(lambda _, x: x.mean(), y[:1].repeat(400), x, n=4000, stratify=False)

@@ -17,8 +17,9 @@ import numpy as np
 from ...errors import InputError
 from ...fields import Fields, parsed_json
 from ...progress import Progress, Silent, step
-from ...statistics.labelled_rows import Measure, Predictions
-from ...statistics.text import with_interval
+from ...statistics.intervals import Estimate
+from ...statistics.labelled_rows import LabelledRows
+from ...statistics.text import format_estimate
 from .table import Table, read_table
 
 WHOLE = 0  # stands for all training patients
@@ -36,8 +37,8 @@ class Point:
     """
 
     patients: int
-    aucs: tuple[Measure, ...]
-    differences: tuple[Measure, ...]
+    aucs: tuple[Estimate, ...]
+    differences: tuple[Estimate, ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Comparison:
         against = [f"{name} - {self.names[0]}" for name in self.names[1:]]
         table = [("Patients", *(f"AUC of {name}" for name in self.names), *against)]
         for point in self.points:
-            cells = [with_interval(one) for one in (*point.aucs, *point.differences)]
+            cells = [format_estimate(one) for one in (*point.aucs, *point.differences)]
             table.append((str(point.patients or "all"), *cells))
         return table
 
@@ -69,7 +70,7 @@ class Comparison:
                 verdict = "is worse than"
             yield (
                 f"'{name}' {verdict} '{self.names[0]}' on {self.tested} patients: difference of "
-                f"the AUC {with_interval(difference)}, mean of {self.seeds} seeds."
+                f"the AUC {format_estimate(difference)}, mean of {self.seeds} seeds."
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -160,7 +161,7 @@ class _Answers:
 
 
 def _point(answers: _Answers, patients: int) -> Point:
-    rows = Predictions(answers.y, answers.patients, answers.seeds, answers.folds)
+    rows = LabelledRows(answers.y, answers.patients, answers.seeds, answers.folds)
     first, *others = answers.scores.T
     return Point(
         patients,

@@ -18,8 +18,8 @@ from ...statistics.classification import (
     youden,
 )
 from ...statistics.discrimination import auc, average_precision, pr_curve, roc_curve
-from ...statistics.intervals import SAMPLES, bootstrap
-from ...statistics.labelled_rows import Measure, Predictions
+from ...statistics.intervals import SAMPLES, Estimate, bootstrap
+from ...statistics.labelled_rows import LabelledRows
 from ...statistics.survival import concordance, kaplan_meier, log_rank
 from .findings import cautions, headline, notes
 from .results import (
@@ -107,7 +107,7 @@ def _measured(
     chosen: Selection, columns: Columns, threshold: float | None, drawn: dict[str, int]
 ) -> Evaluation:
     test, counts = chosen.test, _counts(chosen)
-    intervals = test.predictions(**drawn)
+    intervals = test.labelled(**drawn)
     if columns.score is None:
         return Evaluation(columns, test.classes, counts, answers=_answers(test, columns, ()))
     probability = _is_probability(chosen)
@@ -144,7 +144,7 @@ def _counts(chosen: Selection) -> Counts:
 
 def _of_one_class(rows: Rows) -> int:
     """Folds, of all repeats, whose scores cannot be ranked, for all have one class."""
-    strata = rows.predictions().strata if rows.fold is not None else None
+    strata = rows.labelled().strata if rows.fold is not None else None
     if strata is None:
         return 0
     return sum(len(np.unique(rows.label[strata == one])) < 2 for one in np.unique(strata))
@@ -155,10 +155,10 @@ def _is_probability(chosen: Selection) -> bool:
     return all(bool(np.all((score >= 0) & (score <= 1))) for score in parts)
 
 
-def _discrimination(rows: Rows, intervals: Predictions) -> Discrimination:
+def _discrimination(rows: Rows, intervals: LabelledRows) -> Discrimination:
     return Discrimination(
         auc=intervals.auc(rows.score),
-        average_precision=intervals.of(average_precision, rows.score),
+        average_precision=intervals.bootstrap(average_precision, rows.score),
         prevalence=float(rows.label.mean()),
         roc=roc_curve(rows.label, rows.score),
         pr=pr_curve(rows.label, rows.score),
@@ -180,7 +180,7 @@ def _baseline(name: str, chosen: Selection, columns: Columns, drawn: dict[str, i
     check_folds(rows, f"The rows with the baseline '{shown(name)}'", columns.fold)
     turned = _is_lower(told_by, told_by.baselines[name])
     values = -rows.baselines[name] if turned else rows.baselines[name]
-    intervals = rows.predictions(**drawn)
+    intervals = rows.labelled(**drawn)
     difference, p = intervals.auc_difference(rows.score, values)
     return Baseline(
         name=name,
@@ -197,23 +197,23 @@ def _baseline(name: str, chosen: Selection, columns: Columns, drawn: dict[str, i
 def _is_lower(rows: Rows, score: np.ndarray) -> bool:
     """Whether a score is lower for the positive class, within folds where these tell."""
     try:
-        return auc(rows.label, score, rows.predictions().strata) < 0.5
+        return auc(rows.label, score, rows.labelled().strata) < 0.5
     except ValueError:  # few validation rows: no fold has both classes
         return auc(rows.label, score) < 0.5
 
 
-def _calibration(chosen: Selection, intervals: Predictions) -> Calibration:
+def _calibration(chosen: Selection, intervals: LabelledRows) -> Calibration:
     y, p = chosen.test.label, chosen.test.score
     line = calibrating.calibration_line
     return Calibration(
-        brier=intervals.of(calibrating.brier, p),
+        brier=intervals.bootstrap(calibrating.brier, p),
         brier_reference=calibrating.brier_reference(y),
         brier_skill=calibrating.brier_skill(y, p),
         log_loss=calibrating.log_loss(y, p),
         ece=calibrating.ece(y, p),
         intercept=line(y, p).intercept,
-        slope=intervals.of(lambda y, p: line(y, p).slope, p, most=_SLOW),
-        in_the_large=intervals.of(lambda y, p: line(y, p).in_the_large, p, most=_SLOW),
+        slope=intervals.bootstrap(lambda y, p: line(y, p).slope, p, most=_SLOW),
+        in_the_large=intervals.bootstrap(lambda y, p: line(y, p).in_the_large, p, most=_SLOW),
         curve=calibrating.calibration_curve(y, p),
         temperature=None if chosen.validation is None else _temperature(chosen.validation, y, p),
     )
@@ -278,7 +278,7 @@ def _distribution(rows: Rows) -> Distribution:
     return Distribution(edges, negative, positive)
 
 
-def survival(chosen: Selection, intervals: Predictions) -> Survival:
+def survival(chosen: Selection, intervals: LabelledRows) -> Survival:
     """Patients of the test rows in two groups, parted by the median score.
 
     The median is that of the validation rows where there are some. A patient with several rows
@@ -310,9 +310,9 @@ def survival(chosen: Selection, intervals: Predictions) -> Survival:
     )
 
 
-def _concordance(rows: Rows, intervals: Predictions) -> Measure:
-    """Of pairs of patients whom one network scored; the bootstrap draws patients."""
-    every = rows.predictions().strata
+def _concordance(rows: Rows, intervals: LabelledRows) -> Estimate:
+    """The concordance of pairs of patients scored by one network, by a bootstrap of patients."""
+    every = rows.labelled().strata
     strata = np.zeros(len(rows), int) if every is None else every
     parts = [_by_patient(rows.where(strata == one)) for one in np.unique(strata)]
     score, time, event = (np.concatenate(columns) for columns in zip(*parts, strict=True))
@@ -322,7 +322,7 @@ def _concordance(rows: Rows, intervals: Predictions) -> Measure:
     )
     groups = np.concatenate([np.unique(its) for its in whose]) if whose else None
     try:
-        found = bootstrap(
+        estimate = bootstrap(
             concordance,
             time,
             event,
@@ -336,7 +336,7 @@ def _concordance(rows: Rows, intervals: Predictions) -> Measure:
     except ValueError as error:  # of patients who were all watched equally long, say
         raise InputError(f"Survival cannot be shown: {error}.") from error
     within = "" if every is None else ", within folds" if rows.fold is not None else ", of repeats"
-    return Measure(found.value, found.low, found.high, f"bootstrap of patients{within}")
+    return replace(estimate, method=f"bootstrap of patients{within}")
 
 
 def _by_patient(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...statistics.text import p_value, percent, with_interval
+from ...statistics.text import format_estimate, format_p, format_percent
 from .results import Baseline, Evaluation
 from .table import shown
 
@@ -30,7 +30,7 @@ def headline(evaluation: Evaluation) -> tuple[str, ...]:
 def _headline(evaluation: Evaluation) -> Iterator[str]:
     found, calibration = evaluation.discrimination, evaluation.calibration
     if found is not None:
-        area = f"AUC {with_interval(found.auc)}"
+        area = f"AUC {format_estimate(found.auc)}"
         if found.auc.low > 0.5:
             better = "The score separates the classes better than chance"
             beaten = [one for one in evaluation.baselines if one.difference.low > 0]
@@ -53,17 +53,17 @@ def _headline(evaluation: Evaluation) -> Iterator[str]:
             told = f"Its probabilities are worse than {everybody}"
         else:
             told = f"Its probabilities are not shown to be better than {everybody}"
-        scores = f"Brier score {with_interval(brier)}, of the prevalence {reference:.3f}"
+        scores = f"Brier score {format_estimate(brier)}, of the prevalence {reference:.3f}"
         yield f"{told}: {scores} (lower is better)."
     if found is None and evaluation.answers is not None:
         right, all_of_them = evaluation.answers.confusion.trace(), evaluation.counts.used
-        yield f"{right} of {all_of_them} answers are right ({percent(right / all_of_them)})."
+        yield f"{right} of {all_of_them} answers are right ({format_percent(right / all_of_them)})."
 
 
 def _against(baseline: Baseline) -> str:
     name = shown(baseline.name)
-    difference = f"difference of AUC {with_interval(baseline.difference)}"
-    difference += f", {p_value(baseline.p)}"
+    difference = f"difference of AUC {format_estimate(baseline.difference)}"
+    difference += f", {format_p(baseline.p)}"
     if baseline.difference.low > 0:
         return f"The score separates the classes better than '{name}' alone: {difference}."
     if baseline.difference.high < 0:

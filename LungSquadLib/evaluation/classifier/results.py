@@ -13,7 +13,7 @@ from ...models.card import Card
 from ...statistics.calibration import CalibrationCurve
 from ...statistics.classification import AtThreshold, DecisionCurve, Report
 from ...statistics.discrimination import Curve
-from ...statistics.labelled_rows import Measure
+from ...statistics.intervals import Estimate
 from ...statistics.survival import KaplanMeier, LogRank
 from .rows import Columns
 
@@ -42,8 +42,8 @@ class Counts:
 class Discrimination:
     """How well the score separates the classes. Curves pool all repeats and folds."""
 
-    auc: Measure
-    average_precision: Measure
+    auc: Estimate
+    average_precision: Estimate
     prevalence: float
     roc: Curve
     pr: Curve
@@ -64,9 +64,9 @@ class Baseline:
     name: str
     turned: bool
     n: int
-    auc: Measure
-    score_auc: Measure
-    difference: Measure
+    auc: Estimate
+    score_auc: Estimate
+    difference: Estimate
     p: float
     roc: Curve
 
@@ -85,14 +85,14 @@ class Temperature:
 class Calibration:
     """Whether probabilities mean what they say; `brier_reference` is that of the prevalence."""
 
-    brier: Measure
+    brier: Estimate
     brier_reference: float
     brier_skill: float
     log_loss: float
     ece: float
     intercept: float
-    slope: Measure
-    in_the_large: Measure
+    slope: Estimate
+    in_the_large: Estimate
     curve: CalibrationCurve
     temperature: Temperature | None
 
@@ -132,7 +132,7 @@ class Survival:
     low: KaplanMeier
     high: KaplanMeier
     log_rank: LogRank
-    concordance: Measure
+    concordance: Estimate
 
 
 @dataclass(frozen=True)

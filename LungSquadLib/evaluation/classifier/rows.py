@@ -11,7 +11,7 @@ import numpy as np
 from ...data.tables.facts import read_follow_up
 from ...errors import InputError, one_line
 from ...options import option
-from ...statistics.labelled_rows import Predictions
+from ...statistics.labelled_rows import LabelledRows
 from .table import Table, number_in, shown
 
 _MOST_CLASSES = 30
@@ -119,9 +119,9 @@ class Rows:
     def __len__(self) -> int:
         return len(self.label)
 
-    def predictions(self, **drawn: int) -> Predictions:
+    def labelled(self, **drawn: int) -> LabelledRows:
         """The rows as measures take them; `drawn` are the bootstrap's `seed` and `samples`."""
-        return Predictions(self.label, self.group, self.repeat, self.fold, **drawn)
+        return LabelledRows(self.label, self.group, self.repeat, self.fold, **drawn)
 
     def where(self, kept: np.ndarray) -> Rows:
         """Some of the rows, by a mask (N,)."""
@@ -230,7 +230,7 @@ def check_classes(rows: Rows, which: str) -> None:
 
 def check_folds(rows: Rows, which: str, column: str | None) -> None:
     """Refuse rows of which no fold has both classes, as in leave-one-out: nothing to rank."""
-    strata = rows.predictions().strata
+    strata = rows.labelled().strata
     if rows.fold is None or strata is None:
         return
     if not any(len(np.unique(rows.label[strata == one])) > 1 for one in np.unique(strata)):

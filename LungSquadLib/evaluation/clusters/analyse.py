@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from ...progress import Part, Progress, Silent, step
-from ...statistics.clustering import Likeness, adjusted_rand, likeness
+from ...statistics.clustering import ClusterAgreement, adjusted_rand, cluster_agreement
 from ...statistics.survival import kaplan_meier, log_rank
 from ...training.autoencoder.grouping import Assign, fit_k_means, fit_mixture, stability
 from ...training.autoencoder.run import AutoencoderRun
@@ -110,10 +110,12 @@ def _follows(run: AutoencoderRun, groups: np.ndarray, facts: Sequence[Fact]) -> 
             yield Follows(fact.name, everybody, _likeness(groups, values, (values != "") & test))
 
 
-def _likeness(groups: np.ndarray, values: np.ndarray, chosen: np.ndarray) -> Likeness | None:
+def _likeness(
+    groups: np.ndarray, values: np.ndarray, chosen: np.ndarray
+) -> ClusterAgreement | None:
     if chosen.sum() < _FEW or len(set(values[chosen].tolist())) < 2:
         return None
-    return likeness(values[chosen], groups[chosen])
+    return cluster_agreement(values[chosen], groups[chosen])
 
 
 def _survival(run: AutoencoderRun, groups: np.ndarray) -> GroupSurvival | None:

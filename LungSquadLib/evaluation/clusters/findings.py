@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...statistics.intervals import is_small
-from ...statistics.text import decimal, interval_text, p_value
+from ...statistics.intervals import is_significant
+from ...statistics.text import format_interval, format_number, format_p
 from ...training.autoencoder.grouping import LEVEL, MUCH, SHUFFLES, STAGES, follows
 from ...training.autoencoder.run import AutoencoderRun
 from .results import AUTOENCODER, K_MEANS, NMF, PCA, Follows, Grouping, Groups, GroupSurvival
@@ -54,7 +54,7 @@ def _follow(own: Grouping) -> str:
     real = [
         one
         for one in own.follows
-        if is_small(one.everybody.ari_p, SHUFFLES, level) and one.everybody.ari > 0
+        if is_significant(one.everybody.ari_p, SHUFFLES, level) and one.everybody.ari > 0
     ]
     real.sort(key=lambda one: -one.everybody.ari)
     rest = [one for one in own.follows if one not in real and one.fact in _SAID]
@@ -74,7 +74,8 @@ def _follow(own: Grouping) -> str:
 
 def _list(facts: Sequence[Follows]) -> str:
     return ", ".join(
-        f"{named(one.fact)} (ARI {decimal(one.everybody.ari)}, {p_value(one.everybody.ari_p)})"
+        f"{named(one.fact)} (ARI {format_number(one.everybody.ari)}, "
+        f"{format_p(one.everybody.ari_p)})"
         for one in facts
     )
 
@@ -90,8 +91,8 @@ def _number(found: Groups) -> Iterator[str]:
     at, count = stable.counts.index(stable.best), len(stable.clouds)
     said = (
         f"{_counted(stable.best)} groups are found in either half of the patients, with a mean ARI "
-        f"of {decimal(stable.values[at])}; {count} clouds without groups have "
-        f"{interval_text(*stable.chance)} ({p_value(stable.p)}"
+        f"of {format_number(stable.values[at])}; {count} clouds without groups have "
+        f"{format_interval(*stable.chance)} ({format_p(stable.p)}"
         f"{', the least that so many clouds allow' if stable.p * (count + 1) < 1.5 else ''})"
     )
     if stable.shown:
@@ -107,7 +108,8 @@ def _seeds(own: Grouping) -> str:
     if not own.seeds:
         return "One seed was trained: whether another gives the same groups is not known."
     mean, low, high = np.mean(own.seeds), min(own.seeds), max(own.seeds)
-    said = f"mean ARI between seeds {decimal(float(mean))}, {decimal(low)} to {decimal(high)}"
+    said = f"mean ARI between seeds {format_number(float(mean))}, "
+    said += f"{format_number(low)} to {format_number(high)}"
     if mean >= _AGREE:
         return f"Other seeds give much the same groups: {said}."
     return f"Other seeds give other groups: {said}. Do not rely on a single patient's group."
@@ -115,7 +117,7 @@ def _seeds(own: Grouping) -> str:
 
 def _fares(survival: GroupSurvival) -> str:
     test = survival.log_rank
-    of = f"log-rank {p_value(test.p)}, {survival.n} patients, {survival.events} deaths"
+    of = f"log-rank {format_p(test.p)}, {survival.n} patients, {survival.events} deaths"
     if test.p < LEVEL:
         return f"The groups differ in survival: {of}."
     return f"No difference in survival between the groups is shown: {of}."
@@ -124,9 +126,9 @@ def _fares(survival: GroupSurvival) -> str:
 def _rebuilt(found: Groups) -> str:
     test = {one.space: one.test for one in found.errors}
     said = (
-        f"squared error of a standardised column {decimal(test[AUTOENCODER])}, of PCA with as many "
-        f"dimensions {decimal(test[PCA])}, of NMF {decimal(test[NMF])}, of the mean alone "
-        f"{decimal(test['mean'])}"
+        f"squared error of a standardised column {format_number(test[AUTOENCODER])}, of PCA with "
+        f"as many dimensions {format_number(test[PCA])}, of NMF {format_number(test[NMF])}, of the "
+        f"mean alone {format_number(test['mean'])}"
     )
     if test[AUTOENCODER] >= test["mean"]:
         return (
@@ -178,7 +180,7 @@ def _others(found: Groups) -> Iterator[str]:
 
 
 def _of(grouping: Grouping, fact: str) -> str:
-    return "".join(decimal(one.everybody.ari) for one in grouping.follows if one.fact == fact)
+    return "".join(format_number(one.everybody.ari) for one in grouping.follows if one.fact == fact)
 
 
 def _cautions(found: Groups) -> Iterator[str]:

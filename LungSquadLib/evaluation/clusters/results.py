@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...statistics.clustering import Likeness
+from ...statistics.clustering import ClusterAgreement
 from ...statistics.survival import KaplanMeier, LogRank
 from ...training.autoencoder.grouping import Stability
 from ...training.autoencoder.run import AutoencoderRun
@@ -41,8 +41,8 @@ class Follows:
     """How alike a grouping is to a fact, of all patients who have it, and of the test's alone."""
 
     fact: str
-    everybody: Likeness
-    test: Likeness | None
+    everybody: ClusterAgreement
+    test: ClusterAgreement | None
 
 
 @dataclass(frozen=True, eq=False)

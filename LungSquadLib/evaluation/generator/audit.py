@@ -19,7 +19,7 @@ from ...models.file import Model
 from ...networks import build
 from ...progress import Part, Progress, Silent, step
 from ...statistics.image_similarity import SMALLEST
-from ...statistics.memorisation import Memorisation, memorisation, nearest, outlook
+from ...statistics.memorisation import Memorisation, embedding, memorisation, nearest
 from .compare import FEWEST, MOST_SEEDS, Round, View, look, measures, reduced
 from .findings import cautions, sentences
 from .image_set import Material, split
@@ -195,7 +195,7 @@ def _copied(fakes: View, training: View, held_out: View) -> Memorisation | None:
     if not len(training) or held_out.material.patients < 2:
         return None
     return memorisation(
-        *(outlook(one.channels) for one in (training, held_out, fakes)),
+        *(embedding(one.channels) for one in (training, held_out, fakes)),
         held_out_patients=held_out.material.patient,
     )
 
@@ -206,7 +206,7 @@ def _gallery(fakes: View, training: View, held_out: View, *, window: str) -> Gal
     copies = originals = np.zeros(0, int)
     distances = np.zeros(0)
     if len(training):
-        near, apart = nearest(outlook(fakes.channels), outlook(training.channels))
+        near, apart = nearest(embedding(fakes.channels), embedding(training.channels))
         copies = np.argsort(apart, kind="stable")[:_PAIRS_SHOWN]
         originals, distances = near[copies], apart[copies]
     return Gallery(

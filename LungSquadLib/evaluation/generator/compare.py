@@ -12,7 +12,6 @@ from ...data.slice_set import Slicing
 from ...imaging.channels import to_channels
 from ...imaging.slice_features import FEATURES, slice_features
 from ...inference.segmenter import Segmenter, dice
-from ...models.card import Interval
 from ...statistics.image_similarity import (
     SlicedWasserstein,
     frechet_distance,
@@ -22,8 +21,9 @@ from ...statistics.image_similarity import (
     random_pairs,
     standardised,
 )
+from ...statistics.intervals import Estimate
 from .image_set import Material
-from .results import MEASURES, SHARES, Measure
+from .results import MEASURES, SHARES, ImageSetMeasure
 
 FEWEST = 8  # slices that a comparison takes
 SEGMENTED = 64  # pixels a side at most that the segmenter sees
@@ -195,10 +195,10 @@ def _gaussian(channels: np.ndarray, n: int, random: np.random.Generator) -> np.n
     return np.clip(channels.mean(0) + channels.std(0) * drawn, -1, 1)
 
 
-def measures(rounds: Sequence[dict[str, dict[str, float]]]) -> tuple[Measure, ...]:
+def measures(rounds: Sequence[dict[str, dict[str, float]]]) -> tuple[ImageSetMeasure, ...]:
     """Measures that every seed gave, with their intervals."""
 
-    def over_seeds(column: str, name: str) -> Interval | None:
+    def over_seeds(column: str, name: str) -> Estimate | None:
         values = [one.get(column, {}).get(name, math.nan) for one in rounds]
         return None if np.isnan(values).any() else _interval(values, name)
 
@@ -207,15 +207,15 @@ def measures(rounds: Sequence[dict[str, dict[str, float]]]) -> tuple[Measure, ..
         value = over_seeds("value", name)
         others = (over_seeds(column, name) for column in ("reference", "untrained", "gaussian"))
         if value is not None:
-            found.append(Measure(name, value, *others))
+            found.append(ImageSetMeasure(name, value, *others))
     return tuple(found)
 
 
-def _interval(values: list[float], name: str) -> Interval:
+def _interval(values: list[float], name: str) -> Estimate:
     """Mean and 95 % interval, Student's, over seeds; no longer than the measure can be."""
     mean = float(np.mean(values))
     reach = _T[len(values) - 2] * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     low, high = mean - reach, mean + reach
     if not name.startswith("kid"):  # which is unbiased, and so may lie below 0
         low = max(low, 0.0)
-    return Interval(mean, low, min(high, 1.0) if name in SHARES else high)
+    return Estimate(mean, low, min(high, 1.0) if name in SHARES else high)

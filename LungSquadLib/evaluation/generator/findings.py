@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...models.card import Interval
 from ...statistics.memorisation import LEVEL
-from ...statistics.text import interval_text, p_value
-from .results import Audit, Measure
+from ...statistics.text import format_estimate, format_p
+from .results import Audit, ImageSetMeasure
 
 _ENOUGH_DICE = 0.7
 _TIMES = 3  # how much nearer to real ones than the baselines
@@ -15,11 +14,6 @@ _FAR = 0.5  # standard deviations
 _MANY_EMPTY = 0.05
 _FEW_PATIENTS = 10
 _MANY_COPIES = 0.01
-
-
-def with_interval(interval: Interval, digits: int = 3) -> str:
-    """A number and its interval, as text: 0.701 (0.583 to 0.804)."""
-    return interval_text(interval.value, interval.low, interval.high, digits)
 
 
 def sentences(audit: Audit) -> tuple[str, ...]:
@@ -45,8 +39,8 @@ def _memorised(audit: Audit) -> Iterator[str]:
         return
     numbers = (
         f"beside held-out real slices, they lie on the side of the training slices in "
-        f"{found.nearer:.0%} of all pairs ({p_value(found.p)}; an honest generator: 50%), and "
-        f"typically {found.closeness:.2f} times as far from them"
+        f"{found.closer_fraction:.0%} of all pairs ({format_p(found.p)}; an honest generator: "
+        f"50%), and typically {found.distance_ratio:.2f} times as far from them"
     )
     if found.flagged:
         yield f"The generator has copied its training slices: {numbers}."
@@ -62,29 +56,31 @@ def _memorised(audit: Audit) -> Iterator[str]:
         )
     else:
         yield f"No sign that the generated slices are copies of training slices: {numbers}."
-    if found.copies > _MANY_COPIES * audit.counts.images:
+    if found.memorised > _MANY_COPIES * audit.counts.images:
         yield (
-            f"{found.copies} of {audit.counts.images} generated slices are nearer to a training "
+            f"{found.memorised} of {audit.counts.images} generated slices are nearer to a training "
             "slice than any held-out real slice is: look at the pairs below."
         )
 
 
-def _likeness(swd: Measure) -> str:
-    said = f"Sliced Wasserstein distance to held-out real slices {with_interval(swd.value, 1)}"
+def _likeness(swd: ImageSetMeasure) -> str:
+    said = f"Sliced Wasserstein distance to held-out real slices {format_estimate(swd.value, 1)}"
     if swd.reference is not None:
-        said += f"; real training slices have {with_interval(swd.reference, 1)}"
+        said += f"; real training slices have {format_estimate(swd.reference, 1)}"
     baselines = {"pixels drawn one by one": swd.gaussian, "the untrained network": swd.untrained}
     known = {name: one for name, one in baselines.items() if one is not None}
-    said += "".join(f"; {name} {with_interval(one, 1)}" for name, one in known.items())
+    said += "".join(f"; {name} {format_estimate(one, 1)}" for name, one in known.items())
     times = min((one.value for one in known.values()), default=0) / swd.value.value
     if times >= _TIMES:
         return f"The slices look like real ones, {times:.1f} times more than the baselines: {said}."
     return f"The slices look little like real ones, {times:.1f} times more than a baseline: {said}."
 
 
-def _consistency(dice: Measure) -> str:
-    reals = "" if dice.reference is None else f"; on held-out ones {with_interval(dice.reference)}"
-    said = f"a segmenter trained on real slices has a Dice of {with_interval(dice.value)}{reals}"
+def _consistency(dice: ImageSetMeasure) -> str:
+    reals = (
+        "" if dice.reference is None else f"; on held-out ones {format_estimate(dice.reference)}"
+    )
+    said = f"a segmenter trained on real slices has a Dice of {format_estimate(dice.value)}{reals}"
     if dice.value.low >= _ENOUGH_DICE:
         return f"The masks are the tumours of their images: {said}."
     if dice.value.high < _ENOUGH_DICE:
@@ -110,7 +106,9 @@ def _diversity(audit: Audit) -> Iterator[str]:
     alike = audit.measure("ms_ssim")
     if alike is None or alike.reference is None:
         return
-    said = f"MS-SSIM of pairs {with_interval(alike.value)}, real {with_interval(alike.reference)}"
+    said = (
+        f"MS-SSIM of pairs {format_estimate(alike.value)}, real {format_estimate(alike.reference)}"
+    )
     if alike.value.low > alike.reference.high:
         yield f"The generated slices are more like each other than real ones are: {said}."
     elif alike.value.high < alike.reference.low:
@@ -128,7 +126,7 @@ def _plausibility(audit: Audit) -> Iterator[str]:
     if not apart:
         return
     worst = max(apart, key=lambda one: one.value.value)
-    said = f"{worst.label}: {with_interval(worst.value)} standard deviations"
+    said = f"{worst.label}: {format_estimate(worst.value)} standard deviations"
     if worst.reference is not None:
         said += f", of real training slices {worst.reference.value:.2f}"
     if far:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...imaging.slice_features import FEATURES
-from ...models.card import Interval
+from ...statistics.intervals import Estimate
 from ...statistics.memorisation import Memorisation
 from ..classifier.results import plain
 from .image_set import Material
@@ -46,7 +46,7 @@ SHARES = (
 
 
 @dataclass(frozen=True)
-class Measure:
+class ImageSetMeasure:
     """A number of the generated slices, and the same of what it is held against.
 
     Attributes:
@@ -59,10 +59,10 @@ class Measure:
     """
 
     name: str
-    value: Interval
-    reference: Interval | None = None
-    untrained: Interval | None = None
-    gaussian: Interval | None = None
+    value: Estimate
+    reference: Estimate | None = None
+    untrained: Estimate | None = None
+    gaussian: Estimate | None = None
 
     @property
     def label(self) -> str:
@@ -131,13 +131,13 @@ class Audit:
     sha256: str
     slicing: str
     counts: Counts
-    measures: tuple[Measure, ...]
+    measures: tuple[ImageSetMeasure, ...]
     memorisation: Memorisation | None
     sentences: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
     gallery: Gallery | None = field(default=None, repr=False)
 
-    def measure(self, name: str) -> Measure | None:
+    def measure(self, name: str) -> ImageSetMeasure | None:
         """The measure of that name, if it could be had."""
         return next((one for one in self.measures if one.name == name), None)
 
@@ -155,5 +155,5 @@ class Audit:
         return {"format_version": FORMAT_VERSION, **plain(described)}
 
 
-def _numbers(measure: Measure) -> dict[str, Any]:
+def _numbers(measure: ImageSetMeasure) -> dict[str, Any]:
     return {name: value for name, value in plain(measure).items() if name != "name"}

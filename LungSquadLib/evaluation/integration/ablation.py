@@ -12,9 +12,8 @@ from ...statistics.agreement import weighted_kappa
 from ...statistics.calibration import brier
 from ...statistics.classification import confusion
 from ...statistics.discrimination import balanced_accuracy
-from ...statistics.intervals import SAMPLES, is_small, permutation_test
-from ...statistics.labelled_rows import Measure
-from ...statistics.text import decimal, permutation_p, with_interval
+from ...statistics.intervals import SAMPLES, Estimate, is_significant, permutation_test
+from ...statistics.text import format_estimate, format_number, format_permutation_p
 from ...training.classifier.export import predictions_of
 from ...training.integration.setup import CLINICAL, LOGISTIC, Setup
 
@@ -31,7 +30,7 @@ class Arm:
     """
 
     name: str
-    measures: Mapping[str, Measure]
+    measures: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Difference:
     """
 
     name: str
-    value: Measure
+    value: Estimate
     baseline: bool
 
 
@@ -66,14 +65,14 @@ class Ablation:
     tested: int
 
     @property
-    def main(self) -> Measure:
+    def main(self) -> Estimate:
         """What the network with all sources reaches."""
         return self.arms[0].measures[self.measure]
 
     @property
     def above_chance(self) -> bool:
         """Whether the network separates the classes: by its interval, and by enough shuffles."""
-        return self.main.low > self.chance and is_small(self.p, self.shuffles)
+        return self.main.low > self.chance and is_significant(self.p, self.shuffles)
 
     @property
     def unbeaten(self) -> tuple[str, ...]:
@@ -99,18 +98,18 @@ def ablation(setup: Setup, rows: Rows, *, samples: int = SAMPLES, seed: int = 0)
     def kappa(y: np.ndarray, answered: np.ndarray) -> float:
         return weighted_kappa(confusion(y, answered, range(len(setup.classes))))
 
-    measured: dict[str, Callable[[np.ndarray], Measure]] = {
+    measured: dict[str, Callable[[np.ndarray], Estimate]] = {
         AUC: scored.auc,
-        BALANCED: lambda answered: held_out.of(balanced_accuracy, answered, stratify=True),
-        BRIER: lambda score: scored.of(brier, score),
-        KAPPA: lambda answered: held_out.of(kappa, answered),
+        BALANCED: lambda answered: held_out.bootstrap(balanced_accuracy, answered, stratify=True),
+        BRIER: lambda score: scored.bootstrap(brier, score),
+        KAPPA: lambda answered: held_out.bootstrap(kappa, answered),
         MACRO: held_out.macro_auc,
     }
 
-    def difference(one: np.ndarray, other: np.ndarray) -> Measure:
+    def difference(one: np.ndarray, other: np.ndarray) -> Estimate:
         if measure == AUC:
             return scored.auc_difference(one, other)[0]
-        return held_out.of(
+        return held_out.bootstrap(
             lambda y, a, b: balanced_accuracy(y, a) - balanced_accuracy(y, b),
             one,
             other,
@@ -202,13 +201,15 @@ def _findings(setup: Setup, found: Ablation) -> Iterator[str]:
         first += f"shown to do so better than {' or '.join(found.unbeaten)}"
     else:
         first = f"{label} can be separated from these data"
-    first += f": {found.measure} {with_interval(found.main)}, chance {decimal(found.chance)}"
+    first += (
+        f": {found.measure} {format_estimate(found.main)}, chance {format_number(found.chance)}"
+    )
     if found.measure != BALANCED:
         balanced = found.arms[0].measures[BALANCED]
-        first += f"; balanced accuracy {with_interval(balanced)}"
-    yield f"{first}, {permutation_p(found.p, found.shuffles)}; {found.tested} patients."
+        first += f"; balanced accuracy {format_estimate(balanced)}"
+    yield f"{first}, {format_permutation_p(found.p, found.shuffles)}; {found.tested} patients."
     for one in found.differences:
-        difference = f"difference of the {found.measure} {with_interval(one.value)}"
+        difference = f"difference of the {found.measure} {format_estimate(one.value)}"
         if one.value.low > 0:
             yield f"The network does better than {one.name}: {difference}."
         elif one.value.high < 0:

@@ -17,7 +17,7 @@ from ...models.file import Model
 from ...statistics.agreement import weighted_kappa
 from ...statistics.classification import confusion
 from ...statistics.intervals import Estimate, bootstrap
-from ...statistics.text import with_interval
+from ...statistics.text import format_estimate
 
 # What the ways are called, in the order in which they are shown.
 WAYS: Mapping[str, str] = {
@@ -60,7 +60,7 @@ class Agreement:
         said = f"{names[0].upper()}{names[1:]}: {self.same} of {self.n} patients alike"
         if self.kappa is None:
             return f"{said}; kappa cannot be had of them."
-        return f"{said}; quadratic-weighted kappa {with_interval(self.kappa)}."
+        return f"{said}; quadratic-weighted kappa {format_estimate(self.kappa)}."
 
     def to_dict(self) -> dict[str, Any]:
         kappa = self.kappa

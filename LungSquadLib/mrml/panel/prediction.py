@@ -14,7 +14,7 @@ from ...imaging.flags import Flag
 from ...models.catalogue import Entry
 from ...report.read_back import read_predictions
 from ...report.render import read_result
-from ...statistics.text import decimal, percent
+from ...statistics.text import format_number, format_percent
 from ..results import StoredPrediction, remove_prediction, show_prediction, stored_predictions
 from ..segments import mask_on_ct
 from ..temporary_files import CaseFiles, CtFileCache
@@ -259,14 +259,15 @@ def _model_text(entries: Sequence[Entry]) -> str:
 def _class_text(described: Mapping[str, Any]) -> str:
     names = {label["code"]: label["name"] for label in described["classes"]}
     listed = ", ".join(
-        f"{names[code]} {percent(value)}" for code, value in described["probabilities"].items()
+        f"{names[code]} {format_percent(value)}"
+        for code, value in described["probabilities"].items()
     )
     predicted = names[described["predicted_class"]]
     return f"{described['question']}\n{predicted[:1].upper()}{predicted[1:]} ({listed})."
 
 
 def _limits(interval: Mapping[str, Any]) -> dict[str, str]:
-    return {end: decimal(interval[end], 2) for end in ("low", "high")}
+    return {end: format_number(interval[end], 2) for end in ("low", "high")}
 
 
 def _uncertainty_text(described: Mapping[str, Any]) -> str:
@@ -274,7 +275,7 @@ def _uncertainty_text(described: Mapping[str, Any]) -> str:
     positive, baseline = described["positive_class"], described["volume_only_baseline"]
     sentences = [
         _("Probability of {name}: {value} (bar).").format(
-            name=names[positive], value=decimal(described["probabilities"][positive], 2)
+            name=names[positive], value=format_number(described["probabilities"][positive], 2)
         ),
         _("{level:.0%} interval: {low} to {high} (line).").format(
             level=described["interval"]["level"], **_limits(described["interval"])
@@ -285,6 +286,6 @@ def _uncertainty_text(described: Mapping[str, Any]) -> str:
     ]
     if baseline is not None:
         sentences.append(
-            _("Volume-only baseline: {value} (tick).").format(value=decimal(baseline, 2))
+            _("Volume-only baseline: {value} (tick).").format(value=format_number(baseline, 2))
         )
     return " ".join(sentences)

@@ -17,9 +17,8 @@ from ...evaluation.classifier.results import (
 )
 from ...evaluation.classifier.table import shown
 from ...statistics.classification import DecisionCurve
-from ...statistics.intervals import wilson
-from ...statistics.labelled_rows import Measure
-from ...statistics.text import decimal, p_value, with_interval
+from ...statistics.intervals import Estimate, wilson
+from ...statistics.text import format_estimate, format_number, format_p
 from ..figure_style import (
     ACCENT,
     AMBER,
@@ -88,11 +87,11 @@ def _roc(evaluation: Evaluation, found: Discrimination) -> Picture:
         hits = np.rint(found.roc.y * positives).astype(int)
         ends = np.array([wilson(int(one), positives) for one in hits])
         axes.fill_between(found.roc.x, ends[:, 0], ends[:, 1], color=PALE, linewidth=0, step="post")
-    labels = [(f"{shown(str(evaluation.columns.score), 30)} {with_interval(found.auc)}", ACCENT)]
+    labels = [(f"{shown(str(evaluation.columns.score), 30)} {format_estimate(found.auc)}", ACCENT)]
     for number, one in enumerate(evaluation.baselines):
         line, colour, dashes = _BASELINES[number % len(_BASELINES)]
         axes.plot(one.roc.x, one.roc.y, color=line, linestyle=dashes, linewidth=1.4)
-        labels.append((f"{shown(one.name, 30)} {with_interval(one.auc)}", colour))
+        labels.append((f"{shown(one.name, 30)} {format_estimate(one.auc)}", colour))
     axes.plot(found.roc.x, found.roc.y, color=ACCENT)
     axes.set_xlabel("False positive rate (1 - specificity)")
     axes.set_ylabel("True positive rate (sensitivity)")
@@ -121,7 +120,7 @@ def _precision_recall(found: Discrimination) -> Picture:
     axes.step(recall, found.pr.y[[steps[0], *steps]], color=ACCENT, where="pre")
     axes.set_xlabel("Recall (sensitivity)")
     axes.set_ylabel("Precision (positive predictive value)")
-    average = f"average precision {with_interval(found.average_precision)}"
+    average = f"average precision {format_estimate(found.average_precision)}"
     labels = [(average, ACCENT), (f"dotted: prevalence {found.prevalence:.2f}", SOFT)]
     top = found.prevalence < 0.5  # where the curve leaves room
     write_labels(axes, labels, at=(0.985, 0.88 if top else 0.02))
@@ -196,8 +195,8 @@ def _calibration(found: Calibration, scores: Distribution) -> Picture:
     )
     upper.set_ylabel("Observed share of positives")
     labels = [
-        (f"slope {with_interval(found.slope)}", INK),
-        (f"in the large {with_interval(found.in_the_large)}", INK),
+        (f"slope {format_estimate(found.slope)}", INK),
+        (f"in the large {format_estimate(found.in_the_large)}", INK),
         (f"Brier {found.brier.value:.3f}, of the prevalence {found.brier_reference:.3f}", INK),
     ]
     above = float(np.mean(curve.observed - curve.predicted)) > 0
@@ -265,8 +264,8 @@ def _survival(evaluation: Evaluation, found: Survival) -> Picture:
         )
     axes.set(xlim=(0, last * 1.16), ylim=(0, 1.02))
     axes.set_ylabel("Share without the event")
-    test = f"log-rank {p_value(found.log_rank.p)}"
-    index = f"concordance {with_interval(found.concordance)}"
+    test = f"log-rank {format_p(found.log_rank.p)}"
+    index = f"concordance {format_estimate(found.concordance)}"
     write_labels(axes, [(test, INK), (index, INK)], at=(0.015, 0.03), right=False)
     table.axis("off")
     ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= last]
@@ -329,14 +328,14 @@ def learning_curve(rows: Sequence[tuple[int, int, float]]) -> Picture:
         figure,
         "learning-curve",
         title="Learning curve",
-        alt=f"Mean AUC {decimal(mean[0])} with {sizes[0]} training patients, {decimal(mean[-1])} "
-        f"with {sizes[-1]}.",
+        alt=f"Mean AUC {format_number(mean[0])} with {sizes[0]} training patients, "
+        f"{format_number(mean[-1])} with {sizes[-1]}.",
         caption=f"Points: runs of {seeds} seeds; line: their mean; band: lowest to highest; "
         "dotted: chance.",
     )
 
 
-def shuffled_labels(shuffled: Sequence[float], observed: Measure) -> Picture:
+def shuffled_labels(shuffled: Sequence[float], observed: Estimate) -> Picture:
     """AUCs of runs whose training labels were shuffled, beside the one that was observed."""
     figure = canvas(4.6, 2.4)
     axes = figure.add_subplot()
@@ -353,8 +352,8 @@ def shuffled_labels(shuffled: Sequence[float], observed: Measure) -> Picture:
         figure,
         "shuffled-labels",
         title="Shuffled-label control",
-        alt=f"AUC {decimal(observed.value)} with true labels; with shuffled ones "
-        f"{decimal(min(shuffled))} to {decimal(max(shuffled))}.",
+        alt=f"AUC {format_number(observed.value)} with true labels; with shuffled ones "
+        f"{format_number(min(shuffled))} to {format_number(max(shuffled))}.",
         caption="With shuffled labels there is nothing to learn: those runs must lie round 0.5 "
         "(dotted).",
     )

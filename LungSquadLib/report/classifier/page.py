@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ...evaluation.classifier.findings import sample
 from ...evaluation.classifier.results import Answers, Evaluation, Facts, Threshold
 from ...evaluation.classifier.table import shown
-from ...statistics.text import decimal, p_value, with_interval
+from ...statistics.text import format_estimate, format_number, format_p
 from ..figure_style import Picture
 from ..page import Child, Markup, element, page
 from .checklist import Item
@@ -79,11 +79,11 @@ def _found(evaluation: Evaluation) -> list[Markup]:
     found = evaluation.discrimination
     if found is not None:
         header = ("", "AUC (95 % interval)", "Difference to it", "p")
-        rows: list[tuple[Child, ...]] = [(shown(_subject(evaluation)), with_interval(found.auc))]
+        rows: list[tuple[Child, ...]] = [(shown(_subject(evaluation)), format_estimate(found.auc))]
         for one in evaluation.baselines:
             name = f"{shown(one.name)}{', sign turned' if one.turned else ''} ({one.n} rows)"
-            difference = with_interval(one.difference)
-            rows.append((name, with_interval(one.auc), difference, p_value(one.p)))
+            difference = format_estimate(one.difference)
+            rows.append((name, format_estimate(one.auc), difference, format_p(one.p)))
         cells.append(_table(rows, header=header))
     return [element("section", cells)]
 
@@ -177,7 +177,7 @@ def _below(table: Markup) -> Markup:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else decimal(value)
+    return "-" if value is None else format_number(value)
 
 
 def _table(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ...evaluation.classifier.findings import sample
 from ...evaluation.classifier.results import Answers, Calibration, Evaluation, Survival, Threshold
 from ...evaluation.classifier.table import shown
-from ...statistics.text import decimal, interval_text, p_value, with_interval
+from ...statistics.text import format_estimate, format_interval, format_number, format_p
 
 
 def as_text(evaluation: Evaluation) -> str:
@@ -20,25 +20,25 @@ def auc_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
     found = evaluation.discrimination
     if found is None:
         return []
-    rows = [("AUC", f"{with_interval(found.auc)}, {found.auc.method}")]
+    rows = [("AUC", f"{format_estimate(found.auc)}, {found.auc.method}")]
     for one in evaluation.baselines:
-        same = f"the score on the same {one.n} rows {decimal(one.score_auc.value)}"
-        rows.append((f"AUC of {shown(one.name)}", f"{with_interval(one.auc)}; {same}"))
-        rows.append(("  difference", f"{with_interval(one.difference)}, {p_value(one.p)}"))
-    precision = with_interval(found.average_precision)
+        same = f"the score on the same {one.n} rows {format_number(one.score_auc.value)}"
+        rows.append((f"AUC of {shown(one.name)}", f"{format_estimate(one.auc)}; {same}"))
+        rows.append(("  difference", f"{format_estimate(one.difference)}, {format_p(one.p)}"))
+    precision = format_estimate(found.average_precision)
     return [*rows, ("Average precision", f"{precision}; prevalence {found.prevalence:.3f}")]
 
 
 def calibration_rows(found: Calibration) -> list[tuple[str, str]]:
     """Brier score, calibration line and errors, and what temperature does to them."""
-    brier = f"{with_interval(found.brier)}; of the prevalence {found.brier_reference:.3f}"
+    brier = f"{format_estimate(found.brier)}; of the prevalence {found.brier_reference:.3f}"
     rows = [
         ("Brier score", brier),
-        ("Calibration slope", f"{with_interval(found.slope)}; ideal 1"),
-        ("Calibration intercept", f"{decimal(found.intercept)}; ideal 0"),
-        ("Calibration in the large", f"{with_interval(found.in_the_large)}; ideal 0"),
-        ("Expected calibration error", decimal(found.ece)),
-        ("Log loss", decimal(found.log_loss)),
+        ("Calibration slope", f"{format_estimate(found.slope)}; ideal 1"),
+        ("Calibration intercept", f"{format_number(found.intercept)}; ideal 0"),
+        ("Calibration in the large", f"{format_estimate(found.in_the_large)}; ideal 0"),
+        ("Expected calibration error", format_number(found.ece)),
+        ("Log loss", format_number(found.log_loss)),
     ]
     after = found.temperature
     if after is not None:
@@ -51,10 +51,10 @@ def survival_rows(survival: Survival) -> list[tuple[str, str]]:
     """Concordance and log-rank test."""
     test = survival.log_rank
     return [
-        ("Concordance", f"{with_interval(survival.concordance)}, of high scores, early events"),
+        ("Concordance", f"{format_estimate(survival.concordance)}, of high scores, early events"),
         (
             "Log-rank test",
-            f"chi-square {test.chi2:.2f}, {p_value(test.p)}; parted "
+            f"chi-square {test.chi2:.2f}, {format_p(test.p)}; parted "
             f"at {survival.cut:.3g}, {survival.how}",
         ),
     ]
@@ -69,7 +69,7 @@ def threshold_rows(thresholds: tuple[Threshold, ...]) -> list[tuple[str, ...]]:
         found = one.measures
         shares = (found.sensitivity, found.specificity, found.ppv, found.npv)
         cells = (
-            "-" if share.value is None else interval_text(share.value, share.low, share.high)
+            "-" if share.value is None else format_interval(share.value, share.low, share.high)
             for share in shares
         )
         rows.append((f"{one.value:.4g}", *cells, one.how))

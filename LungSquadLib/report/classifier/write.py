@@ -14,7 +14,7 @@ from ...evaluation.classifier.results import Evaluation, Facts, plain
 from ...files import whole_folder, write_csv, write_json
 from ...models.card import Card, Metric
 from ...models.inputs import InputSpec
-from ...statistics.text import with_interval
+from ...statistics.text import format_estimate
 from ..page import RESEARCH
 from .checklist import COLUMNS, checklist
 from .figures import NAMES, pictures
@@ -105,7 +105,7 @@ def _lines(card: Card, evaluation: Evaluation) -> Iterator[str]:
 
 def _metrics(metrics: Mapping[str, Metric], of: str) -> Iterator[str]:
     for name, one in metrics.items():
-        yield f"- {_text(name)}{of}: {with_interval(one)}, {_text(one.where)}"
+        yield f"- {_text(name)}{of}: {format_estimate(one)}, {_text(one.where)}"
 
 
 def _text(text: str) -> str:

@@ -11,7 +11,7 @@ from ...evaluation.classifier.table import shown
 from ...evaluation.clusters.annotations import FIRST, follow_up
 from ...evaluation.clusters.findings import named
 from ...evaluation.clusters.results import Gene, Groups, GroupSurvival
-from ...statistics.text import decimal, p_value
+from ...statistics.text import format_number, format_p
 from ...training.autoencoder.grouping import Stability
 from ...training.autoencoder.task import ALIVE
 from ..figure_style import (
@@ -83,8 +83,8 @@ def _curves(found: Groups) -> Picture:
         figure,
         "curves",
         title="Training and test",
-        alt=f"Training curves. Squared error {decimal(row['error'])} in training, "
-        f"{decimal(row['test error'])} in the test; divergence {row['divergence']:.1f} and "
+        alt=f"Training curves. Squared error {format_number(row['error'])} in training, "
+        f"{format_number(row['test error'])} in the test; divergence {row['divergence']:.1f} and "
         f"{row['test divergence']:.1f} nats.",
         caption="Bold: the model's seed, points: the epoch that was kept, by the validation "
         "patients; faint: other seeds. The bound is the two others' sum. In training the network "
@@ -134,10 +134,10 @@ def _stability(found: Stability) -> Picture:
         "stability",
         title="How many groups?",
         alt=f"Stability by number of groups; {found.best} groups are farthest above clouds "
-        f"without groups, {p_value(found.p)}.",
+        f"without groups, {format_p(found.p)}.",
         caption="Groupings of random halves of the training patients, held against each "
         f"other; band: {len(found.clouds)} clouds without groups, of the same mean and "
-        f"covariance. Farthest above them: {found.best} groups, {p_value(found.p)} over all "
+        f"covariance. Farthest above them: {found.best} groups, {format_p(found.p)} over all "
         "numbers.",
     )
 
@@ -155,7 +155,7 @@ def _survival(found: GroupSurvival, names: tuple[str, ...]) -> Picture:
     axes.set(xlim=(0, last), ylim=(0, 1.02))
     axes.set_xlabel("Days")
     axes.set_ylabel("Share alive")
-    test = f"log-rank {p_value(found.log_rank.p)}"
+    test = f"log-rank {format_p(found.log_rank.p)}"
     write_labels(axes, [*labels, (test, INK)], at=(0.015, 0.03), right=False)
     return picture(
         figure,

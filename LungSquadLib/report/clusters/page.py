@@ -12,8 +12,8 @@ from ...evaluation.clusters.findings import named
 from ...evaluation.clusters.results import Grouping, Groups
 from ...files import whole_file, write_csv, write_json
 from ...progress import Part, Progress, Silent, step
-from ...statistics.clustering import Likeness
-from ...statistics.text import decimal, p_value
+from ...statistics.clustering import ClusterAgreement
+from ...statistics.text import format_number, format_p
 from ...training.autoencoder.run import AutoencoderRun
 from ..classifier.page import figure_of
 from ..figure_style import Picture
@@ -70,7 +70,7 @@ def _follows(found: Groups) -> list[Markup]:
             shown(named(one.fact), 60),
             str(one.everybody.n),
             *_alike(one.everybody),
-            f"{decimal(one.test.ari)}, {p_value(one.test.ari_p)} ({one.test.n})"
+            f"{format_number(one.test.ari)}, {format_p(one.test.ari_p)} ({one.test.n})"
             if one.test
             else "",
         )
@@ -80,10 +80,10 @@ def _follows(found: Groups) -> list[Markup]:
     return [element("h2", "What the groups follow"), table(rows, header=header)]
 
 
-def _alike(one: Likeness) -> tuple[str, str]:
+def _alike(one: ClusterAgreement) -> tuple[str, str]:
     return (
-        f"{decimal(one.ari)}, {p_value(one.ari_p)}",
-        f"{decimal(one.nmi)}, {p_value(one.nmi_p)}",
+        f"{format_number(one.ari)}, {format_p(one.ari_p)}",
+        f"{format_number(one.nmi)}, {format_p(one.nmi_p)}",
     )
 
 
@@ -101,7 +101,7 @@ def _others(found: Groups) -> list[Markup]:
 
 def _other(one: Grouping, names: Sequence[str]) -> tuple[Child, ...]:
     follows = {each.fact: each.everybody for each in one.follows}
-    seeds = "" if not one.seeds else decimal(float(np.mean(one.seeds)))
+    seeds = "" if not one.seeds else format_number(float(np.mean(one.seeds)))
     sizes = np.bincount(one.groups, minlength=one.count)
     return (
         f"{one.space}, {one.method}, {one.count}",
@@ -113,7 +113,7 @@ def _other(one: Grouping, names: Sequence[str]) -> tuple[Child, ...]:
 
 def _errors(found: Groups) -> list[Markup]:
     rows: list[tuple[Child, ...]] = [
-        (one.space, decimal(one.train), decimal(one.test)) for one in found.errors
+        (one.space, format_number(one.train), format_number(one.test)) for one in found.errors
     ]
     return [
         element("h2", "How well the numbers are rebuilt"),

@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import InputError
-from ...evaluation.generator.findings import with_interval
 from ...evaluation.generator.image_set import Material
-from ...evaluation.generator.results import Audit, Gallery, Measure
+from ...evaluation.generator.results import Audit, Gallery, ImageSetMeasure
 from ...files import whole_folder, write_json
 from ...imaging.files.write import check_distinct
-from ...models.card import Interval, Metric
+from ...models.card import Metric
 from ...models.file import Model, write_model_file
-from ...statistics.memorisation import CLOSE, LEVEL
-from ...statistics.text import p_value
+from ...statistics.intervals import Estimate
+from ...statistics.memorisation import LEVEL, MAX_DISTANCE_RATIO
+from ...statistics.text import format_estimate, format_p
 from ..classifier.page import figure_of
 from ..page import Child, Markup, element, page, table
 from .pictures import grid, histograms, pairs
@@ -79,13 +79,13 @@ def _images(gallery: Gallery) -> list[Markup]:
     return cells
 
 
-def _row(measure: Measure) -> tuple[Child, ...]:
+def _row(measure: ImageSetMeasure) -> tuple[Child, ...]:
     others = (measure.reference, measure.untrained, measure.gaussian)
     # An outlier moves a distance by orders of magnitude, and then its digits say nothing.
     digits = 3 if abs(measure.value.value) < 10 else 1
 
-    def text(interval: Interval | None) -> str:
-        return "" if interval is None else with_interval(interval, digits)
+    def text(interval: Estimate | None) -> str:
+        return "" if interval is None else format_estimate(interval, digits)
 
     label = [measure.label, element("br"), element("small", measure.better)]
     return (label, text(measure.value), *map(text, others))
@@ -104,9 +104,9 @@ def _facts(audit: Audit) -> Markup:
     ]
     if copied is not None:
         told = (
-            f"nearer in {copied.nearer:.1%} of pairs, {p_value(copied.p)}, {copied.closeness:.2f} "
-            f"times as far, nearer than any held-out slice: {copied.copies}; Mann-Whitney z of "
-            f"plain distances {copied.z:.1f}"
+            f"nearer in {copied.closer_fraction:.1%} of pairs, {format_p(copied.p)}, "
+            f"{copied.distance_ratio:.2f} times as far, nearer than any held-out slice: "
+            f"{copied.memorised}; Mann-Whitney z of plain distances {copied.z:.1f}"
         )
         rows.append(("Copies", told))
     return table(rows)
@@ -128,7 +128,7 @@ _METHODS = (
     "Distances of generated slices to training slices against those of held-out real ones (Meehan "
     "et al. 2020), both in relation to the distance to held-out slices of other patients, since "
     f"what is blurred lies near to everything; patients are what was drawn. Flagged: p below "
-    f"{LEVEL:g}, and typically at most {CLOSE:g} times as far.",
+    f"{LEVEL:g}, and typically at most {MAX_DISTANCE_RATIO:g} times as far.",
 )
 
 
@@ -145,10 +145,7 @@ def metrics(audit: Audit) -> dict[str, Metric]:
         if counts.compared
         else f"generated slices alone, {counts.seeds} seeds"
     )
-    told = {
-        one.name: Metric(one.value.value, one.value.low, one.value.high, n, where)
-        for one in audit.measures
-    }
+    told = {one.name: Metric.of(one.value, n=n, where=where) for one in audit.measures}
     found = audit.memorisation
     if found is not None:
         told["memorisation_p"] = Metric(found.p, found.p, found.p, counts.images, where)

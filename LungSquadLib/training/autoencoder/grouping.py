@@ -10,8 +10,8 @@ import numpy as np
 
 from ...networks.seeded_dropout import mixed
 from ...progress import Progress, step
-from ...statistics.clustering import Likeness, adjusted_rand, likeness
-from ...statistics.intervals import is_small
+from ...statistics.clustering import ClusterAgreement, adjusted_rand, cluster_agreement
+from ...statistics.intervals import is_significant
 
 COUNTS = (2, 3, 4, 5, 6)
 STAGES = ("T1", "T2", "T3", "T4")
@@ -150,7 +150,7 @@ class Stability:
     @property
     def shown(self) -> bool:
         """Whether there are groups: by enough clouds, the uncertainty of p included."""
-        return is_small(self.p, len(self.clouds))
+        return is_significant(self.p, len(self.clouds))
 
     @property
     def chance(self) -> tuple[float, float, float]:
@@ -212,14 +212,14 @@ def _stability(places: np.ndarray, groups: int, seed: int) -> float:
     return float(np.mean(found))
 
 
-def follows(found: Likeness, *, level: float = LEVEL) -> bool:
+def follows(found: ClusterAgreement, *, level: float = LEVEL) -> bool:
     """Whether groups follow a fact: not weakly (`MUCH`), and beyond what `level` leaves to chance.
 
     Args:
         found: of groups and fact.
         level: of p, for so many facts as were looked at.
     """
-    return found.ari >= MUCH and is_small(found.ari_p, SHUFFLES, level)
+    return found.ari >= MUCH and is_significant(found.ari_p, SHUFFLES, level)
 
 
 def follow_stages(groups: np.ndarray, stages: Sequence[str]) -> bool:
@@ -230,7 +230,9 @@ def follow_stages(groups: np.ndarray, stages: Sequence[str]) -> bool:
     known = np.array([stage in STAGES for stage in stages])
     if len({stage for stage in stages if stage in STAGES}) < len(STAGES):
         return False
-    return follows(likeness(np.array(stages)[known], groups[known], n=SHUFFLES), level=_NAMED)
+    return follows(
+        cluster_agreement(np.array(stages)[known], groups[known], n=SHUFFLES), level=_NAMED
+    )
 
 
 def by_stage(mixture: Mixture, groups: np.ndarray, stages: Sequence[str]) -> Mixture:

@@ -344,9 +344,8 @@ def _teach(network: Autoencoder, mixture: Mixture, active: np.ndarray) -> None:
 
 
 def _test_error(errors: np.ndarray) -> Metric:
-    found = bootstrap(np.mean, errors, stratify=False)
     where = "held-out patients: squared error of a standardised column, rebuilt"
-    return Metric(found.value, found.low, found.high, len(errors), where)
+    return Metric.of(bootstrap(np.mean, errors, stratify=False), n=len(errors), where=where)
 
 
 def _card(

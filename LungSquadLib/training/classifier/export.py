@@ -21,7 +21,6 @@ from ...models.card import (
     Baseline,
     Card,
     ClassLabel,
-    Interval,
     Metric,
     ReferenceSpec,
     Seen,
@@ -30,9 +29,10 @@ from ...models.card import (
 from ...models.file import write_model_file
 from ...networks.folding import folded
 from ...networks.trunk_and_head import TrunkAndHead
-from ...statistics.agreement import icc_interval
+from ...statistics.agreement import icc_estimate
 from ...statistics.calibration import brier, fit_logistic, log_odds
-from ...statistics.labelled_rows import Measure, Predictions
+from ...statistics.intervals import Estimate
+from ...statistics.labelled_rows import LabelledRows
 from ..reference import HeldOut, reference_of
 from .fitting import Job, jobs_of, pairs_of, read_rows, trained_network
 from .setup import Setup
@@ -158,7 +158,7 @@ def _out_of_fold(setup: Setup, folder: Path) -> Iterator[HeldOut]:
             yield HeldOut(*features)
 
 
-def _agreement(network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase]) -> Interval | None:
+def _agreement(network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase]) -> Estimate | None:
     """ICC(2,1) of the logit over crops as they are and moved along their diagonals."""
     moved = round(JITTER_MM / setup.spec.spacing)
     side = setup.spec.size
@@ -170,7 +170,7 @@ def _agreement(network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase])
         hu = central_cube(setup.store.hu(case), side + 2 * moved)
         crops = [hu[tuple(slice(moved + n, moved + n + side) for n in at)] for at in offsets]
         ratings.append(log_odds(logits_and_features(network, setup.spec, crops)[0], setup.positive))
-    return Interval(*icc_interval(np.array(ratings)))
+    return icc_estimate(np.array(ratings))
 
 
 def _training(setup: Setup, job: Job, naming: Naming) -> Training:
@@ -263,11 +263,11 @@ def _metrics(setup: Setup, rows: Sequence[dict[str, str]]) -> dict[str, Metric]:
     """Of the answers out of fold: means over seeds, with intervals over patients."""
     held_out, where = _held_out(setup, rows), _where(setup)
     right = np.array([row[setup.options.label] == row["predicted"] for row in rows])
-    accuracy = held_out.of(lambda _, right: right.mean(), right)
+    accuracy = held_out.bootstrap(lambda _, right: right.mean(), right)
     measured = {"accuracy": card_metric(accuracy, held_out, where)}
     if len(setup.classes) == 2:
         measured = {"AUC": _auc(setup, rows, "score"), **measured}
-        scored = held_out.of(brier, _column(rows, "score"))
+        scored = held_out.bootstrap(brier, _column(rows, "score"))
         measured["Brier"] = card_metric(scored, held_out, where)
     return measured
 
@@ -277,7 +277,7 @@ def _auc(setup: Setup, rows: Sequence[dict[str, str]], column: str) -> Metric:
     return card_metric(held_out.auc(_column(rows, column)), held_out, _where(setup))
 
 
-def _held_out(setup: Setup, rows: Sequence[dict[str, str]]) -> Predictions:
+def _held_out(setup: Setup, rows: Sequence[dict[str, str]]) -> LabelledRows:
     return predictions_of(rows, _positive(setup, rows))
 
 
@@ -286,20 +286,21 @@ def _where(setup: Setup) -> str:
     return "held-out patients" if folds == 1 else f"{folds}-fold cross-validation"
 
 
-def predictions_of(rows: Sequence[Mapping[str, str]], y: np.ndarray) -> Predictions:
+def predictions_of(rows: Sequence[Mapping[str, str]], y: np.ndarray) -> LabelledRows:
     """The rows of a run's predictions as measures take them, with their labels (N,)."""
     patients, seeds, folds = (
         np.array([row[name] for row in rows]) for name in ("patient", "seed", "fold")
     )
     repeat, fold = (None if len(np.unique(one)) < 2 else one for one in (seeds, folds))
-    return Predictions(y, patients, repeat, fold)
+    return LabelledRows(y, patients, repeat, fold)
 
 
-def card_metric(found: Measure, rows: Predictions, where: str) -> Metric:
+def card_metric(found: Estimate, rows: LabelledRows, where: str) -> Metric:
     """A measure for a card: on how many patients, and on which, in words."""
     seeds = 1 if rows.repeat is None else len(np.unique(rows.repeat))
     where += f", mean of {seeds} seeds" if seeds > 1 else ""
-    where += ", pairs of patients in the same fold" if "within folds" in found.method else ""
+    if found.method is not None and "within folds" in found.method:
+        where += ", pairs of patients in the same fold"
     low, high = min(found.low, found.value), max(found.high, found.value)
     return Metric(found.value, low, high, rows.patients, where)
 

@@ -100,5 +100,5 @@ def _diameter(mask: np.ndarray, spacing: float) -> float:
 
 def _metric(values: np.ndarray, patients: np.ndarray, where: str) -> Metric:
     mean: Callable[..., float] = lambda _, values: float(values.mean())  # noqa: E731
-    found = bootstrap(mean, np.zeros(len(values)), values, groups=patients, stratify=False)
-    return Metric(found.value, found.low, found.high, len(set(patients.tolist())), where)
+    estimate = bootstrap(mean, np.zeros(len(values)), values, groups=patients, stratify=False)
+    return Metric.of(estimate, n=len(set(patients.tolist())), where=where)

@@ -123,10 +123,10 @@ def _metrics(setup: Setup, rows: Answers) -> dict[str, Metric]:
     where += " by site" if setup.options.by_site else ""
     where = "another cohort" if setup.other_cohort else where
     held_out = predictions_of(rows, y)
-    balanced = held_out.of(balanced_accuracy, right, stratify=True)
+    balanced = held_out.bootstrap(balanced_accuracy, right, stratify=True)
     measured = {"balanced_accuracy": balanced}
     if len(setup.classes) == 2:
         scored = replace(held_out, label=(y == setup.positive).astype(int))
         score = np.array([float(row["score"]) for row in rows])
-        measured = {"AUC": scored.auc(score), **measured, "Brier": scored.of(brier, score)}
+        measured = {"AUC": scored.auc(score), **measured, "Brier": scored.bootstrap(brier, score)}
     return {name: card_metric(one, held_out, where) for name, one in measured.items()}

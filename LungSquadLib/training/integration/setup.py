@@ -17,7 +17,7 @@ from ...data.splits import Fold, folds
 from ...data.tables.matrix import Dropped, Joined, Matrix
 from ...errors import InputError, one_line
 from ...models.inputs import Source, TableSpec
-from ...statistics.text import decimal, p_value
+from ...statistics.text import format_number, format_p
 from ..classifier.baselines import number
 from .cohort import Cohort, check_follow_up, check_left_out, classes_of, kept_patients
 from .options import IntegrationOptions, check_integration_options
@@ -282,9 +282,9 @@ def _about_sites(cohort: Cohort, y: np.ndarray, label: str) -> Iterator[str]:
         alone = sum(len(np.unique(its)) == 1 for its in sites)
         some = f"; {alone} of {len(sites)} have patients of one class only" if alone else ""
         yield (
-            f"Sites differ in '{label}' (Cramer's V {decimal(strength)}, {p_value(p)}){some}: a "
-            "network can learn where a sample was taken in place of the class. --by-site keeps "
-            "each site in one fold."
+            f"Sites differ in '{label}' (Cramer's V {format_number(strength)}, {format_p(p)})"
+            f"{some}: a network can learn where a sample was taken in place of the class. "
+            "--by-site keeps each site in one fold."
         )
     for source in cohort.sources:
         how = levelled(source.values[known], site[known].astype(str))
