@@ -54,7 +54,7 @@ _MODULES = {
     "predict_profile": "inference.profile",
     "inpaint": "inference.inpaint_ct",
     "run_case": "pipeline.case",
-    "CaseInput": "pipeline.case",
+    "CaseInput": "pipeline.case_input",
     "run_profile": "pipeline.profile_case",
     "run_batch": "pipeline.batch",
     "stage_cohort": "pipeline.stage_cohort",

@@ -1,4 +1,4 @@
-"""A worker that does what a test asks for in `roi`; all but the work itself is the real one."""
+"""A worker whose work is replaced by what a test names in `roi`; the rest is the real worker."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from dataclasses import asdict, replace
 from LungSquadLib.files import whole_folder
 from LungSquadLib.progress import step
 from LungSquadLib.worker import __main__ as worker
-from LungSquadLib.worker import work
+from LungSquadLib.worker import verbs
 
-real = work.do
+REAL = {cls: cls.run for cls in verbs.VERBS.values() if hasattr(cls, "run")}
+
+
+def real(request, progress):
+    return REAL[type(request)](request, progress)
 
 
 class Pausing:
@@ -34,7 +38,8 @@ class Pausing:
 
 
 def pausing(request, progress):
-    return real(replace(request, roi=None), Pausing(progress))
+    case = replace(request.case, roi=None)
+    return real(replace(request, case=case), Pausing(progress))
 
 
 def heedful(_request, progress):
@@ -69,7 +74,7 @@ def no_memory(_request, _progress):
 
 WORK = {
     None: real,
-    "echo": lambda request, _: asdict(request),
+    "echo": lambda request, _: {**asdict(request.case), **asdict(request.options)},
     "pausing": pausing,
     "heedful": heedful,
     "stuck": stuck,
@@ -81,11 +86,17 @@ WORK = {
 }
 
 
-def do(request, progress):
-    return WORK[getattr(request, "roi", None)](request, progress)
+def work_named_in_roi(request, progress):
+    return WORK[request.case.roi](request, progress)
+
+
+def replace_work(work, requests=tuple(REAL)):
+    """Let the worker do other work for some requests, without loading torch."""
+    verbs.load = lambda: None
+    for cls in requests:
+        cls.run = work
 
 
 if __name__ == "__main__":
-    work.load = lambda: None
-    work.do = do
+    replace_work(work_named_in_roi, [verbs.Predict])
     worker.main()

@@ -42,7 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Predict for a phantom patient or a CT with its mask, and print the results."""
     from ..errors import InputError
     from ..models.catalogue import read_model
-    from ..pipeline.case import CaseInput, run_case
+    from ..pipeline.case import run_case
+    from ..pipeline.case_input import CaseInput
     from ..progress import Part
 
     if (arguments.ct is None) != (arguments.mask is None):

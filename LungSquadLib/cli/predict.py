@@ -79,7 +79,8 @@ def _check(arguments: argparse.Namespace) -> None:
 def _predict_case(
     arguments: argparse.Namespace, models: Sequence[Model], options: PredictionOptions
 ) -> dict[str, Any]:
-    from ..pipeline.case import CaseInput, run_case
+    from ..pipeline.case import run_case
+    from ..pipeline.case_input import CaseInput
 
     case = CaseInput(
         arguments.ct,

@@ -94,7 +94,7 @@ class WorkerPredictor:
                 folder=files.results,
                 device=device,
                 seed=seed,
-                centre=centre_lps,
+                centre_lps=centre_lps,
                 progress=Part(progress, 0.1, 1.0),
             )
             (prediction,) = read_predictions(files.results, ct, mask, [file])

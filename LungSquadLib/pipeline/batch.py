@@ -23,7 +23,8 @@ from ..progress import Progress, Silent
 from ..report.index import index_page
 from ..report.render import read_result
 from ..report.tables import COLUMNS, prediction_row
-from .case import CaseInput, run_case
+from .case import run_case
+from .case_input import CaseInput
 from .options import PredictionOptions
 
 _STAMP = "inputs.sha256"

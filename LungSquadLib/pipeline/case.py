@@ -17,7 +17,6 @@ from ..imaging.crop import Crop, crop
 from ..imaging.ct import CT, content_hash, open_ct
 from ..imaging.files.write import check_distinct, write_volumes
 from ..imaging.flags import Flag, merged
-from ..imaging.geometry import Point
 from ..imaging.masks import Mask, read_mask
 from ..imaging.planes import VIEWS, plane_through_tumour
 from ..imaging.stage import SizeStage, size_stage
@@ -32,28 +31,12 @@ from ..report.dicom_results import write_dicom
 from ..report.identity import identity_of, patient_of
 from ..report.page import RESEARCH
 from ..report.render import FORMAT_VERSION, PLANES, REPORT, RESULT, rendered, write_planes
+from .case_input import CaseInput
 from .molecular import ask_molecular, molecular_flags, molecular_part, notices_of, profile_for
 from .options import PredictionOptions
 
 # Writes further files of a case into its folder: what they are, and their names.
 More: TypeAlias = "Callable[[Results, Path], dict[str, str]]"
-
-
-@dataclass(frozen=True)
-class CaseInput:
-    """Which files make a case, how to choose among what they hold, and where to cut.
-
-    `centre_lps` is the crop's centre where it is not the mask's centre of mass; `profile` the same
-    patient's expression, where there is one.
-    """
-
-    ct: str | os.PathLike[str]
-    mask: str | os.PathLike[str]
-    roi: str | None = None
-    label: int | None = None
-    series: str | None = None
-    centre_lps: Point | None = None
-    profile: str | os.PathLike[str] | None = None
 
 
 def run_case(

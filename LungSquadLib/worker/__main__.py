@@ -11,19 +11,19 @@ from .server import Worker, take_descriptors
 
 
 def main() -> None:
-    """Be the worker."""
-    _let_others_go_first()
+    """Run the worker."""
+    _lower_priority()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the client
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt):  # told to end in the middle of the work
+    with suppress(KeyboardInterrupt):  # it was terminated during the work
         Worker(*take_descriptors()).run()
     if sys.stderr is not None:
         sys.stderr.flush()
     os._exit(0)  # a library that hangs while it unloads must not keep the process alive
 
 
-def _let_others_go_first() -> None:
-    """Below normal priority: the window of the program that asked stays alive on a busy machine."""
+def _lower_priority() -> None:
+    """Take less than normal priority: the client's window stays responsive on a busy machine."""
     if sys.platform == "win32":
         import ctypes
 

@@ -1,4 +1,4 @@
-"""Drives the worker from Python without Qt: start, ask, cancel, end."""
+"""A client of the worker for Python without Qt."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from typing import IO, Any
 from ..errors import CancelledError, WorkerError
 from ..progress import Progress, Silent
 from .launch import check_ready, command, died, environment, not_started
-from .protocol import MOST_ANSWER, Decoder, Message, encoded, error_of
+from .protocol import MOST_RESPONSE, Decoder, Message, encoded, error_of
 
-_LOOK = 0.1  # seconds between two looks at whether the user cancelled
+_POLL = 0.1  # seconds between two checks whether the user cancelled
 
 
 class WorkerClient:
-    """A worker that is started when it is first needed, and again where it died.
+    """A worker that starts with the first request, and again after it died.
 
         with WorkerClient() as worker:
             worker.request("predict", ct=CT, mask=MASK, models=["demo-histology"], folder=FOLDER)
 
-    For one thread at a time. The worker ends with `close`, and with the process that drives it.
+    For one thread at a time. The worker ends with `close`, and with the client's process.
     """
 
     def __init__(
@@ -39,12 +39,13 @@ class WorkerClient:
         start_within: float = 120.0,
         cancel_within: float = 30.0,
     ) -> None:
-        """Nothing is started yet.
+        """Start nothing yet.
 
         Args:
-            python: the interpreter to run it with, one that has torch.
-            start_within: seconds after which a worker that is not ready is given up.
-            cancel_within: seconds after which work that does not heed a cancellation is killed.
+            python: the interpreter, which must have torch.
+            start_within: seconds that the worker may take to start.
+            cancel_within: seconds that work may take to stop after a cancellation; then the worker
+                is killed.
         """
         self._python = python
         self._start_within = start_within
@@ -53,9 +54,9 @@ class WorkerClient:
         self._process: _Process | None = None
 
     @property
-    def said(self) -> list[str]:
-        """The last lines of the worker's standard error: tracebacks and chatter of libraries."""
-        return [] if self._process is None else list(self._process.said)
+    def last_lines(self) -> list[str]:
+        """The last lines of the worker's standard error: tracebacks and messages of libraries."""
+        return [] if self._process is None else list(self._process.last_lines)
 
     @property
     def pid(self) -> int | None:
@@ -63,7 +64,7 @@ class WorkerClient:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Have a worker that is ready; `request` does so by itself.
+        """Start the worker and wait until it is ready; `request` does so by itself.
 
         Raises:
             WorkerError: it cannot be started.
@@ -71,31 +72,31 @@ class WorkerClient:
         self._started()
 
     def request(self, verb: str, *, progress: Progress | None = None, **arguments: Any) -> Any:
-        """Ask for something and wait for the answer.
+        """Send a request, wait, and return its result.
 
         Args:
-            verb: "predict", say; the package's docstring lists them.
-            progress: told how it goes; may cancel.
-            arguments: the request's other fields; paths are full.
+            verb: "predict", for example; the package's docstring lists them.
+            progress: receives the progress; may cancel.
+            arguments: the request's other fields; paths are absolute.
 
         Raises:
-            LungSquadError: what the work raised, as the same class.
+            LungSquadError: the error of the work, of the same class.
             WorkerError: the worker cannot be started, or died; the next request starts it again.
-            CancelledError: `progress` said so.
+            CancelledError: `progress` was cancelled.
         """
         process, number = self._started(), next(self._ids)
         process.send({"id": number, "verb": verb, **arguments})
         try:
-            answer = self._answer(process, number, progress or Silent())
-        except BaseException:  # Ctrl-C, say: nobody waits for the answer any more
+            response = self._response(process, number, progress or Silent())
+        except BaseException:  # Ctrl-C, for example: the response is not needed any more
             self._cancel(process, number)
             raise
-        if answer["type"] == "error":
-            raise error_of(answer)
-        return answer["result"]
+        if response["type"] == "error":
+            raise error_of(response)
+        return response["result"]
 
     def close(self, *, within: float = 10.0) -> None:
-        """End the worker: by the end of its input, and after `within` seconds by killing it."""
+        """End the worker: close its input, and kill it after `within` seconds."""
         if self._process is not None:
             self._process.end(within)
 
@@ -119,7 +120,7 @@ class WorkerClient:
         try:
             ready = process.next_message(self._start_within)
             if ready is None:
-                raise not_started(self._python, process.last_words())
+                raise not_started(self._python, process.last_line())
             check_ready(ready)
         except Empty:
             process.end(within=0)
@@ -130,8 +131,8 @@ class WorkerClient:
             raise
         return process
 
-    def _answer(self, process: _Process, number: int, progress: Progress) -> Message:
-        """The last answer to a request; what comes before goes to `progress`."""
+    def _response(self, process: _Process, number: int, progress: Progress) -> Message:
+        """Return the last response to a request; progress goes to `progress`."""
         cancelled_at: float | None = None
         while True:
             if progress.cancelled and cancelled_at is None:
@@ -141,25 +142,25 @@ class WorkerClient:
                 process.end(within=1)
                 raise CancelledError("Cancelled.")
             try:
-                message = process.next_message(_LOOK)
+                message = process.next_message(_POLL)
             except Empty:
                 continue
             if message is None:
-                raise died(process.code(), process.last_words())
-            if message["id"] not in (number, None):  # None: it could not read our number
-                continue  # of a request that was left
+                raise died(process.code(), process.last_line())
+            if message["id"] not in (number, None):  # None: the worker could not read the number
+                continue  # of an earlier request
             if message["type"] != "progress":
                 return message
             if cancelled_at is None:
                 progress.report(message["fraction"], message["message"])
 
     def _cancel(self, process: _Process, number: int) -> None:
-        with suppress(WorkerError):  # it died: nothing is left to cancel
+        with suppress(WorkerError):  # it died: nothing is running
             process.send({"id": next(self._ids), "verb": "cancel", "request": number})
 
 
 class _Process:
-    """One running worker, with threads that take in what it says."""
+    """One running worker, with threads that read its output."""
 
     def __init__(self, python: str | os.PathLike[str]) -> None:
         try:
@@ -174,53 +175,55 @@ class _Process:
         except OSError as error:
             raise not_started(python, error.strerror or str(error)) from error
         self.pid = self._process.pid
-        self.said: deque[str] = deque(maxlen=50)
+        self.last_lines: deque[str] = deque(maxlen=50)
         self._messages: SimpleQueue[Message | None] = SimpleQueue()
         out, err = self._process.stdout, self._process.stderr
         self._threads = [
-            Thread(target=_take_answers, args=(out, self._messages, self.said), daemon=True),
-            Thread(target=_take_lines, args=(err, self.said), daemon=True),
+            Thread(
+                target=_read_responses, args=(out, self._messages, self.last_lines), daemon=True
+            ),
+            Thread(target=_read_lines, args=(err, self.last_lines), daemon=True),
         ]
         for thread in self._threads:
             thread.start()
-        # The threads know nothing of this object: when nobody else does either, the worker ends.
+        # The threads do not refer to this object: when nothing else does either, the worker ends.
         weakref.finalize(self, _close, self._process.stdin)
 
     @property
     def alive(self) -> bool:
-        """Whether it hears and answers."""
+        """Whether its input and output are open."""
         stdin = self._process.stdin
         return self._threads[0].is_alive() and stdin is not None and not stdin.closed
 
     def send(self, message: Message) -> None:
-        """Ask, or raise `WorkerError` if there is nobody to hear it."""
+        """Send a message; raise `WorkerError` if the worker has ended."""
         line = encoded(message)
         stdin = self._process.stdin
-        assert stdin is not None  # noqa: S101 - it was asked for
+        assert stdin is not None  # noqa: S101 - it is a pipe
         try:
             stdin.write(line)
             stdin.flush()
         except (OSError, ValueError) as error:  # it died, or was closed
-            raise died(self.code(), self.last_words()) from error
+            raise died(self.code(), self.last_line()) from error
 
     def next_message(self, seconds: float) -> Message | None:
-        """The next message, or None at the end of them; `Empty` if none came in time."""
+        """Return the next message, or None at their end; raise `Empty` if none comes in time."""
         return self._messages.get(timeout=seconds)
 
     def code(self) -> int | None:
-        """The exit code, of a worker that has ended."""
+        """Return the exit code of a worker that has ended."""
         with suppress(subprocess.TimeoutExpired):
             return self._process.wait(timeout=5)
         return None
 
-    def last_words(self) -> str:
-        """The last line of a worker that has ended."""
+    def last_line(self) -> str:
+        """Return the last line of a worker that has ended."""
         for thread in self._threads:
             thread.join(timeout=1)
-        return next(reversed(self.said), "")
+        return next(reversed(self.last_lines), "")
 
     def end(self, within: float) -> None:
-        """End its input, and after `within` seconds the process."""
+        """Close its input, and kill the process after `within` seconds."""
         _close(self._process.stdin)
         try:
             self._process.wait(timeout=within)
@@ -231,19 +234,19 @@ class _Process:
 
 def _close(stream: IO[bytes] | None) -> None:
     if stream is not None:
-        with suppress(OSError):  # it died: what it has not read, it will not
+        with suppress(OSError):  # it died, with input that it had not read
             stream.close()
 
 
-def _take_answers(
-    stream: IO[bytes], messages: SimpleQueue[Message | None], said: deque[str]
+def _read_responses(
+    stream: IO[bytes], messages: SimpleQueue[Message | None], lines: deque[str]
 ) -> None:
-    decoder = Decoder(most=MOST_ANSWER)
+    decoder = Decoder(most=MOST_RESPONSE)
     try:
         while chunk := os.read(stream.fileno(), 1 << 16):
             for message in decoder.feed(chunk):
                 if isinstance(message, ValueError):
-                    said.append(str(message))  # of a launcher, before the worker
+                    lines.append(str(message))  # of a launcher, before the worker
                 else:
                     messages.put(message)
     finally:
@@ -251,8 +254,8 @@ def _take_answers(
         messages.put(None)
 
 
-def _take_lines(stream: IO[bytes], said: deque[str]) -> None:
+def _read_lines(stream: IO[bytes], lines: deque[str]) -> None:
     with stream:
         for line in stream:
             if text := line.decode(errors="replace").strip():
-                said.append(text)
+                lines.append(text)

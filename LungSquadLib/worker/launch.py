@@ -1,4 +1,4 @@
-"""How the worker is started, and what is said when it ends unasked; for every kind of client."""
+"""Start of the worker, and the errors of one that does not start or dies; for all clients."""
 
 from __future__ import annotations
 
@@ -12,61 +12,61 @@ from .protocol import VERSION, Message
 
 
 def command(python: str | os.PathLike[str]) -> list[str]:
-    """The program and arguments that start a worker in a Python."""
+    """Return the program and arguments that start a worker with a Python interpreter."""
     return [os.fspath(python), "-m", "LungSquadLib.worker"]
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, in which the worker finds this very library."""
+    """Return this process's environment, in which the worker imports this same library."""
     library = str(Path(__file__).parents[2])
-    others = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([library, others] if others else [library])
-    # Safe: a file `torch.py` in the folder where somebody works is not torch.
+    inherited = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([library, inherited] if inherited else [library])
+    # Safe: a file `torch.py` in the current folder is not imported.
     return {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
 
 
 def check_ready(message: Message) -> None:
-    """Look at a worker's first message.
+    """Check a worker's first message.
 
     Raises:
-        WorkerError: it speaks another version of the protocol.
+        WorkerError: it is of another version of the protocol.
     """
     if message.get("type") != "ready" or message.get("protocol") != VERSION:
         raise WorkerError(
-            f"The worker speaks another language ({one_line(message, most=100)}): its Python has "
-            "another version of LungSquad. Update it, or choose another Python."
+            f"The worker's Python has another version of LungSquad: its first message was "
+            f"{one_line(message, most=100)}. Update LungSquad there, or choose another Python."
         )
 
 
 def not_started(python: str | os.PathLike[str], why: str) -> WorkerError:
-    """The error for a worker that never said it was ready."""
+    """Return the error of a worker that was never ready."""
     return WorkerError(
         f"The worker could not be started with '{os.fspath(python)}' "
-        f"({one_line(why) or 'it said nothing'}). Check that this is a Python of version 3.10 or "
+        f"({one_line(why) or 'without a message'}). Check that this is a Python of version 3.10 or "
         "newer that has numpy, SimpleITK, pydicom and torch."
     )
 
 
-def died(code: int | None, last_words: str) -> WorkerError:
-    """The error for a worker that ended in the middle of its work.
+def died(code: int | None, last_line: str) -> WorkerError:
+    """Return the error of a worker that ended during its work.
 
     Args:
-        code: as `Popen.returncode`, None where nobody knows.
-        last_words: the last line of its standard error.
+        code: as `Popen.returncode`, None where it is unknown.
+        last_line: of its standard error.
     """
-    words = f" It last said: {one_line(last_words)}" if last_words else ""
+    last = f" Its last message: {one_line(last_line)}" if last_line else ""
     return WorkerError(
-        f"The worker died in the middle of the work ({_how(code)}), often because the memory ran "
-        f"out. It starts again with the next request; close other programs first.{words}"
+        f"The worker ended during the work ({_cause(code)}), often because the memory ran out. "
+        f"Close other programs and try again: the worker starts again.{last}"
     )
 
 
-def _how(code: int | None) -> str:
+def _cause(code: int | None) -> str:
     if code is None:
         return "its output ended"
     if code >= 0:
-        return f"exit code {code}" if code < 256 else f"exit code {code:#x}"  # Windows counts so
+        return f"exit code {code}" if code < 256 else f"exit code {code:#x}"  # as Windows writes it
     return f"killed by {_SIGNALS.get(-code, f'signal {-code}')}"
 
 
-_SIGNALS: Mapping[int, str] = {one.value: one.name for one in signal.Signals}
+_SIGNALS: Mapping[int, str] = {each.value: each.name for each in signal.Signals}

@@ -1,6 +1,6 @@
-"""The lines between the worker and whoever drives it: bytes in, messages out, and back.
+"""The lines between the worker and its clients: bytes to messages, and back.
 
-Pure: no process, no thread, so that any transport (a pipe, a QProcess) can use it.
+Without a process or thread, so that any transport (a pipe, a QProcess) can use it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ..fields import parsed_json, shown
 
 VERSION = 1
 MOST_REQUEST = 1 << 20  # bytes of one line
-MOST_ANSWER = 1 << 26
+MOST_RESPONSE = 1 << 26
 
 Message = dict[str, Any]
 
-# What an error answer calls each kind of error; the last is any other of ours.
+# The names of the kinds of errors in responses; the last is any other error of the library.
 KINDS: dict[str, type[LungSquadError]] = {
     "input": InputError,
     "model": ModelError,
@@ -41,19 +41,19 @@ KINDS: dict[str, type[LungSquadError]] = {
 
 
 class Decoder:
-    """Takes bytes as they come, a part of a line or several lines, and gives whole messages."""
+    """Turns bytes, a part of a line or several lines, into messages."""
 
     def __init__(self, *, most: int) -> None:
-        """`most` bytes may one line have: what is longer is dropped, not kept."""
+        """Allow `most` bytes in a line; a longer line is dropped, not kept in memory."""
         self._most = most
         self._line = bytearray()
         self._too_long = False
 
     def feed(self, chunk: bytes) -> list[Message | ValueError]:
-        """The messages that `chunk` completes.
+        """Return the messages that `chunk` completes.
 
-        In the place of a line that is none (too long, no JSON, no object) stands a `ValueError`
-        with half a sentence.
+        A line that is no message (too long, no JSON, no object) gives a `ValueError` with half a
+        sentence.
         """
         messages: list[Message | ValueError] = []
         *parts, rest = chunk.split(b"\n")
@@ -88,21 +88,21 @@ class Decoder:
 
 
 def encoded(message: Message) -> bytes:
-    """A message as its line; ASCII, so that no encoding can spoil it; paths may be `Path`s.
+    """Return the line of a message, in ASCII, which all encodings share; `Path`s are allowed.
 
     Raises:
-        ValueError: it holds a number that JSON cannot write.
+        ValueError: it holds a number that JSON does not have.
     """
     return json.dumps(message, allow_nan=False, default=os.fspath).encode() + b"\n"
 
 
 def error_message(request: int | None, error: LungSquadError) -> Message:
-    """The answer that says why there is no result."""
+    """Return the response for an error."""
     kind = next(name for name, known in KINDS.items() if isinstance(error, known))
     return {"type": "error", "id": request, "kind": kind, "sentence": str(error)}
 
 
 def error_of(message: Message) -> LungSquadError:
-    """The error that an error answer stands for, to be raised on this side."""
+    """Return the error in a response, of the same class as it was raised in the worker."""
     known = KINDS.get(message["kind"], LungSquadError)
-    return known.__new__(known, message["sentence"])  # some make their sentence in __init__
+    return known.__new__(known, message["sentence"])  # some compose their sentence in __init__

@@ -1,7 +1,7 @@
-"""The worker itself: one thread listens, the main thread works, one writes.
+"""The worker's process: one thread reads requests, the main thread does the work, one writes.
 
-Whoever listens never waits for the work, nor for a client that does not read: so it always hears
-that something is cancelled, or that the client is gone.
+The reading thread never waits for the work, nor for a client that does not read: so it always
+notices that a request is cancelled, or that the client has ended.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from threading import Condition, Thread
 
 from .. import __version__
 from ..errors import CancelledError, FaultError, WorkerError, understood
-from . import work
+from . import verbs
 from .protocol import MOST_REQUEST, VERSION, Decoder, Message, encoded, error_message
-from .requests import Cancel, Ping, Work, read_request, request_id
+from .requests import read_request, request_id
+from .verbs import Cancel, Ping, Work
 
 MOST_WAITING = 100
-GRACE = 0.5  # seconds that work has to stop by itself, and then again, when the client is gone
+GRACE = 0.5  # seconds that work has to stop by itself, and then again, after the client ended
 SIGNAL_CHECK = 0.5  # seconds after which a signal is noticed at the latest
 
 
 class Worker:
-    """Answers the requests that come in on a descriptor, one at a time, until it ends."""
+    """Answers the requests from a file descriptor, one at a time, until it ends."""
 
     def __init__(self, source: int, sink: int) -> None:
         self._source = source
-        self._answers = Answers(sink)
-        self._changed = Condition()  # guards all that follows
+        self._responses = ResponseWriter(sink)
+        self._changed = Condition()  # guards the following attributes
         self._waiting: deque[Job] = deque()
         self._current: Job | None = None
         self._loaded = False
@@ -42,20 +43,20 @@ class Worker:
 
     def run(self) -> None:
         """Work until the input ends, or `KeyboardInterrupt`."""
-        self._answers.say({"type": "ready", "protocol": VERSION, **_versions()})
-        Thread(target=self._listen, daemon=True).start()
+        self._responses.send({"type": "ready", "protocol": VERSION, **_versions()})
+        Thread(target=self._read, daemon=True).start()
         try:
             self._load()
             while (job := self._next()) is not None:
-                self._answers.write(job.answer())
-                work.release()
+                self._responses.write(job.response())
+                verbs.release()
         finally:
-            self._answers.close()
+            self._responses.close()
 
     def _load(self) -> None:
         try:
-            work.load()
-        except Exception:  # who needs it will be told; for now others can be served
+            verbs.load()
+        except Exception:  # requests that need it will fail; the others can be served
             traceback.print_exc()
         self._loaded = True
 
@@ -63,39 +64,39 @@ class Worker:
         with self._changed:
             self._current = None
             while not (self._waiting or self._ended):
-                # A signal that comes just before the wait begins does not end it: wake up and look.
+                # A signal that comes just before the wait begins does not end it: check again.
                 self._changed.wait(SIGNAL_CHECK)
             if not self._ended:
                 self._current = self._waiting.popleft()
             return self._current
 
-    def _listen(self) -> None:
-        """Take requests in; what ends this thread ends the process."""
+    def _read(self) -> None:
+        """Read requests; the end of this thread ends the process."""
         decoder = Decoder(most=MOST_REQUEST)
         try:
             while chunk := os.read(self._source, 1 << 16):
                 for message in decoder.feed(chunk):
-                    self._hear(message)
+                    self._take(message)
         finally:
             self._end()
 
-    def _hear(self, message: Message | ValueError) -> None:
+    def _take(self, message: Message | ValueError) -> None:
         number = None if isinstance(message, ValueError) else request_id(message)
         try:
             if isinstance(message, ValueError):
                 raise message
             request = read_request(message)
         except ValueError as error:
-            sentence = f"The worker cannot understand a request: {error}."
-            self._answers.say(error_message(number, WorkerError(sentence)))
+            sentence = f"A request to the worker is wrong: {error}."
+            self._responses.send(error_message(number, WorkerError(sentence)))
             return
         assert number is not None  # noqa: S101 - or it would not have been read
         if isinstance(request, Ping):
-            self._answers.result(number, self._state())
+            self._responses.result(number, self._state())
         elif isinstance(request, Cancel):
-            self._answers.result(number, {"cancelled": self._cancel(request.request)})
+            self._responses.result(number, {"cancelled": self._cancel(request.request)})
         else:
-            self._enqueue(Job(number, request, self._answers))
+            self._enqueue(Job(number, request, self._responses))
 
     def _state(self) -> dict[str, object]:
         with self._changed:
@@ -103,7 +104,7 @@ class Worker:
         return {**_versions(), "loaded": self._loaded, "requests": requests}
 
     def _cancel(self, number: int) -> bool:
-        """Whether there is such a request; one that waits is answered here and now."""
+        """Return whether there is such a request; one that waits is answered at once."""
         with self._changed:
             if self._current is not None and self._current.number == number:
                 self._current.cancelled = True
@@ -111,21 +112,21 @@ class Worker:
             for job in self._waiting:
                 if job.number == number:
                     self._waiting.remove(job)
-                    self._answers.say(error_message(number, CancelledError("Cancelled.")))
+                    self._responses.send(error_message(number, CancelledError("Cancelled.")))
                     return True
         return False
 
     def _enqueue(self, job: Job) -> None:
         with self._changed:
             before = [*self._waiting, *([self._current] if self._current else [])]
-            if job.number in {other.number for other in before}:
-                # Under no number: it would be taken for the other's answer.
+            if job.number in {request.number for request in before}:
+                # Without a number: with it, it would be the other request's response.
                 sentence = f"There is already a request with the id {job.number}."
-                self._answers.say(error_message(None, WorkerError(sentence)))
+                self._responses.send(error_message(None, WorkerError(sentence)))
                 return
             if len(before) >= MOST_WAITING:
-                sentence = f"There are {MOST_WAITING} requests waiting: wait for their answers."
-                self._answers.say(error_message(job.number, WorkerError(sentence)))
+                sentence = f"{MOST_WAITING} requests are waiting. Wait for their responses."
+                self._responses.send(error_message(job.number, WorkerError(sentence)))
                 return
             if not self._loaded:
                 job.report(0.0, "Loading PyTorch")
@@ -135,7 +136,7 @@ class Worker:
             self._changed.notify()
 
     def _end(self) -> None:
-        """End the process: first let the work stop, then interrupt it, then leave it."""
+        """End the process: first cancel the work, then interrupt it, then end it anyway."""
         with self._changed:
             self._ended = True
             if self._current is not None:
@@ -150,14 +151,14 @@ class Worker:
 class Job:
     """One request that takes time, and the progress of the work on it."""
 
-    def __init__(self, number: int, request: Work, answers: Answers) -> None:
+    def __init__(self, number: int, request: Work, responses: ResponseWriter) -> None:
         self.number = number
         self.cancelled = False
         self._request = request
-        self._answers = answers
+        self._responses = responses
 
     def report(self, fraction: float, message: str) -> None:
-        self._answers.say(
+        self._responses.send(
             {
                 "type": "progress",
                 "id": self.number,
@@ -166,20 +167,20 @@ class Job:
             }
         )
 
-    def answer(self) -> bytes:
-        """Do the work; the line with its result or its error."""
+    def response(self) -> bytes:
+        """Do the work; return the line with its result or its error."""
         try:
-            result = work.do(self._request, self)
+            result = self._request.run(self)
             return encoded({"type": "result", "id": self.number, "result": result})
         except Exception as error:
-            told = understood(error)
-            if isinstance(told, FaultError):
+            known = understood(error)
+            if isinstance(known, FaultError):
                 traceback.print_exc()
-            return encoded(error_message(self.number, told))
+            return encoded(error_message(self.number, known))
 
 
-class Answers:
-    """Lines to the client, written by a thread of their own."""
+class ResponseWriter:
+    """Lines to the client, written by a separate thread."""
 
     def __init__(self, sink: int) -> None:
         self._sink = sink
@@ -187,20 +188,20 @@ class Answers:
         self._thread = Thread(target=self._write_all, daemon=True)
         self._thread.start()
 
-    def say(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         """Queue a message."""
         self.write(encoded(message))
 
     def result(self, number: int, result: object) -> None:
         """Queue a result."""
-        self.say({"type": "result", "id": number, "result": result})
+        self.send({"type": "result", "id": number, "result": result})
 
     def write(self, line: bytes) -> None:
         """Queue a line."""
         self._lines.put(line)
 
     def close(self) -> None:
-        """Wait for the last line to be written, but not for a client that does not read."""
+        """Wait for the last line to be written, but not for ever: the client may not read."""
         self._lines.put(None)
         self._thread.join(GRACE)
 
@@ -210,16 +211,16 @@ class Answers:
             try:
                 while rest:
                     rest = rest[os.write(self._sink, rest) :]
-            except OSError:  # nobody reads any more; the end of the input will say so
+            except OSError:  # the client has ended, and the input ends, too
                 return
 
 
 def take_descriptors() -> tuple[int, int]:
-    """The descriptors of the client's lines, in and out, with nothing else on them from now on.
+    """Return the descriptors of the client's lines, in and out, and keep everything else off them.
 
-    ITK, GDCM and their like write past Python, to descriptor 1 itself: it leads to standard error
-    from here on. Nor may a library read the client's lines, or on Windows even look at the pipe:
-    that would wait until a line comes.
+    ITK and GDCM write to descriptor 1 without Python: it leads to standard error from here on. Nor
+    may a library read the client's lines, or on Windows even examine the pipe, which would wait
+    for a line.
     """
     source, sink = os.dup(0), os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)

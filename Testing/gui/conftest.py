@@ -74,8 +74,8 @@ def put_away(widget) -> None:
     import slicer
 
     widget.cleanup()
-    for one in widget.parent.findChildren(slicer.qMRMLWidget):
-        one.setMRMLScene(None)
+    for child in widget.parent.findChildren(slicer.qMRMLWidget):
+        child.setMRMLScene(None)
     widget.parent.deleteLater()
 
 
@@ -200,8 +200,13 @@ def panel(drawn, models, temporary, monkeypatch, request):  # noqa: F811 - a fix
     return panel
 
 
+def file_names(folder) -> list[str]:
+    """The names of the files in a folder and its subfolders."""
+    return [path.name for path in folder.rglob("*") if path.is_file()]
+
+
 def at_rest(panel) -> bool:
-    """Whether nothing is being done or about to be."""
+    """Whether no task is running and no timer is waiting."""
     timers = (panel._timer, panel.crop._timer, panel.synthetic._timer)
     return not (panel.tasks.title or any(timer.isActive() for timer in timers))
 
@@ -213,13 +218,12 @@ def working_here(panel, monkeypatch):
 
     from LungSquadLib.errors import LungSquadError
     from LungSquadLib.progress import Silent
-    from LungSquadLib.worker import work
     from LungSquadLib.worker.requests import read_request
 
     def answer(verb, fields, callbacks):
         try:
             request = read_request({"id": 1, "verb": verb, **fields})
-            result = work.do(request, Silent())
+            result = request.run(Silent())
         except (LungSquadError, ValueError) as error:
             callbacks.error(error)
         else:
@@ -234,14 +238,13 @@ def working_here(panel, monkeypatch):
 
 @pytest.fixture
 def working(monkeypatch):
-    """Called with a name of `worker_stand_in.WORK`: what workers do from now on, without torch."""
+    """Call with a name of `worker_stand_in.WORK`, which workers do from now on, without torch."""
     from LungSquadLib.mrml.panel import worker_process
 
     def work(name: str | None) -> None:
         code = (
             "from Testing import worker_stand_in as stand_in; "
-            "stand_in.work.load = lambda: None; "
-            f"stand_in.work.do = stand_in.WORK[{name!r}]; stand_in.worker.main()"
+            f"stand_in.replace_work(stand_in.WORK[{name!r}]); stand_in.worker.main()"
         )
         monkeypatch.setattr(worker_process, "command", lambda python: [python, "-c", code])
 

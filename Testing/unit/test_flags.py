@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
+from LungSquadLib.worker.work import do
 
 from LungSquadLib.cli import main
 from LungSquadLib.imaging.crop import flags_of_case
@@ -16,7 +17,6 @@ from LungSquadLib.inference.inpaint_ct import _deviations
 from LungSquadLib.models.file import read_card
 from LungSquadLib.progress import Silent
 from LungSquadLib.worker.requests import ImportMask
-from LungSquadLib.worker.work import do
 from Testing.inpainters import write_inpainter
 from Testing.samples import ball_images, write_model
 

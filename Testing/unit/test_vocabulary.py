@@ -8,9 +8,13 @@ from Testing import vocabulary
 CLEAN = (
     "__main__.py",
     "cli/doctor.py",
+    "imaging/files/transfer.py",
     "inference",
     "models",
+    "mrml",
     "networks",
+    "pipeline/case_input.py",
+    "worker",
 )
 
 

@@ -1,8 +1,10 @@
-"""The worker: what it says and hears, and that it ends when it should and only then."""
+"""The worker: messages, work and clients, and that it ends when it should and only then."""
 
+import dataclasses
 import gc
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import pytest
 import SimpleITK as sitk
 
 from LungSquadLib import errors
+from LungSquadLib import worker as worker_package
 from LungSquadLib.cli import main
 from LungSquadLib.errors import CancelledError, FaultError, InputError, ModelError, WorkerError
 from LungSquadLib.imaging.crop import crop
@@ -23,9 +26,10 @@ from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.geometry import Box
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.phantom.patient import Phantom
+from LungSquadLib.pipeline.case_input import CaseInput
+from LungSquadLib.pipeline.options import PredictionOptions
 from LungSquadLib.progress import Silent
 from LungSquadLib.worker import client as client_module
-from LungSquadLib.worker import work
 from LungSquadLib.worker.client import WorkerClient
 from LungSquadLib.worker.launch import died, environment
 from LungSquadLib.worker.protocol import (
@@ -36,7 +40,8 @@ from LungSquadLib.worker.protocol import (
     error_message,
     error_of,
 )
-from LungSquadLib.worker.requests import MOST_GENERATED, MOST_MODELS, read_request, request_id
+from LungSquadLib.worker.requests import MOST_ITEMS, read_request, request_id
+from LungSquadLib.worker.verbs import MOST_GENERATED, VERBS
 
 from ..inpainters import write_inpainter
 from ..samples import ball_images, write_model
@@ -110,7 +115,7 @@ def test_a_line_without_end_is_not_kept():
         ({"id": 1, **PREDICT, "ct": HERE + "\0"}, "'ct' must be a text"),
         ({"id": 1, **PREDICT, "folder": None}, "'folder' must be a text"),
         ({"id": 1, **PREDICT, "models": "m"}, "'models' must be a list"),
-        ({"id": 1, **PREDICT, "models": []}, f"a list of 1 to {MOST_MODELS}"),
+        ({"id": 1, **PREDICT, "models": []}, f"a list of 1 to {MOST_ITEMS}"),
         ({"id": 1, **PREDICT, "models": [1]}, "'models' must be a list"),
         ({"id": 1, **PREDICT, "seed": -1}, "'seed' must be a whole number"),
         ({"id": 1, **PREDICT, "seed": 0.5}, "'seed' must be a whole number"),
@@ -123,10 +128,12 @@ def test_a_line_without_end_is_not_kept():
         ({"id": 1, "verb": "segment", "ct": HERE, "out": HERE, "point": [1]}, "'point' must be"),
         ({"id": 1, "verb": "sample", "folder": HERE, "seed": -1}, "'seed' must be a whole number"),
         ({"id": 1, "verb": "dicom", "results": HERE, "ct": HERE}, "has no 'mask'"),
-        ({"id": 1, **PREDICT, "centre": "1,2,3"}, "'centre' must be three numbers"),
-        ({"id": 1, **PREDICT, "centre": [1, 2]}, "'centre' must be three numbers"),
-        ({"id": 1, **PREDICT, "centre": [1, 2, True]}, "'centre' must be three numbers"),
-        ({"id": 1, **PREDICT, "centre": [1, 2, 1e9]}, "'centre' must be three numbers"),
+        ({"id": 1, **PREDICT, "centre_lps": "1,2,3"}, "'centre_lps' must be three numbers"),
+        ({"id": 1, **PREDICT, "centre_lps": [1, 2]}, "'centre_lps' must be three numbers"),
+        ({"id": 1, **PREDICT, "centre_lps": [1, 2, True]}, "'centre_lps' must be three numbers"),
+        ({"id": 1, **PREDICT, "centre_lps": [1, 2, 1e9]}, "'centre_lps' must be three numbers"),
+        ({"id": 1, **PREDICT, "device": "abacus"}, "'device' must be one of auto, cpu"),
+        ({"id": 1, **PREDICT, "seed": 2**32}, "'seed' must be a whole number from 0 to 4294967295"),
         ({"id": 1, **BATCH, "manifest": "m.csv"}, "'manifest' must be a full path"),
         ({"id": 1, **BATCH, "jobs": 0}, "'jobs' must be a whole number from 1"),
         ({"id": 1, **GENERATE, "model": 3}, "'model' must be a text"),
@@ -141,7 +148,7 @@ def test_a_line_without_end_is_not_kept():
         ({"id": 1, **INPAINT, "out": "ct.mha"}, "'out' must be a full path"),
         ({"id": 1, **INPAINT, "hu": 1e9}, "'hu' must be a number from -32768"),
         ({"id": 1, **INPAINT, "hu": True}, "'hu' must be a number"),
-        ({"id": 1, **INPAINT, "class": 1}, "'class' must be a text"),
+        ({"id": 1, **INPAINT, "label": 1}, "'label' must be a text"),
         ({"id": 1, **INPAINT, "kind": "LUAD"}, "a field 'kind' that means nothing"),
     ],
 )
@@ -152,29 +159,58 @@ def test_a_request_that_is_wrong_is_refused_with_the_field(request_, said):
 
 def test_what_a_request_leaves_out_is_as_on_the_command_line():
     request = read_request({"id": 5, **PREDICT, "roi": None})
-    assert (request.device, request.seed, request.roi, request.centre) == ("auto", 0, None, None)
-    assert request.keep_identity is False
+    assert request.case == CaseInput(HERE, HERE)
+    assert request.options == PredictionOptions("auto", 0, False)
     request = read_request({"id": 5, **GENERATE, "label": None})
     assert (request.n, request.seed, request.truncation) == (16, 0, 1.0)
     assert (request.label, request.like) == (None, None)
     request = read_request({"id": 5, **INPAINT})
-    assert (request.hu, request.kind, request.seed) == (None, None, 0)
+    assert (request.hu, request.label, request.seed) == (None, None, 0)
     assert request_id({"id": 5}) == 5
 
 
+def test_the_protocols_documentation_has_every_field_of_every_request():
+    text = " ".join(worker_package.__doc__.split())
+    documented = {}
+    for request in re.findall(r'\{"id": \d+, "verb": .*?(?=\{"id": \d+, "verb"|Responses:)', text):
+        head, _, rest = request.partition("}")
+        verb, required = re.match(r'\{"id": \d+, "verb": "(\w+)"(.*)', head).groups()
+        optional = rest.partition("optional:")[2].partition("result:")[0]
+        documented[verb] = (names_in(required, r'"(\w+)":'), names_in(optional, r'"(\w+)"'))
+    assert documented == {verb: fields_of(cls) for verb, cls in VERBS.items()}
+    assert documented["segment"] == ({"ct", "point", "out"}, {"series"})
+
+
+def names_in(text, pattern):
+    return set(re.findall(pattern, text))
+
+
+def fields_of(cls):
+    """The names of a request's required and of its optional fields."""
+    required, optional = set(), set()
+    for part in dataclasses.fields(cls):
+        nested = {"case": CaseInput, "options": PredictionOptions}.get(part.name)
+        if nested is not None:
+            more_required, more_optional = fields_of(nested)
+            required, optional = required | more_required, optional | more_optional
+        else:
+            (required if part.default is dataclasses.MISSING else optional).add(part.name)
+    return required, optional
+
+
 def test_an_error_is_the_same_on_both_sides():
-    own = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, Exception)]
-    for kind in own:
+    kinds = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, Exception)]
+    for kind in kinds:
         error = kind.__new__(kind, "A sentence.")
         there = error_of(json.loads(encoded(error_message(1, error))))
         assert (type(there), str(there)) == (kind, "A sentence.")
-    assert set(KINDS.values()) == set(own)
+    assert set(KINDS.values()) == set(kinds)
 
 
 def test_how_a_worker_died_is_said():
     assert "SIGKILL" in str(died(-9, "")) or os.name == "nt"
     assert "0xc0000005" in str(died(0xC0000005, ""))
-    assert "last said: out of luck" in str(died(1, "out of luck"))
+    assert "last message: out of luck" in str(died(1, "out of luck"))
 
 
 # The process, line by line
@@ -271,7 +307,7 @@ def test_too_many_requests_are_refused(raw):
     refused = 0
     while refused < 51:
         answer = raw.read()
-        refused += answer["type"] == "error" and "requests waiting" in answer["sentence"]
+        refused += answer["type"] == "error" and "requests are waiting" in answer["sentence"]
 
 
 def test_nothing_but_answers_is_on_standard_output(raw):
@@ -354,8 +390,8 @@ def worker(stand_in):
         watch.cancel()
 
 
-class Told:
-    """Progress that keeps what it is told, and may cancel at a fraction."""
+class Reports:
+    """Progress that keeps its reports, and may cancel at a fraction."""
 
     def __init__(self, cancel_at=2.0):
         self.cancelled = False
@@ -367,33 +403,33 @@ class Told:
         self.cancelled = fraction >= self._cancel_at
 
 
-def ask(client, roi, **more):
+def request(client, roi, **more):
     return client.request(**PREDICT, roi=roi, **more)
 
 
 def test_errors_of_the_work_are_raised_here_and_end_nothing(worker):
     with pytest.raises(FaultError, match="ZeroDivisionError"):
-        ask(worker, "fault")
+        request(worker, "fault")
     pid = worker.pid
     with pytest.raises(errors.NoMemoryError, match="not enough memory"):
-        ask(worker, "memory")
+        request(worker, "memory")
     with pytest.raises(FaultError, match="JSON"):
-        ask(worker, "nan")
+        request(worker, "nan")
     with pytest.raises(WorkerError, match="no verb 'dance'"):
         worker.request("dance")
-    assert ask(worker, "echo")["seed"] == 0
+    assert request(worker, "echo")["seed"] == 0
     assert worker.pid == pid
-    assert any("ZeroDivisionError" in line for line in worker.said)
+    assert any("ZeroDivisionError" in line for line in worker.last_lines)
 
 
 def test_a_worker_that_was_killed_is_said_and_started_again(worker):
-    class Killing(Told):
+    class Killing(Reports):
         def report(self, fraction, message):
             os.kill(worker.pid, KILL)
 
-    with pytest.raises(WorkerError, match="died in the middle of the work"):
-        ask(worker, "stuck", progress=Killing())
-    assert ask(worker, "echo")["roi"] == "echo"
+    with pytest.raises(WorkerError, match="ended during the work"):
+        request(worker, "stuck", progress=Killing())
+    assert request(worker, "echo")["roi"] == "echo"
 
 
 def test_a_worker_that_was_killed_while_idle_is_started_again(worker):
@@ -401,25 +437,25 @@ def test_a_worker_that_was_killed_while_idle_is_started_again(worker):
     first = worker.pid
     os.kill(first, KILL)
     wait_until(lambda: not worker._process.alive)
-    assert ask(worker, "echo")["roi"] == "echo"
+    assert request(worker, "echo")["roi"] == "echo"
     assert worker.pid != first
 
 
 def test_work_that_does_not_heed_a_cancellation_is_killed(stand_in):
     with WorkerClient(cancel_within=0.5) as client:
         with pytest.raises(CancelledError):
-            ask(client, "stuck", progress=Told(cancel_at=0.5))
-        assert ask(client, "echo")["roi"] == "echo"
+            request(client, "stuck", progress=Reports(cancel_at=0.5))
+        assert request(client, "echo")["roi"] == "echo"
 
 
 def test_whoever_is_interrupted_while_waiting_leaves_no_work_behind(worker):
-    class Interrupted(Told):
+    class Interrupted(Reports):
         def report(self, fraction, message):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ask(worker, "heedful", progress=Interrupted())
-    assert ask(worker, "echo")["roi"] == "echo"
+        request(worker, "heedful", progress=Interrupted())
+    assert request(worker, "echo")["roi"] == "echo"
 
 
 def test_closing_ends_the_process_and_asking_starts_another(worker):
@@ -428,7 +464,7 @@ def test_closing_ends_the_process_and_asking_starts_another(worker):
     worker.close()
     assert process.returncode == 0
     worker.close()
-    assert ask(worker, "echo")["roi"] == "echo"
+    assert request(worker, "echo")["roi"] == "echo"
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -501,9 +537,9 @@ def case(tmp_path_factory):
 
 
 def test_the_worker_says_what_the_command_line_says(worker, case, tmp_path):
-    told = Told()
-    answer = worker.request("predict", **case, folder=tmp_path / "worker", progress=told)
-    fractions = [fraction for fraction, _ in told.reports]
+    progress = Reports()
+    answer = worker.request("predict", **case, folder=tmp_path / "worker", progress=progress)
+    fractions = [fraction for fraction, _ in progress.reports]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
     command = ["predict", str(case["ct"]), str(case["mask"]), "--model", str(case["models"][0])]
@@ -514,46 +550,50 @@ def test_the_worker_says_what_the_command_line_says(worker, case, tmp_path):
 
     with pytest.raises(CancelledError):  # the same worker, half-way through the next one
         worker.request(
-            "predict", **case, roi="pausing", folder=tmp_path / "no", progress=Told(cancel_at=0.5)
+            "predict",
+            **case,
+            roi="pausing",
+            folder=tmp_path / "no",
+            progress=Reports(cancel_at=0.5),
         )
     assert {path.name for path in tmp_path.iterdir()} == {"cli", "worker"}
     with pytest.raises(InputError, match="no file or folder"):
         worker.request("predict", **case | {"ct": tmp_path / "gone"}, folder=tmp_path / "no")
     with pytest.raises(ModelError, match="no model named"):
         worker.request("predict", **case | {"models": ["nobody"]}, folder=tmp_path / "no")
-    with pytest.raises(InputError, match="must be one of auto, cpu, cuda, mps, not abacus"):
+    with pytest.raises(WorkerError, match="'device' must be one of"):
         worker.request("predict", **case | {"device": "abacus"}, folder=tmp_path / "no")
     assert {path.name for path in tmp_path.iterdir()} == {"cli", "worker"}
 
 
-def told_by_work(verb, **fields):
-    """What the worker's work answers, in this process."""
-    given = {name: str(one) if isinstance(one, Path) else one for name, one in fields.items()}
-    return work.do(read_request({"id": 1, "verb": verb, **given}), Silent())
+def result_of(verb, **fields):
+    """The result of a request, worked on in this process."""
+    message = json.loads(encoded({"id": 1, "verb": verb, **fields}))
+    return read_request(message).run(Silent())
 
 
 def test_images_are_those_of_the_command_line(tmp_path):
     model = tmp_path / "g.safetensors"
     write_generator(model, conditions=("LUAD", "LUSC"))
     drawn = {"n": 3, "seed": 5, "truncation": 0.7, "label": "LUSC", "like": 2}
-    answer = told_by_work("generate", model=model, folder=tmp_path / "worker", **drawn)
+    answer = result_of("generate", model=model, folder=tmp_path / "worker", **drawn)
     options = ["-n", "3", "--seed", "5", "--truncation", "0.7", "--label", "LUSC", "--like", "2"]
     cli = ["gan", "sample", str(model), *options, "--device", "cpu", "-o", str(tmp_path / "cli")]
     assert main(cli) == 0
     for name in ("samples.json", "ct.nrrd", "mask.nrrd", "grid.png"):
-        own, other = ((tmp_path / folder / name).read_bytes() for folder in ("worker", "cli"))
-        assert own == other, name
+        one, other = ((tmp_path / folder / name).read_bytes() for folder in ("worker", "cli"))
+        assert one == other, name
     assert answer == json.loads((tmp_path / "cli" / "samples.json").read_text(encoding="utf-8"))
     with pytest.raises(ModelError, match="is a generator, and an inpainter is wanted"):
-        told_by_work("inpaint", ct=HERE, mask=HERE, model=model, out=tmp_path / "x.mha")
+        result_of("inpaint", ct=HERE, mask=HERE, model=model, out=tmp_path / "x.mha")
 
 
 def test_the_part_that_changes_is_that_of_the_command_line(case, tmp_path):
     model, out = tmp_path / "t.safetensors", tmp_path / "part.mha"
     write_inpainter(model, classes=("LUAD", "LUSC"))
     files = {"ct": case["ct"], "mask": case["mask"]}
-    asked = {"hu": -55.5, "class": "LUAD", "seed": 3}
-    answer = told_by_work("inpaint", **files, model=model, out=out, **asked)
+    requested = {"hu": -55.5, "label": "LUAD", "seed": 3}
+    answer = result_of("inpaint", **files, model=model, out=out, **requested)
     options = ["--hu", "-55.5", "--class", "LUAD", "--seed", "3", "-o", str(tmp_path / "cli")]
     assert main(["inpaint", str(model), *map(str, files.values()), *options]) == 0
     assert answer == json.loads((tmp_path / "cli" / "inpainting.json").read_text(encoding="utf-8"))
@@ -562,10 +602,10 @@ def test_the_part_that_changes_is_that_of_the_command_line(case, tmp_path):
     there = sitk.GetArrayViewFromImage(whole)[box.slices]
     assert np.array_equal(sitk.GetArrayViewFromImage(sitk.ReadImage(str(out))), there)
     with pytest.raises(InputError, match="is an input"):
-        told_by_work("inpaint", **files, model=model, out=case["ct"])
+        result_of("inpaint", **files, model=model, out=case["ct"])
 
 
-def test_a_panel_can_choose_and_place_a_mask(worker, case, tmp_path):
+def test_a_panel_can_choose_and_place_a_mrequest(worker, case, tmp_path):
     _, drawn = ball_images()
     two = drawn + 0
     two[:20, :20, :5] = 5
@@ -575,30 +615,30 @@ def test_a_panel_can_choose_and_place_a_mask(worker, case, tmp_path):
         {"name": "label 5", "roi": None, "label": 5},
     ]
     out = tmp_path / "placed.seg.nrrd"
-    asked = {"ct": case["ct"], "mask": tmp_path / "two.nrrd", "out": out}
+    request = {"ct": case["ct"], "mask": tmp_path / "two.nrrd", "out": out}
     with pytest.raises(InputError, match="several labels"):
-        worker.request("mask", **asked)
+        worker.request("mask", **request)
     assert not out.exists()
-    told = worker.request("mask", **asked, label=5)
-    assert told["name"] == "label 5"
-    assert told["volume_ml"] == pytest.approx(20 * 20 * 5 * 0.8 * 0.7 * 2.5 / 1000)
-    assert "mask_at_ct_border" in [flag["code"] for flag in told["flags"]]
+    result = worker.request("mask", **request, label=5)
+    assert result["name"] == "label 5"
+    assert result["volume_ml"] == pytest.approx(20 * 20 * 5 * 0.8 * 0.7 * 2.5 / 1000)
+    assert "mask_at_ct_border" in [flag["code"] for flag in result["flags"]]
     placed = read_mask(out, open_ct(case["ct"]))
     assert placed.image.GetSize() == (20, 20, 5)
     assert placed.name == "label 5"
     with pytest.raises(InputError, match="is an input or another output"):
-        worker.request("mask", **asked | {"out": case["ct"]}, label=5)
+        worker.request("mask", **request | {"out": case["ct"]}, label=5)
 
 
 def test_a_mask_is_segmentd_at_a_point(worker, case, tmp_path):
     out, ct = tmp_path / "proposed.seg.nrrd", open_ct(case["ct"])
     drawn = crop(ct, read_mask(case["mask"], ct))
     there = [float(value) for value in drawn.mask_centre_of_mass_lps]
-    told = worker.request("segment", ct=case["ct"], point=there, out=out)
-    assert told["volume_ml"] == pytest.approx(drawn.mask_volume_ml, rel=0.1)
+    result = worker.request("segment", ct=case["ct"], point=there, out=out)
+    assert result["volume_ml"] == pytest.approx(drawn.mask_volume_ml, rel=0.1)
     proposed = read_mask(out, ct)
-    assert proposed.name == told["name"]
-    assert [flag.to_dict() for flag in proposed.flags] == told["flags"][: len(proposed.flags)]
+    assert proposed.name == result["name"]
+    assert [flag.to_dict() for flag in proposed.flags] == result["flags"][: len(proposed.flags)]
     out.unlink()
     with pytest.raises(InputError, match="lies in lung or air"):
         worker.request("segment", ct=case["ct"], point=[there[0] - 25, *there[1:]], out=out)
@@ -608,11 +648,11 @@ def test_a_mask_is_segmentd_at_a_point(worker, case, tmp_path):
 @pytest.mark.slow
 def test_the_sample_patient_is_made_or_not(worker, tmp_path):
     with pytest.raises(CancelledError):
-        worker.request("sample", folder=tmp_path / "patient", progress=Told(cancel_at=0.2))
+        worker.request("sample", folder=tmp_path / "patient", progress=Reports(cancel_at=0.2))
     assert list(tmp_path.iterdir()) == []
-    told = Told()
-    answer = worker.request("sample", folder=tmp_path / "patient", seed=11, progress=told)
-    assert len(told.reports) > 20
+    progress = Reports()
+    answer = worker.request("sample", folder=tmp_path / "patient", seed=11, progress=progress)
+    assert len(progress.reports) > 20
     ct, phantom = open_ct(answer["ct"]), Phantom(11)
     assert ct.grid == phantom.chest_grid()
     mask = read_mask(answer["mask"], ct)

@@ -88,7 +88,7 @@ class InpaintingSection(Section):
         request = {
             "model": str(self._entries[ui.inpainterSelector.currentIndex].path),
             "hu": None if ui.huBox.value == ui.huBox.minimum else ui.huBox.value,
-            "class": ui.inpaintingClassSelector.currentData,
+            "label": ui.inpaintingClassSelector.currentData,
         }
         ct_file = yield from self._ct_files.file(volume, share=0.3)
         with CaseFiles() as files:

@@ -143,7 +143,7 @@ class PredictionSection(Section):
                 "models": [str(path) for path in (*models, *profile_models)],
                 "folder": str(files.results),
                 "device": state.device,
-                **({} if centre is None else {"centre": list(centre)}),
+                **({} if centre is None else {"centre_lps": list(centre)}),
                 **({} if profile is None else {"profile": str(profile)}),
             }
             yield WorkerCall("predict", request, 0.1, 0.95)

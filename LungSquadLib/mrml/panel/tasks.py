@@ -16,7 +16,7 @@ from .events import single_shot
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Functions that a worker's answers to a request are given to."""
+    """Functions that a worker's responses to a request are passed to."""
 
     progress: Callable[[float, str], None]
     result: Callable[[Any], None]
@@ -24,7 +24,7 @@ class Callbacks:
 
 
 class WorkerRunner(Protocol):
-    """Sends requests to a worker without waiting for the answers."""
+    """Sends requests to a worker without waiting for the responses."""
 
     def request(self, verb: str, fields: Mapping[str, Any], callbacks: Callbacks) -> int:
         """Send a request; return its number."""

@@ -1,4 +1,4 @@
-"""The worker as a process that Qt drives: requests out, answers in, without waiting."""
+"""The worker as a process that Qt drives: requests out, responses in, without waiting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import qt
 
 from ...errors import WorkerError
 from ...worker.launch import check_ready, command, died, environment, not_started
-from ...worker.protocol import MOST_ANSWER, Decoder, Message, encoded, error_of
+from ...worker.protocol import MOST_RESPONSE, Decoder, Message, encoded, error_of
 from .events import single_shot
 from .tasks import Callbacks
 
@@ -38,7 +38,7 @@ class WorkerProcess:
         self._cancelled: set[int] = set()  # and not answered yet
         self._process: Any = None
         self._ended: Any = None
-        self._decoder = Decoder(most=MOST_ANSWER)
+        self._decoder = Decoder(most=MOST_RESPONSE)
         self._ready = False
         self._last_line = ""
         self._cancel_timer = single_shot(owner, self._kill_if_cancelled, ms=_CANCEL_WITHIN_MS)
@@ -49,7 +49,7 @@ class WorkerProcess:
         return None if self._process is None else int(self._process.processId())
 
     def request(self, verb: str, fields: Mapping[str, Any], callbacks: Callbacks) -> int:
-        """Send a request and return its number; its answers go to the callbacks, later."""
+        """Send a request and return its number; its responses go to the callbacks, later."""
         number = next(self._ids)
         self._waiting[number] = callbacks  # before the start, which may fail at once
         if self._process is None:
@@ -69,7 +69,7 @@ class WorkerProcess:
         self._cancel_timer.start()
 
     def close(self) -> None:
-        """End the worker; requests that wait get no answer."""
+        """End the worker; requests that wait get no response."""
         self._waiting.clear()
         if self._process is not None:
             self._process.blockSignals(True)
@@ -85,13 +85,13 @@ class WorkerProcess:
 
     def _start(self) -> None:
         self._process = process = qt.QProcess()
-        self._decoder, self._ready, self._last_line = Decoder(most=MOST_ANSWER), False, ""
+        self._decoder, self._ready, self._last_line = Decoder(most=MOST_RESPONSE), False, ""
         self._cancelled.clear()
         variables = qt.QProcessEnvironment.systemEnvironment()
         for name, value in environment().items():
             variables.insert(name, value)
         process.setProcessEnvironment(variables)
-        process.connect("readyReadStandardOutput()", self._read_answers)
+        process.connect("readyReadStandardOutput()", self._read_responses)
         process.connect("readyReadStandardError()", self._read_errors)
         process.connect("finished(int,QProcess::ExitStatus)", self._finished)
         process.connect("errorOccurred(QProcess::ProcessError)", self._not_started)
@@ -102,7 +102,7 @@ class WorkerProcess:
         if self._process is not None:
             self._process.write(qt.QByteArray(encoded(message)))
 
-    def _read_answers(self) -> None:
+    def _read_responses(self) -> None:
         chunk = bytes(self._process.readAllStandardOutput().data())
         for message in self._decoder.feed(chunk):
             if self._process is None:
@@ -112,7 +112,7 @@ class WorkerProcess:
             elif not self._ready:
                 self._take_ready(message)
             else:
-                self._take_answer(message)
+                self._take_response(message)
 
     def _take_ready(self, message: Message) -> None:
         try:
@@ -121,7 +121,7 @@ class WorkerProcess:
         except WorkerError as error:
             self._fail(error)
 
-    def _take_answer(self, message: Message) -> None:
+    def _take_response(self, message: Message) -> None:
         number = message["id"]
         if message["type"] == "progress":
             if number in self._waiting:

@@ -1,0 +1,342 @@
+"""The worker's verbs: the fields of each request, and its work.
+
+The work is done by the functions that the command line calls. The fields have the names, types and
+limits of these functions' arguments; a field that is a dataclass stands for its own fields.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..imaging.geometry import Point
+from ..options import option, seed_option
+from ..pipeline.case_input import CaseInput
+from ..pipeline.options import PredictionOptions
+from ..progress import Part, Progress, step
+
+if TYPE_CHECKING:
+    from ..imaging.ct import CT
+    from ..imaging.masks import Mask
+
+MOST_GENERATED = 100  # images that one request generates
+
+
+class Work(Protocol):
+    """A request that takes time."""
+
+    def run(self, progress: Progress) -> Any:
+        """Do the work; return the result, as JSON has it."""
+
+
+@dataclass(frozen=True)
+class Ping:
+    """Return versions, whether torch is loaded, and the number of requests."""
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Cancel a request that is running or waiting."""
+
+    request: int
+
+
+@dataclass(frozen=True)
+class Models:
+    """List the models on this machine, with their cards."""
+
+    def run(self, _progress: Progress) -> list[dict[str, Any]]:
+        from ..models.catalogue import available
+
+        return [{**asdict(entry), "path": str(entry.path)} for entry in available()]
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Predict for a case, as `lungsquad predict`."""
+
+    case: CaseInput
+    models: tuple[str, ...]
+    folder: str | os.PathLike[str]
+    options: PredictionOptions
+
+    def run(self, progress: Progress) -> dict[str, Any]:
+        from ..models.catalogue import read_predictor
+        from ..pipeline.case import run_case
+
+        step(progress, 0.0, "Reading the model")
+        models = [read_predictor(name) for name in self.models]
+        return run_case(self.case, models, self.folder, options=self.options, progress=progress)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Predict for all cases of a manifest, as `lungsquad batch`."""
+
+    manifest: str | os.PathLike[str]
+    models: tuple[str, ...]
+    folder: str | os.PathLike[str]
+    options: PredictionOptions
+    jobs: int = option(1, low=1, help="parallel processes")
+
+    def run(self, progress: Progress) -> dict[str, Any]:
+        from ..models.catalogue import read_predictor
+        from ..pipeline.batch import run_batch
+
+        step(progress, 0.0, "Reading the model")
+        models = [read_predictor(name) for name in self.models]
+        summary = run_batch(
+            self.manifest,
+            models,
+            self.folder,
+            jobs=self.jobs,
+            options=self.options,
+            progress=progress,
+        )
+        return asdict(summary)
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Describe a folder or file, as `lungsquad inspect`."""
+
+    path: str | os.PathLike[str]
+
+    def run(self, progress: Progress) -> dict[str, Any]:
+        from ..imaging.inspect import inspect
+
+        return inspect(self.path, progress)
+
+
+@dataclass(frozen=True)
+class Rois:
+    """List the outlines in a mask file."""
+
+    mask: str | os.PathLike[str]
+
+    def run(self, _progress: Progress) -> list[dict[str, Any]]:
+        from ..imaging.masks import choices
+
+        return [asdict(choice) for choice in choices(self.mask)]
+
+
+@dataclass(frozen=True)
+class ImportMask:
+    """Write a mask file's tumour on the CT's voxels."""
+
+    ct: str | os.PathLike[str]
+    mask: str | os.PathLike[str]
+    out: str | os.PathLike[str]
+    roi: str | None = None
+    label: int | None = None
+    series: str | None = None
+
+    def run(self, progress: Progress) -> dict[str, Any]:
+        from ..imaging.ct import open_ct
+        from ..imaging.files.transfer import write_mask
+        from ..imaging.files.write import check_distinct
+        from ..imaging.masks import read_mask
+
+        check_distinct([self.out], [self.ct, self.mask])
+        ct = open_ct(self.ct, series=self.series, progress=progress)
+        step(progress, 0.3, "Reading the mask")
+        mask = read_mask(self.mask, ct, roi=self.roi, label=self.label)
+        step(progress, 0.9, "Writing the mask")
+        write_mask(mask, self.out)
+        return _described(mask, ct)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Segment the tumour at a point, as `lungsquad segment`, and write the mask."""
+
+    ct: str | os.PathLike[str]
+    point: Point
+    out: str | os.PathLike[str]
+    series: str | None = None
+
+    def run(self, progress: Progress) -> dict[str, Any]:
+        from ..imaging.ct import open_ct
+        from ..imaging.files.transfer import write_mask
+        from ..imaging.files.write import check_distinct
+        from ..imaging.region import propose_mask
+
+        check_distinct([self.out], [self.ct])
+        ct = open_ct(self.ct, series=self.series, progress=progress)
+        mask = propose_mask(ct, self.point, progress=progress)
+        step(progress, 0.9, "Writing the mask")
+        write_mask(mask, self.out)
+        return _described(mask, ct)
+
+
+def _described(mask: Mask, ct: CT) -> dict[str, Any]:
+    """Return a mask's name, source, volume and flags."""
+    import SimpleITK as sitk
+
+    from ..imaging.crop import flags_of_case
+
+    voxels = int(sitk.GetArrayViewFromImage(mask.image).sum())
+    return {
+        "name": mask.name,
+        "source": mask.source,
+        "volume_ml": voxels * ct.grid.voxel_volume / 1000,
+        "flags": [flag.to_dict() for flag in flags_of_case(ct, mask)],
+    }
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Create a computer-made sample patient."""
+
+    folder: str | os.PathLike[str]
+    seed: int = field(default=7, metadata=seed_option().metadata)  # as `lungsquad demo`
+
+    def run(self, progress: Progress) -> dict[str, Any]:
+        from ..phantom.patient import Phantom
+        from ..phantom.volumes import write_patient_volumes
+
+        phantom = Phantom(self.seed)
+        ct, mask = write_patient_volumes(phantom, self.folder, progress=progress)
+        return {"name": f"Phantom patient {self.seed}", "ct": str(ct), "mask": str(mask)}
+
+
+@dataclass(frozen=True)
+class ExportDicom:
+    """Write SEG and SR of results that were made on a copy of a DICOM series."""
+
+    results: str | os.PathLike[str]
+    ct: str | os.PathLike[str]
+    mask: str | os.PathLike[str]
+    source: str | os.PathLike[str]
+    folder: str | os.PathLike[str]
+    series: str | None = None
+    keep_identity: bool = False
+
+    def run(self, progress: Progress) -> dict[str, Any]:
+        from ..imaging.ct import open_ct
+        from ..imaging.files.write import check_distinct
+        from ..imaging.masks import read_mask
+        from ..report.dicom_export import export_dicom
+
+        check_distinct([self.folder], [self.source])
+        ct = open_ct(self.ct)
+        mask = read_mask(self.mask, ct)
+        series = open_ct(self.source, series=self.series, progress=progress)
+        seg, sr = export_dicom(
+            self.results,
+            ct,
+            mask,
+            series,
+            self.folder,
+            keep_identity=self.keep_identity,
+            progress=progress,
+        )
+        return {"seg": str(seg), "sr": str(sr)}
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Generate synthetic images, as `lungsquad gan sample`."""
+
+    model: str
+    folder: str | os.PathLike[str]
+    n: int = option(16, low=1, high=MOST_GENERATED, help="number of images")
+    seed: int = seed_option()
+    truncation: float = option(1.0, low=0.0, high=1.0, help="variety of the images")
+    label: str | None = None
+    like: int | None = option(None, low=0, high=MOST_GENERATED - 1, help="image to resemble")
+
+    def run(self, progress: Progress) -> dict[str, Any]:
+        from ..inference.generator import SAMPLES, sample, write_samples
+        from ..models.catalogue import read_model
+
+        step(progress, 0.0, "Reading the model")
+        model = read_model(self.model, kind="generator")
+        drawn: dict[str, Any] = {
+            "seed": self.seed,
+            "truncation": self.truncation,
+            "label": self.label,
+            "like": self.like,
+        }
+        step(progress, 0.2, "Generating")
+        images = sample(model, self.n, **drawn)
+        step(progress, 0.8, "Writing the images")
+        folder = write_samples(self.folder, images, model, **drawn)
+        described: dict[str, Any] = json.loads((folder / SAMPLES).read_text(encoding="utf-8"))
+        return described
+
+
+@dataclass(frozen=True)
+class Inpaint:
+    """Inpaint a synthetic tumour in a CT and write the part that changes."""
+
+    ct: str | os.PathLike[str]
+    mask: str | os.PathLike[str]
+    model: str
+    out: str | os.PathLike[str]
+    hu: float | None = option(None, low=-(2**15), high=2**15, help="mean of the tumour", unit="HU")
+    label: str | None = None
+    seed: int = seed_option()
+
+    def run(self, progress: Progress) -> dict[str, Any]:
+        from ..imaging.ct import open_ct
+        from ..imaging.files.write import check_distinct, write_volumes
+        from ..imaging.masks import read_mask
+        from ..inference.inpaint_ct import inpaint
+        from ..models.catalogue import read_model
+
+        check_distinct([self.out], [self.ct, self.mask])
+        step(progress, 0.0, "Reading the model")
+        model = read_model(self.model, kind="inpainter")
+        ct = open_ct(self.ct)
+        mask = read_mask(self.mask, ct)
+        inpainted = inpaint(
+            model,
+            ct,
+            mask,
+            hu=self.hu,
+            label=self.label,
+            seed=self.seed,
+            progress=Part(progress, 0.0, 0.9),
+        )
+        step(progress, 0.9, "Writing the changed part")
+        box = inpainted.box
+        x, y, z = (slice(*ends) for ends in zip(box.start, box.stop, strict=True))
+        write_volumes({self.out: inpainted.ct[x, y, z]})
+        return inpainted.to_dict()
+
+
+VERBS: dict[str, type] = {
+    "ping": Ping,
+    "models": Models,
+    "predict": Predict,
+    "cancel": Cancel,
+    "rois": Rois,
+    "mask": ImportMask,
+    "segment": Segment,
+    "sample": Sample,
+    "dicom": ExportDicom,
+    "inspect": Inspect,
+    "batch": Batch,
+    "generate": Generate,
+    "inpaint": Inpaint,
+}
+
+
+def load() -> None:
+    """Import all that a prediction needs, with torch, which takes seconds."""
+    from ..pipeline import case  # noqa: F401
+
+
+def release() -> None:
+    """Release the graphics memory that torch caches: Slicer needs it for rendering."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
