@@ -1,4 +1,4 @@
-"""What the tests measured, told at the end: a slow machine fails no test, a person looks."""
+"""Figures that tests measure, printed at the end: they depend on the machine and fail no test."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ measured: list[str] = []
 
 
 def figure(what: str, value: float, unit: str) -> None:
-    """Note a figure."""
+    """Keep a figure for the end."""
     measured.append(f"{what}: {value:.4g} {unit}".rstrip())

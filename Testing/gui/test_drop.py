@@ -1,4 +1,4 @@
-"""What is dropped on Slicer's window, with Slicer's own part of it stood in for."""
+"""What is dropped on Slicer's window, with a stand-in for Slicer's dialog."""
 
 from __future__ import annotations
 

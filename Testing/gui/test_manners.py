@@ -71,11 +71,11 @@ def test_no_effect_stays_at_work_when_the_scene_closes(panel, scene):
     assert editor.mrmlSegmentEditorNode() is None
 
 
-def test_a_worker_that_fails_within_its_start_is_told(application, gui, monkeypatch):
+def test_a_worker_that_fails_within_its_start_is_reported(application, gui, monkeypatch):
     from LungSquadLib.mrml.panel.worker_process import Callbacks, WorkerProcess, qt
 
     class Refused(qt.QProcess):
-        """As on Windows, where a program that is not there is told within `start`."""
+        """As on Windows, where a missing program is reported within `start`."""
 
         def start(self, _program, _arguments):
             self.errorOccurred.emit(qt.QProcess.FailedToStart)
@@ -106,7 +106,7 @@ def test_cancel_within_a_step_does_not_disturb_it(panel, wait_until):
     assert "generator" not in panel.ui.statusLabel.text
 
 
-def test_a_file_that_is_no_volume_is_told(panel, scene, tmp_path):
+def test_a_file_that_is_no_volume_is_reported(panel, scene, tmp_path):
     scene.Clear(0)
     file = tmp_path / "ct.nrrd"
     file.write_text("NRRD0004\nnot a volume")
@@ -114,7 +114,7 @@ def test_a_file_that_is_no_volume_is_told(panel, scene, tmp_path):
     assert "Slicer cannot read" in panel.context.status
 
 
-def test_an_installation_that_fails_is_told(gui, monkeypatch):
+def test_an_installation_that_fails_is_reported(gui, monkeypatch):
     from LungSquadLib.mrml.panel.installation import install
 
     def fail(**_requirement):

@@ -1,4 +1,4 @@
-"""An expression profile in the panel: asked beside the image, and never of another patient."""
+"""An expression profile in the panel: used beside the image, and never for another patient."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def choose(molecular, monkeypatch, wait_until):
 
 @pytest.fixture
 def predict(molecular, wait_until):
-    """Press the button and wait for what is said in the end."""
+    """Press the button and wait for the message at the end."""
 
     def press() -> str:
         molecular.ui.predictButton.click()
@@ -83,18 +83,18 @@ def texts(table) -> list[list[str]]:
     ]
 
 
-def said_by(node) -> list[str]:
-    """What a scene's file would say of a node."""
+def texts_of(node) -> list[str]:
+    """The texts of a node that a scene's file keeps."""
     names = node.GetAttributeNames() or ()
-    said = [node.GetName() or "", *(node.GetAttribute(name) or "" for name in names)]
+    kept = [node.GetName() or "", *(node.GetAttribute(name) or "" for name in names)]
     if node.IsA("vtkMRMLTextNode"):
-        said.append(node.GetText())
+        kept.append(node.GetText())
     if node.IsA("vtkMRMLScriptedModuleNode"):
-        said += [node.GetParameter(name) for name in node.GetParameterNames()]
-    return said
+        kept += [node.GetParameter(name) for name in node.GetParameterNames()]
+    return kept
 
 
-def test_without_a_profile_all_is_as_ever(molecular, predict):
+def test_without_a_profile_the_image_alone_is_used(molecular, predict):
     ui = molecular.ui
     assert ui.profileStatus.text == "None: predictions use the image alone."
     assert ui.profileButton.enabled
@@ -125,11 +125,11 @@ def test_image_molecules_and_both_stand_side_by_side(
     report = molecular.prediction.files.results / "report.html"
     assert sha256 in report.read_text()
     assert "Hans" not in report.read_text() + str(rows) + ui.molecularFlags.text
-    assert not any("Hans" in text for node in nodes_of(scene) for text in said_by(node))
+    assert not any("Hans" in text for node in nodes_of(scene) for text in texts_of(node))
     screenshot(molecular.widget, "molecules")
 
 
-def test_models_of_the_chosen_question_are_asked(
+def test_models_of_the_chosen_question_are_used(
     molecular, choose, predict, profile_file, wait_until
 ):
     ui = molecular.ui
@@ -144,10 +144,10 @@ def test_models_of_the_chosen_question_are_asked(
 
 
 @pytest.fixture
-def answered(molecular, choose, profile_file):
-    """The panel with a profile and what was said of it, without a network's having run."""
+def with_predictions(molecular, choose, profile_file):
+    """The panel with a profile and its predictions, without running a network."""
 
-    def answer() -> None:
+    def predict() -> None:
         choose(profile_file)
         case = {
             "predictions": [],
@@ -158,15 +158,15 @@ def answered(molecular, choose, profile_file):
         molecular.profile.show_predictions(case, molecular.profile.file, molecular.context.state.ct)
         molecular.refresh()
 
-    answer()
-    return answer
+    predict()
+    return predict
 
 
 @pytest.mark.parametrize("how", ["ct", "segmentation", "scene", "removed", "deleted ct", "other"])
 def test_another_patient_never_has_it(
-    how, molecular, answered, choose, scene, drawn, wait_until, tmp_path
+    how, molecular, with_predictions, choose, scene, drawn, wait_until, tmp_path
 ):
-    """Neither the file nor what was said of it outlives the CT and outlines it was chosen for."""
+    """Neither the file nor its predictions outlive the CT and outlines that it was chosen for."""
     import LungSquadLib.mrml as lsm
 
     from ..samples import ball_images
@@ -191,18 +191,22 @@ def test_another_patient_never_has_it(
     assert not molecular.ui.molecularFrame.visible
     assert molecular.ui.molecularTable.mrmlTableNode() is None
     assert scene.GetFirstNodeByName("Predictions from image and expression") is None
-    told = how in ("ct", "segmentation", "deleted ct")
-    assert ("Choose this patient's profile" in molecular.ui.statusLabel.text) == told
+    reported = how in ("ct", "segmentation", "deleted ct")
+    assert ("Choose this patient's profile" in molecular.ui.statusLabel.text) == reported
 
 
-def test_what_was_said_of_another_profile_is_not_shown(molecular, answered, choose, tmp_path):
-    asked = molecular.profile.file
+def test_predictions_for_an_earlier_profile_are_not_shown(
+    molecular, with_predictions, choose, tmp_path
+):
+    earlier = molecular.profile.file
     choose(tmp_path / "other.csv")
-    molecular.profile.show_predictions({}, asked, molecular.context.state.ct)
+    molecular.profile.show_predictions({}, earlier, molecular.context.state.ct)
     assert not molecular.ui.molecularFrame.visible
 
 
-def test_there_is_one_table_and_the_user_may_delete_it(molecular, answered, scene, wait_until):
+def test_there_is_one_table_and_the_user_may_delete_it(
+    molecular, with_predictions, scene, wait_until
+):
     profile = molecular.profile
     profile.show_predictions(
         profile._case, profile.file, molecular.context.state.ct
@@ -214,7 +218,7 @@ def test_there_is_one_table_and_the_user_may_delete_it(molecular, answered, scen
     assert not molecular.ui.molecularFrame.visible
 
 
-def test_what_is_wrong_with_a_profile_is_said(molecular, choose, predict, tmp_path):
+def test_a_wrong_profile_is_reported(molecular, choose, predict, tmp_path):
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("EGFR,1,2\nKRAS,3,4\nTP53,1,2\n")
     choose(wrong)
@@ -222,6 +226,6 @@ def test_what_is_wrong_with_a_profile_is_said(molecular, choose, predict, tmp_pa
     assert not molecular.ui.molecularFrame.visible
 
 
-def test_models_that_take_none_are_said(panel, wait_until):
+def test_without_a_model_for_profiles_none_can_be_chosen(panel, wait_until):
     assert panel.ui.profileStatus.text == "No installed model uses an expression profile."
     assert not panel.ui.profileButton.enabled

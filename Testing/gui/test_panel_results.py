@@ -27,10 +27,10 @@ def layers(scene) -> set[tuple]:
     kind = "vtkMRMLSliceCompositeNode"
     nodes = [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
     assert nodes
-    over = [scene.GetNodeByID(one.GetForegroundVolumeID() or "") for one in nodes]
+    over = [scene.GetNodeByID(node.GetForegroundVolumeID() or "") for node in nodes]
     return {
-        (None if volume is None else volume.GetName(), round(one.GetForegroundOpacity(), 3))
-        for volume, one in zip(over, nodes, strict=True)
+        (None if volume is None else volume.GetName(), round(node.GetForegroundOpacity(), 3))
+        for volume, node in zip(over, nodes, strict=True)
     }
 
 
@@ -79,7 +79,7 @@ def test_a_result_of_another_outline_or_crop_is_called_out_of_date(
         return label.visible
 
     assert not outdated()
-    seen.ui.predictButton.click()  # by the worker, on the mask's own file
+    seen.ui.predictButton.click()  # by the worker, on the mask's file
     wait_until(lambda: seen.tasks.title)
     wait_until(lambda: not seen.tasks.title, 60)
     assert not outdated()

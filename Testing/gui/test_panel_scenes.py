@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from ..mrml.nodes import read_scene
-from .conftest import at_rest, put_away
+from .conftest import at_rest, file_names, put_away
 
-# What is said in the end when this happens in mid-prediction.
+# The message at the end when this happens during a prediction.
 INTERRUPTIONS = {
     "close": "The scene was closed, so this was stopped: Predicting.",
     "ct": "'CT' was removed, so this was stopped: Predicting.",
@@ -55,7 +55,7 @@ def another_case(scene, panel, wait_until):
 
 
 @pytest.mark.parametrize("how", INTERRUPTIONS)
-def test_what_is_gone_in_mid_prediction_is_said_and_nothing_is_left(
+def test_an_interruption_is_reported_and_leaves_nothing(
     how, panel, working, wait_until, scene, drawn, temporary
 ):
     working("heedful")
@@ -67,7 +67,7 @@ def test_what_is_gone_in_mid_prediction_is_said_and_nothing_is_left(
         scene.RemoveNode(drawn[0] if how == "ct" else drawn[1])
     wait_until(lambda: at_rest(panel) and not panel.worker._cancelled)
     assert panel.ui.statusLabel.text == INTERRUPTIONS[how]
-    assert [one.name for one in temporary.rglob("*") if one.is_file()] == ["ct.mha"]
+    assert file_names(temporary) == ["ct.mha"]
     for kind in ("vtkMRMLTableNode", "vtkMRMLTextNode"):
         assert scene.GetNumberOfNodesByClass(kind) == 0
     another_case(scene, panel, wait_until)
@@ -76,9 +76,7 @@ def test_what_is_gone_in_mid_prediction_is_said_and_nothing_is_left(
 
 
 @pytest.mark.slow
-def test_what_does_not_matter_in_mid_prediction_disturbs_nothing(
-    panel, wait_until, scene, drawn, temporary
-):
+def test_harmless_changes_do_not_disturb_a_prediction(panel, wait_until, scene, drawn, temporary):
     panel.context.state.model = "one"
     panel.ui.predictButton.click()
     wait_until(lambda: panel.tasks.fraction >= 0.1)
@@ -91,10 +89,10 @@ def test_what_does_not_matter_in_mid_prediction_disturbs_nothing(
         panel.ui.statusLabel.text
         == "Prediction finished. Read the warnings before the probabilities."
     )
-    assert [one.described["model"]["name"] for one in panel.prediction.stored] == ["one"]
-    assert len([one for one in temporary.rglob("*") if one.is_file()]) > 3  # for the report
+    assert [stored.described["model"]["name"] for stored in panel.prediction.stored] == ["one"]
+    assert len(file_names(temporary)) > 3  # for the report
     scene.Clear(0)
-    assert [one.name for one in temporary.rglob("*") if one.is_file()] == ["ct.mha"]
+    assert file_names(temporary) == ["ct.mha"]
 
 
 def test_several_scenes_one_after_the_other(panel, wait_until, scene, drawn):
@@ -169,7 +167,7 @@ def test_hostile_records_do_no_harm(predicted, wait_until, scene, caplog):
 
     panel = predicted
     volume = panel.context.state.ct
-    (record,) = (one for one in results_of(volume) if one.IsA("vtkMRMLTextNode"))
+    (record,) = (node for node in results_of(volume) if node.IsA("vtkMRMLTextNode"))
     good = record.GetText()
     for name, text in spoiled(good).items():
         assert text != good
@@ -188,11 +186,14 @@ def test_hostile_records_do_no_harm(predicted, wait_until, scene, caplog):
 def test_texts_are_never_taken_for_markup(panel):
     import qt
 
-    labels = [one for one in panel.widget.findChildren(qt.QLabel) if one.name.endswith("Label")]
+    labels = [
+        label for label in panel.widget.findChildren(qt.QLabel) if label.name.endswith("Label")
+    ]
     labels += [panel.ui.cropFlags, panel.ui.resultFlags, panel.ui.modelDescription]
-    written = {one.name for one in labels if not one.text or one.name == "statusLabel"}
+    written = {label.name for label in labels if not label.text or label.name == "statusLabel"}
     assert {"statusLabel", "predictedClassLabel", "uncertaintyLabel", "resultFlags"} <= written
-    rich = [one.name for one in labels if one.name in written and one.textFormat != qt.Qt.PlainText]
+    shown = [label for label in labels if label.name in written]
+    rich = [label.name for label in shown if label.textFormat != qt.Qt.PlainText]
     assert rich == []
 
 
@@ -218,7 +219,7 @@ def test_a_state_of_nonsense_is_begun_anew(name, panel, wait_until, scene):
     assert "fault" not in panel.ui.statusLabel.text
 
 
-def test_a_segment_that_is_not_there_is_said(panel, wait_until):
+def test_a_missing_segment_is_reported(panel, wait_until):
     panel.context.state.segment = "gone"
     wait_until(lambda: at_rest(panel) and panel.crop.crop is None)
     assert "has no segment with the ID 'gone'" in panel.ui.cropHint.text
@@ -245,7 +246,7 @@ def test_a_centre_far_away_is_a_sentence_and_not_a_fault(panel, wait_until):
 
 def observers(*subjects) -> int:
     """How many observers VTK's objects have."""
-    return sum(str(one).count("vtkObserver") for one in subjects)
+    return sum(str(subject).count("vtkObserver") for subject in subjects)
 
 
 def test_entering_leaving_and_editing_grows_nothing(
@@ -270,7 +271,7 @@ def test_entering_leaving_and_editing_grows_nothing(
     assert len(set(counts[1:])) == 1
 
 
-def test_nothing_is_heard_after_closing(panel, scene, drawn, wait_until, application):
+def test_after_closing_nothing_is_observed(panel, scene, drawn, wait_until, application):
     calls = []
     panel.close()
     panel.context.refresh = lambda: calls.append("refresh")
@@ -287,8 +288,7 @@ def test_reloading_makes_the_panel_anew_in_the_same_state(
 ):
     import slicer
 
-    mine = {one for one in sys.modules if one.split(".")[0] == "LungSquadLib"}
-    for name in mine:
+    for name in [name for name in sys.modules if name.split(".")[0] == "LungSquadLib"]:
         monkeypatch.setitem(sys.modules, name, sys.modules[name])
     nodes = scene.GetNumberOfNodes()
     module.onReload()

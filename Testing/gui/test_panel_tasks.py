@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from .conftest import at_rest
+from .conftest import at_rest, file_names
 
 
 def is_alive(pid: int) -> bool:
@@ -33,7 +33,7 @@ def at_work(panel, working, wait_until):
 
 @pytest.fixture
 def predict(panel, wait_until):
-    """Press Predict and wait for what is said in the end."""
+    """Press Predict and wait for the message at the end."""
 
     def press() -> str:
         panel.ui.predictButton.click()
@@ -45,7 +45,7 @@ def predict(panel, wait_until):
 
 @pytest.mark.slow
 @pytest.mark.linux
-def test_a_killed_worker_is_said_and_the_next_prediction_starts_another(
+def test_a_killed_worker_is_reported_and_the_next_prediction_starts_another(
     panel, predict, wait_until, temporary
 ):
     panel.context.state.model = "one"
@@ -54,22 +54,22 @@ def test_a_killed_worker_is_said_and_the_next_prediction_starts_another(
     pid = panel.worker.pid
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: at_rest(panel))
-    assert "died in the middle of the work (killed by SIGKILL)" in panel.ui.statusLabel.text
+    assert "ended during the work (killed by SIGKILL)" in panel.ui.statusLabel.text
     assert panel.ui.predictButton.text == "Predict"
     assert predict() == "Prediction finished. Read the warnings before the probabilities."
     assert panel.worker.pid != pid
     assert len(panel.prediction.stored) == 1
 
 
-def test_a_python_that_cannot_be_started_is_said(panel, predict, monkeypatch, tmp_path):
+def test_a_python_that_cannot_be_started_is_reported(panel, predict, monkeypatch, tmp_path):
     monkeypatch.setattr(panel.worker, "_python", str(tmp_path / "no python"))
     for _ in range(2):
         assert predict().startswith("The worker could not be started with")
         assert panel.ui.predictionFrame.enabled
 
 
-def test_a_worker_that_fails_to_start_at_once_is_said(panel, predict, monkeypatch):
-    """On Windows Qt tells it before `start` returns."""
+def test_a_worker_that_fails_to_start_at_once_is_reported(panel, predict, monkeypatch):
+    """On Windows Qt reports it before `start` returns."""
     import qt
 
     def start(process, _program, _arguments):
@@ -87,9 +87,9 @@ def test_pressing_predict_again_cancels_and_leaves_nothing(at_work, wait_until, 
     wait_until(lambda: at_rest(at_work))
     assert at_work.ui.statusLabel.text == "Cancelled."
     assert (at_work.ui.predictButton.text, at_work.ui.cancelButton.enabled) == ("Predict", False)
-    wait_until(lambda: not at_work.worker._cancelled)  # it heard
+    wait_until(lambda: not at_work.worker._cancelled)  # the worker has answered
     assert scene.GetNumberOfNodes() == nodes
-    assert [one.name for one in temporary.rglob("*") if one.is_file()] == ["ct.mha"]  # the copy
+    assert file_names(temporary) == ["ct.mha"]  # the copy
     at_work.ui.predictButton.click()
     wait_until(lambda: at_work.ui.statusLabel.text == "at it")
     assert at_work.worker.pid == pid
@@ -170,7 +170,7 @@ def test_a_section_that_fails_says_so_once_and_the_others_live_on(
     monkeypatch.setattr(panel.crop, "_check_inputs", lambda: 1 / 0)
     monkeypatch.setattr(panel.ui.reportHint, "text", "old")
     panel.refresh()
-    wait_until(lambda: at_rest(panel), 1)  # telling it is no reason to show it all again
+    wait_until(lambda: at_rest(panel), 1)  # reporting it must not update all sections again
     assert "ZeroDivisionError" in panel.ui.statusLabel.text
     assert panel.ui.reportHint.text.startswith("Run a prediction")
     assert caplog.text.count("Traceback") == 1

@@ -22,7 +22,7 @@ def panel(panel, working):
 
 @pytest.fixture
 def settled(panel, wait_until):
-    """Wait until all is done, and give what is said."""
+    """Wait until all work is done, and return the message."""
 
     def wait() -> str:
         wait_until(lambda: at_rest(panel) and not panel.tasks.title, 20)
@@ -56,7 +56,7 @@ def proposed(panel, scene, drawn, settled):
     return panel
 
 
-def test_a_click_proposes_an_outline_that_can_be_accepted(proposed, scene, drawn, settled):
+def test_a_point_gives_an_outline_that_can_be_accepted(proposed, scene, drawn, settled):
     panel, segmentation, state = proposed, drawn[1], proposed.context.state
     assert fiducials(scene) == 0
     assert not panel.ui.segmentButton.checked
@@ -83,7 +83,7 @@ def test_refining_opens_the_editor_on_the_proposed_segment(proposed, settled):
     assert (editor.currentSegmentID(), editor._effect) == (state.segment, "Paint")
 
 
-def test_undoing_takes_only_the_proposal_away(proposed, drawn, settled):
+def test_discarding_removes_only_the_proposal(proposed, drawn, settled):
     proposed.ui.discardButton.click()
     settled()
     assert segment_ids(drawn[1]) == [drawn[2]]
@@ -100,15 +100,15 @@ def test_another_segmentation_is_not_taken_for_the_proposal(proposed, scene, dra
     other = lsm.add_segmentation(scene, drawn[0], name="Other")
     for _ in range(2):
         lsm.add_segment(other, ball_images(radius=5.0)[1])
-    own = segment_ids(drawn[1])[-1]
+    segment_id = segment_ids(drawn[1])[-1]
     inside = other.GetSegmentation()
     segment = inside.GetSegment(segment_ids(other)[-1])
     inside.RemoveSegment(segment_ids(other)[-1])
-    inside.AddSegment(segment, own)
-    proposed.tumour.choose(other, own)
+    inside.AddSegment(segment, segment_id)
+    proposed.tumour.choose(other, segment_id)
     settled()
     assert not proposed.ui.proposalFrame.visible
-    proposed.tumour.choose(drawn[1], own)
+    proposed.tumour.choose(drawn[1], segment_id)
     settled()
     assert proposed.ui.proposalFrame.visible
 
@@ -197,16 +197,16 @@ def test_a_broken_file_and_another_patients_mask_are_sentences(
     broken, far = tmp_path / "broken.nrrd", tmp_path / "far.nrrd"
     broken.write_bytes(b"NRRD0004\nnonsense")
     mask_file(far, moved=(900.0, 0.0, 0.0))
-    said = []
+    messages = []
     for path in (broken, far):
         choose(panel, gui, path)
-        said.append(settled())
-        assert "fault" not in said[-1]
-        assert said[-1].endswith(".")
+        messages.append(settled())
+        assert "fault" not in messages[-1]
+        assert messages[-1].endswith(".")
         assert segment_ids(drawn[1]) == [drawn[2]]
         assert panel.context.state.segment == drawn[2]
-    assert "broken.nrrd" in said[0]
-    assert said[0] != said[1]
+    assert "broken.nrrd" in messages[0]
+    assert messages[0] != messages[1]
 
 
 def second_ct(scene):
@@ -267,10 +267,10 @@ def test_a_drawn_segment_is_coded_and_its_crop_appears_with_its_voxels(
     assert "is empty. Draw the tumour" in panel.ui.cropHint.text
     assert panel.ui.segmentEditor.currentSegmentID() == state.segment
     volume = drawn[0]
-    painted = np.zeros(slicer.util.arrayFromVolume(volume).shape, np.uint8)
-    painted[18:22, 50:60, 40:50] = 1
+    voxels = np.zeros(slicer.util.arrayFromVolume(volume).shape, np.uint8)
+    voxels[18:22, 50:60, 40:50] = 1
     slicer.util.updateSegmentBinaryLabelmapFromArray(
-        painted, state.segmentation, state.segment, volume
+        voxels, state.segmentation, state.segment, volume
     )
     wait_until(lambda: panel.crop.crop is not None)
     assert panel.crop.crop.mask_volume_ml == pytest.approx(400 * 0.8 * 0.7 * 2.5 / 1000)
@@ -281,7 +281,7 @@ def test_a_drawn_segment_is_coded_and_its_crop_appears_with_its_voxels(
 # The crop
 
 
-def test_the_box_and_the_ruler_lie_where_the_tumour_is(panel, settled):
+def test_crop_box_and_size_measurement_lie_on_the_tumour(panel, settled):
     state = panel.context.state
     x, y, z = panel.crop.crop.mask_centre_of_mass_lps
     assert state.crop_box.GetCenterWorld() == pytest.approx((-x, -y, z), abs=0.51)
@@ -314,7 +314,7 @@ def test_the_t_stage_follows_the_tumour_and_the_edition(panel, scene, drawn, set
     assert not ui.stageLabel.visible
 
 
-def test_the_cube_is_moved_by_a_click_and_follows_again(panel, scene, settled):
+def test_the_crop_is_moved_and_centred_again(panel, scene, settled):
     state = panel.context.state
     before = state.crop_box.GetCenterWorld()
     assert not panel.ui.centreCropButton.enabled
@@ -332,7 +332,7 @@ def test_the_cube_is_moved_by_a_click_and_follows_again(panel, scene, settled):
     assert not panel.ui.centreCropButton.enabled
 
 
-def test_box_and_ruler_are_shown_and_hidden(panel, settled):
+def test_crop_box_and_size_measurement_are_shown_and_hidden(panel, settled):
     state, ui = panel.context.state, panel.ui
     for box in (ui.showCropBoxCheckBox, ui.showSizeMeasurementCheckBox):
         node = state.crop_box if box is ui.showCropBoxCheckBox else state.size_measurement

@@ -1,4 +1,4 @@
-"""The panel in a process of its own: what it loads, and what it leaves when it is killed."""
+"""The panel in a separate process: what it loads, and what it leaves when it is killed."""
 
 from __future__ import annotations
 

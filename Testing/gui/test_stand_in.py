@@ -56,11 +56,11 @@ def state(state_class, scene):
     return state_class(scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode"))
 
 
-def heard(signal) -> list:
+def values_of(signal) -> list:
     """What a signal tells from now on."""
-    told: list = []
-    signal.connect(told.append)
-    return told
+    values: list = []
+    signal.connect(values.append)
+    return values
 
 
 def volume(scene, name="CT"):
@@ -79,8 +79,8 @@ def test_stand_ins_have_no_names_that_the_real_widgets_lack(gui):
     for widget in UiLoader.widgets:
         parts = real[widget.__name__].values()
         known = {name.partition("(")[0] for part in parts for name in part}
-        own = {name for name in vars(widget) if name[0] != "_"} - {"staticMetaObject"}
-        assert own - handlers - {"hitButton"} <= known, widget
+        named = {name for name in vars(widget) if name[0] != "_"} - {"staticMetaObject"}
+        assert named - handlers - {"hitButton"} <= known, widget
 
 
 def test_widgets_have_the_manners_of_pythonqt(sample, gui):
@@ -95,12 +95,12 @@ def test_widgets_have_the_manners_of_pythonqt(sample, gui):
         sample.ctSelector.editable = True
     with pytest.raises(ValueError, match="no signal 'nodeChanged"):
         sample.ctSelector.connect("nodeChanged(vtkMRMLNode*)", print)
-    told: list = []
-    sample.runButton.connect("clicked(bool)", told.append)
+    values: list = []
+    sample.runButton.connect("clicked(bool)", values.append)
     sample.runButton.click()
-    sample.runButton.disconnect("clicked(bool)", told.append)
+    sample.runButton.disconnect("clicked(bool)", values.append)
     sample.runButton.click()
-    assert told == [False]
+    assert values == [False]
     assert isinstance(sample.runButton, qt.QPushButton)
     assert not hasattr(sample.root, "runButton")
 
@@ -129,7 +129,7 @@ def test_an_ui_file_with_a_widget_that_has_no_stand_in_is_refused(gui, tmp_path)
 
 def test_the_node_selector_follows_the_scene(sample, scene):
     selector = sample.ctSelector
-    told = heard(selector.currentNodeChanged)
+    values = values_of(selector.currentNodeChanged)
     first, second = volume(scene, "First"), volume(scene, "Second")
     label_map = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "Labels")
     assert selector.currentNode() is None
@@ -143,14 +143,14 @@ def test_the_node_selector_follows_the_scene(sample, scene):
     scene.RemoveNode(first)
     assert selector.currentNode() is second  # as in Slicer, the neighbour
     scene.RemoveNode(second)
-    assert told == [first, second, None]
+    assert values == [first, second, None]
     third, _ = volume(scene, "Third"), volume(scene, "Fourth")
     volume(scene, "Hidden").SetHideFromEditors(True)
     assert selector._box.count == 3  # with None
     selector.setCurrentNode(third)
     scene.Clear(False)
     assert selector.currentNode() is None
-    assert told[3:] == [third, None]  # not a neighbour while the scene is closing
+    assert values[3:] == [third, None]  # not a neighbour while the scene is closing
 
 
 def test_a_widget_whose_scene_was_taken_away_hears_nothing(gui, scene):
@@ -171,7 +171,7 @@ def test_the_segment_selector_follows_the_segmentation(sample, drawn):
 
     _, segmentation, first = drawn
     selector = sample.segmentSelector
-    told = heard(selector.currentSegmentChanged)
+    values = values_of(selector.currentSegmentChanged)
     selector.setCurrentNode(segmentation)
     assert selector.currentSegmentID() == ""  # None is enabled, and nothing was chosen
     selector.setCurrentSegmentID(first)
@@ -179,7 +179,7 @@ def test_the_segment_selector_follows_the_segmentation(sample, drawn):
     assert selector.currentSegmentID() == first
     segmentation.GetSegmentation().RemoveSegment(first)
     assert selector.currentSegmentID() == second
-    assert told == [first, second]
+    assert values == [first, second]
     assert selector.segmentIDs() == ["None", second]
     slicer.mrmlScene.RemoveNode(segmentation)
     assert selector.currentNode() is None
@@ -233,10 +233,10 @@ def test_parameters_and_widgets_follow_each_other(sample, state, scene):
 def test_qt_widgets_show_parameters(gui, state, widget, parameter, shown, chosen):
     import qt
 
-    one = getattr(qt, widget)()
-    state.connectParametersToGui({parameter: one})
-    assert getattr(one, shown[0]) == shown[1]
-    setattr(one, shown[0], chosen)
+    gui_widget = getattr(qt, widget)()
+    state.connectParametersToGui({parameter: gui_widget})
+    assert getattr(gui_widget, shown[0]) == shown[1]
+    setattr(gui_widget, shown[0], chosen)
     assert state.getValue(parameter) == chosen
 
 
@@ -343,7 +343,7 @@ def test_questions_are_answered_and_messages_kept(gui):
     assert not slicer.util.confirmOkCancelDisplay("Sure?")
     slicer.util.errorDisplay("It broke.")
     slicer.util.showStatusMessage("Done.")
-    assert gui.messages.told == [("info", "Sure?"), ("error", "It broke."), ("status", "Done.")]
+    assert gui.messages.shown == [("info", "Sure?"), ("error", "It broke."), ("status", "Done.")]
     gui.file_answers.append("/data")
     assert qt.QFileDialog.getExistingDirectory(None, "Folder") == "/data"
     assert qt.QFileDialog.getOpenFileName(None, "File") == ""

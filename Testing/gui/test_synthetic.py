@@ -1,4 +1,4 @@
-"""The section "Generated images": drawn, looked at, taken into the scene; never a patient's."""
+"""Synthetic images in the panel: generated, shown, added to the scene; never a patient's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from ..slice_samples import write_generator
-from .conftest import at_rest
+from .conftest import at_rest, file_names
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +15,7 @@ def generators(tmp_path_factory):
     """A folder with a generator that knows conditions."""
     pytest.importorskip("torch", reason="networks: torch is not installed")
     folder = tmp_path_factory.mktemp("generators")
-    write_generator(folder / "one.safetensors", resolution=64, conditions=("LUAD", "LUSC"))
+    write_generator(folder / "generator.safetensors", resolution=64, conditions=("LUAD", "LUSC"))
     return folder
 
 
@@ -32,7 +32,7 @@ def generating(panel, generators, working_here, monkeypatch, wait_until):
 
 @pytest.fixture
 def press(generating, wait_until):
-    """Press a button of the section and wait for what is said in the end."""
+    """Press a button of the section and wait for the message at the end."""
 
     def press(button) -> str:
         assert button.enabled, button.objectName
@@ -71,7 +71,7 @@ def test_generated_images_are_marked_as_synthetic(generating, press, temporary):
     assert "an image of no patient, not for diagnosis" in ui.imageLabel.text
     assert "Random weights: it means nothing." in ui.imageLabel.text
     assert ui.imageLabel.text.endswith("Sample generator, seed 0:")
-    assert [one for one in temporary.rglob("*") if one.is_file()] == []
+    assert file_names(temporary) == []
     assert ui.seedBox.value == 1
     press(ui.generateButton)
     assert not set(pictures(ui.imageList)) & set(first)
@@ -92,7 +92,7 @@ def test_a_condition_of_the_model_can_be_asked_for(generating, press):
     assert ui.conditionSelector.currentData == "LUSC"
     press(ui.generateButton)
     images = generating.synthetic._images.described["images"]
-    assert {one["label"] for one in images} == {"LUSC"}
+    assert {image["label"] for image in images} == {"LUSC"}
 
 
 def test_more_like_this_are_neighbours_of_what_is_seen(generating, press, wait_until):
@@ -106,8 +106,8 @@ def test_more_like_this_are_neighbours_of_what_is_seen(generating, press, wait_u
     wait_until(lambda: at_rest(generating))
     press(ui.similarButton)
     after = np.stack([hu for hu, _ in section._images.slices]).astype(float)
-    far = [[np.square(one - other).mean() for other in before] for one in after]
-    assert np.argmin(far, axis=1).tolist() == [2] * 4
+    distances = [[np.square(a - b).mean() for b in before] for a in after]
+    assert np.argmin(distances, axis=1).tolist() == [2] * 4
     assert ui.imageLabel.text.endswith("seed 7, similar to image 2:")
     ui.imageList.currentRow = 1
     wait_until(lambda: at_rest(generating))
@@ -116,7 +116,9 @@ def test_more_like_this_are_neighbours_of_what_is_seen(generating, press, wait_u
     )  # similar images are requested by number, and these are similar ones
 
 
-def test_an_image_comes_into_the_scene_as_nobodys(generating, press, drawn, scene, wait_until):
+def test_an_image_is_added_to_the_scene_outside_all_patients(
+    generating, press, drawn, scene, wait_until
+):
     import slicer
 
     from LungSquadLib.mrml.results import is_result
@@ -128,9 +130,9 @@ def test_an_image_comes_into_the_scene_as_nobodys(generating, press, drawn, scen
     for number in (3, 5):
         ui.imageList.currentRow = number
         wait_until(lambda: at_rest(generating))
-        said = press(ui.loadImageButton)
+        message = press(ui.loadImageButton)
     name = "Synthetic: Sample generator, seed 0, image 5"
-    assert said == f"Added to the scene as '{name}', outside the patient: see the module Data."
+    assert message == f"Added to the scene as '{name}', outside the patient: see the module Data."
     volume = scene.GetFirstNodeByName(name)
     image = image_of_volume(volume)
     assert image.GetSpacing() == (1.0, 1.0, 1.0)
@@ -145,8 +147,8 @@ def test_an_image_comes_into_the_scene_as_nobodys(generating, press, drawn, scen
     assert np.array_equal(array[0], mask)
     tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
     folders = {
-        tree.GetItemParent(tree.GetItemByDataNode(scene.GetFirstNodeByName(f"{one}{what}")))
-        for one in (name, name.replace("5", "3"))
+        tree.GetItemParent(tree.GetItemByDataNode(scene.GetFirstNodeByName(f"{node_name}{what}")))
+        for node_name in (name, name.replace("5", "3"))
         for what in ("", ": tumour")
     }
     (folder,) = folders
@@ -156,7 +158,9 @@ def test_an_image_comes_into_the_scene_as_nobodys(generating, press, drawn, scen
     assert is_result(outline)
 
 
-def test_nobody_predicts_on_what_is_made_up(generating, press, drawn, scene, wait_until):
+def test_a_synthetic_image_cannot_be_chosen_for_a_prediction(
+    generating, press, drawn, scene, wait_until
+):
     ui = generating.ui
     press(ui.generateButton)
     ui.imageList.currentRow = 0
@@ -225,17 +229,19 @@ def test_a_scene_that_closes_stops_the_work_and_leaves_what_was_shown(
     press(ui.generateButton)
     ui.realCheckBox.checked = True
     wait_until(lambda: at_rest(generating) and not ui.realList.isHidden())
-    asked = []
-    monkeypatch.setattr(generating.worker, "request", lambda *one: asked.append(one) or 7)
+    requests = []
+    monkeypatch.setattr(
+        generating.worker, "request", lambda *request: requests.append(request) or 7
+    )
     ui.generateButton.click()
-    wait_until(lambda: asked)
+    wait_until(lambda: requests)
     scene.Clear(0)
     wait_until(lambda: at_rest(generating))
     assert ui.statusLabel.text == "The scene was closed, so this was stopped: Generating images."
     assert ui.realList.isHidden()
     assert ui.realHint.text == "Choose or load a CT first."
     assert ui.imageList.count == 16  # of nobody, and of no scene
-    assert [one for one in temporary.rglob("*") if one.is_file()] == []
+    assert file_names(temporary) == []
     ui.imageList.currentRow = 4
     wait_until(lambda: at_rest(generating))
     assert press(ui.loadImageButton).startswith(
@@ -251,10 +257,10 @@ REFUSED = {
 }
 
 
-def test_what_is_refused_is_said_and_nothing_is_shown(generating, generators, wait_until):
-    for changes, said in REFUSED.values():
-        asked = {"model": str(generators / "one.safetensors"), "n": 2, "seed": 0, **changes}
-        generating.synthetic._start(asked)
+def test_a_refused_request_is_reported_and_nothing_is_shown(generating, generators, wait_until):
+    for changes, message in REFUSED.values():
+        request = {"model": str(generators / "generator.safetensors"), "n": 2, "seed": 0, **changes}
+        generating.synthetic._start(request)
         wait_until(lambda: at_rest(generating))
-        assert said in generating.ui.statusLabel.text
+        assert message in generating.ui.statusLabel.text
         assert generating.ui.imageFrame.isHidden()

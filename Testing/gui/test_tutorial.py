@@ -70,10 +70,10 @@ def test_the_tutorial(opened, gui, wait_until, screenshot, heartbeat):
 
 
 @pytest.mark.slow
-def test_the_tutorial_s_images_that_models_make(opened, gui, wait_until, screenshot, heartbeat):
+def test_the_tutorials_synthetic_images(opened, gui, wait_until, screenshot, heartbeat):
     panel, ui = opened.panel, opened.panel.ui
     if panel.synthetic.missing() or not ui.inpainterSelector.count:
-        pytest.skip("tutorial: there is no generator and no model that paints among the models")
+        pytest.skip("tutorial: there is no generator or no inpainting model among the models")
 
     def done(seconds=120):
         wait_until(lambda: not panel.tasks.title and not opened.waiting(), seconds)
@@ -96,6 +96,6 @@ def test_the_tutorial_s_images_that_models_make(opened, gui, wait_until, screens
     with heartbeat:
         ui.inpaintButton.click()
         done()
-    figure("longest gap of the event loop, painting a tumour", heartbeat.longest * 1000, "ms")
+    figure("longest gap of the event loop, inpainting a tumour", heartbeat.longest * 1000, "ms")
     assert "Result: mean" in ui.inpaintedLabel.text, ui.statusLabel.text
     screenshot(ui.inpaintingSection, "painted")

@@ -28,7 +28,7 @@ class Section:
         ui.runButton.clicked.connect(self.run)
 """
 
-# What is written wrongly, in the file or in the code, and what is said of it.
+# What is written wrongly, in the file or in the code, and the breach that is reported.
 BREACHES = {
     "names": ('name="runButton"', 'name="section"', "2 widgets are called section."),
     "buddy": ("<cstring>ctSelector", "<cstring>nobody", "is nobody, which is not there"),
@@ -55,7 +55,7 @@ OF_SLICER = ("property", "property called", "method in code", "signal in code", 
 
 
 def breaches(folder: Path, *, wrong: str = "", instead: str = "") -> list[str]:
-    """What is said of the sample, with something written differently in it."""
+    """The breaches in the sample, with something written differently in it."""
     texts = (SAMPLE.read_text(encoding="utf-8"), SAMPLE_CODE)
     if wrong:
         assert any(wrong in text for text in texts)
@@ -68,8 +68,8 @@ def breaches(folder: Path, *, wrong: str = "", instead: str = "") -> list[str]:
 def test_a_breach_is_found(breach, tmp_path):
     if breach in OF_SLICER and not SHARED.is_file():
         pytest.skip(f"names of real widgets: {SHARED.name} is not there")
-    wrong, instead, said = BREACHES[breach]
-    assert said in " ".join(breaches(tmp_path, wrong=wrong, instead=instead))
+    wrong, instead, message = BREACHES[breach]
+    assert message in " ".join(breaches(tmp_path, wrong=wrong, instead=instead))
 
 
 def test_nothing_is_found_where_nothing_is_wrong(tmp_path):

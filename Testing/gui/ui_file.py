@@ -48,7 +48,7 @@ class UiFile:
     def __init__(self, path: Path, code: Path) -> None:
         self.tree = ElementTree.parse(path).getroot()
         self.widgets = list(self.tree.iter("widget"))
-        self.kinds = {one.get("name"): one.get("class") for one in self.widgets}
+        self.kinds = {widget.get("name"): widget.get("class") for widget in self.widgets}
         files = sorted(code.rglob("*.py"))
         self.modules = [ast.parse(file.read_text(encoding="utf-8"), str(file)) for file in files]
         self.slicer = classes_of_slicer()
@@ -69,14 +69,16 @@ class UiFile:
     @cached_property
     def _extends(self) -> dict[str, str]:
         custom = self.tree.iter("customwidget")
-        return {one.findtext("class", ""): one.findtext("extends", "") for one in custom}
+        return {
+            element.findtext("class", ""): element.findtext("extends", "") for element in custom
+        }
 
     def _names(self) -> Iterator[str]:
-        for name, count in Counter(one.get("name") for one in self.widgets).items():
+        for name, count in Counter(widget.get("name") for widget in self.widgets).items():
             if count > 1:
                 yield f"{count} widgets are called {name}."
-        stops = [one.text for one in self.tree.iter("tabstop")]
-        buddies = [one.text for one in self._values("buddy")]
+        stops = [element.text for element in self.tree.iter("tabstop")]
+        buddies = [element.text for element in self._values("buddy")]
         for name in (*stops, *buddies):
             if name not in self.kinds:
                 yield f"A buddy or tab stop is {name}, which is not there."
@@ -91,8 +93,8 @@ class UiFile:
     def _scene(self) -> Iterator[str]:
         root = self.widgets[0].get("name")
         connected = {
-            tuple(one.findtext(part) for part in ("sender", "signal", "receiver", "slot"))
-            for one in self.tree.iter("connection")
+            tuple(connection.findtext(part) for part in ("sender", "signal", "receiver", "slot"))
+            for connection in self.tree.iter("connection")
         }
         for name, kind in self.kinds.items():
             takes_one = SCENE[1] in self._all(kind, "slots_and_invokables", [SCENE[1]])
@@ -106,7 +108,7 @@ class UiFile:
             for module in self.modules
             for node in ast.walk(module)
             if isinstance(node, ast.ClassDef)
-            and any(ast.unparse(one) == "parameterNodeWrapper" for one in node.decorator_list)
+            and any(ast.unparse(each) == "parameterNodeWrapper" for each in node.decorator_list)
             for part in node.body
             if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
         }
@@ -120,16 +122,17 @@ class UiFile:
         if not self.slicer:
             return
         for widget in self.widgets:
-            for one in widget.findall("property"):
-                name, kind = one.get("name"), widget.get("class")
-                if one.get("stdset") != "0" and not self._knows(kind, name):
+            for element in widget.findall("property"):
+                name, kind = element.get("name"), widget.get("class")
+                if element.get("stdset") != "0" and not self._knows(kind, name):
                     yield f"{widget.get('name')}: {kind} has no property {name}."
 
     def _inputs(self) -> Iterator[str]:
-        named = {one.text for one in self._values("buddy")}
+        named = {element.text for element in self._values("buddy")}
         for widget in self.widgets:
-            tips = [one for one in widget.findall("property") if one.get("name") == "toolTip"]
-            if widget.get("class") in INPUTS and widget.get("name") not in named and not tips:
+            names = [element.get("name") for element in widget.findall("property")]
+            described = widget.get("name") in named or "toolTip" in names
+            if widget.get("class") in INPUTS and not described:
                 yield f"{widget.get('name')} has neither a label nor a tool tip."
 
     def _widgets_in_code(self) -> Iterator[str]:
@@ -138,7 +141,7 @@ class UiFile:
                 yield f"The code uses ui.{node.attr}, which is not there."
 
     def _members_in_code(self) -> Iterator[str]:
-        """What the code asks of a widget, the real one has."""
+        """Find what the code uses of a widget and the real one does not have."""
         if not self.slicer:
             return
         used = {id(node): node.attr for node in self._of_ui()}
@@ -155,9 +158,9 @@ class UiFile:
                 name = used.get(id(node.func.value))
                 signals = self._all(self.kinds.get(name), "signals", None)
                 if node.func.attr == "connect" and signals is not None and node.args:
-                    asked = node.args[0]
-                    if isinstance(asked, ast.Constant) and asked.value not in signals:
-                        yield f"ui.{name} has no signal {asked.value}."
+                    signal = node.args[0]
+                    if isinstance(signal, ast.Constant) and signal.value not in signals:
+                        yield f"ui.{name} has no signal {signal.value}."
 
     def _of_ui(self) -> list[ast.Attribute]:
         """The expressions `ui.NAME` and `... .ui.NAME` of the code."""
@@ -178,19 +181,19 @@ class UiFile:
         from PySide6 import QtWidgets
 
         known = self.slicer.get(kind, {})
-        own = [_name(one) for part in known.values() for one in part]
+        names = [_name(each) for part in known.values() for each in part]
         base = kind if kind.startswith("Q") else self._extends.get(kind, "QWidget")
         qt = getattr(QtWidgets, base, QtWidgets.QWidget)
-        return name in own or hasattr(qt, name) or qt.staticMetaObject.indexOfProperty(name) >= 0
+        return name in names or hasattr(qt, name) or qt.staticMetaObject.indexOfProperty(name) >= 0
 
     def _is_property(self, kind: str, name: str) -> bool:
         """Whether PythonQt has it as an attribute."""
         from PySide6 import QtWidgets
 
-        own = map(_name, self.slicer.get(kind, {}).get("properties", ()))
+        names = map(_name, self.slicer.get(kind, {}).get("properties", ()))
         base = getattr(QtWidgets, kind, QtWidgets.QWidget)
-        return name in own or base.staticMetaObject.indexOfProperty(name) >= 0
+        return name in names or base.staticMetaObject.indexOfProperty(name) >= 0
 
     def _values(self, name: str) -> list[ElementTree.Element]:
         """The values of all properties of a name."""
-        return [one[0] for one in self.tree.iter("property") if one.get("name") == name]
+        return [each[0] for each in self.tree.iter("property") if each.get("name") == name]

@@ -10,7 +10,7 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 
 def read_node(scene, kind: str, storage_kind: str, *files: Path):
-    """A node of a file, or of a DICOM series' files, by Slicer's own reader."""
+    """A node of a file, or of a DICOM series' files, by Slicer's reader."""
     node = scene.AddNewNodeByClass(kind)
     storage = scene.AddNewNodeByClass(storage_kind)
     storage.SetFileName(str(files[0]))

@@ -60,10 +60,10 @@ def test_results_lie_beside_their_ct(drawn, prediction):
     volume = drawn[0]
     hierarchy = tree()
     study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "A study")
-    own = hierarchy.CreateItem(study, volume)
+    item = hierarchy.CreateItem(study, volume)
     shown = lsm.show_prediction(prediction, volume)
     folder = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(shown.table))
-    assert hierarchy.GetItemParent(folder) == hierarchy.GetItemParent(own) == study
+    assert hierarchy.GetItemParent(folder) == hierarchy.GetItemParent(item) == study
     assert hierarchy.GetItemName(folder) == "LungSquad: Sample model"
     for node in (shown.saliency, shown.box):
         assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == folder

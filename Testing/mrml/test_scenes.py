@@ -24,7 +24,8 @@ from LungSquadLib.mrml.pictures import slice_picture, space_picture
 from LungSquadLib.mrml.results import table_rows
 from LungSquadLib.mrml.scene import write_scene
 from LungSquadLib.mrml.segments import NEOPLASM_OF_LUNG
-from LungSquadLib.pipeline.case import CaseInput, run_case
+from LungSquadLib.pipeline.case import run_case
+from LungSquadLib.pipeline.case_input import CaseInput
 
 from ..samples import ball_images, write_model
 from . import nodes
@@ -83,15 +84,15 @@ def test_a_saved_scene_opens_again_with_all_that_it_held(scene, prediction, tmp_
     crop, expected = lsm.crop(volume, segmentation, segment_id), ls.crop(ct, mask)
     for ours, theirs in ((crop.ct, expected.ct), (crop.mask, expected.mask)):
         assert np.array_equal(sitk.GetArrayFromImage(ours), sitk.GetArrayFromImage(theirs))
-    found = {node.GetClassName(): node for node in results_of(volume)}
-    table, box = found["vtkMRMLTableNode"], found["vtkMRMLMarkupsROINode"]
+    nodes_by_class = {node.GetClassName(): node for node in results_of(volume)}
+    table, box = nodes_by_class["vtkMRMLTableNode"], nodes_by_class["vtkMRMLMarkupsROINode"]
     cells = [
         (table.GetCellText(row, 0), table.GetCellText(row, 1))
         for row in range(table.GetNumberOfRows())
     ]
     assert cells == table_rows(prediction)
     assert box.GetSize() == pytest.approx((50, 50, 50))
-    saliency = lsm.image_of_volume(found["vtkMRMLScalarVolumeNode"])
+    saliency = lsm.image_of_volume(nodes_by_class["vtkMRMLScalarVolumeNode"])
     assert sitk.GetArrayFromImage(saliency) == pytest.approx(
         sitk.GetArrayFromImage(prediction.saliency)
     )

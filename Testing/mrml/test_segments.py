@@ -28,9 +28,9 @@ def voxels(image: sitk.Image) -> np.ndarray:
     return sitk.GetArrayFromImage(image)
 
 
-def same_voxels(one: ls.Crop, other: ls.Crop) -> bool:
-    return np.array_equal(voxels(one.ct), voxels(other.ct)) and np.array_equal(
-        voxels(one.mask), voxels(other.mask)
+def same_voxels(first: ls.Crop, second: ls.Crop) -> bool:
+    return np.array_equal(voxels(first.ct), voxels(second.ct)) and np.array_equal(
+        voxels(first.mask), voxels(second.mask)
     )
 
 
@@ -64,8 +64,8 @@ def test_volumes_of_any_order_give_one_crop_and_get_masks_in_their_own_indices(s
     expected, click = ls.crop(image, mask).to_dict(), (7.5, 52.25, 150.0)
     proposal = ls.propose_mask(image, click)
     for order in ("LPS", "RAS", "LPI", "SAL", "PIR"):
-        own = sitk.DICOMOrient(image, order)
-        volume = lsm.add_volume(scene, own, name=order)
+        turned = sitk.DICOMOrient(image, order)
+        volume = lsm.add_volume(scene, turned, name=order)
         segmentation = lsm.add_segmentation(scene, volume, name=order)
         segment = lsm.add_segment(segmentation, sitk.DICOMOrient(mask, "ASL"))
         assert lsm.crop(volume, segmentation, segment).to_dict() == expected, order
@@ -74,19 +74,19 @@ def test_volumes_of_any_order_give_one_crop_and_get_masks_in_their_own_indices(s
             labels = segmentation.GetBinaryLabelmapInternalRepresentation(segment_id)
             assert labels.GetOrigin() == pytest.approx(volume.GetOrigin(), abs=1e-9)
             back = lsm.mask_of_segment(segmentation, segment_id, volume)
-            assert Grid.of(back).direction == pytest.approx(own.GetDirection())
-            assert Grid.of(back).offset_in(Grid.of(own)) is not None
+            assert Grid.of(back).direction == pytest.approx(turned.GetDirection())
+            assert Grid.of(back).offset_in(Grid.of(turned)) is not None
             assert voxels(back).sum() == voxels(marked).sum()
         # What a worker paints comes as a box of the stored voxels.
-        whole = voxels(own)
+        whole = voxels(turned)
         z, y, x = (np.arange(3, 6), np.arange(4, 8), np.arange(5, 7))
         whole[np.ix_(z, y, x)] = 7
-        part = own[5:7, 4:8, 3:6]
+        part = turned[5:7, 4:8, 3:6]
         part = Grid.of(part).image(np.full((3, 4, 2), 7, np.int16))
         described = {"changed": {"start": [5, 4, 3], "stop": [7, 8, 6]}}
-        painted = inpainted_image(lsm.ct_of_volume(volume), part, described)
-        assert np.array_equal(voxels(painted), whole)
-        assert Grid.of(painted).direction == pytest.approx(own.GetDirection())
+        inpainted = inpainted_image(lsm.ct_of_volume(volume), part, described)
+        assert np.array_equal(voxels(inpainted), whole)
+        assert Grid.of(inpainted).direction == pytest.approx(turned.GetDirection())
 
 
 def test_a_segment_says_that_it_is_a_neoplasm_of_the_lung(drawn):
@@ -108,10 +108,10 @@ def test_overlapping_segments_do_not_see_each_other(drawn):
     beside = sitk.Image(mask.GetSize(), sitk.sitkUInt8)
     beside.CopyInformation(mask)
     beside[2:5, 2:5, 2:5] = 1
-    others = [lsm.add_segment(segmentation, other, name="other") for other in (larger, beside)]
+    segments = [lsm.add_segment(segmentation, other, name="other") for other in (larger, beside)]
     segmentation.GetSegmentation().CollapseBinaryLabelmaps(False)
     assert segmentation.GetSegmentation().GetNumberOfLayers() == 2
-    for segment_id, image in zip((ball, *others), (mask, larger, beside), strict=True):
+    for segment_id, image in zip((ball, *segments), (mask, larger, beside), strict=True):
         back = lsm.mask_of_segment(segmentation, segment_id, volume)
         assert np.count_nonzero(voxels(back)) == np.count_nonzero(voxels(image))
 
@@ -179,9 +179,9 @@ def middle(image: sitk.Image) -> np.ndarray:
 
 
 def dice(part: sitk.Image, whole: sitk.Image) -> float:
-    one = voxels(sitk.Resample(part, whole, sitk.Transform(), sitk.sitkNearestNeighbor)) > 0
+    expected = voxels(sitk.Resample(part, whole, sitk.Transform(), sitk.sitkNearestNeighbor)) > 0
     other = voxels(whole) > 0
-    return 2 * (one & other).sum() / (one.sum() + other.sum())
+    return 2 * (expected & other).sum() / (expected.sum() + other.sum())
 
 
 def test_ct_and_segment_under_one_transform_give_the_same_crop(scene, drawn):

@@ -50,8 +50,8 @@ def start(program, inputs, out, *options, manifest="all.csv", model="model.safet
 
 
 def ended(process):
-    out, said = process.communicate(timeout=240)
-    return process.returncode, out, said
+    out, errors = process.communicate(timeout=240)
+    return process.returncode, out, errors
 
 
 def files(folder):
@@ -64,21 +64,21 @@ def files(folder):
 
 @pytest.mark.slow
 def test_files_and_exit_code_are_those_of_the_command_line(inputs):
-    code, out, said = ended(start([SCRIPT], inputs, "slicer", "--jobs", "2"))
-    own = start(["-m", "LungSquadLib", "batch"], inputs, "own", "--jobs", "2")
+    code, out, errors = ended(start([SCRIPT], inputs, "slicer", "--jobs", "2"))
+    command_line = start(["-m", "LungSquadLib", "batch"], inputs, "command_line", "--jobs", "2")
     assert code == 0
-    assert said.startswith("lungsquad: row 2: There is no file or folder 'no.nrrd' (column 'ct'")
-    assert said.endswith("lungsquad: slicer/errors.csv lists the failures.\n")
-    assert ended(own)[0] == 0
+    assert errors.startswith("lungsquad: row 2: There is no file or folder 'no.nrrd' (column 'ct'")
+    assert errors.endswith("lungsquad: slicer/errors.csv lists the failures.\n")
+    assert ended(command_line)[0] == 0
     assert " 33% 1 of 3 cases\n" in out
     assert "2 done, 0 finished before, 1 failed\nslicer/index.html\n" in out
     written = files(inputs / "slicer")
     assert len(written) > 10
-    assert written == files(inputs / "own")
+    assert written == files(inputs / "command_line")
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "said"),
+    ("options", "code", "errors"),
     [
         ({"manifest": "broken.csv"}, 1, "see out/errors.csv"),
         ({"manifest": "gone.csv"}, 2, "gone.csv': No such file"),
@@ -89,13 +89,13 @@ def test_files_and_exit_code_are_those_of_the_command_line(inputs):
     ],
 )
 @pytest.mark.slow
-def test_what_is_wrong_is_one_sentence_and_the_exit_code_says_so(inputs, options, code, said):
+def test_what_is_wrong_is_one_sentence_and_the_exit_code_says_so(inputs, options, code, errors):
     given = {"out": "out", "options": [], **options}
     out, more = given.pop("out"), given.pop("options")
-    ended_with, _, told = ended(start([SCRIPT], inputs, out, *more, **given))
+    ended_with, _, printed = ended(start([SCRIPT], inputs, out, *more, **given))
     assert ended_with == code
-    assert said in told
-    assert "Traceback" not in told
+    assert errors in printed
+    assert "Traceback" not in printed
 
 
 def test_inside_slicer_the_application_ends_with_the_exit_code(monkeypatch, capsys):
@@ -113,8 +113,8 @@ def test_inside_slicer_the_application_ends_with_the_exit_code(monkeypatch, caps
 def children(pid):
     """The processes that a process began, and those that they began; only Linux can say."""
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    own = [int(one) for task in tasks for one in task.read_text().split()]
-    return own + [one for child in own for one in children(child)]
+    direct = [int(text) for task in tasks for text in task.read_text().split()]
+    return direct + [pid for child in direct for pid in children(child)]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes: only on Linux")
@@ -130,10 +130,10 @@ def test_a_stopped_run_keeps_what_was_finished_and_leaves_no_process(inputs, num
     begun = children(process.pid)
     assert len(begun) >= 2  # the worker, and its process for one case
     process.send_signal(number)
-    code, _, said = ended(process)
+    code, _, errors = ended(process)
     wait_until(lambda: all(is_gone(pid) for pid in begun))
     assert (out / "cases/a/prediction.json").exists()
-    if number == signal.SIGKILL:  # nobody was told
+    if number == signal.SIGKILL:  # nobody was printed
         return
-    assert (code, said) == (130, "lungsquad: Cancelled.\n")
+    assert (code, errors) == (130, "lungsquad: Cancelled.\n")
     assert (out / "results.csv").read_text(encoding="utf-8").splitlines()[1].startswith("1,a,")

@@ -1,4 +1,4 @@
-"""What goes to a worker and comes back is what is in the scene, and no file of it stays."""
+"""A worker gets and returns exactly what is in the scene, and no temporary file stays."""
 
 import subprocess
 import sys
@@ -46,40 +46,42 @@ def temporary(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", ["int16", "float32"])
-def test_slicer_reads_a_ct_that_was_handed_over(scene, tmp_path, dtype):
+def test_slicer_reads_a_ct_that_was_written_for_a_worker(scene, tmp_path, dtype):
     volume = lsm.add_volume(scene, oblique(dtype), name="CT")
     list(ct_writer(lsm.ct_of_volume(volume), tmp_path / "ct.mha"))
     back = nodes.read_volume(scene, tmp_path / "ct.mha")
-    one, other = (lsm.image_of_volume(node) for node in (volume, back))
-    assert np.array_equal(sitk.GetArrayFromImage(one), sitk.GetArrayFromImage(other))
+    before, after = (lsm.image_of_volume(node) for node in (volume, back))
+    assert np.array_equal(sitk.GetArrayFromImage(before), sitk.GetArrayFromImage(after))
     for of in ("Spacing", "Origin", "Direction"):
-        assert getattr(one, f"Get{of}")() == pytest.approx(getattr(other, f"Get{of}")(), abs=1e-9)
+        assert getattr(before, f"Get{of}")() == pytest.approx(
+            getattr(after, f"Get{of}")(), abs=1e-9
+        )
     there = open_ct(tmp_path / "ct.mha")
-    assert content_hash(there.read()) == content_hash(as_ct(one).read())
+    assert content_hash(there.read()) == content_hash(as_ct(before).read())
 
 
-def test_slicer_reads_a_mask_that_was_handed_over(scene, drawn, tmp_path):
+def test_slicer_reads_a_mask_that_was_written_for_a_worker(scene, drawn, tmp_path):
     volume, segmentation, segment_id = drawn
     ct = lsm.ct_of_volume(volume)
     write_mask(mask_on_ct(segmentation, segment_id, volume, ct), tmp_path / "mask.seg.nrrd")
     back = nodes.read_segmentation(scene, tmp_path / "mask.seg.nrrd")
     (there,) = nodes.segment_ids(back)
     assert back.GetSegmentation().GetSegment(there).GetName() == "tumour"
-    one = lsm.mask_of_segment(segmentation, segment_id, volume)
-    other = lsm.mask_of_segment(back, there, volume)
-    assert np.array_equal(sitk.GetArrayFromImage(one), sitk.GetArrayFromImage(other))
-    assert other.GetOrigin() == pytest.approx(one.GetOrigin(), abs=1e-6)
+    before = lsm.mask_of_segment(segmentation, segment_id, volume)
+    after = lsm.mask_of_segment(back, there, volume)
+    assert np.array_equal(sitk.GetArrayFromImage(before), sitk.GetArrayFromImage(after))
+    assert after.GetOrigin() == pytest.approx(before.GetOrigin(), abs=1e-6)
 
 
 def test_the_folder_is_private_and_goes(temporary):
-    with CaseFiles() as exchange:
-        exchange.ct.write_text("voxels")
+    with CaseFiles() as files:
+        files.ct.write_text("voxels")
         (folder,) = temporary.iterdir()
-        assert exchange.ct.parent == folder
+        assert files.ct.parent == folder
         if sys.platform != "win32":
             assert folder.stat().st_mode & 0o077 == 0
     assert list(temporary.iterdir()) == []
-    exchange.close()
+    files.close()
 
 
 @pytest.mark.slow
@@ -89,9 +91,9 @@ def test_a_worker_answers_as_this_process_does(scene, predictor, drawn, model_fi
     turn[:2, :2], turn[:3, 3] = [[0.8, -0.6], [0.6, 0.8]], (1.1, 2.3, 5.7)
     nodes.under_transform(scene, volume, turn)
     nodes.under_transform(scene, segmentation, turn + 0.3 * np.eye(4, k=3))  # off the CT's voxels
-    asked = {"model": model_file, "device": "cpu", "seed": 5, "centre_lps": (-22.3, 33.4, 160.5)}
-    there = lsm.predict(volume, segmentation, segment_id, **asked, predictor=predictor)
-    here = lsm.predict(volume, segmentation, segment_id, **asked)
+    options = {"model": model_file, "device": "cpu", "seed": 5, "centre_lps": (-22.3, 33.4, 160.5)}
+    there = lsm.predict(volume, segmentation, segment_id, **options, predictor=predictor)
+    here = lsm.predict(volume, segmentation, segment_id, **options)
     assert {flag.code for flag in here.flags} >= {"mask_resampled", "centre_chosen"}
     assert there.to_dict() == here.to_dict()
     assert np.array_equal(
@@ -135,17 +137,17 @@ def test_results_of_a_volume_that_slicer_read_go_back_to_its_series(
     volume = nodes.read_volume(scene, *sorted(series.iterdir()))
     ct = lsm.ct_of_volume(volume)
     mask = as_mask(ball_images()[1], ct)
-    with CaseFiles() as exchange:
-        write_ct(ct, exchange.ct, Silent())
-        write_mask(mask, exchange.mask)
-        files = {"ct": exchange.ct, "mask": exchange.mask}
-        ask = predictor._worker.request
-        ask("predict", **files, models=[model_file], folder=exchange.results, device="cpu")
-        asked = {"results": exchange.results, "source": series, "folder": tmp_path / "out"}
-        answer = ask("dicom", **files, **asked)
-    back = read_mask(answer["seg"], open_ct(series))
+    with CaseFiles() as files:
+        write_ct(ct, files.ct, Silent())
+        write_mask(mask, files.mask)
+        inputs = {"ct": files.ct, "mask": files.mask}
+        send = predictor._worker.request
+        send("predict", **inputs, models=[model_file], folder=files.results, device="cpu")
+        request = {"results": files.results, "source": series, "folder": tmp_path / "out"}
+        result = send("dicom", **inputs, **request)
+    back = read_mask(result["seg"], open_ct(series))
     assert sitk.Hash(back.image) == sitk.Hash(mask.image)
-    assert pydicom.dcmread(answer["sr"]).PatientID.startswith("LS-")
+    assert pydicom.dcmread(result["sr"]).PatientID.startswith("LS-")
 
 
 @pytest.mark.slow

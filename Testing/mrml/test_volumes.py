@@ -42,7 +42,7 @@ def corners(image: sitk.Image) -> np.ndarray:
 
 
 def node_corners(volume) -> np.ndarray:
-    """Corner voxels in LPS by Slicer's own matrix."""
+    """Corner voxels in LPS by Slicer's matrix."""
     matrix = vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     size = np.array(volume.GetImageData().GetDimensions()) - 1.0

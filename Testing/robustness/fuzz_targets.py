@@ -244,7 +244,8 @@ def _molecular_report(folder: Path):
 
 
 def _report(folder: Path):
-    from LungSquadLib.pipeline.case import CaseInput, run_case
+    from LungSquadLib.pipeline.case import run_case
+    from LungSquadLib.pipeline.case_input import CaseInput
     from LungSquadLib.pipeline.options import PredictionOptions
     from LungSquadLib.report.render import rendered
     from Testing.samples import ball_images, write_model
@@ -429,12 +430,12 @@ def _requests(folder: Path):
     here = str(folder)
     case = {"ct": here, "mask": here}
     lines = [
-        {"verb": "predict", **case, "models": ["m"], "folder": here, "centre": [1.0, 2.0, 3.0]},
+        {"verb": "predict", **case, "models": ["m"], "folder": here, "centre_lps": [1.0, 2.0, 3.0]},
         {"verb": "predict", **case, "models": ["m"], "folder": here, "profile": here},
         {"verb": "dicom", **case, "results": here, "source": here, "folder": here, "series": "1"},
         {"verb": "batch", "manifest": here, "models": ["m", "n"], "folder": here, "jobs": 2},
         {"verb": "generate", "model": "m", "folder": here, "n": 16, "truncation": 0.7, "like": 3},
-        {"verb": "inpaint", **case, "model": "m", "out": here, "hu": -50.5, "class": "LUAD"},
+        {"verb": "inpaint", **case, "model": "m", "out": here, "hu": -50.5, "label": "LUAD"},
     ]
     path = folder / "requests.jsonl"
     path.write_bytes(b"".join(encoded({"id": n, **line}) for n, line in enumerate(lines)))
@@ -446,7 +447,7 @@ def _requests(folder: Path):
                 if isinstance(message, ValueError):
                     raise message
                 read_request(message)
-        except ValueError as error:  # which the worker makes a sentence of
+        except ValueError as error:  # the worker reports it
             raise InputError(str(error)) from error
 
     return [path], read

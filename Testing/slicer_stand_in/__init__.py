@@ -23,8 +23,8 @@ def install(patch: pytest.MonkeyPatch, *, folder: Path) -> SimpleNamespace:
         folder: for settings and temporary files.
 
     Returns:
-        `messages`, what the user would have been told; `file_answers`, what the user answers where
-        a file is asked for, a path each.
+        `messages`, which the user would have seen; `file_answers`, the paths that the user chooses
+        in file dialogs.
     """
     import slicer
 
@@ -33,7 +33,7 @@ def install(patch: pytest.MonkeyPatch, *, folder: Path) -> SimpleNamespace:
     from . import python_qt
 
     start()
-    for name in [one for one in sys.modules if one.startswith("LungSquadLib.mrml.panel")]:
+    for name in [name for name in sys.modules if name.startswith("LungSquadLib.mrml.panel")]:
         patch.delitem(sys.modules, name)  # it knows the stand-ins of an earlier test
     qt = python_qt.qt_module(folder)
     patch.setitem(sys.modules, "qt", qt)
@@ -59,8 +59,8 @@ def _widgets_of(module):
     from PySide6.QtWidgets import QWidget
 
     named = vars(module).values()
-    own = (one for one in named if getattr(one, "__module__", "") == module.__name__)
-    return [one for one in own if isinstance(one, type) and issubclass(one, QWidget)]
+    local = (each for each in named if getattr(each, "__module__", "") == module.__name__)
+    return [each for each in local if isinstance(each, type) and issubclass(each, QWidget)]
 
 
 def _add_modules(patch):

@@ -52,21 +52,21 @@ class Application(QObject):
 
 
 class Messages:
-    """What the user would have been told or asked, and the answers that a test gives.
+    """Messages and questions that the user would have seen, and the answers that a test gives.
 
-    `told` has pairs of a level's name and a text; `answer` is the button that is pressed.
+    `shown` has pairs of a level's name and a text; `answer` is the button that is pressed.
     """
 
     def __init__(self):
-        self.told = []
+        self.shown = []
         self.answer = QMessageBox.StandardButton.Ok
 
     def display(self, level, text, _while_testing, **_options):
-        self.told.append((logging.getLevelName(level).lower(), text))
+        self.shown.append((logging.getLevelName(level).lower(), text))
         return self.answer
 
     def show_status(self, text, _duration=0):
-        self.told.append(("status", text))
+        self.shown.append(("status", text))
         return True
 
 

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 
 _HEADER = 24  # pixels
 _STEPS = 1000
-_NO_LIMIT = 16777215  # Qt's own largest size
+_NO_LIMIT = 16777215  # Qt's largest size
 
 
 class ctkCollapsibleButton(QAbstractButton):

@@ -1,4 +1,4 @@
-"""Slicer's DICOM database and its `DICOMUtils`, by LungSquad's own reader, on the real scene."""
+"""Slicer's DICOM database and its `DICOMUtils`, by LungSquad's reader, on the real scene."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Database:
         return next((files[uid] for _, files in self._series.values() if uid in files), "")
 
     def seriesForFile(self, file):
-        found = (uid for uid, (_, files) in self._series.items() if file in files.values())
-        return next(found, "")
+        series = (uid for uid, (_, files) in self._series.items() if file in files.values())
+        return next(series, "")
 
     def allSeries(self):
         return list(self._series)

@@ -125,7 +125,7 @@ class qMRMLNodeComboBox(QWidget, _Watching):
         row = self._box.currentIndex
         nodes, watched = [], []
         if scene is not None:
-            if scene.IsBatchProcessing():  # the end of it is told, too
+            if scene.IsBatchProcessing():  # its end is an event, too
                 return
             every = map(scene.GetNthNode, range(scene.GetNumberOfNodes()))
             nodes = [node for node in every if self._offers(node)]
@@ -235,7 +235,7 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget, _Watching):
 
 
 class qMRMLSegmentEditorWidget(qMRMLWidget):
-    """Keeps what it is told in the editor's node, as the real one; it draws nothing."""
+    """Keeps its settings in the editor's node, as the real one; it draws nothing."""
 
     currentSegmentIDChanged = Signal(str)
     segmentationNodeSelectorVisible = _kept(bool, "segmentationNodeSelectorVisible", True)
@@ -293,9 +293,9 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     def uninstallKeyboardShortcuts(self):
         pass
 
-    def _required(self, asked):
+    def _required(self, name):
         if self._node is None:
-            raise AssertionError(f"{asked} comes before setMRMLSegmentEditorNode: it is lost.")
+            raise AssertionError(f"{name} comes before setMRMLSegmentEditorNode: it is lost.")
         return self._node
 
 

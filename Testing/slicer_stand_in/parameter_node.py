@@ -189,7 +189,7 @@ class _Wrapper:
             gui.findChildren(qt.QWidget) if isinstance(gui, qt.QWidget) else vars(gui).values()
         )
         named = {widget.property(_PROPERTY): widget for widget in widgets}
-        return self.connectParametersToGui({name: one for name, one in named.items() if name})
+        return self.connectParametersToGui({name: widget for name, widget in named.items() if name})
 
     def connectParametersToGui(self, mapping):
         fields = {name: self._field(name) for name in mapping}

@@ -1,7 +1,7 @@
 """PySide6 with the manners of PythonQt, and the module `qt` made of it.
 
 PythonQt has Qt's properties as attributes, its slots as methods, and signals that connect by their
-C++ signatures. `mend` teaches PySide6's own classes this, so that a widget behaves the same whoever
+C++ signatures. `mend` teaches PySide6's classes this, so that a widget behaves the same whoever
 made it: code, a `.ui` file or Qt.
 """
 
@@ -21,7 +21,7 @@ _connect, _disconnect = QtCore.QObject.connect, QtCore.QObject.disconnect
 
 
 class _Attribute:
-    """A Qt property of an object; asked of the class, what PySide6 has under its name."""
+    """A Qt property of an object; for the class, what PySide6 has under its name."""
 
     def __init__(self, name, of_class):
         self._name, self._of_class = name, of_class
@@ -35,7 +35,7 @@ class _Attribute:
 
 
 def _finder(of_class):
-    """Finds our `connect` before PySide6's own, which no attribute of a class can hide."""
+    """Finds our `connect` before PySide6's, which no attribute of a class can hide."""
 
     def find(owner, name):
         if name in _BY_SIGNATURE:
@@ -68,10 +68,10 @@ def _signal(owner, signature):
     return QtCore.SIGNAL(name)
 
 
-def _connect_by_signature(owner, *asked):
-    if asked[0] is owner:  # by PySide6's QTimer.singleShot
-        return _connect(*asked)
-    signature, receiver = asked
+def _connect_by_signature(owner, *arguments):
+    if arguments[0] is owner:  # by PySide6's QTimer.singleShot
+        return _connect(*arguments)
+    signature, receiver = arguments
     return bool(_connect(owner, _signal(owner, signature), receiver))
 
 
@@ -122,13 +122,13 @@ class UiLoader(QtUiTools.QUiLoader):
         text.setData(ElementTree.tostring(tree))
         text.open(QtCore.QIODevice.ReadOnly)
         root = super().load(text, parent)
-        for one in tree.iter("widget"):
-            made = type(_named(root, one.get("name"))).__name__
-            if made != one.get("class"):  # Qt takes a plain widget where one cannot be made
-                raise RuntimeError(f"There is no stand-in that works for {one.get('class')}.")
-        for one in connections if connections is not None else ():
+        for element in tree.iter("widget"):
+            made = type(_named(root, element.get("name"))).__name__
+            if made != element.get("class"):  # Qt takes a plain widget where one cannot be made
+                raise RuntimeError(f"There is no stand-in that works for {element.get('class')}.")
+        for connection in connections if connections is not None else ():
             sender, signal, receiver, slot = (
-                one.findtext(part) for part in ("sender", "signal", "receiver", "slot")
+                connection.findtext(part) for part in ("sender", "signal", "receiver", "slot")
             )
             target = getattr(_named(root, receiver), slot.partition("(")[0])
             _named(root, sender).connect(signal, target)
@@ -152,7 +152,7 @@ class FileDialog(QtWidgets.QFileDialog):
 
 
 class MessageBox(QtWidgets.QMessageBox):
-    """For its names alone: a box of one's own would stop a test, and asks past slicer.util."""
+    """For its names alone: a message box would stop a test, and bypasses slicer.util."""
 
     def _shown(self, *_):
         raise AssertionError("Ask through slicer.util, which knows of testing and of batch.")

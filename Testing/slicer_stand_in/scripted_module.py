@@ -62,7 +62,7 @@ class ScriptedLoadableModuleLogic:
 
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
-    """The module's own test."""
+    """The module's test."""
 
     def delayDisplay(self, message, requestedDelay=None, msec=None):
         """Slicer shows it for a while."""

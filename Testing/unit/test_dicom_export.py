@@ -14,7 +14,8 @@ from LungSquadLib.imaging.files.transfer import write_ct, write_mask
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.models.catalogue import read_model
-from LungSquadLib.pipeline.case import CaseInput, run_case
+from LungSquadLib.pipeline.case import run_case
+from LungSquadLib.pipeline.case_input import CaseInput
 from LungSquadLib.pipeline.options import PredictionOptions
 from LungSquadLib.progress import Silent
 from LungSquadLib.report.dicom_export import export_dicom

@@ -21,7 +21,8 @@ from LungSquadLib.imaging.dicom.codes import class_code, flag_code, stage_code
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.models.card import ClassLabel
 from LungSquadLib.models.catalogue import read_model
-from LungSquadLib.pipeline.case import CaseInput, run_case
+from LungSquadLib.pipeline.case import run_case
+from LungSquadLib.pipeline.case_input import CaseInput
 from LungSquadLib.pipeline.options import PredictionOptions
 from LungSquadLib.report.dicom_results import write_dicom
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
-from LungSquadLib.worker.work import do
 
 from LungSquadLib.cli import main
 from LungSquadLib.imaging.crop import flags_of_case
@@ -16,7 +15,7 @@ from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.inference.inpaint_ct import _deviations
 from LungSquadLib.models.file import read_card
 from LungSquadLib.progress import Silent
-from LungSquadLib.worker.requests import ImportMask
+from LungSquadLib.worker.verbs import ImportMask
 from Testing.inpainters import write_inpainter
 from Testing.samples import ball_images, write_model
 
@@ -103,8 +102,8 @@ def test_every_verb_shows_the_same_flags_in_every_output(place, tmp_path, capsys
                 assert flag.sentence in shown[file], (name, file, flag.code)
             if file not in ("flags.csv", "stage.csv", "results.csv"):
                 assert "minor" not in shown[file], name
-    answer = do(ImportMask(*case, str(tmp_path / "mask.seg.nrrd"), None, None, None), Silent())
-    assert [Flag.of(flag) for flag in answer["flags"]] == list(flags)
+    result = ImportMask(*case, tmp_path / "mask.seg.nrrd").run(Silent())
+    assert [Flag.of(flag) for flag in result["flags"]] == list(flags)
 
 
 def test_stage_shows_the_flag_of_a_mask_that_the_ct_cuts_off(tmp_path, capsys):

@@ -13,7 +13,8 @@ from LungSquadLib.imaging.ct import as_ct, open_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import as_mask, read_mask
 from LungSquadLib.models.catalogue import read_model
-from LungSquadLib.pipeline.case import CaseInput, run_case
+from LungSquadLib.pipeline.case import run_case
+from LungSquadLib.pipeline.case_input import CaseInput
 from LungSquadLib.pipeline.options import PredictionOptions
 from LungSquadLib.report.read_back import read_predictions
 

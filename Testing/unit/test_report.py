@@ -19,7 +19,8 @@ from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.imaging.planes import VIEWS, plane_through_tumour
-from LungSquadLib.pipeline.case import CaseInput, run_case
+from LungSquadLib.pipeline.case import run_case
+from LungSquadLib.pipeline.case_input import CaseInput
 from LungSquadLib.pipeline.options import PredictionOptions
 from LungSquadLib.report.page import Markup, element
 from LungSquadLib.report.render import rendered

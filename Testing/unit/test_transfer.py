@@ -1,4 +1,4 @@
-"""A CT and a mask that were handed over are the same to the bit, or not there."""
+"""CT and mask files for another process are read back exactly, or are absent."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.ct import as_ct, content_hash, open_ct
-from LungSquadLib.imaging.files import transfer as handover
+from LungSquadLib.imaging.files import transfer
 from LungSquadLib.imaging.files.transfer import ct_writer, write_mask
 from LungSquadLib.imaging.flags import Flag
 from LungSquadLib.imaging.geometry import Grid
@@ -34,7 +34,7 @@ def turned(angles, mirror=1.0, spacing=(0.7, 1.1, 3.3), dtype=np.int16):
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
 @pytest.mark.parametrize("mirror", [1.0, -1.0])
 def test_a_ct_is_read_by_others_and_by_us(tmp_path, monkeypatch, dtype, mirror):
-    monkeypatch.setattr(handover, "_VOXELS_A_STEP", 100)  # two slices
+    monkeypatch.setattr(transfer, "_VOXELS_A_STEP", 100)  # two slices
     image = turned((0.3, -0.5, 1.1), mirror, dtype=dtype)
     fractions = list(ct_writer(as_ct(image), tmp_path / "ct.mha"))
     assert fractions == [2 / 9, 4 / 9, 6 / 9, 8 / 9, 1.0]
@@ -44,9 +44,9 @@ def test_a_ct_is_read_by_others_and_by_us(tmp_path, monkeypatch, dtype, mirror):
     assert back.GetPixelID() == image.GetPixelID()
     for of in ("Spacing", "Origin", "Direction"):
         assert getattr(back, f"Get{of}")() == pytest.approx(getattr(image, f"Get{of}")(), abs=1e-12)
-    own = open_ct(tmp_path / "ct.mha")
-    assert own.stored == Grid.of(image)
-    assert content_hash(own.read()) == content_hash(as_ct(image).read())
+    opened = open_ct(tmp_path / "ct.mha")
+    assert opened.stored == Grid.of(image)
+    assert content_hash(opened.read()) == content_hash(as_ct(image).read())
 
 
 angles = st.tuples(*(st.floats(-3.2, 3.2),) * 3)
@@ -62,7 +62,7 @@ def test_any_grid_comes_back_to_the_bit(tmp_path_factory, angles, mirror, spacin
 
 
 def test_writing_that_is_left_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(handover, "_VOXELS_A_STEP", 100)
+    monkeypatch.setattr(transfer, "_VOXELS_A_STEP", 100)
     (tmp_path / "ct.mha").write_text("old")
     writing = ct_writer(as_ct(turned((0, 0, 0))), tmp_path / "ct.mha")
     next(writing)
@@ -72,7 +72,7 @@ def test_writing_that_is_left_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_voxels_that_are_no_numbers_end_the_writing_with_a_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(handover, "_VOXELS_A_STEP", 100)
+    monkeypatch.setattr(transfer, "_VOXELS_A_STEP", 100)
     image = turned((0, 0, 0), dtype=np.float32)
     image[3, 3, 8] = float("nan")
     with pytest.raises(InputError, match="not numbers"):
@@ -92,15 +92,15 @@ def test_a_mask_keeps_its_name_its_flags_and_its_voxels(tmp_path):
     assert back.flags == mask.flags
     assert back.name == "Tumeur n° 1\N{REPLACEMENT CHARACTER}左\\肺"
     whole = [np.zeros(as_ct(ct).grid.size[::-1], np.uint8) for _ in range(2)]
-    for array, one in zip(whole, (mask, back), strict=True):
-        offset = Grid.of(one.image).offset_in(Grid.of(ct))
-        array[Grid.of(one.image).box.shifted(offset).slices] = sitk.GetArrayFromImage(one.image)
+    for array, each in zip(whole, (mask, back), strict=True):
+        offset = Grid.of(each.image).offset_in(Grid.of(ct))
+        array[Grid.of(each.image).box.shifted(offset).slices] = sitk.GetArrayFromImage(each.image)
     assert whole[0].any()
     assert np.array_equal(*whole)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "flags",
     [
         "[",
         "{}x",
@@ -111,12 +111,12 @@ def test_a_mask_keeps_its_name_its_flags_and_its_voxels(tmp_path):
         '[{"code": "x", "severity": "info", "sentence": "a", "more": "b"}]',
     ],
 )
-def test_flags_that_are_none_are_refused(tmp_path, said):
+def test_flags_that_are_none_are_refused(tmp_path, flags):
     ct, drawn = ball_images()
     for name, value in {
         "Segment0_ID": "a",
         "Segment0_LabelValue": "1",
-        "LungSquad_flags": said,
+        "LungSquad_flags": flags,
     }.items():
         drawn.SetMetaData(name, value)
     sitk.WriteImage(drawn, str(tmp_path / "mask.seg.nrrd"))
