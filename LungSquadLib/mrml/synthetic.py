@@ -61,7 +61,7 @@ def add_synthetic_image(scene: Any, images: SyntheticImages, number: int) -> tup
     """
     described = images.described
     model = described["model"]
-    name = f"Synthetic: {model['title']}, seed {described['drawn']['seed']}, image {number}"
+    name = f"Synthetic: {model['title']}, seed {described['parameters']['seed']}, image {number}"
     low, high = images.window
     window = ((low + high) / 2, high - low)
     plane = slice(number, number + 1)

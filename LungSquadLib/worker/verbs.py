@@ -255,16 +255,16 @@ class Generate:
 
         step(progress, 0.0, "Reading the model")
         model = read_model(self.model, kind="generator")
-        drawn: dict[str, Any] = {
+        parameters: dict[str, Any] = {
             "seed": self.seed,
             "truncation": self.truncation,
             "label": self.label,
             "like": self.like,
         }
         step(progress, 0.2, "Generating")
-        images = sample(model, self.n, **drawn)
+        images = sample(model, self.n, **parameters)
         step(progress, 0.8, "Writing the images")
-        folder = write_samples(self.folder, images, model, **drawn)
+        folder = write_samples(self.folder, images, model, **parameters)
         described: dict[str, Any] = json.loads((folder / SAMPLES).read_text(encoding="utf-8"))
         return described
 
