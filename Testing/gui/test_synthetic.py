@@ -68,7 +68,7 @@ def test_generated_images_are_marked_as_synthetic(generating, press, temporary):
     assert ui.imageList.count == 16
     first = pictures(ui.imageList)
     assert len(set(first)) == 16
-    assert "an image of no patient, not for diagnosis" in ui.imageLabel.text
+    assert "of no patient, not for diagnosis" in ui.imageLabel.text
     assert "Random weights: it means nothing." in ui.imageLabel.text
     assert ui.imageLabel.text.endswith("Sample generator, seed 0:")
     assert file_names(temporary) == []
@@ -140,7 +140,7 @@ def test_an_image_is_added_to_the_scene_outside_all_patients(
     assert np.array_equal(sitk.GetArrayViewFromImage(image)[0], hu)
     display = volume.GetDisplayNode()
     assert (display.GetLevel(), display.GetWindow()) == (-600.0, 1500.0)
-    assert "an image of no patient" in volume.GetDescription()
+    assert "of no patient, not for diagnosis" in volume.GetDescription()
     outline = scene.GetFirstNodeByName(f"{name}: tumour")
     segment = outline.GetSegmentation().GetNthSegmentID(0)
     array = slicer.util.arrayFromSegmentBinaryLabelmap(outline, segment, volume)
