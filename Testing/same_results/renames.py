@@ -1,0 +1,86 @@
+"""What two checkouts may call differently, what is not a result, and which differences are known.
+
+Jobs are written in the words of the older checkout. A word is translated where the checkout's
+command line does not know it; names in outputs are translated on both sides and then compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+VERBS = {
+    "click": "segment",
+    "test": "validate",
+    "synthesise": "inpaint",
+    "vae assign": "autoencoder assign",
+    "gan walk": "gan interpolate",
+    "train translate": "train inpainting",
+    "train integrate": "train integration",
+    "train vae": "train autoencoder",
+}
+OPTIONS = {
+    "--allow-telling": "--allow-leakage",
+    "--beside": "--reference-scores",
+    "--shuffled": "--permuted-labels",
+    "--curve": "--learning-curve",
+    "--unbalanced": "--no-class-weights",
+    "--both-ways": "--both-directions",
+    "--leave-out": "--exclude-columns",
+    "--inner": "--inner-folds",
+    "--branch": "--branch-width",
+    "--truncate": "--truncation",
+    "--mlp": "--predictions",
+}
+OPTIONS_OF = {
+    "train integrate": {"--test": "--external-test"},
+    "train vae": {"--test": "--test-fraction"},
+}
+MODELS = {"demo-translation": "demo-inpainting"}
+
+# A file's, key's or column's name in outputs, or a code that is a value; as a whole, old: new.
+NAMES = {**MODELS, "translation": "inpainting"}
+
+# Parts of a figure's name that say where or when it was made, not what came out.
+NOT_RESULTS = {
+    "sha256": "of a whole file, whose arrays are compared one by one",
+    "options": "what was asked for",
+    "lungsquad": "the version",
+    "torch": "a version",
+    "python": "a version",
+    "s per 1000": "time",
+    "memory MB": "memory",
+}
+
+# (job, figure, reason): patterns of fnmatch for differences that are meant.
+REASONS: list[tuple[str, str, str]] = []
+
+
+def translate(
+    words: Sequence[str], known: Mapping[str, Sequence[str]], checkout: Path
+) -> list[str]:
+    """Return a command in the words of a checkout whose verbs and their options are `known`."""
+    verb = next(
+        (v for v in (" ".join(words[:2]), words[0]) if v in known or v in VERBS),
+        words[0],
+    )
+    there = verb if verb in known else VERBS.get(verb, verb)
+    renamed = {**OPTIONS, **OPTIONS_OF.get(verb, {})}
+    absent = {
+        model: name
+        for model, name in MODELS.items()
+        if not any(checkout.glob(f"LungSquadLib/**/{model}.safetensors"))
+    }
+    unknown = {word: name for word, name in renamed.items() if word not in known.get(there, ())}
+    rest = words[len(verb.split()) :]
+    return [*there.split(), *({**unknown, **absent}.get(word, word) for word in rest)]
+
+
+def common_name(name: str) -> str:
+    """Return a figure's name with its parts as the newer checkout calls them."""
+    return "/".join(NAMES.get(part, part) for part in name.split("/"))
+
+
+def is_result(name: str) -> bool:
+    """Return whether a figure is one that a restructuring must keep."""
+    return not NOT_RESULTS.keys() & set(name.split("/"))
