@@ -107,7 +107,7 @@ def filled(job: Job, places: Mapping[str, str]) -> list[str]:
 def verdict_of(job: Job, old: Side, new: Side) -> tuple[str, bool, Comparison]:
     """Compare a job's results: the verdict, whether it is good, and what was compared."""
     ends = [side.record[job.name] for side in (old, new)]
-    if max(end["code"] for end in ends) > 1 or ends[0]["code"] != ends[1]["code"]:
+    if {end["code"] for end in ends} not in ({0}, {1}):  # 1: done, and the answer is no
         who = ", ".join(f"{end['code']}: {end['error']}" for end in ends)
         reason = reason_for(job.name, "exit code")
         return reason or f"FAILED, exit codes {who}", bool(reason), Comparison()
@@ -128,8 +128,10 @@ def verdict(name: str, comparison: Comparison) -> tuple[str, bool]:
         return f"reason known: {'; '.join(sorted(set(filter(None, reasons.values()))))}", True
     parts = []
     if differing := [figure for figure in unknown if figure in comparison.differing]:
-        worst = max(differing, key=comparison.differing.__getitem__)
-        parts.append(f"{len(differing)} DIFFER, {worst} by {comparison.differing[worst]:.3g}")
+        apart = {figure: comparison.differing[figure] for figure in differing}
+        worst = max(apart, key=lambda figure: -1 if math.isinf(apart[figure]) else apart[figure])
+        size = "" if math.isinf(apart[worst]) else f" by {apart[worst]:.3g}"
+        parts.append(f"{len(differing)} DIFFER, such as {worst}{size}")
     if gone := [figure for figure in unknown if figure not in comparison.differing]:
         parts.append(f"{len(gone)} GONE, such as {gone[0]}")
     return "; ".join(parts), False

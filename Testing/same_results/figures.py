@@ -182,8 +182,9 @@ class Comparison:
 
     @property
     def largest(self) -> float:
-        """The largest absolute difference."""
-        return max(self.differing.values(), default=0.0)
+        """The largest absolute difference of numbers; infinite where only others differ."""
+        finite = [apart for apart in self.differing.values() if not math.isinf(apart)]
+        return max(finite, default=math.inf if self.differing else 0.0)
 
 
 def difference(old: Figure, new: Figure) -> float:

@@ -50,6 +50,7 @@ CHANGES = {
     "a shape": ({"array": NUMBERS.reshape(3, 2, 4)}, math.inf, 3),
     "a number that is none": ({"number": None}, math.inf, 2),
     "a cell": ({"cell": "3.26"}, 0.01, 1),
+    "numbers and a word": ({"number": 0.75, "word": "T2b"}, 0.25, 3),
     "a word": ({"word": "T2b"}, math.inf, 1),
 }
 
