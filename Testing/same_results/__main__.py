@@ -26,7 +26,7 @@ from typing import Any
 
 from Testing.structure import command_line
 
-from .figures import Comparison, compare, figures_in
+from .figures import PRINTED, Comparison, compare, figures_in
 from .inputs import make_inputs
 from .jobs import Job, all_jobs
 from .renames import REASONS, translate
@@ -63,7 +63,7 @@ class Side:
         environment = {**os.environ, "PYTHONPATH": str(self.checkout), "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "LungSquadLib"]
         command += translate(words, self.known, self.checkout)
-        printed, errors = out / "printed.json", out / "errors.txt"
+        printed, errors = out / PRINTED, out / "errors.txt"
         start = time.monotonic()
         with printed.open("wb") as stdout, errors.open("wb") as stderr:
             child = subprocess.Popen(

@@ -27,6 +27,7 @@ from .renames import NAMES, common_name, is_result
 Figure = np.ndarray | str  # numbers of any shape; or a word
 NUMBERS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4"}
 NUMBERS |= {"I16": "<i2", "I8": "<i1", "U8": "<u1", "BOOL": "?"}
+PRINTED = "printed.json"
 NUMERIC_VR = ("DS", "IS", "FD", "FL", "US", "UL", "SS", "SL")
 
 
@@ -51,12 +52,10 @@ def word_figures(text: str, name: str) -> Iterator[tuple[str, Figure]]:
 
 
 def read_json(path: Path) -> Iterator[tuple[str, Figure]]:
-    """Yield the figures of a JSON file; of text that is no JSON, none."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError:
-        return
-    yield from json_figures(value, "")
+    """Yield the figures of a JSON file; none of what a command printed without --json."""
+    text = path.read_text(encoding="utf-8")
+    if path.name != PRINTED or text[:1] in ("{", "["):
+        yield from json_figures(json.loads(text), "")
 
 
 def read_csv(path: Path) -> Iterator[tuple[str, Figure]]:
@@ -153,13 +152,21 @@ READERS: dict[str, Callable[[Path], Iterator[tuple[str, Figure]]]] = {
 def figures_in(folder: Path) -> dict[str, Figure]:
     """Return every figure under a folder by its name, in the newer checkout's words."""
     figures = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        if reader := READERS.get(path.suffix):
-            for name, figure in reader(path):
-                common = common_name(f"{path.relative_to(folder).as_posix()}{name}")
-                if is_result(common):
-                    figures[common] = figure
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in READERS):
+        file = path.relative_to(folder).as_posix()
+        for name, figure in file_figures(path):
+            common = common_name(f"{file}{name}")
+            if is_result(common):
+                figures[common] = figure
     return figures
+
+
+def file_figures(path: Path) -> list[tuple[str, Figure]]:
+    """Return the figures of a file; of a broken file, that it is one."""
+    try:
+        return list(READERS[path.suffix](path))
+    except (ValueError, KeyError, OSError, RuntimeError, struct.error, zlib.error) as error:
+        return [("/unreadable", type(error).__name__)]
 
 
 @dataclass

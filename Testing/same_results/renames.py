@@ -77,8 +77,9 @@ def translate(
 
 
 def common_name(name: str) -> str:
-    """Return a figure's name with its parts as the newer checkout calls them."""
-    return "/".join(NAMES.get(part, part) for part in name.split("/"))
+    """Return a figure's name with its parts as the newer checkout calls them, endings aside."""
+    parts = (part.partition(".") for part in name.split("/"))
+    return "/".join(f"{NAMES.get(stem, stem)}{dot}{ending}" for stem, dot, ending in parts)
 
 
 def is_result(name: str) -> bool:

@@ -84,6 +84,16 @@ def test_a_lost_figure_is_bad_and_its_new_name_is_guessed(tmp_path, monkeypatch)
     assert not again.differing
 
 
+def test_a_broken_file_is_noticed(tmp_path):
+    old, new = write(tmp_path / "old"), write(tmp_path / "new")
+    content = (new / "model.safetensors").read_bytes()
+    (new / "model.safetensors").write_bytes(content[:-8])
+    (new / "table.csv").unlink()
+    text, good = program.verdict("job", compare(figures_in(old), figures_in(new)))
+    assert text.startswith("7 GONE")  # a column of numbers, 4 words; the weights and the card
+    assert not good
+
+
 def test_nothing_to_compare_is_not_equal():
     assert not program.verdict("job", compare({}, {}))[1]
 
@@ -104,6 +114,13 @@ def test_commands_are_translated_to_what_a_checkout_knows(tmp_path):
     assert renames.translate(model, {"inpaint": []}, tmp_path) == ["inpaint", "demo-inpainting"]
     (bundled / "demo-translation.safetensors").touch()
     assert renames.translate(model, {"synthesise": []}, tmp_path) == model
+
+
+def test_names_in_outputs_are_translated_files_with_their_endings():
+    assert renames.common_name("a/demo-translation.safetensors/x") == (
+        "a/demo-inpainting.safetensors/x"
+    )
+    assert renames.common_name("a/translation/my-translation") == "a/inpainting/my-translation"
 
 
 def test_job_names_differ_and_every_job_reads_what_an_earlier_one_wrote():
