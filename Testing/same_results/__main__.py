@@ -27,7 +27,7 @@ from typing import Any
 from Testing.structure import command_line
 
 from .figures import PRINTED, Comparison, compare, figures_in
-from .inputs import make_inputs
+from .inputs import PLACES, make_inputs
 from .jobs import Job, all_jobs
 from .renames import REASONS, translate
 
@@ -94,14 +94,6 @@ class Side:
         self.record[job.name] = {"words": words, **self.run(words, out)}
         text = json.dumps(self.record, indent=1)
         (self.folder / "record.json").write_text(text, encoding="utf-8")
-
-
-def filled(job: Job, places: Mapping[str, str]) -> list[str]:
-    """Return the job's words with {names} replaced by what they stand for."""
-    words = list(job.words)
-    for name, place in places.items():
-        words = [word.replace(f"{{{name}}}", place) for word in words]
-    return words
 
 
 def verdict_of(job: Job, old: Side, new: Side) -> tuple[str, bool, Comparison]:
@@ -185,7 +177,7 @@ def main() -> int:
 
     def all_of(side: Side) -> None:
         for job in jobs:
-            side.do(job, filled(job, places), reuse=options.reuse and side is old)
+            side.do(job, job.filled(places), reuse=options.reuse and side is old)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(all_of, (old, new)))
@@ -205,11 +197,11 @@ def inputs(out: Path, data: Path | None, old: Side, *, reuse: bool) -> dict[str,
         if ended["code"]:
             raise SystemExit(f"{' '.join(words)} failed: {ended['error']}")
 
-    if not (reuse and (folder / "words.json").is_file()):
+    if not (reuse and (folder / PLACES).is_file()):
         shutil.rmtree(folder, ignore_errors=True)
         make_inputs(folder, data, run)
-    words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
-    return {**words, "inputs": str(folder), "data": str(data)}
+    places = json.loads((folder / PLACES).read_text(encoding="utf-8"))
+    return {**places, "inputs": str(folder), "data": str(data)}
 
 
 def report(jobs: Sequence[Job], old: Side, new: Side, out: Path) -> bool:

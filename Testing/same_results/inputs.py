@@ -4,37 +4,41 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from .jobs import EXPRESSION, PROFILES, REAL, TUMOURS
+from .jobs import EXPRESSION, REAL, TUMOURS
 
-PATIENTS, NODULES = 12, 24
-PHANTOMS = ("--patients", str(PATIENTS), "--label-noise", "0", "--sites", "2", "--seed", "5")
+PHANTOMS = ("--patients", "12", "--label-noise", "0", "--sites", "2", "--seed", "5")
+PROFILES, NODULES = 3, 24
+PLACES = "places.json"
 
 
 def make_inputs(folder: Path, data: Path | None, run: Callable[[Sequence[str]], None]) -> None:
-    """Write what both sides read; `run` runs a command of the older checkout."""
+    """Write what both sides read; `run` runs a command of the older checkout.
+
+    `phantoms`, with `few.csv` for three of them; `phantom`, one of them; and out of the real data
+    `real-cases.csv`, `real-profile-N.csv` and `real-nodules`. `places.json`, which is written at
+    last, holds the points {centre-NAME}.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     phantoms = folder / "phantoms"
     run(("cohort", "phantoms", "-o", str(phantoms), *PHANTOMS))
     lines = (phantoms / "manifest.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (phantoms / "few.csv").write_text("".join(lines[:4]), encoding="utf-8")
-    phantom = lines[1].split(",")[0]
-    words = {"phantom": phantom, "centre-phantom": centre(phantoms / phantom / "mask.nrrd")}
+    shutil.copytree(phantoms / lines[1].split(",")[0], folder / "phantom")
+    places = {"centre-phantom": centre(folder / "phantom/mask.nrrd")}
     if data:
-        masks = {name: data / "open" / REAL[name][1] for name in TUMOURS}
-        masks["4dlung-rtstruct"] = data / "open" / REAL["4dlung-nrrd"][1]
-        masks["lidc314-seg"] = data / "open" / REAL["lidc314-nrrd"][1]
-        masks["lidc1-rtstruct"] = data / "open" / REAL["lidc1-nrrd"][1]
-        words |= {f"centre-{name}": centre(path) for name, path in masks.items()}
+        for name, label_map in TUMOURS.items():
+            places[f"centre-{name}"] = centre(data / "open" / REAL[label_map][1])
         write_real_cases(folder / "real-cases.csv", data)
         write_profiles(folder, data)
         write_nodules(folder / "real-nodules", data / "open/lidc/cubes51")
-    (folder / "words.json").write_text(json.dumps(words, indent=1), encoding="utf-8")
+    (folder / PLACES).write_text(json.dumps(places, indent=1), encoding="utf-8")
 
 
 def centre(path: Path) -> str:
@@ -58,7 +62,7 @@ def write_real_cases(path: Path, data: Path) -> None:
 
 def write_profiles(folder: Path, data: Path) -> None:
     """Write the first patients of the expression table, a file each."""
-    with Path(EXPRESSION.format(data=data)).open(encoding="utf-8", newline="") as file:
+    with Path(EXPRESSION.replace("{data}", str(data))).open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     for index in range(PROFILES):
         genes = [("gene", "value"), *((row[0], row[1 + index]) for row in rows[1:])]

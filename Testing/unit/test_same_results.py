@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from Testing.same_results import __main__ as program
 from Testing.same_results import renames
 from Testing.same_results.figures import compare, figures_in
-from Testing.same_results.jobs import all_jobs
+from Testing.same_results.jobs import TUMOURS, all_jobs
 
 pytest.importorskip("safetensors")
 from safetensors.numpy import save_file
@@ -123,15 +123,21 @@ def test_names_in_outputs_are_translated_files_with_their_endings():
     assert renames.common_name("a/translation/my-translation") == "a/inpainting/my-translation"
 
 
-def test_job_names_differ_and_every_job_reads_what_an_earlier_one_wrote():
-    names = [job.name for job in all_jobs()]
-    assert len(set(names)) == len(names)
+def test_job_names_differ_and_jobs_read_only_what_an_earlier_job_wrote():
+    jobs = all_jobs()
+    names = {job.name for job in jobs}
+    assert len(names) == len(jobs)
     earlier, earlier_quick = set(), set()
-    for job in all_jobs():
-        read = {name for word in job.words for name in names if f"{name}/" in word.split("=")[-1]}
-        read = {
-            name for name in read if any(w.split("=")[-1].startswith(f"{name}/") for w in job.words)
-        }
-        assert read - {job.name} <= (earlier_quick if job.quick else earlier), job.name
+    for job in jobs:
+        folders = {word.split("=")[-1].split("/")[0] for word in job.words}
+        written = earlier_quick if job.quick else earlier
+        assert folders & names <= written | {job.name}, job.name
         earlier.add(job.name)
         earlier_quick |= {job.name} if job.quick else set()
+
+
+def test_every_word_in_braces_is_known():
+    places = {"inputs": "i", "data": "d", "centre-phantom": "0,0,0"}
+    places |= {f"centre-{name}": "0,0,0" for name in TUMOURS}
+    for job in all_jobs():
+        assert not any(letter in word for word in job.filled(places) for letter in "{}"), job.name
