@@ -92,6 +92,8 @@ class Side:
         out = self.folder / job.name
         shutil.rmtree(out, ignore_errors=True)
         self.record[job.name] = {"words": words, **self.run(words, out)}
+        seconds = self.record[job.name]["seconds"]
+        print(f"{self.folder.name} {job.name}: {seconds} s", file=sys.stderr, flush=True)
         text = json.dumps(self.record, indent=1)
         (self.folder / "record.json").write_text(text, encoding="utf-8")
 
@@ -156,7 +158,7 @@ def main() -> int:
     parser.add_argument("new", type=Path, help="the checkout to compare with it")
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="holds data/")
     parser.add_argument(
-        "-o", "--out", type=Path, default=Path("build/same-results"), help="results"
+        "-o", "--out", type=Path, default=Path("build/same-results"), help="folder of all results"
     )
     parser.add_argument("--quick", action="store_true", help="the jobs of three minutes only")
     parser.add_argument("--reuse", action="store_true", help="keep the old side's results in DIR")
@@ -197,7 +199,8 @@ def inputs(out: Path, data: Path | None, old: Side, *, reuse: bool) -> dict[str,
         if ended["code"]:
             raise SystemExit(f"{' '.join(words)} failed: {ended['error']}")
 
-    if not (reuse and (folder / PLACES).is_file()):
+    kept = (folder / PLACES).is_file() and (not data or (folder / "real-cases.csv").is_file())
+    if not (reuse and kept):
         shutil.rmtree(folder, ignore_errors=True)
         make_inputs(folder, data, run)
     places = json.loads((folder / PLACES).read_text(encoding="utf-8"))
@@ -228,6 +231,12 @@ def report(jobs: Sequence[Job], old: Side, new: Side, out: Path) -> bool:
     total = sum(comparison.compared for *_, comparison in table)
     bad = sum(not good for _, _, good, _ in table)
     print(f"{len(table)} jobs, {total} figures, {bad} jobs to look at; names in {out}/report.json")
+    spent = (
+        sum(side.record[job.name].get("cpu_seconds", 0) for job in jobs) for side in (old, new)
+    )
+    print(
+        "CPU seconds of the old and the new side: " + ", ".join(f"{value:.0f}" for value in spent)
+    )
     (out / "report.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     return all_good
 
