@@ -6,6 +6,7 @@ command line does not know it; names in outputs are translated on both sides and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -38,8 +39,21 @@ OPTIONS_OF = {
 }
 MODELS = {"demo-translation": "demo-inpainting"}
 
-# A file's, key's or column's name in outputs, or a code that is a value; as a whole, old: new.
-NAMES = {**MODELS, "translation": "inpainting"}
+# Names of files, keys, columns and tensors in outputs, and codes that are values, old: new. Whole
+# parts between slashes and points, one or several.
+NAMES = {
+    **MODELS,
+    "translation": "inpainting",
+    "metadata/card": "metadata/lungsquad-card",
+    "head.after.answer": "head.after.logits",
+    "hole_error_HU": "masked_region_error_HU",
+    "filled_hole_error_HU": "filled_masked_region_error_HU",
+    "synthesis.json/asked": "inpainting.json/requested",
+    "synthesis.json/found": "inpainting.json/measured",
+    "synthesis.json": "inpainting.json",
+    "printed.json/asked": "printed.json/requested",
+    "printed.json/found": "printed.json/measured",
+}
 
 # Parts of a figure's name that say where or when it was made, not what came out.
 NOT_RESULTS = {
@@ -77,9 +91,10 @@ def translate(
 
 
 def common_name(name: str) -> str:
-    """Return a figure's name with its parts as the newer checkout calls them, endings aside."""
-    parts = (part.partition(".") for part in name.split("/"))
-    return "/".join(f"{NAMES.get(stem, stem)}{dot}{ending}" for stem, dot, ending in parts)
+    """Return a figure's name with its parts as the newer checkout calls them."""
+    for old, new in NAMES.items():
+        name = re.sub(rf"(?<![^/.]){re.escape(old)}(?![^/.])", new, name)
+    return name
 
 
 def is_result(name: str) -> bool:
