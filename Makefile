@@ -13,7 +13,7 @@ TABLES ?= ../shared/data/open/nsclc_radiogenomics
 
 JOBS   ?= 2
 
-.PHONY: help demo test test-fast mutants bench lint models generators expression pictures clean
+.PHONY: help demo test test-fast mutants bench lint docs models generators expression pictures clean
 
 help: ## list the targets (the default)
 	@awk -F ' *:.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ lint: $(READY) ## format, lint and types, changing nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.docs ## the documentation, every link and anchor checked, into build/docs
+	$(BIN)/python -m mkdocs build --strict
 
 bench: $(BENCH)/.ready ## speed and agreement with other libraries, into bench/
 	$(BENCH)/bin/python -m Testing.benchmarks -o bench
@@ -81,6 +84,11 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	touch $@
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation \
+		--editable '.[docs]'
 	touch $@
 
 $(BENCH)/.ready: pyproject.toml $(PEERS)/requirements.txt $(PEERS)/constraints.txt
