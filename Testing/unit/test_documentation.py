@@ -1,0 +1,291 @@
+"""README and Docs say what is there: commands parse, links lead somewhere, no flag is forgotten."""
+
+import ast
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import LungSquadLib
+
+ROOT = Path(LungSquadLib.__file__).parents[1]
+DOCS = ROOT / "Docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
+# Options of other programs that the documentation names.
+FOREIGN_OPTIONS = {
+    *("--no-index", "--find-links", "--no-splash", "--no-main-window", "--python-script"),
+    *("--testing", "--additional-module-paths", "--nproc-per-node", "--strict", "--only"),
+}
+
+
+def hook(name):
+    """A module of Docs/hooks."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / "hooks" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+reference = hook("reference")
+
+
+def text(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(page):
+    """The fenced blocks of a page: language and content."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+def prose(page):
+    return re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(page):
+    """Every command line of `lungsquad` on a page, as words, without the program's name."""
+    lines = []
+    for language, block in blocks(page):
+        if language in ("", "bash", "sh"):
+            lines += block.replace("\\\n", " ").splitlines()
+    found = []
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        if words and Path(words[0]).name == "lungsquad":
+            found.append(words[1:])
+        elif "LungSquadLib" in words and "-m" in words:  # torchrun ... -m LungSquadLib train ...
+            found.append(words[words.index("LungSquadLib") + 1 :])
+    spoken_of = re.findall(r"`(lungsquad [^`]+)`", prose(page))
+    return found + [shlex.split(code)[1:] for code in spoken_of]
+
+
+@cache
+def parser():
+    return reference.root_parser()
+
+
+@cache
+def verbs():
+    """The parser of each verb, by its words."""
+    return dict(reference.verbs(parser()))
+
+
+def list_of_names(path):
+    """The `__all__` of a file, without importing it."""
+    tree = ast.parse(text(path))
+    (value,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    )
+    return ast.literal_eval(value)
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub and MkDocs make them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    plain = (re.sub(r"[^\w\s-]", "", heading.lower()) for heading in headings)
+    return {re.sub(r"[\s]+", "-", heading.strip()) for heading in plain}
+
+
+def links(page):
+    return [link for link in re.findall(r"\]\(([^)\s]+)\)", page) if "://" not in link]
+
+
+def flag_codes():
+    """Severities by code, of every `Flag(code, severity, ...)` of the library."""
+    found = {}
+    for path in Path(LungSquadLib.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Flag":
+                severities = {
+                    part.value
+                    for part in ast.walk(node.args[1])
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str)
+                }
+                for code in codes_of(node.args[0]):
+                    found.setdefault(code, set()).update(severities)
+    return found
+
+
+def codes_of(node):
+    if isinstance(node, ast.Constant):
+        return [node.value]
+    # The one that is put together: of the mean HU and of the diameter.
+    assert ast.unparse(node) == "f'{name}_missed'"
+    return ["hu_missed", "diameter_mm_missed"]
+
+
+def flags_page():
+    """Severities by code, of the rows of the flags page."""
+    rows = re.findall(
+        r"^\| `(\w+)` \| ([^|]+) \| [^|]+ \| [^|]+ \|$",
+        text("Docs/Reference/Flags.md"),
+        re.MULTILINE,
+    )
+    assert len(dict(rows)) == len(rows)
+    return {code: set(re.findall("info|warning|severe", said)) for code, said in rows}
+
+
+def test_the_readme_is_short():
+    assert len(text("README.md").splitlines()) <= 150
+
+
+def test_the_readme_says_that_it_is_no_medical_device():
+    for name in ("README.md", "Docs/index.md", "Docs/Tutorial.md"):
+        assert re.search(r"research software, not a medical device", text(name), re.IGNORECASE)
+    assert "trained on computer-made phantoms only" in text("README.md")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_parses(name, capsys):
+    wrong = []
+    for words in commands(text(name)):
+        if tuple(words) in verbs():  # a verb that is spoken of
+            continue
+        try:
+            parser().parse_args(words)
+        except SystemExit as end:
+            if end.code:
+                wrong.append(f"lungsquad {shlex.join(words)}: {capsys.readouterr().err.strip()}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_commands_are_found():
+    page = (
+        "```\nlungsquad predict CT \\\n    MASK  # a comment\n.venv/bin/lungsquad doctor\n"
+        "torchrun -m LungSquadLib train gan S\n```\n`lungsquad models list` and `lungsquad`"
+    )
+    assert commands(page) == [
+        ["predict", "CT", "MASK"],
+        ["doctor"],
+        ["train", "gan", "S"],
+        ["models", "list"],
+    ]
+    assert len(commands(text("README.md"))) >= 8
+
+
+def test_every_option_that_is_named_exists():
+    known = set(FOREIGN_OPTIONS)
+    for verb in verbs().values():
+        known |= {option for action in verb._actions for option in action.option_strings}
+    wrong = {
+        f"{name}: {option}"
+        for name in NAMES
+        for code in re.findall(r"`([^`\n]+)`", prose(text(name)))
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", code)
+        if option not in known
+    }
+    assert not wrong, "\n".join(sorted(wrong))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_link_leads_somewhere(name):
+    wrong = []
+    for link in links(text(name)):
+        path, _, anchor = link.partition("#")
+        target = (ROOT / name).parent / path if path else ROOT / name
+        if not target.exists() or (
+            anchor and target.suffix == ".md" and anchor not in anchors(target.read_text("utf-8"))
+        ):
+            wrong.append(link)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_file_of_the_library_that_is_named_exists(name):
+    named = re.findall(r"`((?:LungSquadLib|LungSquad|Testing|Docs|\.ci)/[\w./-]+)`", text(name))
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_python_of_the_pages_is_of_the_public_names(name):
+    of_nodes = list_of_names("LungSquadLib/mrml/__init__.py")
+    for language, block in blocks(text(name)):
+        if language == "python":
+            for node in ast.walk(ast.parse(block)):
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                    if node.value.id == "ls":
+                        assert node.attr in LungSquadLib.__all__
+                    if node.value.id == "lsm":
+                        assert node.attr in of_nodes
+    for attribute in re.findall(r"`ls\.(\w+)`", text(name)):
+        assert attribute in LungSquadLib.__all__
+
+
+def test_the_page_of_flags_has_exactly_the_codes_of_the_library():
+    codes, page = flag_codes(), flags_page()
+    assert set(page) == set(codes)
+    for code, severities in codes.items():
+        if severities:  # written where the flag is made; else a variable says it
+            assert page[code] == severities, code
+    assert len(codes) > 40
+
+
+def test_the_page_of_the_command_line_has_every_verb_and_option():
+    page = reference.on_page_markdown(text("Docs/Reference/CommandLine.md"))
+    assert reference.COMMAND_LINE not in page
+    for words, verb in verbs().items():
+        heading = f"\n{'#' * (len(words) + 1)} {' '.join(words)}\n"
+        assert page.count(heading) == 1
+        section = page.split(heading)[1].split("\n#")[0]
+        for action in [] if list(reference._subparsers(verb)) else verb._actions:
+            if action.help != "==SUPPRESS==" and action.dest != "help":
+                for option in action.option_strings:
+                    assert f"`{option}" in section
+    crop = page.split("\n## crop\n")[1].split("\n#")[0]
+    assert "| `--size N` | voxels a side | `64` |" in crop
+    assert "| `--mask-out FILE` | the crop's mask |  |" in crop
+    assert re.search(r"\| `CT` \| .+ \| required \|", crop)
+
+
+def test_the_page_of_python_has_every_public_name():
+    page = reference.on_page_markdown(text("Docs/Reference/PythonAPI.md"))
+    public = re.findall(
+        r'^::: (LungSquadLib\.\S+)\n    options:\n      heading: "(\w+)"', page, re.MULTILINE
+    )
+    assert sorted(name for _, name in public) == sorted(set(LungSquadLib.__all__) - {"__version__"})
+    pytest.importorskip("torch")
+    for place, name in public:
+        module, _, attribute = place.rpartition(".")
+        assert getattr(importlib.import_module(module), attribute) is getattr(LungSquadLib, name)
+
+
+def test_the_citation_says_what_the_project_says():
+    yaml = pytest.importorskip("yaml", reason="PyYAML reads CITATION.cff")
+    citation = yaml.safe_load(text("CITATION.cff"))
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= set(citation)
+    assert str(citation["version"]) == LungSquadLib.__version__
+    assert citation["license"] == "MIT"
+    assert LungSquadLib.__version__ in text("Docs/Changelog.md")
+
+
+def test_the_site_builds_strictly_and_fetches_nothing(tmp_path):
+    for module in ("mkdocs", "mkdocstrings"):
+        pytest.importorskip(module, reason="the site is built where the extra 'docs' is installed")
+    run = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > len(PAGES)
+    for page in pages:
+        fetched = re.findall(
+            r"<(?:script|img|iframe|source)[^>]*\ssrc=\"(?:https?:)?//[^\"]+|"
+            r"<link[^>]*\shref=\"(?:https?:)?//[^\"]+",
+            page.read_text(encoding="utf-8"),
+        )
+        assert not [tag for tag in fetched if 'rel="canonical"' not in tag], page
+    for style in (tmp_path / "site").rglob("*.css"):
+        assert not re.search(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", style.read_text("utf-8"))
