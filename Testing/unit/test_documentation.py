@@ -1,6 +1,7 @@
 """README and Docs say what is there: commands parse, links lead somewhere, no flag is forgotten."""
 
 import ast
+import html
 import importlib.util
 import re
 import shlex
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import LungSquadLib
+from LungSquadLib.cli import VERBS
 
 ROOT = Path(LungSquadLib.__file__).parents[1]
 DOCS = ROOT / "Docs"
@@ -239,6 +241,8 @@ def test_the_page_of_the_command_line_has_every_verb_and_option():
             if action.help != "==SUPPRESS==" and action.dest != "help":
                 for option in action.option_strings:
                     assert f"`{option}" in section
+    assert {words[0] for words in verbs()} == set(VERBS)
+    assert "\n### cohort build\n" in page
     crop = page.split("\n## crop\n")[1].split("\n#")[0]
     assert "| `--size N` | voxels a side | `64` |" in crop
     assert "| `--mask-out FILE` | the crop's mask |  |" in crop
@@ -255,6 +259,30 @@ def test_the_page_of_python_has_every_public_name():
     for place, name in public:
         module, _, attribute = place.rpartition(".")
         assert getattr(importlib.import_module(module), attribute) is getattr(LungSquadLib, name)
+
+
+def test_the_tutorial_calls_buttons_and_sections_by_their_names():
+    form = html.unescape(text("LungSquad/Resources/UI/LungSquad.ui")).casefold()
+    named = [
+        " ".join(name.split()) for name in re.findall(r"\*\*([^*]+)\*\*", text("Docs/Tutorial.md"))
+    ]
+    assert len(named) > 20
+    assert not [name for name in named if name.casefold() not in form]
+
+
+def test_troubleshooting_quotes_what_the_panel_says():
+    sentences = [
+        node.value
+        for package in ("mrml", "worker")
+        for path in (ROOT / "LungSquadLib" / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    quoted = re.findall(r'^\| "([^"]+)"', text("Docs/Tutorial.md"), re.MULTILINE)
+    assert len(quoted) > 5
+    for quote in quoted:
+        for part in filter(None, map(str.strip, quote.split("..."))):
+            assert any(part in sentence for sentence in sentences), part
 
 
 def test_the_citation_says_what_the_project_says():
