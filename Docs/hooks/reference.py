@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import html
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -34,6 +35,9 @@ PACKAGES = {
     "phantom": "Phantoms",
     "errors": "Errors",
 }
+
+# As `LungSquadLib.options` ends a help: "(mm, default: 1)".
+_DEFAULT = re.compile(r" \((?:([^()]+), )?default: ([^()]+)\)$")
 
 Parser = argparse.ArgumentParser
 
@@ -113,14 +117,21 @@ def _tables(verb: Parser) -> Iterator[str]:
 
 def _row(verb: Parser, action: argparse.Action) -> str:
     names = ", ".join(f"`{name}`" for name in _names(action))
-    meaning, default = (action.help or "") % {**vars(action), "prog": verb.prog}, _default(action)
-    if meaning == default.strip("`"):
-        meaning = ""
-    meaning = meaning.removesuffix(f"({default.strip('`')})").strip()  # it has a column of its own
+    meaning, default = _meaning(verb, action)
     if action.choices:
         choices = ", ".join(f"`{choice}`" for choice in action.choices)
         meaning = f"{meaning}; one of {choices}" if meaning else f"one of {choices}"
     return f"| {names} | {_text(meaning)} | {default} |"
+
+
+def _meaning(verb: Parser, action: argparse.Action) -> tuple[str, str]:
+    """Return the help without the default at its end, which has a column of its own, and that."""
+    meaning, default = (action.help or "") % {**vars(action), "prog": verb.prog}, _default(action)
+    if match := _DEFAULT.search(meaning):
+        unit = f" ({match[1]})" if match[1] else ""
+        return meaning[: match.start()] + unit, f"`{match[2]}`"
+    plain = default.strip("`")
+    return ("" if meaning == plain else meaning.removesuffix(f"({plain})").strip()), default
 
 
 def _names(action: argparse.Action) -> Iterator[str]:

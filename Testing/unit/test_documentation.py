@@ -1,5 +1,6 @@
 """README and Docs say what is there: commands parse, links lead somewhere, no flag is forgotten."""
 
+import argparse
 import ast
 import html
 import importlib.util
@@ -14,6 +15,9 @@ import pytest
 
 import LungSquadLib
 from LungSquadLib.cli import VERBS
+from LungSquadLib.models.catalogue import BUNDLED
+from LungSquadLib.models.file import read_card
+from Testing.unit.test_house import FLOORS
 
 ROOT = Path(LungSquadLib.__file__).parents[1]
 DOCS = ROOT / "Docs"
@@ -249,6 +253,22 @@ def test_the_page_of_the_command_line_has_every_verb_and_option():
     assert re.search(r"\| `CT` \| .+ \| required \|", crop)
 
 
+def test_a_default_has_a_column_of_its_own():
+    verb = argparse.ArgumentParser()
+    for flag, help_text in (
+        ("--shift", "largest shift (mm, default: 10)"),
+        ("--rate", "learning rate (default: 0.001)"),
+        ("--mean", "mean | median (of voxels)"),
+    ):
+        verb.add_argument(flag, help=help_text, default=argparse.SUPPRESS)
+    (table,) = reference._tables(verb)
+    assert table.splitlines()[2:] == [
+        "| `--shift SHIFT` | largest shift (mm) | `10` |",
+        "| `--rate RATE` | learning rate | `0.001` |",
+        "| `--mean MEAN` | mean \\| median (of voxels) |  |",
+    ]
+
+
 def test_the_page_of_python_has_every_public_name():
     page = reference.on_page_markdown(text("Docs/Reference/PythonAPI.md"))
     public = re.findall(
@@ -271,7 +291,7 @@ def test_the_tutorial_calls_buttons_and_sections_by_their_names():
 
 
 def test_troubleshooting_quotes_what_the_panel_says():
-    sentences = [
+    sentences = [text("LungSquad/Resources/UI/LungSquad.ui")] + [
         node.value
         for package in ("mrml", "worker")
         for path in (ROOT / "LungSquadLib" / package).rglob("*.py")
@@ -283,6 +303,41 @@ def test_troubleshooting_quotes_what_the_panel_says():
     for quote in quoted:
         for part in filter(None, map(str.strip, quote.split("..."))):
             assert any(part in sentence for sentence in sentences), part
+
+
+def test_the_page_of_the_architecture_lists_the_packages_from_the_top_down():
+    rows = re.findall(r"^\| `(\w+)` \|", text("Docs/Architecture.md"), re.MULTILINE)
+    assert rows == [name for name in FLOORS if (ROOT / "LungSquadLib" / name).is_dir()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_models_that_are_named_ship(name):
+    named = re.findall(r"\b(?:demo|expression)-(?!cohort\b)[a-z0-9]+\b", text(name))
+    assert set(named) <= {path.stem for path in BUNDLED.iterdir()}
+
+
+def test_figures_of_the_models_are_those_of_their_cards():
+    page = text("Docs/Validation.md").split("\n## Models that ship\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*) \| .* \|$", page, re.MULTILINE)
+    assert {name for name, _ in rows} == {path.stem for path in BUNDLED.iterdir()}
+    words = {
+        "accuracy": "accuracy",
+        "balanced accuracy": "balanced_accuracy",
+        "Brier score": "Brier",
+    }
+    checked = 0
+    for name, figures in rows:
+        card = read_card(BUNDLED / f"{name}.safetensors")
+        for figure in figures.split("; "):
+            if match := re.fullmatch(r"([A-Za-z ]+) ([\d.]+) \(([\d.]+) to ([\d.]+)\)", figure):
+                what, *numbers = match.groups()
+                metrics = card.metrics
+                if what.endswith(" of volume alone"):
+                    what, metrics = what.removesuffix(" of volume alone"), card.baseline.metrics
+                metric = metrics[words.get(what, what)]
+                assert [f"{v:.3f}" for v in (metric.value, metric.low, metric.high)] == numbers
+                checked += 1
+    assert checked == 9
 
 
 def test_the_citation_says_what_the_project_says():
