@@ -15,8 +15,19 @@ import pytest
 
 import LungSquadLib
 from LungSquadLib.cli import VERBS
+from LungSquadLib.data import store
+from LungSquadLib.data.store import Preprocessing, StoredCase
+from LungSquadLib.data.tables import joined_folder
+from LungSquadLib.imaging.crop import crop as cut
+from LungSquadLib.imaging.stage import size_stage
+from LungSquadLib.models import card
+from LungSquadLib.models.card import Card, Seen, Training
 from LungSquadLib.models.catalogue import BUNDLED
 from LungSquadLib.models.file import read_card
+from LungSquadLib.models.inputs import InputSpec, Source
+from LungSquadLib.report import render
+from LungSquadLib.report.tables import COLUMNS
+from Testing.samples import ball_images
 from Testing.unit.test_house import FLOORS
 
 ROOT = Path(LungSquadLib.__file__).parents[1]
@@ -281,6 +292,22 @@ def test_the_page_of_python_has_every_public_name():
         assert getattr(importlib.import_module(module), attribute) is getattr(LungSquadLib, name)
 
 
+def test_the_page_of_files_names_every_field():
+    page = text("Docs/Reference/Files.md")
+    crop = cut(*ball_images())
+    written = {*crop.to_dict(), *size_stage(crop.mask).to_dict(), *COLUMNS}
+    for kind in (StoredCase, Preprocessing, Card, Training, Seen, InputSpec, Source):
+        written |= set(kind.__dataclass_fields__)
+    assert not written - set(re.findall(r"`(\w+)`", page))
+    for version, what in (
+        (store.FORMAT_VERSION, r"`format_version` \((\d+)\), `lungsquad`"),
+        (card.FORMAT_VERSION, r"the model card \(`format_version` (\d+)\)"),
+        (render.FORMAT_VERSION, r"the same JSON \(`format_version` (\d+)\)"),
+        (joined_folder.FORMAT_VERSION, r"`format_version` \((\d+)\), `patients`"),
+    ):
+        assert re.findall(what, page) == [str(version)]
+
+
 def test_the_tutorial_calls_buttons_and_sections_by_their_names():
     form = html.unescape(text("LungSquad/Resources/UI/LungSquad.ui")).casefold()
     named = [
@@ -327,13 +354,13 @@ def test_figures_of_the_models_are_those_of_their_cards():
     }
     checked = 0
     for name, figures in rows:
-        card = read_card(BUNDLED / f"{name}.safetensors")
+        shipped = read_card(BUNDLED / f"{name}.safetensors")
         for figure in figures.split("; "):
             if match := re.fullmatch(r"([A-Za-z ]+) ([\d.]+) \(([\d.]+) to ([\d.]+)\)", figure):
                 what, *numbers = match.groups()
-                metrics = card.metrics
+                metrics = shipped.metrics
                 if what.endswith(" of volume alone"):
-                    what, metrics = what.removesuffix(" of volume alone"), card.baseline.metrics
+                    what, metrics = what.removesuffix(" of volume alone"), shipped.baseline.metrics
                 metric = metrics[words.get(what, what)]
                 assert [f"{v:.3f}" for v in (metric.value, metric.low, metric.high)] == numbers
                 checked += 1
