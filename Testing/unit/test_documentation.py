@@ -112,7 +112,8 @@ def anchors(page):
 
 
 def links(page):
-    return [link for link in re.findall(r"\]\(([^)\s]+)\)", page) if "://" not in link]
+    found = re.findall(r"\]\(([^)\s]+)\)", page) + re.findall(r'<img src="([^"]+)"', page)
+    return [link for link in found if "://" not in link]
 
 
 def flag_codes():
