@@ -223,6 +223,17 @@ def test_every_file_of_the_library_that_is_named_exists(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_every_module_of_the_library_that_is_named_exists(name):
+    for dotted in re.findall(r"`LungSquadLib\.([\w.]+)`", text(name)):
+        path = ROOT / "LungSquadLib" / dotted.replace(".", "/")
+        if not (path.is_dir() or path.with_suffix(".py").is_file()):
+            module, attribute = path.parent.with_suffix(".py"), path.name
+            assert re.search(
+                rf"^(?:def|class) {attribute}\b", module.read_text("utf-8"), re.MULTILINE
+            )
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_python_of_the_pages_is_of_the_public_names(name):
     of_nodes = list_of_names("LungSquadLib/mrml/__init__.py")
     for language, block in blocks(text(name)):
