@@ -320,6 +320,12 @@ def test_the_page_of_files_names_every_field():
         assert re.findall(what, page) == [str(version)]
 
 
+def test_every_question_leads_to_a_page():
+    questions = text("Docs/Questions.md").split("\n**")[1:]
+    assert len(questions) >= 10
+    assert all(links(question) for question in questions)
+
+
 def test_the_tutorial_calls_buttons_and_sections_by_their_names():
     form = html.unescape(text("LungSquad/Resources/UI/LungSquad.ui")).casefold()
     named = [
