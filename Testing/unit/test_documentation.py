@@ -311,6 +311,9 @@ def test_the_page_of_files_names_every_field():
     for kind in (StoredCase, Preprocessing, Card, Training, Seen, InputSpec, Source):
         written |= set(kind.__dataclass_fields__)
     assert not written - set(re.findall(r"`(\w+)`", page))
+    table = page.split("\n## results.csv\n")[1].split(". Cases that failed")[0]
+    around = ("row", "case", "patient"), ("t_stage", "size_mm")
+    assert re.findall(r"`(\w+)`", table) == [*around[0], *COLUMNS, *around[1]]
     for version, what in (
         (store.FORMAT_VERSION, r"`format_version` \((\d+)\), `lungsquad`"),
         (card.FORMAT_VERSION, r"the model card \(`format_version` (\d+)\)"),
@@ -324,6 +327,26 @@ def test_every_question_leads_to_a_page():
     questions = text("Docs/Questions.md").split("\n**")[1:]
     assert len(questions) >= 10
     assert all(links(question) for question in questions)
+
+
+def keys_of(path, *functions):
+    """The keys of the dictionaries that functions of a file write out."""
+    for node in ast.walk(ast.parse(text(path))):
+        if isinstance(node, ast.FunctionDef) and node.name in functions:
+            for part in ast.walk(node):
+                if isinstance(part, ast.Dict):
+                    yield from (key.value for key in part.keys if isinstance(key, ast.Constant))
+
+
+def test_the_page_of_files_names_every_field_of_a_prediction():
+    named = set(re.findall(r"`(\w+)`", text("Docs/Reference/Files.md")))
+    written = {
+        *keys_of("LungSquadLib/inference/prediction.py", "to_dict", "prediction_dict"),
+        *keys_of("LungSquadLib/inference/profile.py", "to_dict"),
+        *keys_of("LungSquadLib/pipeline/case.py", "to_dict"),
+    }
+    assert len(written) > 40
+    assert not written - named
 
 
 def test_the_tutorial_calls_buttons_and_sections_by_their_names():
