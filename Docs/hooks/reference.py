@@ -129,7 +129,8 @@ def _meaning(verb: Parser, action: argparse.Action) -> tuple[str, str]:
     meaning, default = (action.help or "") % {**vars(action), "prog": verb.prog}, _default(action)
     if match := _DEFAULT.search(meaning):
         unit = f" ({match[1]})" if match[1] else ""
-        return meaning[: match.start()] + unit, f"`{match[2]}`"
+        default = _text(match[2]) if " " in match[2] else f"`{match[2]}`"  # words, or a value
+        return meaning[: match.start()] + unit, default
     plain = default.strip("`")
     return ("" if meaning == plain else meaning.removesuffix(f"({plain})").strip()), default
 

@@ -17,7 +17,7 @@ import LungSquadLib
 from LungSquadLib.cli import VERBS
 from LungSquadLib.data import store
 from LungSquadLib.data.store import Preprocessing, StoredCase
-from LungSquadLib.data.tables import joined_folder
+from LungSquadLib.data.tables import join
 from LungSquadLib.imaging.crop import crop as cut
 from LungSquadLib.imaging.stage import size_stage
 from LungSquadLib.models import card
@@ -271,9 +271,8 @@ def test_the_page_of_the_command_line_has_every_verb_and_option():
     assert {words[0] for words in verbs()} == set(VERBS)
     assert "\n### cohort build\n" in page
     crop = page.split("\n## crop\n")[1].split("\n#")[0]
-    assert "| `--size N` | voxels a side | `64` |" in crop
-    assert "| `--mask-out FILE` | the crop's mask |  |" in crop
-    assert re.search(r"\| `CT` \| .+ \| required \|", crop)
+    for argument, default in (("--size N", "`64`"), ("--mask-out FILE", ""), ("CT", "required")):
+        assert re.search(rf"^\| `{argument}` \| [^|]+ \| {default} \|$", crop, re.MULTILINE)
 
 
 def test_a_default_has_a_column_of_its_own():
@@ -282,6 +281,7 @@ def test_a_default_has_a_column_of_its_own():
         ("--shift", "largest shift (mm, default: 10)"),
         ("--rate", "learning rate (default: 0.001)"),
         ("--mean", "mean | median (of voxels)"),
+        ("--at", "point (default: the centre of mass)"),
     ):
         verb.add_argument(flag, help=help_text, default=argparse.SUPPRESS)
     (table,) = reference._tables(verb)
@@ -289,6 +289,7 @@ def test_a_default_has_a_column_of_its_own():
         "| `--shift SHIFT` | largest shift (mm) | `10` |",
         "| `--rate RATE` | learning rate | `0.001` |",
         "| `--mean MEAN` | mean \\| median (of voxels) |  |",
+        "| `--at AT` | point | the centre of mass |",
     ]
 
 
@@ -318,7 +319,7 @@ def test_the_page_of_files_names_every_field():
         (store.FORMAT_VERSION, r"`format_version` \((\d+)\), `lungsquad`"),
         (card.FORMAT_VERSION, r"the model card \(`format_version` (\d+)\)"),
         (render.FORMAT_VERSION, r"the same JSON \(`format_version` (\d+)\)"),
-        (joined_folder.FORMAT_VERSION, r"`format_version` \((\d+)\), `patients`"),
+        (join.FORMAT_VERSION, r"`format_version` \((\d+)\), `patients`"),
     ):
         assert re.findall(what, page) == [str(version)]
 
