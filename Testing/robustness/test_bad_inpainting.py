@@ -20,7 +20,7 @@ INPAINT = "inpaint {p}/inpainter.safetensors {p}/ct.nrrd {p}/mask.nrrd -o {here}
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def files(tmp_path_factory):
     """A store, damaged ones, a case, and models; all must be the same when all is over."""
     folder = tmp_path_factory.mktemp("inpainting")
     store = ball_store(folder, 8).folder
@@ -105,15 +105,15 @@ COMMANDS = {
 
 
 @table(COMMANDS)
-def test_what_cannot_be_inpainted_is_refused_and_nothing_is_left(row, place, here, refused):
+def test_what_cannot_be_inpainted_is_refused_and_nothing_is_left(row, files, here, refused):
     command, phrase = row
-    refused(command.format(p=place, here=here, store=place / "store").split(), phrase)
+    refused(command.format(p=files, here=here, store=files / "store").split(), phrase)
 
 
-def test_a_damaged_case_is_named_and_no_model_is_left(place, here, capfd):
-    words = TRAIN.format(p=place, here=here, store=place / "cut").split()
+def test_a_damaged_case_is_named_and_no_model_is_left(files, here, capfd):
+    words = TRAIN.format(p=files, here=here, store=files / "cut").split()
     assert main(words) == 2
-    said = sentences(capfd.readouterr().err)
-    assert "c003.npz' is damaged or was changed" in said
-    assert len(said.splitlines()) == 1
+    message = sentences(capfd.readouterr().err)
+    assert "c003.npz' is damaged or was changed" in message
+    assert len(message.splitlines()) == 1
     assert not (here / "run" / "model.safetensors").exists()

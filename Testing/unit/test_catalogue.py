@@ -14,7 +14,7 @@ from Testing import model_samples as samples
 
 
 @pytest.fixture
-def places(tmp_path, monkeypatch):
+def folders(tmp_path, monkeypatch):
     """Empty folders for LUNGSQUAD_MODELS (two), the user and the bundled models."""
     folders = [tmp_path / name for name in ("first", "second", "bundled")]
     user = tmp_path / "data" / "LungSquad" / "models"
@@ -27,29 +27,29 @@ def places(tmp_path, monkeypatch):
     return (*folders, user)
 
 
-def test_models_are_found_in_all_places(places):
-    for folder, name in zip(places, "abcd", strict=True):
+def test_models_are_found_in_all_places(folders):
+    for folder, name in zip(folders, "abcd", strict=True):
         samples.model_file(folder / f"file-{name}.safetensors", name=name)
     entries = available()
     assert [entry.name for entry in entries] == ["a", "b", "d", "c"]
     sources = ["LUNGSQUAD_MODELS", "LUNGSQUAD_MODELS", "user", "bundled"]
     assert [entry.source for entry in entries] == sources
     assert all(entry.card and not entry.problem and not entry.shadowed for entry in entries)
-    assert find("c") == places[2] / "file-c.safetensors"
+    assert find("c") == folders[2] / "file-c.safetensors"
 
 
-def test_the_first_of_two_with_one_name_is_found(places):
-    first = samples.model_file(places[0] / "x.safetensors", name="same")
-    samples.model_file(places[2] / "y.safetensors", name="same")
+def test_the_first_of_two_with_one_name_is_found(folders):
+    first = samples.model_file(folders[0] / "x.safetensors", name="same")
+    samples.model_file(folders[2] / "y.safetensors", name="same")
     assert [entry.shadowed for entry in available()] == [False, True]
     assert find("same") == first
 
 
-def test_a_broken_file_is_listed_with_its_sentence_and_hides_nothing(places):
-    (places[0] / "aaa.safetensors").write_bytes(b"")
-    (places[0] / "readme.txt").write_text("not a model")
-    (places[1] / "folder.safetensors").mkdir()
-    good = samples.model_file(places[1] / "good.safetensors", name="good")
+def test_a_broken_file_is_listed_with_its_sentence_and_hides_nothing(folders):
+    (folders[0] / "aaa.safetensors").write_bytes(b"")
+    (folders[0] / "readme.txt").write_text("not a model")
+    (folders[1] / "folder.safetensors").mkdir()
+    good = samples.model_file(folders[1] / "good.safetensors", name="good")
     entries = {entry.name: entry for entry in available()}
     assert set(entries) == {"aaa", "folder", "good"}
     assert "is empty" in entries["aaa"].problem
@@ -60,29 +60,29 @@ def test_a_broken_file_is_listed_with_its_sentence_and_hides_nothing(places):
         find("aaa")
 
 
-def test_a_folder_that_is_not_there_is_said(places, monkeypatch):
-    monkeypatch.setenv("LUNGSQUAD_MODELS", str(places[0] / "nowhere"))
+def test_a_missing_folder_is_reported(folders, monkeypatch):
+    monkeypatch.setenv("LUNGSQUAD_MODELS", str(folders[0] / "nowhere"))
     (entry,) = available()
     assert "nowhere' in LUNGSQUAD_MODELS does not exist" in entry.problem
-    places[3].rmdir()
+    folders[3].rmdir()
     monkeypatch.setenv("LUNGSQUAD_MODELS", "")
     assert available() == []
 
 
-def test_an_unknown_name_lists_the_names_there_are(places):
+def test_an_unknown_name_lists_the_names_there_are(folders):
     with pytest.raises(ModelError, match="there is none"):
         find("histology")
-    samples.model_file(places[0] / "x.safetensors", name="one")
-    samples.model_file(places[1] / "x.safetensors", name="two")
+    samples.model_file(folders[0] / "x.safetensors", name="one")
+    samples.model_file(folders[1] / "x.safetensors", name="two")
     with pytest.raises(ModelError, match=r"no model named 'histology': there are one, two\."):
         find("histology")
 
 
-def test_files_are_taken_as_they_are(places, monkeypatch):
+def test_files_are_used_as_they_are(folders, monkeypatch):
     assert find("some/where.safetensors").name == "where.safetensors"
     assert find("where.safetensors").name == "where.safetensors"
-    monkeypatch.chdir(places[0])
-    (places[0] / "plain").write_bytes(b"")
+    monkeypatch.chdir(folders[0])
+    (folders[0] / "plain").write_bytes(b"")
     assert find("plain").name == "plain"
 
 

@@ -25,16 +25,16 @@ def test_folded_network_equals_the_eager_one(network, width, arguments, cases):
     fast = folded(network)
     x = crops(cases, network.input_size)
     with torch.inference_mode():
-        for ours, theirs in [
+        for actual, expected in [
             (fast.trunk(x), network.trunk(x)),
             (fast.forward_with_features(x).features, network.forward_with_features(x).features),
             (fast.forward_with_features(x).logits, network.forward_with_features(x).logits),
             (fast(x), network(x)),
             (fast.features(x), network.features(x)),
         ]:
-            assert ours.shape == theirs.shape
-            scale = max(1.0, float(theirs.abs().max()))
-            assert float((ours - theirs).abs().max()) < 1e-5 * scale
+            assert actual.shape == expected.shape
+            scale = max(1.0, float(expected.abs().max()))
+            assert float((actual - expected).abs().max()) < 1e-5 * scale
 
 
 def test_folded_network_has_no_norm_but_the_one_behind_the_features():
@@ -54,12 +54,12 @@ def test_folding_leaves_the_network_as_it_was_and_shares_nothing_with_it():
     before = {name: value.clone() for name, value in network.state_dict().items()}
     fast = folded(network)
     x = crops(1, 32)
-    answer = fast(x)
+    output = fast(x)
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     with torch.no_grad():
         for weight in network.parameters():
             weight.zero_()
-    assert torch.equal(fast(x), answer)
+    assert torch.equal(fast(x), output)
 
 
 def test_folding_takes_the_running_statistics_of_a_network_in_training():
@@ -79,9 +79,9 @@ def test_gradients_reach_the_input_and_the_activations():
         activations.retain_grad()
         each.head(activations).logits[0, 1].backward()
         grads.append((x.grad, activations.grad))
-    for ours, theirs in zip(*grads, strict=True):
-        assert theirs.abs().max() > 0
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    for actual, expected in zip(*grads, strict=True):
+        assert expected.abs().max() > 0
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_folded_head_is_sampled_as_the_eager_one():

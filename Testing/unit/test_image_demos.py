@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("name", ["demo-generator", "demo-inpainting"])
-def test_they_are_small_say_what_they_are_and_how_good(name):
+def test_the_demo_models_are_small_and_their_cards_complete(name):
     assert (BUNDLED / f"{name}.safetensors").stat().st_size < 3_000_000
     card = read_model(BUNDLED / f"{name}.safetensors").card
     assert "phantoms only" in (card.notice or "")
@@ -26,23 +26,25 @@ def test_they_are_small_say_what_they_are_and_how_good(name):
 
 
 def test_the_generator_makes_tumours_where_its_masks_are():
-    made = sample(read_model(BUNDLED / "demo-generator.safetensors"), 32)
-    found = slice_features(made.hu, made.mask, spacing_mm=made.spacing_mm)
-    there = np.isfinite(found["hu_mean"])
-    assert there.mean() > 0.8
-    denser = found["hu_mean"][there] - found["hu_rim"][there]
+    synthetic = sample(read_model(BUNDLED / "demo-generator.safetensors"), 32)
+    features = slice_features(synthetic.hu, synthetic.mask, spacing_mm=synthetic.spacing_mm)
+    has_tumour = np.isfinite(features["hu_mean"])
+    assert has_tumour.mean() > 0.8
+    denser = features["hu_mean"][has_tumour] - features["hu_rim"][has_tumour]
     assert np.median(denser) > 300
-    assert 10 < np.median(found["largest_diameter_mm"][there]) < 60
+    assert 10 < np.median(features["largest_diameter_mm"][has_tumour]) < 60
 
 
-def test_the_translator_paints_what_is_asked_and_nothing_else():
+def test_the_inpainter_makes_the_requested_tumour_and_changes_nothing_else():
     ct, mask = scanned(Phantom(5))
-    made = inpaint(read_model(BUNDLED / "demo-inpainting.safetensors"), ct, mask, hu=-20)
+    synthetic = inpaint(read_model(BUNDLED / "demo-inpainting.safetensors"), ct, mask, hu=-20)
     before = sitk.GetArrayFromImage(ct.read(ct.grid.box))
-    after = sitk.GetArrayFromImage(made.ct)
+    after = sitk.GetArrayFromImage(synthetic.ct)
     weights = np.zeros(before.shape)
-    weights[made.box.slices] = sitk.GetArrayFromImage(made.weights)
+    weights[synthetic.box.slices] = sitk.GetArrayFromImage(synthetic.weights)
     assert np.array_equal(before[weights == 0], after[weights == 0])
-    inside = sitk.GetArrayFromImage(made.mask) != 0
+    inside = sitk.GetArrayFromImage(synthetic.mask) != 0
     assert after[inside].mean() == pytest.approx(-20, abs=5)
-    assert made.measured["diameter_mm"] == pytest.approx(made.requested["diameter_mm"], abs=8)
+    assert synthetic.measured["diameter_mm"] == pytest.approx(
+        synthetic.requested["diameter_mm"], abs=8
+    )

@@ -142,7 +142,7 @@ def test_the_blend_is_whole_in_the_mask_and_fades_to_nothing():
     assert (distance_mm(np.zeros((2, 2, 2)), (1, 1, 1)) == FAR_MM).all()
 
 
-def test_a_tumour_gives_way_to_another(inpainter, images):
+def test_a_tumour_is_replaced_by_another(inpainter, images):
     ct, old = images
     values = np.zeros(array(old).shape, np.uint8)
     values[12:16, 66:74, 30:38] = 1
@@ -230,7 +230,7 @@ def test_a_cube_gets_another_tumour(inpainter, wild):
     assert np.array_equal(made[far], hu[far])
 
 
-def test_the_command_writes_what_says_that_it_is_synthetic(tmp_path, inpainter, images, capsys):
+def test_the_commands_files_are_marked_as_synthetic(tmp_path, inpainter, images, capsys):
     for name, image in zip(("ct", "mask"), images, strict=True):
         sitk.WriteImage(image, str(tmp_path / f"{name}.nrrd"))
     words = f"inpaint {inpainter.path} {tmp_path}/ct.nrrd {tmp_path}/mask.nrrd --hu -50"

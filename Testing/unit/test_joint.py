@@ -54,5 +54,5 @@ def test_a_patients_features_are_those_of_training(tmp_path, of_network):
         [known[one] for one in source.columns], rel=tolerance, abs=tolerance
     )
     profile = Profile.of(dict(zip(head[1:], values[0].tolist(), strict=True)))
-    alone, both = predict_multimodal(model, profile, patient, among=extractor, device="cpu")
-    assert (alone.modality, both.modality) == ("molecular", "multimodal")
+    molecular, both = predict_multimodal(model, profile, patient, among=extractor, device="cpu")
+    assert (molecular.modality, both.modality) == ("molecular", "multimodal")

@@ -29,14 +29,14 @@ def model(imported, tmp_path_factory):
     return read_model_file(path)
 
 
-def test_imported_network_answers_as_keras_did(imported, shared_data):
+def test_imported_network_has_the_outputs_of_keras(imported, shared_data):
     expected = np.load(shared_data / OUTPUTS, allow_pickle=False)
-    found = outputs(imported[0], expected["x"][..., 0])
+    actual = outputs(imported[0], expected["x"][..., 0])
     for name in ("features", "logits", "softmax"):
-        assert np.abs(found[name] - expected[name]).max() < 1e-5
+        assert np.abs(actual[name] - expected[name]).max() < 1e-5
 
 
-def test_folded_model_file_answers_as_keras_did(model, shared_data):
+def test_folded_model_file_has_the_outputs_of_keras(model, shared_data):
     result = verify(model, shared_data / OUTPUTS)
     assert result.passed
     assert result.cases == 3
@@ -54,7 +54,7 @@ def test_verification_fails_for_other_weights(imported, model, shared_data, tmp_
     assert not result.passed
 
 
-def test_card_says_what_the_paper_says(imported):
+def test_card_matches_the_paper(imported):
     card = imported[1]
     assert [label.code for label in card.classes] == ["deceased", "alive"]
     assert (card.positive, card.doi) == (1, "10.1371/journal.pmed.1002711")

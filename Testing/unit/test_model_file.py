@@ -94,7 +94,7 @@ def test_a_link_to_a_model_is_a_model(tmp_path):
     assert read_model_file(link).card.name == "test-model"
 
 
-def test_input_is_scaled_as_the_card_says():
+def test_input_is_scaled_by_the_card():
     spec = samples.card(samples.network()).input
     hu = np.array([-2000, -1000, -300, 400, 3000], np.int16)
     np.testing.assert_allclose(spec.scaled(hu), [0, 0, 0.5, 1, 1])

@@ -124,17 +124,17 @@ def test_a_masks_features_are_those_that_its_store_gives(folder, patient, how, t
 def test_features_of_unknown_crops_are_not_made(folder, patient, nothing_installed):
     source = Source("image", "image", ("volume_ml",), "as measured")
     model = integrator(folder / "unknown.safetensors", source)
-    (alone,) = predict_multimodal(model, profile(), patient, device="cpu")
-    (flag,) = (flag for flag in alone.flags if flag.code == "image_not_used")
+    (molecular,) = predict_multimodal(model, profile(), patient, device="cpu")
+    (flag,) = (flag for flag in molecular.flags if flag.code == "image_not_used")
     assert "does not say in which crops" in flag.sentence
 
 
-def test_a_model_answers_without_the_image_and_with_it(joint, patient, of_images):
-    alone, both = predict_multimodal(joint, profile(), patient, among=[of_images], device="cpu")
-    assert (alone.modality, both.modality) == ("molecular", "multimodal")
-    assert alone.probabilities != both.probabilities
+def test_a_model_predicts_without_the_image_and_with_it(joint, patient, of_images):
+    molecular, both = predict_multimodal(joint, profile(), patient, among=[of_images], device="cpu")
+    assert (molecular.modality, both.modality) == ("molecular", "multimodal")
+    assert molecular.probabilities != both.probabilities
     (without,) = predict_multimodal(joint, profile(), device="cpu")
-    assert without.to_dict() == alone.to_dict()
+    assert without.to_dict() == molecular.to_dict()
 
 
 def test_the_extractor_is_found_on_this_machine(joint, patient, of_images, monkeypatch, tmp_path):
@@ -142,21 +142,21 @@ def test_the_extractor_is_found_on_this_machine(joint, patient, of_images, monke
     assert len(predict_multimodal(joint, profile(), patient, device="cpu")) == 2
     monkeypatch.setenv(catalogue.VARIABLE, str(tmp_path))
     monkeypatch.setattr(catalogue, "user_folder", lambda: tmp_path)
-    (alone,) = predict_multimodal(joint, profile(), patient, device="cpu")
-    (flag,) = (flag for flag in alone.flags if flag.code == "image_not_used")
+    (molecular,) = predict_multimodal(joint, profile(), patient, device="cpu")
+    (flag,) = (flag for flag in molecular.flags if flag.code == "image_not_used")
     assert of_images.sha256 in flag.sentence
     assert "not on this machine" in flag.sentence
 
 
-def test_columns_that_nobody_makes_are_said(folder, patient, nothing_installed):
+def test_columns_that_cannot_be_computed_are_reported(folder, patient, nothing_installed):
     source = Source("image", "image", ("volume_ml", "beauty"), "as measured", cube=Cube(64, 1.0))
     model = integrator(folder / "beauty.safetensors", source)
-    (alone,) = predict_multimodal(model, profile(), patient, device="cpu")
-    (flag,) = (flag for flag in alone.flags if flag.code == "image_not_used")
+    (molecular,) = predict_multimodal(model, profile(), patient, device="cpu")
+    (flag,) = (flag for flag in molecular.flags if flag.code == "image_not_used")
     assert "1 columns" in flag.sentence
 
 
-def test_answers_to_one_question_stand_side_by_side_about_one_class(case):
+def test_predictions_for_one_question_are_compared_for_one_class(case):
     histology, stage = questions(case)
     assert [one.modality for one in histology.answers] == ["image", "molecular", "multimodal"]
     assert [one.modality for one in stage.answers] == ["molecular"]
@@ -169,7 +169,7 @@ def test_answers_to_one_question_stand_side_by_side_about_one_class(case):
     assert molecules.metric == "auc 0.900 (0.800 to 0.950), n = 60"
 
 
-def told(task="histology", *, positive="A", p=0.8, codes=("A", "B"), made="molecular"):
+def entry(task="histology", *, positive="A", p=0.8, codes=("A", "B"), made="molecular"):
     """A prediction, as far as `questions` looks."""
     probabilities = {code: (1 - p) / (len(codes) - 1) for code in codes} | {codes[0]: p}
     return {
@@ -187,19 +187,23 @@ def told(task="histology", *, positive="A", p=0.8, codes=("A", "B"), made="molec
 
 
 def test_another_positive_class_is_turned_round_where_there_are_two():
-    image = told(made="image")
-    other = told(positive="B", p=0.2)
+    image = entry(made="image")
+    other = entry(positive="B", p=0.2)
     (question,) = questions({"predictions": [image], "molecular": [other]})
     turned = question.answers[1]
     assert (turned.probability, turned.low) == (0.2, pytest.approx(0.1))
     assert turned.high == pytest.approx(0.3)
-    three = [told(codes="ABC", made="image"), told(codes="ABC", positive="C")]
+    three = [entry(codes="ABC", made="image"), entry(codes="ABC", positive="C")]
     (question,) = questions({"predictions": three[:1], "molecular": three[1:]})
     assert question.answers[1].interval == "not known"
 
 
-def test_where_answers_differ_it_is_said():
-    image, agrees, differs = told(made="image"), told(p=0.6), told(p=0.3, made="multimodal")
+def test_disagreement_between_predictions_is_reported():
+    image, agrees, differs = (
+        entry(made="image"),
+        entry(p=0.6),
+        entry(p=0.3, made="multimodal"),
+    )
     (same,) = questions({"predictions": [image], "molecular": [agrees]})
     assert same.disagreement == ""
     (question,) = questions({"predictions": [image], "molecular": [agrees, differs]})
@@ -208,8 +212,8 @@ def test_where_answers_differ_it_is_said():
 
 
 def test_other_classes_or_another_task_are_another_question():
-    image = told(made="image")
-    others = [told(codes=("A", "C")), told(task="t_stage")]
+    image = entry(made="image")
+    others = [entry(codes=("A", "C")), entry(task="t_stage")]
     found = questions({"predictions": [image], "molecular": others})
     assert [len(one.answers) for one in found] == [1, 1]
     assert questions({"predictions": [image]}) == []
@@ -269,7 +273,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("how", REFUSED)
-def test_what_does_not_go_together_is_said_and_leaves_nothing(
+def test_inconsistent_inputs_are_refused_and_leave_nothing(
     how, folder, joint, of_images, tmp_path, capsys
 ):
     given, says = REFUSED[how]

@@ -9,19 +9,19 @@ from LungSquadLib.models.file import Reference
 from LungSquadLib.training.reference import HeldOut, reference_of
 
 
-def judged(score, held_out):
-    """The novelty of a case with one feature, which is its score."""
+def scored(score, held_out):
+    """The OOD score of a case with one feature, which is its distance."""
     return ood_score(np.array([score]), Reference(np.zeros(1), np.eye(1), np.sort(held_out)))
 
 
 def test_the_p_value_is_the_rank_among_held_out_cases():
     held_out = np.array([1.0, 2.0, 2.0, 3.0, 9.0] + [0.5] * 95)
     for score in (0.0, 0.5, 1.0, 2.0, 2.5, 9.0, 9.5):
-        seen = judged(score, held_out)
+        ood = scored(score, held_out)
         as_far = sum(value >= score for value in held_out)  # ties count as as far
-        assert seen.p == pytest.approx((as_far + 1) / 101, abs=1e-6), score
-        assert (seen.held_out, seen.distance) == (100, score)
-        assert seen.out_of_distribution is (score > 9), score
+        assert ood.p == pytest.approx((as_far + 1) / 101, abs=1e-6), score
+        assert (ood.held_out, ood.distance) == (100, score)
+        assert ood.out_of_distribution is (score > 9), score
 
 
 def test_of_like_cases_one_in_a_hundred_is_flagged_at_most():
@@ -31,7 +31,7 @@ def test_of_like_cases_one_in_a_hundred_is_flagged_at_most():
         held_out = np.sort(random.lognormal(0, 1.5, (runs, count)), axis=1)
         new = random.lognormal(0, 1.5, runs)
         flagged = np.mean(
-            [judged(*each).out_of_distribution for each in zip(new, held_out, strict=True)]
+            [scored(*each).out_of_distribution for each in zip(new, held_out, strict=True)]
         )
         error = 3 * np.sqrt(0.01 * 0.99 / runs)
         exact = int(0.01 * (count + 1)) / (count + 1)  # the ranks that the level allows
@@ -39,17 +39,17 @@ def test_of_like_cases_one_in_a_hundred_is_flagged_at_most():
         assert flagged == pytest.approx(exact, abs=error), count
 
 
-def test_with_fewer_than_99_held_out_cases_nothing_is_said_but_that():
+def test_with_fewer_than_99_held_out_cases_only_that_is_flagged():
     for count, silent in ((1, True), (12, True), (98, True), (99, False)):
-        seen = judged(1e9, np.ones(count))
-        codes = [flag.code for flag in ood_flags(seen, "tumour")]
-        assert (seen.out_of_distribution is None) == silent, count
+        ood = scored(1e9, np.ones(count))
+        codes = [flag.code for flag in ood_flags(ood, "tumour")]
+        assert (ood.out_of_distribution is None) == silent, count
         assert codes == ["few_reference_cases" if silent else "out_of_distribution"], count
     assert LEAST_HELD_OUT == 99
-    (flag,) = ood_flags(judged(1, np.ones(12)), "tumour")
+    (flag,) = ood_flags(scored(1, np.ones(12)), "tumour")
     assert "only 12 held-out cases, and 99 are needed" in flag.sentence
     assert flag.severity == "warning"
-    (flag,) = ood_flags(judged(1e9, np.ones(200)), "tumour")
+    (flag,) = ood_flags(scored(1e9, np.ones(200)), "tumour")
     assert "p = 0.005" in flag.sentence
     assert flag.severity == "severe"
     (flag,) = ood_flags(None, "patient")
@@ -58,11 +58,11 @@ def test_with_fewer_than_99_held_out_cases_nothing_is_said_but_that():
 
 def test_held_out_cases_are_measured_from_the_training_of_their_own_fold():
     random = np.random.default_rng(1)
-    training, others = random.normal(size=(60, 4)), random.normal(size=(2, 7, 4))
+    training, held_out = random.normal(size=(60, 4)), random.normal(size=(2, 7, 4))
     scale = np.array([1.0, 100.0])  # each fold's network has features of its own
     folds = [
         HeldOut(random.normal(size=(50, 4)) * s, one * s)
-        for one, s in zip(others, scale, strict=True)
+        for one, s in zip(held_out, scale, strict=True)
     ]
     reference = reference_of(training, folds)
     expected = []

@@ -62,7 +62,7 @@ def test_temperature_divides_the_logits(model, prediction):
     assert odds[1] == pytest.approx(odds[0] / 2, abs=1e-6)
 
 
-def test_interval_holds_the_answer_and_is_explained(prediction):
+def test_interval_contains_the_probability_and_is_explained(prediction):
     interval = prediction.interval
     assert 0 <= interval.low <= prediction.probabilities[1] <= interval.high <= 1
     assert interval.high > interval.low
@@ -95,7 +95,7 @@ def test_robustness_counts_each_crop_once_and_compares_with_patients(model, pred
         assert moved.probabilities[1] == pytest.approx(robustness.probabilities[offset], abs=1e-6)
 
 
-def test_baseline_is_what_volume_alone_says(prediction):
+def test_baseline_is_the_volume_only_probability(prediction):
     volume = prediction.crop.mask_volume_ml
     assert prediction.baseline == pytest.approx(1 / (1 + np.exp(-(0.5 - 0.4 * np.log(volume)))))
 
@@ -114,7 +114,7 @@ def test_a_case_out_of_distribution_is_flagged(model, prediction):
     assert "out_of_distribution" not in [flag.code for flag in silent.flags]
 
 
-def test_a_model_without_reference_says_so(tmp_path):
+def test_a_model_without_reference_is_flagged(tmp_path):
     model = write_model(tmp_path / "m.safetensors", reference=False)
     prediction = predict(*ball_images(), model, device="cpu")
     assert prediction.ood is None
@@ -179,7 +179,7 @@ def test_a_chosen_centre_goes_with_the_mask():
         assert (one.name, one.box.shifted((7, -5, 10))) == (other.name, other.box)
 
 
-def test_a_prediction_round_a_chosen_centre_says_so(model, prediction):
+def test_a_chosen_centre_of_the_crop_is_recorded(model, prediction):
     there = tuple(np.add(prediction.crop.mask_centre_of_mass_lps, (8.0, 0.0, 0.0)).tolist())
     chosen = predict(*ball_images(), model, device="cpu", centre_lps=there)
     assert chosen.crop.chosen_centre_lps == there

@@ -63,32 +63,36 @@ def test_probabilities_are_the_networks_at_its_temperature(model):
     assert 0 <= low < prediction.probabilities[0] < high <= 1
 
 
-def test_an_autoencoder_says_the_group_and_the_place(groups):
+def test_an_autoencoder_predicts_group_and_latent_position(groups):
     with torch.no_grad():
         network = groups.trainable()
         expected = network(row(profile())).logits.exp()[0].tolist()
-        place = network.encode(row(profile())).mean[0].tolist()
+        position = network.encode(row(profile())).mean[0].tolist()
     prediction = predict_profile(groups, profile(), device="cpu")
     assert prediction.probabilities == pytest.approx(expected, abs=1e-6)
-    assert prediction.latent_position == pytest.approx(place)
+    assert prediction.latent_position == pytest.approx(position)
     assert "no_reference" in [flag.code for flag in prediction.flags]
     assert "layers" not in prediction.interval.explanation  # it has no dropout
 
 
-def test_contributions_add_up_to_the_way_from_the_average_patient(model):
+def test_contributions_add_up_to_the_difference_from_the_average_patient(model):
     network = model.trainable()
     with torch.no_grad():
-        at = [network(x).logits[0] / 1.7 for x in (row(profile()), network.scale.mean[None])]
-    answer = predict_profile(model, profile(), device="cpu")
-    shown = answer.contributions
-    index = int(at[0].argmax())
-    way = float((at[0] - at[1])[index] - (at[0] - at[1])[1 - index])
-    assert len(shown) == 20
-    assert [abs(one.value) for one in shown] == sorted((abs(o.value) for o in shown), reverse=True)
+        logits = [network(x).logits[0] / 1.7 for x in (row(profile()), network.scale.mean[None])]
+    prediction = predict_profile(model, profile(), device="cpu")
+    contributions = prediction.contributions
+    index = int(logits[0].argmax())
+    difference = float((logits[0] - logits[1])[index] - (logits[0] - logits[1])[1 - index])
+    assert len(contributions) == 20
+    assert [abs(one.value) for one in contributions] == sorted(
+        (abs(o.value) for o in contributions), reverse=True
+    )
     x, warm = row(profile()).numpy(), model.card.temperature
-    every = integrated_gradients(network, x, positive=index, temperature=warm)[0]
-    assert every.sum() == pytest.approx(way, rel=0.05)
-    assert shown[0].value == pytest.approx(every[GENES.index(shown[0].column)])
+    all_contributions = integrated_gradients(network, x, positive=index, temperature=warm)[0]
+    assert all_contributions.sum() == pytest.approx(difference, rel=0.05)
+    assert contributions[0].value == pytest.approx(
+        all_contributions[GENES.index(contributions[0].column)]
+    )
 
 
 def test_missing_genes_are_counted_and_widen_the_interval(model):
@@ -146,20 +150,20 @@ def test_another_scale_is_refused_and_the_models_is_named(tmp_path, taken, given
     training = SCALES[taken](np.random.default_rng(1), 60)
     model = integrator(tmp_path / "m.safetensors", scale=taken, training=training)
     for patient in SCALES[given](np.random.default_rng(2), 9).astype(float):
-        asked = Profile.of(dict(zip(GENES, patient, strict=True)))
+        requested = Profile.of(dict(zip(GENES, patient, strict=True)))
         if taken == given:
-            predict_profile(model, asked, device="cpu")
+            predict_profile(model, requested, device="cpu")
             continue
         with pytest.raises(InputError) as error:
-            predict_profile(model, asked, device="cpu")
+            predict_profile(model, requested, device="cpu")
         assert f"which takes {taken}" in str(error.value)
 
 
-def test_an_image_that_is_not_there_is_left_out_and_one_that_is_changes_the_answer(both):
-    alone = predict_profile(both, profile(), device="cpu")
-    assert alone.sources == ("expression",)
-    assert alone.missing_sources == ("image",)
-    assert "source_missing" in [flag.code for flag in alone.flags]
+def test_a_missing_image_is_left_out_and_a_given_one_changes_the_prediction(both):
+    molecular = predict_profile(both, profile(), device="cpu")
+    assert molecular.sources == ("expression",)
+    assert molecular.missing_sources == ("image",)
+    assert "source_missing" in [flag.code for flag in molecular.flags]
     features = {"image": {"i0": 1.0, "i1": -2.0, "i2": 0.5}}
     joint = predict_profile(both, profile(), features=features, device="cpu")
     assert joint.sources == ("expression", "image")
@@ -167,7 +171,7 @@ def test_an_image_that_is_not_there_is_left_out_and_one_that_is_changes_the_answ
         x = torch.cat([row(profile()), torch.tensor([[1.0, -2.0, 0.5]])], 1)
         expected = torch.softmax(both.trainable()(x).logits, 1)[0].tolist()
     assert joint.probabilities == pytest.approx(expected, abs=1e-6)
-    assert joint.probabilities != pytest.approx(alone.probabilities, abs=1e-3)
+    assert joint.probabilities != pytest.approx(molecular.probabilities, abs=1e-3)
     assert "image" in {one.source for one in joint.contributions}
 
 
@@ -188,10 +192,10 @@ def test_models_that_take_no_profile_are_refused(folder):
         predict_profile(of_images, profile(), device="cpu")
 
 
-def test_what_it_says_names_nobody(model):
-    told = predict_profile(model, profile(), device="cpu").to_dict()
-    assert told["profile"] == {"genes": 40, "sha256": profile().sha256}
-    assert "path" not in str(told)
+def test_the_output_has_no_identity(model):
+    described = predict_profile(model, profile(), device="cpu").to_dict()
+    assert described["profile"] == {"genes": 40, "sha256": profile().sha256}
+    assert "path" not in str(described)
 
 
 def test_a_patient_out_of_distribution_is_flagged(model):
@@ -217,16 +221,16 @@ def test_real_patients_are_on_their_models_scale_and_on_no_other(shared_data, tm
         for other, values in scales.items():
             refused = 0
             for patient in values:
-                asked = Profile.of(dict(zip(columns, patient.tolist(), strict=True)))
-                refused += not fits(model, asked)
+                requested = Profile.of(dict(zip(columns, patient.tolist(), strict=True)))
+                refused += not fits(model, requested)
             assert refused == (0 if scale == other else len(values)), (scale, other)
 
 
-def fits(model, asked) -> bool:
+def fits(model, requested) -> bool:
     scale = model.network.scale
     mean, sd = (one.double().numpy() for one in (scale.mean, scale.sd))
     try:
-        row_of(model.card, asked, {}, mean=mean, sd=sd)
+        row_of(model.card, requested, {}, mean=mean, sd=sd)
     except InputError:
         return False
     return True

@@ -60,7 +60,7 @@ def test_one_profile_however_it_is_written(tmp_path, how):
 
 
 @pytest.mark.parametrize("how", WRONG)
-def test_what_is_no_profile_is_said(tmp_path, how):
+def test_what_is_no_profile_is_refused_with_a_reason(tmp_path, how):
     text, says = WRONG[how]
     path = tmp_path / "p.csv"
     path.write_text(text)
@@ -78,7 +78,7 @@ def test_no_cell_is_quoted_for_it_may_be_an_id(tmp_path):
         assert "Hans" not in str(error.value)
 
 
-def test_bytes_that_are_no_text_are_said(tmp_path):
+def test_bytes_that_are_no_text_are_refused(tmp_path):
     path = tmp_path / "p.csv"
     for data in (b"\xff\xfe\x00\x01,", gzip.compress(b"EGFR,1\n" * 99)[:-12], b'"EGFR,1\n"x"y,'):
         path.write_bytes(data)

@@ -94,9 +94,9 @@ def test_transfer_network_has_512_channels_of_15_at_64():
 @pytest.mark.parametrize("hidden", [(), (7,), (9, 5)])
 def test_transfer_features_are_the_input_of_the_last_layer(hidden):
     network = randomise(TransferNetwork(0.05, classes=3, input_size=32, hidden=hidden))
-    answer = network.forward_with_features(crops(2, 32))
-    assert answer.features.shape == (2, network.feature_count) == (2, (hidden or (52,))[-1])
-    torch.testing.assert_close(network.head.after.logits(answer.features), answer.logits)
+    output = network.forward_with_features(crops(2, 32))
+    assert output.features.shape == (2, network.feature_count) == (2, (hidden or (52,))[-1])
+    torch.testing.assert_close(network.head.after.logits(output.features), output.logits)
 
 
 def test_transfer_pools_means_and_maxima():
@@ -111,13 +111,13 @@ def test_transfer_pools_means_and_maxima():
 def test_trunk_and_head_apart_give_what_the_network_gives():
     network = randomise(PrognosisNetwork(0.06, input_size=32))
     x = crops(3, 32)
-    answer = network.head(network.trunk(x))
-    torch.testing.assert_close(answer.logits, network(x), rtol=0, atol=0)
-    torch.testing.assert_close(answer.features, network.features(x), rtol=0, atol=0)
-    assert not torch.equal(answer.logits[0], answer.logits[1])
+    output = network.head(network.trunk(x))
+    torch.testing.assert_close(output.logits, network(x), rtol=0, atol=0)
+    torch.testing.assert_close(output.features, network.features(x), rtol=0, atol=0)
+    assert not torch.equal(output.logits[0], output.logits[1])
 
 
-def test_trunk_is_taken_over_whole_and_only_from_the_same_width():
+def test_trunk_is_copied_whole_and_only_from_the_same_width():
     source = randomise(PrognosisNetwork(0.1, input_size=32), seed=3)
     network = TransferNetwork(0.1, input_size=32).eval()
     x = crops(1, 32)
@@ -129,7 +129,7 @@ def test_trunk_is_taken_over_whole_and_only_from_the_same_width():
 
 
 @pytest.mark.parametrize(("size", "voxel"), [(50, 0), (50, 9), (32, 2)])
-def test_activation_voxels_look_where_the_grid_says(size, voxel):
+def test_activation_voxels_have_the_receptive_fields_of_the_grid(size, voxel):
     network = randomise(PrognosisNetwork(0.25, input_size=size))
     x = crops(1, size).requires_grad_()
     network.trunk(x)[..., voxel, voxel, voxel].sum().backward()
@@ -140,7 +140,7 @@ def test_activation_voxels_look_where_the_grid_says(size, voxel):
     assert (network.grid.stride, network.grid.offset, network.grid.field) == (3, 10, 21)
 
 
-def test_head_samples_are_the_seeds_and_centre_on_the_plain_answer():
+def test_head_samples_follow_the_seed_and_centre_on_the_plain_output():
     network = randomise(PrognosisNetwork(0.1, input_size=32))
     activations = network.trunk(crops(2, 32))
 
@@ -159,15 +159,15 @@ def test_head_samples_are_the_seeds_and_centre_on_the_plain_answer():
 def test_head_samples_equal_passes_with_torchs_own_dropout():
     network = randomise(PrognosisNetwork(0.1, input_size=32))
     activations = network.trunk(crops(1, 32))
-    ours = network.head.sample(activations, n=4000, generator=torch.Generator().manual_seed(0))
+    actual = network.head.sample(activations, n=4000, generator=torch.Generator().manual_seed(0))
     for layer in network.head.modules():
         if isinstance(layer, nn.Dropout):
             layer.train()
     with torch.no_grad():
-        theirs = network.head(activations.expand(4000, -1, -1, -1, -1)).logits
-    spread = ours[:, 0].std(0)
-    assert ((ours[:, 0].mean(0) - theirs.mean(0)).abs() < 0.1 * spread).all()
-    torch.testing.assert_close(spread, theirs.std(0), rtol=0.08, atol=0)
+        expected = network.head(activations.expand(4000, -1, -1, -1, -1)).logits
+    spread = actual[:, 0].std(0)
+    assert ((actual[:, 0].mean(0) - expected.mean(0)).abs() < 0.1 * spread).all()
+    torch.testing.assert_close(spread, expected.std(0), rtol=0.08, atol=0)
 
 
 def test_head_samples_are_ordered_by_pass_then_case():

@@ -134,7 +134,7 @@ def test_fading_is_linear_and_ends_at_the_level_itself(latents, level):
     torch.testing.assert_close(almost, critic(ends[1], level=level), atol=1e-4, rtol=0)
 
 
-def test_real_images_are_shown_as_the_generator_could_make_them():
+def test_real_images_are_downsampled_to_what_the_generator_can_make():
     images = torch.randn(2, 2, 16, 16)
     quarter = functional.avg_pool2d(images, 4)
     torch.testing.assert_close(downsampled(images, 1, 1.0, levels=3), quarter)

@@ -73,5 +73,5 @@ def test_channels_are_weighed_by_their_mean_gradient_and_what_speaks_against_is_
         weights = slopes.mean((2, 3, 4), keepdim=True)
         expected = (weights * x).sum(1)[0].clamp(min=0).numpy()
         network.head.float()
-        found = grad_cam(network, activations, target)
-        assert found == pytest.approx(expected / max(expected.max(), 1e-12), abs=1e-4)
+        actual = grad_cam(network, activations, target)
+        assert actual == pytest.approx(expected / max(expected.max(), 1e-12), abs=1e-4)

@@ -64,7 +64,7 @@ def test_all_batches_are_of_one_size(model):
     assert sizes == [8] * 4
 
 
-def test_images_are_slices_of_what_the_card_says(model):
+def test_images_have_the_size_and_window_of_the_card(model):
     images = sample(model, 5)
     assert images.hu.shape == images.mask.shape == (5, 16, 16)
     assert (images.hu.dtype, images.mask.dtype) == (np.int16, np.uint8)
@@ -81,11 +81,11 @@ def test_truncation_takes_variety_away(model):
     assert varieties[-1] < 0.1
 
 
-def test_neighbours_are_nearer_than_others(model):
-    others = sample(model, 24, seed=1)
-    wanted = others.hu[7].astype(float)
+def test_neighbours_resemble_the_image_more_than_other_images(model):
+    other_images = sample(model, 24, seed=1)
+    wanted = other_images.hu[7].astype(float)
     near = np.abs(sample(model, 24, seed=1, like=7).hu - wanted).mean(axis=(1, 2))
-    far = np.abs(np.delete(others.hu, 7, axis=0) - wanted).mean(axis=(1, 2))
+    far = np.abs(np.delete(other_images.hu, 7, axis=0) - wanted).mean(axis=(1, 2))
     assert near.max() < np.median(far)
     assert near.min() > 0
 
@@ -94,9 +94,9 @@ def test_a_condition_is_followed(conditional):
     drawn = sample(conditional, 24)
     assert {0, 1} == set(drawn.labels.tolist())
     for number, code in enumerate(("LUAD", "LUSC")):
-        asked = sample(conditional, 24, label=code)
-        assert asked.labels.tolist() == [number] * 24
-        equal = (asked.hu == drawn.hu).all(axis=(1, 2))
+        requested = sample(conditional, 24, label=code)
+        assert requested.labels.tolist() == [number] * 24
+        equal = (requested.hu == drawn.hu).all(axis=(1, 2))
         assert np.array_equal(equal, drawn.labels == number)
 
 
@@ -136,7 +136,7 @@ def test_sixteen_images_of_64_pixels_take_less_than_one_and_a_half_seconds(tmp_p
     assert time.process_time() - start < 1.5
 
 
-def test_the_folder_says_what_it_holds(conditional, tmp_path):
+def test_the_folder_describes_its_images(conditional, tmp_path):
     images = sample(conditional, 10, seed=2)
     folder = write_samples(tmp_path / "s", images, conditional, seed=2)
     for name, array in (("ct", images.hu), ("mask", images.mask)):
@@ -154,9 +154,12 @@ def test_the_folder_says_what_it_holds(conditional, tmp_path):
         picture = pytest.importorskip("PIL.Image").open(path)
         picture.verify()
         assert picture.info["Description"] == NOTICE
-    told = json.loads((folder / "samples.json").read_text(encoding="utf-8"))
-    assert (told["model"]["sha256"], told["parameters"]) == (conditional.sha256, {"seed": 2})
-    seventh, inside = told["images"][7], images.mask[7] != 0
+    described = json.loads((folder / "samples.json").read_text(encoding="utf-8"))
+    assert (described["model"]["sha256"], described["parameters"]) == (
+        conditional.sha256,
+        {"seed": 2},
+    )
+    seventh, inside = described["images"][7], images.mask[7] != 0
     assert seventh["label"] == ("LUAD", "LUSC")[images.labels[7]]
     assert seventh["tumour_mm2"] == inside.sum() * 16
     assert seventh["hu_inside"] == pytest.approx(images.hu[7][inside].mean(), abs=0.06)
@@ -184,13 +187,13 @@ def test_every_picture_of_a_grid_has_its_number():
     assert len(np.unique(tiles, axis=0)) == 12
 
 
-def test_the_commands_write_what_they_say(model, tmp_path, capsys):
+def test_the_commands_write_the_images_of_the_functions(model, tmp_path, capsys):
     common = [str(model.path), "--device", "cpu", "-o"]
     out = str(tmp_path / "out")
     assert main(["gan", "sample", *common, out, "-n", "3", "--like", "1"]) == 0
     assert capsys.readouterr().out == f"{out}\n"
-    told = json.loads((tmp_path / "out" / "samples.json").read_text(encoding="utf-8"))
-    assert told["parameters"] == {"seed": 0, "truncation": 1.0, "label": None, "like": 1}
+    described = json.loads((tmp_path / "out" / "samples.json").read_text(encoding="utf-8"))
+    assert described["parameters"] == {"seed": 0, "truncation": 1.0, "label": None, "like": 1}
     path = str(tmp_path / "path")
     assert main(["gan", "interpolate", *common, path, "--frames", "6", "--keys", "3"]) == 0
     stack = sitk.GetArrayFromImage(sitk.ReadImage(f"{path}/ct.nrrd"))

@@ -21,13 +21,13 @@ def images(n, seed=0):
 
 
 @pytest.mark.slow
-def test_it_finds_tumours_of_others_and_none_where_there_is_none():
+def test_it_segments_tumours_of_new_patients_and_nothing_without_tumour():
     segmenter = train_segmenter(images(60), updates=200)
-    others = images(40, seed=1)
-    assert dice(segmenter.masks(others[:, 0]), others[:, 1] > 0).mean() > 0.95
+    new_patients = images(40, seed=1)
+    assert dice(segmenter.masks(new_patients[:, 0]), new_patients[:, 1] > 0).mean() > 0.95
     lung = np.random.default_rng(0).normal(-0.3, 0.05, (20, 32, 32)).astype(np.float32)
     assert segmenter.masks(lung).mean() < 0.1
-    features = segmenter.features(others[:, 0])
+    features = segmenter.features(new_patients[:, 0])
     assert features.shape == (40, 64)
     assert (features.std(0) > 0).any()
 

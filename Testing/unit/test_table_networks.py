@@ -34,14 +34,14 @@ def test_an_all_missing_column_is_nothing():
     assert (scale(rows(4, 2))[:, 0] == 0).all()
 
 
-def test_a_number_far_out_says_no_more_than_one_five_deviations_out():
+def test_values_are_clamped_at_five_deviations():
     scale = Standardiser(2)
     scale.fit(rows(50, 2))
     far = torch.tensor([[1e9, torch.nan], [-torch.inf, 0.0]])
-    found = scale(far)
-    torch.testing.assert_close(found[:, 0], torch.tensor([5.0, -5.0]))
-    assert found[0, 1] == 0
-    assert 0 < found[1, 1].abs() < 1  # one that is not far out is left as it is
+    standardised = scale(far)
+    torch.testing.assert_close(standardised[:, 0], torch.tensor([5.0, -5.0]))
+    assert standardised[0, 1] == 0
+    assert 0 < standardised[1, 1].abs() < 1  # one that is not far out is left as it is
 
 
 def test_ordered_classes_are_the_proportional_odds_model():
@@ -71,9 +71,9 @@ def test_the_integration_network_has_three_dense_three_dropouts_two_norms(branch
     assert kinds.count("Dropout") == 3
     assert kinds.count("BatchNorm1d") == 2
     assert kinds.count("Linear") + kinds.count("OrderedClasses") == 3
-    answer = network(rows(5, 7))
-    assert answer.logits.shape == (5, 4)
-    assert answer.features.shape == (5, network.feature_count)
+    output = network(rows(5, 7))
+    assert output.logits.shape == (5, 4)
+    assert output.features.shape == (5, network.feature_count)
 
 
 def test_a_missing_source_is_left_out_and_not_invented():
@@ -87,8 +87,8 @@ def test_a_missing_source_is_left_out_and_not_invented():
     network.branches[1][0].bias.data -= 50
     torch.testing.assert_close(network(gone).logits, moved)
     # What is left counts for both.
-    alone = network.branches[0](network.scale(x)[:, :4]) * 2
-    expected = network.body(torch.cat([alone, torch.zeros(5, 6)], 1))
+    single_source = network.branches[0](network.scale(x)[:, :4]) * 2
+    expected = network.body(torch.cat([single_source, torch.zeros(5, 6)], 1))
     torch.testing.assert_close(network(gone).features, expected)
 
 
@@ -102,10 +102,10 @@ def test_the_autoencoders_groups_are_a_mixture_of_normal_distributions():
     network.group_weight.copy_(torch.tensor(weights))
     network.group_precision.copy_(torch.tensor(np.linalg.inv(covariances)))
     x = rows(6, 9)
-    places = network.encode(x).mean.detach().numpy()
+    positions = network.encode(x).mean.detach().numpy()
     densities = np.stack(
         [
-            w * stats.multivariate_normal(m, c).pdf(places)
+            w * stats.multivariate_normal(m, c).pdf(positions)
             for w, m, c in zip(weights, means, covariances, strict=True)
         ],
         1,
@@ -115,11 +115,11 @@ def test_the_autoencoders_groups_are_a_mixture_of_normal_distributions():
     assert network.decode(torch.zeros(2, 2)).shape == (2, 9)
 
 
-def test_who_nothing_tells_of_is_answered_the_shares_at_any_temperature():
+def test_a_patient_without_data_gets_the_class_priors_at_any_temperature():
     network = build("integration", {"widths": [3], "classes": 3}).eval()
-    shares = torch.tensor([0.6, 0.3, 0.1])
-    network.init_output_bias(shares)
+    priors = torch.tensor([0.6, 0.3, 0.1])
+    network.init_output_bias(priors)
     torch.nn.init.zeros_(network.last[1].weight)
-    network.fold_temperature(4.0, shares)
+    network.fold_temperature(4.0, priors)
     logits = network(torch.randn(5, 3)).logits.detach() / 4
-    torch.testing.assert_close(logits.softmax(1), shares.expand(5, 3))
+    torch.testing.assert_close(logits.softmax(1), priors.expand(5, 3))

@@ -33,7 +33,7 @@ OPTIONS = Options(
 )
 
 
-def test_a_class_is_told_by_the_mask_where_it_is_asked_for():
+def test_a_class_is_encoded_as_the_mask_in_its_channel():
     mask = torch.zeros(3, 1, 4, 4)
     mask[:, :, 1:3, 2] = 1
     told = conditions(mask, torch.tensor([1, 0, -1]), 2)
@@ -73,7 +73,7 @@ def asked(dimensions=3, side=16, classes=2):
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
-def test_nothing_in_the_hole_is_looked_at_and_nothing_outside_is_changed(dimensions):
+def test_nothing_in_the_masked_region_is_used_and_nothing_outside_is_changed(dimensions):
     network, ct, mask, given = asked(dimensions)
     painted = network(ct, mask, **given)
     other = torch.where(given["region"] > 0, torch.rand_like(ct), ct)
@@ -83,7 +83,7 @@ def test_nothing_in_the_hole_is_looked_at_and_nothing_outside_is_changed(dimensi
     assert not torch.equal(painted, network(torch.where(outside, ct + 0.1, ct), mask, **given))
 
 
-def test_what_is_asked_for_matters():
+def test_the_conditions_change_the_output():
     network, ct, mask, given = asked()
     painted = network(ct, mask, **given)
     for change in (
@@ -94,7 +94,7 @@ def test_what_is_asked_for_matters():
         assert not torch.equal(painted, network(ct, mask, **given | change))
 
 
-def test_before_training_it_paints_what_was_asked():
+def test_before_training_the_output_is_the_plain_tumour():
     network, ct, mask, given = asked()
     nn.init.zeros_(network.unet.last.weight)
     tumour = network(ct, mask, **given).detach()[mask > 0]

@@ -27,7 +27,7 @@ def test_what_comes_out_is_as_large_as_what_goes_in(dimensions):
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
-def test_the_answer_about_one_image_does_not_hang_on_the_others(dimensions):
+def test_the_output_for_an_image_does_not_depend_on_the_batch(dimensions):
     network, x = net(dimensions), images(dimensions)
     assert torch.allclose(network(x)[1:], network(x[1:]), atol=1e-4)
 
