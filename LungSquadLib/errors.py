@@ -23,7 +23,7 @@ class InputError(LungSquadError):
 
 
 class ModelError(LungSquadError):
-    """A model file or a model's answer cannot be used."""
+    """A model file or the output of a model cannot be used."""
 
 
 class MissingPackageError(LungSquadError):
@@ -41,11 +41,11 @@ class NoMemoryError(LungSquadError):
 
 
 class WorkerError(LungSquadError):
-    """The process that runs the networks cannot be started, died, or was asked for nonsense."""
+    """The process that runs the networks cannot be started, died, or got a wrong request."""
 
 
 class FaultError(LungSquadError):
-    """Something that LungSquad should have foreseen."""
+    """An error in LungSquad itself."""
 
     exit_code = 70
 
@@ -57,10 +57,10 @@ class CancelledError(LungSquadError):
 
 
 def understood(error: Exception) -> LungSquadError:
-    """Any error as one of ours, with a sentence that can be shown."""
+    """Return any error as a `LungSquadError` with a sentence for the user."""
     if isinstance(error, LungSquadError):
         return error
-    if isinstance(error, MemoryError) or any(sign in str(error) for sign in _NO_MEMORY):
+    if isinstance(error, MemoryError) or any(phrase in str(error) for phrase in _NO_MEMORY):
         return NoMemoryError(
             "There is not enough memory for this work: close other programs, choose the device "
             "'cpu', or use a CT with fewer slices."
@@ -68,15 +68,15 @@ def understood(error: Exception) -> LungSquadError:
     if isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES:
         return MissingPackageError(*_PACKAGES[error.name])
     if isinstance(error, OSError):
-        place = f"'{error.filename}': " if error.filename else ""
-        return InputError(f"{place}{error.strerror or error}.")
+        path = f"'{error.filename}': " if error.filename else ""
+        return InputError(f"{path}{error.strerror or error}.")
     return FaultError(
         f"A fault in LungSquad ({type(error).__name__}: {one_line(error)}); please report it."
     )
 
 
 def need(*modules: str) -> None:
-    """Import what long work will need at its end, so that its lack is said before.
+    """Import modules that long work needs at its end, so that a missing one is reported first.
 
     Raises:
         MissingPackageError: one is not installed.
@@ -88,14 +88,14 @@ def need(*modules: str) -> None:
             raise understood(error) from error
 
 
-# The module, and its package, what needs it, the extra that brings it.
+# The module; its package, what needs it, the extra that installs it.
 _PACKAGES = {
     "torch": ("torch", "Running a network", "networks"),
     "sklearn": ("scikit-learn", "Training on tables", "molecules"),
     "matplotlib": ("matplotlib", "Drawing figures", "plots"),
 }
 
-# How torch, on its devices, and ITK say it, each in an error of another type.
+# The messages of torch, on its devices, and of ITK, each in an error of another type.
 _NO_MEMORY = (
     "out of memory",
     "can't allocate memory",
@@ -107,10 +107,10 @@ _NO_MEMORY = (
 
 
 def one_line(text: object, *, most: int = 300) -> str:
-    """What a file says, fit for a sentence: it can neither move a cursor nor fill the screen."""
-    shown = str(text)
-    shown = shown if len(shown) <= most else shown[:most] + "..."
-    return shown if shown.isprintable() else "".join(map(_printable, shown))
+    """Return text from a file for a sentence: on one line, printable, at most `most` characters."""
+    line = str(text)
+    line = line if len(line) <= most else line[:most] + "..."
+    return line if line.isprintable() else "".join(map(_printable, line))
 
 
 def _printable(char: str) -> str:
@@ -119,19 +119,18 @@ def _printable(char: str) -> str:
 
 @contextmanager
 def parsing(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
-    """Turn whatever a parser of foreign files raises on a broken one into an `InputError`.
+    """Turn any error of a parser on a damaged file into an `InputError`.
 
     Errors of the operating system (no such file, no permission) pass, with the file's name.
     """
     try:
         yield
     except Exception as error:
-        own = isinstance(error, LungSquadError)
         # Parsers raise OSError themselves; what comes from the system has a number.
         if isinstance(error, OSError) and error.errno is not None:
             error.filename = error.filename or os.fspath(path)  # reading gives none, opening does
             raise
-        if own:
+        if isinstance(error, LungSquadError):
             raise
         reason = one_line(" ".join(str(error).split()), most=200) or type(error).__name__
         raise InputError(f"'{os.fspath(path)}' is damaged or is not {kind} ({reason}).") from error

@@ -1,4 +1,4 @@
-"""Writing so that a result is whole or absent, and naming what was read by its hash."""
+"""Files that are written whole or not at all, and hashes of files."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     make_folder(target.parent)
-    if target.exists() and not target.is_file():  # a folder, or a device: /dev/null, say
-        raise InputError(f"'{target}' is there and is no file, so it cannot be replaced.")
+    if target.exists() and not target.is_file():  # a folder, or a device such as /dev/null
+        raise InputError(f"'{target}' exists and is no file, so it cannot be replaced.")
     with _naming(target):
         handle, name = tempfile.mkstemp(
             prefix=_PREFIX, suffix="".join(target.suffixes[-2:]), dir=target.parent
@@ -46,8 +46,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 def whole_folder(path: str | os.PathLike[str], *, last: str) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success it becomes `path`.
 
-    If there is a `path`, the entries move into it and what else lies there stays; the entry named
-    `last` moves last: where it is, all is.
+    If `path` exists, the entries move into it and its other files stay; the entry named `last`
+    moves last, so that a folder with it is complete.
     """
     target = Path(path)
     make_folder(target.parent)
@@ -67,9 +67,9 @@ def whole_folder(path: str | os.PathLike[str], *, last: str) -> Iterator[Path]:
 def _move_into(target: Path, temporary: Path, last: str) -> None:
     make_folder(target)
     for entry in temporary.iterdir():
-        there = target / entry.name
-        if there.exists() and there.is_dir() != entry.is_dir():
-            raise InputError(f"'{there}' is in the way: it cannot be replaced. Move it away.")
+        existing = target / entry.name
+        if existing.exists() and existing.is_dir() != entry.is_dir():
+            raise InputError(f"'{existing}' cannot be replaced: move it away.")
     (target / last).unlink(missing_ok=True)
     for entry in sorted(temporary.iterdir(), key=lambda entry: entry.name == last):
         if entry.is_dir() and (target / entry.name).exists():
@@ -78,7 +78,7 @@ def _move_into(target: Path, temporary: Path, last: str) -> None:
 
 
 def sweep(folder: str | os.PathLike[str]) -> None:
-    """Remove what a run that was killed left unfinished in a folder of ours."""
+    """Remove the unfinished files that a killed run has left in a folder."""
     for leftover in Path(folder).glob(f"{_PREFIX}*"):
         if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover, ignore_errors=True)
@@ -100,9 +100,9 @@ def write_csv(
     *,
     exact: bool = False,
 ) -> None:
-    """Write a table, whole or not at all; no spreadsheet takes a cell of it for a formula.
+    """Write a table, whole or not at all; no spreadsheet reads a cell of it as a formula.
 
-    Where it is `exact`, cells stay as they are, for a table that is read back.
+    With `exact`, cells stay as they are, for a table that is read back.
     """
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, columns)
@@ -112,7 +112,7 @@ def write_csv(
 
 
 def unused_name(path: Path) -> Path:
-    """The path itself, or with a number behind its name where something is there."""
+    """Return the path, with a number after its name if it exists."""
     number, candidate = 1, path
     while candidate.exists():
         number += 1
@@ -121,7 +121,7 @@ def unused_name(path: Path) -> Path:
 
 
 def sha256_of_file(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    """Return the SHA-256 of a file, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -130,16 +130,16 @@ def sha256_of_file(path: str | os.PathLike[str]) -> str:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those it lies in; `InputError` if one of them is a file."""
-    there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
-    if there.exists() and not there.is_dir():
-        raise InputError(f"'{there}' is a file, so nothing can be written into it.")
+    """Make a folder and its parents; `InputError` if one of them is a file."""
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if existing.exists() and not existing.is_dir():
+        raise InputError(f"'{existing}' is a file, so nothing can be written into it.")
     folder.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
 def _naming(target: Path) -> Iterator[None]:
-    """Have the system's errors name what was asked for, not a temporary name or nothing."""
+    """Let errors of the system name the target, not a temporary name or nothing."""
     try:
         yield
     except OSError as error:

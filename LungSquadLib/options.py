@@ -283,15 +283,15 @@ def listed(text: str | None) -> tuple[str, ...]:
     return tuple(value.strip() for line in lines for value in line)
 
 
-def from_namespace(cls: Callable[..., T], namespace: argparse.Namespace, **others: Any) -> T:
-    """Return the options that a parser has read; `others` are values of further fields."""
+def from_namespace(cls: Callable[..., T], namespace: argparse.Namespace, **values: Any) -> T:
+    """Return the options that a parser has read; `values` are those of further fields."""
     given = {
         each.name: getattr(namespace, each.name)
         for each in options_of(typing.cast(type, cls))
-        if each.name not in others and hasattr(namespace, each.name)
+        if each.name not in values and hasattr(namespace, each.name)
     }
     lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
-    return cls(**{**given, **lists, **others})
+    return cls(**{**given, **lists, **values})
 
 
 def check(options: Any) -> None:

@@ -1,4 +1,4 @@
-"""How long work reports how far it is, and learns that it was cancelled."""
+"""Progress of long work: it reports a fraction and a message, and may be cancelled."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from .errors import CancelledError
 
 
 class Progress(Protocol):
-    """What long work talks to: a bar in a terminal or the GUI, JSON lines from the worker."""
+    """A receiver of progress: a bar in a terminal or the GUI, JSON lines from the worker."""
 
     @property
     def cancelled(self) -> bool:
         """True once the user asked to stop."""
 
     def report(self, fraction: float, message: str) -> None:
-        """Tell that `fraction` (0 to 1) of the work is done, and what is being done now."""
+        """Report that `fraction` (0 to 1) of the work is done, and what is being done."""
 
 
 class Silent:
-    """Progress that nobody watches."""
+    """Progress that is not displayed."""
 
     cancelled = False
 
@@ -30,14 +30,14 @@ class Silent:
 
 
 def step(progress: Progress, fraction: float, message: str) -> None:
-    """Report, and stop the work with `CancelledError` if the user asked for that."""
+    """Report, and stop the work with `CancelledError` if the user cancelled it."""
     if progress.cancelled:
         raise CancelledError("Cancelled.")
     progress.report(fraction, message)
 
 
 class Part:
-    """A stretch of a longer piece of work, from `start` to `end` of the whole."""
+    """A part of longer work, from `start` to `end` of the whole."""
 
     def __init__(self, whole: Progress, start: float, end: float) -> None:
         self._whole, self._start, self._end = whole, start, end
@@ -57,7 +57,7 @@ class TerminalBar:
         self._stream = stream if stream is not None else sys.stderr
         self._width = width
         self._live = self._stream.isatty()
-        self._shown_at = time.monotonic()
+        self._printed_at = time.monotonic()
         self._length = 0
         self.cancelled = False
 
@@ -66,9 +66,9 @@ class TerminalBar:
         now = time.monotonic()
         if self._live:
             self._draw(fraction, message)
-        elif now - self._shown_at > 5:
+        elif now - self._printed_at > 5:
             print(f"{fraction:4.0%} {message}", file=self._stream, flush=True)
-            self._shown_at = now
+            self._printed_at = now
 
     def close(self) -> None:
         """Leave the line, so that what is printed next starts on its own."""

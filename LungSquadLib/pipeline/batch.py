@@ -1,4 +1,4 @@
-"""Many patients: a folder each, a table of results, a table of errors, and a page to look at."""
+"""Predictions for every case of a manifest: folders, a table of results, errors, and a page."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run_batch(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Summary:
-    """Run every case of a manifest; what is whole from an earlier run is kept.
+    """Run every case of a manifest; cases that an earlier run has finished are kept.
 
     Writes `cases/NAME/` for each case, `results.csv` (a row for each case and model), `errors.csv`
     (a row for each case that failed, with the reason) and `index.html`.
@@ -61,7 +61,7 @@ def run_batch(
         folder: where to write.
         jobs: processes.
         options: how to run the models.
-        threads: of each process; a share of the machine's where none are given.
+        threads: of each process; None divides the machine's among the processes.
         progress: told how it goes; may cancel.
 
     Raises:
@@ -72,7 +72,7 @@ def run_batch(
     chosen_device(options.device)
     rows, target = read_manifest(manifest, keep_identity=options.keep_identity), Path(folder)
     check_distinct([target / name for name in (_RESULTS, ERRORS, _INDEX)], [manifest])
-    if any(row.profile for row in rows) and all(one.card.kind in OF_IMAGES for one in models):
+    if any(row.profile for row in rows) and all(model.card.kind in OF_IMAGES for model in models):
         raise InputError(f"'{manifest}' names profiles, and none of the models takes one.")
     tasks = [_task(row, target, models, options) for row in rows]
     make_folder(target / "cases")

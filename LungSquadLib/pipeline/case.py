@@ -1,4 +1,4 @@
-"""One patient from files to a folder of results: crop, predictions, report, DICOM."""
+"""A patient from files to a folder of results: crop, predictions, report, DICOM."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from ..report.identity import identity_of, patient_of
 from ..report.page import RESEARCH
 from ..report.render import FORMAT_VERSION, PLANES, REPORT, RESULT, rendered, write_planes
 from .case_input import CaseInput
-from .molecular import ask_molecular, molecular_flags, molecular_part, notices_of, profile_for
+from .molecular import molecular_flags, molecular_part, notices_of, predict_molecular, profile_for
 from .options import PredictionOptions
 
-# Writes further files of a case into its folder: what they are, and their names.
+# Writes further files of a case into its folder, and returns their names by their kind.
 More: TypeAlias = "Callable[[Results, Path], dict[str, str]]"
 
 
@@ -49,16 +49,16 @@ def run_case(
     more: More | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Do the whole job for one patient and write its folder; return what `prediction.json` says.
+    """Predict for one patient, write its folder, and return the content of `prediction.json`.
 
-    Models of images are asked about the tumour; those of tables about the profile, alone and with
+    Models of images predict from the tumour, models of tables from the profile, without and with
     the image.
 
     The folder gets `report.html`, `prediction.json`, the crop and its mask, a saliency volume for
-    each model, the planes of the report's figures and, where the CT is DICOM and highdicom is
-    installed, a SEG and an SR. They appear together at the end, `prediction.json` last: where it
-    is, all is. `stamp` is the name and the content of one more text file; `more` writes further
-    files.
+    each model, the planes of the report's figures and, if the CT is DICOM and highdicom is
+    installed, a SEG and an SR. They appear together at the end, `prediction.json` last, so that a
+    folder with it is complete. `stamp` is the name and the content of one more text file; `more`
+    writes further files.
 
     Raises:
         InputError: as `open_ct`, `read_mask`, `crop`, `read_profile` and `predict_profile`; a model
@@ -66,7 +66,7 @@ def run_case(
         CancelledError: `progress` said so; nothing is left behind.
     """
     options, progress = options or PredictionOptions(), progress or Silent()
-    chosen_device(options.device)  # an answer that cannot be had is said before the work
+    chosen_device(options.device)  # a missing device is reported before the work
     inputs = [path for path in (case.ct, case.mask, case.profile) if path is not None]
     check_distinct([folder], inputs)
     profile = profile_for(models, case.profile)
@@ -74,8 +74,8 @@ def run_case(
     mask = read_mask(case.mask, ct, roi=case.roi, label=case.label)
     ct = ct.loaded(Part(progress, 0.0, 0.3))  # the figures need all of it
     cut = crop(ct, mask, centre_lps=case.centre_lps)
-    # Before the images, which take long: a profile that does not fit is said at once.
-    molecular = ask_molecular(
+    # Before the images, which take long: a profile that does not fit is reported at once.
+    molecular = predict_molecular(
         models,
         profile,
         (ct, mask),
@@ -111,7 +111,7 @@ def run_case(
 
 @dataclass(frozen=True)
 class Results:
-    """What one case gave, and how it is written."""
+    """The results of a case, and how they are written."""
 
     ct: CT
     mask: Mask
@@ -127,7 +127,7 @@ class Results:
         return size_stage(self.mask.image)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but voxels, the same for the same inputs: the content of `prediction.json`."""
+        """Return the content of `prediction.json`, the same for the same inputs."""
         keep = self.options.keep_identity
         return {
             "format_version": FORMAT_VERSION,
@@ -193,6 +193,6 @@ class Results:
 
     def _flags(self) -> tuple[Flag, ...]:
         """Flags of the images, of the T stage and of the models; see `merged`."""
-        own = [(one.model.card.title, one.flags) for one in self.predictions]
+        of_images = [(each.model.card.title, each.flags) for each in self.predictions]
         shared = (*self.crop.flags, *self.t_stage.flags)
-        return merged(shared, [*own, *molecular_flags(self.molecular)])
+        return merged(shared, [*of_images, *molecular_flags(self.molecular)])

@@ -1,4 +1,4 @@
-"""What of a case comes from the patient's expression profile."""
+"""Predictions from the expression profile of a case, and their part of `prediction.json`."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from ..models.file import Model
 
 
 def profile_for(models: Sequence[Model], path: str | os.PathLike[str] | None) -> Profile | None:
-    """The profile that models of tables are asked about, where there is one.
+    """Read the profile for the models of tables; None if there is no such model.
 
     Raises:
         InputError: as `read_profile`; or there is a profile and no model for it, or the other way.
     """
-    taking = [model.card.name for model in models if model.card.kind in OF_TABLES]
-    if path is None and taking:
-        raise InputError(f"The model '{taking[0]}' takes an expression profile: give one.")
-    if path is not None and not taking:
-        raise InputError("None of the models takes an expression profile: name one that does.")
+    of_tables = [model.card.name for model in models if model.card.kind in OF_TABLES]
+    if path is None and of_tables:
+        raise InputError(f"The model '{of_tables[0]}' needs an expression profile. Give one.")
+    if path is not None and not of_tables:
+        raise InputError("None of the models takes an expression profile. Choose one that does.")
     return None if path is None else read_profile(path)
 
 
-def ask_molecular(
+def predict_molecular(
     models: Sequence[Model],
     profile: Profile | None,
     image: tuple[CT, Mask] | None,
@@ -41,18 +41,18 @@ def ask_molecular(
     seed: int,
     centre_lps: Point | None = None,
 ) -> list[ProfilePrediction]:
-    """What those of the models that take tables say; see `predict_molecular`."""
+    """Return the predictions of the models of tables; see `predict_multimodal`."""
     if profile is None:
         return []
     return [
-        answer
+        prediction
         for model in models
         if model.card.kind in OF_TABLES
-        for answer in predict_multimodal(
+        for prediction in predict_multimodal(
             model,
             profile,
             image,
-            among=[one for one in models if one.card.kind in OF_IMAGES],
+            among=[other for other in models if other.card.kind in OF_IMAGES],
             device=device,
             seed=seed,
             centre_lps=centre_lps,
@@ -60,22 +60,24 @@ def ask_molecular(
     ]
 
 
-def molecular_part(profile: Profile | None, answers: Sequence[ProfilePrediction]) -> dict[str, Any]:
-    """What `prediction.json` says of a profile; nothing where there is none."""
+def molecular_part(
+    profile: Profile | None, predictions: Sequence[ProfilePrediction]
+) -> dict[str, Any]:
+    """Return the profile's part of `prediction.json`, empty without a profile."""
     if profile is None:
         return {}
-    return {"profile": profile.to_dict(), "molecular": [one.to_dict() for one in answers]}
+    return {"profile": profile.to_dict(), "molecular": [each.to_dict() for each in predictions]}
 
 
 def molecular_flags(
-    answers: Sequence[ProfilePrediction],
+    predictions: Sequence[ProfilePrediction],
 ) -> Iterator[tuple[str, tuple[Flag, ...]]]:
-    """Flags of the answers, by whose they are; see `imaging.flags.merged`."""
-    for answer in answers:
-        yield f"{answer.model.card.title} ({answer.modality})", answer.flags
+    """Yield the flags of each prediction with its model's title; see `imaging.flags.merged`."""
+    for prediction in predictions:
+        yield f"{prediction.model.card.title} ({prediction.modality})", prediction.flags
 
 
 def notices_of(predictions: Sequence[Prediction | ProfilePrediction]) -> list[str]:
-    """What the models' cards want to be shown, each once."""
-    found = (one.model.card.notice for one in predictions)
-    return list(dict.fromkeys(notice for notice in found if notice))
+    """Return the notices of the models' cards, each once."""
+    notices = (prediction.model.card.notice for prediction in predictions)
+    return list(dict.fromkeys(notice for notice in notices if notice))

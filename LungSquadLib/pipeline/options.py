@@ -59,8 +59,8 @@ def add_device(
     parser: argparse.ArgumentParser, *, default: str = "auto", devices: Sequence[str] = DEVICES
 ) -> None:
     """Add `--device` and `--threads`."""
-    shown = f"{DEVICE_HELP} (default: {default})"
-    parser.add_argument("--device", default=default, choices=devices, help=shown)
+    text = f"{DEVICE_HELP} (default: {default})"
+    parser.add_argument("--device", default=default, choices=devices, help=text)
     add_threads(parser)
 
 
@@ -106,7 +106,7 @@ def refuse_ignored(options: argparse.Namespace, because: str, **defaults: object
 
 
 def check_common(options: argparse.Namespace, *, out_is_file: bool) -> None:
-    """Raise `InputError` for what can be known to fail, whatever the verb, before any work.
+    """Raise `InputError` for values that no verb can use, before any work.
 
     Args:
         options: what argparse has read.
@@ -126,16 +126,16 @@ def check_common(options: argparse.Namespace, *, out_is_file: bool) -> None:
 def _check_writable(path: Path, *, is_file: bool) -> None:
     """Raise `InputError` where nothing can be written to a path."""
     if is_file and path.exists() and not path.is_file():
-        raise InputError(f"'{path}' is there and is no file, so it cannot be replaced.")
-    places = path.absolute().parents if is_file else (path.absolute(), *path.absolute().parents)
-    there = next((place for place in places if place.exists()), None)
-    if there is None:
+        raise InputError(f"'{path}' exists and is no file, so it cannot be replaced.")
+    folders = path.absolute().parents if is_file else (path.absolute(), *path.absolute().parents)
+    existing = next((folder for folder in folders if folder.exists()), None)
+    if existing is None:
         return
-    shown = path if there == path.absolute() else there
-    if not there.is_dir():
-        raise InputError(f"'{shown}' is a file, so nothing can be written into it.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"'{path}' cannot be made, for '{there}' must not be written to.")
+    if not existing.is_dir():
+        name = path if existing == path.absolute() else existing
+        raise InputError(f"'{name}' is a file, so nothing can be written into it.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f"'{path}' cannot be created: '{existing}' must not be written to.")
 
 
 def refuse_empty(given: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""One patient of whom there is an expression profile and no image: a folder of results."""
+"""A patient with an expression profile and no image, from the profile to a folder of results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..models.catalogue import OF_TABLES
 from ..models.file import Model
 from ..report.page import RESEARCH
 from ..report.render import FORMAT_VERSION, REPORT, RESULT, rendered
-from .molecular import ask_molecular, molecular_flags, molecular_part, notices_of
+from .molecular import molecular_flags, molecular_part, notices_of, predict_molecular
 from .options import PredictionOptions
 
 
@@ -29,7 +29,7 @@ def run_profile(
     *,
     options: PredictionOptions | None = None,
 ) -> dict[str, Any]:
-    """Ask models of tables about a profile without an image; write `prediction.json` and a report.
+    """Predict from a profile without an image; write `prediction.json` and a report.
 
     Raises:
         InputError: as `read_profile` and `predict_profile`; or a model takes images only.
@@ -40,16 +40,16 @@ def run_profile(
         if model.card.kind not in OF_TABLES:
             raise InputError(f"The model '{model.card.name}' takes images: give a CT and a mask.")
     read = read_profile(profile)
-    answers = ask_molecular(models, read, None, device=options.device, seed=options.seed)
+    predictions = predict_molecular(models, read, None, device=options.device, seed=options.seed)
     described = {
         "format_version": FORMAT_VERSION,
         "lungsquad": __version__,
         "notice": RESEARCH,
-        "notices": notices_of(answers),
+        "notices": notices_of(predictions),
         "patient": pseudonym(read.sha256),
-        "flags": [flag.to_dict() for flag in merged((), molecular_flags(answers))],
+        "flags": [flag.to_dict() for flag in merged((), molecular_flags(predictions))],
         "predictions": [],
-        **molecular_part(read, answers),
+        **molecular_part(read, predictions),
         "files": {"report": REPORT},
     }
     with whole_folder(folder, last=RESULT) as temporary:

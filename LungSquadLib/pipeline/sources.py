@@ -1,4 +1,4 @@
-"""What a model of tables learns from, as a command line names it: tables, stores, models."""
+"""The sources of a model of tables, by their names on the command line: tables and stores."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def network_features(
     keep: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Matrix:
-    """What the head of a model's network makes of every case of a store, before its last layer.
+    """Return the features of a model's network for every case of a store: inputs of the last layer.
 
     Args:
         store: of `cohort.build`.
         model: a classifier of crops.
         name: of the source.
-        allow_overlap: go on where the model was trained on patients of the store, whose features
-            know their labels; a note says so.
+        allow_overlap: continue if the model was trained on patients of the store, whose features
+            depend on their labels; a note says so.
         device: "cpu", "cuda" or "mps".
-        keep: columns of the store to keep though they say who the patients are.
+        keep: columns of the store to keep although they identify patients.
         progress: told how it goes; may cancel.
 
     Raises:
@@ -98,23 +98,23 @@ def read_sources(
 ) -> Joined:
     """Read sources and join them.
 
-    A source is NAME=FILE; what it is, its name's beginning tells. `expression=E.csv` is a matrix of
+    A source is NAME=FILE; the beginning of its name is its kind. `expression=E.csv` is a matrix of
     genes; `clinical=C.csv` gives facts; `image=STORE` gives features of the masks and
     `image=STORE:MODEL` those of a network; any other file has features of patients. Or
     it is one folder of joined tables, without a name.
 
     Args:
         texts: the sources.
-        mapping: a JSON file that says what columns mean; see `cohort.tables.layouts`.
-        clinical_columns: facts that are made a source of numbers, too: "clinical".
+        mapping: a JSON file with the columns of facts; see `cohort.tables.layouts`.
+        clinical_columns: facts that are also a source of numbers, "clinical".
         keep_ids: leave patients' IDs as they are.
-        keep_columns: columns to keep as facts though they say who the patients are.
-        allow_overlap: go on where a network was trained on patients of its store; it is noted.
+        keep_columns: columns to keep as facts although they identify patients.
+        allow_overlap: continue if a network was trained on patients of its store; a note says so.
         device: for the networks.
         progress: told how it goes; may cancel.
 
     Raises:
-        InputError: a text is no source, what it names cannot be read or joined, or a network was
+        InputError: a text is no source, a source cannot be read or joined, or a network was
             trained on patients of its store.
         ModelError: a model cannot be used.
         OSError: a file cannot be read.
@@ -124,8 +124,8 @@ def read_sources(
         joined = open_joined(texts[0])
         if mapping is not None or keep_ids or keep_columns:
             raise InputError(
-                f"'{texts[0]}' holds joined tables, whose columns and names of patients are "
-                "settled: a mapping, --keep-ids and --keep-column are for `lungsquad tables join`."
+                f"'{texts[0]}' holds joined tables, whose columns and names of patients do not "
+                "change: --mapping, --keep-ids and --keep-column are for `lungsquad tables join`."
             )
     else:
         joined = _joined(
@@ -140,7 +140,7 @@ def read_sources(
     if not clinical_columns:
         return joined
     facts = Clinical("clinical", "joined", joined.patients, joined.facts, (), (), ())
-    sources = tuple(one for one in joined.sources if one.name != facts.name)
+    sources = tuple(source for source in joined.sources if source.name != facts.name)
     matrix = clinical_matrix(facts, clinical_columns)
     return replace(joined, sources=(*sources, matrix), notes=(*joined.notes, *matrix.notes))
 
@@ -171,13 +171,13 @@ def join_sources(
         device=device,
         progress=progress,
     )
-    write_joined(folder, joined, inputs={one.name: one.hashes for one in sources})
+    write_joined(folder, joined, inputs={source.name: source.hashes for source in sources})
     return joined
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A source as it was named; `model` is None where its features are no network's."""
+    """A source of the command line; `model` is None if its features are no network's."""
 
     name: str
     kind: str
@@ -186,25 +186,26 @@ class _Source:
 
     @property
     def hashes(self) -> list[str]:
-        """SHA-256 of its file, or of its store's index, and of the model."""
+        """The SHA-256 of its file, or of its store's index, and of the model."""
         file = self.path / INDEX if self.kind == "image" else self.path
-        return [sha256_of_file(one) for one in (file, self.model and find(self.model)) if one]
+        model = find(self.model) if self.model else None
+        return [sha256_of_file(path) for path in (file, model) if path is not None]
 
 
 def _source(text: str) -> _Source:
-    name, found, place = text.partition("=")
-    if not found or not place or not IDENTIFIER.fullmatch(name):
+    name, _, value = text.partition("=")
+    if not value or not IDENTIFIER.fullmatch(name):
         raise InputError(
             f"'{one_line(text)}' is no source: write NAME=FILE, with a name of letters and digits "
             "('expression=E.csv', 'clinical=C.csv', 'image=STORE')."
         )
     kind = next((kind for kind in _KINDS if name.casefold().startswith(kind)), "features")
-    if kind == "image" and Path(place).is_file():  # features that somebody else made
+    if kind == "image" and Path(value).is_file():  # a table of image features
         kind = "features"
-    if kind != "image" or Path(place).is_dir():
-        return _Source(name, kind, Path(place))
-    store, found, model = place.rpartition(":")
-    return _Source(name, kind, Path(store), model) if found else _Source(name, kind, Path(place))
+    store, _, model = value.rpartition(":")
+    if kind != "image" or Path(value).is_dir() or not store:
+        return _Source(name, kind, Path(value))
+    return _Source(name, kind, Path(store), model)
 
 
 def _joined(
@@ -218,37 +219,44 @@ def _joined(
     progress: Progress,
 ) -> Joined:
     clinicals = [
-        read_clinical(one.path, name=one.name, mapping=mapping, keep=keep)
-        for one in sources
-        if one.kind == "clinical"
+        read_clinical(source.path, name=source.name, mapping=mapping, keep=keep)
+        for source in sources
+        if source.kind == "clinical"
     ]
     patients = {patient for table in clinicals for patient in table.patients}
     matrices: dict[str, Matrix] = {}
-    # Those of genes last: who the patients are tells which way round they stand.
-    numbers = [one for one in sources if one.kind in ("features", "image")]
-    numbers += [one for one in sources if one.kind == "expression"]
-    for number, one in enumerate(numbers):
+    # Expression last: known patients decide whether they are its rows or its columns.
+    numbers = [source for source in sources if source.kind in ("features", "image")]
+    numbers += [source for source in sources if source.kind == "expression"]
+    for number, source in enumerate(numbers):
         part = Part(progress, number / len(numbers), (number + 1) / len(numbers))
-        if one.kind != "image":
+        if source.kind != "image":
             matrix = read_matrix(
-                one.path, name=one.name, kind=one.kind, others=patients, mapping=mapping, keep=keep
+                source.path,
+                name=source.name,
+                kind=source.kind,
+                others=patients,
+                mapping=mapping,
+                keep=keep,
             )
-        elif one.model is None:
-            matrix = mask_features(open_store(one.path), name=one.name, keep=keep, progress=part)
+        elif source.model is None:
+            matrix = mask_features(
+                open_store(source.path), name=source.name, keep=keep, progress=part
+            )
         else:
-            store, model = open_store(one.path), read_model(one.model)
+            store, model = open_store(source.path), read_model(source.model)
             matrix = network_features(
                 store,
                 model,
-                name=one.name,
+                name=source.name,
                 allow_overlap=allow_overlap,
                 device=device,
                 keep=keep,
                 progress=part,
             )
         patients |= set(matrix.patients)
-        matrices[one.name] = matrix
-    in_order = [matrices[one.name] for one in sources if one.name in matrices]
+        matrices[source.name] = matrix
+    in_order = [matrices[source.name] for source in sources if source.name in matrices]
     tables: list[Matrix | Clinical] = [*in_order, *clinicals]
     absent = [name for name in keep if not any(name in table.facts for table in tables)]
     if absent:

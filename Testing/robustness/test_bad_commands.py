@@ -307,11 +307,14 @@ COMMANDS = {
     "output below a file": ("crop {ct} {mask} -o {here}/taken/a/b/crop.nrrd", "taken' is a file"),
     "output where nobody may write": ("crop {ct} {mask} -o /proc/1/none/crop.nrrd", "/proc/1/none"),
     "slices into a file": ("slices {ct} {mask} -o {here}/taken", "is a file"),
-    "slices where a folder is in the way": ("slices {ct} {mask} -o {here}/full", "is in the way"),
+    "slices where a folder is in the way": (
+        "slices {ct} {mask} -o {here}/full",
+        "cannot be replaced: move it away",
+    ),
     "prediction into a file": ("predict {ct} {mask} --model {model} -o {here}/taken", "is a file"),
     "prediction where a folder is in the way": (
         "predict {ct} {mask} --model {model} -o {here}/full",
-        "is in the way",
+        "cannot be replaced: move it away",
     ),
     "batch into a file": ("batch {here}/m.csv --model {model} -o {here}/taken", "is a file"),
     "model into a folder": ("models import-keras {here}/taken -o {here}/folder.nrrd", "is no file"),
@@ -348,7 +351,7 @@ def room(here, good):
     results = {
         "broken": "{",
         "newer": '{"format_version": 99}',
-        "outside": '{"format_version": 3, "ct": {}, "files": {"planes": "../taken"}}',
+        "outside": '{"format_version": 4, "ct": {}, "files": {"planes": "../taken"}}',
     }
     for name, text in results.items():
         (here / name).mkdir()

@@ -264,7 +264,7 @@ def test_a_profile_alone_gives_json_and_a_report(folder, joint, groups, tmp_path
 REFUSED = {
     "neither": (["--model", "M"], "Give CT and MASK, or --profile"),
     "half a case": (["CT", "--profile", "P", "--model", "M"], "Give CT and MASK, or --profile"),
-    "no profile": (["CT", "MASK", "--model", "M"], "takes an expression profile"),
+    "no profile": (["CT", "MASK", "--model", "M"], "needs an expression profile"),
     "for nobody": (["CT", "MASK", "--profile", "P", "--model", "I"], "None of the models takes"),
     "no image": (["--profile", "P", "--model", "I"], "takes images: give a CT and a mask"),
     "a choice": (["--profile", "P", "--model", "M", "--label", "1"], "are about a CT"),

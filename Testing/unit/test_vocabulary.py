@@ -15,6 +15,16 @@ CLEAN = (
     "networks",
     "pipeline/case_input.py",
     "worker",
+    "errors.py",
+    "files.py",
+    "options.py",
+    "progress.py",
+    "pipeline/batch.py",
+    "pipeline/case.py",
+    "pipeline/molecular.py",
+    "pipeline/options.py",
+    "pipeline/profile_case.py",
+    "pipeline/sources.py",
 )
 
 
