@@ -47,7 +47,8 @@ bench: $(BENCH)/.ready ## speed and agreement with other libraries, into bench/
 	$(BENCH)/bin/python -m Testing.benchmarks -o bench
 
 models: $(READY) ## train the two demo classifiers again, from phantoms
-	$(BIN)/lungsquad models train-demo -o $(BUNDLED)
+	$(BIN)/lungsquad models train-demo -o build/demo-models
+	cp build/demo-models/*.safetensors $(BUNDLED)
 
 generators: $(READY) ## train the demo models that make images again: an hour on two cores
 	$(BIN)/lungsquad cohort phantoms -o $(MADE)/phantoms --patients 400 --label-noise 0 --seed 7 --jobs 2

@@ -15,7 +15,7 @@ Synthetic tumours, as slices with their masks or inpainted in a CT:
 From a folder of patients to a trained network with an evaluation:
 
     ls.build_cohort("manifest.csv", "store")
-    options = ls.TrainingOptions("histology", init="demo-survival2y", freeze="trunk")
+    options = ls.ClassifierOptions("histology", init="demo-survival2y", freeze="trunk")
     run = ls.train_classifier("store", "run", options)
     evaluation = ls.evaluate_run(run)  # which run/evaluation/index.html shows
 
@@ -63,19 +63,18 @@ _MODULES = {
     "make_slices": "data.slicing",
     "open_slices": "data.slice_set",
     "sample_images": "inference.generator:sample",
-    "train_classifier": "training.classifier.run",
-    "TrainingOptions": "training.classifier.options:Options",
-    "Recipe": "training.classifier.task",
-    "train_gan": "training.gan.run",
+    "train_classifier": "training.classifier.experiment",
+    "ClassifierOptions": "training.classifier.options",
+    "train_gan": "training.gan.experiment",
     "GanOptions": "training.gan.options",
-    "train_translation": "training.inpainting.run",
-    "TranslationOptions": "training.inpainting.run:Options",
+    "train_inpainting": "training.inpainting.experiment",
+    "InpaintingOptions": "training.inpainting.options",
     "read_sources": "pipeline.sources",
-    "train_integration": "training.integration.run",
+    "train_integration": "training.integration.experiment",
     "IntegrationOptions": "training.integration.options",
     "report_integration": "pipeline.report_integration",
-    "train_autoencoder": "training.autoencoder.run",
-    "AutoencoderOptions": "training.autoencoder.run",
+    "train_autoencoder": "training.autoencoder.experiment",
+    "AutoencoderOptions": "training.autoencoder.options",
     "write_groups": "report.clusters.page",
     "assign_groups": "inference.groups",
     "audit_generator": "evaluation.generator.audit:audit",

@@ -14,17 +14,17 @@ import torch
 from LungSquadLib.networks import build
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.checkpoint import write_checkpoint
-from LungSquadLib.training.classifier.options import Options
-from LungSquadLib.training.classifier.samples import Crops
-from LungSquadLib.training.classifier.setup import set_up
-from LungSquadLib.training.classifier.task import Classifier, Recipe, groups_of
-from LungSquadLib.training.distributed import world
+from LungSquadLib.training.classifier.data import set_up
+from LungSquadLib.training.classifier.options import ClassifierOptions, Recipe
+from LungSquadLib.training.classifier.task import Classifier, layer_groups
+from LungSquadLib.training.distributed import distributed_context
+from LungSquadLib.training.samples import Crops
 
 SPEC = {"width": 0.04, "classes": 2, "input_size": 32, "hidden": [6], "dropout": 0.3}
 
 
 def main(store, out):
-    setup = set_up(store, Options("histology", size=32, folds=1, seeds=1))
+    setup = set_up(store, ClassifierOptions("histology", size=32, folds=1, seeds=1))
     cases = setup.cases
     torch.manual_seed(0)
     network = build("transfer", SPEC).double()
@@ -36,25 +36,25 @@ def main(store, out):
         Augmentation(shift_mm=3),
         0,
     )
-    labels = torch.tensor([setup.label(case) for case in cases]).numpy()
+    labels = setup.labels(cases)
     everybody = torch.arange(len(cases)).numpy()
-    with world(torch.device("cpu")) as processes:
+    with distributed_context(torch.device("cpu")) as processes:
         task = Classifier(
             network,
             lambda x: network.forward_with_features(x.double()),
-            groups_of(network, recipe, freeze="none", taken=()),
+            layer_groups(network, recipe, freeze="none", pretrained=()),
             samples=crops,
             labels=labels,
             training=everybody[:18],  # shares of 3 and of 4
             validation=everybody[18:],
             classes=2,
             recipe=recipe,
-            world=processes,
+            context=processes,
         )
         for step in range(task.steps(0)):
             task.step(0, step)
         loss = task.validate()["validation loss"]
-        if processes.leads:
+        if processes.is_main_process:
             write_checkpoint(Path(out), task.weights(), {"loss": loss})
 
 

@@ -6,7 +6,7 @@ import argparse
 
 from ..errors import need
 from .output import add_json_argument, bar, print_json, printable
-from .training_arguments import add_card, add_run, device_of, naming_of
+from .training_arguments import add_card, add_run, card_text_of, device_of
 
 
 def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,7 +39,9 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="units of the encoder's layers; the decoder has them in reverse (128)",
     )
     verb.add_argument("--seeds", type=int, default=5, metavar="N", help="trainings (5)")
-    verb.add_argument("--test", type=float, default=0.2, metavar="S", help="share held out (0.2)")
+    verb.add_argument(
+        "--test-fraction", type=float, default=0.2, metavar="S", help="share held out (0.2)"
+    )
     verb.add_argument("--epochs", type=int, default=300, metavar="N", help="at most (300)")
     verb.add_argument("--patience", type=int, default=40, metavar="N", help="epochs (40)")
     verb.add_argument("--batch", type=int, default=32, metavar="N", help="patients an update (32)")
@@ -71,25 +73,22 @@ def run(options: argparse.Namespace) -> None:
     from ..pipeline.sources import read_sources
     from ..progress import Part
     from ..report.clusters.page import write_groups
-    from ..training.autoencoder.run import AutoencoderOptions, train_autoencoder
-    from ..training.autoencoder.task import Recipe
+    from ..training.autoencoder.experiment import train_autoencoder
+    from ..training.autoencoder.options import AutoencoderOptions
 
-    recipe = Recipe(
+    asked = AutoencoderOptions(
+        groups=options.groups,
+        latent=options.latent,
+        hidden=tuple(options.hidden),
+        seeds=options.seeds,
+        test_fraction=options.test_fraction,
         epochs=options.epochs,
         patience=options.patience,
         batch=options.batch,
         learning_rate=options.learning_rate,
         free_bits=options.free_bits,
         seed=options.seed,
-    )
-    asked = AutoencoderOptions(
-        groups=options.groups,
-        latent=options.latent,
-        hidden=tuple(options.hidden),
-        seeds=options.seeds,
-        test=options.test,
         device=device_of(options),
-        recipe=recipe,
     )
     with bar() as progress:
         joined = read_sources(
@@ -104,7 +103,7 @@ def run(options: argparse.Namespace) -> None:
             joined,
             options.out,
             asked,
-            naming=naming_of(options),
+            card_text=card_text_of(options),
             threads=options.threads or 1,
             progress=Part(progress, 0.1, 0.7),
         )

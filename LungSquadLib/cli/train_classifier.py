@@ -9,10 +9,10 @@ from ..errors import InputError
 from ..options import listed
 from ..pipeline.options import refuse_ignored
 from .output import bar, print_json, printable
-from .training_arguments import add_card, add_run, device_of, naming_of
+from .training_arguments import add_card, add_run, card_text_of, device_of
 
 if TYPE_CHECKING:
-    from ..training.classifier.options import Options
+    from ..training.classifier.options import ClassifierOptions
 
 
 def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -98,10 +98,10 @@ def _add_test(group: argparse._ArgumentGroup) -> None:
         help="columns of follow-up time and event (1 or 0): curves by risk, concordance",
     )
     group.add_argument(
-        "--shuffled", action="store_true", help="control: train on labels dealt out at random too"
+        "--permuted-labels", action="store_true", help="control: also train on permuted labels"
     )
     group.add_argument(
-        "--curve", default="", metavar="N,...", help="learning curve: numbers of patients"
+        "--learning-curve", default="", metavar="N,...", help="learning curve: numbers of patients"
     )
     group.add_argument(
         "--allow-overlap",
@@ -134,10 +134,10 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
         "many for each training case",
     )
     group.add_argument(
-        "--unbalanced", action="store_true", help="do not weigh rare classes up in the loss"
+        "--no-class-weights", action="store_true", help="do not weigh rare classes up in the loss"
     )
     group.add_argument(
-        "--precision", default="auto", choices=("auto", "fp32", "bf16"), help="auto: measured"
+        "--precision", default="fp32", choices=("fp32", "bf16"), help="bf16: mixed precision (fp32)"
     )
 
 
@@ -145,24 +145,24 @@ def run(options: argparse.Namespace) -> None:
     """Train, evaluate, and tell."""
     from ..pipeline.evaluate_run import evaluate_run
     from ..report.classifier.text import as_text
-    from ..training.classifier.run import train_classifier
+    from ..training.classifier.experiment import train_classifier
 
     with bar() as progress:
         finished = train_classifier(
             options.store,
             options.out,
             _options(options),
-            naming=naming_of(options),
+            card_text=card_text_of(options),
             jobs=options.jobs,
             progress=progress,
         )
-    if not finished.leads:
+    if not finished.is_main_process:
         return
     evaluation = evaluate_run(finished)
     if options.json:
         print_json(evaluation.to_dict())
         return
-    for sentence in finished.sentences:
+    for sentence in finished.warnings:
         print(printable(f"warning: {sentence}"))
     print(printable(as_text(evaluation)))
     print(f"{options.out}/model.safetensors")
@@ -180,28 +180,17 @@ def _refuse_ignored(given: argparse.Namespace, freeze: str) -> None:
     if freeze != "trunk":
         refuse_ignored(given, "it is about a frozen trunk (--init, --freeze trunk).", views=8)
     elif given.precision == "bf16":
-        refuse_ignored(given, "a head on a frozen trunk is trained in fp32.", precision="auto")
+        refuse_ignored(given, "a head on a frozen trunk is trained in fp32.", precision="fp32")
     if given.split is not None:
         refuse_ignored(given, "--split brings one split of your own.", folds=5)
 
 
-def _options(given: argparse.Namespace) -> Options:
-    from ..training.classifier.options import Options
-    from ..training.classifier.task import Recipe
+def _options(given: argparse.Namespace) -> ClassifierOptions:
+    from ..training.classifier.options import ClassifierOptions
 
     freeze = given.freeze or ("trunk" if given.init else "none")
     _refuse_ignored(given, freeze)
-    recipe = Recipe(
-        epochs=given.epochs,
-        patience=given.patience,
-        batch=given.batch,
-        learning_rate=given.learning_rate,
-        weight_decay=given.weight_decay,
-        balanced=not given.unbalanced,
-        precision=given.precision,
-        seed=given.seed,
-    )
-    return Options(
+    return ClassifierOptions(
         label=given.label,
         classes=listed(given.classes),
         positive=given.positive,
@@ -219,12 +208,19 @@ def _options(given: argparse.Namespace) -> Options:
         size=given.size,
         hu=tuple(given.hu),
         views=given.views,
-        shuffled=given.shuffled,
-        curve=_numbers("--curve", given.curve),
+        permuted_labels=given.permuted_labels,
+        learning_curve=_numbers("--learning-curve", given.learning_curve),
         synthetic=None if given.synthetic is None else _synthetic(given.synthetic),
         allow_overlap=given.allow_overlap,
         device=device_of(given),
-        recipe=recipe,
+        epochs=given.epochs,
+        patience=given.patience,
+        batch=given.batch,
+        learning_rate=given.learning_rate,
+        weight_decay=given.weight_decay,
+        class_weights=not given.no_class_weights,
+        precision=given.precision,
+        seed=given.seed,
     )
 
 

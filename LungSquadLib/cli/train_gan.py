@@ -7,7 +7,7 @@ import argparse
 from ..options import add_options, from_namespace
 from ..training.gan.options import GanOptions
 from .output import bar
-from .training_arguments import add_card, add_run, device_of, naming_of
+from .training_arguments import add_card, add_run, card_text_of, device_of
 
 
 def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,12 +29,12 @@ def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(options: argparse.Namespace) -> None:
     """Train, and say where the model is."""
-    from ..training.gan.run import train_gan
+    from ..training.gan.experiment import train_gan
 
     asked = from_namespace(GanOptions, options, device=device_of(options))
     with bar() as progress:
         model = train_gan(
-            options.slices, options.out, asked, naming=naming_of(options), progress=progress
+            options.slices, options.out, asked, card_text=card_text_of(options), progress=progress
         )
     if model is not None:
         print(model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .output import bar, print_json, print_table
-from .training_arguments import add_card, add_run, device_of, naming_of
+from .training_arguments import add_card, add_run, card_text_of, device_of
 
 
 def add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,25 +36,22 @@ def run(options: argparse.Namespace) -> None:
     """Train, and tell how good it is."""
     from dataclasses import asdict
 
-    from ..training.inpainting.run import Options, train_translation
-    from ..training.inpainting.task import Recipe
+    from ..training.inpainting.experiment import train_inpainting
+    from ..training.inpainting.options import InpaintingOptions
 
-    recipe = Recipe(
+    asked = InpaintingOptions(
+        label=options.label,
+        size=options.size,
+        width=options.width,
         epochs=options.epochs,
         batch=options.batch,
         learning_rate=options.learning_rate,
         seed=options.seed,
-    )
-    asked = Options(
-        label=options.label,
-        size=options.size,
-        width=options.width,
         device=device_of(options),
-        recipe=recipe,
     )
     with bar() as progress:
-        metrics = train_translation(
-            options.store, options.out, asked, naming=naming_of(options), progress=progress
+        metrics = train_inpainting(
+            options.store, options.out, asked, card_text=card_text_of(options), progress=progress
         )
     if options.json:
         print_json({name: asdict(metric) for name, metric in metrics.items()})

@@ -10,7 +10,7 @@ from ..errors import InputError, need
 from ..options import listed
 from ..pipeline.options import refuse_ignored
 from .output import add_json_argument, bar, print_json, printable
-from .training_arguments import add_card, add_run, device_of, naming_of
+from .training_arguments import add_card, add_run, card_text_of, device_of
 
 if TYPE_CHECKING:
     from ..data.tables.matrix import Joined
@@ -48,14 +48,14 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         "mask) or image=STORE:MODEL (of a network); or a folder of `lungsquad tables join`",
     )
     group.add_argument(
-        "--test",
+        "--external-test",
         nargs="+",
         default=[],
         metavar="NAME=FILE",
         help="patients of another cohort to test on, in place of cross-validation",
     )
     group.add_argument(
-        "--both-ways",
+        "--both-directions",
         action="store_true",
         help="and the other way round: RUN/there and RUN/back",
     )
@@ -65,9 +65,9 @@ def _add_data(group: argparse._ArgumentGroup) -> None:
         metavar="A,B,...",
         help="facts that the network reads, such as age,sex,smoking (none)",
     )
-    group.add_argument("--leave-out", metavar="A,B,...", help="columns that are not used")
+    group.add_argument("--exclude-columns", metavar="A,B,...", help="columns that are not used")
     group.add_argument(
-        "--beside",
+        "--reference-scores",
         metavar="A,B,...",
         help="columns with scores of others, to compare with, not to learn from",
     )
@@ -89,13 +89,17 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--folds", type=int, default=5, metavar="N", help="5")
     group.add_argument("--seeds", type=int, default=5, metavar="N", help="repeats (5)")
     group.add_argument("--by-site", action="store_true", help="keep each site in one fold")
-    group.add_argument("--inner", type=int, default=3, metavar="N", help="inner folds (3)")
+    group.add_argument("--inner-folds", type=int, default=3, metavar="N", help="inner folds (3)")
     group.add_argument(
-        "--branch", type=int, default=0, metavar="N", help="units of a layer for each source (none)"
+        "--branch-width",
+        type=int,
+        default=0,
+        metavar="N",
+        help="units of a layer for each source (none)",
     )
     group.add_argument("--epochs", type=int, default=60, metavar="N", help="at most (60)")
     group.add_argument(
-        "--allow-telling", action="store_true", help="go on where a column looks like the label"
+        "--allow-leakage", action="store_true", help="go on where a column looks like the label"
     )
     group.add_argument(
         "--allow-overlap",
@@ -108,18 +112,20 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train, evaluate, and tell."""
     need("torch", "sklearn", "matplotlib")
-    if options.both_ways and not options.test:
-        raise InputError("--both-ways needs another cohort: name its tables with --test.")
-    if options.test:
-        refuse_ignored(options, "another cohort is tested on (--test).", folds=5)
+    if options.both_directions and not options.external_test:
+        raise InputError(
+            "--both-directions needs another cohort: name its tables with --external-test."
+        )
+    if options.external_test:
+        refuse_ignored(options, "another cohort is tested on (--external-test).", folds=5)
     from ..pipeline.report_integration import report_integration
-    from ..training.integration.run import train_integration
+    from ..training.integration.experiment import train_integration
 
     with bar() as progress:
         joined = _read(options, options.sources, progress)
-        other = _read(options, options.test, progress) if options.test else None
+        other = _read(options, options.external_test, progress) if options.external_test else None
         ways = {options.out: (joined, other)}
-        if options.both_ways and other is not None:
+        if options.both_directions and other is not None:
             ways = {
                 f"{options.out}/there": (joined, other),
                 f"{options.out}/back": (other, joined),
@@ -130,8 +136,8 @@ def run(options: argparse.Namespace) -> None:
                 one,
                 place,
                 _options(options),
-                other=tested,
-                naming=naming_of(options),
+                external_test=tested,
+                card_text=card_text_of(options),
                 threads=options.threads or 1,
                 progress=progress,
             )
@@ -166,16 +172,16 @@ def _options(given: argparse.Namespace) -> IntegrationOptions:
         label=given.label,
         classes=listed(given.classes),
         positive=given.positive,
-        leave_out=listed(given.leave_out),
-        beside=listed(given.beside),
+        exclude_columns=listed(given.exclude_columns),
+        reference_scores=listed(given.reference_scores),
         folds=given.folds,
         seeds=given.seeds,
         by_site=given.by_site,
-        inner=given.inner,
-        branch=given.branch,
+        inner_folds=given.inner_folds,
+        branch_width=given.branch_width,
         ordinal=given.ordinal,
         epochs=given.epochs,
         seed=given.seed,
-        allow_telling=given.allow_telling,
+        allow_leakage=given.allow_leakage,
         allow_overlap=given.allow_overlap,
     )

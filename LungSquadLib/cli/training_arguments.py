@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..pipeline.options import add_device
 
 if TYPE_CHECKING:
-    from ..training.classifier.export import Naming
+    from ..training.card import CardText
 
 _CARD = ("name", "title", "question", "licence", "notice")
 
@@ -39,11 +39,11 @@ def add_card(verb: argparse.ArgumentParser, *, name: str, question: bool = False
     group.add_argument("--notice", metavar="TEXT", help="that every output must show")
 
 
-def naming_of(options: argparse.Namespace) -> Naming:
+def card_text_of(options: argparse.Namespace) -> CardText:
     """What of the card was given."""
-    from ..training.classifier.export import Naming
+    from ..training.card import CardText
 
-    return Naming(**{name: getattr(options, name, None) for name in _CARD})
+    return CardText(**{name: getattr(options, name, None) for name in _CARD})
 
 
 def device_of(options: argparse.Namespace) -> str:

@@ -37,12 +37,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Predict for every case of a store, evaluate, and print the metrics."""
     from ..models.catalogue import read_model
     from ..networks.devices import chosen_device
-    from ..pipeline.evaluate_run import evaluate_answers
-    from ..pipeline.validate import answer_store
+    from ..pipeline.evaluate_run import evaluate_predictions
+    from ..pipeline.validate import predict_store
     from ..report.classifier.text import as_text
 
     with bar() as progress:
-        answered = answer_store(
+        predictions = predict_store(
             read_model(arguments.model, kind="classifier"),
             arguments.store,
             arguments.out,
@@ -52,11 +52,11 @@ def run(arguments: argparse.Namespace) -> None:
             device=str(chosen_device(arguments.device)),
             progress=progress,
         )
-    evaluation = evaluate_answers(answered, arguments.out)
+    evaluation = evaluate_predictions(predictions, arguments.out)
     if arguments.json:
         print_json(evaluation.to_dict())
         return
-    for sentence in answered.sentences:
+    for sentence in predictions.warnings:
         print(printable(f"warning: {sentence}"))
     print(printable(as_text(evaluation)))
     print(f"{arguments.out}/evaluation/index.html")

@@ -46,8 +46,8 @@ def check_telling(sources: Sequence[Matrix], label: str, y: np.ndarray) -> None:
             if why:
                 raise InputError(
                     f"The column '{one_line(column, most=100)}' of '{source.name}' {why}: a "
-                    f"network that reads it learns nothing else. Leave it out (--leave-out "
-                    f"'{one_line(column, most=100)}'), or pass --allow-telling if you know that "
+                    f"network that reads it learns nothing else. Leave it out (--exclude-columns "
+                    f"'{one_line(column, most=100)}'), or pass --allow-leakage if you know that "
                     "it was measured without knowing the label."
                 )
 
@@ -178,7 +178,7 @@ def check_levelled(sources: Sequence[Matrix], label: str, y: np.ndarray) -> None
                 f"The numbers of '{source.name}' were {how} in each class of '{label}' separately: "
                 "that takes out what separates the classes, and puts the label into every number. "
                 "Bring them as they were measured, or scaled over all patients together, or pass "
-                "--allow-telling."
+                "--allow-leakage."
             )
 
 

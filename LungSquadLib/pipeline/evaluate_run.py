@@ -17,24 +17,25 @@ from ..evaluation.classifier.table import read_table
 from ..models.file import read_card
 from ..report.classifier.training_runs import write_training_curves
 from ..report.classifier.write import write_evaluation
-from ..training.classifier.fitting import read_rows
-from ..training.classifier.run import CONTROLS, MODEL, Finished
-from ..training.classifier.setup import Setup
-from .validate import PREDICTIONS, Answered
+from ..training.classifier.data import Setup
+from ..training.classifier.experiment import CONTROLS, PREDICTIONS, ClassifierRun
+from ..training.classifier.fit import LEARNING_CURVE, PERMUTED
+from ..training.experiment import MODEL, read_rows
+from .validate import StorePredictions
 
 FOLDER = "evaluation"
 
 
-def evaluate_run(finished: Finished) -> Evaluation:
-    """Evaluate the answers out of fold of a run into its folder `evaluation`.
+def evaluate_run(finished: ClassifierRun) -> Evaluation:
+    """Evaluate the out-of-fold predictions of a run into its folder `evaluation`.
 
-    Thresholds and temperature are chosen on validation answers. Of more than two classes the hard
-    answers are evaluated.
+    Thresholds and temperature are chosen on validation predictions. With more than two classes the
+    predicted classes are evaluated.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    setup, place = finished.setup, finished.folder
+    setup, folder = finished.setup, finished.folder
     options = setup.options
     binary = len(setup.classes) == 2
     clinical = ("clinical",) if options.clinical else ()
@@ -50,51 +51,53 @@ def evaluate_run(finished: Finished) -> Evaluation:
         time="time" if binary and options.survival else None,
         event="event" if binary and options.survival else None,
     )
-    table = read_table(place / PREDICTIONS, columns)
+    table = read_table(folder / PREDICTIONS, columns)
     positive = setup.classes[setup.positive] if binary else None
     evaluation = evaluate(table, columns, positive=positive)
-    write_training_curves(place)
-    write_evaluation(evaluation, place / FOLDER, facts=_facts_of_run(setup, place))
+    write_training_curves(folder)
+    write_evaluation(evaluation, folder / FOLDER, facts=_facts_of_run(setup, folder))
     return evaluation
 
 
-def evaluate_answers(answered: Answered, folder: str | os.PathLike[str]) -> Evaluation:
-    """Evaluate a model's answers on a store into `folder`'s folder `evaluation`.
+def evaluate_predictions(
+    predictions: StorePredictions, folder: str | os.PathLike[str]
+) -> Evaluation:
+    """Evaluate a model's predictions for a store into `folder`'s folder `evaluation`.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    card, place = answered.model.card, Path(folder)
+    card, folder = predictions.model.card, Path(folder)
     binary = len(card.classes) == 2
     columns = Columns(
-        label=answered.label,
+        label=predictions.label,
         score="score" if binary else None,
         predicted=None if binary else "predicted",
         baselines=("volume",) if binary else (),
         group="patient",
     )
-    table = read_table(place / PREDICTIONS, columns)
+    table = read_table(folder / PREDICTIONS, columns)
     positive = card.classes[card.positive].code if binary else None
     evaluation = evaluate(table, columns, positive=positive)
     facts = Facts(
         title=f"{card.title}: test",
         question=card.question,
-        patients={"test": len({row["patient"] for row in answered.rows})},
-        excluded=tuple(answered.excluded.items()),
-        network=f"the model '{card.name}', SHA-256 {answered.model.sha256}",
+        patients={"test": len({row["patient"] for row in predictions.rows})},
+        excluded=tuple(predictions.excluded.items()),
+        network=f"the model '{card.name}', SHA-256 {predictions.model.sha256}",
         software=_software(),
         card=card,
     )
-    write_evaluation(evaluation, place / FOLDER, facts=facts)
+    write_evaluation(evaluation, folder / FOLDER, facts=facts)
     return evaluation
 
 
-def _facts_of_run(setup: Setup, place: Path) -> Facts:
-    card = read_card(place / MODEL)
-    controls = read_rows(place / CONTROLS)
+def _facts_of_run(setup: Setup, folder: Path) -> Facts:
+    card = read_card(folder / MODEL)
+    controls = read_rows(folder / CONTROLS)
     start = setup.start.card
-    begun = "from scratch" if start is None else f"on {setup.origin}"
-    frozen = {"trunk": ", the trunk frozen", "gradual": ", thawed step by step", "none": ""}
+    begin = "from scratch" if start is None else f"on {setup.origin}"
+    frozen = {"trunk": ", the trunk frozen", "gradual": ", unfrozen step by step", "none": ""}
     by_kind = {kind: [row for row in controls if row["kind"] == kind] for kind in _KINDS}
     return Facts(
         title=card.title,
@@ -102,23 +105,23 @@ def _facts_of_run(setup: Setup, place: Path) -> Facts:
         data=card.training.data,
         patients=_patients(setup),
         excluded=tuple(setup.excluded.items()),
-        network=f"{setup.network.name}, {begun}{frozen[setup.options.freeze]}",
+        network=f"{setup.network.name}, {begin}{frozen[setup.options.freeze]}",
         preprocessing=str(setup.store.preprocessing),
         split_hash=setup.split_hash,
         seeds=tuple(range(setup.options.seeds)),
         learning_curve=tuple(
             (int(row["patients"]), int(row["seed"]), float(row["AUC"]))
-            for row in (*by_kind["curve"], *by_kind["main"])
+            for row in (*by_kind[LEARNING_CURVE], *by_kind["main"])
         )
-        if by_kind["curve"]
+        if by_kind[LEARNING_CURVE]
         else (),
-        shuffled=_means_by_seed(by_kind["shuffled"]),
+        shuffled=_means_by_seed(by_kind[PERMUTED]),
         software=_software(),
         card=card,
     )
 
 
-_KINDS = ("main", "curve", "shuffled")
+_KINDS = ("main", LEARNING_CURVE, PERMUTED)
 
 
 def _means_by_seed(rows: list[dict[str, str]]) -> tuple[float, ...]:
@@ -129,7 +132,7 @@ def _means_by_seed(rows: list[dict[str, str]]) -> tuple[float, ...]:
 
 
 def _patients(setup: Setup) -> Mapping[str, int]:
-    """Patients in each part, of the first fold."""
+    """Return the number of patients in each part of the first fold."""
     fold = setup.splits[0, 0]
     return {
         part: len({setup.by_name[name].patient for name in names})

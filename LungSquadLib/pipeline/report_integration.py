@@ -1,4 +1,4 @@
-"""From a finished training of the integration network to its page."""
+"""The report of a training of the integration network."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ from ..models.file import read_card
 from ..report.classifier.write import write_evaluation
 from ..report.integration import integration_page, pictures
 from ..statistics.intervals import SAMPLES
-from ..training.classifier.fitting import read_rows
-from ..training.integration.fold import COLUMNS, Job
-from ..training.integration.run import FITS, MODEL, PREDICTIONS, Integrated
+from ..training.experiment import FITS, MODEL, read_rows
+from ..training.integration.experiment import (
+    COLUMNS,
+    PREDICTIONS,
+    IntegrationRun,
+    outer_fits,
+)
 
 RESULT, PAGE, TABLE, FIGURES = "integration.json", "index.html", "columns.csv", "figures"
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a training found; `sentences` first things first."""
+class IntegrationReport:
+    """The results of a training; the most important sentences come first."""
 
     ablation: Ablation
     importance: Importance
@@ -35,7 +39,7 @@ class Found:
     cautions: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the results for JSON."""
         return plain(
             {
                 "sentences": self.sentences,
@@ -46,7 +50,7 @@ class Found:
         )
 
 
-def report_integration(finished: Integrated, *, samples: int = SAMPLES) -> Found:
+def report_integration(finished: IntegrationRun, *, samples: int = SAMPLES) -> IntegrationReport:
     """Write the page of a run, its numbers and figures, and the evaluation of the network.
 
     Args:
@@ -56,13 +60,14 @@ def report_integration(finished: Integrated, *, samples: int = SAMPLES) -> Found
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    setup, place = finished.setup, finished.folder
-    found = ablation(setup, read_rows(place / PREDICTIONS), samples=samples)
-    jobs = [Job(seed, fold, parts) for (seed, fold), parts in setup.splits.items()]
-    columns = importance([read_rows(place / FITS / job.name / COLUMNS) for job in jobs])
+    setup, folder = finished.setup, finished.folder
+    found = ablation(setup, read_rows(folder / PREDICTIONS), samples=samples)
+    columns = importance(
+        [read_rows(folder / FITS / fit.name / COLUMNS) for fit in outer_fits(setup)]
+    )
     drawn = pictures(found, columns)
-    result = Found(found, columns, findings(setup, found), cautions(setup, found))
-    with whole_folder(place, last=PAGE) as temporary:
+    result = IntegrationReport(found, columns, findings(setup, found), cautions(setup, found))
+    with whole_folder(folder, last=PAGE) as temporary:
         write_json(temporary / RESULT, result.to_dict())
         names = list(Column.__dataclass_fields__)
         write_csv(temporary / TABLE, names, [asdict(one) for one in columns.columns])
@@ -76,25 +81,25 @@ def report_integration(finished: Integrated, *, samples: int = SAMPLES) -> Found
     return result
 
 
-def _evaluate(finished: Integrated, samples: int) -> None:
-    """The full evaluation of the network's answers, as of every other training."""
-    setup, place = finished.setup, finished.folder
+def _evaluate(finished: IntegrationRun, samples: int) -> None:
+    """Write the evaluation of the network's predictions, as for classifiers."""
+    setup, folder = finished.setup, finished.folder
     binary = len(setup.classes) == 2
     columns = Columns(
         label=setup.options.label,
         score="score" if binary else None,
         predicted=None if binary else "predicted",
-        baselines=setup.arms if binary else (),
+        baselines=setup.compared_models if binary else (),
         group="patient",
         repeat="seed" if setup.options.seeds > 1 else None,
-        fold="fold" if binary and not setup.other_cohort else None,
+        fold="fold" if binary and not setup.external else None,
         part="part",
         time="time" if binary and setup.timed else None,
         event="event" if binary and setup.timed else None,
     )
-    table = read_table(place / PREDICTIONS, columns)
+    table = read_table(folder / PREDICTIONS, columns)
     positive = setup.classes[setup.positive] if binary else None
-    card = read_card(place / MODEL)
+    card = read_card(folder / MODEL)
     facts = Facts(
         title=card.title,
         question=card.question,
@@ -108,5 +113,5 @@ def _evaluate(finished: Integrated, samples: int) -> None:
         | {"LungSquad": __version__},
         card=card,
     )
-    found = evaluate(table, columns, positive=positive, samples=samples)
-    write_evaluation(found, place / "evaluation", facts=facts)
+    evaluation = evaluate(table, columns, positive=positive, samples=samples)
+    write_evaluation(evaluation, folder / "evaluation", facts=facts)

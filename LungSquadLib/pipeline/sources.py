@@ -57,7 +57,7 @@ def network_features(
     import torch  # here, so that tables can be joined without it
 
     from ..inference.classifier import logits_and_features
-    from ..training.classifier.setup import check_store
+    from ..training.classifier.data import check_store
 
     card = model.card
     check_kind(card, "classifier")

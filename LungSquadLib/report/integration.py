@@ -12,7 +12,7 @@ from ..evaluation.integration.ablation import Ablation, cautions, findings, labe
 from ..evaluation.integration.importance import TOP, Importance
 from ..statistics.intervals import Estimate
 from ..statistics.text import format_estimate, format_interval, format_percent
-from ..training.integration.setup import Setup
+from ..training.integration.data import Setup
 from ..training.integration.task import SETTINGS
 from .classifier.page import figure_of
 from .figure_style import ACCENT, BROWN, INK, SOFT, Picture, canvas, picture, style
@@ -129,7 +129,7 @@ def _asked(setup: Setup) -> Markup:
     tested = {setup.index[name] for name in setup.splits[0, 0].test}
     everyone = set(range(len(setup.y)))
     parts = {"Learnt from": everyone - tested, "Tested on": tested}
-    for name, chosen in (parts if setup.other_cohort else {"Patients": everyone}).items():
+    for name, chosen in (parts if setup.external else {"Patients": everyone}).items():
         counts = np.bincount(setup.y[sorted(chosen)], minlength=len(setup.classes)).tolist()
         each = ", ".join(f"'{one_line(c)}' {n}" for c, n in zip(setup.classes, counts, strict=True))
         rows.append((name, f"{len(chosen)} patients: {each}"))
@@ -139,8 +139,8 @@ def _asked(setup: Setup) -> Markup:
     rows.append(("Left out", [element("div", line) for line in out] or "nothing"))
     options = setup.options
     outer = f"{options.folds} folds{' by site' if options.by_site else ''}"
-    outer = "all of one cohort, then another" if setup.other_cohort else outer
-    rows.append(("Split", f"{outer}; {options.seeds} seeds, {options.inner} inner folds"))
+    outer = "all of one cohort, then another" if setup.external else outer
+    rows.append(("Split", f"{outer}; {options.seeds} seeds, {options.inner_folds} inner folds"))
     return table(rows)
 
 

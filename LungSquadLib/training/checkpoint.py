@@ -1,4 +1,4 @@
-"""Where a training stands, as one safetensors file: all that a killed run needs to go on."""
+"""Checkpoints of a training as safetensors files, without pickle."""
 
 from __future__ import annotations
 
@@ -19,50 +19,50 @@ from ..files import whole_file
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write tensors by name, and facts that JSON can hold; whole or not at all."""
+    """Write tensors by name, and facts for JSON; the file is complete or absent."""
     ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    told = {"facts": facts, "sha256": _digest(ready, facts)}
+    metadata = {"facts": facts, "sha256": _digest(ready, facts)}
     with whole_file(path) as temporary:  # one entry: the library orders several at random
         try:
-            save_file(ready, temporary, metadata={"told": json.dumps(told)})
-        except SafetensorError as error:  # its way to say that the system refused
-            said = f"could not be written ({error}; is the disk full?)"
-            raise OSError(errno.EIO, said, str(path)) from error
+            save_file(ready, temporary, metadata={"checkpoint": json.dumps(metadata)})
+        except SafetensorError as error:  # what it raises for errors of the system
+            message = f"could not be written ({error}; is the disk full?)"
+            raise OSError(errno.EIO, message, str(path)) from error
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and facts of a checkpoint.
+    """Return the tensors and facts of a checkpoint.
 
     Raises:
-        InputError: it is damaged, or no checkpoint.
+        InputError: the file is damaged, or is no checkpoint.
     """
     try:
         with safe_open(path, "pt") as file:
-            told = json.loads(file.metadata()["told"])
+            metadata = json.loads(file.metadata()["checkpoint"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if told["sha256"] != _digest(tensors, told["facts"]):
-            raise ValueError("it is not what it was")
+        if metadata["sha256"] != _digest(tensors, metadata["facts"]):
+            raise ValueError("its content has changed")
     except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
-            f"The checkpoint '{path}' is damaged. Remove it: the training then begins again there."
+            f"The checkpoint '{path}' is damaged. Remove it; this fit then starts anew."
         ) from error
-    return tensors, told["facts"]
+    return tensors, metadata["facts"]
 
 
 def _digest(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
-    """Of all that a checkpoint holds."""
+    """Return the SHA-256 of all that a checkpoint holds."""
     digest = hashlib.sha256(json.dumps(facts).encode())
     digest.update(save(dict(tensors)))
     return digest.hexdigest()
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors with a prefix before their names."""
+    """Return the tensors with a prefix before their names."""
     return {prefix + name: value for name, value in tensors.items()}
 
 
 def part(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix, without it."""
+    """Return the tensors whose names begin with a prefix, without the prefix."""
     return {
         name.removeprefix(prefix): value
         for name, value in tensors.items()
@@ -71,32 +71,55 @@ def part(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Give a network the weights of one like it; `KeyError` if they are not.
+    """Load weights into a network; `KeyError` if they belong to another one.
 
     Not strict for torch, which wants counters that norms without them lack (see
     `networks.prognosis`) of weights that do not say its version.
     """
     if set(weights) != set(network.state_dict()):
-        raise KeyError("the weights of another network")
+        raise KeyError("weights of another network")
     network.load_state_dict(weights, strict=False)
 
 
-def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What an optimiser remembers of each weight, by the weight's number."""
-    return dict(_remembered(optimiser))
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the state of an optimizer as tensors, named "number of the parameter.state"."""
+    return dict(_named_state(optimizer))
 
 
-def _remembered(optimiser: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
-    for number, values in optimiser.state_dict()["state"].items():
+def _named_state(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
+    for number, values in optimizer.state_dict()["state"].items():
         for name, value in values.items():
             yield f"{number}.{name}", torch.as_tensor(value)
 
 
-def load_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give an optimiser of the same weights its memory back."""
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Load the state of an optimizer of the same parameters."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         number, key = name.split(".")
         state.setdefault(int(number), {})[key] = value
-    described = optimiser.state_dict()
-    optimiser.load_state_dict({"state": state, "param_groups": described["param_groups"]})
+    described = optimizer.state_dict()
+    optimizer.load_state_dict({"state": state, "param_groups": described["param_groups"]})
+
+
+class SingleOptimizerTask:
+    """The part of a `loop.Task` that saves and restores one network and one optimizer.
+
+    Attributes:
+        network: what is trained; its whole state is saved.
+    """
+
+    network: nn.Module
+    _optimizer: torch.optim.Optimizer
+
+    def weights(self) -> dict[str, Tensor]:
+        return self.network.state_dict()
+
+    def optimizer_state(self) -> dict[str, Tensor]:
+        return optimizer_tensors(self._optimizer)
+
+    def restore(self, weights: Mapping[str, Tensor], state: Mapping[str, Tensor] | None) -> None:
+        load_weights(self.network, weights)
+        if state is not None:
+            load_optimizer(self._optimizer, state)
+        self.network.eval()

@@ -1,6 +1,6 @@
-"""Trains the two demo models on phantoms (`lungsquad models train-demo`).
+"""The training of the two demo models on phantoms (`lungsquad models train-demo`).
 
-The models show that everything works; they know computer-made phantoms and nothing else, and their
+The models show that everything works; they are trained on computer-made phantoms alone, and their
 cards say so. Patients are split once: training, validation (best epoch, temperature) and held-out
 test (metrics, reference distances, agreement).
 """
@@ -10,13 +10,17 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from ..data.splits import Fold
 from ..errors import InputError, ModelError
+from ..files import sha256_of_file
 from ..imaging.jitter import variants
 from ..inference.classifier import logits_and_features
 from ..models.card import (
@@ -28,7 +32,7 @@ from ..models.card import (
     ReferenceSpec,
     Training,
 )
-from ..models.file import Reference, read_model_file, write_model_file
+from ..models.file import read_model_file, write_model_file
 from ..models.inputs import InputSpec
 from ..networks import build
 from ..networks.trunk_and_head import TrunkAndHead
@@ -41,47 +45,48 @@ from ..statistics.calibration import fit_logistic, fit_temperature, log_odds
 from ..statistics.discrimination import auc, auc_interval
 from ..statistics.distance import mahalanobis
 from ..statistics.intervals import Estimate, wilson
-from .allocator import keep_blocks
 from .augment import Augmentation
-from .classifier.samples import Crops
-from .classifier.task import Classifier, Recipe, groups_of
-from .distributed import World
-from .loop import Plan, fit
-from .reference import HeldOut, reference_of
+from .card import HeldOut, reference_of
+from .checkpoint import load_weights
+from .classifier.options import Recipe
+from .classifier.task import Classifier, layer_groups
+from .experiment import Experiment, Fit, Session, finish_fit, fit_task, read_fit, run
+from .loop import Schedule
+from .samples import Crops
 
 NOTICE = (
     "Demo model: trained on computer-made phantoms only. What it says about a real patient means "
     "nothing."
 )
-RECIPE = Recipe(epochs=6, batch=6, learning_rate=2e-3, balanced=False)
+RECIPE = Recipe(epochs=6, batch=6, learning_rate=2e-3, class_weights=False)
 AUGMENTATION = Augmentation(quarter_turns=False, shift_mm=float(MARGIN), resampled=0.0)
-FIRST_SEED = 1_000_000  # far from the seeds that demos and tests use
+FIRST_SEED = 1_000_000  # of the phantoms; demos and tests use smaller ones
 
 
 @dataclass(frozen=True)
 class Split:
-    """How many phantoms for what; seeds follow one another."""
+    """Numbers of phantoms, whose seeds are consecutive."""
 
     training: int = 1200
     validation: int = 200
     test: int = 300
-    agreement: int = 40  # of the test patients, whose masks are drawn again
+    agreement: int = 40  # test phantoms whose crops are moved
 
     @property
     def seeds(self) -> range:
-        """The phantoms, in order."""
+        """Seeds of the phantoms, in order."""
         return range(FIRST_SEED, FIRST_SEED + self.training + self.validation + self.test)
 
     @property
     def slices(self) -> tuple[slice, slice, slice]:
-        """Which of them are for training, validation and test."""
+        """The phantoms of training, validation and test."""
         end = self.training + self.validation
         return slice(0, self.training), slice(self.training, end), slice(end, end + self.test)
 
 
 @dataclass(frozen=True)
 class Demo:
-    """One of the demo models."""
+    """A demo model."""
 
     name: str
     title: str
@@ -134,28 +139,28 @@ def train_demo_models(
     """Make the phantoms, train the demo models, and write them into a folder.
 
     Args:
-        folder: where the `.safetensors` files go.
-        only: the name of one model to train.
-        jobs: processes and threads; all cores if left out.
-        split: how many phantoms for what.
-        progress: told how it goes; may cancel.
+        folder: of the `.safetensors` files, and of a run's folder for each model; a run that was
+            stopped is resumed.
+        only: name of the one model to train; None: all.
+        jobs: processes and threads; None: all cores.
+        split: numbers of phantoms.
+        progress: gets the state; may cancel.
 
     Returns:
         SHA-256 of each file written, by the model's name.
     """
     demos, jobs = _checked(folder, only, jobs)
     split, progress = split or Split(), progress or Silent()
-    torch.set_num_threads(jobs)
-    keep_blocks()
     cases = phantom_cases(
         split.seeds, jobs=jobs, progress=Part(progress, 0.0, 0.1), message="Making phantoms"
     )
     share, written = 0.9 / len(demos), {}
     for number, demo in enumerate(demos):
         part = Part(progress, 0.1 + number * share, 0.1 + (number + 1) * share)
-        network, card, reference = _trained(demo, cases, split, part)
         path = Path(folder) / f"{demo.name}.safetensors"
-        written[demo.name] = write_model_file(path, network, card=card, reference=reference)
+        experiment = DemoExperiment(demo, cases, split, path)
+        run(experiment, Path(folder) / demo.name, threads=jobs, progress=part)
+        written[demo.name] = sha256_of_file(path)
     return written
 
 
@@ -167,9 +172,9 @@ def renew_references(
     split: Split | None = None,
     progress: Progress | None = None,
 ) -> dict[str, str]:
-    """Measure the held-out phantoms anew by the demo models in a folder; their weights stay.
+    """Measure the held-out phantoms anew with the demo models in a folder; weights do not change.
 
-    Mean and precision are the weights' own and stay as well. Arguments, result and errors as
+    Mean and precision of the reference do not change either. Arguments, result and errors as in
     `train_demo_models`.
 
     Raises:
@@ -201,7 +206,7 @@ def renew_references(
 def _checked(
     folder: str | os.PathLike[str], only: str | None, jobs: int | None
 ) -> tuple[list[Demo], int]:
-    """Which demo models are meant, and by how many processes."""
+    """Return the chosen demo models, and the number of processes."""
     if jobs is not None and jobs < 1:
         raise InputError(f"The number of processes must be 1 or more, not {jobs}.")
     if Path(folder).exists() and not Path(folder).is_dir():
@@ -213,48 +218,91 @@ def _checked(
     return demos, jobs or os.cpu_count() or 1
 
 
-def _trained(
-    demo: Demo, cases: Sequence[PhantomCase], split: Split, progress: Progress
-) -> tuple[TrunkAndHead, Card, Reference]:
-    """Train one demo model and measure it on the held-out patients."""
-    hu = np.stack([case.hu for case in cases])
-    labels = np.array([demo.label(case) for case in cases], np.int64)
-    volumes = np.log([case.volume_ml for case in cases])
-    training, validation, test = split.slices
-    torch.manual_seed(demo.recipe.seed)
-    network = build(demo.network.name, demo.network.arguments)
-    task = Classifier(
-        network,
-        network.forward_with_features,
-        groups_of(network, demo.recipe, freeze="none", taken=()),
-        samples=Crops(list(map(str, split.seeds)), hu.__getitem__, demo.input, AUGMENTATION, 0),
-        labels=labels,
-        training=np.arange(len(hu))[training],
-        validation=np.arange(len(hu))[validation],
-        classes=2,
-        recipe=demo.recipe,
-        world=World(),
-    )
-    fit(task, Plan(demo.recipe.epochs), checkpoint=None, world=World(), progress=progress)
-    _, known = logits_and_features(network, demo.input, hu[training])
-    reached, _ = logits_and_features(network, demo.input, hu[validation])
-    logits, features = logits_and_features(network, demo.input, hu[test])
-    reference = reference_of(known, [HeldOut(known, features)])
-    scores, where = log_odds(logits, 1), f"{split.test} held-out phantoms"
-    intercept, slope = fit_logistic(volumes[training], labels[training])
-    by_volume = {"AUC": _auc(labels[test], slope * volumes[test], where)}
-    card = replace(
-        _card(demo, split),
-        temperature=fit_temperature(reached, labels[validation]),
-        metrics={
-            "AUC": _auc(labels[test], scores, where),
-            "accuracy": _accuracy(labels[test], scores > 0, where),
-        },
-        baseline=Baseline("log_volume_logistic", intercept, slope, by_volume),
-        reference=_reference_spec(network, demo.input, split, scores),
-    )
-    seen = replace(card.training, fingerprint=hashlib.sha256(hu[training].tobytes()).hexdigest())
-    return network, replace(card, training=seen), reference
+class DemoExperiment(Experiment[Recipe]):
+    """One fit of a demo model on phantoms; the model is written beside the run's folder."""
+
+    distributable = False
+
+    def __init__(self, demo: Demo, cases: Sequence[PhantomCase], split: Split, path: Path) -> None:
+        self.demo, self.cases, self.split, self.path = demo, cases, split, path
+        self.options = demo.recipe
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "training": self.demo.name,
+            "network": dict(self.demo.network.arguments),
+            "options": asdict(self.options),
+            "split": asdict(self.split),
+        }
+
+    def fits(self) -> list[Fit]:
+        names = [str(seed) for seed in self.split.seeds]
+        return [Fit("final", 0, 0, Fold(*(tuple(names[part]) for part in self.split.slices)))]
+
+    @cached_property
+    def hu(self) -> np.ndarray:
+        """Crops (N, z, y, x) of all phantoms."""
+        return np.stack([case.hu for case in self.cases])
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Classes (N,) of all phantoms, 0 or 1."""
+        return np.array([self.demo.label(case) for case in self.cases], np.int64)
+
+    def fit(self, fit: Fit, session: Session) -> None:
+        network, folder = self._network(), session.of_fit(fit)
+        keys = [str(seed) for seed in self.split.seeds]
+        training, validation, _ = self.split.slices
+        indices = np.arange(len(self.hu))
+        task = Classifier(
+            network,
+            network.forward_with_features,
+            layer_groups(network, self.options, freeze="none", pretrained=()),
+            samples=Crops(keys, self.hu.__getitem__, self.demo.input, AUGMENTATION, 0),
+            labels=self.labels,
+            training=indices[training],
+            validation=indices[validation],
+            classes=2,
+            recipe=self.options,
+            context=session.context,
+        )
+        fit_task(task, Schedule(self.options.epochs), folder, session)
+        finish_fit(folder, network.state_dict())
+
+    def export(self, session: Session) -> None:
+        """Measure the network on the held-out phantoms, and write the model."""
+        (fit,), demo, split = self.fits(), self.demo, self.split
+        network = self._network()
+        load_weights(network, read_fit(session.of_fit(fit))[0])
+        network.eval()
+        hu, labels = self.hu, self.labels
+        volumes = np.log([case.volume_ml for case in self.cases])
+        training, validation, test = split.slices
+        _, training_features = logits_and_features(network, demo.input, hu[training])
+        validation_logits, _ = logits_and_features(network, demo.input, hu[validation])
+        logits, features = logits_and_features(network, demo.input, hu[test])
+        reference = reference_of(training_features, [HeldOut(training_features, features)])
+        scores, where = log_odds(logits, 1), f"{split.test} held-out phantoms"
+        intercept, slope = fit_logistic(volumes[training], labels[training])
+        by_volume = {"AUC": _auc(labels[test], slope * volumes[test], where)}
+        card = replace(
+            _card(demo, split),
+            temperature=fit_temperature(validation_logits, labels[validation]),
+            metrics={
+                "AUC": _auc(labels[test], scores, where),
+                "accuracy": _accuracy(labels[test], scores > 0, where),
+            },
+            baseline=Baseline("log_volume_logistic", intercept, slope, by_volume),
+            reference=_reference_spec(network, demo.input, split, scores),
+        )
+        fingerprint = hashlib.sha256(hu[training].tobytes()).hexdigest()
+        card = replace(card, training=replace(card.training, fingerprint=fingerprint))
+        write_model_file(self.path, network, card=card, reference=reference)
+
+    def _network(self) -> TrunkAndHead:
+        torch.manual_seed(self.options.seed)
+        network: TrunkAndHead = build(self.demo.network.name, self.demo.network.arguments)
+        return network
 
 
 def _card(demo: Demo, split: Split) -> Card:
@@ -288,24 +336,26 @@ def _card(demo: Demo, split: Split) -> Card:
 def _reference_spec(
     network: TrunkAndHead, spec: InputSpec, split: Split, scores: np.ndarray
 ) -> ReferenceSpec:
-    """What the card says of the reference; `scores` are the log odds of the held-out patients."""
+    """Return the card's reference; `scores` are the log odds of the held-out phantoms."""
     agreement = _agreement(network, spec, split)
     return ReferenceSpec(split.training, float(scores.std(ddof=1)), agreement)
 
 
 def _agreement(network: TrunkAndHead, spec: InputSpec, split: Split) -> Estimate:
-    """ICC(2,1) of the logit over positions of each patient's crop; bootstrap over patients.
+    """Return ICC(2,1) of the logit over positions of each phantom's crop; bootstrap over phantoms.
 
-    The positions are the same, and all different, for every patient: a grown or shrunk mask often
-    leaves the crop where it is, so that the same answer would count as another one.
+    The positions are different, and the same for each phantom: a grown or shrunk mask often leaves
+    the crop where it is, so that one logit would count twice.
     """
     ratings = []
     side = (spec.size,) * 3
     for seed in split.seeds[split.slices[2]][: split.agreement]:
         ct, mask = scanned(Phantom(seed))
         around = variants(ct, mask, size=side, spacing=spec.spacing)
-        moved = [one for one in around.variants if one.kind != "margin"]
-        logits, _ = logits_and_features(network, spec, np.stack([around.hu(one) for one in moved]))
+        moved = [variant for variant in around.variants if variant.kind != "margin"]
+        logits, _ = logits_and_features(
+            network, spec, np.stack([around.hu(variant) for variant in moved])
+        )
         ratings.append(log_odds(logits, 1))
     return icc_estimate(np.array(ratings))
 
@@ -314,6 +364,6 @@ def _auc(labels: np.ndarray, scores: np.ndarray, where: str) -> Metric:
     return Metric(auc(labels, scores), *auc_interval(labels, scores), len(labels), where)
 
 
-def _accuracy(labels: np.ndarray, answers_: np.ndarray, where: str) -> Metric:
-    n, right = len(labels), int(np.sum(labels == answers_))
+def _accuracy(labels: np.ndarray, predicted: np.ndarray, where: str) -> Metric:
+    n, right = len(labels), int(np.sum(labels == predicted))
     return Metric(right / n, *wilson(right, n), n, where)

@@ -1,4 +1,4 @@
-"""The processes that share a training: one, or as many as torchrun started."""
+"""The processes that share a training: this one, or those that torchrun started."""
 
 from __future__ import annotations
 
@@ -15,29 +15,37 @@ from ..networks.devices import largest_over_processes, sum_over_processes
 
 
 @dataclass(frozen=True)
-class World:
-    """Which of how many processes this is."""
+class DistributedContext:
+    """Rank of this process and number of processes."""
 
     rank: int = 0
     size: int = 1
 
     @property
-    def leads(self) -> bool:
-        """Whether this process is the one that writes and tells."""
+    def is_main_process(self) -> bool:
+        """Whether this process writes files and reports."""
         return self.rank == 0
 
     def share(self, count: int) -> slice:
-        """This process's part of `count` samples; parts differ by one at most."""
+        """Return this process's part of `count` samples; parts differ by one sample at most."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
-    def summed(self, values: Tensor) -> Tensor:
-        """The sum of what all processes have."""
+    def all_reduce_sum(self, values: Tensor) -> Tensor:
+        """Return the sum of the values of all processes."""
         if self.size > 1:
             values = sum_over_processes(values)
         return values
 
-    def sum_gradients(self, weights: Iterable[Tensor]) -> None:
-        """Give every process the sum of all processes' gradients, in one exchange."""
+    def all_reduce_any(self, flag: bool) -> bool:
+        """Return whether the flag of any process is set."""
+        return bool(self.all_reduce_sum(torch.tensor(float(flag))) > 0) if self.size > 1 else flag
+
+    def all_reduce_max(self, value: int) -> int:
+        """Return the largest of the values of all processes."""
+        return int(largest_over_processes(torch.tensor(value))) if self.size > 1 else value
+
+    def all_reduce_gradients(self, weights: Iterable[Tensor]) -> None:
+        """Replace gradients by their sums over all processes."""
         if self.size == 1:
             return
         gradients = [weight.grad for weight in weights if weight.grad is not None]
@@ -46,32 +54,24 @@ class World:
         for gradient, values in zip(gradients, torch.split(total, sizes), strict=True):
             gradient.copy_(values.view_as(gradient))
 
-    def agreed(self, flag: bool) -> bool:
-        """Whether any process says yes."""
-        return bool(self.summed(torch.tensor(float(flag))) > 0) if self.size > 1 else flag
-
-    def largest(self, value: int) -> int:
-        """The largest of what all processes have."""
-        return int(largest_over_processes(torch.tensor(value))) if self.size > 1 else value
-
-    def wait(self) -> None:
-        """Until all processes are here."""
+    def barrier(self) -> None:
+        """Wait until all processes have come here."""
         if self.size > 1:
             distributed.barrier()
 
 
 @contextmanager
-def world(device: torch.device) -> Iterator[World]:
-    """The processes that torchrun started (it says so in the environment), or this one alone."""
+def distributed_context(device: torch.device) -> Iterator[DistributedContext]:
+    """Yield the context of the processes of torchrun, or that of a single process."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or not distributed.is_available():
-        yield World()
+        yield DistributedContext()
         return
     if device.type == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     backend = "nccl" if device.type == "cuda" else "gloo"
     distributed.init_process_group(backend, timeout=timedelta(hours=2))
     try:
-        yield World(distributed.get_rank(), size)
+        yield DistributedContext(distributed.get_rank(), size)
     finally:
         distributed.destroy_process_group()

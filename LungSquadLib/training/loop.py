@@ -1,15 +1,16 @@
-"""The training loop: epochs of steps, validation, the best weights, checkpoints, an early end.
+"""The training loop: epochs of steps, validation, the best weights, checkpoints, early stopping.
 
-Everything that is drawn at random in a training follows from its seed and from where it stands, so
-a checkpoint holds tensors and numbers only, and a run that was killed goes on to the same bits.
+All random numbers of a training follow from its seed and its position (epoch and step), so a
+checkpoint holds tensors and numbers only, and a run that was killed resumes to the same bits.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,59 +19,60 @@ from torch import Tensor
 from ..errors import CancelledError, InputError
 from ..progress import Progress, step
 from .checkpoint import part, prefixed, read_checkpoint, write_checkpoint
-from .distributed import World
-from .sparkline import sparkline
+from .distributed import DistributedContext
 
 Row = dict[str, float]
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 class Task(Protocol):
-    """What is trained."""
+    """A network with its data, loss and optimizer."""
 
     def steps(self, epoch: int) -> int:
-        """How many updates an epoch has."""
+        """Return the number of updates of an epoch."""
 
     def step(self, epoch: int, number: int) -> Mapping[str, float]:
-        """Make one update; return what is to be averaged over the epoch."""
+        """Make one update; return metrics, which are averaged over the epoch."""
 
     def validate(self) -> Mapping[str, float]:
-        """Measure; "validation loss" among it if the best epoch is to be kept."""
+        """Return metrics; with "validation loss" among them the best epoch is kept."""
 
     def weights(self) -> dict[str, Tensor]:
-        """What the training is for, by name: copies are taken of it, and put back into it."""
+        """Return the tensors that the training is for, by name; the best epoch's are copied."""
 
-    def memory(self) -> dict[str, Tensor]:
-        """What else the next step hangs on: the optimiser's state."""
+    def optimizer_state(self) -> dict[str, Tensor]:
+        """Return all other tensors that the next step depends on."""
 
-    def restore(self, weights: Mapping[str, Tensor], memory: Mapping[str, Tensor] | None) -> None:
-        """Take weights, and memory unless the training is over."""
+    def restore(self, weights: Mapping[str, Tensor], state: Mapping[str, Tensor] | None) -> None:
+        """Load weights, and the optimizer's state unless the training is over."""
 
 
-class Watcher(Protocol):
-    """Who is told of each epoch."""
+class Callback(Protocol):
+    """What is called after each epoch, in the main process."""
 
     def epoch(self, number: int, row: Row) -> None: ...
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How long to train.
+class Schedule:
+    """Length of a training.
 
     Attributes:
         epochs: at most.
-        patience: epochs without a better validation loss before it ends; 0 never ends early.
-        settled: epoch from which on patience counts: what is thawed late has its chance.
-        told: which of the numbers the progress says; all where none is named.
+        patience: epochs without a better validation loss before it stops; 0 never stops early.
+        patience_start: epoch from which on patience counts; layers that are unfrozen late train
+            until then.
+        reported: names of the metrics in progress messages; empty: all.
         save_s: seconds between two checkpoints within an epoch.
-        each: whether one is written after each epoch too; where epochs take no time, it need not.
+        save_each_epoch: whether a checkpoint is written after each epoch, too.
     """
 
     epochs: int
     patience: int = 0
-    settled: int = 0
-    told: tuple[str, ...] = ()
+    patience_start: int = 0
+    reported: tuple[str, ...] = ()
     save_s: float = 60.0
-    each: bool = True
+    save_each_epoch: bool = True
 
 
 @dataclass
@@ -85,113 +87,134 @@ class _State:
 
 def fit(
     task: Task,
-    plan: Plan,
+    schedule: Schedule,
     *,
     checkpoint: Path | None,
-    world: World,
+    context: DistributedContext,
     progress: Progress,
     message: str = "Training",
-    watchers: tuple[Watcher, ...] = (),
+    callbacks: tuple[Callback, ...] = (),
 ) -> list[Row]:
-    """Train until the plan ends, from a checkpoint where there is one.
+    """Train to the end of the schedule, from the checkpoint if there is one.
 
-    The task ends with the weights of its best epoch, by the loss that it measures; with those of
-    the last one where it measures none.
+    The task ends with the weights of the epoch with the least validation loss, or with those of the
+    last epoch if it has no validation loss.
 
     Args:
         task: what is trained.
-        plan: how long.
-        checkpoint: file to go on from and to write; nothing is kept where it is None.
-        world: the processes that share the work; the first of them writes.
-        progress: told the losses; may cancel between steps. The checkpoint then stands there.
-        message: what the progress says before them.
-        watchers: told each epoch's numbers.
+        schedule: how long.
+        checkpoint: file to resume from and to write; nothing is kept where it is None.
+        context: the processes that share the work; the main process writes.
+        progress: gets the metrics; may cancel between steps, after which the checkpoint is current.
+        message: what progress messages begin with.
+        callbacks: get each epoch's metrics.
 
     Returns:
-        One row of numbers for each epoch.
+        The metrics of each epoch.
 
     Raises:
         InputError: the checkpoint is damaged, or a loss is not finite.
-        CancelledError: `progress` said so.
+        CancelledError: `progress` was cancelled.
     """
     state, best = _State(), dict[str, Tensor]()
     if checkpoint is not None and checkpoint.exists():
         state, best = _resumed(task, checkpoint)
     saved = time.monotonic()
-    while state.epoch < plan.epochs and not _ended(state, plan):
+    while state.epoch < schedule.epochs and not _stops(state, schedule):
         steps = task.steps(state.epoch)
         while state.step < steps:
-            if world.agreed(time.monotonic() - saved > plan.save_s):
-                saved = _save(task, state, best, checkpoint, world)
-            done = (state.epoch + state.step / steps) / plan.epochs
+            if context.all_reduce_any(time.monotonic() - saved > schedule.save_s):
+                saved = _save(task, state, best, checkpoint, context)
+            done = (state.epoch + state.step / steps) / schedule.epochs
             try:
-                step(progress, done, f"{message}, {_said(state, plan)}")
+                step(progress, done, f"{message}, {_metrics_text(state, schedule)}")
             except CancelledError:
-                _save(task, state, best, checkpoint, world)
+                _save(task, state, best, checkpoint, context)
                 raise
             for name, value in task.step(state.epoch, state.step).items():
                 state.sums[name] = state.sums.get(name, 0.0) + value
             state.step += 1
         row = {name: value / steps for name, value in state.sums.items()}
         row |= task.validate()
-        _check(row, state.epoch)
+        _check_finite(row, state.epoch)
         if row.get("validation loss", math.inf) < state.best:
             state.best, state.best_epoch = row["validation loss"], state.epoch
             best = {name: value.detach().clone() for name, value in task.weights().items()}
         state.history.append(row)
         state.epoch, state.step, state.sums = state.epoch + 1, 0, {}
-        if plan.each or state.epoch == plan.epochs or _ended(state, plan):
-            saved = _save(task, state, best, checkpoint, world)
-        for watcher in watchers if world.leads else ():
-            watcher.epoch(state.epoch, row)
+        if schedule.save_each_epoch or state.epoch == schedule.epochs or _stops(state, schedule):
+            saved = _save(task, state, best, checkpoint, context)
+        for callback in callbacks if context.is_main_process else ():
+            callback.epoch(state.epoch, row)
     if best:
         task.restore(best, None)
     return state.history
 
 
-def _ended(state: _State, plan: Plan) -> bool:
-    since = max(state.best_epoch, plan.settled)
-    return 0 < plan.patience <= state.epoch - 1 - since
+def _stops(state: _State, schedule: Schedule) -> bool:
+    """Whether the training stops early."""
+    since = max(state.best_epoch, schedule.patience_start)
+    return 0 < schedule.patience <= state.epoch - 1 - since
 
 
-def _check(row: Row, epoch: int) -> None:
+def _check_finite(row: Row, epoch: int) -> None:
     for name, value in row.items():
         if not math.isfinite(value):
             raise InputError(
-                f"The {name} is {value} in epoch {epoch + 1}: the training went astray. Try a "
+                f"The training diverged: in epoch {epoch + 1} the {name} is {value}. Choose a "
                 "lower learning rate."
             )
 
 
-def _said(state: _State, plan: Plan) -> str:
-    said = f"epoch {state.epoch + 1} of {plan.epochs}"
+def _metrics_text(state: _State, schedule: Schedule) -> str:
+    text = f"epoch {state.epoch + 1} of {schedule.epochs}"
     for name in state.history[-1] if state.history else ():
-        if not plan.told or name in plan.told:
+        if not schedule.reported or name in schedule.reported:
             values = [row[name] for row in state.history]
-            said += f", {name} {values[-1]:.3f} {sparkline(values)}"
-    return said
+            text += f", {name} {values[-1]:.3f} {sparkline(values)}"
+    return text
+
+
+def sparkline(values: Sequence[float], *, width: int = 16) -> str:
+    """Return a curve as a line of text, with means where there are too many values.
+
+    Empty for fewer than two values.
+    """
+    if len(values) < 2:
+        return ""
+    count = min(len(values), width)
+    edges = [i * len(values) // count for i in range(count + 1)]
+    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
+    low, high = min(means), max(means)
+    extent = (high - low) or 1.0
+    return "".join(_BARS[round((mean - low) / extent * (len(_BARS) - 1))] for mean in means)
 
 
 def _save(
-    task: Task, state: _State, best: dict[str, Tensor], checkpoint: Path | None, world: World
+    task: Task,
+    state: _State,
+    best: dict[str, Tensor],
+    checkpoint: Path | None,
+    context: DistributedContext,
 ) -> float:
-    """Write where it stands, if it is to be kept at all; the time when that was done."""
-    if checkpoint is not None and world.leads:
+    """Write a checkpoint in the main process; return the time."""
+    if checkpoint is not None and context.is_main_process:
         tensors = prefixed("weights.", task.weights())
-        tensors |= prefixed("memory.", task.memory()) | prefixed("best.", best)
+        tensors |= prefixed("optimizer.", task.optimizer_state()) | prefixed("best.", best)
         facts = vars(state) | {"best": state.best if math.isfinite(state.best) else None}
         write_checkpoint(checkpoint, tensors, facts)
     return time.monotonic()
 
 
 def _resumed(task: Task, checkpoint: Path) -> tuple[_State, dict[str, Tensor]]:
+    """Load a checkpoint into a task; return the position and the best weights."""
     tensors, facts = read_checkpoint(checkpoint)
     try:
-        task.restore(part("weights.", tensors), part("memory.", tensors))
+        task.restore(part("weights.", tensors), part("optimizer.", tensors))
         state = _state(facts)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
-            f"The checkpoint '{checkpoint}' is of another training. Choose another folder."
+            f"The checkpoint '{checkpoint}' belongs to another training. Choose another folder."
         ) from error
     return state, part("best.", tensors)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from LungSquadLib.progress import Part, Progress, TerminalBar, step
 from LungSquadLib.statistics.clustering import cluster_agreement
 from LungSquadLib.statistics.intervals import wilson
-from LungSquadLib.training.autoencoder.run import AutoencoderOptions, train_autoencoder
-from LungSquadLib.training.autoencoder.task import Recipe
+from LungSquadLib.training.autoencoder.experiment import train_autoencoder
+from LungSquadLib.training.autoencoder.options import AutoencoderOptions
 from Testing.table_cohort import simulated
 
 LEVEL = 0.05
@@ -24,7 +24,10 @@ OPTIONS = AutoencoderOptions(
     latent=2,
     hidden=(16,),
     seeds=1,
-    recipe=Recipe(epochs=20, warming=5, learning_rate=0.01, free_bits=0.5),
+    epochs=20,
+    warm_up=5,
+    learning_rate=0.01,
+    free_bits=0.5,
 )
 
 

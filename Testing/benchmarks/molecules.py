@@ -50,10 +50,11 @@ def _expression(patients: int, genes: int) -> np.ndarray:
 def _autoencoder(patients: int, genes: int) -> Callable[[int], None]:
     """An epoch of training, with its validation."""
     import torch
+    from LungSquadLib.training.allocator import keep_blocks
 
     from LungSquadLib.networks import build
-    from LungSquadLib.training.allocator import keep_blocks
-    from LungSquadLib.training.autoencoder.task import Autoencoding, Parts, Recipe
+    from LungSquadLib.training.autoencoder.options import AutoencoderOptions
+    from LungSquadLib.training.autoencoder.task import AutoencoderTask, Parts
 
     keep_blocks()
     torch.manual_seed(0)
@@ -61,7 +62,7 @@ def _autoencoder(patients: int, genes: int) -> Callable[[int], None]:
     x = torch.from_numpy(_expression(patients, genes))
     first, second = patients // 10, 3 * patients // 10
     parts = Parts(x[second:], x[:first], x[first:second])
-    task = Autoencoding(network, parts, recipe=Recipe())
+    task = AutoencoderTask(network, parts, options=AutoencoderOptions())
 
     def epoch(number: int) -> None:
         for step in range(task.steps(number)):
@@ -77,9 +78,12 @@ def _integration(patients: int, genes: int) -> Callable[[int], None]:
 
     from LungSquadLib.data.tables.matrix import Joined, Matrix
     from LungSquadLib.progress import Silent
-    from LungSquadLib.training.integration.fold import Job, run_job
+    from LungSquadLib.training.card import CardText
+    from LungSquadLib.training.distributed import DistributedContext
+    from LungSquadLib.training.experiment import Session
+    from LungSquadLib.training.integration.data import set_up
+    from LungSquadLib.training.integration.experiment import IntegrationExperiment
     from LungSquadLib.training.integration.options import IntegrationOptions
-    from LungSquadLib.training.integration.setup import set_up
 
     torch.set_num_threads(1)
     x, y = _expression(patients, genes), np.arange(patients) % 2
@@ -90,10 +94,13 @@ def _integration(patients: int, genes: int) -> Callable[[int], None]:
     facts = {"histology": tuple(("LUAD", "LUSC")[one] for one in y)}
     joined = Joined(names, (source,), facts, ())
     setup = set_up(joined, IntegrationOptions("histology", seeds=1))
+    experiment = IntegrationExperiment(setup, CardText())
 
     def fold(number: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            run_job(setup, Job(0, number, setup.splits[0, number]), Path(folder), Silent())
+            experiment.fit(
+                experiment.fits()[number], Session(Path(folder), DistributedContext(), Silent())
+            )
 
     return fold
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from LungSquadLib.training.allocator import keep_blocks
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -20,11 +21,11 @@ from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
 from LungSquadLib.networks.folding import folded
 from LungSquadLib.networks.trunk_and_head import TrunkAndHead
-from LungSquadLib.training.allocator import keep_blocks
 from LungSquadLib.training.augment import Augmentation
-from LungSquadLib.training.classifier.samples import Crops
-from LungSquadLib.training.classifier.task import Classifier, Recipe, groups_of
-from LungSquadLib.training.distributed import World
+from LungSquadLib.training.classifier.options import Recipe
+from LungSquadLib.training.classifier.task import Classifier, layer_groups
+from LungSquadLib.training.distributed import DistributedContext
+from LungSquadLib.training.samples import Crops
 
 from .children import Timer
 from .network import CHANNELS_LAST, FOLDED, INFERENCE, LOOP
@@ -202,15 +203,15 @@ def _training(name: str) -> tuple[dict[str, Contender], int]:
 
 
 def _step(network: TrunkAndHead, x: torch.Tensor) -> Callable[[], object]:
-    """Forward, backward, optimiser."""
+    """Forward, backward, optimizer."""
     labels = torch.arange(len(x)) % network.classes
-    optimiser = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=1e-3)
 
     def act() -> None:
         loss = nn.functional.cross_entropy(network(x), labels)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
 
     return act
 
@@ -224,14 +225,14 @@ def _loop_step(network: TrunkAndHead) -> Callable[[], object]:
     task = Classifier(
         network,
         network.forward_with_features,
-        groups_of(network, recipe, freeze="none", taken=()),
+        layer_groups(network, recipe, freeze="none", pretrained=()),
         samples=Crops(list(map(str, cases)), hu.__getitem__, spec, Augmentation(), 0),
         labels=cases % network.classes,
         training=cases,
         validation=cases,
         classes=network.classes,
         recipe=recipe,
-        world=World(),
+        context=DistributedContext(),
     )
     return partial(task.step, 0, 0)
 

@@ -309,8 +309,8 @@ def _slice_case(folder: Path):
 
 def _run(folder: Path):
     from LungSquadLib.evaluation.classifier import compare
-    from LungSquadLib.training.classifier import run as training
-    from LungSquadLib.training.distributed import World
+    from LungSquadLib.training.classifier import experiment as training
+    from LungSquadLib.training.distributed import DistributedContext
     from LungSquadLib.training.run_folder import open_run
 
     options = {"label": "histology", "positive": None, "curve": [4, 8], "seeds": 2}
@@ -322,7 +322,7 @@ def _run(folder: Path):
 
     def read():
         compare._read(folder)
-        training._read(folder, open_run(folder, run, dict, processes=World()))
+        training._read(folder, open_run(folder, run, dict, processes=DistributedContext()))
 
     return [path], read
 

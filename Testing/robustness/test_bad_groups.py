@@ -11,13 +11,14 @@ pytest.importorskip("sklearn")
 
 from LungSquadLib.phantom.tables import Simulation, write_simulated
 from LungSquadLib.pipeline.sources import read_sources
-from LungSquadLib.training.autoencoder.run import AutoencoderOptions, train_autoencoder
-from LungSquadLib.training.autoencoder.task import Recipe
+from LungSquadLib.training.autoencoder.experiment import train_autoencoder
+from LungSquadLib.training.autoencoder.options import AutoencoderOptions
 from Testing.hostile import table
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-RECIPE = Recipe(epochs=10, warming=5, learning_rate=0.01)
-OPTIONS = AutoencoderOptions(groups=2, latent=2, hidden=(8,), seeds=1, recipe=RECIPE)
+OPTIONS = AutoencoderOptions(
+    groups=2, latent=2, hidden=(8,), seeds=1, epochs=10, warm_up=5, learning_rate=0.01
+)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ OPTIONS_OF_TRAINING = {
     "no dimensions": ([E], "--latent 0", "--latent must be 1 or more"),
     "no units": ([E], "--hidden 0", "--hidden must be 1 or more"),
     "no epoch": ([E], "--epochs 0", "--epochs must be 1 or more"),
-    "everybody for the test": ([E], "--test 1", "--test must be above 0"),
+    "everybody for the test": ([E], "--test-fraction 1", "--test-fraction must be above 0"),
     "bits of nothing": ([E], "--free-bits nan", "--free-bits must be 0 or more"),
     "a rate without end": ([E], "--learning-rate inf", "--learning-rate must be above 0"),
     "a seed below 0": ([E], "--seed -1", "--seed must be 0 to"),
@@ -152,11 +153,14 @@ def test_a_training_that_cannot_be_is_refused(row, refused):
 
 
 def test_a_damaged_checkpoint_is_not_gone_on_with(inputs):
-    from LungSquadLib.errors import LungSquadError
+    from LungSquadLib.errors import CancelledError, LungSquadError
+    from Testing.unit.test_training_run import StopAt
 
-    path = inputs / "run/fits/seed-0/checkpoint"
-    path.write_bytes(path.read_bytes()[:-9])
     sources = [f"{name}={inputs / name}.csv" for name in ("expression", "clinical")]
     joined = read_sources(sources, keep_ids=True)
+    with pytest.raises(CancelledError):
+        train_autoencoder(joined, inputs / "stopped", OPTIONS, progress=StopAt(5))
+    path = inputs / "stopped/fits/seed0/checkpoint"
+    path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(LungSquadError, match=r"checkpoint.* is damaged"):
-        train_autoencoder(joined, inputs / "run", OPTIONS)
+        train_autoencoder(joined, inputs / "stopped", OPTIONS)

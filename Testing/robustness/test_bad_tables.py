@@ -199,6 +199,6 @@ def test_a_folder_without_joined_tables_says_how_to_make_them(tmp_path):
 def test_both_ways_without_another_cohort_are_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     asked = ["train", "integration", "--sources", "expression=m.csv", "--label", "histology"]
-    assert main([*asked, "--both-ways", "-o", "run"]) == 2
-    assert "--both-ways needs another cohort" in capsys.readouterr().err
+    assert main([*asked, "--both-directions", "-o", "run"]) == 2
+    assert "--both-directions needs another cohort" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -22,9 +22,8 @@ from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.models.card import Training
 from LungSquadLib.models.file import read_model_file, write_model_file
 from LungSquadLib.training.augment import Augmentation
-from LungSquadLib.training.classifier.options import Options
-from LungSquadLib.training.classifier.run import train_classifier
-from LungSquadLib.training.classifier.task import Recipe
+from LungSquadLib.training.classifier.experiment import train_classifier
+from LungSquadLib.training.classifier.options import ClassifierOptions
 from Testing.ball_cohort import ball_store
 from Testing.hostile import contents, sentences
 from Testing.inpainters import write_inpainter
@@ -82,9 +81,9 @@ def place(tmp_path_factory):
     return folder
 
 
-def options(folder: Path) -> Options:
+def options(folder: Path) -> ClassifierOptions:
     """The same as those of `HEAD`."""
-    return Options(
+    return ClassifierOptions(
         "histology",
         init=str(folder / "start.safetensors"),
         freeze="trunk",
@@ -94,7 +93,7 @@ def options(folder: Path) -> Options:
         hidden=(4,),
         views=1,
         augmentation=Augmentation(),
-        recipe=Recipe(epochs=2, precision="auto"),
+        epochs=2,
     )
 
 
@@ -161,7 +160,7 @@ SPLITS = {
     "few": "c000,train c001,train c002,validation c003,validation c004,test c005,test",
 }
 PAINTER = "{p}/painter.safetensors"
-TEST = "test {p}/finished/model.safetensors {p}/{store} --label histology -o {out}"
+TEST = "validate {p}/finished/model.safetensors {p}/{store} --label histology -o {out}"
 
 COMMANDS = {
     # what to tell
@@ -206,9 +205,12 @@ COMMANDS = {
     "case twice": (f"{SCRATCH} --split {{p}}/twice.csv", "for the second time"),
     "part of one class": (f"{SCRATCH} --split {{p}}/one-class.csv", "each part needs every class"),
     "few to test": (f"{SCRATCH} --split {{p}}/few.csv", "an interval needs 4"),
-    "a curve too long": (f"{SCRATCH} --curve 4,100", "100 training patients cannot be drawn"),
-    "a curve too short": (f"{SCRATCH} --curve 1", "1 training patients cannot be drawn"),
-    "a curve in words": (f"{SCRATCH} --curve few", "--curve takes whole numbers"),
+    "a curve too long": (
+        f"{SCRATCH} --learning-curve 4,100",
+        "100 training patients cannot be drawn",
+    ),
+    "a curve too short": (f"{SCRATCH} --learning-curve 1", "1 training patients cannot be drawn"),
+    "a curve in words": (f"{SCRATCH} --learning-curve few", "--learning-curve takes whole numbers"),
     "no clinical column": (f"{SCRATCH} --clinical weight", "no column 'weight' for --clinical"),
     # how it is trained
     "no epoch": (f"{SCRATCH} --epochs 0", "--epochs must be 1 or more"),
@@ -256,7 +258,7 @@ COMMANDS = {
         "one patient of the class 'LUSC'",
     ),
     "nobody to pair in the curve": (
-        f"{SCRATCH} --curve 2 --synthetic {PAINTER}:1",
+        f"{SCRATCH} --learning-curve 2 --synthetic {PAINTER}:1",
         "one patient of the class 'LUAD'",
     ),
     "no jobs": (f"{SCRATCH} --jobs 0", "must be 1 or more"),
@@ -301,7 +303,7 @@ COMMANDS = {
     "test on seen patients": (TEST.replace("{store}", "store"), "shares 12 patients"),
     "test of another label": (
         TEST.replace("{store}", "store").replace("histology", "age"),
-        "say --classes A,B",
+        "pass --classes A,B",
     ),
     "test of no label": (
         TEST.replace("{store}", "store").replace("histology", "grade"),
@@ -355,8 +357,8 @@ def flipped(path: Path) -> None:
 
 FIT = "fits/seed0-fold1"
 DAMAGES = {
-    "answers gone": (f"{FIT}/answers.csv", Path.unlink),
-    "answers cut": (f"{FIT}/answers.csv", halved),
+    "answers gone": (f"{FIT}/predictions.csv", Path.unlink),
+    "answers cut": (f"{FIT}/predictions.csv", halved),
     "weights gone": (f"{FIT}/weights.safetensors", Path.unlink),
     "weights changed": (f"{FIT}/weights.safetensors", flipped),
     "weights of the model cut": ("fits/final/weights.safetensors", halved),
@@ -424,7 +426,7 @@ def test_a_model_of_other_classes_takes_them_by_other_names(place, here, capfd):
     model = str(place / "finished" / "model.safetensors")
     command = ["validate", model, str(store), "--label", "histology", "--allow-overlap"]
     assert main([*command, "-o", str(here / "out")]) == 2
-    assert "say --classes A,B in this order" in capfd.readouterr().err
+    assert "pass --classes A,B in this order" in capfd.readouterr().err
     assert not (here / "out").exists()
     command += ["--classes", '"adeno, any", squamous', "-o", str(here / "out"), "--json"]
     assert main(command) == 0

@@ -226,7 +226,7 @@ def test_no_training_on_tables_writes_who_the_patients_are(tmp_path, capfd, monk
     with (tmp_path / "new.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(new)
     fast = ("--seeds", "1", "--epochs", "2", "--device", "cpu")
-    integrate = ["--label", "histology", "--folds", "2", "--inner", "2", *fast]
+    integrate = ["--label", "histology", "--folds", "2", "--inner-folds", "2", *fast]
     verbs = {
         "joined": ["tables", "join", *sources, f"radiomics={folder / 'features.csv'}"],
         "integrate": ["train", "integration", "--sources", *sources, *integrate],

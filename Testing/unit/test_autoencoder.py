@@ -8,16 +8,16 @@ torch = pytest.importorskip("torch")
 from LungSquadLib.networks import build
 from LungSquadLib.networks.autoencoder import Code
 from LungSquadLib.progress import Silent
+from LungSquadLib.training.autoencoder.options import AutoencoderOptions
 from LungSquadLib.training.autoencoder.task import (
     ALIVE,
-    Autoencoding,
+    AutoencoderTask,
     Parts,
-    Recipe,
     divergence,
     unit_divergences,
 )
-from LungSquadLib.training.distributed import World
-from LungSquadLib.training.loop import Plan, fit
+from LungSquadLib.training.distributed import DistributedContext
+from LungSquadLib.training.loop import Schedule, fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -30,13 +30,17 @@ def task(x, *, latent=3, **recipe):
     torch.manual_seed(0)
     network = build("autoencoder", {"widths": [x.shape[1]], "latent": latent, "hidden": [16]})
     parts = Parts(x[20:], x[:10], x[10:20])
-    return Autoencoding(network, parts, recipe=Recipe(**recipe))
+    return AutoencoderTask(network, parts, options=AutoencoderOptions(**recipe))
 
 
 def trained(x, *, latent=3, epochs=40, **recipe):
     made = task(x, latent=latent, epochs=epochs, learning_rate=0.01, **recipe)
     history = fit(
-        made, Plan(epochs, told=("error",)), checkpoint=None, world=World(), progress=Silent()
+        made,
+        Schedule(epochs, reported=("error",)),
+        checkpoint=None,
+        context=DistributedContext(),
+        progress=Silent(),
     )
     return made, history
 
@@ -58,9 +62,9 @@ def test_the_bound_is_half_the_squared_error_and_the_divergence():
 
 
 def test_the_epoch_is_chosen_once_the_divergence_has_its_weight():
-    _, history = trained(rows(60, 9), epochs=4, warming=3)
+    _, history = trained(rows(60, 9), epochs=4, warm_up=3)
     assert ["validation loss" in row for row in history] == [False, False, True, True]
-    _, history = trained(rows(60, 9), epochs=2, warming=3)
+    _, history = trained(rows(60, 9), epochs=2, warm_up=3)
     assert ["validation loss" in row for row in history] == [False, True]
 
 
@@ -85,12 +89,12 @@ def test_only_training_patients_are_learnt_from():
 
 
 def active(made):
-    return unit_divergences(made.network, made.parts.train) > made.recipe.free_bits + ALIVE
+    return unit_divergences(made.network, made.parts.train) > made.options.free_bits + ALIVE
 
 
 def test_units_collapse_on_noise_and_stay_where_there_is_something_to_say():
     noise = rows(1500, 12)
-    collapsed, _ = trained(noise, latent=2, epochs=12, free_bits=0.0, warming=0)
+    collapsed, _ = trained(noise, latent=2, epochs=12, free_bits=0.0, warm_up=0)
     assert not active(collapsed).any()
     factor = rows(1500, 2, seed=3)
     telling = factor @ rows(2, 12, seed=4) + 0.5 * noise
@@ -103,7 +107,7 @@ def test_the_divergence_gains_its_weight_slowly():
     """So early on a unit may say more than it may afford later."""
     noise = rows(1500, 12)
     said = [
-        trained(noise, latent=2, epochs=12, free_bits=0.0, warming=warming)[1][-1]["divergence"]
+        trained(noise, latent=2, epochs=12, free_bits=0.0, warm_up=warming)[1][-1]["divergence"]
         for warming in (0, 12)
     ]
     assert said[1] > 2 * said[0]
@@ -111,7 +115,7 @@ def test_the_divergence_gains_its_weight_slowly():
 
 def test_free_bits_cost_nothing():
     noise = rows(1500, 12)
-    kept, _ = trained(noise, latent=2, epochs=12, free_bits=0.5, warming=0)
+    kept, _ = trained(noise, latent=2, epochs=12, free_bits=0.5, warm_up=0)
     said = unit_divergences(kept.network, kept.parts.train)
     assert (said > 0.3).all()
     assert not active(kept).any()  # they say what costs nothing, and no more

@@ -26,21 +26,22 @@ from LungSquadLib.progress import Silent
 from LungSquadLib.report.clusters import page as write
 from LungSquadLib.report.clusters.figures import latent
 from LungSquadLib.report.clusters.page import write_groups
+from LungSquadLib.training.autoencoder import experiment as autoencoder_run
 from LungSquadLib.training.autoencoder import grouping
-from LungSquadLib.training.autoencoder import run as autoencoder_run
+from LungSquadLib.training.autoencoder.experiment import train_autoencoder
 from LungSquadLib.training.autoencoder.grouping import stability
-from LungSquadLib.training.autoencoder.run import AutoencoderOptions, train_autoencoder
-from LungSquadLib.training.autoencoder.task import Recipe
-from LungSquadLib.training.classifier.export import Naming
+from LungSquadLib.training.autoencoder.options import AutoencoderOptions
+from LungSquadLib.training.card import CardText
 from Testing.table_cohort import simulated, some
 from Testing.unit.test_training_run import StopAt
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).parents[2]
-RECIPE = Recipe(epochs=40, warming=10, learning_rate=0.01)
-OPTIONS = AutoencoderOptions(groups=2, latent=3, hidden=(16,), seeds=2, recipe=RECIPE)
+OPTIONS = AutoencoderOptions(
+    groups=2, latent=3, hidden=(16,), seeds=2, epochs=40, warm_up=10, learning_rate=0.01
+)
 LEARNT = 150  # patients; the others of the cohort come later
-QUICK = replace(OPTIONS, seeds=1, recipe=replace(RECIPE, epochs=15, warming=5))
+QUICK = replace(OPTIONS, seeds=1, epochs=15, warm_up=5)
 
 
 @cache
@@ -173,7 +174,7 @@ def test_the_model_knows_its_groups_and_whom_it_has_seen(finished, model):
 
 def test_groups_are_named_after_stages_where_they_follow_them(tmp_path):
     joined, options = cohort(60), replace(QUICK, groups=4)
-    run = train_autoencoder(joined, tmp_path / "run", options, naming=Naming(name="staged"))
+    run = train_autoencoder(joined, tmp_path / "run", options, card_text=CardText(name="staged"))
     assert run.classes == ("g1", "g2", "g3", "g4")  # its stages are at random
     card = read_model_file(tmp_path / "run" / "model.safetensors").card
     assert (card.name, card.task) == ("staged", "groups")
@@ -315,10 +316,10 @@ WRONG = {
     "latent": ({"latent": 0}, "--latent must be 1 or more"),
     "a wide network": ({"hidden": (5000,)}, "'hidden' of the network 'autoencoder' must be"),
     "seeds": ({"seeds": 0}, "--seeds must be 1 or more"),
-    "test": ({"test": 1.0}, "--test must be above 0 and below 0.9"),
-    "rate": ({"recipe": Recipe(learning_rate=float("nan"))}, "--learning-rate must be above 0"),
-    "bits": ({"recipe": Recipe(free_bits=float("nan"))}, "--free-bits must be 0 or more"),
-    "seed": ({"recipe": Recipe(seed=-1)}, "--seed must be 0 or more"),
+    "test": ({"test_fraction": 1.0}, "--test-fraction must be above 0 and below 0.9"),
+    "rate": ({"learning_rate": float("nan")}, "--learning-rate must be above 0"),
+    "bits": ({"free_bits": float("nan")}, "--free-bits must be 0 or more"),
+    "seed": ({"seed": -1}, "--seed must be 0 or more"),
 }
 
 

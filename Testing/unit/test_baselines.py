@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from LungSquadLib.data.store import StoredCase, case_name
 from LungSquadLib.statistics.calibration import fit_ridge_logistic
-from LungSquadLib.training.classifier.baselines import clinical_alone, volume_alone
+from LungSquadLib.training.classifier.predictions import clinical_baseline, volume_baseline
 
 
 def case(number, volume=1.0, **columns):
@@ -58,7 +58,7 @@ def test_numbers_are_standardised_and_words_become_columns(cohort):
     smokes = np.array([one.columns["smokes"] == "yes" for one in cases], float)
     x = np.column_stack([(age - age.mean()) / age.std(), 0 * age, 1 - smokes, smokes])
     expected = LogisticRegression(tol=1e-10).fit(x, positive).predict_proba(x)[:, 1]
-    found = clinical_alone(cases, positive, cases, ("age", "smokes"))
+    found = clinical_baseline(cases, positive, cases, ("age", "smokes"))
     assert found == pytest.approx(expected, abs=1e-4)
 
 
@@ -67,7 +67,7 @@ def test_a_missing_number_is_the_mean_where_none_was_missing_before(cohort):
     mean = np.mean([float(one.columns["age"]) for one in cases])
     asked = [case(100, age="", smokes="yes"), case(101, age=mean, smokes="yes")]
     asked.append(case(102, age="unknown", smokes="yes"))
-    found = clinical_alone(cases, positive, asked, ("age", "smokes"))
+    found = clinical_baseline(cases, positive, asked, ("age", "smokes"))
     assert found[0] == found[2] == pytest.approx(found[1])
 
 
@@ -77,14 +77,14 @@ def test_what_is_missing_may_tell_by_itself(cohort):
         replace(one, columns={"age": "" if truth else one.columns["age"]})
         for one, truth in zip(cases, positive, strict=True)
     ]
-    found = clinical_alone(gaps, positive, gaps, ("age",))
+    found = clinical_baseline(gaps, positive, gaps, ("age",))
     assert found[positive == 1].min() > found[positive == 0].max()
 
 
 def test_an_unknown_word_is_between_those_that_are_known(cohort):
     cases, positive = cohort
     asked = [case(n, smokes=word) for n, word in enumerate(("no", "pipe", "", "yes"))]
-    no, pipe, missing, yes = clinical_alone(cases, positive, asked, ("smokes",))
+    no, pipe, missing, yes = clinical_baseline(cases, positive, asked, ("smokes",))
     assert no < pipe == missing < yes
 
 
@@ -92,8 +92,8 @@ def test_an_unknown_word_is_between_those_that_are_known(cohort):
 def test_a_column_that_says_nothing_changes_nothing(cohort, value):
     cases, positive = cohort
     more = [replace(one, columns={**one.columns, "constant": value}) for one in cases]
-    found = clinical_alone(more, positive, more, ("age", "constant"))
-    assert found == pytest.approx(clinical_alone(cases, positive, cases, ("age",)), abs=1e-9)
+    found = clinical_baseline(more, positive, more, ("age", "constant"))
+    assert found == pytest.approx(clinical_baseline(cases, positive, cases, ("age",)), abs=1e-9)
 
 
 def test_nothing_of_a_test_case_reaches_the_fit(cohort):
@@ -101,8 +101,8 @@ def test_nothing_of_a_test_case_reaches_the_fit(cohort):
     training, y, tested = cases[:40], positive[:40], cases[40:]
     strange = replace(tested[0], volume_ml=1e9, columns={"age": "1e9", "smokes": "a pipe"})
     for answered in (
-        lambda test: clinical_alone(training, y, [*training, *test], ("age", "smokes")),
-        lambda test: volume_alone(training, y, [*training, *test]),
+        lambda test: clinical_baseline(training, y, [*training, *test], ("age", "smokes")),
+        lambda test: volume_baseline(training, y, [*training, *test]),
     ):
         before, after = answered(tested), answered([strange, *tested[1:]])
         assert before[40] != after[40]
@@ -113,4 +113,4 @@ def test_volume_alone_is_a_logistic_of_its_logarithm(cohort):
     cases, positive = cohort
     x = np.log([[one.volume_ml] for one in cases])
     expected = LogisticRegression(C=1e9, tol=1e-10).fit(x, positive).predict_proba(x)[:, 1]
-    assert volume_alone(cases, positive, cases) == pytest.approx(expected, abs=1e-3)
+    assert volume_baseline(cases, positive, cases) == pytest.approx(expected, abs=1e-3)

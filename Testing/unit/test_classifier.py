@@ -10,8 +10,14 @@ from torch import distributed, nn
 from LungSquadLib.errors import InputError
 from LungSquadLib.networks import build
 from LungSquadLib.networks.trunk_and_head import NetworkOutput
-from LungSquadLib.training.classifier.task import Classifier, Group, Recipe, groups_of, unbalance
-from LungSquadLib.training.distributed import World
+from LungSquadLib.training.classifier.options import Recipe
+from LungSquadLib.training.classifier.task import (
+    Classifier,
+    Group,
+    correct_prior,
+    layer_groups,
+)
+from LungSquadLib.training.distributed import DistributedContext
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 RECIPE = Recipe(epochs=8, batch=6)
@@ -35,7 +41,7 @@ class Table:
         return self.values[chosen]
 
 
-def task_of(network, samples, labels, *, groups=EVERYTHING, recipe=RECIPE, world=None):
+def task_of(network, samples, labels, *, groups=EVERYTHING, recipe=RECIPE, context=None):
     return Classifier(
         network,
         getattr(network, "forward_with_features", lambda x: NetworkOutput(x, network(x))),
@@ -46,24 +52,26 @@ def task_of(network, samples, labels, *, groups=EVERYTHING, recipe=RECIPE, world
         validation=np.arange(len(labels)),
         classes=2,
         recipe=recipe,
-        world=world or World(),
+        context=context or DistributedContext(),
     )
 
 
-def on_crops(name="transfer", *, recipe=RECIPE, freeze="none", fresh=False, world=None):
+def on_crops(name="transfer", *, recipe=RECIPE, freeze="none", fresh=False, context=None):
     """A whole network on a dozen crops of noise."""
     torch.manual_seed(0)
     network = build(name, SMALL)
-    groups = groups_of(network, recipe, freeze=freeze, taken=() if fresh else ("trunk",))
+    groups = layer_groups(network, recipe, freeze=freeze, pretrained=() if fresh else ("trunk",))
     crops = Table(torch.rand(12, 1, 32, 32, 32))
-    return task_of(network, crops, np.arange(12) % 2, groups=groups, recipe=recipe, world=world)
+    return task_of(network, crops, np.arange(12) % 2, groups=groups, recipe=recipe, context=context)
 
 
-def on_features(n=20, *, labels=None, recipe=RECIPE, world=None):
+def on_features(n=20, *, labels=None, recipe=RECIPE, context=None):
     """One dense layer on three features of noise."""
     torch.manual_seed(0)
     labels = np.arange(n) % 2 if labels is None else labels
-    return task_of(nn.Linear(3, 2), Table(torch.randn(n, 3)), labels, recipe=recipe, world=world)
+    return task_of(
+        nn.Linear(3, 2), Table(torch.randn(n, 3)), labels, recipe=recipe, context=context
+    )
 
 
 def trained_epoch(task, epoch):
@@ -83,16 +91,16 @@ def moved(before, after):
 def processes(request):
     """One process; and one that shares with another, of which nothing is ever heard."""
     if request.param == 1:
-        yield World()
+        yield DistributedContext()
         return
     distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
-    yield World(0, 2)
+    yield DistributedContext(0, 2)
     distributed.destroy_process_group()
 
 
 def test_gradual_thaws_one_convolution_after_another_from_the_last_on(processes):
     recipe = replace(RECIPE, trunk_dropout=0.2)
-    task = on_crops(recipe=recipe, freeze="gradual", world=processes)
+    task = on_crops(recipe=recipe, freeze="gradual", context=processes)
     trunk = task.network.trunk
     for epoch in range(7):
         before = copied(task)
@@ -175,7 +183,7 @@ def test_classes_weigh_as_if_each_were_as_common():
     weights = on_features(labels=labels).class_weights
     assert weights.tolist() == pytest.approx([20 / 30, 20 / 10])
     assert float(weights[labels].sum()) == pytest.approx(20)
-    equal = on_features(labels=labels, recipe=replace(RECIPE, balanced=False))
+    equal = on_features(labels=labels, recipe=replace(RECIPE, class_weights=False))
     assert equal.class_weights.tolist() == [1, 1]
 
 
@@ -187,16 +195,16 @@ def test_what_balance_did_to_the_answers_is_undone():
         trained_epoch(task, epoch)
 
     def mean():
-        logits = torch.from_numpy(task.answers(np.arange(200))[0])
+        logits = torch.from_numpy(task.predict(np.arange(200))[0])
         return float(logits.softmax(1)[:, 1].mean())
 
     assert mean() == pytest.approx(0.5, abs=0.01)
-    unbalance(task.network, task.class_weights)
+    correct_prior(task.network, task.class_weights)
     assert mean() == pytest.approx(0.2, abs=0.01)
 
 
 def test_more_processes_than_a_batch_can_feed_are_refused():
     with pytest.raises(InputError, match=r"4 processes cannot share a batch of 2: .*--batch"):
-        on_features(recipe=replace(RECIPE, batch=2), world=World(0, 4))
+        on_features(recipe=replace(RECIPE, batch=2), context=DistributedContext(0, 4))
     with pytest.raises(InputError, match="two cases at least, not 1"):
         on_features(1)

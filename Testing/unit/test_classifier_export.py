@@ -15,12 +15,10 @@ from LungSquadLib.files import sha256_of_file
 from LungSquadLib.models.file import read_model_file
 from LungSquadLib.models.keras_import import import_keras
 from LungSquadLib.pipeline.evaluate_run import evaluate_run
-from LungSquadLib.training import precision
 from LungSquadLib.training.augment import Augmentation
-from LungSquadLib.training.classifier.options import Options
-from LungSquadLib.training.classifier.run import train_classifier
-from LungSquadLib.training.classifier.setup import set_up
-from LungSquadLib.training.classifier.task import Recipe
+from LungSquadLib.training.classifier.data import set_up
+from LungSquadLib.training.classifier.experiment import train_classifier
+from LungSquadLib.training.classifier.options import ClassifierOptions
 from LungSquadLib.training.logs import TensorBoard
 from Testing.ball_cohort import ball_store
 from Testing.samples import write_model
@@ -41,7 +39,7 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def transfer(place):
     """A head on the frozen trunk of random weights, one split twice over."""
-    return Options(
+    return ClassifierOptions(
         "histology",
         init=str(place / "start.safetensors"),
         freeze="trunk",
@@ -51,7 +49,9 @@ def transfer(place):
         hidden=(8,),
         views=2,
         augmentation=Augmentation(shift_mm=3),
-        recipe=Recipe(epochs=6, batch=6, learning_rate=0.02),
+        epochs=6,
+        batch=6,
+        learning_rate=0.02,
     )
 
 
@@ -148,7 +148,7 @@ def test_keras_weights_are_a_start(tmp_path, place, transfer, shared_data):
     keras = shared_data / KERAS
     setup = set_up(place / "store", replace(transfer, init=str(keras)))
     theirs = import_keras(keras)[0].trunk.state_dict()
-    for name, value in setup.fresh_network(0).trunk.state_dict().items():
+    for name, value in setup.initial_network(0).trunk.state_dict().items():
         assert torch.equal(value, theirs[name]), name
     spec = setup.spec
     assert (spec.size, spec.hu_low, spec.hu_high, spec.clip) == (32, -1024.0, 3071.0, True)
@@ -158,17 +158,6 @@ def test_keras_weights_are_a_start(tmp_path, place, transfer, shared_data):
 def test_a_model_says_what_it_started_from(place, finished):
     card = read_model_file(finished.folder / "model.safetensors").card
     assert card.training.started_from == sha256_of_file(place / "start.safetensors")
-
-
-@pytest.mark.parametrize(("bf16", "chosen"), [(0.7, "bf16"), (0.8, "fp32")])
-def test_the_precision_is_what_measures_clearly_faster(
-    tmp_path, place, transfer, monkeypatch, bf16, chosen
-):
-    monkeypatch.setattr(precision, "seconds", lambda _, name: {"fp32": 1.0, "bf16": bf16}[name])
-    recipe = replace(transfer.recipe, epochs=1, precision="auto")
-    options = replace(transfer, freeze="none", init=None, width=0.05, seeds=1, recipe=recipe)
-    train_classifier(place / "store", tmp_path / "run", options)
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["precision"] == chosen
 
 
 def scalars(folder):
@@ -216,4 +205,4 @@ def test_a_head_alone_is_trained_by_one_thread(tmp_path, place, transfer):
     train_classifier(place / "store", tmp_path / "run", replace(transfer, seeds=1))
     torch.set_num_threads(1)
     run = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert run["threads"] == {"each": 1, "final": 1}
+    assert run["threads"] == {"each": 1, "final": 1, "export": 2}

@@ -30,21 +30,19 @@ from LungSquadLib.networks.folding import folded
 from LungSquadLib.networks.synchronised_norm import SharedNorm
 from LungSquadLib.networks.tables import Standardiser
 from LungSquadLib.training.augment import Augmentation
-from LungSquadLib.training.autoencoder.run import AutoencoderOptions, train_autoencoder
-from LungSquadLib.training.autoencoder.task import Recipe as AutoencoderRecipe
+from LungSquadLib.training.autoencoder.experiment import train_autoencoder
+from LungSquadLib.training.autoencoder.options import AutoencoderOptions
 from LungSquadLib.training.checkpoint import read_checkpoint
-from LungSquadLib.training.classifier.options import Options as ClassifierOptions
-from LungSquadLib.training.classifier.run import train_classifier
-from LungSquadLib.training.classifier.task import Recipe as ClassifierRecipe
-from LungSquadLib.training.distributed import World
+from LungSquadLib.training.classifier.experiment import train_classifier
+from LungSquadLib.training.classifier.options import ClassifierOptions
+from LungSquadLib.training.distributed import DistributedContext
+from LungSquadLib.training.gan.experiment import train_gan
 from LungSquadLib.training.gan.options import GanOptions
-from LungSquadLib.training.gan.run import train_gan
-from LungSquadLib.training.inpainting.run import Options as TranslationOptions
-from LungSquadLib.training.inpainting.run import train_translation
-from LungSquadLib.training.inpainting.task import Recipe as TranslationRecipe
+from LungSquadLib.training.inpainting.experiment import train_inpainting
+from LungSquadLib.training.inpainting.options import InpaintingOptions
 from LungSquadLib.training.integration import task as integration
+from LungSquadLib.training.integration.experiment import train_integration
 from LungSquadLib.training.integration.options import IntegrationOptions
-from LungSquadLib.training.integration.run import train_integration
 from Testing.ball_cohort import ball_store
 from Testing.fake_device import Elsewhere, fake_device
 from Testing.samples import ball_images, write_model
@@ -169,9 +167,9 @@ def test_a_network_of_tables_needs_no_float64_on_the_device(there, tmp_path):
         assert torch.equal(scale.mean.cpu(), expected.mean)
     network = integrator(tmp_path / "a.safetensors").trainable()
     x = np.random.default_rng(0).normal(size=(7, sum(network.widths)))
-    expected = integration.answers(network, x)
+    expected = integration.predict(network, x)
     with there("mps") as name:
-        found = integration.answers(network.to(name), x)
+        found = integration.predict(network.to(name), x)
         shares = integrated_gradients(network, x, positive=0)
     assert all(map(np.array_equal, found, expected))
     assert np.array_equal(shares, integrated_gradients(network.cpu(), x, positive=0))
@@ -205,25 +203,31 @@ def test_a_gan_goes_on_on_another_device(there, tmp_path, slices):
 
 @pytest.mark.slow
 def test_an_inpainting_goes_on_on_another_device(there, tmp_path, small):
-    recipe = TranslationRecipe(epochs=2, alone=0.5, learning_rate=0.01)
 
     def train(folder, device, **more):
-        options = TranslationOptions(
-            "histology", size=32, width=2, depth=3, device=device, recipe=recipe
+        options = InpaintingOptions(
+            "histology",
+            size=32,
+            width=2,
+            depth=3,
+            device=device,
+            epochs=2,
+            critic_start=0.5,
+            learning_rate=0.01,
         )
-        train_translation(small, folder, options, **more)
+        train_inpainting(small, folder, options, **more)
 
     goes_on(there, tmp_path / "run", train, 5)
 
 
 @pytest.mark.slow
 def test_an_autoencoder_goes_on_on_another_device(there, tmp_path):
-    recipe = AutoencoderRecipe(epochs=12, warming=4, learning_rate=0.01)
+    short = {"epochs": 12, "warm_up": 4, "learning_rate": 0.01}
     table = some(simulated(patients=60, genes=160)[0], slice(60))
 
     def train(folder, device, **more):
         options = AutoencoderOptions(
-            groups=2, latent=2, hidden=(8,), seeds=1, device=device, recipe=recipe
+            groups=2, latent=2, hidden=(8,), seeds=1, device=device, **short
         )
         train_autoencoder(table, folder, options, **more)
 
@@ -242,7 +246,8 @@ def test_a_classifier_trains_on_a_device_without_float64(there, tmp_path, store)
         hidden=(8,),
         device="mps",
         augmentation=Augmentation(shift_mm=3),
-        recipe=ClassifierRecipe(epochs=1, batch=8, precision="fp32"),
+        epochs=1,
+        batch=8,
     )
     head = replace(options, init=str(tmp_path / "start.safetensors"), freeze="trunk", width=1.0)
     for name, asked in {"all": options, "head": replace(head, views=1)}.items():
@@ -256,11 +261,9 @@ def test_networks_of_tables_take_one_thread_unless_more_are_asked_for(tmp_path, 
     monkeypatch.setattr(integration, "SETTINGS", (integration.Setting(10, 0.3),))
     torch.set_num_threads(2)  # `one_thread` puts it back
     table, genes = cohort(40, genes=8), some(simulated(patients=60, genes=160)[0], slice(60))
-    recipe = AutoencoderRecipe(epochs=2, warming=1)
+    short = AutoencoderOptions(2, 2, (8,), 1, epochs=2, warm_up=1)
     tried = {
-        "autoencoder": lambda folder, **more: train_autoencoder(
-            genes, folder, AutoencoderOptions(2, 2, (8,), 1, recipe=recipe), **more
-        ),
+        "autoencoder": lambda folder, **more: train_autoencoder(genes, folder, short, **more),
         "integration": lambda folder, **more: train_integration(
             table, folder, IntegrationOptions("histology", folds=2, seeds=1, epochs=2), **more
         ),
@@ -270,7 +273,9 @@ def test_networks_of_tables_take_one_thread_unless_more_are_asked_for(tmp_path, 
             folder = tmp_path / f"{name} {threads}"
             with pytest.raises(CancelledError):
                 train(folder, progress=StopAt(1), **more)
-            assert parsed_json((folder / "run.json").read_text())["threads"] == threads, name
+            assert parsed_json((folder / "run.json").read_text())["threads"]["final"] == threads, (
+                name
+            )
         with pytest.raises(InputError, match="--threads must be 1 or more"):
             train(tmp_path / "none", threads=0)
     assert torch.get_num_threads() == 2
@@ -308,19 +313,19 @@ def test_processes_exchange_what_their_backend_can_exchange(there, monkeypatch):
         with there("mps") as name:
             monkeypatch.setattr(devices, "_NCCL", torch.device(f"{name}:0"))  # for CUDA
             exchanged.clear()
-            world = World(0, 2)
+            context = DistributedContext(0, 2)
             weight = torch.nn.Parameter(torch.ones(3).to(name))
             weight.grad = torch.ones(3).to(name)
-            world.sum_gradients([weight])
+            context.all_reduce_gradients([weight])
             assert weight.grad.cpu().tolist() == [2, 2, 2]
             for given in (torch.ones(2), torch.ones(2).to(name)):
-                total = world.summed(given)
+                total = context.all_reduce_sum(given)
                 assert total.device == given.device
                 assert total.cpu().tolist() == [2, 2]
                 assert given.cpu().tolist() == [1, 1]
-            assert world.agreed(True)
-            assert not world.agreed(False)
-            assert world.largest(3) == 6
+            assert context.all_reduce_any(True)
+            assert not context.all_reduce_any(False)
+            assert context.all_reduce_max(3) == 6
             norm = SharedNorm(torch.nn.BatchNorm1d(2)).to(name).train()
             norm(torch.rand(4, 2).to(name).requires_grad_()).sum().backward()
             assert len(exchanged) == 11

@@ -11,12 +11,13 @@ torch = pytest.importorskip("torch")
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.networks.progressive import Critic, Generator
 from LungSquadLib.progress import Silent
-from LungSquadLib.training.distributed import World
-from LungSquadLib.training.gan.ada import DRAWN, disguised
+from LungSquadLib.training.distributed import DistributedContext
+from LungSquadLib.training.gan.ada import DRAWN, augment
+from LungSquadLib.training.gan.data import ImageSet
 from LungSquadLib.training.gan.growth import Growth
 from LungSquadLib.training.gan.options import PRESETS
-from LungSquadLib.training.gan.task import Gan, GanRecipe, Material, gradient_penalty
-from LungSquadLib.training.loop import Plan, fit
+from LungSquadLib.training.gan.task import Gan, GanRecipe, gradient_penalty
+from LungSquadLib.training.loop import Schedule, fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -33,21 +34,27 @@ def images(n, seed=0, size=16):
     return torch.from_numpy(np.stack([grey, mask], 1)).float()
 
 
-def gan(world=World(), recipe=GanRecipe(average=0.9), labels=False, **changed):  # noqa: B008
+def gan(context=DistributedContext(), recipe=GanRecipe(average=0.9), labels=False, **changed):  # noqa: B008
     torch.manual_seed(0)
     arguments = {"channels": 2, "base": 32, "most": 8, "classes": 2 * labels}
     generator, critic = Generator(16, latent=6, **arguments), Critic(16, **arguments)
     told = [torch.arange(n) % 2 if labels else None for n in (20, 8)]
     materials = {
-        "training": Material(images(20), told[0]),
-        "held_out": Material(images(8, seed=1), told[1]),
+        "training": ImageSet(images(20), told[0]),
+        "held_out": ImageSet(images(8, seed=1), told[1]),
     }
-    return Gan(generator, critic, GROWTH, **materials | changed, recipe=recipe, world=world)
+    return Gan(generator, critic, GROWTH, **materials | changed, recipe=recipe, context=context)
 
 
 def trained(task, checkpoint=None, progress=None, ticks=len(GROWTH.ticks)):  # noqa: B008
-    plan = Plan(ticks)
-    fit(task, plan, checkpoint=checkpoint, world=World(), progress=progress or Silent())
+    plan = Schedule(ticks)
+    fit(
+        task,
+        plan,
+        checkpoint=checkpoint,
+        context=DistributedContext(),
+        progress=progress or Silent(),
+    )
     return task
 
 
@@ -126,9 +133,9 @@ def test_training_brings_generated_images_nearer_to_real_ones():
     task.growth = Growth(3, 8, 1200, {4: 8}, 1200)
     task.steps(0)
     real = task._levelled(images(20), 1, 1.0).mean(dim=0)
-    before = (task.shown(32).mean(dim=0) - real).square().mean()
+    before = (task.samples(32).mean(dim=0) - real).square().mean()
     trained(task, ticks=1)
-    after = (task.shown(32).mean(dim=0) - real).square().mean()
+    after = (task.samples(32).mean(dim=0) - real).square().mean()
     assert after < before / 4
 
 
@@ -161,28 +168,28 @@ def test_a_run_stopped_anywhere_ends_with_the_same_bits(tmp_path):
 def test_two_processes_have_the_same_gradients_as_one():
     """Each has its share of a minibatch in groups; sums are exact in float64."""
 
-    class Half(World):
+    class Half(DistributedContext):
         """One of two, that keeps its gradients instead of exchanging them."""
 
-        def sum_gradients(self, weights):
+        def all_reduce_gradients(self, weights):
             self.kept.append([None if w.grad is None else w.grad.clone() for w in weights])
 
         def summed(self, values):
             return values
 
-    def gradients(world):
-        object.__setattr__(world, "kept", [])
-        task = gan(world)
+    def gradients(context):
+        object.__setattr__(context, "kept", [])
+        task = gan(context)
         for network in (task.generator, task.critic, task.average):
             network.double()
-        task.training = Material(images(20).double())
+        task.training = ImageSet(images(20).double())
         at = GROWTH.ticks[0]
-        groups = world.share(at.batch // 4)
+        groups = context.share(at.batch // 4)
         share = slice(groups.start * 4, groups.stop * 4)
         real = task._real(at, at.start)
-        real = Material(task._levelled(real.images[share], at.level, 1.0))
+        real = ImageSet(task._levelled(real.images[share], at.level, 1.0))
         task._train_critic(real, at, at.start, share, 1.0)
-        return world.kept[0]
+        return context.kept[0]
 
     whole = gradients(Half(0, 1))
     halves = [gradients(Half(rank, 2)) for rank in range(2)]
@@ -195,16 +202,16 @@ def test_overfitting_has_images_changed_more_often_and_less_again():
     task = gan(recipe=GanRecipe(overfit=-math.inf, patience=100))
     task.steps(0)
     task.validate()
-    assert task.changed == 8 / 100
+    assert task.p_augment == 8 / 100
     task.recipe = GanRecipe(overfit=math.inf, patience=100)
-    assert task.validate()["changed"] == 0
+    assert task.validate()["p_augment"] == 0
 
 
 def test_changed_images_are_the_same_pixels_elsewhere():
     x, drawn = images(40), torch.rand(40, DRAWN, generator=torch.Generator().manual_seed(0))
-    assert disguised(x, 0.0, drawn=drawn) is x
+    assert augment(x, 0.0, drawn=drawn) is x
     drawn[:, 2:5] = 1.0  # mirrored and turned only
-    out = disguised(x, 0.5, drawn=drawn)
+    out = augment(x, 0.5, drawn=drawn)
     torch.testing.assert_close(out.flatten(2).sort(dim=2)[0], x.flatten(2).sort(dim=2)[0])
     stayed = (drawn[:, :2] >= 0.5).all(dim=1)
     torch.testing.assert_close(out[stayed], x[stayed])
@@ -216,10 +223,10 @@ def test_each_change_is_made_to_its_share_and_greys_to_the_ct_alone():
     x = images(400)
     drawn = torch.rand(400, DRAWN, generator=torch.Generator().manual_seed(1))
     drawn[:, [0, 1, 3, 4]] = 1.0  # shifted only
-    moved = (disguised(x, 0.3, drawn=drawn) - x).abs().amax(dim=(1, 2, 3)) > 0
+    moved = (augment(x, 0.3, drawn=drawn) - x).abs().amax(dim=(1, 2, 3)) > 0
     assert moved.float().mean() == pytest.approx(0.3, abs=0.1)  # a few are shifted by nought
     drawn[:, :3], drawn[:, 3:5] = 1.0, 0.0
-    greyed = disguised(x, 0.3, drawn=drawn)
+    greyed = augment(x, 0.3, drawn=drawn)
     torch.testing.assert_close(greyed[:, 1], x[:, 1])
     assert (greyed[:, 0] - x[:, 0]).abs().amax(dim=(1, 2)).min() > 0
 
@@ -229,12 +236,12 @@ def test_a_turn_by_hand():
     x[0, :, 1, 2] = 1.0
     drawn = torch.ones(1, DRAWN)
     drawn[0, 1], drawn[0, 5] = 0.0, 0.3  # a quarter turn
-    out = disguised(x, 0.5, drawn=drawn)
+    out = augment(x, 0.5, drawn=drawn)
     torch.testing.assert_close(out, torch.rot90(x, 1, dims=(2, 3)))
 
 
 def test_minibatches_show_every_image_once_before_any_again():
-    task = gan(training=Material(torch.arange(20.0).reshape(20, 1, 1, 1).expand(20, 2, 16, 16)))
+    task = gan(training=ImageSet(torch.arange(20.0).reshape(20, 1, 1, 1).expand(20, 2, 16, 16)))
     at = GROWTH.ticks[0]
     seen = [task._real(at, shown).images[:, 0, 0, 0] for shown in range(0, 40, 8)]
     first, second = torch.cat(seen).reshape(2, 20)
@@ -246,12 +253,12 @@ def test_a_loss_that_is_not_finite_is_said():
     task = gan()
     with torch.no_grad():
         task.critic.score.bias.fill_(math.nan)
-    with pytest.raises(InputError, match="went astray"):
+    with pytest.raises(InputError, match="diverged"):
         trained(task)
 
 
 def test_the_drift_is_the_mean_square_of_the_scores_of_real_images():
-    alike = Material(images(1).repeat(20, 1, 1, 1))
+    alike = ImageSet(images(1).repeat(20, 1, 1, 1))
     real = torch.nn.functional.avg_pool2d(alike.images[:8], 4)
     losses = {}
     for drift in (0.0, 1.0):

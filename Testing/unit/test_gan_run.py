@@ -14,8 +14,8 @@ from LungSquadLib.data.slice_set import Slicing
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.inference.generator import sample
 from LungSquadLib.models.file import read_model_file
+from LungSquadLib.training.gan.experiment import set_up, train_gan
 from LungSquadLib.training.gan.options import GanOptions
-from LungSquadLib.training.gan.run import set_up, train_gan
 from Testing.slice_samples import disc_set
 from Testing.unit.test_gan import StopAt
 
@@ -53,19 +53,19 @@ def test_the_run_ends_in_a_generator_that_says_what_it_has_seen(slices, run):
 
 
 def test_the_weights_are_those_of_the_running_average(run):
-    from LungSquadLib.training.checkpoint import part, read_checkpoint
+    from LungSquadLib.training.experiment import read_fit
 
-    average = part("weights.average.", read_checkpoint(run / "checkpoint")[0])
+    average, _ = read_fit(run / "fits" / "final")
     weights = read_model_file(run / "model.safetensors").weights
     assert all(np.array_equal(weights[name], value.numpy()) for name, value in average.items())
 
 
 def test_the_run_is_told_and_shown(run):
-    rows = list(csv.DictReader((run / "ticks.csv").open()))
+    rows = list(csv.DictReader((run / "fits" / "final" / "log.csv").open()))
     assert [float(row["resolution"]) for row in rows] == [4, 8, 8, 16, 16]
     assert [float(row["images"]) for row in rows] == [32, 64, 96, 128, 160]
-    assert {"gap", "overfit", "changed", "s per 1000", "memory MB"} <= set(rows[0])
-    assert len(list((run / "fakes").glob("*.png"))) == 5
+    assert {"gap", "overfit", "p_augment", "s per 1000", "memory MB"} <= set(rows[0])
+    assert len(list((run / "fits" / "final" / "samples").glob("*.png"))) == 5
     assert json.loads((run / "run.json").read_text())["run"]["options"]["preset"] == "tiny"
 
 
@@ -144,7 +144,7 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(
 def test_a_damaged_checkpoint_is_said(slices, tmp_path):
     with pytest.raises(CancelledError):
         train_gan(slices.folder, tmp_path / "run", OPTIONS, progress=StopAt(8))
-    path = tmp_path / "run" / "checkpoint"
+    path = tmp_path / "run" / "fits" / "final" / "checkpoint"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="is damaged"):
         train_gan(slices.folder, tmp_path / "run", OPTIONS)

@@ -14,25 +14,27 @@ from LungSquadLib.models.inputs import Cube
 from LungSquadLib.progress import Silent
 from LungSquadLib.statistics.calibration import fit_temperature
 from LungSquadLib.statistics.discrimination import auc, balanced_accuracy, variance_ratio
+from LungSquadLib.training.card import CardText
 from LungSquadLib.training.checkpoint import read_checkpoint
-from LungSquadLib.training.classifier.fitting import read_rows
+from LungSquadLib.training.distributed import DistributedContext
+from LungSquadLib.training.experiment import Session, read_rows
 from LungSquadLib.training.integration import task as integration
-from LungSquadLib.training.integration.fold import Job, run_job
+from LungSquadLib.training.integration.data import set_up
+from LungSquadLib.training.integration.experiment import IntegrationExperiment
 from LungSquadLib.training.integration.options import IntegrationOptions
-from LungSquadLib.training.integration.setup import set_up
 from LungSquadLib.training.integration.task import (
     Rows,
     Setting,
     Shape,
     Tables,
-    answers,
     fit_network,
-    fresh_network,
+    initial_network,
+    predict,
 )
 from Testing.table_cohort import cohort, joined, matrix
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-SMALL = IntegrationOptions("histology", folds=2, seeds=1, inner=2, epochs=5)
+SMALL = IntegrationOptions("histology", folds=2, seeds=1, inner_folds=2, epochs=5)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -94,7 +96,7 @@ def test_the_network_learns_from_columns_that_tell():
 @pytest.mark.parametrize("ordinal", [False, True])
 def test_who_nothing_tells_of_is_answered_the_shares(ordinal):
     shares = torch.tensor([0.4, 0.35, 0.2, 0.05])
-    network = fresh_network({"widths": [3], "classes": 4, "ordinal": ordinal}, 0)
+    network = initial_network({"widths": [3], "classes": 4, "ordinal": ordinal}, 0)
     network.init_output_bias(shares)
     nothing = torch.zeros(1, network.feature_count)
     torch.testing.assert_close(network.last.eval()(nothing).softmax(1)[0], shares)
@@ -118,7 +120,7 @@ def test_attributions_add_up_to_the_answer():
     share = integrated_gradients(model.network, x, positive=1)
     mean = model.network.scale.mean.numpy()
     start = np.where(np.isnan(x), np.nan, mean)
-    at, before = (answers(model.network, one)[0] for one in (x, start))
+    at, before = (predict(model.network, one)[0] for one in (x, start))
     odds = (at[:, 1] - at[:, 0]) - (before[:, 1] - before[:, 0])
     np.testing.assert_allclose(share.sum(axis=1), odds, atol=0.05)
     assert share[0, 2] == 0
@@ -142,15 +144,16 @@ def test_sources_are_dropped_in_training_but_nobody_loses_all():
 
 def weights(place, data, options=SMALL):
     setup = set_up(data, options)
-    job = Job(0, 0, setup.splits[0, 0])
-    run_job(setup, job, place, Silent())
-    return read_checkpoint(place / job.name / "weights.safetensors"), setup, job
+    experiment = IntegrationExperiment(setup, CardText())
+    job = experiment.fits()[0]
+    experiment.fit(job, Session(place, DistributedContext(), Silent()))
+    return read_checkpoint(place / "fits" / job.name / "weights.safetensors"), setup, job
 
 
 def test_what_the_test_patients_have_changes_no_bit_of_a_fold(tmp_path):
     data = cohort(40, genes=20)
     (before, facts), setup, job = weights(tmp_path / "one", data)
-    test = setup.numbers(job.parts.test)
+    test = setup.indices(job.parts.test)
 
     def moved(chosen):
         return joined(
@@ -173,7 +176,7 @@ def test_what_the_test_patients_have_changes_no_bit_of_a_fold(tmp_path):
     one, two = (
         [
             {name: cell for name, cell in row.items() if row["part"] == "validation"}
-            for row in read_rows(tmp_path / place / job.name / "answers.csv")
+            for row in read_rows(tmp_path / place / "fits" / job.name / "predictions.csv")
         ]
         for place in ("one", "two")
     )
@@ -182,13 +185,13 @@ def test_what_the_test_patients_have_changes_no_bit_of_a_fold(tmp_path):
 
 def test_every_arm_answers_for_the_same_patients(tmp_path):
     _, setup, job = weights(tmp_path, cohort(50, genes=30))
-    table = read_rows(tmp_path / job.name / "answers.csv")
+    table = read_rows(tmp_path / "fits" / job.name / "predictions.csv")
     assert {row["case"] for row in table if row["part"] == "test"} == set(job.parts.test)
     arms = ("score", "expression alone", "image alone", "logistic", "clinical")
-    assert setup.arms == arms[1:]
+    assert setup.compared_models == arms[1:]
     assert all(0 <= float(row[arm]) <= 1 for row in table for arm in arms)
     # A class is answered where it is more probable than among the training patients.
-    share = float(np.mean(setup.y[setup.numbers(job.parts.train)]))
+    share = float(np.mean(setup.y[setup.indices(job.parts.train)]))
     assert share != 0.5
     for row in table:
         assert (row["predicted"] == "LUSC") == (float(row["score"]) > share)
@@ -215,7 +218,7 @@ def test_ordered_classes_are_told():
 def test_more_than_two_classes_have_a_probability_each(tmp_path):
     options = replace(SMALL, label="t_stage", epochs=3)
     _, setup, job = weights(tmp_path, cohort(60, genes=12), options)
-    for row in read_rows(tmp_path / job.name / "answers.csv"):
+    for row in read_rows(tmp_path / "fits" / job.name / "predictions.csv"):
         for arm in ("", "logistic ", "expression alone "):
             assert row[f"{arm}predicted"] in setup.classes
             p = [float(row[f"{arm}p_{name}"]) for name in setup.classes]
@@ -235,12 +238,16 @@ def test_what_cannot_be_is_refused_with_a_sentence():
     refused("positive class 'T1'", positive="T1")
     refused("named twice", classes=("LUAD", "LUAD"))
     refused("has 1 values", classes=("LUAD",))
-    refused("No source has the column 'genes'", leave_out=("genes",))
-    refused("--beside compares scores of two classes", label="t_stage", beside=("age",))
+    refused("No source has the column 'genes'", exclude_columns=("genes",))
+    refused(
+        "--reference-scores compares scores of two classes",
+        label="t_stage",
+        reference_scores=("age",),
+    )
     refused("--ordinal is for more than two", ordinal=True)
     data = cohort(40, genes=6)
     names = tuple(column for one in data.sources for column in one.columns)
-    refused("No column is left", data, leave_out=names)
+    refused("No column is left", data, exclude_columns=names)
     alone = ("LUAD",) * 39 + ("LUSC",)
     refused("Of the label 'LUSC' there are 1 patients", replace(data, facts={"histology": alone}))
 
@@ -255,10 +262,11 @@ def test_empty_and_constant_columns_are_said_and_do_no_harm(tmp_path):
     said = " ".join(setup.warnings)
     assert "1 columns of 'expression' are missing in all patients" in said
     assert "(expression3)" in said
-    assert "1 columns of 'expression' never change" in said
+    assert "1 columns of 'expression' are constant" in said
     assert "scaled, and perhaps chosen, on all patients" in said
     assert all(
-        np.isfinite(float(row["score"])) for row in read_rows(tmp_path / job.name / "answers.csv")
+        np.isfinite(float(row["score"]))
+        for row in read_rows(tmp_path / "fits" / job.name / "predictions.csv")
     )
     assert sum(setup.excluded.values()) == 50 - len(setup.patients)
 
@@ -266,7 +274,7 @@ def test_empty_and_constant_columns_are_said_and_do_no_harm(tmp_path):
 def test_what_was_noted_when_the_tables_were_read_is_said_with_the_run():
     data = replace(cohort(40, genes=6), notes=("image: The store shares 2 patients.",))
     other = replace(cohort(40, genes=6, seed=2), notes=("clinical: 3 rows have no ID.",))
-    setup = set_up(data, replace(SMALL, allow_overlap=True), other=other)
+    setup = set_up(data, replace(SMALL, allow_overlap=True), external_test=other)
     assert {*data.notes, *other.notes} <= {*setup.warnings}
 
 
@@ -285,8 +293,8 @@ def test_a_site_is_as_a_whole_in_the_test_of_one_fold():
     refused("3, and 4 are needed", sited, folds=4, by_site=True)
     some = {**data.facts, "site": ("", "", *site[2:])}
     refused("2 of 60 patients have no site", replace(data, facts=some), by_site=True)
-    with pytest.raises(InputError, match="--by-site makes folds, and --test leaves none"):
-        set_up(sited, options, other=sited)
+    with pytest.raises(InputError, match="--by-site makes folds, and --external-test leaves none"):
+        set_up(sited, options, external_test=sited)
 
 
 def test_the_label_may_be_a_column_of_a_source_and_is_then_no_feature():
@@ -296,17 +304,17 @@ def test_the_label_may_be_a_column_of_a_source_and_is_then_no_feature():
     values[0, 0] = np.nan
     columns = ("alive", "volume", "a", "b", "c", "d")
     data = joined([matrix("radiomics", values, columns=columns)], {})
-    setup = set_up(data, replace(SMALL, label="alive", beside=("volume",)))
+    setup = set_up(data, replace(SMALL, label="alive", reference_scores=("volume",)))
     assert setup.sources[0].columns == ("a", "b", "c", "d")
     assert setup.classes == ("0", "1")
     assert setup.excluded == {"no alive": 1}
-    np.testing.assert_allclose(setup.beside["volume"], values[1:, 1], rtol=1e-6)
+    np.testing.assert_allclose(setup.reference_scores["volume"], values[1:, 1], rtol=1e-6)
 
 
 def test_another_cohort_is_the_test_of_all_that_was_learnt():
     first, second = cohort(50, genes=10, seed=1), cohort(40, genes=10, seed=2)
     with pytest.raises(InputError, match="40 patients have the same name in both cohorts"):
-        set_up(first, SMALL, other=second)
+        set_up(first, SMALL, external_test=second)
     fewer = replace(
         second.sources[0],
         columns=second.sources[0].columns[:8],
@@ -316,12 +324,12 @@ def test_another_cohort_is_the_test_of_all_that_was_learnt():
     others = joined(
         [replace(one, patients=names) for one in (fewer, second.sources[1])], second.facts
     )
-    setup = set_up(first, SMALL, other=others)
+    setup = set_up(first, SMALL, external_test=others)
     fold = setup.splits[0, 0]
     assert set(fold.test) == set(names)
     assert {*fold.train, *fold.validation} == set(first.patients)
-    assert "2 of 10 columns of 'expression' are not in the cohort" in " ".join(setup.warnings)
-    setup = set_up(first, replace(SMALL, allow_overlap=True), other=second)
+    assert "2 of 10 columns of 'expression' are not in the test cohort" in " ".join(setup.warnings)
+    setup = set_up(first, replace(SMALL, allow_overlap=True), external_test=second)
     assert len(setup.splits[0, 0].test) == 40
     assert not {*setup.splits[0, 0].test} & set(first.patients)
 
@@ -331,5 +339,5 @@ def test_features_made_in_two_ways_are_not_compared(how):
     first, second = cohort(50, genes=10, seed=1), cohort(40, genes=10, seed=2)
     expression, image = second.sources
     others = joined([expression, replace(image, **how)], second.facts)
-    with pytest.raises(InputError, match="'image' were not made alike in the two cohorts"):
-        set_up(first, replace(SMALL, allow_overlap=True), other=others)
+    with pytest.raises(InputError, match="'image' were computed differently in the two cohorts"):
+        set_up(first, replace(SMALL, allow_overlap=True), external_test=others)

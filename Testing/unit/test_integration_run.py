@@ -35,17 +35,17 @@ from LungSquadLib.pipeline.report_integration import report_integration
 from LungSquadLib.progress import Silent
 from LungSquadLib.statistics.intervals import Estimate
 from LungSquadLib.statistics.text import format_estimate
-from LungSquadLib.training.classifier.export import Naming
-from LungSquadLib.training.classifier.fitting import read_rows
+from LungSquadLib.training.card import CardText
+from LungSquadLib.training.experiment import read_rows
 from LungSquadLib.training.integration import task as integration
-from LungSquadLib.training.integration.fold import Job, read_fitted
+from LungSquadLib.training.integration.experiment import outer_fits, train_integration
+from LungSquadLib.training.integration.export import read_fitted
 from LungSquadLib.training.integration.options import IntegrationOptions
-from LungSquadLib.training.integration.run import train_integration
-from LungSquadLib.training.integration.task import answers
+from LungSquadLib.training.integration.task import predict
 from Testing.table_cohort import cohort
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-SMALL = IntegrationOptions("histology", folds=2, seeds=2, inner=2, epochs=3)
+SMALL = IntegrationOptions("histology", folds=2, seeds=2, inner_folds=2, epochs=3)
 FILES = ("model.safetensors", "predictions.csv", "splits.csv", "run.json")
 
 
@@ -78,25 +78,25 @@ def digests(place):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     place = tmp_path_factory.mktemp("run") / "run"
-    finished = train(place, naming=Naming(name="lung", notice="Of made-up patients."))
+    finished = train(place, card_text=CardText(name="lung", notice="Of made-up patients."))
     return finished, report_integration(finished, samples=60)
 
 
 def test_a_run_that_was_stopped_ends_with_the_same_bytes(tmp_path, run):
-    naming = Naming(name="lung", notice="Of made-up patients.")
+    card_text = CardText(name="lung", notice="Of made-up patients.")
     with pytest.raises(CancelledError):
-        train(tmp_path / "run", naming=naming, progress=Stopping(0.5))
+        train(tmp_path / "run", card_text=card_text, progress=Stopping(0.5))
     assert not (tmp_path / "run" / "model.safetensors").exists()
     done = sorted((tmp_path / "run" / "fits").iterdir())
     assert 1 <= len(done) < 5
-    (done[0] / "answers.csv").write_text("broken")
-    train(tmp_path / "run", naming=naming)
+    (done[0] / "predictions.csv").write_text("broken")
+    train(tmp_path / "run", card_text=card_text)
     assert digests(tmp_path / "run") == digests(run[0].folder)
 
 
 def test_a_folder_of_another_run_is_refused(run):
-    with pytest.raises(InputError, match="another branch"):
-        train(run[0].folder, options=replace(SMALL, branch=4))
+    with pytest.raises(InputError, match="another branch_width"):
+        train(run[0].folder, options=replace(SMALL, branch_width=4))
     with pytest.raises(InputError, match="another data"):
         train(run[0].folder, cohort(40, genes=12, seed=5))
 
@@ -125,7 +125,7 @@ def test_the_model_says_what_it_is_and_answers(run):
     assert len(card.training.seen.patients) == len(setup.patients)
     names = [column for one in setup.sources for column in one.columns]
     place = [names.index(column) for column in card.table.columns]
-    logits, features = answers(model.network, setup.rows.x[:, place])
+    logits, features = predict(model.network, setup.rows.x[:, place])
     assert np.isfinite(logits).all()
     assert features.shape[1] == len(model.reference.mean)
 
@@ -145,10 +145,10 @@ def test_the_reference_is_measured_on_patients_that_no_training_has_seen(run):
             ]
             for part in ("train", "test")
         }
-        job = Job(0, int(fold), setup.splits[0, int(fold)])
-        _, fitted = read_fitted(setup, job, place / "fits")
+        job = outer_fits(setup)[int(fold)]
+        _, fitted = read_fitted(setup, job, place)
         train, test = (
-            answers(fitted.network, setup.rows.x[parts[part]][:, fitted.columns])[1]
+            predict(fitted.network, setup.rows.x[parts[part]][:, fitted.columns])[1]
             for part in ("train", "test")
         )
         assert not set(parts["train"]) & set(parts["test"])
@@ -302,9 +302,9 @@ def no_evaluation(monkeypatch):
 
 @pytest.mark.usefixtures("no_evaluation")
 def test_another_cohort_has_a_page_of_its_own(tmp_path):
-    options = replace(SMALL, seeds=1, allow_overlap=True, beside=("age",))
+    options = replace(SMALL, seeds=1, allow_overlap=True, reference_scores=("age",))
     data = cohort(40, genes=12)
-    finished = train(tmp_path / "run", data, options, other=cohort(30, genes=12, seed=8))
+    finished = train(tmp_path / "run", data, options, external_test=cohort(30, genes=12, seed=8))
     found = report_integration(finished, samples=30)
     assert found.ablation.tested == len(finished.setup.splits[0, 0].test)
     assert found.ablation.arms[-1].name == "'age'"
@@ -354,8 +354,17 @@ def test_the_command_line_trains_and_no_patient_is_named(tmp_path, capsys, monke
     arguments += ["clinical=Doe_clinical.csv", "--label", "grade", "--clinical-columns", "age"]
     mapping = {"patient": "patient", "columns": {"years": "age"}}
     (tmp_path / "map.json").write_text(json.dumps(mapping), encoding="utf-8")
-    arguments += ["--mapping", "map.json", "--beside", "other", "--folds", "2", "--seeds", "1"]
-    arguments += ["--inner", "2", "--epochs", "2", "--device", "cpu"]
+    arguments += [
+        "--mapping",
+        "map.json",
+        "--reference-scores",
+        "other",
+        "--folds",
+        "2",
+        "--seeds",
+        "1",
+    ]
+    arguments += ["--inner-folds", "2", "--epochs", "2", "--device", "cpu"]
     assert main([*arguments, "-o", "run"]) == 0
     said = capsys.readouterr().out
     assert re.match("'grade' cannot be separated from these data: AUC", said)
@@ -369,6 +378,6 @@ def test_the_command_line_trains_and_no_patient_is_named(tmp_path, capsys, monke
         tmp_path / "few.csv", ["patient", "grade", "age"], [row[:3] for row in clinical[:3]]
     )
     refused = ["train", "integration", "--sources", "clinical=few.csv", "--clinical-columns", "age"]
-    assert main([*refused, "--label", "grade", "--leave-out", "nothing", "-o", "two"]) == 2
+    assert main([*refused, "--label", "grade", "--exclude-columns", "nothing", "-o", "two"]) == 2
     assert "No source has the column 'nothing'" in capsys.readouterr().err
     assert not (tmp_path / "two").exists()

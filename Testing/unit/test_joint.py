@@ -14,8 +14,8 @@ from LungSquadLib.imaging.masks import read_mask
 from LungSquadLib.inference.profile import _features, predict_multimodal
 from LungSquadLib.models.file import read_model_file
 from LungSquadLib.pipeline.sources import read_sources
+from LungSquadLib.training.integration.experiment import train_integration
 from LungSquadLib.training.integration.options import IntegrationOptions
-from LungSquadLib.training.integration.run import train_integration
 from Testing import model_samples
 from Testing.ball_cohort import ball_store
 

@@ -9,12 +9,12 @@ pytest.importorskip("torch")
 
 from LungSquadLib.data.leakage import levelled, telling, twins
 from LungSquadLib.errors import InputError
+from LungSquadLib.training.integration.data import set_up
 from LungSquadLib.training.integration.options import IntegrationOptions
-from LungSquadLib.training.integration.setup import set_up
 from Testing.table_cohort import cohort, joined, matrix
 
 N = 120
-HISTOLOGY = IntegrationOptions("histology", folds=3, inner=3)
+HISTOLOGY = IntegrationOptions("histology", folds=3, inner_folds=3)
 
 
 def draws(seed=0):
@@ -99,10 +99,12 @@ def test_a_telling_column_is_refused_by_name_unless_it_is_left_out_or_allowed():
     y = np.array([one == "LUSC" for one in data.facts["histology"]], float)
     clinical = matrix("clinical", np.stack([y, draws().normal(size=N)], 1), kind="clinical")
     more = replace(data, sources=(*data.sources, clinical))
-    with pytest.raises(InputError, match=r"'clinical0' of 'clinical'.*--leave-out 'clinical0'.*"):
+    with pytest.raises(
+        InputError, match=r"'clinical0' of 'clinical'.*--exclude-columns 'clinical0'.*"
+    ):
         set_up(more, HISTOLOGY)
-    set_up(more, replace(HISTOLOGY, leave_out=("clinical0",)))
-    set_up(more, replace(HISTOLOGY, allow_telling=True))
+    set_up(more, replace(HISTOLOGY, exclude_columns=("clinical0",)))
+    set_up(more, replace(HISTOLOGY, allow_leakage=True))
     own = matrix("clinical", draws().normal(size=(N, 1)), columns=("histology=LUAD",))
     with pytest.raises(InputError, match="'histology=LUAD' of 'clinical' is the label"):
         set_up(replace(data, sources=(*data.sources, own)), HISTOLOGY)
@@ -149,8 +151,8 @@ def test_twins_of_two_classes_or_cohorts_are_refused():
     label = other.facts["histology"].index(data.facts["histology"][first])
     values[label] = source.values[first]
     others = joined([replace(other.sources[0], patients=its, values=values)], other.facts)
-    with pytest.raises(InputError, match="one to learn from and one to test on"):
-        set_up(joined([data.sources[0]], data.facts), HISTOLOGY, other=others)
+    with pytest.raises(InputError, match="of the training and of the test cohort"):
+        set_up(joined([data.sources[0]], data.facts), HISTOLOGY, external_test=others)
 
 
 def expression(n=N, genes=200, seed=0):
@@ -201,7 +203,7 @@ def test_a_cohort_standardised_by_class_is_refused():
     scaled = replace(genes, values=each_by_itself(filled, y).astype(np.float32))
     with pytest.raises(InputError, match="standardised in each class of 'histology' separately"):
         set_up(replace(tables, sources=(scaled,)), HISTOLOGY)
-    allowed = replace(HISTOLOGY, allow_telling=True)
+    allowed = replace(HISTOLOGY, allow_leakage=True)
     assert set_up(replace(tables, sources=(scaled,)), allowed)
 
 

@@ -8,8 +8,8 @@ from LungSquadLib.data.build import build_cohort
 from LungSquadLib.data.covariates import check_clinical, follow_up_of
 from LungSquadLib.data.store import Preprocessing
 from LungSquadLib.errors import InputError
-from LungSquadLib.training.classifier.options import Options
-from LungSquadLib.training.classifier.setup import set_up
+from LungSquadLib.training.classifier.data import set_up
+from LungSquadLib.training.classifier.options import ClassifierOptions
 from LungSquadLib.training.integration.cohort import check_follow_up
 from Testing.ball_cohort import ball_volumes
 
@@ -66,7 +66,7 @@ def test_the_classifier_refuses_it_before_the_folds_are_made(tmp_path):
     cells[header.split(",").index("time")] = "-3"
     manifest.write_text("\n".join([header, ",".join(cells), *others]))
     build_cohort(manifest, tmp_path / "store", preprocessing=Preprocessing(32, 4))
-    options = Options("histology", survival=("time", "event"), width=0.05, size=32)
+    options = ClassifierOptions("histology", survival=("time", "event"), width=0.05, size=32)
     with pytest.raises(InputError, match="case 'c000': the time -3 is below 0"):
         set_up(tmp_path / "store", options)
 

@@ -6,7 +6,7 @@ from scipy.spatial.distance import mahalanobis as by_scipy
 
 from LungSquadLib.inference.out_of_distribution import LEAST_HELD_OUT, ood_flags, ood_score
 from LungSquadLib.models.file import Reference
-from LungSquadLib.training.reference import HeldOut, reference_of
+from LungSquadLib.training.card import HeldOut, reference_of
 
 
 def scored(score, held_out):

@@ -23,14 +23,16 @@ from LungSquadLib.models.card import Training
 from LungSquadLib.models.file import read_model_file, write_model_file
 from LungSquadLib.progress import Silent
 from LungSquadLib.training.augment import Augmentation
-from LungSquadLib.training.classifier import fitting
-from LungSquadLib.training.classifier.fitting import jobs_of, painted_of, pairs_of, run_job
-from LungSquadLib.training.classifier.options import Options
-from LungSquadLib.training.classifier.run import final_job, train_classifier
-from LungSquadLib.training.classifier.setup import set_up
-from LungSquadLib.training.classifier.synthetic import Pair, paired, read_painter
-from LungSquadLib.training.classifier.task import Classifier, Recipe
-from LungSquadLib.training.distributed import World
+from LungSquadLib.training.card import CardText
+from LungSquadLib.training.classifier import fit as fitting
+from LungSquadLib.training.classifier.data import set_up
+from LungSquadLib.training.classifier.experiment import ClassifierExperiment, train_classifier
+from LungSquadLib.training.classifier.fit import pairs_of, synthetic_samples
+from LungSquadLib.training.classifier.options import ClassifierOptions
+from LungSquadLib.training.classifier.synthetic import SourcePair, read_synthesis, source_pairs
+from LungSquadLib.training.classifier.task import Classifier
+from LungSquadLib.training.distributed import DistributedContext
+from LungSquadLib.training.experiment import Session
 from Testing.ball_cohort import ball_store
 from Testing.inpainters import write_inpainter
 from Testing.samples import write_model
@@ -53,7 +55,7 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def head(place):
     """Options of a small transfer with a synthetic sample for two cases each."""
-    return Options(
+    return ClassifierOptions(
         "histology",
         init=str(place / "start.safetensors"),
         freeze="trunk",
@@ -62,10 +64,10 @@ def head(place):
         size=32,
         hidden=(4,),
         views=2,
-        curve=(4,),
+        learning_curve=(4,),
         synthetic=(str(place / "painter.safetensors"), 0.5),
         augmentation=Augmentation(),
-        recipe=Recipe(epochs=2),
+        epochs=2,
     )
 
 
@@ -85,7 +87,8 @@ def known(place, name, cases):
 def expected(setup, names):
     """How many samples half of the named cases make, in each class half of them."""
     return sum(
-        round(n / 2) for n in Counter(setup.label(setup.by_name[it]) for it in names).values()
+        round(n / 2)
+        for n in Counter(setup.labels([setup.by_name[name] for name in names]).tolist()).values()
     )
 
 
@@ -102,7 +105,7 @@ def two_classes(patients, cases_each=1):
 def test_pairs_are_of_one_class_and_two_patients_in_the_classes_proportion(fraction):
     cases = [*two_classes(10, 2), *(stored_case(f"x{n}", columns={"kind": "A"}) for n in range(6))]
     by_name = {case.case: case for case in cases}
-    pairs = paired(cases, "kind", fraction=fraction, seed=(0, 0))
+    pairs = source_pairs(cases, "kind", fraction=fraction, seed=(0, 0))
     assert len(set(pairs)) == len(pairs)
     for pair in pairs:
         ct, tumour = by_name[pair.ct], by_name[pair.tumour]
@@ -114,7 +117,7 @@ def test_pairs_are_of_one_class_and_two_patients_in_the_classes_proportion(fract
 
 def test_every_ct_and_every_tumour_is_used_as_often():
     cases = two_classes(10)
-    pairs = paired(cases, "kind", fraction=6, seed=(0, 0))
+    pairs = source_pairs(cases, "kind", fraction=6, seed=(0, 0))
     assert set(Counter(pair.ct for pair in pairs).values()) == {6}
     assert set(Counter(pair.tumour for pair in pairs).values()) == {6}
     assert max(Counter((pair.ct, pair.tumour) for pair in pairs).values()) == 2  # four others
@@ -122,16 +125,16 @@ def test_every_ct_and_every_tumour_is_used_as_often():
 
 def test_pairs_hang_on_seed_and_content_alone():
     cases = two_classes(20, 2)
-    pairs = paired(cases, "kind", fraction=1, seed=(0, 0))
-    assert paired(cases[::-1], "kind", fraction=1, seed=(0, 0)) == pairs
-    assert {*paired(cases, "kind", fraction=1, seed=(0, 1))} != {*pairs}
-    fewer = paired(cases[4:], "kind", fraction=1, seed=(0, 0))
+    pairs = source_pairs(cases, "kind", fraction=1, seed=(0, 0))
+    assert source_pairs(cases[::-1], "kind", fraction=1, seed=(0, 0)) == pairs
+    assert {*source_pairs(cases, "kind", fraction=1, seed=(0, 1))} != {*pairs}
+    fewer = source_pairs(cases[4:], "kind", fraction=1, seed=(0, 0))
     assert len({*fewer} & {*pairs}) == 32  # but those of the two that went, and of their successors
 
 
 def test_a_class_of_one_patient_has_no_pair():
     with pytest.raises(InputError, match="one patient of the class 'B'"):
-        paired(two_classes(3, 2), "kind", fraction=1, seed=(0, 0))
+        source_pairs(two_classes(3, 2), "kind", fraction=1, seed=(0, 0))
 
 
 def test_a_sample_is_the_one_ones_ct_with_the_other_ones_tumour(place, head, tmp_path):
@@ -139,11 +142,13 @@ def test_a_sample_is_the_one_ones_ct_with_the_other_ones_tumour(place, head, tmp
     solid = [case for case in setup.cases if case.columns["histology"] == "LUSC"]
     tumour, *_, ct = (case.case for case in sorted(solid, key=lambda case: case.volume_ml))
     store = setup.store
-    (made,) = painted_of(setup, [Pair(ct, tumour)], tmp_path / "fits", Silent()).cases
-    sample = painted_of(setup, [Pair(ct, tumour)], tmp_path / "fits", Silent()).content(made)
+    (made,) = synthetic_samples(setup, [SourcePair(ct, tumour)], tmp_path / "fits", Silent()).cases
+    sample = synthetic_samples(
+        setup, [SourcePair(ct, tumour)], tmp_path / "fits", Silent()
+    ).content(made)
     host, giver = (store.content(setup.by_name[name]) for name in (ct, tumour))
     assert made.case == f"{tumour} in {ct}"
-    assert setup.label(made) == setup.label(setup.by_name[tumour])
+    assert setup.labels([made]) == setup.labels([setup.by_name[tumour]])
     assert np.array_equal(sample.mask, giver.mask)
     inside, own = giver.mask != 0, host.mask != 0
     assert sample.hu[inside].mean() == pytest.approx(giver.hu[inside].mean(), abs=25)
@@ -164,15 +169,15 @@ def test_a_crop_without_its_tumour_is_named(place, head, tmp_path):
     index["cases"][7]["sha256"] = digest
     (store / "index.json").write_text(json.dumps(index))
     setup = set_up(store, head)
-    with pytest.raises(InputError, match="'c007' has nothing of its tumour"):
-        painted_of(setup, [Pair("c003", "c007")], tmp_path / "fits", Silent())
-    painted_of(setup, [Pair("c007", "c003")], tmp_path / "fits", Silent())
+    with pytest.raises(InputError, match="'c007' has no voxel of its tumour"):
+        synthetic_samples(setup, [SourcePair("c003", "c007")], tmp_path / "fits", Silent())
+    synthetic_samples(setup, [SourcePair("c007", "c003")], tmp_path / "fits", Silent())
 
 
 def test_a_painter_that_knows_some_classes_only_is_told_none(place, tmp_path):
     painter = str(place / "painter.safetensors")
-    assert read_painter((painter, 1.0), ("LUSC", "LUAD")).conditions == {"LUSC": 1, "LUAD": 0}
-    assert read_painter((painter, 1.0), ("LUSC", "SCLC")).conditions == {"LUSC": -1, "SCLC": -1}
+    assert read_synthesis((painter, 1.0), ("LUSC", "LUAD")).conditions == {"LUSC": 1, "LUAD": 0}
+    assert read_synthesis((painter, 1.0), ("LUSC", "SCLC")).conditions == {"LUSC": -1, "SCLC": -1}
 
 
 def test_samples_are_made_of_the_folds_training_cases_and_are_in_no_other_part(finished, head):
@@ -193,7 +198,8 @@ def test_samples_are_made_of_the_folds_training_cases_and_are_in_no_other_part(f
 
 
 @pytest.mark.parametrize(
-    ("freeze", "kind"), [("none", "main"), ("trunk", "shuffled"), ("trunk", "curve")]
+    ("freeze", "kind"),
+    [("none", "main"), ("trunk", "permuted labels"), ("trunk", "learning curve")],
 )
 def test_samples_are_trained_on_with_their_tumours_label(
     freeze, kind, place, head, tmp_path, monkeypatch
@@ -206,15 +212,16 @@ def test_samples_are_trained_on_with_their_tumours_label(
             given.update(named)
             super().__init__(*arguments, **named)
 
-        def answers(self, chosen, **named):
+        def predict(self, chosen, **named):
             assert (chosen < 20).all()
-            return super().answers(chosen, **named)
+            return super().predict(chosen, **named)
 
     monkeypatch.setattr(fitting, "Classifier", Spy)
-    changed = {"shuffled": True, "freeze": freeze, "width": 0.05}
+    changed = {"permuted_labels": True, "freeze": freeze, "width": 0.05}
     setup = set_up(place / "store", replace(head, **changed))
-    job = next(job for job in jobs_of(setup) if job.kind == kind)
-    run_job(setup, job, tmp_path / "fits", world=World(), progress=Silent(), message="")
+    experiment = ClassifierExperiment(setup, CardText())
+    job = next(fit for fit in experiment.fits() if fit.kind == kind)
+    experiment.fit(job, Session(tmp_path, DistributedContext(), Silent()))
     pairs = pairs_of(setup, job)
     names = [case.case for case in setup.cases]
     real = [names.index(name) for name in job.parts.train]
@@ -233,9 +240,10 @@ def test_samples_are_trained_on_with_their_tumours_label(
 def test_the_card_says_what_was_painted_and_by_whom(place, finished, head):
     setup, painter = set_up(place / "store", head), read_model_file(head.synthetic[0])
     training = read_model_file(finished / "model.safetensors").card.training
-    count = len(pairs_of(setup, final_job(setup)))
+    final = ClassifierExperiment(setup, CardText()).final_fit()
+    count = len(pairs_of(setup, final))
     assert f"on {count} synthetic samples as well" in training.data
-    assert f"'painter' (SHA-256 {painter.sha256})" in training.data
+    assert f"'{painter.card.name}' (SHA-256 {painter.sha256})" in training.data
     assert training.seen == seen(setup.cases)
 
 
@@ -260,7 +268,7 @@ def test_torchrun_paints_the_same_samples(place, head, finished, tmp_path):
     arguments = [
         "train", "classifier", place / "store", "--label", "histology", "--size", "32",
         "--init", head.init, "--hidden", "4", "--folds", "2", "--seeds", "1", "--epochs", "2",
-        "--views", "2", "--curve", "4", "--synthetic", f"{head.synthetic[0]}:0.5",
+        "--views", "2", "--learning-curve", "4", "--synthetic", f"{head.synthetic[0]}:0.5",
         "--device", "cpu", "-o", tmp_path / "two",
     ]  # fmt: skip
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
@@ -285,7 +293,7 @@ def test_a_painter_that_has_seen_the_held_out_patients_is_refused_or_marked(plac
     split = tmp_path / "split.csv"
     rows = [f"{case.case},{part}" for case, part in zip(cases, parts, strict=True)]
     split.write_text("\n".join(["case,part", *rows]))
-    own = replace(head, split=str(split), folds=1, curve=())
+    own = replace(head, split=str(split), folds=1, learning_curve=())
     stranger = stored_case("stranger")
     for part in ("test", "validation"):
         case = cases[parts.index(part)]

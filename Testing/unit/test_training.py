@@ -15,10 +15,11 @@ from LungSquadLib.statistics.calibration import log_odds
 from LungSquadLib.statistics.discrimination import auc
 from LungSquadLib.training import demo_models as demo
 from LungSquadLib.training.augment import Augmentation
-from LungSquadLib.training.classifier.samples import Crops
-from LungSquadLib.training.classifier.task import Classifier, Recipe, groups_of
-from LungSquadLib.training.distributed import World
-from LungSquadLib.training.loop import Plan, fit
+from LungSquadLib.training.classifier.options import Recipe
+from LungSquadLib.training.classifier.task import Classifier, layer_groups
+from LungSquadLib.training.distributed import DistributedContext
+from LungSquadLib.training.loop import Schedule, fit
+from LungSquadLib.training.samples import Crops
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SPEC = InputSpec(32, 1.0, -1000.0, 300.0, True)
@@ -45,18 +46,24 @@ def test_a_whole_network_learns_to_tell_solid_from_ground_glass():
     task = Classifier(
         network,
         network.forward_with_features,
-        groups_of(network, RECIPE, freeze="none", taken=()),
+        layer_groups(network, RECIPE, freeze="none", pretrained=()),
         samples=crops,
         labels=labels,
         training=np.arange(32),
         validation=np.arange(32, 40),
         classes=2,
         recipe=RECIPE,
-        world=World(),
+        context=DistributedContext(),
     )
-    fit(task, Plan(RECIPE.epochs), checkpoint=None, world=World(), progress=Silent())
+    fit(
+        task,
+        Schedule(RECIPE.epochs),
+        checkpoint=None,
+        context=DistributedContext(),
+        progress=Silent(),
+    )
     unseen = np.arange(40, 56)
-    logits, features = task.answers(unseen)
+    logits, features = task.predict(unseen)
     assert auc(labels[unseen], log_odds(logits, 1)) > 0.9
     assert features.shape == (16, network.feature_count)
     assert not network.training

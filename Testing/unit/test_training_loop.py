@@ -9,10 +9,9 @@ from torch import nn
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.networks.seeded_dropout import Position, seed_dropouts
 from LungSquadLib.progress import Silent
-from LungSquadLib.training.checkpoint import load_optimiser, load_weights, optimiser_tensors
-from LungSquadLib.training.distributed import World
-from LungSquadLib.training.loop import Plan, fit
-from LungSquadLib.training.sparkline import sparkline
+from LungSquadLib.training.checkpoint import load_optimizer, load_weights, optimizer_tensors
+from LungSquadLib.training.distributed import DistributedContext
+from LungSquadLib.training.loop import Schedule, fit, sparkline
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -26,7 +25,7 @@ class Line:
         self.network = nn.Sequential(*layers)
         self.position = Position(seed=5)
         seed_dropouts(self.network, self.position)
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), rate)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), rate)
         self.x = torch.randn(40, 3, generator=torch.Generator().manual_seed(1))
         self.taken = 0
 
@@ -38,9 +37,9 @@ class Line:
         self.position.step, self.position.total = 5 * epoch + number, 8
         self.network.train()
         loss = self._loss(self.x[8 * number : 8 * number + 8])
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()
-        self.optimiser.step()
+        self.optimizer.step()
         return {"loss": loss.item()}
 
     @torch.no_grad()
@@ -54,13 +53,13 @@ class Line:
     def weights(self):
         return self.network.state_dict()
 
-    def memory(self):
-        return optimiser_tensors(self.optimiser)
+    def optimizer_state(self):
+        return optimizer_tensors(self.optimizer)
 
-    def restore(self, weights, memory):
+    def restore(self, weights, state):
         load_weights(self.network, weights)
-        if memory is not None:
-            load_optimiser(self.optimiser, memory)
+        if state is not None:
+            load_optimizer(self.optimizer, state)
 
 
 class StopAt(Silent):
@@ -75,8 +74,14 @@ class StopAt(Silent):
         return self.left < 0
 
 
-def trained(task, checkpoint=None, plan=Plan(6), progress=None):  # noqa: B008
-    return fit(task, plan, checkpoint=checkpoint, world=World(), progress=progress or Silent())
+def trained(task, checkpoint=None, plan=Schedule(6), progress=None):  # noqa: B008
+    return fit(
+        task,
+        plan,
+        checkpoint=checkpoint,
+        context=DistributedContext(),
+        progress=progress or Silent(),
+    )
 
 
 @pytest.mark.parametrize("stops", [(2,), (9,), (11,), (3, 7, 12)])
@@ -96,7 +101,7 @@ def test_a_stopped_training_goes_on_to_the_same_bits(tmp_path, stops):
 
 def test_it_learns_and_ends_with_the_weights_of_its_best_epoch():
     task = Line(rate=0.3)
-    history = trained(task, plan=Plan(12))
+    history = trained(task, plan=Schedule(12))
     losses = [row["validation loss"] for row in history]
     assert min(losses) < losses[0] / 2
     assert task.validate()["validation loss"] == min(losses)
@@ -105,8 +110,8 @@ def test_it_learns_and_ends_with_the_weights_of_its_best_epoch():
 def test_it_ends_early_where_nothing_gets_better():
     task = Line(rate=0.0)
     task.network[1].momentum = 0.0  # nor do the norms move
-    assert len(trained(task, plan=Plan(50, patience=3))) == 4
-    assert len(trained(task, plan=Plan(50, patience=3, settled=6))) == 10
+    assert len(trained(task, plan=Schedule(50, patience=3))) == 4
+    assert len(trained(task, plan=Schedule(50, patience=3, patience_start=6))) == 10
 
 
 class Told(Line):
@@ -130,7 +135,8 @@ def test_patience_counts_from_the_best_epoch():
         (falling + [6.5] * 9, 0, 0, 12),
     ):
         assert (
-            len(trained(Told(losses), plan=Plan(12, patience=patience, settled=settled))) == epochs
+            len(trained(Told(losses), plan=Schedule(12, patience=patience, patience_start=settled)))
+            == epochs
         )
 
 
@@ -138,7 +144,7 @@ def test_a_row_has_the_mean_of_the_epochs_losses():
     task, seen = Line(), []
     step = task.step
     task.step = lambda *at: (seen.append(step(*at)), seen[-1])[1]
-    row = trained(task, plan=Plan(1))[0]
+    row = trained(task, plan=Schedule(1))[0]
     assert row["loss"] == pytest.approx(sum(one["loss"] for one in seen) / 5)
 
 
@@ -160,8 +166,8 @@ def test_a_finished_training_is_not_trained_again(tmp_path):
 
 
 def test_a_training_that_goes_astray_is_said():
-    with pytest.raises(InputError, match="went astray"):
-        trained(Line(rate=1e30), plan=Plan(20))
+    with pytest.raises(InputError, match="diverged"):
+        trained(Line(rate=1e30), plan=Schedule(20))
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense" * 9])

@@ -9,20 +9,21 @@ from torch import nn
 
 from LungSquadLib.networks.trunk_and_head import NetworkOutput
 from LungSquadLib.progress import Silent
-from LungSquadLib.training.classifier.task import Classifier, Group, Recipe
-from LungSquadLib.training.distributed import World
-from LungSquadLib.training.integration import fold as integration_fold
+from LungSquadLib.training.classifier.options import Recipe
+from LungSquadLib.training.classifier.task import Classifier, Group
+from LungSquadLib.training.distributed import DistributedContext
+from LungSquadLib.training.integration import experiment as integration_fold
 from LungSquadLib.training.integration import task as integration
+from LungSquadLib.training.integration.data import set_up
 from LungSquadLib.training.integration.options import IntegrationOptions
-from LungSquadLib.training.integration.setup import set_up
 from LungSquadLib.training.integration.task import (
     SETTINGS,
     Rows,
     Shape,
-    chosen_setting,
+    choose_setting,
     fit_network,
 )
-from LungSquadLib.training.loop import Plan, fit
+from LungSquadLib.training.loop import Schedule, fit
 from Testing.table_cohort import cohort
 from Testing.unit.test_classifier import Table
 
@@ -43,7 +44,7 @@ def task_of(labels, recipe, network=None):
         validation=np.arange(10, 20),
         classes=2,
         recipe=recipe,
-        world=World(),
+        context=DistributedContext(),
     )
 
 
@@ -61,7 +62,9 @@ def test_a_training_that_only_learns_its_own_rows_by_heart_is_stopped():
     recipe = Recipe(epochs=40, batch=5, learning_rate=0.05, patience=3)
     for seed in range(6):
         task = task_of(np.random.default_rng(seed).integers(0, 2, 20), recipe)
-        history = fit(task, Plan(40, 3), checkpoint=None, world=World(), progress=Silent())
+        history = fit(
+            task, Schedule(40, 3), checkpoint=None, context=DistributedContext(), progress=Silent()
+        )
         losses = [row["validation loss"] for row in history]
         assert len(history) == int(np.argmin(losses)) + 4 < 40, seed
         assert history[-1]["loss"] < history[0]["loss"]  # it went on learning
@@ -121,13 +124,13 @@ def test_the_inner_folds_choose_by_rows_that_were_not_trained_on(monkeypatch):
         return Fake(training.x[:, 0].astype(int), setting == SETTINGS[2], known.y)
 
     monkeypatch.setattr(integration, "fit_network", faked)
-    chosen = chosen_setting(known, INNER, shape=Shape((6,), 2), epochs=1, seed=0, progress=Silent())
+    chosen = choose_setting(known, INNER, shape=Shape((6,), 2), epochs=1, seed=0, progress=Silent())
     assert chosen == SETTINGS[2]
 
 
 def test_the_penalty_of_the_logistic_regression_is_chosen_likewise(monkeypatch):
-    setup = set_up(cohort(60, missing=0), IntegrationOptions("histology", folds=3, inner=3))
-    fold = integration_fold._Fold.of(setup, integration_fold.Job(0, 0, setup.splits[0, 0]))
+    setup = set_up(cohort(60, missing=0), IntegrationOptions("histology", folds=3, inner_folds=3))
+    fold = integration_fold._Fold.of(setup, integration_fold.outer_fits(setup)[0])
     x = setup.rows.x.copy()
     x[:, 0] = np.arange(len(x))
     asked = []
@@ -140,5 +143,5 @@ def test_the_penalty_of_the_logistic_regression_is_chosen_likewise(monkeypatch):
     monkeypatch.setattr(integration_fold, "_ridge", faked)
     fold.logistic(Rows(x, setup.y))
     assert asked[-1][1] == integration_fold.PENALTIES[1]
-    test = set(setup.numbers(setup.splits[0, 0].test).tolist())
+    test = set(setup.indices(setup.splits[0, 0].test).tolist())
     assert not any(test & set(rows.tolist()) for rows, _ in asked)

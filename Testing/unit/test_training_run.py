@@ -30,21 +30,22 @@ from LungSquadLib.pipeline.evaluate_run import evaluate_run
 from LungSquadLib.progress import Silent
 from LungSquadLib.statistics.text import format_estimate
 from LungSquadLib.training.augment import Augmentation
+from LungSquadLib.training.card import CardText
 from LungSquadLib.training.checkpoint import read_checkpoint
-from LungSquadLib.training.classifier import fitting
-from LungSquadLib.training.classifier.fitting import jobs_of, trained_network
-from LungSquadLib.training.classifier.options import Options
-from LungSquadLib.training.classifier.run import train_classifier
-from LungSquadLib.training.classifier.setup import set_up
-from LungSquadLib.training.classifier.task import Recipe
-from LungSquadLib.training.distributed import World
+from LungSquadLib.training.classifier import fit as fitting
+from LungSquadLib.training.classifier.data import set_up
+from LungSquadLib.training.classifier.experiment import ClassifierExperiment, train_classifier
+from LungSquadLib.training.classifier.fit import trained_network
+from LungSquadLib.training.classifier.options import ClassifierOptions
+from LungSquadLib.training.distributed import DistributedContext
+from LungSquadLib.training.experiment import Session
 from Testing import two_processes
 from Testing.ball_cohort import ball_store, ball_volumes
 from Testing.samples import ball_images, write_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).parents[2]
-RECIPE = Recipe(epochs=2, batch=6, learning_rate=0.02)
+RECIPE = {"epochs": 2, "batch": 6, "learning_rate": 0.02}
 AUGMENTATION = Augmentation(shift_mm=3)
 
 
@@ -59,7 +60,7 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def transfer(place):
     """Options of a small transfer: a head on the frozen trunk of random weights."""
-    return Options(
+    return ClassifierOptions(
         "histology",
         init=str(place / "start.safetensors"),
         freeze="trunk",
@@ -70,7 +71,7 @@ def transfer(place):
         views=3,
         clinical=("age",),
         augmentation=AUGMENTATION,
-        recipe=replace(RECIPE, epochs=12),
+        **(RECIPE | {"epochs": 12}),
     )
 
 
@@ -78,7 +79,7 @@ def transfer(place):
 def whole(transfer):
     """Options that train all of a small network."""
     return replace(
-        transfer, init=None, freeze="none", width=0.05, folds=1, seeds=1, clinical=(), recipe=RECIPE
+        transfer, init=None, freeze="none", width=0.05, folds=1, seeds=1, clinical=(), **RECIPE
     )
 
 
@@ -146,7 +147,7 @@ def test_a_killed_training_of_a_whole_network_goes_on_to_the_same_bytes(tmp_path
 
 def killed_run(store, folder):
     """Runs in a process of its own, as `whole` does, slowly enough to be killed."""
-    options = Options(
+    options = ClassifierOptions(
         "histology",
         folds=1,
         seeds=1,
@@ -155,7 +156,7 @@ def killed_run(store, folder):
         width=0.05,
         views=3,
         augmentation=AUGMENTATION,
-        recipe=RECIPE,
+        **RECIPE,
     )
     train_classifier(store, folder, options, progress=Slow())
 
@@ -210,7 +211,7 @@ def test_torchrun_makes_the_same_model_of_a_transfer(tmp_path, place, transfer):
     words = [*torchrun, "-m", "LungSquadLib", *map(str, arguments)]
     subprocess.run(words, check=True, cwd=ROOT)
     options = replace(transfer, seeds=1, views=2, clinical=(), augmentation=Augmentation())
-    options = replace(options, recipe=Recipe(epochs=4))
+    options = replace(options, epochs=4, batch=8, learning_rate=1e-3)
     train_classifier(place / "store", tmp_path / "one", options)
     one, two = (read_model_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     for name, value in one.weights.items():
@@ -234,17 +235,18 @@ def test_the_model_says_what_it_is_and_predicts(finished):
 
 def test_the_heads_scale_is_that_of_the_training_rows(tmp_path, place, transfer, monkeypatch):
     setup, seen = set_up(place / "store", transfer), []
-    job = fitting.jobs_of(setup)[0]
+    job = ClassifierExperiment(setup, CardText()).fits()[0]
     store = replace(setup.store, cases=setup.cases)
-    features = fitting.features_of(setup, store, tmp_path / "fits", Silent())
-    scale_of = fitting.Scale.of
+    features = fitting.trunk_features(setup, store, tmp_path, Silent())
+    scale_of = fitting.FeatureScale.of
 
     def spied(values):
         seen.append(values)
         return scale_of(values)
 
-    monkeypatch.setattr(fitting.Scale, "of", spied)
-    trained = fitting._prepared(setup, job, tmp_path / "fits", World(), Silent())
+    monkeypatch.setattr(fitting.FeatureScale, "of", spied)
+    session = Session(tmp_path, DistributedContext(), Silent())
+    trained = fitting.fit_model(setup, job, fitting.fit_data(setup, job, session), session)
     names = [case.case for case in setup.cases]
     training = [names.index(name) for name in job.parts.train]
     np.testing.assert_array_equal(seen[0], features[training])
@@ -277,8 +279,8 @@ def test_the_reference_is_measured_on_cases_that_no_training_has_seen(place, tra
     setup, distances = set_up(place / "store", transfer), []
     with (finished / "splits.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["seed"] == "0"]
-    for job in (job for job in jobs_of(setup) if job.kind == "main" and job.seed == 0):
-        network, _ = trained_network(setup, job, finished / "fits")
+    for job in (fit for fit in ClassifierExperiment(setup, CardText()).fits() if fit.seed == 0):
+        network, _ = trained_network(setup, job, finished)
         train, test = (
             logits_and_features(
                 network,
@@ -329,19 +331,19 @@ def test_a_folder_of_another_run_is_left_alone(place, transfer, finished):
 
 @pytest.mark.slow
 def test_labels_dealt_out_at_random_are_no_better_than_chance(tmp_path, place, transfer):
-    options = replace(transfer, shuffled=True, seeds=4, clinical=(), curve=(4,))
+    options = replace(transfer, permuted_labels=True, seeds=4, clinical=(), learning_curve=(4,))
     train_classifier(place / "store", tmp_path, options)
     with (tmp_path / "controls.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     by_kind = {
         kind: [float(row["AUC"]) for row in rows if row["kind"] == kind]
-        for kind in ("main", "shuffled", "curve")
+        for kind in ("main", "permuted labels", "learning curve")
     }
     assert np.mean(by_kind["main"]) > 0.75
     # A single feature tells these balls apart: each shuffled training lands on either side of it.
-    assert abs(np.mean(by_kind["shuffled"]) - 0.5) < 0.4
-    assert np.std(by_kind["shuffled"]) > np.std(by_kind["main"])
-    assert {row["patients"] for row in rows if row["kind"] == "curve"} == {"4"}
+    assert abs(np.mean(by_kind["permuted labels"]) - 0.5) < 0.4
+    assert np.std(by_kind["permuted labels"]) > np.std(by_kind["main"])
+    assert {row["patients"] for row in rows if row["kind"] == "learning curve"} == {"4"}
 
 
 def test_the_label_is_no_baseline_of_itself(tmp_path, place, transfer):
@@ -386,7 +388,7 @@ def test_a_leaked_split_is_refused_and_marked_where_it_is_allowed(tmp_path, plac
     card = read_model_file(done.folder / "model.safetensors").card
     assert "shares 1 patient" in card.training.overlap_allowed
     assert "test set" in card.notice
-    assert any("shares" in sentence for sentence in done.sentences)
+    assert any("shares" in sentence for sentence in done.warnings)
 
 
 def test_a_model_is_not_trained_on_with_patients_that_it_was_tested_on(place, finished, whole):
@@ -412,7 +414,7 @@ def test_a_model_is_tested_on_patients_that_it_has_not_seen(tmp_path, place, fin
 
 
 def test_runs_are_compared_on_the_same_patients(tmp_path, place, transfer, finished, capsys):
-    other = replace(transfer, recipe=replace(transfer.recipe, epochs=1))
+    other = replace(transfer, epochs=1)
     train_classifier(place / "store", tmp_path / "short", other)
     runs = [str(finished), str(tmp_path / "short")]
     assert main(["compare", *runs, "-o", str(tmp_path / "out")]) == 0
@@ -445,7 +447,7 @@ def test_a_trained_network_is_wrapped_for_the_ct_it_was_made_of(finished, place)
 def test_the_packages_example_runs(tmp_path, place, monkeypatch):
     example = LungSquadLib.__doc__.split("with an evaluation:\n")[1].split("\nOr from tables")[0]
     assert 'freeze="trunk"' in example
-    shorter = "freeze='trunk', folds=2, seeds=1, views=1, size=32, recipe=ls.Recipe(epochs=2)"
+    shorter = "freeze='trunk', folds=2, seeds=1, views=1, size=32, epochs=2"
     code = textwrap.dedent(example.replace('freeze="trunk"', shorter))
     shutil.copytree(place / "volumes", tmp_path / "here")
     (tmp_path / "here" / "example.py").write_text(f"import LungSquadLib as ls\n{code}")

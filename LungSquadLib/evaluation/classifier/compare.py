@@ -174,7 +174,7 @@ def _rows(place: Path, run: _Run, patients: int) -> Iterator[dict[str, str]]:
     """The held-out answers of a run, or of its trainings with fewer patients."""
     paths = [place / "predictions.csv"]
     if patients != WHOLE:
-        paths = sorted((place / "fits").glob(f"seed*-n{patients}/answers.csv"))
+        paths = sorted((place / "fits").glob(f"seed*-n{patients}/predictions.csv"))
     for path in paths:
         table = read_table(path, (*_KEY, "part", "patient", "score", run.label))
         if np.isnan(table.numbers("score")).any() or set(table.cells(run.label)) != {*run.classes}:
@@ -213,7 +213,7 @@ def _read(place: Path) -> _Run:
         return _Run(
             label=options.text("label"),
             positive=options.text("positive") if options.has("positive") else classes[-1],
-            curve=frozenset(options.take("curve")),
+            curve=frozenset(options.take("learning_curve")),
             classes=classes,
             split_hash=run.text("split_hash"),
         )

@@ -12,8 +12,8 @@ import numpy as np
 from ...progress import Part, Progress, Silent, step
 from ...statistics.clustering import ClusterAgreement, adjusted_rand, cluster_agreement
 from ...statistics.survival import kaplan_meier, log_rank
+from ...training.autoencoder.experiment import AutoencoderRun
 from ...training.autoencoder.grouping import Assign, fit_k_means, fit_mixture, stability
-from ...training.autoencoder.run import AutoencoderRun
 from .annotations import FIRST, facts_of, follow_up
 from .findings import cautions, sentences
 from .results import (
@@ -186,7 +186,7 @@ def spaces_of(run: AutoencoderRun) -> tuple[Space, ...]:
     x, train = run.standardised, run.table.train
     dimensions = min(run.options.latent, len(train) - 1, x.shape[1])
     return (
-        Space(AUTOENCODER, run.trained.space, run.rebuilt),
+        Space(AUTOENCODER, run.trained.space, run.reconstruction),
         _pca(x, train, dimensions),
         _nmf(x, train, dimensions),
     )

@@ -8,8 +8,8 @@ import numpy as np
 
 from ...statistics.intervals import is_significant
 from ...statistics.text import format_interval, format_number, format_p
+from ...training.autoencoder.experiment import AutoencoderRun
 from ...training.autoencoder.grouping import LEVEL, MUCH, SHUFFLES, STAGES, follows
-from ...training.autoencoder.run import AutoencoderRun
 from .results import AUTOENCODER, K_MEANS, NMF, PCA, Follows, Grouping, Groups, GroupSurvival
 
 _AGREE = 0.6  # of the same: seeds that agree

@@ -10,8 +10,8 @@ import numpy as np
 
 from ...statistics.clustering import ClusterAgreement
 from ...statistics.survival import KaplanMeier, LogRank
+from ...training.autoencoder.experiment import AutoencoderRun
 from ...training.autoencoder.grouping import Stability
-from ...training.autoencoder.run import AutoencoderRun
 
 FORMAT_VERSION = 1
 AUTOENCODER, PCA, NMF = SPACES = ("autoencoder", "PCA", "NMF")

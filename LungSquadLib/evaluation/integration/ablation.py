@@ -14,8 +14,8 @@ from ...statistics.classification import confusion
 from ...statistics.discrimination import balanced_accuracy
 from ...statistics.intervals import SAMPLES, Estimate, is_significant, permutation_test
 from ...statistics.text import format_estimate, format_number, format_permutation_p
-from ...training.classifier.export import predictions_of
-from ...training.integration.setup import CLINICAL, LOGISTIC, Setup
+from ...training.card import predictions_of
+from ...training.integration.data import CLINICAL, LOGISTIC, Setup
 
 Rows = Sequence[Mapping[str, str]]
 AUC, BRIER, BALANCED = "AUC", "Brier score", "balanced accuracy"
@@ -116,7 +116,7 @@ def ablation(setup: Setup, rows: Rows, *, samples: int = SAMPLES, seed: int = 0)
             stratify=True,
         )
 
-    said = {arm: _said(setup, arm, test) for arm in ("", *setup.arms)}
+    said = {arm: _said(setup, arm, test) for arm in ("", *setup.compared_models)}
     predicted, seeds = said[""][BALANCED], np.array([row["seed"] for row in test])
     chosen = [np.flatnonzero(seeds == one) for one in np.unique(seeds)]
 
@@ -134,9 +134,9 @@ def ablation(setup: Setup, rows: Rows, *, samples: int = SAMPLES, seed: int = 0)
             Difference(
                 name_of(setup, arm),
                 difference(said[""][measure], said[arm][measure]),
-                arm in (LOGISTIC, CLINICAL, *setup.beside),
+                arm in (LOGISTIC, CLINICAL, *setup.reference_scores),
             )
-            for arm in setup.arms
+            for arm in setup.compared_models
         ),
         p=permutation_test(mean, y, groups=held_out.group, n=samples, seed=seed).p,
         shuffles=samples,
@@ -147,7 +147,7 @@ def ablation(setup: Setup, rows: Rows, *, samples: int = SAMPLES, seed: int = 0)
 
 def name_of(setup: Setup, arm: str) -> str:
     """What people read of an arm."""
-    if arm in setup.beside:
+    if arm in setup.reference_scores:
         return f"'{one_line(arm, most=60)}'"
     names = {
         "": "the network",
@@ -163,7 +163,7 @@ def _said(setup: Setup, arm: str, rows: Rows) -> dict[str, np.ndarray]:
     def column(name: str) -> np.ndarray:
         return np.array([float(row[name]) for row in rows])
 
-    if arm in setup.beside:
+    if arm in setup.reference_scores:
         return {AUC: column(arm)}
     before = f"{arm} " if arm else ""
     predicted = np.array([setup.classes.index(row[f"{before}predicted"]) for row in rows])
@@ -221,7 +221,7 @@ def _findings(setup: Setup, found: Ablation) -> Iterator[str]:
 def cautions(setup: Setup, found: Ablation) -> tuple[str, ...]:
     """What to mind before believing the numbers."""
     said = [*setup.warnings]
-    if setup.options.allow_telling:
+    if setup.options.allow_leakage:
         said.append("Columns that look like the label were allowed: the result may be theirs.")
     if len(found.differences) > 1:
         said.append(

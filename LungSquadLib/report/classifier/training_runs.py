@@ -12,8 +12,7 @@ import numpy as np
 from ...evaluation.classifier.compare import Comparison
 from ...evaluation.classifier.table import shown
 from ...files import whole_file, whole_folder, write_json
-from ...training.classifier.fitting import LOG, read_rows
-from ...training.classifier.run import FITS
+from ...training.experiment import FITS, LOG, read_rows
 from ..figure_style import (
     ACCENT,
     AMBER,

@@ -71,14 +71,16 @@ def _curves(found: Groups) -> Picture:
                 epochs = range(1, len(values) + 1)
                 axes.plot(epochs, values, color=colour, linewidth=width, alpha=alpha)
                 if own:
-                    axes.plot(one.kept + 1, values[one.kept], "o", color=colour, markersize=4)
+                    axes.plot(
+                        one.best_epoch + 1, values[one.best_epoch], "o", color=colour, markersize=4
+                    )
         axes.set_xlabel("Epoch")
         axes.set_ylabel(label)
         axes.set_ylim(bottom=0)
         if name == "divergence":
             labels = [("training", BROWN), ("validation", SOFT), ("test", ACCENT)]
             write_labels(axes, labels, at=(0.98, 0.03))
-    row = found.run.trained.history[found.run.trained.kept]
+    row = found.run.trained.history[found.run.trained.best_epoch]
     return picture(
         figure,
         "curves",
@@ -94,7 +96,7 @@ def _curves(found: Groups) -> Picture:
 
 def _units(found: Groups) -> Picture:
     trained = found.run.trained
-    threshold = found.run.options.recipe.free_bits + ALIVE
+    threshold = found.run.options.free_bits + ALIVE
     values = np.sort(trained.divergences)[::-1]
     figure = canvas(4.6, 3.9)
     axes = figure.add_subplot()

@@ -14,7 +14,7 @@ from ...files import whole_file, write_csv, write_json
 from ...progress import Part, Progress, Silent, step
 from ...statistics.clustering import ClusterAgreement
 from ...statistics.text import format_number, format_p
-from ...training.autoencoder.run import AutoencoderRun
+from ...training.autoencoder.experiment import AutoencoderRun
 from ..classifier.page import figure_of
 from ..figure_style import Picture
 from ..page import Child, Markup, element, page, table
@@ -124,7 +124,7 @@ def _errors(found: Groups) -> list[Markup]:
 def _facts(found: Groups) -> Markup:
     run = found.run
     parts = ", ".join(f"{part} {len(names)}" for part, names in run.table.fold.parts.items())
-    recipe = run.options.recipe
+    options = run.options
     rows: list[tuple[Child, ...]] = [
         ("Table", f"{run.table.matrix.name}: {run.table.matrix.scale}"),
         ("Columns", str(len(run.table.matrix.columns))),
@@ -136,8 +136,8 @@ def _facts(found: Groups) -> Markup:
         ),
         (
             "Training",
-            f"{len(run.seeds)} seeds from {recipe.seed} on; the divergence's weight rises over "
-            f"{recipe.warming} epochs; {recipe.free_bits:g} nats of each unit are free",
+            f"{len(run.seeds)} seeds from {options.seed} on; the divergence's weight rises over "
+            f"{options.warm_up} epochs; {options.free_bits:g} nats of each unit are free",
         ),
     ]
     return table(rows)
@@ -174,6 +174,6 @@ def _rows(found: Groups) -> list[dict[str, object]]:
         row: dict[str, object] = {"patient": patient, "part": part_of[patient]}
         if groups is not None:
             row["group"] = found.names[groups[number]]
-        row |= {f"z{n}": float(f"{z:.5g}") for n, z in enumerate(trained.places[number])}
+        row |= {f"z{n}": float(f"{z:.5g}") for n, z in enumerate(trained.codes[number])}
         rows.append(row)
     return rows

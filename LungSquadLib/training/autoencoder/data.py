@@ -1,4 +1,4 @@
-"""The table that an autoencoder learns from: its patients, their parts, the columns of use."""
+"""The table of an autoencoder: its patients, their split, and its columns."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MOST_MISSING = 0.5  # of a patient's numbers
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Patients of whom enough is known, and columns that tell training patients apart.
+    """Patients with enough numbers, and columns that differ between training patients.
 
     Attributes:
         matrix: those patients and columns.
         facts: of these patients; see `Joined.facts`.
         cases: the patients.
-        fold: who is for what.
-        left_out: what is not used and why, as sentences.
+        fold: their split.
+        left_out: sentences about what is not used.
     """
 
     matrix: Matrix
@@ -36,38 +36,38 @@ class Table:
 
     @property
     def train(self) -> np.ndarray:
-        """Rows of the training patients."""
+        """Row numbers of the training patients."""
         return self.rows("train")
 
     def rows(self, part: str) -> np.ndarray:
-        """Rows of the patients of a part: "train", "validation" or "test"."""
+        """Return the row numbers of a part: "train", "validation" or "test"."""
         names = set(self.fold.parts[part])
         return np.flatnonzero([name in names for name in self.matrix.patients])
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all that is learnt from."""
+        """SHA-256 of all patients, columns and numbers."""
         digest = hashlib.sha256("\n".join((*self.matrix.patients, *self.matrix.columns)).encode())
         digest.update(self.matrix.values.tobytes())
         return digest.hexdigest()
 
 
-def table_of(joined: Joined, *, seed: int, test: float) -> Table:
-    """The one table of numbers among joined sources, split by patient.
+def table_of(joined: Joined, *, seed: int, test_fraction: float) -> Table:
+    """Return the one table of numbers among joined sources, split by patient.
 
-    Clinical facts are not learnt from: they are what the groups are held against.
+    Clinical facts are not inputs: the groups are compared with them.
 
     Args:
         joined: one source besides clinical ones.
         seed: of the split.
-        test: share of the patients for it.
+        test_fraction: of the patients.
 
     Raises:
-        InputError: there is no such source or several, or too few patients or columns are of use.
+        InputError: there is no such source or several, or too few patients or columns can be used.
     """
-    sources = [one for one in joined.sources if one.kind != "clinical"]
+    sources = [source for source in joined.sources if source.kind != "clinical"]
     if len(sources) != 1:
-        named = ", ".join(one.name for one in sources) or "none"
+        named = ", ".join(source.name for source in sources) or "none"
         raise InputError(
             f"An autoencoder learns from one table of numbers, and the sources have {named}: name "
             "one, expression=FILE say, beside clinical tables."
@@ -83,31 +83,34 @@ def table_of(joined: Joined, *, seed: int, test: float) -> Table:
             f"Of {len(matrix.patients)} patients {len(cases)} have at least half of the numbers of "
             f"'{matrix.name}': an autoencoder needs many more."
         )
-    _varying(values, matrix.name)  # before patients who are all alike are taken for one
-    fold = held_out(cases, seed=seed, test=test)
-    of_use = _varying(values[np.isin(patients, fold.train)], matrix.name)
-    columns = tuple(np.array(matrix.columns, object)[of_use].tolist())
+    _varying(values, matrix.name)  # before patients with equal rows count as one
+    fold = held_out(cases, seed=seed, test=test_fraction)
+    varying = _varying(values[np.isin(patients, fold.train)], matrix.name)
+    columns = tuple(np.array(matrix.columns, object)[varying].tolist())
     facts = {
-        name: tuple(np.array(said, object)[enough].tolist()) for name, said in joined.facts.items()
+        name: tuple(np.array(texts, object)[enough].tolist())
+        for name, texts in joined.facts.items()
     }
     used = Matrix(
         matrix.name,
         matrix.kind,
         patients,
         columns,
-        np.ascontiguousarray(values[:, of_use]),
+        np.ascontiguousarray(values[:, varying]),
         matrix.scale,
         matrix.extractor,
         matrix.cube,
     )
-    told = _left_out(matrix, known, patients=int((~enough).sum()), columns=int((~of_use).sum()))
-    before = Counter((one.source, one.why) for one in joined.dropped)
+    sentences = _left_out(
+        matrix, known, patients=int((~enough).sum()), columns=int((~varying).sum())
+    )
+    before = Counter((dropped.source, dropped.why) for dropped in joined.dropped)
     whys = (f"{count} patients of '{source}': {why}." for (source, why), count in before.items())
-    return Table(used, facts, cases, fold, (*told, *whys, *joined.notes))
+    return Table(used, facts, cases, fold, (*sentences, *whys, *joined.notes))
 
 
 def _varying(values: np.ndarray, name: str) -> np.ndarray:
-    """Columns of which at least two different numbers are known; `InputError` if there is none."""
+    """Return which columns have two different numbers; `InputError` if none has."""
     known = ~np.isnan(values)
     low = np.where(known, values, np.inf).min(axis=0)
     high = np.where(known, values, -np.inf).max(axis=0)
@@ -130,4 +133,6 @@ def _left_out(matrix: Matrix, known: np.ndarray, *, patients: int, columns: int)
         )
     missing = float((~known[known.any(axis=1)]).mean()) if known.any() else 0.0
     if missing:
-        yield f"{missing:.1%} of the numbers are missing: they are neither learnt from nor judged."
+        yield (
+            f"{missing:.1%} of the numbers are missing: they are neither inputs nor part of errors."
+        )

@@ -1,6 +1,6 @@
-"""What a frozen trunk makes of every case, computed once and kept on disk.
+"""Features of a frozen trunk, computed once and cached on disk.
 
-Training a head on kept features needs no convolution: that is what makes it a matter of a minute.
+Training a head on cached features needs no convolution, and so takes a minute or less.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...data.store import Store, StoredCase
 from ...errors import ModelError
@@ -28,24 +28,24 @@ from ...networks.trunk_and_head import Head, TrunkAndHead
 from ...progress import Progress, step
 from ..augment import Augmentation, Drawn, apply, draw
 
-_START = (nn.MaxPool3d, GlobalPools, nn.Flatten, nn.Dropout)  # nothing in them is trained
+_START = (nn.MaxPool3d, GlobalPools, nn.Flatten, nn.Dropout)  # layers without weights
 _DIGEST = 32  # bytes of a SHA-256
 
 
 def frozen_prefix(network: TrunkAndHead) -> tuple[nn.Sequential, Head]:
-    """Cut a network into what stays as it is and what is trained.
+    """Split a network into a frozen prefix and a head that is trained.
 
     Args:
         network: its trunk is copied, its head is not.
 
     Returns:
         The prefix, (N, 1, z, y, x) -> (N, D): the trunk, folded, for inference only, with the pools
-        that the head starts with, so that D is small. And the rest, a head on those features, which
-        shares its layers with `network.head`: training the one trains the other.
+        that the head starts with, so that D is small. And a head on these features, which shares
+        its layers with `network.head`: training the one trains the other.
     """
     layers = list(network.head.before)
     start = list(takewhile(lambda layer: isinstance(layer, _START), layers))
-    # Of these heads, what comes behind such a dropout flattens, and to drop after that is the same.
+    # After this dropout these heads only flatten, so dropout afterwards is the same.
     drops = [layer for layer in start if isinstance(layer, nn.Dropout)]
     pools = [layer for layer in start if layer not in drops]
     prefix = nn.Sequential(*folded(network).trunk, *pools)
@@ -64,11 +64,11 @@ def cached_features(
     folder: str | os.PathLike[str],
     progress: Progress,
 ) -> np.ndarray:
-    """The features of some views of every case; those that are on disk already are only read.
+    """Return features of some views of each case; those in the cache are only read.
 
-    A case's file is named by all that its numbers depend on, is whole or absent, and is computed
-    again where it is damaged. Each view goes through the network by itself: in a larger batch its
-    last bits would depend on its neighbours, and the memory on the number of views.
+    A case's file is named by the hash of all that its numbers depend on, is complete or absent, and
+    is computed again if it is damaged. Each view goes through the network by itself: in a larger
+    batch its last bits would depend on its neighbours, and the memory on the number of views.
 
     Args:
         store: where the crops are.
@@ -79,7 +79,7 @@ def cached_features(
         augmentation: how.
         seed: another one draws other views.
         folder: for the files; made if need be. Several processes may share it.
-        progress: told how it goes; may cancel between two views.
+        progress: gets the number of cases done; may cancel between two views.
 
     Returns:
         (N, views, D) float32.
@@ -87,24 +87,24 @@ def cached_features(
     Raises:
         InputError: a case's file in the store is damaged.
         ModelError: the network gives numbers that are not finite.
-        CancelledError: `progress` said so; what is done is kept.
+        CancelledError: `progress` was cancelled; what is done is kept.
     """
     # A single view is the same for every seed.
     drawn_from = [asdict(augmentation), seed] if views > 1 else []
     common = [_key_of(prefix), asdict(spec), store.preprocessing.hash, views, *drawn_from]
     result = []
     for number, case in enumerate(cases):
-        said = f"Features of the frozen trunk ({number}/{len(cases)})"
-        step(progress, number / len(cases), said)
+        message = f"Features of the frozen trunk ({number}/{len(cases)})"
+        step(progress, number / len(cases), message)
         key = hashlib.sha256(json.dumps([*common, case.sha256]).encode()).hexdigest()
         path = Path(folder) / f"{key}.features"
         features = _read(path, views)
         if features is None:
-            hu, answers = store.hu(case), []
+            hu, rows = store.hu(case), []
             for view, drawn in enumerate(_draws(case.crop, spec, views, augmentation, seed=seed)):
-                step(progress, (number + view / views) / len(cases), said)
-                answers.append(_answer(prefix, spec.scaled(apply(hu, drawn, size=spec.size))))
-            features = np.stack(answers)
+                step(progress, (number + view / views) / len(cases), message)
+                rows.append(_features(prefix, spec.scaled(apply(hu, drawn, size=spec.size))))
+            features = np.stack(rows)
             if not np.isfinite(features).all():
                 raise ModelError(
                     f"The frozen trunk gives numbers that are not finite for the case "
@@ -127,18 +127,14 @@ def _draws(
 
 
 @torch.inference_mode()
-def _answer(prefix: nn.Sequential, scaled: np.ndarray) -> np.ndarray:
-    x = torch.from_numpy(scaled)[None, None].to(_device(prefix))
+def _features(prefix: nn.Sequential, scaled: np.ndarray) -> np.ndarray:
+    x = torch.from_numpy(scaled)[None, None].to(device_of(prefix))
     return prefix(x)[0].cpu().numpy()
 
 
-def _device(prefix: nn.Sequential) -> torch.device:
-    return device_of(prefix)
-
-
 def _key_of(prefix: nn.Sequential) -> str:
-    """What a prefix computes and where, for the last bits differ between kinds of devices."""
-    digest = hashlib.sha256(f"{_device(prefix).type} {prefix}".encode())
+    """Return a hash of a prefix, its weights and its kind of device (for the last bits)."""
+    digest = hashlib.sha256(f"{device_of(prefix).type} {prefix}".encode())
     for name, value in prefix.state_dict().items():
         digest.update(f"{name} {tuple(value.shape)}".encode())
         digest.update(value.cpu().contiguous().numpy().tobytes())
@@ -152,7 +148,7 @@ def _write(path: Path, features: np.ndarray) -> None:
 
 
 def _read(path: Path, views: int) -> np.ndarray | None:
-    """The features (views, D) in a file; None where there is none or it is damaged."""
+    """Return the features (views, D) in a file; None if it is absent or damaged."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -165,5 +161,68 @@ def _read(path: Path, views: int) -> np.ndarray | None:
 
 
 def _checksum(path: Path, body: bytes) -> bytes:
-    """Of the numbers and of the name that says what they are."""
+    """Return the SHA-256 of the numbers and of the file's name, which identifies them."""
     return hashlib.sha256(path.name.encode() + body).digest()
+
+
+@dataclass(frozen=True)
+class FeatureScale:
+    """Mean and standard deviation (D,) of features, float32.
+
+    Some features of a trunk are hundreds of times larger than others, too large for any one
+    learning rate, so a head is trained on standardised features. Standardising is affine: after
+    the training, its first dense layer takes it over.
+    """
+
+    mean: np.ndarray
+    sd: np.ndarray
+
+    @classmethod
+    def of(cls, features: np.ndarray) -> FeatureScale:
+        """Return the scale of features (N, views, D); constant features are not scaled."""
+        rows = features.reshape(-1, features.shape[-1]).astype(np.float64)
+        sd = rows.std(axis=0)
+        sd[sd < 1e-6] = 1
+        return cls(rows.mean(axis=0).astype(np.float32), sd.astype(np.float32))
+
+    def standardised(self, features: np.ndarray) -> np.ndarray:
+        """Return features (..., D) with mean 0 and standard deviation 1."""
+        return (features - self.mean) / self.sd
+
+    @torch.no_grad()
+    def apply_to(self, head: Head) -> None:
+        """Make a head for raw features give the same logits for standardised features."""
+        layer, mean, sd = self._parts(head)
+        layer.bias.add_(layer.weight @ mean)
+        layer.weight.mul_(sd)
+
+    @torch.no_grad()
+    def remove_from(self, head: Head) -> None:
+        """Make a head for standardised features give the same logits for raw features."""
+        layer, mean, sd = self._parts(head)
+        layer.weight.div_(sd)
+        layer.bias.sub_(layer.weight @ mean)
+
+    def _parts(self, head: Head) -> tuple[nn.Linear, torch.Tensor, torch.Tensor]:
+        """Return the head's first dense layer, and mean and deviation on its device."""
+        layers = (*head.before, *head.after)
+        layer = next(layer for layer in layers if isinstance(layer, nn.Linear))
+        device = layer.weight.device
+        return layer, torch.from_numpy(self.mean).to(device), torch.from_numpy(self.sd).to(device)
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features (N, views, D) of a frozen trunk, as `Samples`; view 0 is the crop as it is."""
+
+    values: np.ndarray
+    seed: int
+
+    def plain(self, chosen: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(self.values[chosen, 0]))
+
+    def augmented(self, chosen: np.ndarray, epoch: int) -> Tensor:
+        views = np.random.default_rng((self.seed, 1, epoch)).integers(
+            self.values.shape[1], size=len(self.values)
+        )
+        return torch.from_numpy(self.values[chosen, views[chosen]])

@@ -1,8 +1,8 @@
-"""Tumours of training cases, painted into the CTs of others: further samples to train on.
+"""Synthetic training samples: tumours of training cases, inpainted into the CT of other cases.
 
-After Shin et al. 2018 (arXiv:1807.10225, section 4.1). A sample has the CT of one case, whose own
-tumour gives way, and of another one of the same class the tumour's shape, mean HU and label. Both
-are training cases of the same fold, so that nothing of its validation or test gets into training.
+After Shin et al. 2018 (arXiv:1807.10225, section 4.1). A sample has the CT of one case, whose
+tumour is removed, and the tumour's shape, mean HU and label of another case of the same class. Both
+are training cases of the same fold, so that no data of its validation or test get into training.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from ...progress import Progress, step
 
 
 @dataclass(frozen=True)
-class Pair:
-    """The cases that a sample is made of, by their names.
+class SourcePair:
+    """Names of the two cases that a sample is made of.
 
     Attributes:
-        ct: in whose CT the tumour is painted.
-        tumour: whose shape, mean HU and label it has.
-        repeat: how often the two were taken before; only the noise differs then.
+        ct: case with the CT.
+        tumour: case with shape, mean HU and label of the tumour.
+        repeat: number of earlier samples of the same pair; only their noise differs.
     """
 
     ct: str
@@ -43,18 +43,18 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """Of the sample."""
+        """The sample's name."""
         return f"{self.tumour} in {self.ct}" + (f" ({self.repeat + 1})" if self.repeat else "")
 
 
 @dataclass(frozen=True)
-class Painter:
-    """What makes the samples.
+class Synthesis:
+    """How synthetic samples are made.
 
     Attributes:
-        model: a translator.
-        fraction: how many samples it makes for each training case.
-        conditions: what it is told of a case's class, by the class's name; see `paint`'s orders.
+        model: of inpainting.
+        fraction: number of samples for each training case.
+        conditions: the model's class number for each class; -1: unconditional.
     """
 
     model: Model
@@ -62,20 +62,20 @@ class Painter:
     conditions: Mapping[str, int]
 
 
-def read_painter(asked: tuple[str, float], classes: Sequence[str]) -> Painter:
-    """The painter that was asked for.
+def read_synthesis(option: tuple[str, float], classes: Sequence[str]) -> Synthesis:
+    """Read the model of the option `synthetic`.
 
-    It is told the class of each tumour where it knows all of them by their codes. If it knows only
-    some, it is told none: a classifier could learn which tumours were painted on demand.
+    It is conditional on the class of each tumour if it has all classes, by their codes. If it has
+    only some, it is unconditional for all: a classifier could learn which samples are conditional.
 
     Args:
-        asked: name or file of the model, and the fraction.
-        classes: that are to be told apart.
+        option: name or file of the model, and the fraction.
+        classes: of the classifier.
 
     Raises:
         ModelError: the model cannot be used, or makes no cubes.
     """
-    model = read_model(asked[0])
+    model = read_model(option[0])
     card = model.card
     if card.kind == "generator" or card.network.arguments.get("dimensions") == 2:
         raise ModelError(
@@ -84,28 +84,28 @@ def read_painter(asked: tuple[str, float], classes: Sequence[str]) -> Painter:
         )
     check_kind(card, "inpainter")
     codes = [one.code for one in card.classes]
-    own = [identifier(name) for name in classes]
-    known = len(set(own)) == len(own) and set(own) <= set(codes)
-    numbers = [codes.index(code) if known else -1 for code in own]
-    return Painter(model, asked[1], dict(zip(classes, numbers, strict=True)))
+    wanted = [identifier(name) for name in classes]
+    conditional = len(set(wanted)) == len(wanted) and set(wanted) <= set(codes)
+    numbers = [codes.index(code) if conditional else -1 for code in wanted]
+    return Synthesis(model, option[1], dict(zip(classes, numbers, strict=True)))
 
 
-def paired(
+def source_pairs(
     cases: Sequence[StoredCase], label: str, *, fraction: float, seed: Sequence[int]
-) -> tuple[Pair, ...]:
-    """The pairs that are made of some training cases, in the proportion of their classes.
+) -> tuple[SourcePair, ...]:
+    """Return the pairs of training cases for the samples of a fit, in proportion to the classes.
 
-    In proportion, for the loss weighs rare classes up already; and to fill them up with samples
-    would leave them to painted tumours. The patients of a class stand in a circle, in an order that
-    follows from the seed and their content: each one's CT gets a tumour of the next patient, then
-    of the next but one. So each tumour is used equally often, and folds that share patients share
-    most of their pairs, which are painted once.
+    In proportion, because the loss weighs rare classes up already, and because rare classes would
+    otherwise consist of synthetic tumours. The patients of a class stand in a circle, in an order
+    that follows from the seed and their content: each patient's CT gets a tumour of the next
+    patient, then of the next but one. So each tumour is used equally often, and folds that share
+    patients share most of their pairs, which are made once.
 
     Args:
         cases: of the training.
         label: the column of their classes.
-        fraction: how many samples for each case; a class gets one at least.
-        seed: numbers; others draw other pairs.
+        fraction: number of samples for each case; one at least for each class.
+        seed: numbers that decide the order.
 
     Raises:
         InputError: a class has a single patient.
@@ -124,51 +124,51 @@ def paired(
             place, ct = hosts[at]
             repeat, further = divmod(turn, len(circle) - 1)
             giver = circle[(place + 1 + further) % len(circle)]
-            pairs.append(Pair(ct.case, giver[turn % len(giver)].case, repeat))
+            pairs.append(SourcePair(ct.case, giver[turn % len(giver)].case, repeat))
     return tuple(pairs)
 
 
-def painted(
+def synthetic_store(
     store: Store,
-    pairs: Sequence[Pair],
-    painter: Painter,
+    pairs: Sequence[SourcePair],
+    synthesis: Synthesis,
     *,
     label: str,
     folder: Path,
     device: torch.device,
     progress: Progress,
 ) -> Store:
-    """Samples as a store of their own; those that are on disk already are only read.
+    """Return samples as a store; those that are on disk already are only read.
 
-    A sample's file is named by all that its voxels depend on, is whole or absent, and is made again
-    where it is damaged. Its row says of it what the tumour's case says, and no patient but that.
+    A sample's file is named by the hash of all that its voxels depend on, is complete or absent,
+    and is made again if it is damaged. Its row is that of the tumour's case.
 
     Args:
         store: of the cases.
         pairs: of cases, in the order of the result.
-        painter: who makes them.
+        synthesis: how they are made.
         label: the column of the classes.
-        folder: of the result; made if need be. Several processes may share it.
-        device: to paint on.
-        progress: told how it goes; may cancel between two samples.
+        folder: of the store; made if need be. Several processes may share it.
+        device: of the model.
+        progress: gets the number of samples done; may cancel between two samples.
 
     Raises:
         InputError: a case's file in the store is damaged, or has no tumour.
-        CancelledError: `progress` said so; what is done is kept.
+        CancelledError: `progress` was cancelled; what is done is kept.
     """
-    painter.model.network.to(device)
+    synthesis.model.network.to(device)
     by_name = {case.case: case for case in store.cases}
     made = []
     for number, pair in enumerate(pairs):
-        step(progress, number / len(pairs), f"Painting tumours ({number}/{len(pairs)})")
+        step(progress, number / len(pairs), f"Synthetic samples ({number}/{len(pairs)})")
         ct, tumour = by_name[pair.ct], by_name[pair.tumour]
-        condition = painter.conditions[tumour.columns[label]]
-        key = _key(store, painter, ct.sha256, tumour.sha256, condition, pair.repeat)
+        condition = synthesis.conditions[tumour.columns[label]]
+        key = _key(store, synthesis, ct.sha256, tumour.sha256, condition, pair.repeat)
         path = folder / case_name(key)
         try:
             digest = read_unknown(path, store.preprocessing.side)[1]
         except (FileNotFoundError, InputError):
-            sample = _sample(store, painter, ct=ct, tumour=tumour, condition=condition, key=key)
+            sample = _sample(store, synthesis, ct=ct, tumour=tumour, condition=condition, key=key)
             digest = write_content(path, sample)
         made.append(
             replace(tumour, case=pair.name, file=case_name(key), sha256=digest, crop=key, flags=())
@@ -177,7 +177,7 @@ def painted(
 
 
 def _circle(cases: Sequence[StoredCase], seed: Sequence[int]) -> list[list[StoredCase]]:
-    """The cases of each patient, in an order that hangs on nothing but their content and seed."""
+    """Return the cases of each patient, in an order that depends only on their content and seed."""
     by_patient: dict[str, list[StoredCase]] = {}
     for case in sorted(cases, key=lambda case: case.crop):
         by_patient.setdefault(case.patient, []).append(case)
@@ -188,14 +188,14 @@ def _circle(cases: Sequence[StoredCase], seed: Sequence[int]) -> list[list[Store
     return sorted(by_patient.values(), key=rank)
 
 
-def _key(store: Store, painter: Painter, *what: object) -> str:
-    common = (painter.model.sha256, store.preprocessing.hash)
-    return hashlib.sha256(json.dumps([*common, *what]).encode()).hexdigest()
+def _key(store: Store, synthesis: Synthesis, *parts: object) -> str:
+    common = (synthesis.model.sha256, store.preprocessing.hash)
+    return hashlib.sha256(json.dumps([*common, *parts]).encode()).hexdigest()
 
 
 def _sample(
     store: Store,
-    painter: Painter,
+    synthesis: Synthesis,
     *,
     ct: StoredCase,
     tumour: StoredCase,
@@ -206,13 +206,13 @@ def _sample(
     marked = giver.mask != 0
     if not marked.any():
         raise InputError(
-            f"The crop of the case '{tumour.case}' has nothing of its tumour, so none can be "
-            "painted after it: leave the case or --synthetic out."
+            f"The crop of the case '{tumour.case}' has no voxel of its tumour, so no sample "
+            "can be made of it: leave the case or --synthetic out."
         )
-    cube = _cube(marked | (host.mask != 0), painter.model)
+    cube = _cube(marked | (host.mask != 0), synthesis.model)
     hu = host.hu.copy()
     hu[cube] = synthetic_cube(
-        painter.model,
+        synthesis.model,
         host.hu[cube],
         host.mask[cube],
         new_mask=giver.mask[cube],
@@ -224,7 +224,7 @@ def _sample(
 
 
 def _cube(marked: np.ndarray, model: Model) -> tuple[slice, slice, slice]:
-    """The middle of a crop, as large as the model is used to, or as what is marked needs."""
+    """Return the middle of a crop: of the model's size, or larger if the masks need it."""
     side, unit = len(marked), model.network.step
     reach = np.abs(np.argwhere(marked) - (side - 1) / 2).max() + BAND_MM / model.card.image.spacing
     needed = unit * math.ceil(2 * (reach + 1) / unit)

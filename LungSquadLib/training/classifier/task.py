@@ -1,4 +1,4 @@
-"""Training of a classifier, read from top to bottom."""
+"""The task of a classifier: loss, optimizer, learning rates and batches."""
 
 from __future__ import annotations
 
@@ -19,49 +19,20 @@ from ...networks.synchronised_norm import share_norms
 from ...networks.trunk_and_head import NetworkOutput
 from ...statistics.calibration import log_odds
 from ...statistics.discrimination import auc
-from ..distributed import World
-from ..optimised import Optimised
-from .samples import Ahead, Samples
+from ..checkpoint import SingleOptimizerTask
+from ..distributed import DistributedContext
+from ..samples import Prefetcher, Samples
+from .options import DECAY, Recipe
 
-DECAY, HEAD_DECAY = 1e-3, 0.1  # of weights, where nothing else is said
-WARM_UP = 0.1  # share of the training in which the learning rate rises
-LAST_RATE = 0.01  # of the learning rate, at the end
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train: every number that changes the result.
-
-    Attributes:
-        epochs: at most; `patience`: without a better validation loss; 0 never ends early.
-        batch: samples of an update, over all processes.
-        learning_rate: of new layers; `taken_rate`: times that, of layers taken from elsewhere.
-        weight_decay: of AdamW; None: `HEAD_DECAY` for a head on frozen features, else `DECAY`.
-        trunk_dropout: of a trunk that is trained; the head's stays as it is built.
-        norm_momentum: of batch norms; 0.01 lags behind for the whole of a short training.
-        balanced: weigh the classes as if each were as common; `unbalance` undoes it in the answers.
-        precision: "fp32", or "bf16" for mixed precision.
-        seed: of all that is drawn.
-    """
-
-    epochs: int = 40
-    patience: int = 10
-    batch: int = 8
-    learning_rate: float = 1e-3
-    taken_rate: float = 0.1
-    weight_decay: float | None = None
-    trunk_dropout: float = 0.0
-    norm_momentum: float = 0.05
-    balanced: bool = True
-    precision: str = "fp32"
-    seed: int = 0
+WARM_UP = 0.1  # fraction of the training in which the learning rate rises
+FINAL_RATE = 0.01  # of the highest learning rate, at the end
 
 
 @dataclass(frozen=True)
 class Group:
-    """Layers that are trained from one epoch on, at a rate of their own.
+    """Layers with one learning rate, trained from one epoch on.
 
-    By their names ("" is the whole network), for training puts others in some layers' places.
+    By their names ("" is the whole network), for training may replace layers.
     """
 
     layers: tuple[str, ...]
@@ -69,27 +40,27 @@ class Group:
     from_epoch: int = 0
 
 
-class Classifier(Optimised):
+class Classifier(SingleOptimizerTask):
     """A `loop.Task`: cross-entropy, AdamW, a learning rate that rises and falls (cosine).
 
     Args:
         network: what is trained.
-        answer: features and logits of a batch, by that network.
-        groups: its layers; those of none stay as they are.
-        samples: what it is trained on, with `labels` (N,) class indices.
-        training, validation: which of them (numbers).
-        classes: how many there are.
-        recipe: the numbers.
-        world: the processes that share each batch.
+        predict: returns features and logits of a batch, by that network.
+        groups: its layers; layers of no group are frozen.
+        samples: its inputs, with `labels` (N,) class indices.
+        training, validation: indices of samples.
+        classes: their number.
+        recipe: of the optimization.
+        context: the processes that share each batch.
 
     Raises:
-        InputError: too few samples to norm, or for the processes to share.
+        InputError: there are too few samples for batch norms, or for the processes to share.
     """
 
     def __init__(
         self,
         network: nn.Module,
-        answer: Callable[[Tensor], NetworkOutput],
+        predict: Callable[[Tensor], NetworkOutput],
         groups: Sequence[Group],
         *,
         samples: Samples,
@@ -98,87 +69,89 @@ class Classifier(Optimised):
         validation: np.ndarray,
         classes: int,
         recipe: Recipe,
-        world: World,
+        context: DistributedContext,
     ) -> None:
-        _check_batches(len(training), recipe.batch, world.size)
-        self.network, self.groups, self.recipe, self.world = network, groups, recipe, world
+        _check_batches(len(training), recipe.batch, context.size)
+        self.network, self.groups, self.recipe, self.context = network, groups, recipe, context
         self.samples, self.labels = samples, labels
         self.training, self.validation = training, validation
-        self._answer = answer
+        self._forward = predict
         self._position = Position(seed=recipe.seed)
         seed_dropouts(network, self._position)
-        if world.size > 1:
+        if context.size > 1:
             share_norms(network)
         for layer in network.modules():
             if isinstance(layer, nn.modules.batchnorm._BatchNorm):
                 layer.momentum = recipe.norm_momentum
         self.device = device_of(network)
-        self.class_weights = _class_weights(labels[training], classes, recipe.balanced)
-        idle = set(_idle_biases(network))
-        self._optimiser = torch.optim.AdamW(
-            [{"params": [w for w in self._weights(group) if w not in idle]} for group in groups],
+        self.class_weights = _class_weights(labels[training], classes, recipe.class_weights)
+        unused = set(_unused_biases(network))
+        self._optimizer = torch.optim.AdamW(
+            [{"params": [w for w in self._weights(group) if w not in unused]} for group in groups],
             weight_decay=DECAY if recipe.weight_decay is None else recipe.weight_decay,
         )
-        self._ahead = Ahead()
+        self._prefetcher = Prefetcher()
 
     def steps(self, epoch: int) -> int:
         return len(self._batches(epoch))
 
     def step(self, epoch: int, number: int) -> Mapping[str, float]:
         batches = self._batches(epoch)
-        self._set_out(epoch, number, len(batches))
+        self._set_rates(epoch, number, len(batches))
         chosen = batches[number]
-        share = self.world.share(len(chosen))
+        share = self.context.share(len(chosen))
         self._position.step = epoch * len(batches) + number
         self._position.start, self._position.total = share.start, len(chosen)
-        x = self._ahead.get((epoch, number), partial(self._input, epoch, chosen[share]))
+        x = self._prefetcher.get((epoch, number), partial(self._input, epoch, chosen[share]))
         if number + 1 < len(batches):
             following = batches[number + 1]
-            following = following[self.world.share(len(following))]
-            self._ahead.begin((epoch, number + 1), partial(self._input, epoch, following))
+            following = following[self.context.share(len(following))]
+            self._prefetcher.start((epoch, number + 1), partial(self._input, epoch, following))
         y = torch.from_numpy(self.labels[chosen])
         loss = self._loss(self._logits(x), y[share], self.class_weights[y].sum())
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.world.sum_gradients(self.network.parameters())
-        self._optimiser.step()
-        return {"loss": float(self.world.summed(loss.detach()))}
+        self.context.all_reduce_gradients(self.network.parameters())
+        self._optimizer.step()
+        return {"loss": float(self.context.all_reduce_sum(loss.detach()))}
 
     def validate(self) -> Mapping[str, float]:
-        logits = torch.from_numpy(self.answers(self.validation)[0]).float()
+        logits = torch.from_numpy(self.predict(self.validation)[0]).float()
         y = self.labels[self.validation]
         weight = self.class_weights[y].sum()
-        measured = {
+        metrics = {
             "validation loss": float(
                 self._loss(logits.to(self.device), torch.from_numpy(y), weight)
             )
         }
         if len(self.class_weights) == 2 and len(set(y.tolist())) == 2:
-            measured["validation AUC"] = auc(y, log_odds(logits.numpy(), 1))
-        return measured
+            metrics["validation AUC"] = auc(y, log_odds(logits.numpy(), 1))
+        return metrics
 
     @torch.no_grad()
-    def answers(self, chosen: np.ndarray, *, batch: int = 16) -> tuple[np.ndarray, np.ndarray]:
-        """Logits (n, classes) and features (n, D) in eval mode, float64, in every process."""
+    def predict(self, chosen: np.ndarray, *, batch: int = 16) -> tuple[np.ndarray, np.ndarray]:
+        """Return logits (n, classes) and features (n, D) in eval mode, float64, in each process."""
         self.network.eval()
         parts = np.array_split(chosen, max(math.ceil(len(chosen) / batch), 1))
-        mine = range(self.world.rank, len(parts), self.world.size)
-        found = {n: self._answer(self.samples.plain(parts[n]).to(self.device)) for n in mine}
+        numbers = range(self.context.rank, len(parts), self.context.size)
+        mine = {n: self._forward(self.samples.plain(parts[n]).to(self.device)) for n in numbers}
         return tuple(  # type: ignore[return-value]
-            self._gathered(parts, {n: answer[i] for n, answer in found.items()}) for i in (1, 0)
+            self._gathered(parts, {n: both[i] for n, both in mine.items()}) for i in (1, 0)
         )
 
     def _batches(self, epoch: int) -> list[np.ndarray]:
-        """The epoch's batches, which differ in size by one at most."""
+        """Return the epoch's batches, which differ in size by one at most."""
         random = np.random.default_rng((self.recipe.seed, 0, epoch))
         order = random.permutation(self.training)
         return np.array_split(order, _batch_count(len(order), self.recipe.batch))
 
-    def _set_out(self, epoch: int, number: int, steps: int) -> None:
-        """Rates and modes for a step: they follow from where it stands."""
-        rate = self.recipe.learning_rate * _rate((epoch + number / steps) / self.recipe.epochs)
+    def _set_rates(self, epoch: int, number: int, steps: int) -> None:
+        """Set learning rates and modes of the layers, which follow from the position."""
+        rate = self.recipe.learning_rate * _rate_factor(
+            (epoch + number / steps) / self.recipe.epochs
+        )
         self.network.train()
-        for group, options in zip(self.groups, self._optimiser.param_groups, strict=True):
+        for group, options in zip(self.groups, self._optimizer.param_groups, strict=True):
             trained = epoch >= group.from_epoch
             for layer in self._layers(group):
                 layer.train(trained).requires_grad_(trained)
@@ -197,42 +170,42 @@ class Classifier(Optimised):
     def _logits(self, x: Tensor) -> Tensor:
         mixed = self.recipe.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            return self._answer(x.to(self.device)).logits.float()
+            return self._forward(x.to(self.device)).logits.float()
 
     def _loss(self, logits: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-        """The weighted cross-entropy of some samples, of a batch whose weights sum to `weight`."""
-        summed = nn.functional.cross_entropy(
+        """Return the weighted cross-entropy of samples of a batch whose weights sum to `weight`."""
+        all_reduce_sum = nn.functional.cross_entropy(
             logits, y.to(self.device), self.class_weights.to(self.device), reduction="sum"
         )
-        return summed / weight.to(self.device)
+        return all_reduce_sum / weight.to(self.device)
 
     def _gathered(self, parts: list[np.ndarray], mine: Mapping[int, Tensor]) -> np.ndarray:
-        """What each process has of some parts, put together in every process."""
+        """Return the rows of all parts, gathered from all processes, in each process."""
         width = next(iter(mine.values())).shape[1] if mine else 0
-        width = int(self.world.largest(width))
+        width = int(self.context.all_reduce_max(width))
         rows = torch.zeros(sum(map(len, parts)), width, dtype=torch.float64)
         starts = np.cumsum([0, *map(len, parts)])
         for number, values in mine.items():
             rows[starts[number] : starts[number + 1]] = torch.from_numpy(float64_of(values))
-        return self.world.summed(rows).numpy()
+        return self.context.all_reduce_sum(rows).numpy()
 
 
-def groups_of(
-    network: nn.Module, recipe: Recipe, *, freeze: str, taken: Collection[str]
+def layer_groups(
+    network: nn.Module, recipe: Recipe, *, freeze: str, pretrained: Collection[str]
 ) -> list[Group]:
-    """What of a network with a trunk and a head is trained, and from when on.
+    """Return the layer groups of a network with a trunk and a head.
 
     Args:
         network: a `TrunkAndHead`.
-        recipe: the numbers.
+        recipe: of the optimization.
         freeze: "none" trains all from the start; "gradual" the head alone for a quarter of the
             epochs, then one more convolution, from the last to the first, each eighth of them
             (after Howard and Ruder, ACL 2018, arXiv:1801.06146, section 3.3).
-        taken: which of "trunk", "head.before" and "head.after" were learnt elsewhere; all others
-            learn at full rate.
+        pretrained: those of "trunk", "head.before" and "head.after" with pretrained weights, which
+            have a lower rate.
     """
     blocks = list(_blocks(network.get_submodule("trunk")))
-    rate = recipe.taken_rate if "trunk" in taken else 1.0
+    rate = recipe.pretrained_lr_factor if "trunk" in pretrained else 1.0
     starts = [0] * len(blocks)
     if freeze == "gradual":
         starts = [round(recipe.epochs * (0.25 + 0.125 * n)) for n in range(len(blocks))]
@@ -240,23 +213,24 @@ def groups_of(
         if isinstance(layer, nn.Dropout):
             layer.p = recipe.trunk_dropout
     trunk = zip(reversed(blocks), starts, strict=True)
-    head = head_groups(recipe, taken=taken, prefix="head.")
+    head = head_groups(recipe, pretrained=pretrained, prefix="head.")
     return [*head, *(Group(block, rate, start) for block, start in trunk)]
 
 
-def head_groups(recipe: Recipe, *, taken: Collection[str], prefix: str = "") -> list[Group]:
-    """The two parts of a `Head`, each at the rate that is due to it; see `groups_of`."""
+def head_groups(recipe: Recipe, *, pretrained: Collection[str], prefix: str = "") -> list[Group]:
+    """Return the groups of the two parts of a `Head`; see `layer_groups`."""
     rates = {
-        part: recipe.taken_rate if f"head.{part}" in taken else 1.0 for part in ("before", "after")
+        part: recipe.pretrained_lr_factor if f"head.{part}" in pretrained else 1.0
+        for part in ("before", "after")
     }
     return [Group((prefix + part,), rate) for part, rate in rates.items()]
 
 
-def unbalance(network: nn.Module, class_weights: Tensor) -> None:
-    """Take what weighing the classes did to the answers off the last layer's biases.
+def correct_prior(network: nn.Module, class_weights: Tensor) -> None:
+    """Correct the last layer's biases for the class weights of the loss.
 
-    A network trained with weights w answers as if class c were w_c times as common; its logits
-    are then too high by log w_c (Saerens et al., Neural Computation 2002;14:21).
+    A network trained with weights w predicts as if class c were w_c times as common: its logits
+    are too high by log w_c (prior correction, Saerens et al., Neural Computation 2002;14:21).
     """
     last = [layer for layer in network.modules() if getattr(layer, "bias", None) is not None][-1]
     with torch.no_grad():
@@ -264,7 +238,7 @@ def unbalance(network: nn.Module, class_weights: Tensor) -> None:
 
 
 def _blocks(trunk: nn.Module) -> Iterator[tuple[str, ...]]:
-    """The names of the trunk's layers, each convolution with what follows it."""
+    """Yield the names of the trunk's layers, each convolution with the layers that follow it."""
     block: list[str] = []
     for name, layer in trunk.named_children():
         if isinstance(layer, nn.Conv3d) and block:
@@ -274,20 +248,20 @@ def _blocks(trunk: nn.Module) -> Iterator[tuple[str, ...]]:
     yield tuple(block)
 
 
-def _idle_biases(network: nn.Module) -> Iterator[nn.Parameter]:
-    """Biases that a batch norm takes off again.
+def _unused_biases(network: nn.Module) -> Iterator[nn.Parameter]:
+    """Yield biases that a batch norm subtracts again.
 
-    Their gradient is nothing but rounding, which Adam would blow up to steps of full length.
+    Their gradient consists of rounding errors, which Adam would scale to steps of full length.
     """
     layers = [layer for layer in network.modules() if not any(layer.children())]
-    for layer, following in itertools.pairwise(layers):  # in the order in which they work
+    for layer, following in itertools.pairwise(layers):  # in the order of computation
         bias = getattr(layer, "bias", None)
         if bias is not None and isinstance(following, nn.modules.batchnorm._BatchNorm):
             yield bias
 
 
 def _batch_count(samples: int, batch: int) -> int:
-    """How many batches: of one sample more than asked, where one would be left alone, unnormed."""
+    """Return the number of batches; a last batch of one sample, which has no norm, is avoided."""
     return max(min(math.ceil(samples / batch), samples // 2), 1)
 
 
@@ -301,16 +275,17 @@ def _check_batches(samples: int, batch: int, processes: int) -> None:
         )
 
 
-def _class_weights(labels: np.ndarray, classes: int, balanced: bool) -> Tensor:
-    if not balanced:
+def _class_weights(labels: np.ndarray, classes: int, weighted: bool) -> Tensor:
+    """Return weights (classes,) by the inverse of the classes' frequency, or ones."""
+    if not weighted:
         return torch.ones(classes)
     counts = np.bincount(labels, minlength=classes)
     return torch.from_numpy((len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32))
 
 
-def _rate(done: float) -> float:
-    """The learning rate as a share of its highest, where `done` (0 to 1) of the epochs are over."""
+def _rate_factor(done: float) -> float:
+    """Return the learning rate relative to its highest; `done` (0 to 1) of the training is over."""
     if done < WARM_UP:
-        return max(done / WARM_UP, LAST_RATE)
+        return max(done / WARM_UP, FINAL_RATE)
     falling = (done - WARM_UP) / (1 - WARM_UP)
-    return LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * falling)) / 2
+    return FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * falling)) / 2

@@ -10,13 +10,13 @@ from functools import cached_property
 
 @dataclass(frozen=True)
 class Tick:
-    """A stretch of training at one level, after which it is measured and shown.
+    """Updates at one level, after which metrics and samples are written.
 
     Attributes:
-        level: at which the networks are; level 1 has images of 4x4 pixels.
+        level: of the networks; level 1 has images of 4x4 pixels.
         batch: images of an update; `steps`: updates.
-        start: images shown before it; `into`: those of them within its phase.
-        fade: images in which the level fades in; 0 where it has.
+        start: images shown before this tick; `into`: those of them within its phase.
+        fade: images in which the level fades in; 0 if it has faded in.
     """
 
     level: int
@@ -33,24 +33,24 @@ class Tick:
 
     @property
     def stop(self) -> int:
-        """Images shown when it is over."""
+        """Images shown at its end."""
         return self.start + self.steps * self.batch
 
     def alpha(self, step: int) -> float:
-        """How far the level has faded in at a step: from 0 to 1."""
+        """Return how far the level has faded in at a step: from 0 to 1."""
         return min((self.into + step * self.batch) / self.fade, 1.0) if self.fade else 1.0
 
 
 @dataclass(frozen=True)
 class Growth:
-    """When which level is trained; a pure function of the images shown.
+    """Which level is trained when: a pure function of the images shown.
 
     Attributes:
         levels: the last level.
         fade: images in which a level fades in; `stable`: those that follow before the next one.
-        batches: images of an update by resolution; the nearest smaller one's where one is missing.
-        tick: images between two measurements, about.
-        last: how often `stable` the last level is trained after it has faded in.
+        batches: images of an update by resolution; if missing, of the next smaller one.
+        tick: images of a tick, about.
+        last: factor of `stable` for the last level.
     """
 
     levels: int
@@ -62,16 +62,16 @@ class Growth:
 
     @cached_property
     def ticks(self) -> tuple[Tick, ...]:
-        """All of the training."""
+        """The ticks of the training."""
         return tuple(self._ticks())
 
     @property
     def images(self) -> int:
-        """How many are shown in all."""
+        """The number of images shown in all."""
         return self.ticks[-1].stop
 
     def batch(self, level: int) -> int:
-        """Images of an update at a level."""
+        """Return the images of an update at a level."""
         return self.batches[max(size for size in self.batches if size <= 2 << level)]
 
     def _ticks(self) -> Iterator[Tick]:

@@ -1,9 +1,9 @@
-"""Training of the progressive GAN (Karras et al. 2017, arXiv:1710.10196), read from top to bottom.
+"""The task of the progressive GAN (Karras et al. 2017, arXiv:1710.10196).
 
 One update of the critic and one of the generator for each minibatch; WGAN-GP (Gulrajani et al.
-2017, arXiv:1704.00028) with the paper's drift term; a running average of the generator's weights is
-what the training is for. Few patients make the critic learn them by heart: images are changed
-before it sees them, as often as held-out patients say it is needed (Karras et al. 2020,
+2017, arXiv:1704.00028) with the paper's drift term; the result is a running average of the
+generator's weights. With few patients the critic overfits: images are augmented before it sees
+them, with a probability that follows its overfitting to held-out patients (ADA, Karras et al. 2020,
 arXiv:2006.06676, section 3.1, equation 1, first heuristic).
 """
 
@@ -23,26 +23,27 @@ from torch import Tensor
 from ...networks.devices import device_of
 from ...networks.progressive import GROUP, Critic, Generator, downsampled
 from ...networks.seeded_dropout import mixed
-from ..checkpoint import load_optimiser, load_weights, optimiser_tensors, part, prefixed
-from ..distributed import World
-from .ada import DRAWN, MOST, disguised
+from ..checkpoint import load_optimizer, load_weights, optimizer_tensors, part, prefixed
+from ..distributed import DistributedContext
+from .ada import DRAWN, MOST, augment
+from .data import ImageSet
 from .growth import Growth, Tick
 
-_MEASURED = 64  # images of each sort that the critic is asked about after a tick
+_MEASURED = 64  # images of each kind that the critic scores after a tick
 
 
 @dataclass(frozen=True)
 class GanRecipe:
-    """How to train: every number that changes the result.
+    """The optimization of a GAN.
 
     Attributes:
         learning_rate, betas: of Adam.
         penalty: weight of the gradient penalty (lambda).
         drift: weight of the critic's squared scores of real images.
-        average: of the generator's weights from before, in an update of their running average.
-        overfit: the critic may overfit so far, 0 to 1, before images are changed more often.
-        patience: images in which the share of changed ones can rise from none to all.
-        seed: of all that is drawn.
+        average: decay of the running average of the generator's weights, per update.
+        overfit: overfitting of the critic, 0 to 1, above which `p_augment` rises.
+        patience: images in which `p_augment` can rise from 0 to 1.
+        seed: of all random numbers.
     """
 
     learning_rate: float = 1e-3
@@ -55,28 +56,15 @@ class GanRecipe:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Material:
-    """Images that the networks are shown: `images` (N, C, y, x), `labels` (N,) where there are."""
-
-    images: Tensor
-    labels: Tensor | None = None
-
-    def chosen(self, numbers: np.ndarray) -> Material:
-        """Some of them."""
-        where = torch.from_numpy(numbers)
-        return Material(self.images[where], None if self.labels is None else self.labels[where])
-
-
 class Gan:
     """A `loop.Task` whose epochs are the ticks of a `Growth`.
 
     Args:
         generator, critic: what is trained.
-        growth: at which level when.
-        training: images to learn from; `held_out`: of other patients, to tell overfitting.
-        recipe: the numbers.
-        world: the processes that share each minibatch, in groups of four images.
+        growth: which level is trained when.
+        training: images; `held_out`: of other patients, to measure overfitting.
+        recipe: of the optimization.
+        context: the processes that share each minibatch, in groups of four images.
     """
 
     def __init__(
@@ -85,35 +73,35 @@ class Gan:
         critic: Critic,
         growth: Growth,
         *,
-        training: Material,
-        held_out: Material,
+        training: ImageSet,
+        held_out: ImageSet,
         recipe: GanRecipe,
-        world: World,
+        context: DistributedContext,
     ) -> None:
         self.generator, self.critic, self.growth = generator, critic, growth
         self.average = copy.deepcopy(generator).eval().requires_grad_(False)
         self.training, self.held_out = training, held_out
-        self.recipe, self.world = recipe, world
+        self.recipe, self.context = recipe, context
         self.device = device_of(generator)
-        self.changed = 0.0  # the share of images that are changed before the critic sees them
-        self._at = growth.ticks[0]
-        self._begun = time.monotonic()
-        self._optimisers = {
+        self.p_augment = 0.0  # probability of each augmentation of an image
+        self._tick = growth.ticks[0]
+        self._tick_start = time.monotonic()
+        self._optimizers = {
             name: torch.optim.Adam(network.parameters(), recipe.learning_rate, recipe.betas)
             for name, network in (("generator", generator), ("critic", critic))
         }
 
     def steps(self, epoch: int) -> int:
-        self._at, self._begun = self.growth.ticks[epoch], time.monotonic()
-        return self._at.steps
+        self._tick, self._tick_start = self.growth.ticks[epoch], time.monotonic()
+        return self._tick.steps
 
     def step(self, epoch: int, number: int) -> Mapping[str, float]:
         at = self.growth.ticks[epoch]
         shown, alpha = at.start + number * at.batch, at.alpha(number)
-        groups = self.world.share(at.batch // GROUP)
+        groups = self.context.share(at.batch // GROUP)
         share = slice(groups.start * GROUP, groups.stop * GROUP)
         real = self._real(at, shown)
-        real = Material(
+        real = ImageSet(
             self._levelled(real.images[share], at.level, alpha),
             None if real.labels is None else real.labels[share],
         )
@@ -127,29 +115,29 @@ class Gan:
         return {"critic": self._total(critic), "generator": self._total(generator)}
 
     def _train_critic(
-        self, real: Material, at: Tick, shown: int, share: slice, alpha: float
+        self, real: ImageSet, at: Tick, shown: int, share: slice, alpha: float
     ) -> Tensor:
-        """Real images up, generated ones down, gradients of length one between them."""
+        """Update the critic: high scores of real images, low ones of generated ones, slope one."""
         with torch.no_grad():
             fake = self.generator(
                 self._latents(shown, 0, at.batch)[share], real.labels, level=at.level, alpha=alpha
             )
-        real_seen = self._seen(real.images, shown, 0, at.batch, share)
-        fake_seen = self._seen(fake, shown, 1, at.batch, share)
-        where = torch.rand(at.batch, 1, 1, 1, generator=self._drawn(shown, 2))[share].to(fake)
+        real_augmented = self._augmented(real.images, shown, 0, at.batch, share)
+        fake_augmented = self._augmented(fake, shown, 1, at.batch, share)
+        where = torch.rand(at.batch, 1, 1, 1, generator=self._random(shown, 2))[share].to(fake)
         critic = partial(self.critic, labels=real.labels, level=at.level, alpha=alpha)
-        penalty = gradient_penalty(critic, torch.lerp(real_seen, fake_seen, where))
-        up, down = critic(real_seen), critic(fake_seen)
+        penalty = gradient_penalty(critic, torch.lerp(real_augmented, fake_augmented, where))
+        up, down = critic(real_augmented), critic(fake_augmented)
         loss = down - up + self.recipe.penalty * penalty + self.recipe.drift * up.square()
         return self._update("critic", self.critic, loss.sum() / at.batch)
 
     def _train_generator(
         self, labels: Tensor | None, at: Tick, shown: int, share: slice, alpha: float
     ) -> Tensor:
-        """Generated images up."""
+        """Update the generator: high scores of its images."""
         z = self._latents(shown, 1, at.batch)[share]
         fake = self.generator(z, labels, level=at.level, alpha=alpha)
-        seen = self._seen(fake, shown, 3, at.batch, share)
+        seen = self._augmented(fake, shown, 3, at.batch, share)
         self.critic.requires_grad_(False)
         loss = -self.critic(seen, labels, level=at.level, alpha=alpha).sum() / at.batch
         loss = self._update("generator", self.generator, loss)
@@ -157,31 +145,33 @@ class Gan:
         return loss
 
     def _update(self, name: str, network: torch.nn.Module, loss: Tensor) -> Tensor:
-        optimiser = self._optimisers[name]
-        optimiser.zero_grad(set_to_none=True)
+        optimizer = self._optimizers[name]
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.world.sum_gradients(network.parameters())
-        optimiser.step()
+        # Not DistributedDataParallel: the gradient penalty differentiates twice, and the generator
+        # learns through a critic whose gradients must not be exchanged.
+        self.context.all_reduce_gradients(network.parameters())
+        optimizer.step()
         return loss.detach()
 
     @torch.no_grad()
     def validate(self) -> Mapping[str, float]:
-        """How far real and generated images are apart for the critic, and how far it overfits."""
-        at, shown = self._at, self._at.stop
+        """Return the gap between the scores of real and generated images, and the overfitting."""
+        at, shown = self._tick, self._tick.stop
         alpha = at.alpha(at.steps)
         count = min(_MEASURED, len(self.training.images), len(self.held_out.images))
         scores = {}
-        for sort, material in (("training", self.training), ("held out", self.held_out)):
-            some = material.chosen(_order(len(material.images), self.recipe.seed, 0)[:count])
+        for kind, images_ in (("training", self.training), ("held out", self.held_out)):
+            some = images_.subset(_order(len(images_.images), self.recipe.seed, 0)[:count])
             images = self._levelled(some.images, at.level, alpha)
-            scores[sort] = self._score(images, some.labels, at.level, alpha)
-            if sort == "training":
+            scores[kind] = self._score(images, some.labels, at.level, alpha)
+            if kind == "training":
                 z = self._latents(shown, 2, count)
                 fake = self.generator(z, some.labels, level=at.level, alpha=alpha)
                 scores["generated"] = self._score(fake, some.labels, at.level, alpha)
         gap = scores["training"] - scores["generated"]
         overfit = (scores["training"] - scores["held out"]) / (abs(gap) + 1e-6)
-        self._change_more(overfit > self.recipe.overfit, at)
+        self._adapt_augmentation(overfit > self.recipe.overfit, at)
         images_shown = at.steps * at.batch
         return {
             "images": float(shown),
@@ -189,22 +179,22 @@ class Gan:
             "alpha": alpha,
             "gap": gap,
             "overfit": overfit,
-            "changed": self.changed,
-            "s per 1000": (time.monotonic() - self._begun) / images_shown * 1000,
+            "p_augment": self.p_augment,
+            "s per 1000": (time.monotonic() - self._tick_start) / images_shown * 1000,
             "memory MB": _memory_mb(),
         }
 
     def _score(self, images: Tensor, labels: Tensor | None, level: int, alpha: float) -> float:
         return float(self.critic(images, labels, level=level, alpha=alpha).mean())
 
-    def _change_more(self, more: bool, at: Tick) -> None:
+    def _adapt_augmentation(self, more: bool, at: Tick) -> None:
         step = at.steps * at.batch / self.recipe.patience
-        self.changed = min(max(self.changed + (step if more else -step), 0.0), MOST)
+        self.p_augment = min(max(self.p_augment + (step if more else -step), 0.0), MOST)
 
     @torch.no_grad()
-    def shown(self, count: int) -> Tensor:
-        """What the average generator makes of latents that stay the same, with labels by turns."""
-        at, classes = self._at, self.generator.classes
+    def samples(self, count: int) -> Tensor:
+        """Return images of the average generator for fixed latents, of each class in turn."""
+        at, classes = self._tick, self.generator.classes
         z = self._latents(0, 3, count)
         labels = torch.arange(count) % classes if classes else None
         return self.average(z, labels, level=at.level, alpha=at.alpha(at.steps))
@@ -221,62 +211,64 @@ class Gan:
             for name, value in prefixed(prefix, network.state_dict()).items()
         }
 
-    def memory(self) -> dict[str, Tensor]:
-        tensors = {"changed": torch.tensor(self.changed, dtype=torch.float64)}
-        for name, optimiser in self._optimisers.items():
-            tensors |= prefixed(f"{name}.", optimiser_tensors(optimiser))
+    def optimizer_state(self) -> dict[str, Tensor]:
+        tensors = {"p_augment": torch.tensor(self.p_augment, dtype=torch.float64)}
+        for name, optimizer in self._optimizers.items():
+            tensors |= prefixed(f"{name}.", optimizer_tensors(optimizer))
         return tensors
 
-    def restore(self, weights: Mapping[str, Tensor], memory: Mapping[str, Tensor] | None) -> None:
+    def restore(self, weights: Mapping[str, Tensor], state: Mapping[str, Tensor] | None) -> None:
         load_weights(self.average, part("average.", weights))
         load_weights(self.generator, part("generator.", weights))
         load_weights(self.critic, part("critic.", weights))
-        if memory is not None:
-            self.changed = float(memory["changed"])
-            for name, optimiser in self._optimisers.items():
-                load_optimiser(optimiser, part(f"{name}.", memory))
+        if state is not None:
+            self.p_augment = float(state["p_augment"])
+            for name, optimizer in self._optimizers.items():
+                load_optimizer(optimizer, part(f"{name}.", state))
 
-    def _real(self, at: Tick, shown: int) -> Material:
-        """The real images of a minibatch: all are shown once before any is shown again."""
+    def _real(self, at: Tick, shown: int) -> ImageSet:
+        """Return the real images of a minibatch; each image once before any comes again."""
         count = len(self.training.images)
-        places = np.arange(shown, shown + at.batch)
+        positions = np.arange(shown, shown + at.batch)
         rounds = {
-            n: _order(count, self.recipe.seed, n + 1) for n in set((places // count).tolist())
+            n: _order(count, self.recipe.seed, n + 1) for n in set((positions // count).tolist())
         }
-        numbers = np.array([rounds[place // count][place % count] for place in places.tolist()])
-        return self.training.chosen(numbers)
+        numbers = np.array([rounds[n // count][n % count] for n in positions.tolist()])
+        return self.training.subset(numbers)
 
     def _levelled(self, images: Tensor, level: int, alpha: float) -> Tensor:
         images = images.to(self.device)
         return downsampled(images, level, alpha, levels=self.growth.levels)
 
-    def _seen(self, images: Tensor, shown: int, stream: int, total: int, share: slice) -> Tensor:
-        """Images as the critic sees them; what is drawn for one does not hang on who has it."""
-        drawn = torch.rand(total, DRAWN, generator=self._drawn(shown, 3 + stream))
-        return disguised(images, self.changed, drawn=drawn[share])
+    def _augmented(
+        self, images: Tensor, shown: int, stream: int, total: int, share: slice
+    ) -> Tensor:
+        """Return augmented images; the random numbers of an image are the same in any process."""
+        drawn = torch.rand(total, DRAWN, generator=self._random(shown, 3 + stream))
+        return augment(images, self.p_augment, drawn=drawn[share])
 
     def _latents(self, shown: int, stream: int, count: int) -> Tensor:
-        drawn = self._drawn(shown, 8 + stream)
-        z = torch.randn(count, self.generator.latent, generator=drawn)
+        random = self._random(shown, 8 + stream)
+        z = torch.randn(count, self.generator.latent, generator=random)
         return z.to(next(self.generator.parameters()))
 
-    def _drawn(self, shown: int, stream: int) -> torch.Generator:
+    def _random(self, shown: int, stream: int) -> torch.Generator:
         generator = torch.Generator()
         return generator.manual_seed(mixed(self.recipe.seed, shown, stream))
 
     def _total(self, loss: Tensor) -> float:
-        return float(self.world.summed(loss))
+        return float(self.context.all_reduce_sum(loss))
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """How far the critic's slope at each image is from one, squared (Gulrajani et al., eq. 3).
+    """Return the squared difference of the critic's slope from one (Gulrajani et al., eq. 3).
 
     Args:
-        critic: gives a score for each image.
-        images: (N, C, y, x), somewhere between real and generated ones.
+        critic: returns a score of each image.
+        images: (N, C, y, x), between real and generated images.
 
     Returns:
-        (N,), through which gradients flow to the critic's weights.
+        (N,), differentiable by the critic's weights.
     """
     images = images.detach().requires_grad_()
     (slope,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
@@ -288,7 +280,7 @@ def _order(count: int, seed: int, number: int) -> np.ndarray:
 
 
 def _memory_mb() -> float:
-    """The most memory that this process has had; 0 where the system does not say."""
+    """Return the peak memory of this process; 0 if the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows

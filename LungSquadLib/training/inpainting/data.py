@@ -1,41 +1,49 @@
-"""What a translator is trained on: cubes of a store, and holes in them that it is to paint."""
+"""The data of inpainting: cubes of a store, and masked regions in them that are to be filled."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ...data.splits import Fold, folds, held_out
+from ...data.store import Store, StoredCase
+from ...errors import InputError
 from ...imaging.blending import distance_mm
 from ...imaging.noise_texture import grain
 from ...inference.inpainting import BAND_MM
+from ...models.card import NetworkSpec
 from ...models.inputs import InputSpec
 from ..augment import Augmentation, Drawn, apply, draw
+from .options import InpaintingOptions, check_options
 
-# Flips, turns and shifts alone: CT and mask are cut out as they are.
+HU = (-1000.0, 500.0)
+# Flips, turns and shifts alone: CT and mask are not resampled.
 AUGMENTATION = Augmentation(resampled=0.0, noise_hu=0.0, hu_shift=0.0)
-BANDS_MM = (4.0, 10.0)  # how far beyond a mask its hole may reach
-SHARED = 0.5  # of the draws have a hole where another patient's tumour is, too
-CT, MASK, HOLE, GRAIN = range(4)
+BANDS_MM = (4.0, 10.0)  # width of the region beyond a mask
+SECOND_REGION = 0.5  # probability of a further region, the mask of another case
+CT, MASK, REGION, NOISE = range(4)
 
 
 @dataclass(frozen=True)
-class Hollows:
-    """Cubes with holes, as tensors (n, 4, z, y, x): CT, tumour's mask, hole, grain; CT scaled.
+class InpaintingDataset:
+    """Cubes as tensors (n, 4, z, y, x): CT, tumour mask, region to fill, noise; CT scaled.
 
-    The CT is whole: the hole says what the network must not look at, the grain what the scanner
-    adds to whatever is there.
+    The CT is complete: the network ignores it in the region. The noise has the texture of the
+    CT's, and is added to what the network fills in.
 
     Attributes:
-        keys: names the content of each case, from which its draws follow.
-        read: a case's HU and mask, (side, side, side), by its number.
-        others: numbers of the cases whose masks make further holes.
+        keys: hash of each case's content, on which its random numbers depend.
+        read: returns a case's HU and mask, (side, side, side), by its number.
+        others: indices of the cases whose masks make further regions.
         spec: the network's input.
-        seed: of what is drawn.
+        seed: of the random numbers.
     """
 
     keys: Sequence[str]
@@ -45,16 +53,16 @@ class Hollows:
     seed: int
 
     def plain(self, chosen: np.ndarray) -> Tensor:
-        """The cubes as they are, with a hole of `BAND_MM` round the tumour."""
+        """Return cubes without augmentation, with a region of `BAND_MM` round the tumour."""
         return self._tensor(
-            [self._hollow(n, Drawn(), BAND_MM, self._random(n, -1)) for n in chosen.tolist()]
+            [self._cube(n, Drawn(), BAND_MM, self._random(n, -1)) for n in chosen.tolist()]
         )
 
     def augmented(self, chosen: np.ndarray, epoch: int) -> Tensor:
-        """The cubes as they are trained on: the same in the same epoch, whoever asks."""
-        return self._tensor([self._drawn(n, epoch) for n in chosen.tolist()])
+        """Return the cubes of an epoch of training: the same in each process."""
+        return self._tensor([self._augmented(n, epoch) for n in chosen.tolist()])
 
-    def _drawn(self, number: int, epoch: int) -> np.ndarray:
+    def _augmented(self, number: int, epoch: int) -> np.ndarray:
         drawn = draw(
             AUGMENTATION,
             seed=self.seed,
@@ -64,26 +72,26 @@ class Hollows:
         )
         random = self._random(number, epoch)
         band = random.uniform(*BANDS_MM)
-        other, place = random.choice(self.others), random.integers(-16, 17, 3).tolist()
-        more = None
-        if random.random() < SHARED:
+        other, shift = random.choice(self.others), random.integers(-16, 17, 3).tolist()
+        second = None
+        if random.random() < SECOND_REGION:
             mask = self.read(int(other))[1]
-            more = apply(mask, Drawn(shift=tuple(place)), size=self.spec.size)
-        return self._hollow(number, drawn, band, random, more)
+            second = apply(mask, Drawn(shift=tuple(shift)), size=self.spec.size)
+        return self._cube(number, drawn, band, random, second)
 
-    def _hollow(
+    def _cube(
         self,
         number: int,
         drawn: Drawn,
         band: float,
         random: np.random.Generator,
-        more: np.ndarray | None = None,
+        second: np.ndarray | None = None,
     ) -> np.ndarray:
         hu, mask = (apply(array, drawn, size=self.spec.size) for array in self.read(number))
-        grown = mask if more is None else np.maximum(mask, more)
-        hole = distance_mm(grown, (self.spec.spacing,) * 3) < band
-        noise = grain(hu, ~hole, random=random) / (self.spec.hu_high - self.spec.hu_low)
-        return np.stack([self.spec.scaled(hu), mask, hole, noise])
+        masks = mask if second is None else np.maximum(mask, second)
+        region = distance_mm(masks, (self.spec.spacing,) * 3) < band
+        noise = grain(hu, ~region, random=random) / (self.spec.hu_high - self.spec.hu_low)
+        return np.stack([self.spec.scaled(hu), mask, region, noise])
 
     def _random(self, number: int, epoch: int) -> np.random.Generator:
         key = int.from_bytes(hashlib.sha256(self.keys[number].encode()).digest()[:16], "big")
@@ -92,3 +100,93 @@ class Hollows:
     def _tensor(self, cubes: list[np.ndarray]) -> Tensor:
         x = torch.from_numpy(np.stack(cubes).astype(np.float32, copy=False))
         return x.contiguous(memory_format=torch.channels_last_3d)
+
+
+@dataclass(frozen=True)
+class InpaintingSetup:
+    """A run before it starts; `set_up` makes it.
+
+    Attributes:
+        cases: that have a label, or all if the network is unconditional.
+        classes: conditions of the network; empty: it is unconditional.
+    """
+
+    store: Store
+    options: InpaintingOptions
+    cases: tuple[StoredCase, ...]
+    classes: tuple[str, ...]
+    fold: Fold
+
+    @cached_property
+    def network(self) -> NetworkSpec:
+        """The inpainting network."""
+        arguments = {
+            "input_size": self.options.size,
+            "width": self.options.width,
+            "depth": self.options.depth,
+            "classes": len(self.classes),
+        }
+        return NetworkSpec("inpainting", arguments)
+
+    @cached_property
+    def spec(self) -> InputSpec:
+        """Its input."""
+        return InputSpec(self.options.size, self.store.preprocessing.spacing, *HU, True)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Class numbers (N,) of the cases; -1 if the network is unconditional."""
+        label = self.options.label
+        if label is None:
+            return np.full(len(self.cases), -1)
+        return np.array([self.classes.index(case.said(label)) for case in self.cases])
+
+    def indices(self, names: Sequence[str]) -> np.ndarray:
+        """Return the positions (N,) of the named cases in `cases`."""
+        index = {case.case: number for number, case in enumerate(self.cases)}
+        return np.array([index[name] for name in names], np.int64)
+
+    def read(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return HU and mask of a case, with margins."""
+        content = self.store.content(self.cases[number])
+        return content.hu, content.mask
+
+    def dataset(self) -> InpaintingDataset:
+        """Return the samples of all cases."""
+        keys = [case.crop for case in self.cases]
+        training = self.indices(self.fold.train)
+        return InpaintingDataset(keys, self.read, training, self.spec, self.options.seed)
+
+    def described(self) -> dict[str, Any]:
+        """Return all that decides the results."""
+        return {
+            "training": "inpainting",
+            "store": self.store.preprocessing.hash,
+            "options": asdict(self.options),
+            "classes": list(self.classes),
+            "split": self.fold.hash(self.cases),
+        }
+
+
+def set_up(store: Store, options: InpaintingOptions) -> InpaintingSetup:
+    """Choose the cases of a store and split them.
+
+    Raises:
+        InputError: the options or the store cannot be used.
+    """
+    check_options(options)
+    if options.size > store.preprocessing.side:
+        raise InputError(
+            f"The store has {store.preprocessing.side} voxels a side, fewer than --size "
+            f"{options.size}: build it with a larger size."
+        )
+    label, seed = options.label, options.seed
+    if label is None:
+        return InpaintingSetup(store, options, store.cases, (), held_out(store.cases, seed=seed))
+    if not store.cases or label not in store.cases[0].columns:
+        there = ", ".join(store.cases[0].columns) if store.cases else "none"
+        raise InputError(f"The store has no column '{label}'; it has {there}.")
+    cases = tuple(case for case in store.cases if case.said(label))
+    labels = [case.said(label) for case in cases]
+    fold = folds(cases, labels, count=1, seed=seed)[0]
+    return InpaintingSetup(store, options, cases, tuple(sorted(set(labels))), fold)

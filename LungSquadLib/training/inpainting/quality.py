@@ -1,4 +1,4 @@
-"""How good painted tumours are, measured on cases that the training has not seen.
+"""Errors of inpainted tumours, measured on held-out cases.
 
 `HU_error`: mean of the inpainted tumour against the requested mean. `diameter_error_mm`: largest
 diameter of the synthetic tumour against the mask's. `masked_region_error_HU`: voxels of the masked
@@ -29,13 +29,13 @@ from ...models.inputs import InputSpec
 from ...networks.inpainting import Inpainter
 from ...statistics.intervals import bootstrap
 
-FILLED = "filled_"  # before the same of a hole that is filled with what was asked, and with noise
-TRUE = "true_"  # before the same of the true image
+FILLED = "filled_"  # prefix of metrics of a constant tumour with noise, in place of the network's
+TRUE = "true_"  # prefix of metrics of the true image
 
 
 @dataclass(frozen=True)
-class Tested:
-    """A case in which the tumour is painted anew: HU and mask (z, y, x), whose, which class."""
+class HeldOutCase:
+    """HU and mask (z, y, x) of a case whose tumour is inpainted anew, its patient and class."""
 
     hu: np.ndarray
     mask: np.ndarray
@@ -43,13 +43,13 @@ class Tested:
     label: int
 
 
-def measured(
-    network: Inpainter, spec: InputSpec, cases: Sequence[Tested], *, where: str
+def inpainting_errors(
+    network: Inpainter, spec: InputSpec, cases: Sequence[HeldOutCase], *, where: str
 ) -> dict[str, Metric]:
-    """The card's metrics: means over cases, intervals over patients.
+    """Return the card's metrics: means over cases, intervals over patients.
 
     Args:
-        network: what paints.
+        network: of inpainting.
         spec: its input.
         cases: of its size.
         where: what these are, in words.
@@ -61,32 +61,34 @@ def measured(
     }
 
 
-def _row(network: Inpainter, spec: InputSpec, case: Tested, seed: int) -> dict[str, float]:
+def _row(network: Inpainter, spec: InputSpec, case: HeldOutCase, seed: int) -> dict[str, float]:
     inside = case.mask != 0
-    asked = float(case.hu[inside].mean())
-    order = InpaintingRequest(case.hu, case.mask, asked, case.label)
-    distance = order.distance(spec.spacing)
-    painted = inpaint_cubes(network, spec, [order])[0]
-    filled = np.where(inside, np.float32(asked), np.float32(LUNG_HU))
-    hole, row = distance < BAND_MM, dict[str, float]()
-    for prefix, paints in (("", painted), (FILLED, filled)):
-        hu = blended(case.hu, paints, distance, band_mm=BAND_MM, seed=seed)
+    mean = float(case.hu[inside].mean())
+    request = InpaintingRequest(case.hu, case.mask, mean, case.label)
+    distance = request.distance(spec.spacing)
+    inpainted = inpaint_cubes(network, spec, [request])[0]
+    filled = np.where(inside, np.float32(mean), np.float32(LUNG_HU))
+    region, row = distance < BAND_MM, dict[str, float]()
+    for prefix, cube in (("", inpainted), (FILLED, filled)):
+        hu = blended(case.hu, cube, distance, band_mm=BAND_MM, seed=seed)
         row |= {
-            f"{prefix}HU_error": abs(float(hu[inside].mean()) - asked),
-            f"{prefix}diameter_error_mm": _diameter_error(hu, case.mask, asked, hole, spec.spacing),
-            f"{prefix}masked_region_error_HU": float(np.abs(paints - case.hu)[hole].mean()),
+            f"{prefix}HU_error": abs(float(hu[inside].mean()) - mean),
+            f"{prefix}diameter_error_mm": _diameter_error(
+                hu, case.mask, mean, region, spec.spacing
+            ),
+            f"{prefix}masked_region_error_HU": float(np.abs(cube - case.hu)[region].mean()),
             f"{prefix}texture_ratio": float(hu[inside].std() / max(case.hu[inside].std(), 1.0)),
         }
-    true = _diameter_error(case.hu, case.mask, asked, hole, spec.spacing)
-    return row | {f"{TRUE}diameter_error_mm": true}
+    true_error = _diameter_error(case.hu, case.mask, mean, region, spec.spacing)
+    return row | {f"{TRUE}diameter_error_mm": true_error}
 
 
 def _diameter_error(
-    hu: np.ndarray, mask: np.ndarray, asked: float, hole: np.ndarray, spacing: float
+    hu: np.ndarray, mask: np.ndarray, mean: float, region: np.ndarray, spacing: float
 ) -> float:
-    """How far the diameter of what came out dense is from the mask's, mm."""
-    piece = dense_component(hu, mask, hole, mean_hu=asked)
-    return abs(_diameter(piece, spacing) - _diameter(mask, spacing))
+    """Return the absolute difference in mm of the diameters of dense component and mask."""
+    component = dense_component(hu, mask, region, mean_hu=mean)
+    return abs(_diameter(component, spacing) - _diameter(mask, spacing))
 
 
 def _diameter(mask: np.ndarray, spacing: float) -> float:
@@ -94,7 +96,7 @@ def _diameter(mask: np.ndarray, spacing: float) -> float:
     image.SetSpacing((spacing,) * 3)
     try:
         return axial_diameter(image).mm
-    except InputError:  # there is nothing
+    except InputError:  # the mask is empty
         return 0.0
 
 

@@ -1,4 +1,4 @@
-"""The model that a training on tables ends in: weights, card, reference patients."""
+"""The model of a finished run on tables: its weights, card and reference patients."""
 
 from __future__ import annotations
 
@@ -14,119 +14,145 @@ from ...models.card import Card, Metric, NetworkSpec, ReferenceSpec, Training
 from ...models.file import write_model_file
 from ...statistics.calibration import brier, log_odds
 from ...statistics.discrimination import balanced_accuracy
-from ..classifier.export import Naming, card_metric, class_labels, predictions_of
-from ..reference import HeldOut, reference_of
-from .fold import Job, final_job, read_fitted
-from .setup import Setup
-from .task import SETTINGS, Setting, network_arguments
-from .task import answers as network_answers
+from ..card import (
+    NO_LICENCE,
+    UNTESTED,
+    CardText,
+    HeldOut,
+    card_metric,
+    class_labels,
+    predictions_of,
+    reference_of,
+)
+from ..checkpoint import load_weights
+from ..experiment import FITS, MODEL, Fit, read_fit
+from .data import Setup
+from .task import SETTINGS, FittedNetwork, Setting, initial_network, network_arguments, predict
 
-Answers = Sequence[Mapping[str, str]]
 
-
-def write_model(setup: Setup, place: Path, *, answers: Answers, naming: Naming) -> str:
+def write_model(
+    setup: Setup,
+    fit: Fit,
+    folder: Path,
+    *,
+    cross_validated: Sequence[Fit],
+    predictions: Sequence[Mapping[str, str]],
+    card_text: CardText,
+) -> str:
     """Write `model.safetensors` of a finished run; return its SHA-256.
 
     Args:
         setup: the run.
-        place: its folder.
-        answers: out of fold, which the card's metrics are taken from.
-        naming: what else the card says.
+        fit: the fit with the model's weights.
+        folder: of the run.
+        cross_validated: the fits of one seed, whose test patients are the reference's.
+        predictions: rows of `predictions.csv`, for the card's metrics.
+        card_text: what the user writes into the card.
     """
-    job = final_job(setup)
-    setting, fitted = read_fitted(setup, job, place / "fits")
+    setting, fitted = read_fitted(setup, fit, folder)
     training, validation = (
-        setup.rows.x[setup.numbers(names)][:, fitted.columns]
-        for names in (job.parts.train, job.parts.validation)
+        setup.rows.x[setup.indices(names)][:, fitted.columns]
+        for names in (fit.parts.train, fit.parts.validation)
     )
-    _, known = network_answers(fitted.network, training)
-    logits, _ = network_answers(fitted.network, validation)
-    reference = reference_of(known, _held_out(setup, place / "fits"))
+    _, features = predict(fitted.network, training)
+    logits, _ = predict(fitted.network, validation)
+    reference = reference_of(features, _out_of_fold(setup, cross_validated, folder))
     card = replace(
-        _card(setup, naming, setting, fitted.columns),
+        _card(setup, fit, card_text, setting, fitted.columns),
         temperature=fitted.temperature,
-        metrics=_metrics(setup, [row for row in answers if row["part"] == "test"]),
+        metrics=_metrics(setup, [row for row in predictions if row["part"] == "test"]),
         reference=ReferenceSpec(len(training), float(log_odds(logits, setup.positive).std(ddof=1))),
     )
-    return write_model_file(
-        place / "model.safetensors", fitted.network, card=card, reference=reference
-    )
+    return write_model_file(folder / MODEL, fitted.network, card=card, reference=reference)
 
 
-def _held_out(setup: Setup, folder: Path) -> Iterator[HeldOut]:
-    """The first seed's test patients, each by the network of the fold that they were kept from."""
-    for (seed, fold), parts in setup.splits.items():
-        if seed == 0:
-            _, fitted = read_fitted(setup, Job(seed, fold, parts), folder)
-            features = (
-                network_answers(
-                    fitted.network, setup.rows.x[setup.numbers(names)][:, fitted.columns]
-                )[1]
-                for names in (parts.train, parts.test)
-            )
-            yield HeldOut(*features)
+def read_fitted(setup: Setup, fit: Fit, folder: Path) -> tuple[Setting, FittedNetwork]:
+    """Return the network of a finished fit, and its setting.
+
+    Args:
+        setup: the run.
+        fit: one of it.
+        folder: of the run.
+    """
+    weights, facts = read_fit(folder / FITS / fit.name)
+    setting, columns = Setting(**facts["setting"]), np.array(facts["columns"], np.int64)
+    widths = setup.spec(columns).widths
+    network = initial_network(network_arguments(setup.shape(setup.sources), setting, widths), 0)
+    load_weights(network, weights)
+    return setting, FittedNetwork(network.eval(), columns, float(facts["temperature"]))
 
 
-def draft(setup: Setup, naming: Naming) -> Card:
-    """The card as far as it is known before the training.
+def _out_of_fold(setup: Setup, fits: Sequence[Fit], folder: Path) -> Iterator[HeldOut]:
+    """Yield features of each fit's training and test patients, by its own network."""
+    for fit in fits:
+        _, fitted = read_fitted(setup, fit, folder)
+        features = (
+            predict(fitted.network, setup.rows.x[setup.indices(names)][:, fitted.columns])[1]
+            for names in (fit.parts.train, fit.parts.test)
+        )
+        yield HeldOut(*features)
+
+
+def draft_card(setup: Setup, fit: Fit, card_text: CardText) -> Card:
+    """Return the card as far as it is known before the training.
 
     Raises:
-        ModelError: the naming, the classes or the columns do not fit into a card.
+        ModelError: the user's texts, the classes or the columns do not fit into a card.
     """
-    return _card(setup, naming, SETTINGS[0], np.arange(setup.rows.x.shape[1]))
+    return _card(setup, fit, card_text, SETTINGS[0], np.arange(setup.rows.x.shape[1]))
 
 
-def _card(setup: Setup, naming: Naming, setting: Setting, columns: np.ndarray) -> Card:
+def _card(
+    setup: Setup, fit: Fit, card_text: CardText, setting: Setting, columns: np.ndarray
+) -> Card:
     label, spec = setup.options.label, setup.spec(columns)
-    job = final_job(setup)
-    training = [setup.patients[setup.index[name]] for name in job.parts.train]
-    validation = [setup.patients[setup.index[name]] for name in job.parts.validation]
-    y = setup.y[setup.numbers(job.parts.train)]
+    training = [setup.patients[setup.index[name]] for name in fit.parts.train]
+    validation = [setup.patients[setup.index[name]] for name in fit.parts.validation]
+    y = setup.y[setup.indices(fit.parts.train)]
     counts = np.bincount(y, minlength=len(setup.classes)).tolist()
-    each = ", ".join(f"{n} {name}" for n, name in zip(counts, setup.classes, strict=True))
+    classes = ", ".join(f"{n} {name}" for n, name in zip(counts, setup.classes, strict=True))
     arguments = network_arguments(setup.shape(setup.sources), setting, spec.widths)
     card = Card(
-        name=naming.name or identifier(label),
-        title=naming.title or f"{label}: {' or '.join(setup.classes)}"[:200],
+        name=card_text.name or identifier(label),
+        title=card_text.title or f"{label}: {' or '.join(setup.classes)}"[:200],
         task=identifier(label),
-        question=naming.question or f"Which {label} is it?",
+        question=card_text.question or f"Which {label} is it?",
         classes=class_labels(setup.classes),
         network=NetworkSpec("integration", arguments),
         input=spec,
         positive=setup.positive,
         training=Training(
-            data=f"{len(training)} patients ({each}) with {spec}; {len(validation)} more to "
+            data=f"{len(training)} patients ({classes}) with {spec}; {len(validation)} more to "
             "choose the epoch and the temperature."[:2000],
             patients=len(training),
             fingerprint=setup.fingerprint,
             split_hash=setup.split_hash,
             seed=setup.options.seed,
-            command=naming.command,
+            command=card_text.command,
             seen=seen([*training, *validation]),
         ),
-        licence=naming.licence or "Not stated by who trained it.",
+        licence=card_text.licence or NO_LICENCE,
         intended_use="Research on cohorts like the one it was trained on.",
         must_not=(
             "Must not be used to diagnose, to choose a treatment or to tell a patient a prognosis.",
-            "Must not be used without validating it on local patients first.",
+            UNTESTED,
         ),
-        notice=naming.notice,
+        notice=card_text.notice,
     )
     return Card.from_json(card.to_json())
 
 
-def _metrics(setup: Setup, rows: Answers) -> dict[str, Metric]:
-    """Of the answers out of fold: means over seeds, with intervals over patients."""
+def _metrics(setup: Setup, rows: Sequence[Mapping[str, str]]) -> dict[str, Metric]:
+    """Return metrics of the predictions out of fold: means over seeds, intervals over patients."""
     y = np.array([setup.classes.index(row[setup.options.label]) for row in rows])
-    right = np.array([setup.classes.index(row["predicted"]) for row in rows])
+    predicted = np.array([setup.classes.index(row["predicted"]) for row in rows])
     where = f"{setup.options.folds}-fold cross-validation"
     where += " by site" if setup.options.by_site else ""
-    where = "another cohort" if setup.other_cohort else where
-    held_out = predictions_of(rows, y)
-    balanced = held_out.bootstrap(balanced_accuracy, right, stratify=True)
-    measured = {"balanced_accuracy": balanced}
+    where = "another cohort" if setup.external else where
+    test = predictions_of(rows, y)
+    estimates = {"balanced_accuracy": test.bootstrap(balanced_accuracy, predicted, stratify=True)}
     if len(setup.classes) == 2:
-        scored = replace(held_out, label=(y == setup.positive).astype(int))
+        binary = replace(test, label=(y == setup.positive).astype(int))
         score = np.array([float(row["score"]) for row in rows])
-        measured = {"AUC": scored.auc(score), **measured, "Brier": scored.bootstrap(brier, score)}
-    return {name: card_metric(one, held_out, where) for name, one in measured.items()}
+        estimates = {"AUC": binary.auc(score), **estimates, "Brier": binary.bootstrap(brier, score)}
+    return {name: card_metric(estimate, test, where) for name, estimate in estimates.items()}

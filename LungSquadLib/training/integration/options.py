@@ -1,13 +1,13 @@
-"""What the user asks of a training on tables."""
+"""Options of the training of the integration network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ...errors import InputError
-from ..classifier.setup import TAKEN
+from ..classifier.options import RESULT_COLUMNS
 
-# Labels whose other values are no classes to tell.
+# Classes of labels that have further values, which are excluded.
 CLASSES = {
     "histology": ("LUAD", "LUSC"),
     "t_stage": ("T1", "T2", "T3", "T4"),
@@ -17,56 +17,59 @@ CLASSES = {
 
 @dataclass(frozen=True)
 class IntegrationOptions:
-    """What the user asks for.
+    """Options of the training of the integration network.
 
     Attributes:
-        label: a fact of a clinical table, or a column of a source, which is then no feature.
-        classes: its values in the order of the answers; empty: those of `CLASSES`, or all, sorted.
-        positive: of two classes the one that AUC is about; the last if left out.
-        leave_out: columns that are not used.
-        beside: columns with scores of others, to compare with; no features.
-        folds, seeds: of the outer cross-validation; `inner`: folds of the inner one.
-        by_site: whole sites go into one outer fold.
-        branch: units of a layer of its own for each source; 0: none.
-        ordinal: whether the classes stand in an order; see `networks.tables.OrderedClasses`.
-        epochs: at most.
-        seed: of all that is drawn.
-        allow_telling: go on where a column looks like the label.
-        allow_overlap: go on where patients of two cohorts have the same name; they are taken for
-            different ones.
+        label: a fact of a clinical table, or a column of a source, which is then no input.
+        classes: its values, in the order of the probabilities; empty: those of `CLASSES`, or all,
+            sorted.
+        positive: of two classes that of AUC and risk; None: the last one.
+        exclude_columns: columns that are not used.
+        reference_scores: columns with scores to compare with, which are no inputs.
+        folds: of the outer cross-validation.
+        seeds: its repeats, each with other folds and weights.
+        inner_folds: of the inner cross-validation, which chooses the setting.
+        by_site: whether each site is in one outer fold as a whole.
+        branch_width: units of a layer for each source; 0: none.
+        ordinal: whether the classes are ordered; see `networks.tables.OrderedClasses`.
+        epochs: passes over the training patients, at most.
+        seed: of all random numbers.
+        allow_leakage: whether to continue where a column looks like the label.
+        allow_overlap: whether to continue where patients of two cohorts have the same name; they
+            are taken to be different.
     """
 
     label: str
     classes: tuple[str, ...] = ()
     positive: str | None = None
-    leave_out: tuple[str, ...] = ()
-    beside: tuple[str, ...] = ()
+    exclude_columns: tuple[str, ...] = ()
+    reference_scores: tuple[str, ...] = ()
     folds: int = 5
     seeds: int = 5
-    inner: int = 3
+    inner_folds: int = 3
     by_site: bool = False
-    branch: int = 0
+    branch_width: int = 0
     ordinal: bool = False
     epochs: int = 60
     seed: int = 0
-    allow_telling: bool = False
+    allow_leakage: bool = False
     allow_overlap: bool = False
 
 
-def check_integration_options(options: IntegrationOptions) -> None:
-    """`InputError` for what no table could make right."""
+def check_options(options: IntegrationOptions) -> None:
+    """Raise `InputError` for values that no table could make right."""
     least = {
         "--folds": (options.folds, 2),
         "--seeds": (options.seeds, 1),
-        "--inner": (options.inner, 2),
-        "--branch": (options.branch, 0),
+        "--inner-folds": (options.inner_folds, 2),
+        "--branch-width": (options.branch_width, 0),
         "--epochs": (options.epochs, 1),
         "--seed": (options.seed, 0),
     }
     for name, (value, low) in least.items():
         if value < low:
             raise InputError(f"{name} must be {low} or more, not {value}.")
-    if options.label in TAKEN:
+    if options.label in RESULT_COLUMNS:
         raise InputError(
             f"The label '{options.label}' has the name of a column of the results: rename it."
         )

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from LungSquadLib.networks import build
-from LungSquadLib.training.classifier.features import frozen_prefix
-from LungSquadLib.training.classifier.standardise import Scale
+from LungSquadLib.training.classifier.features import FeatureScale, frozen_prefix
 
 torch.manual_seed(0)
 
@@ -20,16 +19,16 @@ def test_a_head_says_the_same_on_either_scale(hidden):
     size = (40, 3, count.in_features)
     features = (random.normal(size=size) * 10 ** random.uniform(-2, 2, size[2])).astype(np.float32)
     features[..., 0] = 7.0  # never changes
-    scale = Scale.of(features)
+    scale = FeatureScale.of(features)
     z = scale.standardised(features)
     assert np.abs(z.mean(axis=(0, 1))).max() < 1e-3
     assert z.reshape(-1, size[2])[:, 1:].std(axis=0) == pytest.approx(1, abs=1e-3)
     raw, other = torch.from_numpy(features[:, 0]), torch.from_numpy(z[:, 0])
     with torch.no_grad():
         before = head(raw).logits
-        scale.put_on(head)
+        scale.apply_to(head)
         assert torch.allclose(head(other).logits, before, atol=1e-4)
         assert not torch.allclose(head(raw).logits, before, atol=1e-2)
-        scale.take_off(head)
+        scale.remove_from(head)
         assert torch.allclose(head(raw).logits, before, atol=1e-4)
         assert torch.allclose(network.head.after(network.head.before[1:](raw)), before, atol=1e-4)

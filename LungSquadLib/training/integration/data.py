@@ -1,4 +1,4 @@
-"""What a training on tables is: its options, and the patients, columns and folds that follow."""
+"""The setup of a run on tables: the patients, columns and folds that follow from them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ...data.tables.matrix import Dropped, Joined, Matrix
 from ...errors import InputError, one_line
 from ...models.inputs import Source, TableSpec
 from ...statistics.text import format_number, format_p
-from ..classifier.baselines import number
-from .cohort import Cohort, check_follow_up, check_left_out, classes_of, kept_patients
-from .options import IntegrationOptions, check_integration_options
+from ..classifier.predictions import number
+from .cohort import Cohort, check_excluded, check_follow_up, classes_of, kept_patients
+from .options import IntegrationOptions, check_options
 from .task import Rows, Shape, rows_of
 
-LOGISTIC, CLINICAL = "logistic", "clinical"  # arms that are no networks
+LOGISTIC, CLINICAL = "logistic", "clinical"  # compared models that are no networks
 _FACTS = ("age", "sex", "smoking")  # of the clinical baseline
-_MOST_WORDS = 12  # values of a fact that is made into columns
+_MOST_CATEGORIES = 12  # values of a fact that becomes columns
 
 
 @dataclass(frozen=True)
 class Patient:
-    """A row, as `cohort.splits` deals it out; `crop` names it, and patients with the same row."""
+    """A patient as a `splits.Case`; patients with the same row have the same `crop`."""
 
     case: str
     patient: str
@@ -42,18 +42,18 @@ class Patient:
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """A run before it begins; made by `set_up`.
+    """A run before it starts; `set_up` makes it.
 
     Attributes:
         sources: of the patients, in their order; `facts` likewise.
-        clinical: what the clinical baseline reads; None where nothing is known.
-        beside: (N,) each, scores of others.
+        clinical: columns of the clinical baseline; None if there are none.
+        reference_scores: (N,) each.
         y: (N,) class indices.
         splits: by seed and fold.
         excluded: how many patients were left out, by reason.
-        dropped: who was left out before, when the tables were joined.
+        dropped: patients that were excluded when the tables were joined.
         warnings: sentences for the user.
-        other_cohort: whether the test is another cohort.
+        external: whether the test is another cohort.
     """
 
     options: IntegrationOptions
@@ -61,7 +61,7 @@ class Setup:
     sources: tuple[Matrix, ...]
     facts: Mapping[str, tuple[str, ...]]
     clinical: Matrix | None
-    beside: Mapping[str, np.ndarray]
+    reference_scores: Mapping[str, np.ndarray]
     y: np.ndarray
     classes: tuple[str, ...]
     positive: int
@@ -69,7 +69,7 @@ class Setup:
     excluded: Mapping[str, int]
     dropped: tuple[Dropped, ...]
     warnings: tuple[str, ...]
-    other_cohort: bool
+    external: bool
 
     @cached_property
     def rows(self) -> Rows:
@@ -77,31 +77,32 @@ class Setup:
         return rows_of(self.sources, self.y)
 
     @property
-    def alone(self) -> tuple[Matrix, ...]:
-        """The sources that are also looked at each by itself; none where there is one only."""
+    def single_sources(self) -> tuple[Matrix, ...]:
+        """The sources with a network each; none if there is only one source."""
         return self.sources if len(self.sources) > 1 else ()
 
     @property
-    def arms(self) -> tuple[str, ...]:
-        """What the network is compared with, as the columns of its answers are called."""
+    def compared_models(self) -> tuple[str, ...]:
+        """Names of the models and scores that the network is compared with."""
         clinical = () if self.clinical is None else (CLINICAL,)
-        return (*(f"{one.name} alone" for one in self.alone), LOGISTIC, *clinical, *self.beside)
+        single = (f"{source.name} alone" for source in self.single_sources)
+        return (*single, LOGISTIC, *clinical, *self.reference_scores)
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """Where each patient stands."""
-        return {one.case: number for number, one in enumerate(self.patients)}
+        """Index of each patient."""
+        return {patient.case: number for number, patient in enumerate(self.patients)}
 
-    def numbers(self, names: Sequence[str]) -> np.ndarray:
-        """Where these patients stand."""
+    def indices(self, names: Sequence[str]) -> np.ndarray:
+        """Return the indices (N,) of the named patients."""
         return np.array([self.index[name] for name in names], np.int64)
 
     def shape(self, sources: Sequence[Matrix]) -> Shape:
-        """Of a network that reads these sources."""
+        """Return the shape of a network with these sources."""
         return Shape(
-            tuple(len(one.columns) for one in sources),
+            tuple(len(source.columns) for source in sources),
             len(self.classes),
-            self.options.branch,
+            self.options.branch_width,
             self.options.ordinal,
         )
 
@@ -118,25 +119,27 @@ class Setup:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all that is learnt from."""
-        digest = hashlib.sha256(repr([one.patient for one in self.patients]).encode())
-        for array in (self.rows.x, self.y, *self.beside.values()):
+        """SHA-256 of all patients and numbers."""
+        digest = hashlib.sha256(repr([patient.patient for patient in self.patients]).encode())
+        for array in (self.rows.x, self.y, *self.reference_scores.values()):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
     def spec(self, columns: np.ndarray) -> TableSpec:
-        """What a network takes that reads some of the columns (indices)."""
+        """Return the input of a network with some of the columns (indices)."""
         starts = self.shape(self.sources).starts
         sources = []
-        for start, one in zip(starts, self.sources, strict=False):
-            its = columns[(columns >= start) & (columns < start + len(one.columns))] - start
-            names = tuple(one.columns[n] for n in its.tolist())
-            made = Source(one.name, one.kind, names, one.scale, one.extractor, one.cube)
-            sources.append(made)
+        for start, source in zip(starts, self.sources, strict=False):
+            end = start + len(source.columns)
+            chosen = columns[(columns >= start) & (columns < end)] - start
+            names = tuple(source.columns[n] for n in chosen.tolist())
+            sources.append(
+                Source(source.name, source.kind, names, source.scale, source.extractor, source.cube)
+            )
         return TableSpec(tuple(sources))
 
     def described(self) -> dict[str, Any]:
-        """What decides the results."""
+        """Return all that decides the results."""
         return {
             "training": "integration",
             "options": json.loads(json.dumps(asdict(self.options))),
@@ -146,65 +149,69 @@ class Setup:
         }
 
 
-def set_up(joined: Joined, options: IntegrationOptions, *, other: Joined | None = None) -> Setup:
-    """Take from tables what a training needs, and split the patients.
+def set_up(
+    joined: Joined, options: IntegrationOptions, *, external_test: Joined | None = None
+) -> Setup:
+    """Choose patients and columns of tables, and split the patients.
 
     Args:
-        joined: the patients to learn from.
-        options: what is asked.
-        other: another cohort to test on; then there are no folds.
+        joined: the patients of the training.
+        options: of the training.
+        external_test: another cohort for the test, in place of folds.
 
     Raises:
-        InputError: the options or the tables cannot be used, a column is the label in disguise, or
-            patients are in both cohorts.
+        InputError: the options or the tables cannot be used, a column leaks the label, or patients
+            are in both cohorts.
     """
-    check_integration_options(options)
-    check_left_out(joined, options)
-    for one in (joined, *([other] if other else [])):
-        check_follow_up(one)
+    check_options(options)
+    check_excluded(joined, options)
+    for tables in (joined, *([external_test] if external_test else [])):
+        check_follow_up(tables)
     cohort, warnings = Cohort.of(joined, options), [*joined.notes]
     first = len(joined.patients)
-    if other is not None:
+    if external_test is not None:
         if options.by_site:
-            raise InputError("--by-site makes folds, and --test leaves none: choose one of them.")
-        warnings += other.notes
-        cohort = cohort.followed_by(Cohort.of(other, options), options, warnings)
+            raise InputError(
+                "--by-site makes folds, and --external-test leaves none: choose one of them."
+            )
+        warnings += external_test.notes
+        cohort = cohort.followed_by(Cohort.of(external_test, options), options, warnings)
     classes = classes_of(cohort.labels, options)
     kept, excluded = kept_patients(cohort, classes, options.label)
-    cohort = cohort.some(kept)
+    cohort = cohort.subset(kept)
     tested = kept >= first
     y = np.array([classes.index(label) for label in cohort.labels], np.int64)
-    if other is not None:
+    if external_test is not None:
         _check_both(y, tested, classes)
-    if not options.allow_telling:
+    if not options.allow_leakage:
         check_telling(cohort.sources, options.label, y)
         check_levelled(cohort.sources, options.label, y)
     patients = _patients(cohort, y, tested, warnings)
-    warnings += _remarks(cohort, y, classes, options.label)
+    warnings += _warnings(cohort, y, classes, options.label)
     return Setup(
         options=options,
         patients=patients,
         sources=cohort.sources,
         facts=cohort.facts,
         clinical=_clinical(cohort, options.label),
-        beside=cohort.beside,
+        reference_scores=cohort.reference_scores,
         y=y,
         classes=classes,
         positive=classes.index(options.positive or classes[-1]),
         splits=_splits(patients, cohort.labels, tested, options),
         excluded=excluded,
-        dropped=joined.dropped if other is None else (*joined.dropped, *other.dropped),
+        dropped=(*joined.dropped, *(external_test.dropped if external_test is not None else ())),
         warnings=tuple(dict.fromkeys(warnings)),
-        other_cohort=other is not None,
+        external=external_test is not None,
     )
 
 
 def _check_both(y: np.ndarray, tested: np.ndarray, classes: Sequence[str]) -> None:
-    for part, what in ((~tested, "learn from"), (tested, "test on")):
+    for part, name_ in ((~tested, "training"), (tested, "test")):
         for at, name in enumerate(classes):
             if at not in y[part]:
                 raise InputError(
-                    f"The cohort to {what} has no patient of the class '{one_line(name)}' who can "
+                    f"The {name_} cohort has no patient of the class '{one_line(name)}' who can "
                     "be used: name the classes of both with --classes."
                 )
 
@@ -212,79 +219,78 @@ def _check_both(y: np.ndarray, tested: np.ndarray, classes: Sequence[str]) -> No
 def _patients(
     cohort: Cohort, y: np.ndarray, tested: np.ndarray, warnings: list[str]
 ) -> tuple[Patient, ...]:
-    """The patients; those with the same row in a wide source are linked, so that none is parted."""
-    name = [hashlib.sha256(one.encode()).hexdigest() for one in cohort.patients]
+    """Return the patients; those with the same row in a wide source stay in the same part."""
+    keys = [hashlib.sha256(patient.encode()).hexdigest() for patient in cohort.patients]
     same: dict[str, int] = {}
-    for source, (one, other) in twins(cohort.sources):
-        pair = f"'{cohort.patients[one]}' and '{cohort.patients[other]}'"
-        if y[one] != y[other]:
+    for source, (first, second) in twins(cohort.sources):
+        pair = f"'{cohort.patients[first]}' and '{cohort.patients[second]}'"
+        if y[first] != y[second]:
             raise InputError(
                 f"The patients {pair} have the same row in '{source}' and different labels: "
                 "correct one or leave both out."
             )
-        if tested[one] != tested[other]:
+        if tested[first] != tested[second]:
             raise InputError(
-                f"The patients {pair}, one to learn from and one to test on, have the same row "
+                f"The patients {pair}, of the training and of the test cohort, have the same row "
                 f"in '{source}': leave one of them out."
             )
-        gone, stays = name[other], name[one]
-        name = [stays if its == gone else its for its in name]
+        merged, kept = keys[second], keys[first]
+        keys = [kept if key == merged else key for key in keys]
         same[source] = same.get(source, 0) + 1
     for source, count in same.items():
         warnings.append(
             f"{count} pairs of patients have the same row in '{source}': they may be one patient "
-            "under two names, and were kept in the same fold."
+            "under two names, and stay in the same fold."
         )
-    sites = cohort.facts.get("site", ("",) * len(name))
+    sites = cohort.facts.get("site", ("",) * len(keys))
     return tuple(
-        Patient(one, one, site, crop)
-        for one, site, crop in zip(cohort.patients, sites, name, strict=True)
+        Patient(name, name, site, key)
+        for name, site, key in zip(cohort.patients, sites, keys, strict=True)
     )
 
 
-def _remarks(cohort: Cohort, y: np.ndarray, classes: Sequence[str], label: str) -> list[str]:
-    said: list[str] = []
+def _warnings(cohort: Cohort, y: np.ndarray, classes: Sequence[str], label: str) -> list[str]:
+    sentences: list[str] = []
     for source in cohort.sources:
         known = ~np.isnan(source.values)
         low = np.where(known, source.values, np.inf).min(axis=0)
         high = np.where(known, source.values, -np.inf).max(axis=0)
         missing, constant = ~known.any(axis=0), low == high
-        for columns, what in ((missing, "are missing in all patients"), (constant, "never change")):
+        for columns, what in ((missing, "are missing in all patients"), (constant, "are constant")):
             if columns.any():
                 some = [source.columns[n] for n in np.flatnonzero(columns)[:5].tolist()]
-                said.append(
-                    f"{columns.sum()} columns of '{source.name}' {what} and say nothing "
-                    f"({', '.join(one_line(one, most=40) for one in some)})."
+                sentences.append(
+                    f"{columns.sum()} columns of '{source.name}' {what} and carry no information "
+                    f"({', '.join(one_line(column, most=40) for column in some)})."
                 )
         if "z-score" in source.scale.lower():
-            said.append(
+            sentences.append(
                 f"The numbers of '{source.name}' are {source.scale}: they were scaled, and perhaps "
-                "chosen, on all patients, those of the test among them, before they came here. "
-                "What is measured may be a little too good."
+                "chosen, on all patients, including the test. Metrics may be a little too high."
             )
-    said += _about_sites(cohort, y, label)
+    sentences += _site_warnings(cohort, y, label)
     counts = np.bincount(y, minlength=len(classes))
     few = [f"'{classes[n]}' {count}" for n, count in enumerate(counts.tolist()) if count < 10]
     if few:
-        said.append(f"There are few patients of some classes: {', '.join(few)}.")
-    return said
+        sentences.append(f"There are few patients of some classes: {', '.join(few)}.")
+    return sentences
 
 
-def _about_sites(cohort: Cohort, y: np.ndarray, label: str) -> Iterator[str]:
-    """What the patients' sites, which TCGA's barcodes hold, have to do with label and numbers."""
+def _site_warnings(cohort: Cohort, y: np.ndarray, label: str) -> Iterator[str]:
+    """Yield warnings about sites (TCGA's barcodes hold them) that differ in label or numbers."""
     site = np.array(cohort.facts.get("site", ()), object)
-    known = np.array([bool(one) for one in site], bool)
-    if not known.any() or min(len(np.unique(one[known])) for one in (site, y)) < 2:
+    known = np.array([bool(name) for name in site], bool)
+    if not known.any() or min(len(np.unique(values[known])) for values in (site, y)) < 2:
         return
     strength, p = entangled(site[known], y[known])
     if p < ENTANGLED:
-        sites = [y[site == one] for one in np.unique(site[known])]
-        alone = sum(len(np.unique(its)) == 1 for its in sites)
-        some = f"; {alone} of {len(sites)} have patients of one class only" if alone else ""
+        sites = [y[site == name] for name in np.unique(site[known])]
+        pure = sum(len(np.unique(labels)) == 1 for labels in sites)
+        some = f"; {pure} of {len(sites)} have patients of one class only" if pure else ""
         yield (
             f"Sites differ in '{label}' (Cramer's V {format_number(strength)}, {format_p(p)})"
-            f"{some}: a network can learn where a sample was taken in place of the class. "
-            "--by-site keeps each site in one fold."
+            f"{some}: a network can learn the site instead of the class. --by-site keeps each "
+            "site in one fold."
         )
     for source in cohort.sources:
         how = levelled(source.values[known], site[known].astype(str))
@@ -297,28 +303,28 @@ def _about_sites(cohort: Cohort, y: np.ndarray, label: str) -> Iterator[str]:
 
 
 def _clinical(cohort: Cohort, label: str) -> Matrix | None:
-    """The clinical baseline's columns: of a clinical source, or of the facts that there are."""
+    """Return the columns of the clinical baseline: a clinical source, or the facts."""
     for source in cohort.sources:
         if source.kind == "clinical":
             return source
     columns: dict[str, np.ndarray] = {}
     for name in _FACTS:
         texts = cohort.facts.get(name, ())
-        found = sorted({*texts} - {""})
-        if name == label or len(found) < 2:
+        values = sorted({*texts} - {""})
+        if name == label or len(values) < 2:
             continue
         numbers = np.array([number(text) for text in texts])
-        if not any(np.isnan(number(text)) for text in found):
+        if not any(np.isnan(number(text)) for text in values):
             columns[name] = numbers
-        elif len(found) <= _MOST_WORDS:
+        elif len(values) <= _MOST_CATEGORIES:
             missing = np.array([not text for text in texts])
-            for word in found:
-                is_it = np.array([float(text == word) for text in texts])
-                columns[f"{name}={word}"] = np.where(missing, np.nan, is_it)
+            for value in values:
+                equal = np.array([float(text == value) for text in texts])
+                columns[f"{name}={value}"] = np.where(missing, np.nan, equal)
     if not columns:
         return None
-    values = np.column_stack([*columns.values()]).astype(np.float32)
-    return Matrix("clinical", "clinical", cohort.patients, tuple(columns), values, "clinical facts")
+    matrix = np.column_stack([*columns.values()]).astype(np.float32)
+    return Matrix("clinical", "clinical", cohort.patients, tuple(columns), matrix, "clinical facts")
 
 
 def _splits(
@@ -328,7 +334,7 @@ def _splits(
     options: IntegrationOptions,
 ) -> dict[tuple[int, int], Fold]:
     if not tested.any():
-        if options.by_site and (unknown := sum(not one.site for one in patients)):
+        if options.by_site and (unknown := sum(not patient.site for patient in patients)):
             raise InputError(
                 f"{unknown} of {len(patients)} patients have no site: fill the column 'site' of a "
                 "clinical table, or split without --by-site."

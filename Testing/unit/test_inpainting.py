@@ -17,10 +17,11 @@ from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.models.file import read_model_file
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks.inpainting import Inpainter, PatchDiscriminator, conditions
-from LungSquadLib.training.distributed import World
-from LungSquadLib.training.inpainting.data import CT, GRAIN, HOLE, MASK, Hollows
-from LungSquadLib.training.inpainting.run import Options, train_translation
-from LungSquadLib.training.inpainting.task import Recipe, Sample, Translation
+from LungSquadLib.training.distributed import DistributedContext
+from LungSquadLib.training.inpainting.data import CT, MASK, NOISE, REGION, InpaintingDataset
+from LungSquadLib.training.inpainting.experiment import train_inpainting
+from LungSquadLib.training.inpainting.options import InpaintingOptions
+from LungSquadLib.training.inpainting.task import Batch, InpaintingTask
 from Testing.ball_cohort import ball_store
 from Testing.stored_cases import stored_case
 from Testing.unit.test_training_run import StopAt
@@ -28,8 +29,8 @@ from Testing.unit.test_training_run import StopAt
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).parents[2]
 SPEC = InputSpec(32, 1.0, -1000.0, 500.0, True)
-OPTIONS = Options(
-    "histology", size=32, width=2, depth=3, recipe=Recipe(epochs=2, alone=0.5, learning_rate=0.01)
+OPTIONS = InpaintingOptions(
+    "histology", size=32, width=2, depth=3, epochs=2, critic_start=0.5, learning_rate=0.01
 )
 
 
@@ -54,7 +55,7 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(store, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    train_translation(store, folder, OPTIONS)
+    train_inpainting(store, folder, OPTIONS)
     return folder
 
 
@@ -130,21 +131,21 @@ def test_samples_are_whole_cubes_with_holes_that_follow_from_their_place(store):
         return content.hu, content.mask
 
     keys = [case.crop for case in opened.cases]
-    samples = Hollows(keys, read, np.arange(10), SPEC, 0)
+    samples = InpaintingDataset(keys, read, np.arange(10), SPEC, 0)
     batch = samples.augmented(np.array([3, 4, 5]), 1)
     assert torch.equal(batch[1:2], samples.augmented(np.array([4]), 1))
     assert not torch.equal(batch, samples.augmented(np.array([3, 4, 5]), 2))
     for cube in batch:
-        assert cube[HOLE][cube[MASK] > 0].all()
-        assert 0 < cube[HOLE].mean() < 1
-        lung = cube[CT][cube[HOLE] == 0]
-        assert float(cube[GRAIN].std()) == pytest.approx(float(lung.std()), rel=0.2)
+        assert cube[REGION][cube[MASK] > 0].all()
+        assert 0 < cube[REGION].mean() < 1
+        lung = cube[CT][cube[REGION] == 0]
+        assert float(cube[NOISE].std()) == pytest.approx(float(lung.std()), rel=0.2)
 
 
 def test_a_cancelled_training_goes_on_to_the_same_bytes(tmp_path, store, finished):
     with pytest.raises(CancelledError):
-        train_translation(store, tmp_path / "run", OPTIONS, progress=StopAt(5))
-    train_translation(store, tmp_path / "run", OPTIONS)
+        train_inpainting(store, tmp_path / "run", OPTIONS, progress=StopAt(5))
+    train_inpainting(store, tmp_path / "run", OPTIONS)
     assert model(tmp_path / "run") == model(finished)
 
 
@@ -156,16 +157,17 @@ KILLED = """
 import os, sys
 from functools import partial
 from LungSquadLib.training import loop
-from LungSquadLib.training.inpainting import run
+from LungSquadLib.training.inpainting import experiment as run
 save, left = loop._save, [4]
 def end(*told):
     left[0] -= 1
     return save(*told) if left[0] else os.kill(os.getpid(), 9)
 loop._save = end
-run.Plan = partial(run.Plan, save_s=0.0)
-recipe = run.Recipe(epochs=2, alone=0.5, learning_rate=0.01)
-options = run.Options("histology", size=32, width=2, depth=3, recipe=recipe)
-run.train_translation(sys.argv[1], sys.argv[2], options)
+run.Schedule = partial(run.Schedule, save_s=0.0)
+options = run.InpaintingOptions(
+    "histology", size=32, width=2, depth=3, epochs=2, critic_start=0.5, learning_rate=0.01
+)
+run.train_inpainting(sys.argv[1], sys.argv[2], options)
 """
 
 
@@ -174,8 +176,8 @@ run.train_translation(sys.argv[1], sys.argv[2], options)
 def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, store, finished):
     words = [sys.executable, "-c", KILLED, store, tmp_path / "run"]
     assert subprocess.run(words, cwd=ROOT, check=False).returncode == -signal.SIGKILL
-    assert (tmp_path / "run" / "checkpoint").exists()
-    train_translation(store, tmp_path / "run", OPTIONS)
+    assert (tmp_path / "run" / "fits" / "final" / "checkpoint").exists()
+    train_inpainting(store, tmp_path / "run", OPTIONS)
     assert model(tmp_path / "run") == model(finished)
 
 
@@ -191,7 +193,7 @@ def test_a_run_ends_in_a_model_that_says_how_good_it_is(store, finished):
     measures = {"HU_error", "diameter_error_mm", "masked_region_error_HU", "texture_ratio"}
     assert measures | {f"filled_{name}" for name in measures} <= names
     assert len(card.training.seen.patients) == card.training.patients + 2
-    assert len(list((finished / "pictures").iterdir())) == 2
+    assert len(list((finished / "fits" / "final" / "samples").iterdir())) == 2
     tumours = card.metrics["tumour_HU"]
     assert -400 < tumours.low <= tumours.value <= tumours.high < 100
 
@@ -200,14 +202,14 @@ def test_more_processes_than_a_batch_has_cubes_are_refused():
     network = Inpainter(3, input_size=32, width=2)
     numbers = np.arange(4)
     with pytest.raises(InputError, match="3 processes cannot share a batch of 2"):
-        Translation(
+        InpaintingTask(
             network,
-            Hollows([], list, numbers, SPEC, 0),
+            InpaintingDataset([], list, numbers, SPEC, 0),
             labels=numbers,
             training=numbers,
             validation=numbers,
-            recipe=Recipe(),
-            world=World(0, 3),
+            options=InpaintingOptions(),
+            context=DistributedContext(0, 3),
         )
 
 
@@ -222,11 +224,11 @@ def test_it_learns_edges_that_are_sharper_than_those_it_begins_with():
         for more in (0, 3)
     )
     ct = 0.1 + 0.5 * mask
-    sample = Sample(ct, mask, hole, torch.zeros_like(ct), torch.full((3,), -1))
+    sample = Batch(ct, mask, hole, torch.zeros_like(ct), torch.full((3,), -1))
     optimiser = torch.optim.Adam(network.parameters(), 0.005)
     errors = []
     for _ in range(30):
-        error = ((sample.painted(network) - ct) * hole).abs().sum() / hole.sum()
+        error = ((sample.inpainted(network) - ct) * hole).abs().sum() / hole.sum()
         optimiser.zero_grad()
         error.backward()
         optimiser.step()

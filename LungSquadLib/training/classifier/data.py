@@ -1,4 +1,4 @@
-"""What a training run is: its options, and the cases, network and folds that follow from them."""
+"""The setup of a run: the cases, network and folds that follow from store and options."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ...data.covariates import check_clinical, check_columns, follow_up_of
@@ -29,27 +30,11 @@ from ...models.keras_import import import_keras
 from ...networks import build
 from ...networks.prognosis import TransferNetwork
 from ...networks.trunk_and_head import TrunkAndHead
-from .baselines import number
-from .options import Options, check_options
-from .synthetic import Painter, read_painter
-from .task import DECAY, HEAD_DECAY
+from .options import DECAY, HEAD_DECAY, RESULT_COLUMNS, ClassifierOptions, check_options
+from .predictions import number
+from .synthetic import Synthesis, read_synthesis
 
-# Columns of our own tables, in which the label stands under its own name.
-TAKEN = frozenset(
-    (
-        "seed",
-        "fold",
-        "part",
-        "predicted",
-        "score",
-        "log_odds",
-        "volume",
-        "clinical",
-        "time",
-        "event",
-    )
-)
-_UNITS = 128  # of a head's one dense layer, where nothing else is said
+_UNITS = 128  # of the head's dense layer by default
 
 
 @dataclass(frozen=True)
@@ -62,31 +47,31 @@ class Start:
 
     @property
     def seen(self) -> Seen | None:
-        """What it has been trained on; None where it does not say."""
+        """The cases it was trained on; None if its card does not say."""
         return self.card.training.seen if self.card is not None else None
 
 
 @dataclass(frozen=True)
 class Setup:
-    """A run before it begins; made by `set_up`, the same in every process.
+    """A run before it starts; `set_up` makes it, the same in each process.
 
     Attributes:
-        painter: makes synthetic samples, where there are to be any.
+        synthesis: of synthetic samples, if there are to be any.
         excluded: how many cases were left out, by reason.
         warnings: sentences for the user.
-        overlaps: sentences of overlaps that were allowed.
-        follow_up: time and event ("1" or "0") by case, where columns of them were named.
+        overlaps: sentences about overlaps that were allowed.
+        follow_up: time and event ("1" or "0") by case, if their columns are named.
     """
 
     store: Store
-    options: Options
+    options: ClassifierOptions
     cases: tuple[StoredCase, ...]
     classes: tuple[str, ...]
     positive: int
     spec: InputSpec
     network: NetworkSpec
     start: Start
-    painter: Painter | None
+    synthesis: Synthesis | None
     splits: Mapping[tuple[int, int], Fold]
     excluded: Mapping[str, int]
     warnings: tuple[str, ...]
@@ -98,16 +83,25 @@ class Setup:
         """The cases by their names."""
         return {case.case: case for case in self.cases}
 
-    def label(self, case: StoredCase) -> int:
-        """The number of a case's class."""
-        return self.classes.index(case.columns[self.options.label])
+    def labels(self, cases: Sequence[StoredCase]) -> np.ndarray:
+        """Return the class numbers (N,) of cases."""
+        label = self.options.label
+        return np.array([self.classes.index(case.columns[label]) for case in cases], np.int64)
+
+    def indices(self, names: Sequence[str]) -> np.ndarray:
+        """Return the positions (N,) of the named cases in `cases`."""
+        return np.array([self._index[name] for name in names], np.int64)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {case.case: index for index, case in enumerate(self.cases)}
 
     @property
     def origin(self) -> str:
-        """What of the start's network the run begins with, in words."""
+        """The pretrained layers, in words."""
         words = {1: "the trunk", 2: "the trunk and dense layers", 3: "all layers"}
         name = self.start.card.name if self.start.card else ""
-        return f"{words[len(self.taken())]} of '{name}'" if name else "nothing"
+        return f"{words[len(self.pretrained())]} of '{name}'" if name else "nothing"
 
     @property
     def split_hash(self) -> str:
@@ -115,39 +109,40 @@ class Setup:
         hashes = [self.splits[at].hash(self.cases) for at in sorted(self.splits)]
         return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
-    def fresh_network(self, seed: int, *, shuffled: bool = False) -> TrunkAndHead:
-        """The network with the start's layers, and all others drawn from a seed."""
+    def initial_network(self, seed: int, *, permuted: bool = False) -> TrunkAndHead:
+        """Return the network with pretrained layers; the weights of all others are random."""
         torch.manual_seed(seed)
         network = build(self.network.name, self.network.arguments)
-        for name in self.taken(shuffled=shuffled):
+        for name in self.pretrained(permuted=permuted):
             layers = self.start.network.get_submodule(name)  # type: ignore[union-attr]
             network.get_submodule(name).load_state_dict(layers.state_dict())
         return network
 
-    def taken(self, *, shuffled: bool = False) -> tuple[str, ...]:
-        """The parts of the start's network that are taken over.
+    def pretrained(self, *, permuted: bool = False) -> tuple[str, ...]:
+        """Return the names of the layers with pretrained weights.
 
-        Its trunk always; its dense layers where it has such and no others were asked for; and then
-        its last layer too, where it told the same classes. Where labels are shuffled, its trunk
-        alone: the others know the true ones.
+        The trunk always; the dense layers if the options do not name others; and then the last
+        layer, too, if it has the same classes. With permuted labels the trunk alone, for the other
+        layers may have learnt the true labels.
         """
         card, network = self.start.card, self.start.network
         if card is None or network is None:
             return ()
-        own = self.options.hidden is not None or shuffled
-        if own or not isinstance(network, TransferNetwork):
+        new_head = self.options.hidden is not None or permuted
+        if new_head or not isinstance(network, TransferNetwork):
             return ("trunk",)
-        same = [one.code for one in card.classes] == [*map(identifier, self.classes)]
+        same = [known.code for known in card.classes] == [*map(identifier, self.classes)]
         return ("trunk", "head.before", "head.after") if same else ("trunk", "head.before")
 
     def described(self) -> dict[str, object]:
-        """What decides the run's results, for JSON; two runs that agree in it give the same."""
+        """Return all that decides the run's results, for JSON."""
         options = asdict(self.options) | {"init": self.start.sha256}
         if self.options.split is not None:
-            options["split"] = "own"
-        if self.painter is not None:
-            options["synthetic"] = [self.painter.model.sha256, self.painter.fraction]
+            options["split"] = "file"
+        if self.synthesis is not None:
+            options["synthetic"] = [self.synthesis.model.sha256, self.synthesis.fraction]
         return {
+            "training": "classifier",
             "options": json.loads(json.dumps(options)),
             "classes": list(self.classes),
             "cases": hashlib.sha256(
@@ -158,7 +153,7 @@ class Setup:
         }
 
 
-def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
+def set_up(store: str | os.PathLike[str], options: ClassifierOptions) -> Setup:
     """Read the store and the start, choose cases and folds, and refuse what must not be trained.
 
     Raises:
@@ -167,15 +162,15 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
         ModelError: the model to start from cannot be used.
     """
     check_options(options)
-    if options.recipe.weight_decay is None:
+    if options.weight_decay is None:
         decay = HEAD_DECAY if options.freeze == "trunk" else DECAY
-        options = replace(options, recipe=replace(options.recipe, weight_decay=decay))
+        options = replace(options, weight_decay=decay)
     opened = open_store(store)
     cases, excluded = _labelled(opened, options)
     classes = options.classes or tuple(sorted({case.columns[options.label] for case in cases}))
     _check_classes(classes, options, cases)
     if options.label in options.clinical:
-        raise InputError(f"'{options.label}' is to be told, so it cannot be clinical data as well.")
+        raise InputError(f"'{options.label}' is the label, so it cannot be clinical data as well.")
     check_columns(cases, options.clinical, "--clinical")
     check_clinical(cases, options.clinical)
     check_columns(cases, options.survival or (), "--survival")
@@ -183,17 +178,17 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
     start = _start(options.init)
     spec, network = _network(options, start, len(classes))
     check_store(opened, spec)
-    painter = None
+    synthesis = None
     if options.synthetic is not None:
-        painter = read_painter(options.synthetic, classes)
-        check_store(opened, painter.model.card.image, network="The model of --synthetic")
+        synthesis = read_synthesis(options.synthetic, classes)
+        check_store(opened, synthesis.model.card.image, network="The model of --synthetic")
     splits = _splits(cases, options)
     _check_tested(cases, splits, options)
-    overlaps = _overlaps(cases, splits, start, painter, options)
+    overlaps = _overlaps(cases, splits, start, synthesis, options)
     warnings = [
         f"The model '{card.name}' does not say which patients it was trained on: whether they are "
-        "among those of the store cannot be told."
-        for card in (start.card, painter.model.card if painter is not None else None)
+        "among those of the store is unknown."
+        for card in (start.card, synthesis.model.card if synthesis is not None else None)
         if card is not None and card.training.seen is None
     ]
     warnings += follow_up.warnings
@@ -206,7 +201,7 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
         spec,
         network,
         start,
-        painter,
+        synthesis,
         splits,
         excluded,
         tuple(warnings),
@@ -216,20 +211,20 @@ def set_up(store: str | os.PathLike[str], options: Options) -> Setup:
 
 
 def check_label(store: Store, label: str) -> None:
-    """Refuse a label that the store lacks, or that has the name of a column of our own."""
+    """Raise `InputError` for a label that the store lacks, or that the results use as a column."""
     if not store.cases:
         raise InputError(f"The store '{store.folder}' has no cases.")
     if label not in store.cases[0].columns:
         there = ", ".join(f"'{name}'" for name in store.cases[0].columns) or "none"
         raise InputError(f"The store '{store.folder}' has no column '{label}'; it has {there}.")
-    if label in TAKEN:
+    if label in RESULT_COLUMNS:
         raise InputError(
             f"The label '{label}' has the name of a column of the results: rename it in the "
             "manifest, and run `lungsquad cohort build` again."
         )
 
 
-def _labelled(store: Store, options: Options) -> tuple[list[StoredCase], dict[str, int]]:
+def _labelled(store: Store, options: ClassifierOptions) -> tuple[list[StoredCase], dict[str, int]]:
     check_label(store, options.label)
     excluded: Counter[str] = Counter()
     cases = []
@@ -244,7 +239,9 @@ def _labelled(store: Store, options: Options) -> tuple[list[StoredCase], dict[st
     return cases, dict(excluded)
 
 
-def _check_classes(classes: Sequence[str], options: Options, cases: Sequence[StoredCase]) -> None:
+def _check_classes(
+    classes: Sequence[str], options: ClassifierOptions, cases: Sequence[StoredCase]
+) -> None:
     counts = Counter(case.columns[options.label] for case in cases)
     if len(set(classes)) != len(classes):
         raise InputError("A class is named twice.")
@@ -268,8 +265,8 @@ def _check_classes(classes: Sequence[str], options: Options, cases: Sequence[Sto
         )
     if len(classes) > 32:
         raise InputError(
-            f"The column '{options.label}' has {len(classes)} values; a classifier tells 32 at "
-            "most. Name those to tell with --classes."
+            f"The column '{options.label}' has {len(classes)} values; a classifier has 32 at "
+            "most. Name its classes with --classes."
         )
     if options.positive is not None and options.positive not in classes:
         raise InputError(f"The positive class '{options.positive}' is none of {list(classes)}.")
@@ -286,8 +283,10 @@ def _start(init: str | None) -> Start:
     return Start(model.card, model.trainable(), model.sha256)
 
 
-def _network(options: Options, start: Start, classes: int) -> tuple[InputSpec, NetworkSpec]:
-    """A head on a trunk as wide as the start's, whose scaling of HU it keeps, limited."""
+def _network(
+    options: ClassifierOptions, start: Start, classes: int
+) -> tuple[InputSpec, NetworkSpec]:
+    """Return the network: a head on a trunk like the pretrained one, with its HU window."""
     width, spec = options.width, InputSpec(options.size, 1.0, *options.hu, True)
     hidden = options.hidden
     if start.card is not None:
@@ -309,7 +308,7 @@ def _network(options: Options, start: Start, classes: int) -> tuple[InputSpec, N
 
 
 def check_store(store: Store, spec: InputSpec, *, network: str = "The network") -> None:
-    """Refuse a store whose crops do not fit the input of a network, which `network` names."""
+    """Raise `InputError` if a store's crops do not fit the input of a network."""
     done = store.preprocessing
     if done.spacing != spec.spacing:
         raise InputError(
@@ -323,8 +322,8 @@ def check_store(store: Store, spec: InputSpec, *, network: str = "The network") 
         )
 
 
-def _splits(cases: Sequence[StoredCase], options: Options) -> dict[tuple[int, int], Fold]:
-    """The folds by (seed, number)."""
+def _splits(cases: Sequence[StoredCase], options: ClassifierOptions) -> dict[tuple[int, int], Fold]:
+    """Return the folds by (seed, number)."""
     if options.split is not None:
         fold = read_split(options.split, cases)
         _check_parts(fold, cases, options)
@@ -339,8 +338,8 @@ def _splits(cases: Sequence[StoredCase], options: Options) -> dict[tuple[int, in
     }
 
 
-def _check_parts(fold: Fold, cases: Sequence[StoredCase], options: Options) -> None:
-    """Refuse a split of somebody's with a part that lacks a class."""
+def _check_parts(fold: Fold, cases: Sequence[StoredCase], options: ClassifierOptions) -> None:
+    """Raise `InputError` if a part of a split from a file lacks a class."""
     label_of = {case.case: case.columns[options.label] for case in cases}
     for part, names in fold.parts.items():
         missing = set(label_of.values()) - {label_of[name] for name in names}
@@ -352,13 +351,13 @@ def _check_parts(fold: Fold, cases: Sequence[StoredCase], options: Options) -> N
 
 
 def _check_tested(
-    cases: Sequence[StoredCase], splits: Mapping[tuple[int, int], Fold], options: Options
+    cases: Sequence[StoredCase], splits: Mapping[tuple[int, int], Fold], options: ClassifierOptions
 ) -> None:
-    """Refuse so few patients that there would be no interval of what is measured on them."""
-    of = {case.case: case for case in cases}
+    """Raise `InputError` if there are too few test patients for an interval of any metric."""
+    by_name = {case.case: case for case in cases}
     for seed in range(options.seeds):
         tested = {
-            (of[name].patient, of[name].columns[options.label])
+            (by_name[name].patient, by_name[name].columns[options.label])
             for at, fold in splits.items()
             for name in fold.test
             if at[0] == seed
@@ -375,24 +374,24 @@ def _overlaps(
     cases: Sequence[StoredCase],
     splits: Mapping[tuple[int, int], Fold],
     start: Start,
-    painter: Painter | None,
-    options: Options,
+    synthesis: Synthesis | None,
+    options: ClassifierOptions,
 ) -> tuple[str, ...]:
-    """Sentences of what overlaps, where that is allowed; else they are refused."""
-    found: list[Overlap] = [fold_overlap(fold, cases) for fold in splits.values()]
+    """Return sentences about overlaps if these are allowed; otherwise raise `InputError`."""
+    overlaps: list[Overlap] = [fold_overlap(fold, cases) for fold in splits.values()]
     if start.seen is not None:
-        found.append(overlap(start.seen, cases, part="The store"))
-    if painter is not None and painter.model.card.training.seen is not None:
+        overlaps.append(overlap(start.seen, cases, part="The store"))
+    if synthesis is not None and synthesis.model.card.training.seen is not None:
         names = {name for fold in splits.values() for name in (*fold.validation, *fold.test)}
-        found.append(
+        overlaps.append(
             overlap(
-                painter.model.card.training.seen,
+                synthesis.model.card.training.seen,
                 [case for case in cases if case.case in names],
                 part="What is validated or tested on",
                 where="the training data of the model of --synthetic",
             )
         )
-    leaks = [leak for leak in found if leak]
+    leaks = [leak for leak in overlaps if leak]
     if leaks and not options.allow_overlap:
         raise InputError(leaks[0].refusal)
     return tuple(dict.fromkeys(leak.sentence for leak in leaks))

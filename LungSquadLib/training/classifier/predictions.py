@@ -1,42 +1,75 @@
-"""What tumour volume alone and clinical data alone say, fitted on the training cases of a fold."""
+"""Rows of `predictions.csv`: a classifier's predictions beside those of the baselines.
+
+The baselines, tumour volume and clinical columns, are fitted on the training cases of each fold.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ...data.store import StoredCase
-from ...statistics.calibration import fit_logistic, fit_ridge_logistic
+from ...statistics.calibration import fit_logistic, fit_ridge_logistic, log_odds
 
 Encoder = Callable[[Sequence[str]], np.ndarray]  # texts to columns (N, d)
 
 
-def volume_alone(
+def prediction_row(
+    case: StoredCase, logits: np.ndarray, classes: Sequence[str], positive: int
+) -> dict[str, Any]:
+    """Return the prediction for a case.
+
+    Args:
+        case: of a store.
+        logits: (classes,), calibrated.
+        classes: their names.
+        positive: number of the positive class.
+    """
+    powers = np.exp(logits - logits.max())
+    probabilities = powers / powers.sum()
+    return {
+        "case": case.case,
+        "patient": case.patient,
+        "site": case.site,
+        "volume_ml": case.volume_ml,
+        "predicted": classes[int(np.argmax(logits))],
+        "score": float(probabilities[positive]),
+        "log_odds": float(log_odds(logits, positive)),
+        **{
+            f"p_{name}": float(p)
+            for name, p in zip(classes, probabilities, strict=True)
+            if len(classes) > 2
+        },
+    }
+
+
+def volume_baseline(
     training: Sequence[StoredCase], positive: np.ndarray, cases: Sequence[StoredCase]
 ) -> np.ndarray:
-    """Probability of the positive class (N,) of `cases` by the logarithm of tumour volume.
+    """Return probabilities (N,) of the positive class by the logarithm of tumour volume.
 
     Args:
         training: the cases to fit on.
-        positive: (M,) 0 or 1, of those.
-        cases: the cases to answer for.
+        positive: (M,) 0 or 1, of these.
+        cases: the cases to predict.
     """
     intercept, slope = fit_logistic(_log_volumes(training), positive)
     return _probability(intercept + slope * _log_volumes(cases))
 
 
-def clinical_alone(
+def clinical_baseline(
     training: Sequence[StoredCase],
     positive: np.ndarray,
     cases: Sequence[StoredCase],
     columns: Sequence[str],
 ) -> np.ndarray:
-    """Probability of the positive class (N,) by a ridge logistic regression on columns.
+    """Return probabilities (N,) of the positive class by ridge logistic regression on columns.
 
-    A column of numbers is standardised, any other becomes one column for each of its values; what
-    is missing is the training cases' mean, and a column of its own. All of that is learnt from the
-    training cases.
+    A column of numbers is standardised, any other becomes one column for each of its values;
+    missing values are imputed by the training cases' mean and marked in a column of their own.
+    Scaling and values are those of the training cases.
     """
     encoders = [_encoder([case.said(name) for case in training]) for name in columns]
 
@@ -47,8 +80,8 @@ def clinical_alone(
         ]
         return np.concatenate(blocks, axis=1)
 
-    fitted = fit_ridge_logistic(encoded(training), positive)
-    return _probability(fitted.log_odds(encoded(cases)))
+    model = fit_ridge_logistic(encoded(training), positive)
+    return _probability(model.log_odds(encoded(cases)))
 
 
 def _encoder(texts: Sequence[str]) -> Encoder:
@@ -68,15 +101,15 @@ def _numeric(mean: float, sd: float) -> Encoder:
     return encode
 
 
-def _one_hot(known: Sequence[str]) -> Encoder:
+def _one_hot(categories: Sequence[str]) -> Encoder:
     def encode(texts: Sequence[str]) -> np.ndarray:
-        return np.array([[text == one for one in known] for text in texts], np.float64)
+        return np.array([[text == name for name in categories] for text in texts], np.float64)
 
     return encode
 
 
 def number(text: str) -> float:
-    """The finite number that a text says, or NaN."""
+    """Return the finite number that a text is, or NaN."""
     try:
         value = float(text)
     except ValueError:
