@@ -26,7 +26,7 @@ sys.exit(main(sys.argv[2:]))
 STOPPED = """
 import signal, sys, time
 from LungSquadLib.cli import main
-from LungSquadLib.report import case
+from LungSquadLib.pipeline import case
 number = int(sys.argv[1])
 case.rendered = lambda folder: (signal.raise_signal(number), time.sleep(100))
 sys.argv[1:] = sys.argv[2:]

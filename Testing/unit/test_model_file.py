@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from LungSquadLib.errors import ModelError
+from LungSquadLib.errors import MissingPackageError, ModelError
 from LungSquadLib.files import sha256_of_file
 from LungSquadLib.models.card import Card, Metric, ReferenceSpec
 from LungSquadLib.models.container import CARD, write_safetensors
@@ -180,3 +180,15 @@ def test_the_library_of_the_format_reads_what_we_write_and_bytes_repeat(tmp_path
         assert set(file.keys()) == set(arrays)
         for name, array in arrays.items():
             assert np.array_equal(file.get_tensor(name), array)
+
+
+def test_without_safetensors_models_are_read_and_not_written(tmp_path, monkeypatch):
+    path = samples.model_file(tmp_path / "m.safetensors")
+    network = samples.network()
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    assert read_model_file(path).card.name == "test-model"
+    with pytest.raises(
+        MissingPackageError, match="Writing a model needs the package 'safetensors'"
+    ):
+        write_model_file(tmp_path / "new.safetensors", network, card=samples.card(network))
+    assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]
