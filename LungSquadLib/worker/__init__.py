@@ -3,7 +3,7 @@
 Every line is one JSON object in UTF-8. The worker's standard output carries its responses and
 nothing else; the output of libraries goes to standard error. The first line is
 
-    {"type": "ready", "protocol": 1, "lungsquad": "0.1.0", "python": "3.12.10"}
+    {"type": "ready", "protocol": 2, "lungsquad": "0.1.0", "python": "3.12.10"}
 
 Each request has a number, its `id`, and a `verb`. Its last response is a `result` or an `error`;
 `progress` may come before. Paths are absolute, points are [X, Y, Z] in LPS mm. The requests, with

@@ -21,7 +21,7 @@ from ..errors import (
 )
 from ..fields import parsed_json, shown
 
-VERSION = 1
+VERSION = 2
 MOST_REQUEST = 1 << 20  # bytes of one line
 MOST_RESPONSE = 1 << 26
 

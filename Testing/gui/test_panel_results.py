@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from .conftest import at_rest
+from .conftest import MODULE, at_rest
 
 
 @pytest.fixture
@@ -151,3 +153,34 @@ def test_sections_open_one_after_the_other_and_say_what_is_missing(panel, wait_u
 def test_with_a_result_there_is_something_to_report(seen, wait_until):
     assert seen.ui.reportFrame.enabled
     assert seen.ui.reportHint.text == ""
+
+
+def test_a_section_needs_only_what_it_is_handed(gui, scene, tmp_path):
+    """Without the panel: the widgets, a stand-in for the predictions, and no worker."""
+    import slicer
+
+    from LungSquadLib.mrml.panel.context import Context
+    from LungSquadLib.mrml.panel.report import ReportSection
+    from LungSquadLib.mrml.panel.state import state_of
+    from LungSquadLib.mrml.temporary_files import CaseFiles, CtFileCache
+
+    widget = slicer.util.loadUI(str(MODULE.parent / "Resources/UI/LungSquad.ui"))
+    widget.setMRMLScene(scene)
+    context = Context(widget, worker=None, refresh=lambda: None)
+    context.set_state(state_of(scene))
+    with CaseFiles() as files:
+        files.results.mkdir()
+        (files.results / "report.html").write_text("the report")
+        predictions = SimpleNamespace(stored=[], files_for=lambda _volume: files)
+        section = ReportSection(context, ct_files=CtFileCache(), predictions=predictions)
+        section.update()
+        assert context.ui.reportHint.text == "Run a prediction first."
+        assert not context.ui.reportFrame.enabled
+        predictions.stored = [object()]
+        section.update()
+        assert context.ui.reportFrame.enabled
+        gui.file_answers.append(str(tmp_path))
+        context.ui.saveReportButton.click()
+    saved = tmp_path / "LungSquad results" / "report.html"
+    assert saved.read_text() == "the report"
+    assert context.status == f"Saved in '{saved.parent}'."

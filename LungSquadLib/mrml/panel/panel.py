@@ -51,7 +51,7 @@ class Panel:
         self.tumour = TumourSection(
             context, ct_files=ct_files, tumour_chosen=self.crop.centre_views_next
         )
-        self.patient = PatientSection(context, self.tumour)
+        self.patient = PatientSection(context, tumour=self.tumour)
         self.profile = ProfileSection(context)
         self.prediction = PredictionSection(
             context, ct_files=ct_files, crop=self.crop, profile=self.profile

@@ -23,9 +23,9 @@ from .views import show_ct
 class PatientSection(Section):
     """Chooses or loads a CT; outlines that come with it go to the tumour's section."""
 
-    def __init__(self, context: Context, outlines: OutlineReceiver) -> None:
+    def __init__(self, context: Context, *, tumour: OutlineReceiver) -> None:
         super().__init__(context)
-        self._outline_receiver = outlines
+        self._tumour = tumour
         self._folder = ""
         self._outlines: list[dict[str, Any]] = []  # beside the CT in the folder
         self.on_click(self.ui.loadDicomButton, self._choose_folder)
@@ -100,7 +100,7 @@ class PatientSection(Section):
         self.ui.seriesFrame.visible = False
         self._use(volumes[0])
         if self._outlines:
-            self._outline_receiver.offer(self._outlines)
+            self._tumour.offer(self._outlines)
             self.context.report(
                 _("The CT is loaded. The folder also holds outlines: import the tumour's.")
             )
@@ -122,7 +122,7 @@ class PatientSection(Section):
             loading = load_sample_patient(scene, made["ct"], made["mask"])
             volume, segmentation, segment = yield from loading
         self._use(volume)
-        self._outline_receiver.choose(segmentation, segment)
+        self._tumour.choose(segmentation, segment)
         self.context.report(_("The computer-made sample patient is loaded, with its tumour."))
 
 
