@@ -192,7 +192,7 @@ def _size(grid: Grid) -> np.ndarray:
 def add_size_measurement(scene: Any) -> Any:
     """Add a locked line for the tumour's diameter, with its length beside it."""
     with _placement_kept(scene):
-        node = new_node(scene, "vtkMRMLMarkupsLineNode", "Size measurement (axial diameter)")
+        node = new_node(scene, "vtkMRMLMarkupsLineNode", "Axial diameter")
     node.CreateDefaultDisplayNodes()
     node.SetLocked(True)
     display = node.GetDisplayNode()

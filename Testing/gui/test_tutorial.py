@@ -23,6 +23,7 @@ def test_the_tutorial(opened, gui, wait_until, screenshot, heartbeat):
     def done(seconds=120):
         wait_until(lambda: not panel.tasks.title and not opened.waiting(), seconds)
 
+    done()
     screenshot(opened.widget, "panel-empty")
     with heartbeat:
         ui.sampleButton.click()
