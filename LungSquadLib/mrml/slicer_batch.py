@@ -82,7 +82,7 @@ def _run(arguments: Sequence[str]) -> int:
     for message in summary.messages:
         print(f"lungsquad: {message}", file=sys.stderr)
     if summary.failed:
-        print(f"lungsquad: {options.out}/errors.csv lists the failures.", file=sys.stderr)
+        print(f"lungsquad: see {options.out}/errors.csv for what failed.", file=sys.stderr)
     return summary.exit_code
 
 

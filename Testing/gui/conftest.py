@@ -113,7 +113,9 @@ def screenshot(application, tmp_path):
     def save(widget, name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.png"
-        application.processEvents()
+        for _ in range(20):  # each turn lays out one more level of the nested frames
+            application.processEvents()
+            time.sleep(0.02)
         assert widget.grab().save(str(path))
         return path
 

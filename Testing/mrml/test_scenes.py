@@ -244,7 +244,7 @@ def test_without_slicer_core_the_demo_says_what_it_left_out(files, demo_models, 
     run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     last = run.stdout.splitlines()[-1]
-    assert last.startswith("Scene and pictures were left out. ")
+    assert last.startswith("No scene and no pictures were written. ")
     assert "pip install 'lungsquad[slicer]'" in last
     assert (out / "result" / "report.html").is_file()
     assert not (out / "result" / "scene.mrb").exists()

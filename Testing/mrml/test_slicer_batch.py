@@ -68,7 +68,7 @@ def test_files_and_exit_code_are_those_of_the_command_line(inputs):
     command_line = start(["-m", "LungSquadLib", "batch"], inputs, "command_line", "--jobs", "2")
     assert code == 0
     assert errors.startswith("lungsquad: row 2: There is no file or folder 'no.nrrd' (column 'ct'")
-    assert errors.endswith("lungsquad: slicer/errors.csv lists the failures.\n")
+    assert errors.endswith("lungsquad: see slicer/errors.csv for what failed.\n")
     assert ended(command_line)[0] == 0
     assert " 33% 1 of 3 cases\n" in out
     assert "2 done, 0 finished before, 1 failed\nslicer/index.html\n" in out
