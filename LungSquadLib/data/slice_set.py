@@ -19,8 +19,8 @@ from .. import __version__
 from ..errors import InputError
 from ..fields import Fields, parsed_json
 from ..files import write_json
-from ..imaging.axial import Context
 from ..imaging.pictures import WINDOWS
+from ..imaging.slices import Context
 from ..options import check, option
 from .case_file import read_content
 from .store import StoredCase, check_cases, refuse_newer

@@ -1,8 +1,15 @@
-"""Closed polygons and the mask of one slice, each out of the other."""
+"""Closed contours and the mask of one slice: filling contours, and outlining a mask.
+
+PS3.3 C.8.8.6.3 leaves open what several CLOSED_PLANAR contours of one slice mean together. Here a
+contour inside another is a hole (and one inside that an island), contours that overlap are a union,
+and a repeated contour counts once. CLOSEDPLANAR_XOR contours are combined by exclusive or.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +19,16 @@ from ..errors import InputError
 # near to a centre, in pixels, is on it.
 _ON_CENTRE = 1e-3
 _MOST_CROSSINGS = 1 << 22  # memory is taken for each
+
+# In pixels. A hole may touch its rim, and both are rounded decimals.
+_TOUCHES = 0.1
+# A wall thinner than this on average is no tissue: it lies between two drawings of one outline.
+THINNEST_WALL = 0.5
+_SAME = 0.01
+_STEP = 0.5  # between the points at which contours are compared
+_MOST_CONTOURS = 2048
+_MOST_COMPARISONS = 1 << 27
+_DEEPEST = 64
 
 
 def fill_even_odd(
@@ -156,3 +173,171 @@ def _clockwise(
     polygon = corners[cycle]
     below = framed[y[cycle[0]] + 1, x[cycle[0]] + 1]
     return polygon if below else polygon[::-1]
+
+
+class Block(NamedTuple):
+    """Pixels of a slice: x and y of the first, and an array (y, x) of bool."""
+
+    x: int
+    y: int
+    inside: np.ndarray
+
+
+@dataclass(frozen=True)
+class SliceMask:
+    """The mask of a slice, and how many contours repeat another: exactly, and nearly."""
+
+    block: Block
+    repeated: int
+    nearly_repeated: int
+
+
+def fill_contours(
+    closed: Sequence[np.ndarray],
+    exclusive: Sequence[np.ndarray],
+    start: tuple[int, int],
+    stop: tuple[int, int],
+) -> SliceMask:
+    """Fill the contours of one slice; points and pixels are as for `fill_even_odd`.
+
+    Args:
+        closed: contours of the kind CLOSED_PLANAR.
+        exclusive: contours of the kind CLOSEDPLANAR_XOR.
+        start: x and y of the first pixel that may be filled.
+        stop: x and y of the first pixel beyond those.
+
+    Raises:
+        InputError: there are more contours, or more points in them, than an ROI can have.
+    """
+    if len(closed) > _MOST_CONTOURS:
+        raise InputError(f"{len(closed)} contours lie in one slice; no ROI has that many.")
+    contains, distance = _compared(closed)
+    regions = _Regions(closed, _direct(contains), start, stop)
+    blocks = [regions.of(k) for k in np.flatnonzero(~contains.any(axis=0)).tolist()]
+    mask = _joined(blocks, np.logical_or)
+    if exclusive:
+        mask = _joined([mask, Block(*fill_even_odd(exclusive, start, stop))], np.logical_xor)
+    again = distance < THINNEST_WALL
+    again &= ~(again.T & np.tri(len(closed), dtype=bool))  # of two alike, the later one repeats
+    nearest = np.where(again, distance, np.inf).min(axis=0, initial=np.inf)
+    exact = int(np.count_nonzero(nearest < _SAME))
+    return SliceMask(mask, exact, int(np.count_nonzero(nearest < THINNEST_WALL)) - exact)
+
+
+def _compared(polygons: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Whether contour i has contour j inside it [i, j], and how far apart the two are on average.
+
+    The distance is infinite where j does not lie inside i.
+    """
+    count = len(polygons)
+    contains, distance = np.zeros((count, count), bool), np.full((count, count), np.inf)
+    if count < 2:
+        return contains, distance
+    low = np.array([polygon.min(axis=0) for polygon in polygons])
+    high = np.array([polygon.max(axis=0) for polygon in polygons])
+    within = (low[:, None] - _TOUCHES <= low).all(2) & (high <= high[:, None] + _TOUCHES).all(2)
+    within &= ~np.eye(count, dtype=bool)
+    points = [_points_along(polygon) for polygon in polygons]
+    pairs = np.argwhere(within)
+    if sum(len(points[j]) * len(polygons[i]) for i, j in pairs) > _MOST_COMPARISONS:
+        raise InputError("The contours of one slice have more points than an ROI can have.")
+    for i, j in pairs:
+        if _lies_inside(points[j], polygons[i]):
+            distance[i, j] = _distances(points[i], polygons[j]).mean()
+            contains[i, j] = distance[i, j] >= THINNEST_WALL and not contains[j, i]
+    return contains, distance
+
+
+def _direct(contains: np.ndarray) -> list[np.ndarray]:
+    """For each contour those inside it that lie in none of the others inside it."""
+    between = contains.astype(np.float32) @ contains.astype(np.float32) > 0
+    return [np.flatnonzero(row) for row in contains & ~between]
+
+
+@dataclass
+class _Regions:
+    """What each contour encloses without its holes, but with the islands in them."""
+
+    polygons: Sequence[np.ndarray]
+    children: list[np.ndarray]
+    start: tuple[int, int]
+    stop: tuple[int, int]
+    known: dict[tuple[int, bool], Block] = field(default_factory=dict)
+
+    def of(self, number: int, *, edges: bool = True, depth: int = 0) -> Block:
+        """`edges` is for centres on the contour: they belong to the tissue on either side."""
+        if depth > _DEEPEST:
+            raise InputError(f"Contours of one slice are nested more than {_DEEPEST} deep.")
+        if (number, edges) not in self.known:
+            filled = fill_even_odd([self.polygons[number]], self.start, self.stop, edges=edges)
+            block = Block(*filled)
+            for child in self.children[number]:
+                hole = self.of(child, edges=not edges, depth=depth + 1)
+                block = _joined([block, hole], _without, crop=True)
+            self.known[number, edges] = block
+        return self.known[number, edges]
+
+
+def _without(mask: np.ndarray, hole: np.ndarray, out: np.ndarray) -> None:
+    np.logical_and(mask, ~hole, out=out)
+
+
+def _joined(blocks: Sequence[Block], combine: object, *, crop: bool = False) -> Block:
+    """The blocks combined one after another; within the first one alone if `crop`."""
+    if not blocks:
+        return Block(0, 0, np.zeros((0, 0), bool))
+    spanned = blocks[:1] if crop else [one for one in blocks if one.inside.size] or blocks[:1]
+    x0, y0 = min(one.x for one in spanned), min(one.y for one in spanned)
+    x1 = max(one.x + one.inside.shape[1] for one in spanned)
+    y1 = max(one.y + one.inside.shape[0] for one in spanned)
+    mask = np.zeros((y1 - y0, x1 - x0), bool)
+    for number, one in enumerate(blocks):
+        left, top = max(one.x, x0), max(one.y, y0)
+        right = min(one.x + one.inside.shape[1], x1)
+        bottom = min(one.y + one.inside.shape[0], y1)
+        if left >= right or top >= bottom:
+            continue
+        part = mask[top - y0 : bottom - y0, left - x0 : right - x0]
+        added = one.inside[top - one.y : bottom - one.y, left - one.x : right - one.x]
+        if number == 0:
+            part[:] = added
+        else:
+            combine(part, added, out=part)  # type: ignore[operator]
+    return Block(x0, y0, mask)
+
+
+def _points_along(polygon: np.ndarray) -> np.ndarray:
+    """The polygon's vertices and points between them, at most `_STEP` apart (coarser if huge)."""
+    ends = np.roll(polygon, -1, axis=0)
+    lengths = np.hypot(*(ends - polygon).T)
+    step = max(_STEP, lengths.sum() / 4096)
+    parts = np.minimum(np.maximum(np.ceil(lengths / step), 1), 4096).astype(int)
+    edge = np.repeat(np.arange(len(polygon)), parts)
+    place = (np.arange(len(edge)) - np.repeat(np.cumsum(parts) - parts, parts)) / parts[edge]
+    return polygon[edge] + (ends - polygon)[edge] * place[:, None]
+
+
+def _lies_inside(points: np.ndarray, polygon: np.ndarray) -> bool:
+    """Whether all points lie in a polygon (even-odd) or within `_TOUCHES` of its boundary."""
+    (x0, y0), (x1, y1) = polygon.T, np.roll(polygon, -1, axis=0).T
+    for some in np.array_split(points, 1 + len(points) // 256):
+        x, y = some[:, :1], some[:, 1:]
+        crosses = (y0 <= y) != (y1 <= y)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            beyond = x < x0 + (y - y0) * (x1 - x0) / (y1 - y0)
+        outside = (crosses & beyond).sum(axis=1) % 2 == 0
+        if outside.any() and _distances(some[outside], polygon).max() > _TOUCHES:
+            return False
+    return True
+
+
+def _distances(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """How far each point is from a polygon's boundary."""
+    along = np.roll(polygon, -1, axis=0) - polygon
+    squared = np.maximum((along**2).sum(axis=1), 1e-30)
+    found = []
+    for some in np.array_split(points, 1 + len(points) // 256):
+        away = some[:, None] - polygon
+        place = np.clip((away * along).sum(axis=2) / squared, 0, 1)
+        found.append(np.sqrt(((away - place[..., None] * along) ** 2).sum(axis=2).min(axis=1)))
+    return np.concatenate(found)

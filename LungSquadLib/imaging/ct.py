@@ -21,8 +21,7 @@ from .dicom.series import Series, choose_ct, find_series
 from .dicom.stack import stack
 from .files.volumes import VolumeFile, is_volume_file, open_volume_file
 from .flags import Flag
-from .geometry import Box, Grid
-from .orientation import Reorientation, reorientation
+from .geometry import Box, Grid, Reorientation, reorientation
 
 LARGEST_HU = 1e6  # the densest metal has not a tenth of it
 LARGEST_CT = 1 << 31  # voxels: 4 GB of HU
@@ -54,7 +53,7 @@ class CT:
     """A CT volume that is read only where it is needed.
 
     `grid` is there at once; `read` and `hu` fetch voxels. Their axes are in LPS order, whatever
-    the order in which the CT is stored; see `orientation`.
+    the order in which the CT is stored; see `geometry`.
 
     Attributes:
         stored: the grid as the file, series or image has it.

@@ -10,8 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
-from .geometry import Grid, Point, point_of
-from .orientation import in_lps
+from .geometry import Grid, Point, in_lps, point_of
 
 _Steps: TypeAlias = tuple[tuple[int, int], ...]
 _WITHIN_PLANES: _Steps = ((1, 0),)  # of surfaces whose columns are planes

@@ -20,7 +20,7 @@ from .dicom.seg import Segmentation, read_seg, segment_image
 from .dicom.series import find_series
 from .files.volumes import VolumeFile, is_volume_file, open_volume_file
 from .flags import Flag
-from .geometry import Grid
+from .geometry import Grid, like
 from .label_maps import (
     MEANING,
     Segment,
@@ -39,7 +39,6 @@ from .mask_geometry import (
     resampled_flag,
     trimmed,
 )
-from .orientation import like
 from .rois import Roi, choose, offers
 
 _MOST_LABELS = 256  # more different values than this make an image
@@ -222,7 +221,7 @@ def _from_segments(
 
 
 def _own_flags(file: VolumeFile) -> list[Flag]:
-    """The flags of a mask that `handover.write_mask` wrote."""
+    """The flags of a mask that `files.transfer.write_mask` wrote."""
     with parsing(file.path, "a mask that LungSquad wrote"):
         return [Flag.of(value) for value in json.loads(file.fields.get(FLAGS_FIELD, "[]"))]
 

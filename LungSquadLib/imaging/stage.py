@@ -13,8 +13,7 @@ import SimpleITK as sitk
 from ..errors import InputError, one_line
 from .diameter import Diameter, axial_diameter, largest_diameter
 from .flags import Flag
-from .geometry import Box, Grid
-from .orientation import in_lps
+from .geometry import Box, Grid, in_lps
 
 EDITION = "8"  # what is taken where none is named
 Rule: TypeAlias = Literal["largest", "axial"]

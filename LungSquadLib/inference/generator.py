@@ -15,9 +15,9 @@ import torch
 from .. import __version__
 from ..errors import InputError, ModelError, one_line
 from ..files import whole_folder, write_json
-from ..imaging.channels import from_channels
 from ..imaging.files.write import write_png, write_volumes
 from ..imaging.pictures import grid, tile
+from ..imaging.slices import from_channels
 from ..models.card import Card
 from ..models.catalogue import check_kind
 from ..models.file import Model

@@ -9,8 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from ..imaging.blending import blend_weights, distance_mm
-from ..imaging.noise_texture import grain
+from ..imaging.blending import blend_weights, distance_mm, grain
 from ..models.file import Model
 from ..models.inputs import InputSpec
 from ..networks.devices import device_of

@@ -19,10 +19,10 @@ from ..errors import InputError, ModelError
 from ..files import sha256_of_file
 from ..imaging.crop import crop
 from ..imaging.ct import CT
+from ..imaging.features import tumour_features
 from ..imaging.flags import Flag
 from ..imaging.geometry import Point
 from ..imaging.masks import Mask
-from ..imaging.tumour_features import tumour_features
 from ..models.card import Card
 from ..models.catalogue import available
 from ..models.file import Model, read_model_file

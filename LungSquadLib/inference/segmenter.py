@@ -51,8 +51,8 @@ def train_segmenter(
     The same images, seed and number of threads give the same bits.
 
     Args:
-        images: (n, 2, y, x) CT and mask in -1..1, as `imaging.channels` makes them; sides are
-            multiples of 8.
+        images: (n, 2, y, x) CT and mask in -1..1, as `imaging.slices.to_channels` makes them;
+            sides are multiples of 8.
         updates: number of updates, each with `batch` images, rotated and mirrored at random.
         batch: images of an update.
         seed: of weights, choice and augmentation.

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..imaging.files.write import write_png
-from ..imaging.pictures import WINDOWS
-from ..imaging.planes import VIEWS
+from ..imaging.pictures import VIEWS, WINDOWS
 from ..report.render import VIEW
 from .hierarchy import scene_kept
 from .pictures import slice_picture, space_picture

@@ -24,7 +24,7 @@ from vtkmodules.vtkRenderingCore import (
 
 from ..errors import InputError
 from ..imaging.geometry import Point
-from ..imaging.planes import View
+from ..imaging.pictures import View
 from .coordinates import to_ras
 from .hierarchy import scene_kept
 from .scene import application_logic, slicer

@@ -15,10 +15,9 @@ from ..errors import InputError
 from ..fields import parsed_json
 from ..imaging.ct import CT
 from ..imaging.flags import Flag
-from ..imaging.geometry import Box, Grid
+from ..imaging.geometry import Box, Grid, like
 from ..imaging.label_maps import labelled_box
 from ..imaging.masks import Mask, as_mask
-from ..imaging.orientation import like
 from .coordinates import grid_in_world, index_to_ras, matrix_of, matrix_to_world
 from .scene import new_node, slicer
 from .volumes import grid_of_volume, set_voxels, voxel_array

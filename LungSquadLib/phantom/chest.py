@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .anatomy import Anatomy
+from .anatomy import Anatomy, LungTrees
 from .canvas import Canvas, Tubes, ellipsoid, texture
-from .vessels import LungTrees, paint_trees
 
 AIR, FAT, SKIN, MUSCLE, CARTILAGE, CORTEX = -1000.0, -100.0, 20.0, 52.0, 105.0, 780.0
 _PITCH = 25.0  # mm from one vertebra, and one rib, to the next
@@ -34,7 +33,7 @@ def paint_chest(canvas: Canvas, anatomy: Anatomy, trees: LungTrees) -> None:
         cage = cage[interior.window]
         interior.paint(FAT, cage)
         _paint_lungs(interior, anatomy)
-        paint_trees(interior, trees, anatomy.body.blood)
+        _paint_trees(interior, trees, anatomy.body.blood)
         _paint_abdomen(interior, anatomy, cage)
     _paint_spine(body, anatomy)
     _paint_heart(body, anatomy)
@@ -159,6 +158,17 @@ def _paint_lungs(c: Canvas, anatomy: Anatomy) -> None:
     horizontal = np.maximum(np.abs(anatomy.horizontal_fissure(x, y, z)), np.maximum(-oblique, x))
     fissure = np.minimum(np.abs(oblique), horizontal) - 0.3
     c.paint(-600, np.maximum(fissure, lung))
+
+
+def _paint_trees(c: Canvas, trees: LungTrees, blood: float) -> None:
+    """Pulmonary vessels, and the bronchi: a wall round a lumen of air."""
+    distance = c.distance_to(trees.vessels, reach=1)
+    if distance is not None:
+        c.paint(max(blood, 50.0), distance)
+    lumen = c.distance_to(trees.bronchi, reach=2)
+    if lumen is not None:
+        c.paint(-150, lumen - 0.7)
+        c.paint(-960, lumen)
 
 
 def _paint_spine(c: Canvas, anatomy: Anatomy) -> None:

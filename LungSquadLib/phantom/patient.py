@@ -16,11 +16,10 @@ import numpy as np
 from ..errors import InputError
 from ..imaging.geometry import Box, Grid, Index, Point
 from ..progress import Progress, Silent, step
-from .anatomy import Anatomy
+from .anatomy import Anatomy, LungTrees
 from .canvas import Canvas, texture
 from .chest import AIR, paint_chest
 from .tumour import HISTOLOGIES, Lesion, Tumour
-from .vessels import LungTrees
 
 _SLAB_VOXELS = 1 << 18  # painted at once: small enough for the processor's cache
 _AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)

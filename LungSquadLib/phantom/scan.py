@@ -1,15 +1,34 @@
-"""The part of a phantom's CT round its tumour, as a scanner would give it."""
+"""Phantom patients as data: a scanned block round the tumour, training crops, volume files."""
 
 from __future__ import annotations
 
-import numpy as np
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
 
+import numpy as np
+import SimpleITK as sitk
+
+from ..data.processes import begin
+from ..files import whole_folder
+from ..imaging.crop import crop
 from ..imaging.ct import CT, as_ct
+from ..imaging.files.transfer import write_ct, write_mask
 from ..imaging.geometry import Box, Point
 from ..imaging.masks import Mask, as_mask
+from ..progress import Part, Progress, Silent, step
 from .patient import Phantom
+from .tumour import Tumour
 
 _REACH_MM = 56  # of CT round the tumour, so that no crop of 64 mm and some margin has to pad
+
+MARGIN = 4  # voxels of a stored crop beyond the network's, on every side, for shifts
+SIDE = 64 + 2 * MARGIN
+
+CT_FILE, MASK_FILE = "ct.mha", "tumour.seg.nrrd"
 
 
 def scanned(phantom: Phantom, *, slice_mm: float | None = None) -> tuple[CT, Mask]:
@@ -30,3 +49,52 @@ def scanned(phantom: Phantom, *, slice_mm: float | None = None) -> tuple[CT, Mas
     grid = chest.part(Box((x0, y0, z0), (x1, y1, z1)).within(chest.box))
     ct = as_ct(grid.image(phantom.ct(grid)))
     return ct, as_mask(grid.image(phantom.mask(grid)), ct)
+
+
+@dataclass(frozen=True)
+class PhantomCase:
+    """A phantom's crop of `SIDE` voxels a side (int16 HU), and what is true of it."""
+
+    hu: np.ndarray
+    tumour: Tumour
+    volume_ml: float
+
+
+def phantom_cases(
+    seeds: Sequence[int], *, jobs: int, progress: Progress, message: str
+) -> list[PhantomCase]:
+    """The cases of some seeds, in order; made in `jobs` processes."""
+    cases: list[PhantomCase] = []
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=begin) as pool:
+        for case in pool.map(phantom_case, seeds, chunksize=4):
+            step(progress, len(cases) / len(seeds), f"{message} ({len(cases)}/{len(seeds)})")
+            cases.append(case)
+    return cases
+
+
+def phantom_case(seed: int) -> PhantomCase:
+    """One phantom, scanned like a CT and cropped like one."""
+    phantom = Phantom(seed)
+    ct, mask = scanned(phantom)
+    cut = crop(ct, mask, size=SIDE)
+    return PhantomCase(sitk.GetArrayFromImage(cut.ct), phantom.tumour, cut.mask_volume_ml)
+
+
+def write_patient_volumes(
+    phantom: Phantom, folder: str | os.PathLike[str], *, progress: Progress | None = None
+) -> tuple[Path, Path]:
+    """Write `ct.mha`, the whole chest, and `tumour.seg.nrrd` into a folder; return their paths.
+
+    Raises:
+        CancelledError: `progress` said so; nothing is left behind.
+    """
+    progress = progress or Silent()
+    grid = phantom.chest_grid()
+    ct = as_ct(grid.image(phantom.ct(grid, Part(progress, 0.0, 0.9))))
+    mask = as_mask(grid.image(phantom.mask(grid)), ct, name="Tumour", source="phantom")
+    with whole_folder(folder, last=MASK_FILE) as temporary:
+        write_ct(ct, temporary / CT_FILE, Part(progress, 0.9, 1.0))
+        write_mask(mask, temporary / MASK_FILE)
+    step(progress, 1.0, "The phantom patient is written")
+    return Path(folder) / CT_FILE, Path(folder) / MASK_FILE

@@ -12,10 +12,8 @@ import SimpleITK as sitk
 
 from ..imaging.contours import outlines
 from ..imaging.files.write import png_bytes
-from ..imaging.geometry import Grid
-from ..imaging.orientation import in_lps, like
-from ..imaging.pictures import WINDOWS, windowed
-from ..imaging.planes import PlaneView
+from ..imaging.geometry import Grid, in_lps, like
+from ..imaging.pictures import WINDOWS, PlaneView, windowed
 from ..statistics.text import format_percent
 from .page import Markup, element
 

@@ -15,7 +15,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError, parsing
 from ..imaging.files.volumes import open_volume_file
-from ..imaging.planes import VIEWS, PlaneView
+from ..imaging.pictures import VIEWS, PlaneView
 from .document import profile_page, report_page
 from .figures import crop_viewer, plane_figure, view_figure
 

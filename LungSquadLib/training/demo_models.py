@@ -36,9 +36,8 @@ from ..models.file import read_model_file, write_model_file
 from ..models.inputs import InputSpec
 from ..networks import build
 from ..networks.trunk_and_head import TrunkAndHead
-from ..phantom.crops import MARGIN, PhantomCase, phantom_cases
 from ..phantom.patient import Phantom
-from ..phantom.scan import scanned
+from ..phantom.scan import MARGIN, PhantomCase, phantom_cases, scanned
 from ..progress import Part, Progress, Silent
 from ..statistics.agreement import icc_estimate
 from ..statistics.calibration import fit_logistic, fit_temperature, log_odds

@@ -196,7 +196,7 @@ class Sample:
 
     def run(self, progress: Progress) -> dict[str, Any]:
         from ..phantom.patient import Phantom
-        from ..phantom.volumes import write_patient_volumes
+        from ..phantom.scan import write_patient_volumes
 
         phantom = Phantom(self.seed)
         ct, mask = write_patient_volumes(phantom, self.folder, progress=progress)

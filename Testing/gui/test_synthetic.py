@@ -185,7 +185,7 @@ def test_a_synthetic_image_cannot_be_chosen_for_a_prediction(
 def test_real_slices_are_the_patients_and_follow_the_outline(generating, press, drawn, wait_until):
     import slicer
 
-    from LungSquadLib.imaging.axial import axial_slices
+    from LungSquadLib.imaging.slices import axial_slices
     from LungSquadLib.mrml.segments import LABEL_MAP, mask_on_ct
     from LungSquadLib.mrml.volumes import ct_of_volume, voxel_array
 

@@ -11,7 +11,7 @@ import LungSquadLib.mrml as lsm
 from LungSquadLib.errors import CancelledError
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.mrml.sample_patient import add_sample_patient, load_sample_patient
-from LungSquadLib.phantom.volumes import write_patient_volumes
+from LungSquadLib.phantom.scan import write_patient_volumes
 from LungSquadLib.progress import Silent
 
 

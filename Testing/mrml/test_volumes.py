@@ -14,8 +14,7 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 import LungSquadLib.mrml as lsm
 from LungSquadLib.errors import InputError
-from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.imaging.orientation import in_lps
+from LungSquadLib.imaging.geometry import Grid, in_lps
 
 from ..samples import ball_images
 from . import nodes

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from LungSquadLib.imaging.channels import from_channels, to_channels
+from LungSquadLib.imaging.slices import from_channels, to_channels
 
 LOW, HIGH = -1350.0, 150.0
 

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import open_ct
-from LungSquadLib.imaging.geometry import Grid
+from LungSquadLib.imaging.geometry import Grid, in_lps
 from LungSquadLib.imaging.masks import read_mask
-from LungSquadLib.imaging.orientation import in_lps
 
 from .test_geometry import angles, rotation
 

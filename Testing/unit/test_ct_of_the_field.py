@@ -16,9 +16,9 @@ import SimpleITK as sitk
 
 from LungSquadLib import open_ct
 from LungSquadLib.errors import InputError
+from LungSquadLib.imaging.crop import mask_flags
 from LungSquadLib.imaging.dicom.header import read_header
 from LungSquadLib.imaging.geometry import Box, Grid
-from LungSquadLib.imaging.quality import mask_flags
 
 from ..dicom_maker import (
     RLELossless,

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 
 pytest.importorskip("torch")
 
-from LungSquadLib.imaging.slice_features import slice_features
+from LungSquadLib.imaging.features import slice_features
 from LungSquadLib.inference.generator import sample
 from LungSquadLib.inference.inpaint_ct import inpaint
 from LungSquadLib.models.catalogue import BUNDLED, read_model

@@ -8,8 +8,7 @@ import SimpleITK as sitk
 
 from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError, ModelError
-from LungSquadLib.imaging.blending import FAR_MM, blend_weights, distance_mm
-from LungSquadLib.imaging.noise_texture import grain
+from LungSquadLib.imaging.blending import FAR_MM, blend_weights, distance_mm, grain
 from LungSquadLib.inference.inpaint_ct import NOTICE, SYNTHETIC_FIELD, inpaint
 from LungSquadLib.inference.inpainting import synthetic_cube
 from LungSquadLib.models.file import read_model_file

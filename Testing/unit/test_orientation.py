@@ -13,16 +13,14 @@ from LungSquadLib.data.build import build_cohort
 from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.errors import InputError, ModelError
 from LungSquadLib.imaging import AXES
-from LungSquadLib.imaging.axial import axial_slices
 from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import as_ct, content_hash, open_ct
-from LungSquadLib.imaging.geometry import Grid
+from LungSquadLib.imaging.geometry import Grid, Reorientation, axis_codes, in_lps, reorientation
 from LungSquadLib.imaging.jitter import variants
 from LungSquadLib.imaging.masks import Mask, as_mask, read_mask
-from LungSquadLib.imaging.orientation import Reorientation, axis_codes, in_lps, reorientation
-from LungSquadLib.imaging.planes import VIEWS, plane_through_tumour
+from LungSquadLib.imaging.pictures import VIEWS, plane_through_tumour
 from LungSquadLib.imaging.region import propose_mask
-from LungSquadLib.imaging.slices import tumour_slices
+from LungSquadLib.imaging.slices import axial_slices, tumour_slices
 from LungSquadLib.imaging.stage import size_stage
 from LungSquadLib.inference.classifier import predict
 from LungSquadLib.inference.inpaint_ct import inpaint, write_inpainting

@@ -9,11 +9,11 @@ import SimpleITK as sitk
 
 from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError
-from LungSquadLib.imaging.contour_stack import planes_of, stack_of
+from LungSquadLib.imaging.contours import fill_contours
 from LungSquadLib.imaging.crop import mask_box
 from LungSquadLib.imaging.ct import as_ct, open_ct
+from LungSquadLib.imaging.dicom.rtstruct import planes_of, stack_of
 from LungSquadLib.imaging.masks import choices, read_mask
-from LungSquadLib.imaging.nested_contours import fill_contours
 
 from ..dicom_maker import CORONAL, save, some_hu, write_rtstruct, write_series
 

@@ -7,7 +7,7 @@ pytest.importorskip("torch")
 
 from LungSquadLib.data.slice_set import Slicing
 from LungSquadLib.errors import CancelledError
-from LungSquadLib.imaging.channels import to_channels
+from LungSquadLib.imaging.slices import to_channels
 from LungSquadLib.inference.segmenter import dice, train_segmenter
 from Testing.slice_samples import disc_slices
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from LungSquadLib.imaging.slice_features import FEATURES, slice_features
+from LungSquadLib.imaging.features import SLICE_FEATURES, slice_features
 
 SIDE = 64
 
@@ -69,7 +69,7 @@ def test_the_rim_is_a_pixel_at_least_and_stays_in_the_image():
 def test_an_empty_mask_has_no_measures_and_leaves_others_theirs():
     empty = np.zeros((SIDE, SIDE), bool)
     found = features(empty, disc(7), empty)
-    assert list(found) == list(FEATURES)
+    assert list(found) == list(SLICE_FEATURES)
     for name, values in found.items():
         assert np.isnan(values).tolist() == [True, False, True], name
         assert values[1] == features(disc(7))[name][0]

@@ -20,10 +20,9 @@ from LungSquadLib.data.slicing import make_slices
 from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.files import sha256_of_file
-from LungSquadLib.imaging.axial import SMALLEST_MM2, axial_slices, slices_of_cube
 from LungSquadLib.imaging.ct import as_ct
 from LungSquadLib.imaging.masks import as_mask
-from LungSquadLib.imaging.slices import tumour_slices
+from LungSquadLib.imaging.slices import SMALLEST_MM2, axial_slices, slices_of_cube, tumour_slices
 from LungSquadLib.progress import Silent
 
 from ..hostile import contents

@@ -17,7 +17,7 @@ from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.data.tables.image import mask_features
 from LungSquadLib.data.tables.join import open_joined
 from LungSquadLib.errors import InputError
-from LungSquadLib.imaging.tumour_features import TUMOUR_FEATURES
+from LungSquadLib.imaging.features import TUMOUR_FEATURES
 from LungSquadLib.models.file import read_model_file
 from LungSquadLib.models.inputs import Cube
 from LungSquadLib.pipeline.sources import network_features, read_sources

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from LungSquadLib.imaging.tumour_features import TUMOUR_FEATURES, tumour_features
+from LungSquadLib.imaging.features import TUMOUR_FEATURES, tumour_features
 
 SIDE = 48
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from ...errors import InputError
-from ...imaging.tumour_features import TUMOUR_FEATURES, tumour_features
+from ...imaging.features import TUMOUR_FEATURES, tumour_features
 from ...models.inputs import Cube
 from ...progress import Progress, Silent, step
 from ..store import Store

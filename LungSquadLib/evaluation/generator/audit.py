@@ -11,7 +11,7 @@ import numpy as np
 
 from ...data.slice_set import SliceSet, Slicing
 from ...errors import InputError, ModelError
-from ...imaging.channels import to_channels
+from ...imaging.slices import to_channels
 from ...inference.generator import Images, check_generator, sample
 from ...inference.segmenter import Segmenter, train_segmenter
 from ...models.card import Card, Seen

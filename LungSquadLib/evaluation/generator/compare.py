@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...data.slice_set import Slicing
-from ...imaging.channels import to_channels
-from ...imaging.slice_features import FEATURES, slice_features
+from ...imaging.features import SLICE_FEATURES, slice_features
+from ...imaging.slices import to_channels
 from ...inference.segmenter import Segmenter, dice
 from ...statistics.image_similarity import (
     SlicedWasserstein,
@@ -39,7 +39,7 @@ class View:
     Attributes:
         material: the slices themselves.
         channels: (n, 2, y, x) CT and mask in -1..1.
-        shapes: each of `imaging.slice_features.FEATURES`; NaN where a mask is empty.
+        shapes: each of `imaging.features.SLICE_FEATURES`; NaN where a mask is empty.
         network: (n, D) features of the segmenter, and `dice` (n,) its agreement with the mask;
             None where there is no segmenter.
     """
@@ -112,7 +112,7 @@ def beside(view: View, reals: View) -> dict[str, float]:
     said = _in_space("shape", _table(view), _table(reals))
     if view.network is not None and reals.network is not None:
         said |= _in_space("network", view.network, reals.network)
-    for name in FEATURES:
+    for name in SLICE_FEATURES:
         said |= _apart(name, view.shapes[name], reals.shapes[name])
     return said
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...imaging.slice_features import FEATURES
+from ...imaging.features import SLICE_FEATURES
 from ...statistics.intervals import Estimate
 from ...statistics.memorisation import Memorisation
 from ..classifier.results import plain
@@ -35,7 +35,7 @@ MEASURES = {
     },
     "dice": ("Dice of mask and segmenter", HIGHER),
     "empty": ("share of empty masks", ALIKE),
-    **{f"apart_{name}": (f"distance of {label}", LOWER) for name, label in FEATURES.items()},
+    **{f"apart_{name}": (f"distance of {label}", LOWER) for name, label in SLICE_FEATURES.items()},
 }
 SHARES = (
     "ms_ssim",
@@ -99,7 +99,7 @@ class Gallery:
         copies: the generated slices that lie nearest to a training one, the nearest first.
         originals: the training slice next to each of these; distances: (n,) how far it is, in
             the unit of `statistics.memorisation.outlook`.
-        fake_features, real_features: each of `imaging.slice_features.FEATURES`.
+        fake_features, real_features: each of `imaging.features.SLICE_FEATURES`.
     """
 
     window: str

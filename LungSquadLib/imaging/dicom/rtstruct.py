@@ -1,28 +1,34 @@
 """Tumour outlines of a DICOM RTSTRUCT, rasterised on the CT they were drawn on.
 
-Attributes: PS3.3 C.8.8.5 (Structure Set) and C.8.8.6 (ROI Contour).
+A plane of contours fills a slab of slices, half-way to the neighbouring planes. Heights are in
+slices of the CT, continuous; slice centres are whole numbers. Attributes: PS3.3 C.8.8.5 (Structure
+Set) and C.8.8.6 (ROI Contour).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...errors import InputError, one_line, parsing
-from ..contour_stack import SAME_PLANE, Stack, planes_of, stack_of
+from ..contours import fill_contours
 from ..flags import Flag
-from ..geometry import FARTHEST_MM, Box, Grid, Index, extent_text, span
+from ..geometry import FARTHEST_MM, LARGEST_SLICE_STEP_MM, Box, Grid, Index, extent_text, span
 from ..label_maps import LONGEST_NAME, MaskBlock, assembled
-from ..nested_contours import fill_contours
 from .header import read_dataset
 
 _CONTOUR_DATA = 0x30060050
-# Points of one contour may leave its plane by this part of the slice spacing.
-_FLAT = SAME_PLANE
 _XOR = "CLOSEDPLANAR_XOR"
+# Contours whose heights differ by less than this part of a slice are drawn in one plane.
+SAME_PLANE = 0.1
+_FLAT = SAME_PLANE  # points of one contour may leave its plane by this part of a slice
+# Planes are missing, or the ROI has two pieces, where a step is longer than the usual one by this.
+_LONGEST_STEP = 1.5
+_TIE = 1e-3
 
 
 class Contour(NamedTuple):
@@ -82,9 +88,8 @@ def read_rtstruct(path: str) -> tuple[list[Contours], set[str]]:
 def rasterise(roi: Contours, grid: Grid) -> tuple[Box, np.ndarray, list[Flag]]:
     """The voxels whose centre lies in the ROI, in their box of `grid` (uint8, z, y, x).
 
-    The box may reach beyond the grid: what lies there is for the caller to count. What the
-    contours of one slice mean together is in `nested_contours`, which slices a plane of contours
-    stands for in `contour_stack`.
+    The box may reach beyond the grid: what lies there is for the caller to count. What
+    several contours of one slice mean together is described in `contours`.
 
     Raises:
         InputError: no closed contour, contours across the slices, none within the CT, or none that
@@ -268,3 +273,58 @@ def _referenced_series(dataset: Any) -> set[str]:
         for study in frame.get("RTReferencedStudySequence") or []
         for series in study.get("RTReferencedSeriesSequence") or []
     }
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The slices that each plane fills, as (first, stop); `step` is the planes' usual distance."""
+
+    slices: tuple[tuple[int, int], ...]
+    step: float
+
+
+def planes_of(heights: Sequence[float]) -> list[list[int]]:
+    """The numbers of the contours that lie in one plane, plane by plane from below.
+
+    Heights that follow each other closely all the way are a dense stack, not one plane.
+    """
+    order = np.argsort(heights, kind="stable")
+    ordered = np.asarray(heights, float)[order]
+    planes: list[list[int]] = []
+    for run in np.split(np.arange(len(order)), np.flatnonzero(np.diff(ordered) > SAME_PLANE) + 1):
+        width = SAME_PLANE if ordered[run[-1]] - ordered[run[0]] <= SAME_PLANE else _TIE
+        for number in run:
+            first = planes[-1][0] if planes and number != run[0] else None
+            if first is not None and ordered[number] - heights[first] <= width:
+                planes[-1].append(int(order[number]))
+            else:
+                planes.append([int(order[number])])
+    return planes
+
+
+def stack_of(heights: Sequence[float], slice_mm: float) -> Stack:
+    """The slab of each plane, from half-way to the plane below to half-way to that above.
+
+    At the ends, and beside a gap, a slab is as thick as the planes' usual distance (the lower
+    median) or the distance to its other neighbour; a single plane is one slice. Slices within a
+    gap belong to no plane. Where planes are so dense that none of them holds a slice's centre, the
+    plane nearest to a centre takes that slice.
+
+    Args:
+        heights: of the planes, ascending.
+        slice_mm: the distance of the CT's slices.
+    """
+    steps = np.diff(heights)
+    usual = np.sort(steps[steps * slice_mm <= max(LARGEST_SLICE_STEP_MM, slice_mm * _LONGEST_STEP)])
+    step = float(usual[(len(usual) - 1) // 2]) if len(usual) else 1.0
+    half = np.where(steps <= _LONGEST_STEP * step, steps, step) / 2
+    ends = half if len(half) else np.array([step / 2])
+    below, above = np.append(ends[:1], half), np.append(half, ends[-1:])
+    first = np.ceil(np.asarray(heights) - below - _TIE).astype(int)
+    stop = np.ceil(np.asarray(heights) + above - _TIE).astype(int)
+    if not (stop > first).any():
+        away = np.abs(np.asarray(heights) - np.rint(heights))
+        nearest = int(away.argmin())
+        first[nearest] = int(np.rint(heights[nearest]))
+        stop[nearest] = first[nearest] + 1
+    return Stack(tuple(zip(first.tolist(), stop.tolist(), strict=True)), step)

@@ -14,8 +14,14 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...errors import InputError, one_line, parsing
-from ..contour_stack import LONGEST_STEP_MM
-from ..geometry import LARGEST_SIDE, LARGEST_SLICE, Grid, plausible_place, plausible_steps
+from ..geometry import (
+    LARGEST_SIDE,
+    LARGEST_SLICE,
+    LARGEST_SLICE_STEP_MM,
+    Grid,
+    plausible_place,
+    plausible_steps,
+)
 from ..label_maps import LONGEST_NAME, labelled_box
 from .header import Header, read_dataset, read_header
 from .pixels import FrameReader
@@ -192,7 +198,7 @@ def _slice_spacing(heights: np.ndarray, said: float | None, of_ct: float | None)
     smallest = float(steps.min())
     fitting = [value for value in known if value < 1.01 * smallest and _whole(steps, value)]
     regular = np.count_nonzero(steps < 1.5 * smallest) > 1
-    if _whole(steps, smallest) and (regular or smallest <= LONGEST_STEP_MM):
+    if _whole(steps, smallest) and (regular or smallest <= LARGEST_SLICE_STEP_MM):
         return said if said in fitting and said and not regular else smallest
     return fitting[0] if fitting else smallest
 

@@ -11,7 +11,7 @@ from ...imaging.crop import Crop
 from ...imaging.crop import crop as crop_tumour
 from ...imaging.geometry import Point
 from ...imaging.masks import Mask
-from ...imaging.planes import VIEWS
+from ...imaging.pictures import VIEWS
 from ...imaging.stage import LIMITS, SizeStage, size_stage
 from ..results import add_crop_box, add_size_measurement, place_crop_box, place_size_measurement
 from ..segments import mask_on_ct

@@ -13,8 +13,7 @@ from vtkmodules.vtkCommonDataModel import vtkImageData
 from ...imaging.crop import Crop
 from ...imaging.ct import as_ct
 from ...imaging.masks import Mask
-from ...imaging.pictures import windowed
-from ...imaging.planes import VIEWS, PlaneView, View, plane_through_tumour
+from ...imaging.pictures import VIEWS, PlaneView, View, plane_through_tumour, windowed
 from ..volumes import set_colours
 
 _OUTLINE = (255, 176, 46)

@@ -10,9 +10,9 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ...imaging.axial import axial_slices
 from ...imaging.crop import Crop
 from ...imaging.pictures import tile
+from ...imaging.slices import axial_slices
 from ...models.catalogue import Entry, user_folder
 from ..segments import mask_on_ct
 from ..synthetic import SyntheticImages, add_synthetic_image, read_synthetic_images

@@ -10,9 +10,9 @@ import numpy as np
 from ...evaluation.generator.image_set import Material
 from ...evaluation.generator.results import Gallery
 from ...imaging.contours import outlines
+from ...imaging.features import SLICE_FEATURES
 from ...imaging.files.write import png_bytes
 from ...imaging.pictures import windowed
-from ...imaging.slice_features import FEATURES
 from ..figure_style import ACCENT, AMBER, BROWN, Picture, canvas, picture, style, write_labels
 from ..page import Markup, element
 
@@ -82,19 +82,19 @@ def _histogram(name: str, fakes: np.ndarray, reals: np.ndarray) -> Picture | Non
     shares = [np.full(len(one), 100 / len(one)) for one in (reals, fakes)]
     axes.hist(reals, bins, weights=shares[0], color=AMBER, alpha=0.55, linewidth=0)
     axes.hist(fakes, bins, weights=shares[1], color=ACCENT, histtype="step", linewidth=1.8)
-    axes.set_xlabel(FEATURES[name])
+    axes.set_xlabel(SLICE_FEATURES[name])
     axes.set_ylabel("Slices, %")
     axes.set_ylim(0, 1.25 * axes.get_ylim()[1])  # room for the labels
     right = float((both < (bins[0] + bins[-1]) / 2).mean()) > 0.5
     labels = [("generated", ACCENT), ("real", BROWN)]
     write_labels(axes, labels, at=(0.985 if right else 0.015, 0.84), right=right)
     median = f"median {np.median(fakes):.3g} in generated slices, {np.median(reals):.3g} in real"
-    title = FEATURES[name][0].upper() + FEATURES[name][1:]
+    title = SLICE_FEATURES[name][0].upper() + SLICE_FEATURES[name][1:]
     return picture(
         figure,
         name,
         title=title,
-        alt=f"Histograms of {FEATURES[name]}: {median} ones.",
+        alt=f"Histograms of {SLICE_FEATURES[name]}: {median} ones.",
         caption=f"{median[0].upper()}{median[1:]} ones.",
     )
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from ...data.slice_set import SliceCase, SliceSet
 from ...data.splits import Fold, held_out
 from ...errors import InputError
-from ...imaging.channels import to_channels
+from ...imaging.slices import to_channels
 from ...models.card import NetworkSpec
 from ...models.inputs import InputSpec
 from .options import PRESETS, SMALLEST, GanOptions

@@ -15,8 +15,7 @@ from torch import Tensor
 from ...data.splits import Fold, folds, held_out
 from ...data.store import Store, StoredCase
 from ...errors import InputError
-from ...imaging.blending import distance_mm
-from ...imaging.noise_texture import grain
+from ...imaging.blending import distance_mm, grain
 from ...inference.inpainting import BAND_MM
 from ...models.card import NetworkSpec
 from ...models.inputs import InputSpec
