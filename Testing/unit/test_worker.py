@@ -72,7 +72,7 @@ def test_messages_come_out_the_same_however_the_bytes_are_cut():
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         (b"hello", "JSON is broken"),
         (b"\xff\xfe", "not UTF-8"),
@@ -84,9 +84,9 @@ def test_messages_come_out_the_same_however_the_bytes_are_cut():
         (b"x" * 201, "longer than 200 bytes"),
     ],
 )
-def test_a_line_that_is_no_message_is_said_and_the_next_one_is_heard(line, said):
+def test_a_line_that_is_no_message_is_reported_and_the_next_one_is_read(line, message):
     broken, good = Decoder(most=200).feed(line + b'\n{"id": 1}\n')
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         raise broken
     assert good == {"id": 1}
 
@@ -101,7 +101,7 @@ def test_a_line_without_end_is_not_kept():
 
 
 @pytest.mark.parametrize(
-    ("request_", "said"),
+    ("request_", "message"),
     [
         ({}, "has no 'id'"),
         ({"id": "1", "verb": "ping"}, "'id' must be a whole number"),
@@ -152,12 +152,12 @@ def test_a_line_without_end_is_not_kept():
         ({"id": 1, **INPAINT, "kind": "LUAD"}, "a field 'kind' that means nothing"),
     ],
 )
-def test_a_request_that_is_wrong_is_refused_with_the_field(request_, said):
-    with pytest.raises(ValueError, match=said):
+def test_a_request_that_is_wrong_is_refused_with_the_field(request_, message):
+    with pytest.raises(ValueError, match=message):
         read_request(request_)
 
 
-def test_what_a_request_leaves_out_is_as_on_the_command_line():
+def test_the_defaults_of_requests_are_those_of_the_command_line():
     request = read_request({"id": 5, **PREDICT, "roi": None})
     assert request.case == CaseInput(HERE, HERE)
     assert request.options == PredictionOptions("auto", 0, False)
@@ -207,7 +207,7 @@ def test_an_error_is_the_same_on_both_sides():
     assert set(KINDS.values()) == set(kinds)
 
 
-def test_how_a_worker_died_is_said():
+def test_the_cause_of_a_workers_end_is_reported():
     assert "SIGKILL" in str(died(-9, "")) or os.name == "nt"
     assert "0xc0000005" in str(died(0xC0000005, ""))
     assert "last message: out of luck" in str(died(1, "out of luck"))
@@ -240,9 +240,9 @@ class Raw:
         return json.loads(self.process.stdout.readline())
 
     def end(self):
-        """Close its input; its exit code and all that it still said."""
-        out, said = self.process.communicate(timeout=LIMIT)
-        return self.process.returncode, out, said.decode()
+        """Close its input; return its exit code and the rest of its output."""
+        out, errors = self.process.communicate(timeout=LIMIT)
+        return self.process.returncode, out, errors.decode()
 
     def kill(self):
         self.watch.cancel()
@@ -274,7 +274,7 @@ def test_garbage_is_answered_and_the_next_request_too(raw):
     assert raw.end() == (0, b"", "")
 
 
-def test_a_request_in_pieces_is_heard(raw):
+def test_a_request_in_pieces_is_read(raw):
     line = encoded({"id": 1, "verb": "ping"})
     for byte in range(len(line)):
         raw.write(line[byte : byte + 1])
@@ -316,18 +316,18 @@ def test_nothing_but_answers_is_on_standard_output(raw):
     while answers[-1]["type"] == "progress":
         answers.append(raw.read())
     assert answers[-1] == {"type": "result", "id": 1, "result": ""}
-    code, out, said = raw.end()
+    code, out, printed = raw.end()
     assert (code, out) == (0, b"")
-    assert all(f"from {source}" in said for source in ("Python", "a library", "a child"))
+    assert all(f"from {source}" in printed for source in ("Python", "a library", "a child"))
 
 
 @pytest.mark.parametrize("roi", ["heedful", "stuck"])
 def test_the_end_of_its_input_ends_work_of_any_kind(raw, roi):
     raw.write(predict(1, roi))
     raw.read()
-    code, _, said = raw.end()
+    code, _, printed = raw.end()
     assert code in (0, 1)
-    assert "Traceback" not in said
+    assert "Traceback" not in printed
 
 
 def test_a_client_that_neither_reads_nor_stays_is_survived_by_nothing(raw):
@@ -346,7 +346,7 @@ def test_work_that_is_interrupted_leaves_nothing_behind(raw, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no signals")
-def test_a_worker_that_is_told_to_end_does_and_one_that_is_interrupted_does_not(raw):
+def test_a_worker_ends_when_terminated_but_not_when_interrupted(raw):
     raw.process.send_signal(signal.SIGINT)
     raw.write({"id": 1, "verb": "ping"})
     assert raw.read()["id"] == 1
@@ -370,7 +370,7 @@ def test_the_real_one_is_ready_before_torch_is_loaded():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the system counts priorities otherwise")
-def test_the_one_who_asks_goes_first():
+def test_the_client_has_the_higher_priority():
     with WorkerClient() as client:
         client.start()
         assert os.getpriority(os.PRIO_PROCESS, client.pid) > os.getpriority(os.PRIO_PROCESS, 0)
@@ -422,7 +422,7 @@ def test_errors_of_the_work_are_raised_here_and_end_nothing(worker):
     assert any("ZeroDivisionError" in line for line in worker.last_lines)
 
 
-def test_a_worker_that_was_killed_is_said_and_started_again(worker):
+def test_a_killed_worker_is_reported_and_started_again(worker):
     class Killing(Reports):
         def report(self, fraction, message):
             os.kill(worker.pid, KILL)
@@ -478,7 +478,7 @@ def test_a_client_that_is_forgotten_takes_its_worker_with_it(stand_in):
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [
         (["/nowhere/python"], "could not be started with"),
         ([sys.executable, "-c", "import sys; sys.exit('no luck')"], "no luck"),
@@ -487,10 +487,10 @@ def test_a_client_that_is_forgotten_takes_its_worker_with_it(stand_in):
         ([sys.executable, "-c", "import time; time.sleep(600)"], "not ready after 1 seconds"),
     ],
 )
-def test_a_worker_that_cannot_be_started_is_one_sentence(monkeypatch, command, said):
+def test_a_worker_that_cannot_be_started_is_one_sentence(monkeypatch, command, message):
     monkeypatch.setattr(client_module, "command", lambda _: command)
     within = 1.0 if "sleep" in command[-1] else LIMIT
-    with pytest.raises(WorkerError, match=said):
+    with pytest.raises(WorkerError, match=message):
         WorkerClient(start_within=within).start()
 
 
@@ -536,7 +536,7 @@ def case(tmp_path_factory):
     }
 
 
-def test_the_worker_says_what_the_command_line_says(worker, case, tmp_path):
+def test_the_workers_result_is_that_of_the_command_line(worker, case, tmp_path):
     progress = Reports()
     answer = worker.request("predict", **case, folder=tmp_path / "worker", progress=progress)
     fractions = [fraction for fraction, _ in progress.reports]
@@ -605,7 +605,7 @@ def test_the_part_that_changes_is_that_of_the_command_line(case, tmp_path):
         result_of("inpaint", **files, model=model, out=case["ct"])
 
 
-def test_a_panel_can_choose_and_place_a_mrequest(worker, case, tmp_path):
+def test_a_mask_is_chosen_and_imported(worker, case, tmp_path):
     _, drawn = ball_images()
     two = drawn + 0
     two[:20, :20, :5] = 5
@@ -630,7 +630,7 @@ def test_a_panel_can_choose_and_place_a_mrequest(worker, case, tmp_path):
         worker.request("mask", **request | {"out": case["ct"]}, label=5)
 
 
-def test_a_mask_is_segmentd_at_a_point(worker, case, tmp_path):
+def test_the_tumour_at_a_point_is_segmented(worker, case, tmp_path):
     out, ct = tmp_path / "proposed.seg.nrrd", open_ct(case["ct"])
     drawn = crop(ct, read_mask(case["mask"], ct))
     there = [float(value) for value in drawn.mask_centre_of_mass_lps]
