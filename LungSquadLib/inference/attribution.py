@@ -16,7 +16,7 @@ STEPS = 50  # of the integral
 def integrated_gradients(
     network: Any, x: np.ndarray, *, positive: int, temperature: float = 1.0
 ) -> np.ndarray:
-    """Return each column's part (N, D) in the log odds of a class, from the training mean on.
+    """Return each column's contribution (N, D) to the log odds of a class, from the training mean.
 
     Sundararajan et al., ICML 2017, arXiv:1703.01365, section 3. Missing values contribute 0.
 

@@ -109,7 +109,7 @@ def interpolate(
     label: str | None = None,
     device: torch.device | str = "cpu",
 ) -> Images:
-    """Generate images on a closed path of great circles from image 0 of a seed to 1, 2, ...
+    """Generate images on a closed path of great circles through images 0, 1, 2, ... of a seed.
 
     Args:
         model: a generator.

@@ -109,7 +109,7 @@ def inpaint(
     blend_mm: float = BAND_MM,
     progress: Progress | None = None,
 ) -> InpaintedCT:
-    """Inpaint a tumour in a CT where a mask says.
+    """Inpaint a tumour in a CT at the position of a mask.
 
     The network sees a cube of its own voxels round the mask, but nothing inside the mask and the
     band. Its output is resampled onto the CT's voxels and gets the noise of its surroundings.

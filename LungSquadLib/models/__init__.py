@@ -1,1 +1,1 @@
-"""One-file model bundles, their cards, and where they are found."""
+"""Model files, their cards, and the catalogue of the models on this machine."""

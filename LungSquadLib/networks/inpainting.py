@@ -78,7 +78,7 @@ class PatchDiscriminator(nn.Module):
     Args:
         dimensions: 3 for cubes, 2 for slices.
         width: channels of its first layer.
-        classes: as of the `Translator`.
+        classes: as of the `Inpainter`.
     """
 
     def __init__(self, dimensions: int = 3, *, width: int = 8, classes: int = 0) -> None:

@@ -18,7 +18,7 @@ SLOPE = 0.1
 
 
 class PrognosisNetwork(TrunkAndHead):
-    """Alive at two years? The network of the paper where `width` is 1: 11.87 million parameters.
+    """Predicts survival at two years; with `width` 1 the paper's 11.87 million parameters.
 
     Args:
         width: factor on every count of channels and dense units.
