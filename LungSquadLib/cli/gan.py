@@ -209,7 +209,7 @@ def _audit(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(results.to_dict())
         return
-    for sentence in results.sentences:
+    for sentence in results.findings:
         print(printable(sentence))
     for caution in results.cautions:
         print(printable(f"note: {caution}"))

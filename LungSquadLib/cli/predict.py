@@ -138,17 +138,17 @@ def _show_molecular(described: dict[str, Any]) -> None:
 
     for question in questions(described):
         print(printable(f"\n{question.question} Image and molecules:"))
-        header = ("  MODALITY", "CLASS", f"P({question.of})", "INTERVAL", "MODEL", "")
+        header = ("  MODALITY", "CLASS", f"P({question.class_name})", "INTERVAL", "MODEL", "")
         rows = [
             (
-                f"  {answer.modality}",
-                answer.answer,
-                format_percent(answer.probability, 1),
-                answer.interval,
-                answer.title,
-                answer.metric,
+                f"  {prediction.modality}",
+                prediction.predicted_class,
+                format_percent(prediction.probability, 1),
+                prediction.interval,
+                prediction.title,
+                prediction.metric,
             )
-            for answer in question.answers
+            for prediction in question.predictions
         ]
         print_table([header, *rows])
         if question.disagreement:

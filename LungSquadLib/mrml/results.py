@@ -323,7 +323,7 @@ def show_molecular(case: Mapping[str, Any], volume: Any) -> Any:
             question.question,
         )
         for question in questions(case)
-        for prediction in question.answers
+        for prediction in question.predictions
     ]
     notes = [RESEARCH, *case["notices"], f"Profile, SHA-256 {case['profile']['sha256']}"]
     table += [(note, *[""] * (len(_MOLECULAR_TITLES) - 1)) for note in notes]

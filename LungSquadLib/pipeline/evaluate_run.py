@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import __version__
 from ..evaluation.classifier.evaluate import evaluate
-from ..evaluation.classifier.results import Evaluation, Facts
+from ..evaluation.classifier.results import Evaluation, StudyDescription
 from ..evaluation.classifier.rows import Columns
 from ..evaluation.classifier.table import read_table
 from ..models.file import read_card
@@ -55,7 +55,7 @@ def evaluate_run(finished: ClassifierRun) -> Evaluation:
     positive = setup.classes[setup.positive] if binary else None
     evaluation = evaluate(table, columns, positive=positive)
     write_training_curves(folder)
-    write_evaluation(evaluation, folder / FOLDER, facts=_facts_of_run(setup, folder))
+    write_evaluation(evaluation, folder / FOLDER, study=_study_of_run(setup, folder))
     return evaluation
 
 
@@ -79,7 +79,7 @@ def evaluate_predictions(
     table = read_table(folder / PREDICTIONS, columns)
     positive = card.classes[card.positive].code if binary else None
     evaluation = evaluate(table, columns, positive=positive)
-    facts = Facts(
+    study = StudyDescription(
         title=f"{card.title}: test",
         question=card.question,
         patients={"test": len({row["patient"] for row in predictions.rows})},
@@ -88,18 +88,18 @@ def evaluate_predictions(
         software=_software(),
         card=card,
     )
-    write_evaluation(evaluation, folder / FOLDER, facts=facts)
+    write_evaluation(evaluation, folder / FOLDER, study=study)
     return evaluation
 
 
-def _facts_of_run(setup: Setup, folder: Path) -> Facts:
+def _study_of_run(setup: Setup, folder: Path) -> StudyDescription:
     card = read_card(folder / MODEL)
     controls = read_rows(folder / CONTROLS)
     start = setup.start.card
     begin = "from scratch" if start is None else f"on {setup.origin}"
     frozen = {"trunk": ", the trunk frozen", "gradual": ", unfrozen step by step", "none": ""}
     by_kind = {kind: [row for row in controls if row["kind"] == kind] for kind in _KINDS}
-    return Facts(
+    return StudyDescription(
         title=card.title,
         question=card.question,
         data=card.training.data,
@@ -115,7 +115,7 @@ def _facts_of_run(setup: Setup, folder: Path) -> Facts:
         )
         if by_kind[LEARNING_CURVE]
         else (),
-        shuffled=_means_by_seed(by_kind[PERMUTED]),
+        permuted_aucs=_means_by_seed(by_kind[PERMUTED]),
         software=_software(),
         card=card,
     )

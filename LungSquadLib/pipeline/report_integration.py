@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import __version__
 from ..evaluation.classifier.evaluate import evaluate
-from ..evaluation.classifier.results import Facts, plain
+from ..evaluation.classifier.results import StudyDescription, plain
 from ..evaluation.classifier.rows import Columns
 from ..evaluation.classifier.table import read_table
 from ..evaluation.integration.ablation import Ablation, ablation, cautions, findings
@@ -100,7 +100,7 @@ def _evaluate(finished: IntegrationRun, samples: int) -> None:
     table = read_table(folder / PREDICTIONS, columns)
     positive = setup.classes[setup.positive] if binary else None
     card = read_card(folder / MODEL)
-    facts = Facts(
+    study = StudyDescription(
         title=card.title,
         question=card.question,
         data=card.training.data,
@@ -114,4 +114,4 @@ def _evaluate(finished: IntegrationRun, samples: int) -> None:
         card=card,
     )
     evaluation = evaluate(table, columns, positive=positive, samples=samples)
-    write_evaluation(evaluation, folder / "evaluation", facts=facts)
+    write_evaluation(evaluation, folder / "evaluation", study=study)

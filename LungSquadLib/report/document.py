@@ -1,19 +1,17 @@
-"""The report: one HTML file that needs nothing else, from a case and its predictions."""
+"""The HTML report of a case: predictions, flags, images, measurements, models, provenance."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..statistics.text import format_interval, format_number, format_percent
-from .figures import probability_bars, spread_figure
-from .molecular import IMAGE, modality, molecular_markup
-from .page import RESEARCH, Child, Markup, element, flag_markup, joined
+from .figures import interval_figure, probability_bars
+from .molecular import modality_suffix, molecular_markup
+from .page import Child, Markup, element, flag_markup, page, section, small_print, table
 
-_HERE = Path(__file__).parent
+_VIEWER = Path(__file__).parent / "viewer.js"
 
 
 def report_page(
@@ -24,100 +22,80 @@ def report_page(
     views: Sequence[Markup] = (),
     made: str,
 ) -> str:
-    """The whole page.
+    """Return the page of a case.
 
     Args:
         case: as `Case.to_dict` gives it.
         planes: figures of the CT.
         viewers: the crop to scroll through, one for each prediction.
         views: pictures of 3D Slicer's views, where there are some.
-        made: when, for people.
+        made: date and time, for people.
     """
-    script = (_HERE / "viewer.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     predictions = case["predictions"]
-    body: list[Child] = [
-        element("h2", "Answers"),
-        element("div", [_answer(p) for p in predictions], class_="answers"),
-        [element("p", text, class_="soft") for text in _explanations(predictions)],
+    saliency = [
+        element("div", element("h3", prediction["question"]), viewer, class_="card")
+        for prediction, viewer in zip(predictions, viewers, strict=True)
+    ]
+    return _page(
+        case,
+        section(
+            "Predictions",
+            element("div", list(map(_prediction, predictions)), class_="answers"),
+            small_print(_explanations(predictions)),
+        ),
         molecular_markup(case),
         _flags(case["flags"]),
-        element("h2", "The tumour in the CT"),
-        element("div", list(planes), class_="planes"),
-        [element("h2", "As 3D Slicer shows it"), element("div", list(views), class_="views")]
-        if views
-        else [],
-        element("h2", "What the networks saw, and where they looked"),
-        element(
-            "div",
-            [
-                element("div", element("h3", p["question"]), viewer, class_="card")
-                for p, viewer in zip(predictions, viewers, strict=True)
-            ],
-            class_="answers",
+        section("The tumour in the CT", element("div", list(planes), class_="planes")),
+        section(
+            "As 3D Slicer shows it",
+            element("div", list(views), class_="views") if views else None,
         ),
-        element("p", _SALIENCY, class_="soft"),
-        element("h2", "Measurements"),
-        _table(_measurements(case)),
+        section(
+            "Input and saliency of the networks",
+            element("div", saliency, class_="answers"),
+            small_print([_SALIENCY]),
+        ),
+        section("Measurements", table(_measurements(case))),
         _models(case),
-        element("h2", "Provenance"),
-        _table(_provenance(case)),
-        _footer(case, made),
-        element("script", Markup(script)),
-    ]
-    return _page(case, body, policy=f"; script-src 'sha256-{digest}'")
+        section("Provenance", table(_provenance(case))),
+        made=made,
+        script=_VIEWER.read_text(encoding="utf-8"),
+    )
 
 
 def profile_page(case: dict[str, Any], *, made: str) -> str:
-    """The whole page of a case that is an expression profile alone; arguments as `report_page`."""
-    body: list[Child] = [
+    """Return the page of a case that is an expression profile only; see `report_page`."""
+    return _page(
+        case,
         molecular_markup(case),
         _flags(case["flags"]),
         _models(case),
-        element("h2", "Provenance"),
-        _table(_parameters(case)),
-        _footer(case, made),
-    ]
-    return _page(case, body)
-
-
-def _page(case: dict[str, Any], body: Sequence[Child], *, policy: str = "") -> str:
-    style = (_HERE / "style.css").read_text(encoding="utf-8")
-    allowed = "default-src 'none'; img-src data:; style-src 'unsafe-inline'" + policy
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=allowed),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", f"LungSquad report, {case['patient']}"),
-        element("style", Markup(style)),
-    )
-    title = element(
-        "header",
-        element("h1", "LungSquad report"),
-        element("span", f"patient {case['patient']}", class_="soft"),
-    )
-    notices = [element("p", notice, class_="notice") for notice in case["notices"]]
-    research = element("p", RESEARCH, class_="notice research")
-    return "<!doctype html>\n" + element(
-        "html", head, element("body", title, research, notices, list(body)), lang="en"
+        section("Provenance", table(_parameters(case))),
+        made=made,
     )
 
 
-def _footer(case: dict[str, Any], made: str) -> Markup:
-    told = f"Made {made} by LungSquad {case['lungsquad']}. {RESEARCH}"
-    return element("footer", element("small", told))
+def _page(case: dict[str, Any], *sections: Child, made: str, script: str = "") -> str:
+    return page(
+        "LungSquad report",
+        *sections,
+        window_title=f"LungSquad report, {case['patient']}",
+        subtitle=f"patient {case['patient']}",
+        notices=case["notices"],
+        made=f"Made {made} by LungSquad {case['lungsquad']}.",
+        script=script,
+    )
 
 
 _SALIENCY = (
-    "Saliency (Grad-CAM) marks where the last convolution spoke for the answer; it explains the "
-    "network, not the disease. Scroll with the slider or the wheel."
+    "Saliency (Grad-CAM) marks the regions of the last convolution that supported the predicted "
+    "class; it explains the network, not the disease. Scroll with the slider or the wheel."
 )
 
 
-def _answer(prediction: dict[str, Any]) -> Markup:
-    names = {one["code"]: one["name"] for one in prediction["classes"]}
-    answer, probabilities = prediction["predicted_class"], prediction["probabilities"]
+def _prediction(prediction: dict[str, Any]) -> Markup:
+    names = {label["code"]: label["name"] for label in prediction["classes"]}
+    predicted, probabilities = prediction["predicted_class"], prediction["probabilities"]
     positive, interval = prediction["positive_class"], prediction["interval"]
     robustness = prediction["robustness"]
     icc = "" if robustness["icc"] is None else f"; ICC {format_number(robustness['icc'])}"
@@ -136,15 +114,15 @@ def _answer(prediction: dict[str, Any]) -> Markup:
         element("h3", prediction["question"]),
         element(
             "p",
-            names[answer],
+            names[predicted],
             " ",
-            element("small", format_percent(probabilities[answer])),
+            element("small", format_percent(probabilities[predicted])),
             class_="verdict",
         ),
         probability_bars(
-            [(names[code], value, code == answer) for code, value in probabilities.items()]
+            [(names[code], value, code == predicted) for code, value in probabilities.items()]
         ),
-        spread_figure(prediction),
+        interval_figure(prediction),
         _legend(names[positive], prediction["volume_only_baseline"] is not None),
         element("p", lines),
         element("p", _ood(prediction["out_of_distribution"])),
@@ -153,7 +131,7 @@ def _answer(prediction: dict[str, Any]) -> Markup:
 
 
 def _explanations(predictions: Sequence[dict[str, Any]]) -> list[str]:
-    """What interval and positions of the crop mean, each once."""
+    """The explanations of the interval and of the positions of the crop, each once."""
     intervals = {f"Interval: {p['interval']['explanation']}": None for p in predictions}
     positions = {
         f"Position of the crop: {p['robustness']['explanation']}": None for p in predictions
@@ -187,10 +165,9 @@ def _ood(score: dict[str, Any] | None) -> str:
     return f"Not out of distribution for the model ({rank}), which proves no similarity."
 
 
-def _flags(flags: Sequence[dict[str, str]]) -> Markup:
-    shown = [flag_markup(flag) for flag in flags]
-    none = element("p", "None: nothing about the images asks for caution.", class_="flag")
-    return joined([element("h2", "Flags"), shown or none])
+def _flags(flags: Sequence[dict[str, str]]) -> list[Markup]:
+    none = element("p", "No quality warnings.", class_="flag")
+    return section("Flags", list(map(flag_markup, flags)) or none)
 
 
 def _measurements(case: dict[str, Any]) -> list[tuple[str, Child]]:
@@ -205,13 +182,15 @@ def _measurements(case: dict[str, Any]) -> list[tuple[str, Child]]:
     ]
 
 
-def _models(case: dict[str, Any]) -> list[Markup]:
-    """Each model once, also where it answers twice."""
-    every = (*case["predictions"], *case.get("molecular", ()))
-    return [_model(one) for one in {one["model"]["sha256"]: one for one in every}.values()]
+def _models(case: dict[str, Any]) -> list[list[Markup]]:
+    """Each model once, also where it made two predictions."""
+    predictions = (*case["predictions"], *case.get("molecular", ()))
+    return [
+        _model(each) for each in {each["model"]["sha256"]: each for each in predictions}.values()
+    ]
 
 
-def _model(prediction: dict[str, Any]) -> Markup:
+def _model(prediction: dict[str, Any]) -> list[Markup]:
     model = prediction["model"]
     rows: list[tuple[str, Child]] = [
         ("Name", f"{model['name']}: {model['title']}"),
@@ -231,11 +210,11 @@ def _model(prediction: dict[str, Any]) -> Markup:
         ("Licence", model["licence"]),
         ("SHA-256", element("code", model["sha256"])),
     ]
-    return joined([element("h2", f"Model: {prediction['question']}"), _table(rows)])
+    return section(f"Model: {prediction['question']}", table(rows))
 
 
 def _named_metrics(model: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The model's metrics, and beside them those of what it must beat."""
+    """The metrics of the model, then those of the volume-only baseline."""
     yield from model["metrics"].items()
     for name, metric in model.get("volume_only_metrics", {}).items():
         yield f"{name} of the volume-only baseline", metric
@@ -260,8 +239,8 @@ def _parameters(case: dict[str, Any]) -> list[tuple[str, Child]]:
     rows: list[tuple[str, Child]] = []
     for prediction in (*case["predictions"], *case.get("molecular", ())):
         parameters = ", ".join(f"{key} {value}" for key, value in prediction["parameters"].items())
-        of = "" if modality(prediction) == IMAGE else f" ({modality(prediction)})"
-        rows.append((f"Parameters, {prediction['model']['name']}{of}", parameters))
+        name = prediction["model"]["name"] + modality_suffix(prediction)
+        rows.append((f"Parameters, {name}", parameters))
     return rows
 
 
@@ -274,19 +253,13 @@ def _point(values: Sequence[float]) -> str:
     return ", ".join(f"{value:.2f}" for value in values) + " mm"
 
 
-def _table(rows: Sequence[tuple[str, Child]]) -> Markup:
-    return element(
-        "table", [element("tr", element("th", name), element("td", value)) for name, value in rows]
-    )
-
-
 def size_rows(staged: dict[str, Any]) -> list[tuple[str, Child]]:
-    """Both diameters, and the stage with what it leaves out.
+    """Return the rows of both diameters and of the T stage by size, with its limits.
 
     Args:
         staged: as `SizeStage.to_dict` gives it.
     """
-    editions = ", ".join(f"{stage} ({one}th)" for one, stage in staged["editions"].items())
+    editions = ", ".join(f"{stage} ({edition}th)" for edition, stage in staged["editions"].items())
     sentences = [staged["sentence"], staged["limits"], f"By edition: {editions}."]
     return [
         ("Largest diameter", f"{staged['largest_diameter']['mm']:.1f} mm"),

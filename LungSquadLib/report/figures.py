@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from ..imaging.files.write import png_bytes
 from ..imaging.geometry import Grid, in_lps, like
 from ..imaging.pictures import WINDOWS, PlaneView, windowed
 from ..statistics.text import format_percent
-from .page import Markup, element
+from .page import Markup, data_uri, element
 
 # Grad-CAM colours from nothing to most: transparent, violet, orange, yellow.
 _HEAT = np.array([(80, 18, 123, 0), (183, 55, 121, 120), (252, 137, 97, 190), (252, 253, 191, 230)])
@@ -25,7 +24,7 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def plane_figure(plane: PlaneView, window: str = "lung") -> Markup:
-    """A CT plane in true proportions with the tumour's outline, its diameter and a scale bar."""
+    """Return a CT plane with the outline and diameter of the tumour, and a scale bar."""
     rows, columns = plane.hu.shape
     across, down = plane.pixel_mm
     width, height = columns * across, rows * down
@@ -43,7 +42,7 @@ def plane_figure(plane: PlaneView, window: str = "lung") -> Markup:
     svg = element(
         "svg",
         image,
-        element("path", d=_path(plane.mask, across, down), class_="outline"),
+        element("path", d=outline_path(plane.mask, across, down), class_="outline"),
         element("path", d=_along(plane.line.tolist()), class_="ruler"),
         element(
             "path",
@@ -58,19 +57,19 @@ def plane_figure(plane: PlaneView, window: str = "lung") -> Markup:
 
 
 def view_figure(png: bytes, caption: str) -> Markup:
-    """A picture of a view of 3D Slicer.
+    """Return a picture of a view of 3D Slicer.
 
     Raises:
         ValueError: `png` is no PNG.
     """
     if not png.startswith(_PNG_START):
         raise ValueError("it is no PNG")
-    image = element("img", src=_data_uri(png), alt=f"{caption} of the scene in 3D Slicer")
+    image = element("img", src=data_uri(png), alt=f"{caption} of the scene in 3D Slicer")
     return element("figure", image, element("figcaption", caption))
 
 
 def probability_bars(rows: Sequence[tuple[str, float, bool]]) -> Markup:
-    """One bar a class: name, probability, and whether it is the answer."""
+    """Return a bar for each class: name, probability, whether it is the predicted class."""
     return element(
         "div",
         [
@@ -83,18 +82,18 @@ def probability_bars(rows: Sequence[tuple[str, float, bool]]) -> Markup:
                     class_="bar-track",
                 ),
                 element("span", format_percent(probability), class_="bar-value"),
-                class_="bar answer" if answer else "bar",
+                class_="bar answer" if predicted else "bar",
             )
-            for name, probability, answer in rows
+            for name, probability, predicted in rows
         ],
         class_="bars",
     )
 
 
-def spread_figure(prediction: dict[str, Any]) -> Markup:
-    """The positive class's probability on a line: answer, interval, variants, volume alone."""
+def interval_figure(prediction: dict[str, Any]) -> Markup:
+    """Return the probability on a line, with interval, crop positions, volume-only baseline."""
     interval, baseline = prediction["interval"], prediction["volume_only_baseline"]
-    answer = prediction["probabilities"][prediction["positive_class"]]
+    probability = prediction["probabilities"][prediction["positive_class"]]
     marks = [element("line", x1=x, x2=x, y1=34, y2=40, class_="axis") for x in (0, 25, 50, 75, 100)]
     marks.append(element("line", x1=0, x2=100, y1=37, y2=37, class_="axis"))
     marks.append(
@@ -113,15 +112,20 @@ def spread_figure(prediction: dict[str, Any]) -> Markup:
     ]
     marks.append(
         element(
-            "line", x1=_short(100 * answer), x2=_short(100 * answer), y1=8, y2=32, class_="point"
+            "line",
+            x1=_short(100 * probability),
+            x2=_short(100 * probability),
+            y1=8,
+            y2=32,
+            class_="point",
         )
     )
     if baseline is not None:
-        x = 100 * baseline
-        marks.append(element("path", d=f"M{_short(x)} 31l2.2 4h-4.4z", class_="baseline"))
+        at = _short(100 * baseline)
+        marks.append(element("path", d=f"M{at} 31l2.2 4h-4.4z", class_="baseline"))
     marks += [
-        element("text", f"{x} %", x=x, y=46, text_anchor="middle", class_="tick")
-        for x in (0, 25, 50, 75, 100)
+        element("text", f"{tick} %", x=tick, y=46, text_anchor="middle", class_="tick")
+        for tick in (0, 25, 50, 75, 100)
     ]
     return element(
         "svg",
@@ -129,13 +133,13 @@ def spread_figure(prediction: dict[str, Any]) -> Markup:
         viewBox="-7 6 114 42",
         class_="spread",
         role="img",
-        aria_label=f"probability {format_percent(answer)}, interval "
+        aria_label=f"probability {format_percent(probability)}, interval "
         f"{format_percent(interval['low'])} to {format_percent(interval['high'])}",
     )
 
 
 def crop_viewer(ct: sitk.Image, mask: sitk.Image, saliency: sitk.Image) -> Markup:
-    """The crop slice by slice, feet to head, with the outline and the saliency over it."""
+    """Return the crop to scroll through, feet to head, with the outline and the saliency."""
     ct, mask = in_lps(ct), in_lps(mask)
     hu, marked = (sitk.GetArrayViewFromImage(image) for image in (ct, mask))
     heat = sitk.GetArrayFromImage(_on_grid_of(like(saliency, Grid.of(ct)), ct))
@@ -152,7 +156,7 @@ def crop_viewer(ct: sitk.Image, mask: sitk.Image, saliency: sitk.Image) -> Marku
             class_="layer",
         ),
     ]
-    paths = json.dumps([_path(plane, 1, 1) for plane in marked])
+    paths = json.dumps([outline_path(plane, 1, 1) for plane in marked])
     return element(
         "div",
         element("div", layers, class_="stage"),
@@ -195,8 +199,8 @@ def _heat(values: np.ndarray) -> np.ndarray:
     return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
 
 
-def _path(mask: np.ndarray, across: float, down: float) -> str:
-    """An SVG path round the pixels of a mask; the first pixel's corner is at 0, 0."""
+def outline_path(mask: np.ndarray, across: float, down: float) -> str:
+    """Return an SVG path round the pixels of a mask; the corner of the first pixel is at 0, 0."""
     return "".join(
         _along([((x + 0.5) * across, (y + 0.5) * down) for x, y in polygon]) + "Z"
         for polygon in outlines(mask)
@@ -213,11 +217,7 @@ def _background(pixels: np.ndarray, size: str) -> str:
 
 
 def _png_uri(pixels: np.ndarray) -> str:
-    return _data_uri(png_bytes(pixels))
-
-
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    return data_uri(png_bytes(pixels))
 
 
 def _short(value: float) -> str:

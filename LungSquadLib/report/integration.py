@@ -14,9 +14,8 @@ from ..statistics.intervals import Estimate
 from ..statistics.text import format_estimate, format_interval, format_percent
 from ..training.integration.data import Setup
 from ..training.integration.task import SETTINGS
-from .classifier.page import figure_of
 from .figure_style import ACCENT, BROWN, INK, SOFT, Picture, canvas, picture, style
-from .page import Child, Markup, element, page, table
+from .page import Child, Markup, element, figure, page, table
 
 _SHOWN = 30
 _METHODS = (
@@ -40,7 +39,7 @@ def integration_page(
     """The whole page."""
     first, *more = findings(setup, found)
     settings = ", ".join(f"{one.columns} columns with dropout {one.dropout}" for one in SETTINGS)
-    figures = {one.name: figure_of(one) for one in drawn}
+    figures = {one.name: figure(one) for one in drawn}
     genes = figures.pop("columns")
     return page(
         f"{label_of(setup)} from joined tables",

@@ -7,32 +7,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..statistics.text import format_interval, format_percent
-from .page import Child, Markup, element
+from .page import Child, Markup, element, section, small_print, table
 
 IMAGE, MOLECULAR, MULTIMODAL = "image", "molecular", "multimodal"
 _ORDER = (IMAGE, MOLECULAR, MULTIMODAL)
+_GENES = 10  # contributions listed for each prediction
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One model's answer.
+class ComparedPrediction:
+    """The prediction of one model for a question.
 
     Attributes:
         modality: IMAGE, MOLECULAR or MULTIMODAL.
         title, name: of the model.
-        code, answer: the most probable class, and its name for people; `share` its probability.
+        code, predicted_class: the most probable class, and its name; `predicted_probability` its
+            probability.
         probability, low, high: of the question's class with its interval; the ends are None where
             the model's interval is about another class, of more than two.
         out_of_distribution: whether the patient is so for the model; None where it is not known.
-        metric: how good the model is, in words; empty where its card does not say.
+        metric: a metric of the model as text; empty where its card has none.
     """
 
     modality: str
     title: str
     name: str
     code: str
-    answer: str
-    share: float
+    predicted_class: str
+    predicted_probability: float
     probability: float
     low: float | None
     high: float | None
@@ -41,7 +43,7 @@ class Answer:
 
     @property
     def interval(self) -> str:
-        """Its interval, for people."""
+        """The interval as text."""
         if self.low is None or self.high is None:
             return "not known"
         return f"{format_percent(self.low)} to {format_percent(self.high)}"
@@ -49,175 +51,174 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """A question that molecules answer, with all answers to it.
+    """A question with a molecular prediction, and all predictions for it.
 
     Attributes:
-        task, question: as the models' cards say.
-        code, of: the class that the probabilities are of, and its name for people.
-        answers: first the image's, then those of molecules, then those of both.
+        task, question: as in the models' cards.
+        code, class_name: the class of the probabilities, and its name.
+        predictions: those from the image first, then the molecular and the multimodal ones.
     """
 
     task: str
     question: str
     code: str
-    of: str
-    answers: tuple[Answer, ...]
+    class_name: str
+    predictions: tuple[ComparedPrediction, ...]
 
     @property
     def disagreement(self) -> str:
-        """A sentence where answers differ; else empty."""
-        said: dict[str, dict[str, None]] = {}
-        for one in self.answers:
-            said.setdefault(one.answer, {})[f"{one.title} ({one.modality})"] = None
-        if len(said) < 2:
+        """A sentence where the predicted classes differ; else empty."""
+        models: dict[str, dict[str, None]] = {}
+        for model in self.predictions:
+            models.setdefault(model.predicted_class, {})[f"{model.title} ({model.modality})"] = None
+        if len(models) < 2:
             return ""
-        told = "; ".join(f"{answer}: {', '.join(who)}" for answer, who in said.items())
-        return f"The answers differ. {told}. No model proves another one wrong."
+        listed = "; ".join(f"{name}: {', '.join(titles)}" for name, titles in models.items())
+        return f"The predictions differ. {listed}. No model proves another one wrong."
 
 
 def questions(described: Mapping[str, Any]) -> list[Question]:
-    """Of a case's `prediction.json`: each question that has a molecular answer."""
-    found: dict[tuple[str, frozenset[str]], list[Mapping[str, Any]]] = {}
-    for one in (*described["predictions"], *described.get("molecular", ())):
-        found.setdefault((one["task"], frozenset(one["probabilities"])), []).append(one)
+    """Return the questions of a case's `prediction.json` that have a molecular prediction."""
+    by_question: dict[tuple[str, frozenset[str]], list[Mapping[str, Any]]] = {}
+    for prediction in (*described["predictions"], *described.get("molecular", ())):
+        key = (prediction["task"], frozenset(prediction["probabilities"]))
+        by_question.setdefault(key, []).append(prediction)
     return [
-        _question(every) for every in found.values() if any(modality(one) != IMAGE for one in every)
+        _question(predictions)
+        for predictions in by_question.values()
+        if any(modality(prediction) != IMAGE for prediction in predictions)
     ]
 
 
 def modality(prediction: Mapping[str, Any]) -> str:
-    """IMAGE, MOLECULAR or MULTIMODAL."""
+    """Return IMAGE, MOLECULAR or MULTIMODAL."""
     return str(prediction.get("modality", IMAGE))
 
 
-def _question(every: Sequence[Mapping[str, Any]]) -> Question:
-    every = sorted(every, key=lambda one: _ORDER.index(modality(one)))
-    first = every[0]
+def modality_suffix(prediction: Mapping[str, Any]) -> str:
+    """Return the modality in brackets, to follow a name; empty for predictions from the image."""
+    return "" if modality(prediction) == IMAGE else f" ({modality(prediction)})"
+
+
+def _question(predictions: Sequence[Mapping[str, Any]]) -> Question:
+    predictions = sorted(predictions, key=lambda prediction: _ORDER.index(modality(prediction)))
+    first = predictions[0]
     code = first["positive_class"]
-    names = {one["code"]: one["name"] for one in first["classes"]}
-    return Question(
-        first["task"],
-        first["question"],
-        code,
-        names[code],
-        tuple(_answer(one, code, names) for one in every),
-    )
+    names = {label["code"]: label["name"] for label in first["classes"]}
+    compared = tuple(_compared(prediction, code, names) for prediction in predictions)
+    return Question(first["task"], first["question"], code, names[code], compared)
 
 
-def _answer(one: Mapping[str, Any], code: str, names: Mapping[str, str]) -> Answer:
-    probabilities, interval, ood = (
-        one["probabilities"],
-        one["interval"],
-        one["out_of_distribution"],
-    )
-    low, high = interval["low"], interval["high"]
-    if one["positive_class"] != code:
+def _compared(
+    prediction: Mapping[str, Any], code: str, names: Mapping[str, str]
+) -> ComparedPrediction:
+    model, ood = prediction["model"], prediction["out_of_distribution"]
+    predicted, probabilities = prediction["predicted_class"], prediction["probabilities"]
+    low, high = prediction["interval"]["low"], prediction["interval"]["high"]
+    if prediction["positive_class"] != code:
         low, high = (1 - high, 1 - low) if len(names) == 2 else (None, None)
-    return Answer(
-        modality(one),
-        one["model"]["title"],
-        one["model"]["name"],
-        one["predicted_class"],
-        names[one["predicted_class"]],
-        probabilities[one["predicted_class"]],
+    return ComparedPrediction(
+        modality(prediction),
+        model["title"],
+        model["name"],
+        predicted,
+        names[predicted],
+        probabilities[predicted],
         probabilities[code],
         low,
         high,
         None if ood is None else ood["out_of_distribution"],
-        next(_metrics(one["model"]["metrics"]), ""),
+        next(_metrics(model["metrics"]), ""),
     )
 
 
 def _metrics(metrics: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """In words; what tells classes apart first."""
+    """The metrics as text: AUC first, then accuracy."""
 
-    def last(name: str) -> tuple[bool, bool]:
+    def order(name: str) -> tuple[bool, bool]:
         return "auc" not in name.casefold(), "accuracy" not in name
 
-    for name in sorted(metrics, key=last):
-        one, said = metrics[name], name.replace("_", " ")
-        estimate = format_interval(one["value"], one["low"], one["high"])
-        yield f"{said} {estimate}, n = {one['n']}"
-
-
-SHOWN = 10  # genes of each answer
+    for name in sorted(metrics, key=order):
+        metric = metrics[name]
+        estimate = format_interval(metric["value"], metric["low"], metric["high"])
+        yield f"{name.replace('_', ' ')} {estimate}, n = {metric['n']}"
 
 
 def molecular_markup(case: dict[str, Any]) -> list[Markup]:
-    """Of a case's `prediction.json`; nothing where it has no profile."""
+    """Return the sections about molecules of a case; nothing where it has no profile."""
     if "profile" not in case:
         return []
-    intervals = {f"Interval: {one['interval']['explanation']}": None for one in case["molecular"]}
-    genes = {one["contributions_explanation"]: None for one in case["molecular"]}
+    molecular = case["molecular"]
+    intervals = dict.fromkeys(f"Interval: {p['interval']['explanation']}" for p in molecular)
+    contributions = dict.fromkeys(p["contributions_explanation"] for p in molecular)
     return [
-        element("h2", "Molecules beside images" if case["predictions"] else "Molecules"),
-        element("p", _whose(case["profile"]), class_="soft"),
-        element("div", [_question_markup(one) for one in questions(case)], class_="stack"),
-        *[element("p", text, class_="soft") for text in intervals],
-        element("h2", "What moved the answers of molecules most"),
-        element("div", [_contributions(one) for one in case["molecular"]], class_="answers"),
-        *[element("p", text, class_="soft") for text in genes],
+        *section(
+            "Molecules beside images" if case["predictions"] else "Molecules",
+            element("p", _profile(case["profile"]), class_="soft"),
+            element("div", [_question_markup(each) for each in questions(case)], class_="stack"),
+            small_print(list(intervals)),
+        ),
+        *section(
+            "Largest contributions to the molecular predictions",
+            element("div", [_contributions(each) for each in molecular], class_="answers"),
+            small_print(list(contributions)),
+        ),
     ]
 
 
-def _whose(profile: dict[str, Any]) -> list[Child]:
+def _profile(profile: dict[str, Any]) -> list[Child]:
     return [
         f"Expression profile of {profile['genes']} genes, SHA-256 of its content ",
         element("code", profile["sha256"]),
-        ". Nothing in it says whose it is: that it is this patient's, whoever chose it must know.",
+        ". The profile does not name its patient. Check that it is of the patient of this report.",
     ]
 
 
 def _question_markup(question: Question) -> Markup:
-    header = ("Modality", "Answer", f"Probability of {question.of}", "Interval", "", "Model")
-    told = question.disagreement
+    header = (
+        "Modality",
+        "Predicted class",
+        f"Probability of {question.class_name}",
+        "Interval",
+        "",
+        "Model",
+    )
+    warning = question.disagreement
     return element(
         "div",
         element("h3", question.question),
-        element(
-            "table",
-            element("tr", [element("th", text) for text in header]),
-            [_row(one) for one in question.answers],
-        ),
-        [element("p", told, class_="flag warning")] if told else [],
+        table([_row(prediction) for prediction in question.predictions], header=header),
+        element("p", warning, class_="flag warning") if warning else None,
         class_="card",
     )
 
 
-def _row(answer: Answer) -> Markup:
-    ood = "out of distribution" if answer.out_of_distribution else ""
-    model = [answer.title, element("br"), element("small", answer.metric or "no metrics")]
-    cells: list[Child] = [
-        answer.modality,
-        f"{answer.answer} ({format_percent(answer.share)})",
-        format_percent(answer.probability),
-        answer.interval,
-        ood,
-        model,
+def _row(prediction: ComparedPrediction) -> list[Child]:
+    metric = element("small", prediction.metric or "no metrics")
+    predicted = format_percent(prediction.predicted_probability)
+    return [
+        prediction.modality,
+        f"{prediction.predicted_class} ({predicted})",
+        format_percent(prediction.probability),
+        prediction.interval,
+        "out of distribution" if prediction.out_of_distribution else "",
+        [prediction.title, element("br"), metric],
     ]
-    return element("tr", [element("td", cell) for cell in cells])
 
 
 def _contributions(prediction: dict[str, Any]) -> Markup:
-    names = {one["code"]: one["name"] for one in prediction["classes"]}
-    shown: Sequence[dict[str, Any]] = prediction["contributions"][:SHOWN]
+    names = {label["code"]: label["name"] for label in prediction["classes"]}
     rows = [
-        element(
-            "tr",
-            element("th", one["column"]),
-            element("td", one["source"]),
-            element("td", f"{one['value']:+.3f}"),
-        )
-        for one in shown
+        (column["column"], column["source"], f"{column['value']:+.3f}")
+        for column in prediction["contributions"][:_GENES]
     ]
-    title = f"{prediction['model']['title']} ({prediction['modality']})"
     position = prediction["latent_position"]
     at = "" if position is None else ", ".join(f"{z:.2f}" for z in position)
     return element(
         "div",
-        element("h3", title),
+        element("h3", f"{prediction['model']['title']} ({prediction['modality']})"),
         element("p", f"For {names[prediction['predicted_class']]} (above 0), or against it:"),
-        element("table", rows),
-        [element("p", f"Position in the latent space: {at}.", class_="soft")] if at else [],
+        table(rows),
+        small_print([f"Position in the latent space: {at}."] if at else []),
         class_="card",
     )

@@ -106,7 +106,7 @@ def test_an_audit_is_a_page_numbers_and_a_model_that_carries_it(here, capsys, mo
     assert told["sha256"] == model.sha256
     audited = read_model_file(here / "out" / "model.safetensors")
     swd, in_card = told["measures"]["swd_mean"], audited.card.metrics["swd_mean"]
-    assert in_card.value == swd["value"]["value"]
+    assert in_card.value == swd["generated"]["value"]
     assert swd["untrained"] is not None
     assert all((audited.weights[name] == one).all() for name, one in model.weights.items())
     assert replace(audited.card, metrics={}, notice=None) == replace(model.card, notice=None)
@@ -117,5 +117,5 @@ def test_an_audit_is_a_page_numbers_and_a_model_that_carries_it(here, capsys, mo
     ]
     assert main(command.removesuffix(" --json").split()) == 0
     said = capsys.readouterr().out
-    assert told["sentences"][0] in said
+    assert told["findings"][0] in said
     assert said.splitlines()[-1] == str(here / "out" / "index.html")

@@ -16,7 +16,7 @@ from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.evaluation.generator import audit as audit_module
 from LungSquadLib.evaluation.generator.audit import audit_images
 from LungSquadLib.evaluation.generator.compare import _interval
-from LungSquadLib.evaluation.generator.findings import sentences
+from LungSquadLib.evaluation.generator.findings import findings
 from LungSquadLib.evaluation.generator.image_set import split
 from LungSquadLib.evaluation.generator.results import ImageSetMeasure
 from LungSquadLib.inference.generator import Images
@@ -96,13 +96,13 @@ def bad(slices, known):
 
 def test_an_honest_generator_is_called_good(good):
     swd, dice = good.measure("swd_mean"), good.measure("dice")
-    assert 3 * swd.value.value < swd.untrained.value
-    assert swd.value.value < swd.gaussian.value
+    assert 3 * swd.generated.value < swd.untrained.value
+    assert swd.generated.value < swd.gaussian.value
     assert swd.reference.value < swd.gaussian.value
-    assert dice.value.low > 0.7
+    assert dice.generated.low > 0.7
     assert dice.reference.value > 0.7
     assert not good.memorisation.flagged
-    told = " ".join(good.sentences)
+    told = " ".join(good.findings)
     for phrase in ("No sign", "masks are the tumours", "are as in real slices", "as real ones do"):
         assert phrase in told
     assert good.counts.compared == 60  # what is held out
@@ -110,23 +110,23 @@ def test_an_honest_generator_is_called_good(good):
 
 def test_a_memorising_generator_is_flagged(copied):
     assert copied.memorisation.flagged
-    assert copied.sentences[0].startswith("The generator has copied its training slices")
+    assert copied.findings[0].startswith("The generator has copied its training slices")
     gallery = copied.gallery
     assert (np.diff(gallery.distances) >= 0).all()
     for number in range(len(gallery.distances)):
-        assert (gallery.copies.mask[number] == gallery.originals.mask[number]).all()
+        assert (gallery.nearest.mask[number] == gallery.neighbours.mask[number]).all()
 
 
 def test_what_is_near_but_no_copy_is_said_to_be_near(copied):
     near = replace(copied, memorisation=replace(copied.memorisation, distance_ratio=0.9))
     assert not near.memorisation.flagged
-    said = sentences(near)[0]
+    said = findings(near)[0]
     assert said.startswith("The generated slices are nearer to training slices than real ones are")
 
 
 def test_nonsense_is_called_bad(bad):
-    told = " ".join(bad.sentences)
-    assert bad.measure("empty").value == Estimate(0.25, 0.25, 0.25)
+    told = " ".join(bad.findings)
+    assert bad.measure("empty").generated == Estimate(0.25, 0.25, 0.25)
     for phrase in (
         "25% of the generated slices have no tumour",
         "look little like real",
@@ -134,7 +134,7 @@ def test_nonsense_is_called_bad(bad):
         "are not as in real slices",
     ):
         assert phrase in told
-    assert bad.measure("precision_network").value.high < 0.2
+    assert bad.measure("precision_network").generated.high < 0.2
     assert bad.measure("swd_mean").untrained is None
 
 
@@ -181,7 +181,7 @@ def test_numbers_are_the_same_every_time_and_fit_into_json(good, slices, known):
     )
     text = json.dumps(good.to_dict(), allow_nan=False)
     assert json.dumps(again.to_dict()) == text
-    assert good.to_dict()["measures"]["dice"]["value"]["value"] > 0.7
+    assert good.to_dict()["measures"]["dice"]["generated"]["value"] > 0.7
     assert good.to_dict()["memorisation"]["flagged"] is False
     assert not any(case.patient in text for case in slices.cases)
 
@@ -191,7 +191,7 @@ def test_the_page_needs_nothing_else_and_names_nobody(good, slices):
     assert "Research software, not a medical device." in page
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert page.count("<svg") >= 3
-    for sentence in (*good.sentences, *good.cautions):
+    for sentence in (*good.findings, *good.cautions):
         assert sentence.replace("'", "&#x27;") in page
     assert not any(case.patient in page or case.case in page for case in slices.cases)
 
@@ -212,13 +212,13 @@ def test_likeness_is_held_against_the_better_baseline(good, baseline, said):
         return Estimate(value, value, value)
 
     swd = ImageSetMeasure("swd_mean", even(10.0), untrained=even(100.0), gaussian=even(baseline))
-    (sentence,) = (one for one in sentences(replace(good, measures=(swd,))) if "Sliced" in one)
+    (sentence,) = (one for one in findings(replace(good, measures=(swd,))) if "Sliced" in one)
     assert said in sentence
 
 
 def test_intervals_are_students():
     found = _interval([1.0, 2.0, 3.0], "swd_mean")
-    assert found.value == 2
+    assert found.generated == 2
     assert found.high == pytest.approx(2 + 4.3027 / np.sqrt(3), abs=1e-3)
     assert found.low == 0
     assert _interval([-1.0, 1.0], "kid_shape").low < -8

@@ -95,9 +95,9 @@ def test_numbers_are_those_of_scikit_learn():
     assert found.discrimination.auc.value == pytest.approx(roc_auc_score(data["y"], data["p"]))
     assert found.calibration.brier.value == pytest.approx(brier_score_loss(data["y"], data["p"]))
     (volume,) = found.baselines
-    turned = roc_auc_score(data["y"], -data["volume"])
-    assert volume.auc.value == pytest.approx(turned)
-    assert volume.difference.value == pytest.approx(found.discrimination.auc.value - turned)
+    inverted = roc_auc_score(data["y"], -data["volume"])
+    assert volume.auc.value == pytest.approx(inverted)
+    assert volume.difference.value == pytest.approx(found.discrimination.auc.value - inverted)
 
 
 def test_what_is_chosen_is_chosen_on_validation_rows_alone():
@@ -110,8 +110,8 @@ def test_what_is_chosen_is_chosen_on_validation_rows_alone():
     after = measured(data, roles)
     assert [one.value for one in before.thresholds] == [one.value for one in after.thresholds]
     assert before.calibration.temperature.value == after.calibration.temperature.value
-    assert before.baselines[0].turned
-    assert after.baselines[0].turned
+    assert before.baselines[0].inverted
+    assert after.baselines[0].inverted
     assert before.discrimination.auc.value == pytest.approx(1 - after.discrimination.auc.value)
     assert before.counts.used == 120
 
@@ -204,8 +204,8 @@ def test_several_classes_are_reported():
     draw = np.random.default_rng(0)
     data = {"stage": draw.choice(["T1", "T2", "T3"], 90), "said": draw.choice(["T1", "T2"], 90)}
     found = measured(data, Columns("stage", predicted="said"))
-    assert found.answers.confusion.shape == (3, 3)
-    assert found.answers.confusion.sum() == 90
+    assert found.hard_predictions.confusion.shape == (3, 3)
+    assert found.hard_predictions.confusion.sum() == 90
     with pytest.raises(InputError, match="3 classes"):
         measured(data | {"p": draw.random(90)}, Columns("stage", "p"))
 

@@ -14,7 +14,7 @@ import pytest
 from LungSquadLib.cli import main
 from LungSquadLib.errors import MissingPackageError
 from LungSquadLib.evaluation.classifier.evaluate import evaluate
-from LungSquadLib.evaluation.classifier.results import Facts
+from LungSquadLib.evaluation.classifier.results import StudyDescription
 from LungSquadLib.evaluation.classifier.rows import Columns
 from LungSquadLib.evaluation.classifier.table import Table
 from LungSquadLib.report.classifier.checklist import checklist
@@ -23,7 +23,7 @@ from LungSquadLib.report.classifier.write import write_evaluation
 from Testing import model_samples
 
 EVIL = "<script>alert('$x$')</script>"
-FACTS = Facts(
+STUDY = StudyDescription(
     title=f"Squamous or not {EVIL}",
     question="Is this tumour a squamous cell carcinoma?",
     data="Computer-made phantoms.",
@@ -34,7 +34,7 @@ FACTS = Facts(
     split_hash="5eed",
     seeds=(0, 1),
     learning_curve=((20, 0, 0.6), (20, 1, 0.55), (80, 0, 0.7), (80, 1, 0.72)),
-    shuffled=(0.48, 0.55, 0.51),
+    permuted_aucs=(0.48, 0.55, 0.51),
     software={"LungSquad": "0.1"},
 )
 
@@ -70,7 +70,7 @@ def card(tmp_path_factory):
 def folder(found, card, tmp_path_factory):
     target = tmp_path_factory.mktemp("evaluation")
     (target / "notes.txt").write_text("of somebody")
-    write_evaluation(found, target, facts=replace(FACTS, card=card))
+    write_evaluation(found, target, study=replace(STUDY, card=card))
     return target
 
 
@@ -119,15 +119,15 @@ def test_the_numbers_are_json_of_everything(folder, found, card):
 
     text = (folder / "evaluation.json").read_text(encoding="utf-8")
     read = json.loads(text, parse_constant=refuse)
-    facts = read.pop("facts")
+    study = read.pop("facts")
     assert read == found.to_dict()
-    assert facts["shuffled"] == list(FACTS.shuffled)
-    assert facts["card"]["name"] == card.name
+    assert study["shuffled"] == list(STUDY.permuted_aucs)
+    assert study["card"]["name"] == card.name
     assert read["discrimination"]["roc"]["thresholds"][0] is None  # infinite
 
 
 def test_figures_are_the_same_bytes_every_time(found, folder):
-    for one in pictures(found, FACTS):
+    for one in pictures(found, STUDY):
         assert one.png == (folder / "figures" / f"{one.name}.png").read_bytes()
         assert one.svg == (folder / "figures" / f"{one.name}.svg").read_bytes()
         assert one.png.startswith(b"\x89PNG")
@@ -138,10 +138,10 @@ def test_figures_are_the_same_bytes_every_time(found, folder):
 
 def test_a_checklist_says_what_is_known_and_nothing_else(found, folder):
     blank = {(one.guideline, one.item): one.answer for one in checklist(found)}
-    known = {(one.guideline, one.item): one.answer for one in checklist(found, FACTS)}
+    known = {(one.guideline, one.item): one.answer for one in checklist(found, STUDY)}
     assert len(blank) == 52 + 42
     assert blank["TRIPOD+AI", "5a"] == ""
-    assert known["TRIPOD+AI", "5a"] == FACTS.data
+    assert known["TRIPOD+AI", "5a"] == STUDY.data
     assert known["CLAIM 2020", "20"] == "training 120, validation 60, test 60; split 5eed"
     assert "3 cases: no mask" in known["CLAIM 2020", "33"]
     for item in ("17", "18a", "18b", "18d", "19"):  # ethics, funding and the like: never known

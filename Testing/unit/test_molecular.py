@@ -158,9 +158,9 @@ def test_columns_that_cannot_be_computed_are_reported(folder, patient, nothing_i
 
 def test_predictions_for_one_question_are_compared_for_one_class(case):
     histology, stage = questions(case)
-    assert [one.modality for one in histology.answers] == ["image", "molecular", "multimodal"]
-    assert [one.modality for one in stage.answers] == ["molecular"]
-    image, molecules, _ = histology.answers
+    assert [one.modality for one in histology.predictions] == ["image", "molecular", "multimodal"]
+    assert [one.modality for one in stage.predictions] == ["molecular"]
+    image, molecules, _ = histology.predictions
     assert histology.of == "adenocarcinoma"  # the positive class of the first
     assert image.probability == case["predictions"][0]["probabilities"]["LUAD"]
     answer = case["molecular"][0]
@@ -190,12 +190,12 @@ def test_another_positive_class_is_turned_round_where_there_are_two():
     image = entry(made="image")
     other = entry(positive="B", p=0.2)
     (question,) = questions({"predictions": [image], "molecular": [other]})
-    turned = question.answers[1]
+    turned = question.predictions[1]
     assert (turned.probability, turned.low) == (0.2, pytest.approx(0.1))
     assert turned.high == pytest.approx(0.3)
     three = [entry(codes="ABC", made="image"), entry(codes="ABC", positive="C")]
     (question,) = questions({"predictions": three[:1], "molecular": three[1:]})
-    assert question.answers[1].interval == "not known"
+    assert question.predictions[1].interval == "not known"
 
 
 def test_disagreement_between_predictions_is_reported():
@@ -215,7 +215,7 @@ def test_other_classes_or_another_task_are_another_question():
     image = entry(made="image")
     others = [entry(codes=("A", "C")), entry(task="t_stage")]
     found = questions({"predictions": [image], "molecular": others})
-    assert [len(one.answers) for one in found] == [1, 1]
+    assert [len(one.predictions) for one in found] == [1, 1]
     assert questions({"predictions": [image]}) == []
 
 

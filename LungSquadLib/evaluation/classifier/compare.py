@@ -1,7 +1,7 @@
-"""Training runs side by side: does one do better than another on the same patients?
+"""Compare the AUC of training runs on the same held-out patients.
 
-Runs with the same cases and folds answer for the same held-out patients, so that their AUCs, of
-pairs of patients in the same fold, can be compared patient by patient.
+Runs with the same cases and folds have predictions for the same patients, so that their AUCs, of
+pairs of patients in the same fold, are compared by a paired test.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KEY = ("seed", "fold", "case")
 
 @dataclass(frozen=True)
 class Point:
-    """What the runs reach with one number of training patients.
+    """The AUCs of the runs with one number of training patients.
 
     Attributes:
         patients: in training; `WHOLE` for all of them.
@@ -43,7 +43,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs by name, and what they reach."""
+    """The comparison of runs by name."""
 
     names: tuple[str, ...]
     label: str
@@ -52,16 +52,16 @@ class Comparison:
     points: tuple[Point, ...]
 
     def rows(self) -> list[tuple[str, ...]]:
-        """A header, and a row for each number of training patients."""
+        """Return a header, and a row for each number of training patients."""
         against = [f"{name} - {self.names[0]}" for name in self.names[1:]]
         table = [("Patients", *(f"AUC of {name}" for name in self.names), *against)]
         for point in self.points:
-            cells = [format_estimate(one) for one in (*point.aucs, *point.differences)]
+            cells = [format_estimate(estimate) for estimate in (*point.aucs, *point.differences)]
             table.append((str(point.patients or "all"), *cells))
         return table
 
     def sentences(self) -> Iterator[str]:
-        """What each run but the first does with all training patients, against the first."""
+        """Yield how each run but the first compares with it, with all training patients."""
         for name, difference in zip(self.names[1:], self.points[-1].differences, strict=True):
             verdict = "is not shown to differ from"
             if difference.low > 0:
@@ -74,7 +74,7 @@ class Comparison:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return everything for JSON."""
         return {
             "runs": list(self.names),
             "label": self.label,
@@ -83,8 +83,8 @@ class Comparison:
             "points": [
                 {
                     "training_patients": point.patients or "all",
-                    "AUC": [vars(one) for one in point.aucs],
-                    "difference_to_first": [vars(one) for one in point.differences],
+                    "AUC": [vars(estimate) for estimate in point.aucs],
+                    "difference_to_first": [vars(estimate) for estimate in point.differences],
                 }
                 for point in self.points
             ],
@@ -100,20 +100,20 @@ def compare_runs(
 
     Args:
         folders: of the runs; the first is what the others are compared with.
-        progress: told how it goes; may cancel.
+        progress: receives the progress; may cancel.
 
     Raises:
         InputError: fewer than two runs, one is not finished, or they cannot be compared.
     """
-    progress, places = progress or Silent(), [Path(folder) for folder in folders]
-    if len(places) < 2:
+    progress, paths = progress or Silent(), [Path(folder) for folder in folders]
+    if len(paths) < 2:
         raise InputError("A comparison needs two runs at least.")
-    runs = [_read(place) for place in places]
-    for place, run in zip(places[1:], runs[1:], strict=True):
-        for name, said in (("split_hash", "folds"), ("classes", "classes"), ("label", "label")):
+    runs = [_read(path) for path in paths]
+    for path, run in zip(paths[1:], runs[1:], strict=True):
+        for name, words in (("split_hash", "folds"), ("classes", "classes"), ("label", "label")):
             if getattr(run, name) != getattr(runs[0], name):
                 raise InputError(
-                    f"'{places[0]}' and '{place}' cannot be compared: they differ in their {said}."
+                    f"'{paths[0]}' and '{path}' cannot be compared: they differ in their {words}."
                 )
     first = runs[0]
     if len(first.classes) != 2:
@@ -121,21 +121,21 @@ def compare_runs(
             f"Runs of two classes can be compared, and these have {len(first.classes)}."
         )
     curve = first.curve.intersection(*(run.curve for run in runs))
-    answers = _Answers.of(places, first, WHOLE)
+    held_out = _HeldOut.of(paths, first, WHOLE)
     points = []
     for number, patients in enumerate(sorted(curve)):
         step(progress, number / (len(curve) + 1), "Drawing patients")
-        some = _Answers.of(places, first, patients)
-        points.append(_point(some, patients))
-    points.append(_point(answers, WHOLE))
-    names = tuple(place.absolute().name for place in places)
-    tested = len(np.unique(answers.patients))
-    return Comparison(names, first.label, tested, len(np.unique(answers.seeds)), tuple(points))
+        subset = _HeldOut.of(paths, first, patients)
+        points.append(_point(subset, patients))
+    points.append(_point(held_out, WHOLE))
+    names = tuple(path.absolute().name for path in paths)
+    tested = len(np.unique(held_out.patients))
+    return Comparison(names, first.label, tested, len(np.unique(held_out.seeds)), tuple(points))
 
 
 @dataclass(frozen=True)
-class _Answers:
-    """Held-out answers of R runs: `scores` (N, R), and whose they are."""
+class _HeldOut:
+    """The held-out predictions of R runs: labels, `scores` (N, R), and the patient of each row."""
 
     y: np.ndarray
     scores: np.ndarray
@@ -144,12 +144,14 @@ class _Answers:
     patients: np.ndarray
 
     @classmethod
-    def of(cls, places: Sequence[Path], run: _Run, patients: int) -> _Answers:
-        """Read the same answers of all runs, in one order."""
-        tables = [_by_key(_rows(place, run, patients)) for place in places]
+    def of(cls, paths: Sequence[Path], run: _Run, patients: int) -> _HeldOut:
+        """Read the predictions of all runs, in one order."""
+        tables = [_by_key(_rows(path, run, patients)) for path in paths]
         keys = sorted(tables[0])
         if any(set(table) != set(keys) for table in tables):
-            raise InputError("The runs do not answer for the same patients; is one not finished?")
+            raise InputError(
+                "The runs have predictions for different patients. Check that all are finished."
+            )
         first = [tables[0][key] for key in keys]
         return cls(
             np.array([row[run.label] == run.positive for row in first], np.int64),
@@ -160,21 +162,21 @@ class _Answers:
         )
 
 
-def _point(answers: _Answers, patients: int) -> Point:
-    rows = LabelledRows(answers.y, answers.patients, answers.seeds, answers.folds)
-    first, *others = answers.scores.T
+def _point(held_out: _HeldOut, patients: int) -> Point:
+    rows = LabelledRows(held_out.y, held_out.patients, held_out.seeds, held_out.folds)
+    first, *comparators = held_out.scores.T
     return Point(
         patients,
-        tuple(rows.auc(score) for score in answers.scores.T),
-        tuple(rows.auc_difference(score, first)[0] for score in others),
+        tuple(rows.auc(score) for score in held_out.scores.T),
+        tuple(rows.auc_difference(score, first)[0] for score in comparators),
     )
 
 
-def _rows(place: Path, run: _Run, patients: int) -> Iterator[dict[str, str]]:
-    """The held-out answers of a run, or of its trainings with fewer patients."""
-    paths = [place / "predictions.csv"]
+def _rows(folder: Path, run: _Run, patients: int) -> Iterator[dict[str, str]]:
+    """The held-out predictions of a run, or of its trainings with fewer patients."""
+    paths = [folder / "predictions.csv"]
     if patients != WHOLE:
-        paths = sorted((place / "fits").glob(f"seed*-n{patients}/predictions.csv"))
+        paths = sorted((folder / "fits").glob(f"seed*-n{patients}/predictions.csv"))
     for path in paths:
         table = read_table(path, (*_KEY, "part", "patient", "score", run.label))
         if np.isnan(table.numbers("score")).any() or set(table.cells(run.label)) != {*run.classes}:
@@ -193,7 +195,7 @@ def _by_key(rows: Iterator[dict[str, str]]) -> Mapping[tuple[str, ...], dict[str
 
 @dataclass(frozen=True)
 class _Run:
-    """What a finished run was."""
+    """A finished run: label, classes, folds."""
 
     label: str
     positive: str
@@ -202,12 +204,12 @@ class _Run:
     split_hash: str
 
 
-def _read(place: Path) -> _Run:
-    """What a finished run was, out of its `run.json`."""
-    if not (place / "predictions.csv").is_file():
-        raise InputError(f"'{place}' is no finished training run.")
+def _read(folder: Path) -> _Run:
+    """Read a finished run from its `run.json`."""
+    if not (folder / "predictions.csv").is_file():
+        raise InputError(f"'{folder}' is no finished training run.")
     try:
-        text = (place / "run.json").read_text(encoding="utf-8")
+        text = (folder / "run.json").read_text(encoding="utf-8")
         run = Fields(parsed_json(text), "it").child("run")
         options, classes = run.child("options"), run.texts("classes", most=32)
         return _Run(
@@ -218,4 +220,4 @@ def _read(place: Path) -> _Run:
             split_hash=run.text("split_hash"),
         )
     except (OSError, IndexError, TypeError, ValueError) as error:
-        raise InputError(f"'{place / 'run.json'}' is missing or damaged.") from error
+        raise InputError(f"'{folder / 'run.json'}' is missing or damaged.") from error

@@ -23,19 +23,19 @@ from ...statistics.labelled_rows import LabelledRows
 from ...statistics.survival import concordance, kaplan_meier, log_rank
 from .findings import cautions, headline, notes
 from .results import (
-    Answers,
     Baseline,
     Calibration,
     Counts,
     Discrimination,
     Distribution,
     Evaluation,
+    HardPredictions,
     Survival,
     Temperature,
     Threshold,
 )
 from .rows import Columns, Rows, Selection, check_classes, check_folds, select
-from .table import Table, shown
+from .table import Table, format_name
 
 _DECISIONS = np.linspace(0.01, 0.99, 99)  # threshold probabilities of the decision curve
 _FOLDS = {"fold", "folds", "cv_fold", "fold_id"}  # what columns of folds are called
@@ -53,7 +53,7 @@ def evaluate(
     seed: int = 0,
     samples: int = SAMPLES,
 ) -> Evaluation:
-    """Measure a score, hard answers, or both against labels.
+    """Evaluate a score, predicted classes, or both against labels.
 
     Args:
         table: labels, scores and what goes with them.
@@ -71,15 +71,18 @@ def evaluate(
     if not 0 <= seed < 2**32:
         raise InputError(f"The seed must be 0 to 4294967295, not {seed}.")
     chosen = select(table, columns, positive=positive)
-    found = _measured(chosen, columns, threshold, {"seed": seed, "samples": samples})
-    minded = (*cautions(found), *_repeated(chosen.test), *_unread_folds(table, columns))
+    evaluation = _measured(chosen, columns, threshold, {"seed": seed, "samples": samples})
+    warnings = (*cautions(evaluation), *_repeated(chosen.test), *_unread_folds(table, columns))
     return replace(
-        found, headline=headline(found), cautions=minded, notes=(*chosen.notes, *notes(found))
+        evaluation,
+        headline=headline(evaluation),
+        cautions=warnings,
+        notes=(*chosen.notes, *notes(evaluation)),
     )
 
 
 def _repeated(rows: Rows) -> tuple[str, ...]:
-    """A sentence about rows that repeat another where each is taken for another patient."""
+    """A caution where many rows repeat another and each counts as a different patient."""
     if rows.group is not None or np.isnan(rows.score).any():
         return ()
     distinct = len(np.unique(np.column_stack([rows.label, rows.score]), axis=0))
@@ -93,13 +96,13 @@ def _repeated(rows: Rows) -> tuple[str, ...]:
 
 
 def _unread_folds(table: Table, columns: Columns) -> Iterator[str]:
-    """A caution where a table has folds, and nobody said that scores come from several networks."""
+    """A caution where a table has a column of folds that was not named."""
     if columns.fold is None and columns.score is not None:
         for name in sorted(name for name in table.unread if name.casefold() in _FOLDS):
             yield (
-                f"The table has a column '{shown(name)}'. If the scores of its folds come from "
-                f"different networks, name it (--fold {shown(name)}): ranked together as here, a "
-                "shift between the folds lowers the AUC."
+                f"The table has a column '{format_name(name)}'. If the scores of its folds come "
+                f"from different networks, name it (--fold {format_name(name)}): ranked together "
+                "as here, a shift between the folds lowers the AUC."
             )
 
 
@@ -109,7 +112,9 @@ def _measured(
     test, counts = chosen.test, _counts(chosen)
     intervals = test.labelled(**drawn)
     if columns.score is None:
-        return Evaluation(columns, test.classes, counts, answers=_answers(test, columns, ()))
+        return Evaluation(
+            columns, test.classes, counts, hard_predictions=_hard_predictions(test, columns, ())
+        )
     probability = _is_probability(chosen)
     thresholds = _thresholds(chosen, threshold, probability)
     return Evaluation(
@@ -121,7 +126,7 @@ def _measured(
         calibration=_calibration(chosen, intervals) if probability else None,
         decision=decision_curve(test.label, test.score, _DECISIONS) if probability else None,
         thresholds=thresholds,
-        answers=_answers(test, columns, thresholds),
+        hard_predictions=_hard_predictions(test, columns, thresholds),
         survival=survival(chosen, intervals) if columns.time is not None else None,
         distribution=_distribution(test),
     )
@@ -143,11 +148,11 @@ def _counts(chosen: Selection) -> Counts:
 
 
 def _of_one_class(rows: Rows) -> int:
-    """Folds, of all repeats, whose scores cannot be ranked, for all have one class."""
+    """The number of folds, of all repeats, whose rows are of one class."""
     strata = rows.labelled().strata if rows.fold is not None else None
     if strata is None:
         return 0
-    return sum(len(np.unique(rows.label[strata == one])) < 2 for one in np.unique(strata))
+    return sum(len(np.unique(rows.label[strata == stratum])) < 2 for stratum in np.unique(strata))
 
 
 def _is_probability(chosen: Selection) -> bool:
@@ -168,23 +173,23 @@ def _discrimination(rows: Rows, intervals: LabelledRows) -> Discrimination:
 
 
 def _baseline(name: str, chosen: Selection, columns: Columns, drawn: dict[str, int]) -> Baseline:
-    """Its direction is found on validation rows where there are some, else on its own."""
+    """A baseline; its direction is that of the validation rows if any, else of the test rows."""
     rows = chosen.test.where(~np.isnan(chosen.test.baselines[name]))
-    told_by = rows
+    direction_rows = rows
     if chosen.validation is not None:
-        told_by = chosen.validation.where(~np.isnan(chosen.validation.baselines[name]))
-    for some in (rows, told_by):
-        if not len(some):
-            raise InputError(f"The baseline '{shown(name)}' says nothing about any row.")
-        check_classes(some, f"The rows with the baseline '{shown(name)}'")
-    check_folds(rows, f"The rows with the baseline '{shown(name)}'", columns.fold)
-    turned = _is_lower(told_by, told_by.baselines[name])
-    values = -rows.baselines[name] if turned else rows.baselines[name]
+        direction_rows = chosen.validation.where(~np.isnan(chosen.validation.baselines[name]))
+    for checked in (rows, direction_rows):
+        if not len(checked):
+            raise InputError(f"The baseline '{format_name(name)}' has no value in any row.")
+        check_classes(checked, f"The rows with the baseline '{format_name(name)}'")
+    check_folds(rows, f"The rows with the baseline '{format_name(name)}'", columns.fold)
+    inverted = _is_lower(direction_rows, direction_rows.baselines[name])
+    values = -rows.baselines[name] if inverted else rows.baselines[name]
     intervals = rows.labelled(**drawn)
     difference, p = intervals.auc_difference(rows.score, values)
     return Baseline(
         name=name,
-        turned=turned,
+        inverted=inverted,
         n=len(rows),
         auc=intervals.auc(values),
         score_auc=intervals.auc(rows.score),
@@ -195,7 +200,7 @@ def _baseline(name: str, chosen: Selection, columns: Columns, drawn: dict[str, i
 
 
 def _is_lower(rows: Rows, score: np.ndarray) -> bool:
-    """Whether a score is lower for the positive class, within folds where these tell."""
+    """Whether a score is lower for the positive class, within folds where these have both."""
     try:
         return auc(rows.label, score, rows.labelled().strata) < 0.5
     except ValueError:  # few validation rows: no fold has both classes
@@ -239,7 +244,7 @@ def _log_odds(p: np.ndarray) -> np.ndarray:
 
 
 def _thresholds(chosen: Selection, given: float | None, probability: bool) -> tuple[Threshold, ...]:
-    """Chosen on validation rows; else what was given; else one half of a probability."""
+    """Thresholds chosen on validation rows; else the given one; else one half."""
     test, validation = chosen.test, chosen.validation
     points = [] if given is None else [(given, "given")]
     if validation is not None:
@@ -256,19 +261,21 @@ def _thresholds(chosen: Selection, given: float | None, probability: bool) -> tu
     )
 
 
-def _answers(rows: Rows, columns: Columns, thresholds: tuple[Threshold, ...]) -> Answers | None:
-    """Of the column of hard answers, or of the score at the first threshold."""
+def _hard_predictions(
+    rows: Rows, columns: Columns, thresholds: tuple[Threshold, ...]
+) -> HardPredictions | None:
+    """The predicted classes of a column, or of the score at the first threshold."""
     if rows.predicted is not None:
-        answered, source = rows.predicted, f"column '{shown(str(columns.predicted))}'"
+        predicted, source = rows.predicted, f"column '{format_name(str(columns.predicted))}'"
     elif thresholds:
         first = thresholds[0]
-        answered = (rows.score >= first.value).astype(int)
-        source = f"'{shown(str(columns.score))}' at {first.value:.3g} or more ({first.how})"
+        predicted = (rows.score >= first.value).astype(int)
+        source = f"'{format_name(str(columns.score))}' at {first.value:.3g} or more ({first.how})"
     else:
         return None
-    counts = confusion(rows.label, answered, range(len(rows.classes)))
-    return Answers(
-        source, counts, classification_report(counts, [shown(name) for name in rows.classes])
+    counts = confusion(rows.label, predicted, range(len(rows.classes)))
+    return HardPredictions(
+        source, counts, classification_report(counts, [format_name(name) for name in rows.classes])
     )
 
 
@@ -279,7 +286,7 @@ def _distribution(rows: Rows) -> Distribution:
 
 
 def survival(chosen: Selection, intervals: LabelledRows) -> Survival:
-    """Patients of the test rows in two groups, parted by the median score.
+    """Analyse the survival of test patients above and below the median score.
 
     The median is that of the validation rows where there are some. A patient with several rows
     counts once, with the mean of the scores. The concordance is of pairs within a fold and repeat.
@@ -290,19 +297,24 @@ def survival(chosen: Selection, intervals: LabelledRows) -> Survival:
     rows = chosen.test.where(~np.isnan(chosen.test.time) & ~np.isnan(chosen.test.event))
     score, time, event = _by_patient(rows)
     if not len(time) or not event.any():
-        raise InputError("Survival cannot be shown: no row with a time has an event.")
+        raise InputError("Survival cannot be analysed: no row with a time has an event.")
     if chosen.validation is None:
-        cut, how = float(np.median(score)), "median of the scores"
+        cut, cut_source = float(np.median(score)), "median of the scores"
     else:
-        cut, how = float(np.median(chosen.validation.score)), "median of the validation scores"
+        cut, cut_source = (
+            float(np.median(chosen.validation.score)),
+            "median of the validation scores",
+        )
     high = score > cut
     if high.all() or not high.any():
-        raise InputError(f"Survival cannot be shown: no score lies on one side of the {how}.")
+        raise InputError(
+            f"Survival cannot be analysed: no score lies on one side of the {cut_source}."
+        )
     return Survival(
         n=len(time),
         events=int(event.sum()),
         cut=cut,
-        how=how,
+        how=cut_source,
         low=kaplan_meier(time[~high], event[~high]),
         high=kaplan_meier(time[high], event[high]),
         log_rank=log_rank(time, event, high.astype(int)),
@@ -312,15 +324,19 @@ def survival(chosen: Selection, intervals: LabelledRows) -> Survival:
 
 def _concordance(rows: Rows, intervals: LabelledRows) -> Estimate:
     """The concordance of pairs of patients scored by one network, by a bootstrap of patients."""
-    every = rows.labelled().strata
-    strata = np.zeros(len(rows), int) if every is None else every
-    parts = [_by_patient(rows.where(strata == one)) for one in np.unique(strata)]
+    known_strata = rows.labelled().strata
+    strata = np.zeros(len(rows), int) if known_strata is None else known_strata
+    parts = [_by_patient(rows.where(strata == number)) for number in np.unique(strata)]
     score, time, event = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     stratum = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
-    whose = (
-        [rows.group[strata == one] for one in np.unique(strata)] if rows.group is not None else []
+    per_stratum = (
+        [rows.group[strata == number] for number in np.unique(strata)]
+        if rows.group is not None
+        else []
     )
-    groups = np.concatenate([np.unique(its) for its in whose]) if whose else None
+    groups = (
+        np.concatenate([np.unique(numbers) for numbers in per_stratum]) if per_stratum else None
+    )
     try:
         estimate = bootstrap(
             concordance,
@@ -333,14 +349,20 @@ def _concordance(rows: Rows, intervals: LabelledRows) -> Estimate:
             seed=intervals.seed,
             stratify=False,
         )
-    except ValueError as error:  # of patients who were all watched equally long, say
-        raise InputError(f"Survival cannot be shown: {error}.") from error
-    within = "" if every is None else ", within folds" if rows.fold is not None else ", of repeats"
+    except ValueError as error:  # all patients have the same follow-up, for example
+        raise InputError(f"Survival cannot be analysed: {error}.") from error
+    within = (
+        ""
+        if known_strata is None
+        else ", within folds"
+        if rows.fold is not None
+        else ", of repeats"
+    )
     return replace(estimate, method=f"bootstrap of patients{within}")
 
 
 def _by_patient(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores, times and events, one of each patient."""
+    """Scores, times and events of each patient."""
     if rows.group is None:
         return rows.score, rows.time, rows.event.astype(int)
     _, first, patient = np.unique(rows.group, return_index=True, return_inverse=True)

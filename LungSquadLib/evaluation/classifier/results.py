@@ -17,12 +17,12 @@ from ...statistics.intervals import Estimate
 from ...statistics.survival import KaplanMeier, LogRank
 from .rows import Columns
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Who was evaluated; `patients`, `repeats`, `folds` are None where no column tells them.
+    """Numbers of rows and patients; `patients`, `repeats`, `folds` are None without their columns.
 
     `folds_of_one_class` are those, of all repeats, that add no pair to an AUC.
     """
@@ -40,7 +40,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Discrimination:
-    """How well the score separates the classes. Curves pool all repeats and folds."""
+    """Discrimination of the score. Curves pool all repeats and folds."""
 
     auc: Estimate
     average_precision: Estimate
@@ -53,7 +53,7 @@ class Discrimination:
 
 @dataclass(frozen=True)
 class Baseline:
-    """Another score beside the one that is evaluated, on the rows that have both.
+    """A score to compare with, on the rows that have both scores.
 
     Attributes:
         turned: its sign was turned, for it was higher for the negative class.
@@ -62,7 +62,7 @@ class Baseline:
     """
 
     name: str
-    turned: bool
+    inverted: bool
     n: int
     auc: Estimate
     score_auc: Estimate
@@ -73,7 +73,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Temperature:
-    """What dividing the log odds by a temperature, fitted on validation rows, does on test rows."""
+    """Temperature scaling fitted on validation rows, and its effect on test rows."""
 
     value: float
     brier: float
@@ -83,7 +83,7 @@ class Temperature:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Whether probabilities mean what they say; `brier_reference` is that of the prevalence."""
+    """Calibration of the probabilities; `brier_reference` is the Brier score of the prevalence."""
 
     brier: Estimate
     brier_reference: float
@@ -99,7 +99,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Threshold:
-    """An operating point, how it was arrived at, and what it gives on test rows."""
+    """An operating point, how it was chosen, and its measures on test rows."""
 
     value: float
     how: str
@@ -107,8 +107,8 @@ class Threshold:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Hard answers: where they are from, counts (K, K; rows true), and the usual report."""
+class HardPredictions:
+    """Predicted classes: source, confusion matrix (K, K; rows true), classification report."""
 
     source: str
     confusion: np.ndarray
@@ -117,12 +117,12 @@ class Answers:
 
 @dataclass(frozen=True)
 class Survival:
-    """Patients above and below a score, followed over time.
+    """Survival of patients above and below a score.
 
     Attributes:
-        cut: the score that parts the groups; `how` it was found.
+        cut: the score between the groups; `how` it was chosen.
         concordance: Harrell's C of higher scores with earlier events; below one half, higher scores
-            live longer.
+            survive longer.
     """
 
     n: int
@@ -137,7 +137,7 @@ class Survival:
 
 @dataclass(frozen=True)
 class Distribution:
-    """How many rows of each class have a score between one edge (B + 1) and the next."""
+    """Histograms of the scores of each class, with B + 1 edges."""
 
     edges: np.ndarray
     negative: np.ndarray
@@ -146,10 +146,10 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything; parts that the table does not allow are None.
+    """All results; parts that the table does not allow are None.
 
     Attributes:
-        headline: what was found, as sentences; `cautions`: what to mind; `notes`: what was done.
+        headline: the findings in sentences; `cautions`: limitations; `notes`: methods.
     """
 
     columns: Columns
@@ -160,7 +160,7 @@ class Evaluation:
     calibration: Calibration | None = None
     decision: DecisionCurve | None = None
     thresholds: tuple[Threshold, ...] = ()
-    answers: Answers | None = None
+    hard_predictions: HardPredictions | None = None
     survival: Survival | None = None
     distribution: Distribution | None = None
     headline: tuple[str, ...] = ()
@@ -168,13 +168,13 @@ class Evaluation:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold; null where a number is not defined."""
-        found = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
-        return {"format_version": FORMAT_VERSION, **found}
+        """Return everything for JSON; null where a number is not defined."""
+        described = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+        return {"format_version": FORMAT_VERSION, **described}
 
 
 def plain(value: Any) -> Any:
-    """What JSON can hold of a dataclass, an array, or what holds them; None for NaN, infinity."""
+    """Convert dataclasses and arrays, also nested, to JSON types; NaN and infinity to None."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if hasattr(value, "_asdict"):
@@ -182,27 +182,27 @@ def plain(value: Any) -> Any:
     if isinstance(value, (np.ndarray, np.generic)):
         return plain(value.tolist())
     if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is not known stays None or empty, and blank in the checklist.
+class StudyDescription:
+    """How a score came about; unknown items stay None or empty, and blank in the checklist.
 
     Attributes:
         title: of the page; `question`: one sentence.
         data: where the patients come from.
-        patients: how many in each part, by the part's name.
-        excluded: why cases were left out before, and how many.
-        network: which, and what it starts from; `preprocessing`: what was done to every case.
-        split_hash: names the split; `seeds`: of the runs.
+        patients: the number in each part, by the part's name.
+        excluded: reasons why cases were left out before, and numbers.
+        network: architecture and initial weights; `preprocessing`: of every case.
+        split_hash: identifies the split; `seeds`: of the runs.
         learning_curve: (training patients, seed, AUC), a row a run.
         shuffled: AUCs of runs whose training labels were shuffled.
         software: version by name.
-        card: of the model that the run ended in.
+        card: of the final model.
     """
 
     title: str | None = None
@@ -215,6 +215,6 @@ class Facts:
     split_hash: str | None = None
     seeds: tuple[int, ...] = ()
     learning_curve: tuple[tuple[int, int, float], ...] = ()
-    shuffled: tuple[float, ...] = ()
+    permuted_aucs: tuple[float, ...] = ()
     software: Mapping[str, str] = field(default_factory=dict)
     card: Card | None = None

@@ -12,7 +12,7 @@ from ...data.tables.facts import read_follow_up
 from ...errors import InputError, one_line
 from ...options import option
 from ...statistics.labelled_rows import LabelledRows
-from .table import Table, number_in, shown
+from .table import Table, format_name, number_in
 
 _MOST_CLASSES = 30
 VALIDATION, TEST = "validation", "test"
@@ -64,7 +64,7 @@ class Columns:
         if self.score is None and self.predicted is None:
             raise InputError(
                 "Nothing to evaluate: name the column of the score (--score), or of "
-                "the hard answers (--predicted)."
+                "the predicted classes (--predicted)."
             )
         if self.baselines and self.score is None:
             raise InputError("A baseline is compared with a score: name its column (--score).")
@@ -79,16 +79,16 @@ class Columns:
         if self.time is not None and self.score is None:
             raise InputError("Survival is shown by score: name its column (--score).")
         # Alone the label may be an event too: being dead at the end of the follow-up, say.
-        own = [name for name in self if name != self.event or name != self.label]
-        twice = next((name for name in own if own.count(name) > 1), None)
-        if twice is not None:
-            raise InputError(f"The column '{one_line(twice)}' cannot be two things at once.")
+        names = [name for name in self if name != self.event or name != self.label]
+        repeated = next((name for name in names if names.count(name) > 1), None)
+        if repeated is not None:
+            raise InputError(f"The column '{one_line(repeated)}' cannot be two things at once.")
 
     def __iter__(self) -> Iterator[str]:
         """The columns' names."""
         single = (self.label, self.score, self.predicted, self.group, self.repeat, self.fold)
-        others = (self.part, self.time, self.event)
-        yield from (name for name in (*single, *others) if name is not None)
+        outcome = (self.part, self.time, self.event)
+        yield from (name for name in (*single, *outcome) if name is not None)
         yield from self.baselines
 
 
@@ -175,12 +175,14 @@ def select(table: Table, columns: Columns, *, positive: str | None = None) -> Se
         if name is not None:
             empty = np.array([cell is None for cell in table.cells(name)]) & kept
             kept &= ~empty
-            left_out += [(f"nothing in '{shown(name)}'", int(empty.sum()))] if empty.any() else []
+            left_out += (
+                [(f"nothing in '{format_name(name)}'", int(empty.sum()))] if empty.any() else []
+            )
     parts = None if columns.part is None else np.array(table.cells(columns.part), object)
     if parts is not None:
-        others = kept & ~np.isin(parts, (VALIDATION, TEST))
-        kept &= ~others
-        left_out += [("neither validation nor test", int(others.sum()))] if others.any() else []
+        unknown = kept & ~np.isin(parts, (VALIDATION, TEST))
+        kept &= ~unknown
+        left_out += [("neither validation nor test", int(unknown.sum()))] if unknown.any() else []
     if not kept.any():
         reasons = "; ".join(f"{count} rows with {why}" for why, count in left_out)
         raise InputError(f"'{table.source}' has no row that can be evaluated ({reasons}).")
@@ -220,22 +222,22 @@ def _shared(test: Rows, validation: Rows | None) -> tuple[str, ...]:
 def check_classes(rows: Rows, which: str) -> None:
     """Refuse rows, or a repeat of them, of one class only; `which` begins the sentence."""
     repeat = np.zeros(len(rows)) if rows.repeat is None else rows.repeat
-    for one in np.unique(repeat):
-        there = np.unique(rows.label[repeat == one])
-        if len(there) < 2:
-            of = "" if rows.repeat is None else " of one repeat"
-            only = one_line(rows.classes[there[0]], most=40)
-            raise InputError(f"{which}{of} are all of the class '{only}'; two are needed.")
+    for number in np.unique(repeat):
+        classes = np.unique(rows.label[repeat == number])
+        if len(classes) < 2:
+            suffix = "" if rows.repeat is None else " of one repeat"
+            name = one_line(rows.classes[classes[0]], most=40)
+            raise InputError(f"{which}{suffix} are all of the class '{name}'; two are needed.")
 
 
 def check_folds(rows: Rows, which: str, column: str | None) -> None:
-    """Refuse rows of which no fold has both classes, as in leave-one-out: nothing to rank."""
+    """Refuse rows of which no fold has both classes, as in leave-one-out."""
     strata = rows.labelled().strata
     if rows.fold is None or strata is None:
         return
-    if not any(len(np.unique(rows.label[strata == one])) > 1 for one in np.unique(strata)):
+    if not any(len(np.unique(rows.label[strata == number])) > 1 for number in np.unique(strata)):
         raise InputError(
-            f"{which} have no fold ('{shown(str(column))}') with both classes, as after "
+            f"{which} have no fold ('{format_name(str(column))}') with both classes, as after "
             "leave-one-out, so no two scores of one network can be compared. Without --fold all "
             "scores are ranked together, as if one network had given them."
         )
@@ -260,15 +262,17 @@ def _rows(
         return None if name is None else np.unique(texts(name), return_inverse=True)[1]
 
     labels = list(map(_plain, texts(columns.label)))
-    answers = None if columns.predicted is None else list(map(_plain, texts(columns.predicted)))
-    classes = _classes(table, columns, labels, answers, positive)
+    predictions = None if columns.predicted is None else list(map(_plain, texts(columns.predicted)))
+    classes = _classes(table, columns, labels, predictions, positive)
     number_of = {value: number for number, value in enumerate(classes)}
     followed = read_follow_up(cells(columns.time), cells(columns.event), table.row)
     rows = Rows(
         classes=classes,
         label=np.array([number_of[value] for value in labels]),
         score=numbers(columns.score),
-        predicted=None if answers is None else np.array([number_of[value] for value in answers]),
+        predicted=None
+        if predictions is None
+        else np.array([number_of[value] for value in predictions]),
         baselines={name: np.array(table.numbers(name))[kept] for name in columns.baselines},
         group=codes(columns.group),
         repeat=codes(columns.repeat),
@@ -283,17 +287,17 @@ def _classes(
     table: Table,
     columns: Columns,
     labels: Sequence[str],
-    answers: Sequence[str] | None,
+    predictions: Sequence[str] | None,
     positive: str | None,
 ) -> tuple[str, ...]:
     """The classes, numbers by size, words by the alphabet; the positive one of two last."""
-    found = set(labels) | set(answers or ())
-    by_size = all(number_in(value) is not None for value in found)
-    classes = sorted(found, key=float) if by_size else sorted(found)
+    values = set(labels) | set(predictions or ())
+    by_size = all(number_in(value) is not None for value in values)
+    classes = sorted(values, key=float) if by_size else sorted(values)
     column = f"the column '{one_line(columns.label, most=100)}' of '{table.source}'"
-    some = ", ".join(f"'{one_line(value, most=40)}'" for value in classes[:6])
-    if not set(labels) & set(answers or labels):
-        raise InputError(f"The answers are never among the values of {column}: {some}.")
+    listed = ", ".join(f"'{one_line(value, most=40)}'" for value in classes[:6])
+    if not set(labels) & set(predictions or labels):
+        raise InputError(f"The predicted classes are never among the values of {column}: {listed}.")
     small = Counter(value.casefold() for value in classes)
     alike = [one_line(value, most=40) for value in classes if small[value.casefold()] > 1]
     if alike:
@@ -303,17 +307,17 @@ def _classes(
     if len(classes) > _MOST_CLASSES:
         raise InputError(f"There are {len(classes)} values in {column}: that is no label.")
     if len(classes) < 2:
-        raise InputError(f"There is one class only, {some}, in {column}; two are needed.")
+        raise InputError(f"There is one class only, {listed}, in {column}; two are needed.")
     if len(classes) > 2 and (columns.score is not None or positive is not None):
         raise InputError(
-            f"There are {len(classes)} classes in {column} ({some}); a score and a positive class "
-            "are for two. Name the column of the hard answers (--predicted) alone."
+            f"There are {len(classes)} classes in {column} ({listed}); a score and a positive "
+            "class are for two. Name the column of the predicted classes (--predicted) alone."
         )
     if positive is not None:
         wanted = _plain(positive.strip())
         if wanted not in classes:
             raise InputError(
-                f"There is no '{one_line(positive, most=40)}' in {column}; it has {some}."
+                f"There is no '{one_line(positive, most=40)}' in {column}; it has {listed}."
             )
         classes.sort(key=lambda value: value == wanted)
     return tuple(classes)

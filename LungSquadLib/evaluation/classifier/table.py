@@ -54,14 +54,14 @@ class Table:
             InputError: there is no such column, or a cell holds something else.
         """
         cells = [cell or "" for cell in self.cells(name)]
-        found = read_numerals(cells)
-        if found.odd:
-            row = found.odd[0]
+        numerals = read_numerals(cells)
+        if numerals.odd:
+            row = numerals.odd[0]
             raise InputError(
                 f"{self.row(row)}: '{one_line(cells[row], most=40)}' in the column "
                 f"'{one_line(name, most=100)}' is no finite number."
             )
-        return [value for value in found.values if value is not None]
+        return [value for value in numerals.values if value is not None]
 
     def row(self, number: int) -> str:
         """What sentences call a row, numbered from 0."""
@@ -73,7 +73,7 @@ def number_in(cell: str) -> float | None:
     return number_of(cell)
 
 
-def shown(name: str, most: int = 40) -> str:
+def format_name(name: str, most: int = 40) -> str:
     """A name from a table, cut where it would fill the line."""
     plain = one_line(name)
     return plain if len(plain) <= most else plain[: most - 3] + "..."
@@ -93,13 +93,13 @@ def read_table(path: str | os.PathLike[str], wanted: Iterable[str]) -> Table:
             raise InputError(_lacking(os.fspath(path), name, header))
         if header.count(name) > 1:
             raise InputError(f"'{path}' has the column '{one_line(name)}' more than once.")
-    places = [header.index(name) for name in names]
-    columns = {name: tuple(row[n] for row in rows) for name, n in zip(names, places, strict=True)}
+    indices = [header.index(name) for name in names]
+    columns = {name: tuple(row[n] for row in rows) for name, n in zip(names, indices, strict=True)}
     return Table(os.fspath(path), columns, frozenset(header) - set(names))
 
 
 def _lacking(source: str, name: str, columns: Iterable[str]) -> str:
     listed = list(columns)
-    found = ", ".join(f"'{one_line(name, most=40)}'" for name in listed[:12]) or "none"
+    names = ", ".join(f"'{one_line(name, most=40)}'" for name in listed[:12]) or "none"
     more = f" and {len(listed) - 12} more" if len(listed) > 12 else ""
-    return f"'{source}' lacks the column '{one_line(name, most=100)}'; it has {found}{more}."
+    return f"'{source}' lacks the column '{one_line(name, most=100)}'; it has {names}{more}."

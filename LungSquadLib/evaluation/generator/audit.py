@@ -1,4 +1,4 @@
-"""An audit: generated slices beside real ones, some of which the generator has never seen."""
+"""Audit a generator: compare generated slices with real training and held-out slices."""
 
 from __future__ import annotations
 
@@ -20,13 +20,21 @@ from ...networks import build
 from ...progress import Part, Progress, Silent, step
 from ...statistics.image_similarity import SMALLEST
 from ...statistics.memorisation import Memorisation, embedding, memorisation, nearest
-from .compare import FEWEST, MOST_SEEDS, Round, View, look, measures, reduced
-from .findings import cautions, sentences
-from .image_set import Material, split
+from .compare import (
+    MIN_SLICES,
+    MOST_SEEDS,
+    MeasuredSlices,
+    SeedComparison,
+    measure_slices,
+    measures,
+    reduced,
+)
+from .findings import cautions, findings
+from .image_set import ImageSet, split
 from .results import Audit, Counts, Gallery
 
 _MOST_IMAGES, _MOST_PIXELS = 2000, 1 << 26
-_SHOWN, _PAIRS_SHOWN = 48, 12
+_GALLERY, _PAIRS = 48, 12
 
 Draw: TypeAlias = Callable[[int, int], Images]  # so many images, of a seed
 
@@ -39,22 +47,22 @@ def audit(
     seeds: int = 3,
     progress: Progress | None = None,
 ) -> Audit:
-    """Hold a generator against a set of slices; its card says which patients it has seen.
+    """Audit a generator with a set of slices; its card has the hashes of its training patients.
 
     Args:
         model: a generator of CT and mask.
-        slices: cut as its training slices were; with patients that it has not seen.
-        images: generated of each seed.
-        seeds: how many times everything that is drawn is drawn: the intervals are over them.
-        progress: told how far it is.
+        slices: cut as its training slices, with patients that were not in its training.
+        images: number of generated slices of each seed.
+        seeds: number of seeds, over which the intervals are.
+        progress: receives the progress.
 
     Raises:
-        InputError: the slices are not of the model's kind, or a number is out of its range.
+        InputError: the slices are not of the model's kind, or a number is out of range.
         ModelError: the model is no such generator.
     """
     check_fits(model.card, slices.slicing)
     untrained = _untrained(model)
-    found = audit_images(
+    result = audit_images(
         lambda n, seed: sample(model, n, seed=seed),
         slices,
         seen=model.card.training.seen,
@@ -63,7 +71,7 @@ def audit(
         seeds=seeds,
         progress=progress,
     )
-    return replace(found, model=model.card.name, sha256=model.sha256)
+    return replace(result, model=model.card.name, sha256=model.sha256)
 
 
 def audit_images(
@@ -76,12 +84,12 @@ def audit_images(
     seeds: int = 3,
     progress: Progress | None = None,
 ) -> Audit:
-    """As `audit`, for images of any origin.
+    """Audit images of any origin; see `audit`.
 
     Args:
         draw: gives so many images of a seed.
         slices: the real ones.
-        seen: whom the generator was trained on; None where nobody knows.
+        seen: the generator's training patients; None if unknown.
         untrained: gives images of the generator before its training.
         images: as in `audit`.
         seeds: likewise.
@@ -93,21 +101,23 @@ def audit_images(
     known, unknown = split(slices, seen)
     slicing = slices.slicing
     segmenter = _segmenter(known, slicing, Part(progress, 0.05, 0.5))
-    step(progress, 0.5, "looking at real slices")
-    training, held_out = (look(one, slicing, segmenter) for one in (known, unknown))
+    step(progress, 0.5, "measuring real slices")
+    training, held_out = (
+        measure_slices(image_set, slicing, segmenter) for image_set in (known, unknown)
+    )
     compared = _compared(len(training), len(held_out), images)
     rounds: list[dict[str, dict[str, float]]] = []
-    first: list[View] = []  # slices are shown, and copies looked for, of the first seed
+    first: list[MeasuredSlices] = []  # the gallery and the test for memorisation use the first seed
     for seed in range(seeds):
         step(progress, 0.6 + 0.3 * seed / seeds, f"comparing, seed {seed + 1} of {seeds}")
-        fakes = look(_generated(draw(images, seed)), slicing, segmenter)
+        fakes = measure_slices(_generated(draw(images, seed)), slicing, segmenter)
         blank = None
         if untrained is not None and compared:
-            blank = look(_generated(untrained(compared, seed)), slicing, None)
-        rounds.append(Round(fakes, training, held_out, blank, compared, seed).columns())
+            blank = measure_slices(_generated(untrained(compared, seed)), slicing, None)
+        rounds.append(SeedComparison(fakes, training, held_out, blank, compared, seed).columns())
         first = first or [fakes]
-    step(progress, 0.9, "looking for copies")
-    found = Audit(
+    step(progress, 0.9, "testing for memorisation")
+    result = Audit(
         model="",
         sha256="",
         slicing=str(slicing),
@@ -115,15 +125,16 @@ def audit_images(
             known.patients, len(known), unknown.patients, len(unknown), images, compared, seeds
         ),
         measures=measures(rounds),
-        memorisation=_copied(first[0], training, held_out),
+        memorisation=_memorisation(first[0], training, held_out),
         gallery=_gallery(first[0], training, held_out, window=slicing.window),
     )
-    told = sentences(found)
-    return replace(found, sentences=told, cautions=cautions(found, known=seen is not None))
+    return replace(
+        result, findings=findings(result), cautions=cautions(result, known=seen is not None)
+    )
 
 
 def check_fits(card: Card, slicing: Slicing) -> None:
-    """Refuse a model that is no generator of CT and mask, or slices that are not like its own.
+    """Refuse a model that is no generator of CT and mask, or slices of other geometry or window.
 
     Raises:
         ModelError: the model is none.
@@ -136,41 +147,41 @@ def check_fits(card: Card, slicing: Slicing) -> None:
             f"The model '{card.name}' makes images of {spec.size} pixels a side, and an audit "
             f"takes {SMALLEST} or more."
         )
-    for what, own, theirs, unit in (
+    for what, expected, given, unit in (
         ("resolution", spec.size, slicing.resolution, "pixels"),
         ("pixel size", spec.spacing, slicing.pixel_mm, "mm"),
         ("lowest HU", spec.hu_low, slicing.hu_low, "HU"),
         ("highest HU", spec.hu_high, slicing.hu_high, "HU"),
     ):
-        if not math.isclose(own, theirs, rel_tol=1e-6, abs_tol=1e-6):
+        if not math.isclose(expected, given, rel_tol=1e-6, abs_tol=1e-6):
             raise InputError(
-                f"The {what} of the slices is {theirs:g} {unit}, that of the model '{card.name}' "
-                f"{own:g}: make slices like those that it was trained on (`lungsquad gan data`)."
+                f"The {what} of the slices is {given:g} {unit}, that of the model '{card.name}' "
+                f"{expected:g}. Make slices like those of its training (`lungsquad gan data`)."
             )
 
 
 def _check_numbers(images: int, seeds: int, side: int) -> None:
     most = min(_MOST_IMAGES, _MOST_PIXELS // side**2)
-    if not 2 * FEWEST <= images <= most:
-        raise InputError(f"--images must be {2 * FEWEST} to {most}, not {images}.")
+    if not 2 * MIN_SLICES <= images <= most:
+        raise InputError(f"--images must be {2 * MIN_SLICES} to {most}, not {images}.")
     if not 2 <= seeds <= MOST_SEEDS:
         raise InputError(f"--seeds must be 2 to {MOST_SEEDS}, not {seeds}.")
 
 
-def _segmenter(known: Material, slicing: Slicing, progress: Progress) -> Segmenter | None:
-    """Trained on the slices that the generator has seen, too: the others are there to be judged."""
-    if len(known) < FEWEST:
+def _segmenter(known: ImageSet, slicing: Slicing, progress: Progress) -> Segmenter | None:
+    """A segmenter trained on the generator's training slices only."""
+    if len(known) < MIN_SLICES:
         return None
     channels = to_channels(known.hu, known.mask, low=slicing.hu_low, high=slicing.hu_high)
     return train_segmenter(reduced(channels), progress=progress)
 
 
-def _generated(images: Images) -> Material:
-    return Material(images.hu, images.mask, np.arange(len(images.hu)))
+def _generated(images: Images) -> ImageSet:
+    return ImageSet(images.hu, images.mask, np.arange(len(images.hu)))
 
 
 def _untrained(model: Model) -> Model:
-    """The same model with weights that nobody trained."""
+    """The same model with random weights."""
     import torch
 
     torch.manual_seed(0)
@@ -180,41 +191,45 @@ def _untrained(model: Model) -> Model:
 
 
 def _compared(training: int, held_out: int, images: int) -> int:
-    """How many slices of each set are compared; 0: too few are held out.
+    """The number of slices of each set that are compared; 0: too few are held out.
 
-    Distances depend on how many there are, so all sets have equally many. For the reference of
-    training against held-out slices up to half are given up.
+    Distances depend on the sample size, so all sets have equally many. For the reference of
+    training against held-out slices up to half are left out.
     """
     most = min(held_out, images)
-    if most < FEWEST:
+    if most < MIN_SLICES:
         return 0
-    return min(most, training) if training >= most / 2 and training >= FEWEST else most
+    return min(most, training) if training >= most / 2 and training >= MIN_SLICES else most
 
 
-def _copied(fakes: View, training: View, held_out: View) -> Memorisation | None:
-    if not len(training) or held_out.material.patients < 2:
+def _memorisation(
+    fakes: MeasuredSlices, training: MeasuredSlices, held_out: MeasuredSlices
+) -> Memorisation | None:
+    if not len(training) or held_out.images.patients < 2:
         return None
     return memorisation(
-        *(embedding(one.channels) for one in (training, held_out, fakes)),
-        held_out_patients=held_out.material.patient,
+        *(embedding(slices.channels) for slices in (training, held_out, fakes)),
+        held_out_patients=held_out.images.patient,
     )
 
 
-def _gallery(fakes: View, training: View, held_out: View, *, window: str) -> Gallery:
+def _gallery(
+    fakes: MeasuredSlices, training: MeasuredSlices, held_out: MeasuredSlices, *, window: str
+) -> Gallery:
     reals = held_out if len(held_out) else training
-    shown = np.random.default_rng(0).permutation(len(reals))[:_SHOWN]
-    copies = originals = np.zeros(0, int)
+    chosen = np.random.default_rng(0).permutation(len(reals))[:_GALLERY]
+    nearest_fakes = neighbours = np.zeros(0, int)
     distances = np.zeros(0)
     if len(training):
-        near, apart = nearest(embedding(fakes.channels), embedding(training.channels))
-        copies = np.argsort(apart, kind="stable")[:_PAIRS_SHOWN]
-        originals, distances = near[copies], apart[copies]
+        index, distance = nearest(embedding(fakes.channels), embedding(training.channels))
+        nearest_fakes = np.argsort(distance, kind="stable")[:_PAIRS]
+        neighbours, distances = index[nearest_fakes], distance[nearest_fakes]
     return Gallery(
         window=window,
-        fakes=fakes.material.taken(np.arange(min(_SHOWN, len(fakes)))),
-        reals=reals.material.taken(shown),
-        copies=fakes.material.taken(copies),
-        originals=training.material.taken(originals),
+        fakes=fakes.images.subset(np.arange(min(_GALLERY, len(fakes)))),
+        reals=reals.images.subset(chosen),
+        nearest=fakes.images.subset(nearest_fakes),
+        neighbours=training.images.subset(neighbours),
         distances=distances,
         fake_features=fakes.shapes,
         real_features=reals.shapes,

@@ -22,29 +22,29 @@ from ...statistics.image_similarity import (
     standardised,
 )
 from ...statistics.intervals import Estimate
-from .image_set import Material
-from .results import MEASURES, SHARES, ImageSetMeasure
+from .image_set import ImageSet
+from .results import FRACTIONS, MEASURES, ImageSetMeasure
 
-FEWEST = 8  # slices that a comparison takes
-SEGMENTED = 64  # pixels a side at most that the segmenter sees
-_FARTHEST = 10.0  # standard deviations: cubed, one outlier would be all that is seen
+MIN_SLICES = 8  # in a comparison
+SEGMENTED = 64  # most pixels a side of the segmenter's input
+_MAX_SD = 10.0  # standard deviations: cubed, one outlier would dominate
 _PAIRS = 200  # for MS-SSIM
 _QUANTILES = np.linspace(0.005, 0.995, 100)
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """Slices as everything that is compared sees them, a row each.
+class MeasuredSlices:
+    """Slices with all that is compared of them, a row each.
 
     Attributes:
-        material: the slices themselves.
+        images: HU and mask.
         channels: (n, 2, y, x) CT and mask in -1..1.
         shapes: each of `imaging.features.SLICE_FEATURES`; NaN where a mask is empty.
         network: (n, D) features of the segmenter, and `dice` (n,) its agreement with the mask;
             None where there is no segmenter.
     """
 
-    material: Material
+    images: ImageSet
     channels: np.ndarray
     shapes: dict[str, np.ndarray]
     network: np.ndarray | None
@@ -53,11 +53,11 @@ class View:
     def __len__(self) -> int:
         return len(self.channels)
 
-    def taken(self, chosen: np.ndarray) -> View:
-        """Some of the rows."""
+    def subset(self, chosen: np.ndarray) -> MeasuredSlices:
+        """Return the chosen rows."""
         return replace(
             self,
-            material=self.material.taken(chosen),
+            images=self.images.subset(chosen),
             channels=self.channels[chosen],
             shapes={name: values[chosen] for name, values in self.shapes.items()},
             network=None if self.network is None else self.network[chosen],
@@ -65,41 +65,43 @@ class View:
         )
 
 
-def look(material: Material, slicing: Slicing, segmenter: Segmenter | None) -> View:
-    """Slices, looked at."""
-    hu, mask = material.hu, material.mask
+def measure_slices(
+    images: ImageSet, slicing: Slicing, segmenter: Segmenter | None
+) -> MeasuredSlices:
+    """Compute the features of slices, with those of a segmenter if there is one."""
+    hu, mask = images.hu, images.mask
     channels = to_channels(hu, mask, low=slicing.hu_low, high=slicing.hu_high)
-    clipped = np.clip(hu, slicing.hu_low, slicing.hu_high)  # as a generator's must be
+    clipped = np.clip(hu, slicing.hu_low, slicing.hu_high)  # as generated slices are
     shapes = slice_features(clipped, mask, spacing_mm=slicing.pixel_mm)
     if segmenter is None:
-        return View(material, channels, shapes, None, None)
+        return MeasuredSlices(images, channels, shapes, None, None)
     small = reduced(channels)
-    found = dice(segmenter.masks(small[:, 0]), small[:, 1] > 0)
-    return View(material, channels, shapes, segmenter.features(small[:, 0]), found)
+    agreement = dice(segmenter.masks(small[:, 0]), small[:, 1] > 0)
+    return MeasuredSlices(images, channels, shapes, segmenter.features(small[:, 0]), agreement)
 
 
 def reduced(channels: np.ndarray) -> np.ndarray:
-    """Images (n, C, y, x) with at most `SEGMENTED` pixels a side: means of blocks."""
+    """Average blocks of images (n, C, y, x) to at most `SEGMENTED` pixels a side."""
     n, count, side, _ = channels.shape
     small = min(side, SEGMENTED)
     block = side // small
     return channels.reshape(n, count, small, block, small, block).mean((3, 5))
 
 
-def alone(view: View, *, seed: int) -> dict[str, float]:
-    """What can be said of a set by itself."""
+def single_set(view: MeasuredSlices, *, seed: int) -> dict[str, float]:
+    """Return the measures of a set without a reference: MS-SSIM, empty masks, Dice."""
     first, second = random_pairs(len(view), _PAIRS, seed=seed)
-    said = {
+    values = {
         "ms_ssim": float(ms_ssim(view.channels[first], view.channels[second]).mean()),
         "empty": float(np.isnan(view.shapes["area_mm2"]).mean()),
     }
     if view.dice is not None:
-        said["dice"] = float(view.dice.mean())
-    return said
+        values["dice"] = float(view.dice.mean())
+    return values
 
 
-def pyramid(distance: SlicedWasserstein, channels: np.ndarray) -> dict[str, float]:
-    """Sliced Wasserstein distances by level, and their mean."""
+def swd(distance: SlicedWasserstein, channels: np.ndarray) -> dict[str, float]:
+    """Return the sliced Wasserstein distances by level, and their mean."""
     levels = distance.to(channels)
     return {
         **{f"swd_{side}": value for side, value in levels.items()},
@@ -107,20 +109,20 @@ def pyramid(distance: SlicedWasserstein, channels: np.ndarray) -> dict[str, floa
     }
 
 
-def beside(view: View, reals: View) -> dict[str, float]:
-    """Distances of features, in standard deviations of the reals; what cannot be had is missing."""
-    said = _in_space("shape", _table(view), _table(reals))
+def feature_distances(view: MeasuredSlices, reals: MeasuredSlices) -> dict[str, float]:
+    """Return feature distances in standard deviations of the reals; undefined ones are missing."""
+    values = _in_space("shape", _table(view), _table(reals))
     if view.network is not None and reals.network is not None:
-        said |= _in_space("network", view.network, reals.network)
+        values |= _in_space("network", view.network, reals.network)
     for name in SLICE_FEATURES:
-        said |= _apart(name, view.shapes[name], reals.shapes[name])
-    return said
+        values |= _feature_distance(name, view.shapes[name], reals.shapes[name])
+    return values
 
 
 def _in_space(space: str, features: np.ndarray, reals: np.ndarray) -> dict[str, float]:
-    if min(len(features), len(reals)) < FEWEST:
+    if min(len(features), len(reals)) < MIN_SLICES:
         return {}
-    reals, features = (np.clip(one, -_FARTHEST, _FARTHEST) for one in standardised(reals, features))
+    reals, features = (np.clip(table, -_MAX_SD, _MAX_SD) for table in standardised(reals, features))
     share = precision_recall(reals, features)
     return {
         f"kid_{space}": kernel_distance(features, reals),
@@ -130,19 +132,19 @@ def _in_space(space: str, features: np.ndarray, reals: np.ndarray) -> dict[str, 
     }
 
 
-def _table(view: View) -> np.ndarray:
-    """Features (n, D) of the slices that have them all."""
+def _table(view: MeasuredSlices) -> np.ndarray:
+    """Features (n, D) of the slices without missing ones."""
     table = np.column_stack(list(view.shapes.values()))
     return table[np.isfinite(table).all(1)]
 
 
-def _apart(name: str, values: np.ndarray, reals: np.ndarray) -> dict[str, float]:
+def _feature_distance(name: str, values: np.ndarray, reals: np.ndarray) -> dict[str, float]:
     """The Wasserstein distance of one feature's distributions."""
     values, reals = values[np.isfinite(values)], reals[np.isfinite(reals)]
-    if min(len(values), len(reals)) < FEWEST or reals.std() == 0:
+    if min(len(values), len(reals)) < MIN_SLICES or reals.std() == 0:
         return {}
     gap = np.abs(np.quantile(values, _QUANTILES) - np.quantile(reals, _QUANTILES)).mean()
-    return {f"apart_{name}": float(gap / reals.std())}
+    return {f"distance_{name}": float(gap / reals.std())}
 
 
 # Quantiles of Student's t for a 95 % interval of 2 to 10 seeds.
@@ -151,71 +153,71 @@ MOST_SEEDS = len(_T) + 1
 
 
 @dataclass(frozen=True)
-class Round:
-    """One seed's comparison: everything that is drawn is drawn from it.
+class SeedComparison:
+    """The comparison of one seed, from which all random draws follow.
 
     Attributes:
         fakes: generated slices; `untrained`: of the network before its training.
-        training: real slices that the generator has seen; `held_out`: others.
-        compared: how many of each are compared; 0: nothing is.
-        seed: of what is drawn.
+        training: real slices of the generator's training; `held_out`: other real ones.
+        compared: number of slices of each set; 0: no comparison.
+        seed: of the draws.
     """
 
-    fakes: View
-    training: View
-    held_out: View
-    untrained: View | None
+    fakes: MeasuredSlices
+    training: MeasuredSlices
+    held_out: MeasuredSlices
+    untrained: MeasuredSlices | None
     compared: int
     seed: int
 
     def columns(self) -> dict[str, dict[str, float]]:
-        """The numbers of generated slices, reference and baselines, by the fields of `Measure`."""
-        said: dict[str, dict[str, float]] = {"value": alone(self.fakes, seed=self.seed)}
+        """Return the measures of generated slices, reference and baselines, by their column."""
+        values: dict[str, dict[str, float]] = {"generated": single_set(self.fakes, seed=self.seed)}
         if not self.compared:
-            return said
+            return values
         n, random = self.compared, np.random.default_rng((self.seed, 2))
-        reals = self.held_out.taken(random.choice(len(self.held_out), n, replace=False))
-        fakes = self.fakes.taken(np.arange(n))
+        reals = self.held_out.subset(random.choice(len(self.held_out), n, replace=False))
+        fakes = self.fakes.subset(np.arange(n))
         distance = SlicedWasserstein(reals.channels, seed=self.seed)
-        said["value"] |= pyramid(distance, fakes.channels) | beside(fakes, reals)
-        said["reference"] = alone(reals, seed=self.seed)
+        values["generated"] |= swd(distance, fakes.channels) | feature_distances(fakes, reals)
+        values["reference"] = single_set(reals, seed=self.seed)
         if len(self.training) >= n:
-            known = self.training.taken(random.choice(len(self.training), n, replace=False))
-            said["reference"] |= pyramid(distance, known.channels) | beside(known, reals)
+            known = self.training.subset(random.choice(len(self.training), n, replace=False))
+            values["reference"] |= swd(distance, known.channels) | feature_distances(known, reals)
         if self.untrained is not None:
-            said["untrained"] = pyramid(distance, self.untrained.channels)
+            values["untrained"] = swd(distance, self.untrained.channels)
         model = self.training if len(self.training) else self.held_out
-        said["gaussian"] = pyramid(distance, _gaussian(model.channels, n, random))
-        return said
+        values["gaussian"] = swd(distance, _gaussian(model.channels, n, random))
+        return values
 
 
 def _gaussian(channels: np.ndarray, n: int, random: np.random.Generator) -> np.ndarray:
-    """Images whose pixels have the mean and standard deviation that they have in real ones."""
+    """Images of independent pixels with the mean and standard deviation of the real ones."""
     drawn = random.standard_normal((n, *channels.shape[1:]), np.float32)
     return np.clip(channels.mean(0) + channels.std(0) * drawn, -1, 1)
 
 
 def measures(rounds: Sequence[dict[str, dict[str, float]]]) -> tuple[ImageSetMeasure, ...]:
-    """Measures that every seed gave, with their intervals."""
+    """Return the measures that are defined for every seed, with intervals over seeds."""
 
     def over_seeds(column: str, name: str) -> Estimate | None:
-        values = [one.get(column, {}).get(name, math.nan) for one in rounds]
+        values = [seed_values.get(column, {}).get(name, math.nan) for seed_values in rounds]
         return None if np.isnan(values).any() else _interval(values, name)
 
-    found = []
+    table = []
     for name in MEASURES:
-        value = over_seeds("value", name)
-        others = (over_seeds(column, name) for column in ("reference", "untrained", "gaussian"))
-        if value is not None:
-            found.append(ImageSetMeasure(name, value, *others))
-    return tuple(found)
+        generated = over_seeds("generated", name)
+        references = (over_seeds(column, name) for column in ("reference", "untrained", "gaussian"))
+        if generated is not None:
+            table.append(ImageSetMeasure(name, generated, *references))
+    return tuple(table)
 
 
 def _interval(values: list[float], name: str) -> Estimate:
-    """Mean and 95 % interval, Student's, over seeds; no longer than the measure can be."""
+    """Mean and 95 % interval, Student's, over seeds, within the range of the measure."""
     mean = float(np.mean(values))
-    reach = _T[len(values) - 2] * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    low, high = mean - reach, mean + reach
+    half_width = _T[len(values) - 2] * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    low, high = mean - half_width, mean + half_width
     if not name.startswith("kid"):  # which is unbiased, and so may lie below 0
         low = max(low, 0.0)
-    return Estimate(mean, low, min(high, 1.0) if name in SHARES else high)
+    return Estimate(mean, low, min(high, 1.0) if name in FRACTIONS else high)

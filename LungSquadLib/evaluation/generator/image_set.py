@@ -1,4 +1,4 @@
-"""The slices of an audit; of real ones, those that the generator has seen apart from others."""
+"""Sets of slices, and the split of real ones by the generator's training patients."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _MOST, _MOST_PIXELS = 1000, 1 << 25  # of a side of the split
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
-    """Slices: HU and mask (n, y, x), and whose each is (n,); a generated one is nobody else's."""
+class ImageSet:
+    """Slices: HU and mask (n, y, x), and the patient (n,) of each; unique for a generated one."""
 
     hu: np.ndarray
     mask: np.ndarray
@@ -27,32 +27,34 @@ class Material:
 
     @property
     def patients(self) -> int:
-        """How many they are."""
+        """The number of patients."""
         return len(set(self.patient.tolist()))
 
-    def taken(self, chosen: np.ndarray) -> Material:
-        """Some of them."""
-        return Material(self.hu[chosen], self.mask[chosen], self.patient[chosen])
+    def subset(self, chosen: np.ndarray) -> ImageSet:
+        """Return the chosen slices."""
+        return ImageSet(self.hu[chosen], self.mask[chosen], self.patient[chosen])
 
 
-def split(slices: SliceSet, seen: Seen | None) -> tuple[Material, Material]:
-    """Slices of patients that have been seen, and of the others; at most 1000 of each.
+def split(slices: SliceSet, seen: Seen | None) -> tuple[ImageSet, ImageSet]:
+    """Split slices into those of training patients and of held-out ones; at most 1000 of each.
 
-    A patient counts as seen if any of his cases, series or images was; where nobody knows what has
-    been seen (None), all are. Of too many slices, those are taken that a fixed draw gives.
+    A patient is a training patient if any of their cases, series or images was used; if that is
+    unknown (None), all are. Of more slices a fixed random subset is used.
 
     Raises:
         InputError: a file of the set is damaged.
     """
-    found = set(overlap(seen, slices.cases).cases) if seen is not None else None
-    patients = {case.patient for case in slices.cases if found is None or case.case in found}
+    seen_cases = set(overlap(seen, slices.cases).cases) if seen is not None else None
+    patients = {
+        case.patient for case in slices.cases if seen_cases is None or case.case in seen_cases
+    }
     return (
         _read(slices, [case for case in slices.cases if case.patient in patients]),
         _read(slices, [case for case in slices.cases if case.patient not in patients]),
     )
 
 
-def _read(slices: SliceSet, cases: Sequence[SliceCase]) -> Material:
+def _read(slices: SliceSet, cases: Sequence[SliceCase]) -> ImageSet:
     side = slices.slicing.resolution
     owner = np.repeat(np.arange(len(cases)), [case.count for case in cases])
     most = min(_MOST, _MOST_PIXELS // side**2)
@@ -63,6 +65,6 @@ def _read(slices: SliceSet, cases: Sequence[SliceCase]) -> Material:
     for number in np.unique(owner[chosen]).tolist():
         here = owner[chosen] == number
         within = chosen[here] - first[number]
-        hu[here], mask[here] = (one[within] for one in slices.content(cases[number]))
+        hu[here], mask[here] = (array[within] for array in slices.content(cases[number]))
     names = np.array([case.patient for case in cases], dtype=object)
-    return Material(hu, mask, names[owner[chosen]])
+    return ImageSet(hu, mask, names[owner[chosen]])

@@ -1,4 +1,4 @@
-"""What an audit of a generator found, as plain data."""
+"""The results of an audit of a generator, as plain data."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ...imaging.features import SLICE_FEATURES
 from ...statistics.intervals import Estimate
 from ...statistics.memorisation import Memorisation
 from ..classifier.results import plain
-from .image_set import Material
+from .image_set import ImageSet
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
-LOWER, HIGHER, ALIKE = "lower is better", "higher is better", "should be that of reals"
-SPACES = {"shape": "size, shape and HU", "network": "features of our segmenter"}
+LOWER, HIGHER, ALIKE = "lower is better", "higher is better", "should equal that of reals"
+SPACES = {"shape": "size, shape and HU", "network": "features of the segmenter"}
 
-# Of each measure, what it is for people and what is good.
+# The label of each measure, and which values are good.
 MEASURES = {
     **{f"swd_{2**n}": (f"SWD, {2**n} pixels", LOWER) for n in range(9, 3, -1)},
     "swd_mean": ("SWD, mean of levels", LOWER),
@@ -35,9 +35,12 @@ MEASURES = {
     },
     "dice": ("Dice of mask and segmenter", HIGHER),
     "empty": ("share of empty masks", ALIKE),
-    **{f"apart_{name}": (f"distance of {label}", LOWER) for name, label in SLICE_FEATURES.items()},
+    **{
+        f"distance_{name}": (f"distance of {label}", LOWER)
+        for name, label in SLICE_FEATURES.items()
+    },
 }
-SHARES = (
+FRACTIONS = (
     "ms_ssim",
     "empty",
     "dice",
@@ -47,26 +50,26 @@ SHARES = (
 
 @dataclass(frozen=True)
 class ImageSetMeasure:
-    """A number of the generated slices, and the same of what it is held against.
+    """A measure of the generated slices, and of the sets that it is compared with.
 
     Attributes:
         name: one of `MEASURES`.
-        value: with its 95 % interval over seeds.
+        generated: of the generated slices, with its 95 % interval over seeds.
         reference: of real slices: of the training patients against the held-out ones, or of the
             held-out ones themselves where the measure looks at one set only.
         untrained: of the same network before any training.
-        gaussian: of images whose pixels are drawn each by itself.
+        gaussian: of images of independent pixels.
     """
 
     name: str
-    value: Estimate
+    generated: Estimate
     reference: Estimate | None = None
     untrained: Estimate | None = None
     gaussian: Estimate | None = None
 
     @property
     def label(self) -> str:
-        """What it is, for people."""
+        """The label for people."""
         return MEASURES[self.name][0]
 
     @property
@@ -77,7 +80,7 @@ class ImageSetMeasure:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many there were; `compared`: slices of each set in a comparison, 0 where none was."""
+    """Numbers of patients and slices; `compared`: of each set in a comparison, 0 for none."""
 
     training_patients: int
     training_slices: int
@@ -90,23 +93,23 @@ class Counts:
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """What the page shows of the images themselves.
+    """The images of the page.
 
     Attributes:
         window: one of `imaging.pictures.WINDOWS`.
         fakes: generated slices.
         reals: held-out ones, or training ones where none is held out.
-        copies: the generated slices that lie nearest to a training one, the nearest first.
-        originals: the training slice next to each of these; distances: (n,) how far it is, in
-            the unit of `statistics.memorisation.outlook`.
+        nearest: the generated slices nearest to a training one, the nearest first.
+        neighbours: the nearest training slice of each of these; `distances` (n,): how far it is,
+            in the unit of `statistics.memorisation.embedding`.
         fake_features, real_features: each of `imaging.features.SLICE_FEATURES`.
     """
 
     window: str
-    fakes: Material
-    reals: Material
-    copies: Material
-    originals: Material
+    fakes: ImageSet
+    reals: ImageSet
+    nearest: ImageSet
+    neighbours: ImageSet
     distances: np.ndarray
     fake_features: dict[str, np.ndarray]
     real_features: dict[str, np.ndarray]
@@ -114,17 +117,17 @@ class Gallery:
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """What was found; what could not be measured is missing from `measures`, or None.
+    """The results; what could not be measured is missing from `measures`, or None.
 
     Attributes:
-        model: its name and file's SHA-256, or "" where images came without a model.
+        model: name and SHA-256 of the file, or "" for images without a model.
         slicing: of the real slices, in words.
         counts: of slices and patients.
         measures: in the order of `MEASURES`.
-        memorisation: None where nothing was held out, or nothing seen.
-        sentences: what was found, first things first.
-        cautions: what to mind.
-        gallery: what the page shows; it is not part of the numbers.
+        memorisation: None without held-out or without training slices.
+        findings: the findings, the most important first.
+        cautions: limitations.
+        gallery: the images of the page; not part of the JSON.
     """
 
     model: str
@@ -133,21 +136,21 @@ class Audit:
     counts: Counts
     measures: tuple[ImageSetMeasure, ...]
     memorisation: Memorisation | None
-    sentences: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
     gallery: Gallery | None = field(default=None, repr=False)
 
     def measure(self, name: str) -> ImageSetMeasure | None:
-        """The measure of that name, if it could be had."""
-        return next((one for one in self.measures if one.name == name), None)
+        """Return the measure of a name; None where it is missing."""
+        return next((each for each in self.measures if each.name == name), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """All numbers and sentences, for JSON."""
-        described = {one.name: getattr(self, one.name) for one in fields(self)}
+        """Return all numbers and sentences, for JSON."""
+        described = {each.name: getattr(self, each.name) for each in fields(self)}
         del described["gallery"]
         described["measures"] = {
-            one.name: {"label": one.label, "better": one.better, **_numbers(one)}
-            for one in self.measures
+            each.name: {"label": each.label, "better": each.better, **_numbers(each)}
+            for each in self.measures
         }
         if self.memorisation is not None:
             flagged = self.memorisation.flagged

@@ -1,6 +1,6 @@
-"""The checklists TRIPOD+AI and CLAIM, filled with what is known and blank where it is not.
+"""The checklists TRIPOD+AI and CLAIM, filled with what the evaluation knows.
 
-Items in our own words, numbered as in Collins et al., BMJ 2024;385:e078378 (table 2), and Mongan et
+Items paraphrased, numbered as in Collins et al., BMJ 2024;385:e078378 (table 2), and Mongan et
 al., Radiology: Artificial Intelligence 2020;2:e200029 (table 1).
 """
 
@@ -9,26 +9,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...evaluation.classifier.findings import sample
-from ...evaluation.classifier.results import Evaluation, Facts
-from ...evaluation.classifier.table import shown
+from ...evaluation.classifier.results import Evaluation, StudyDescription
+from ...evaluation.classifier.table import format_name
 
-COLUMNS = ("guideline", "item", "subject", "answer")
+COLUMNS = ("guideline", "item", "subject", "entry")
 _TRIPOD, _CLAIM = "TRIPOD+AI", "CLAIM 2020"
 
 
 @dataclass(frozen=True)
 class Item:
-    """One item of a checklist; `answer` is empty where nothing is known."""
+    """One item of a checklist; `entry` is empty where nothing is known."""
 
     guideline: str
     item: str
     subject: str
-    answer: str
+    entry: str
 
 
-def checklist(evaluation: Evaluation, facts: Facts | None = None) -> list[Item]:
-    """Every item of both checklists."""
-    known = _known(evaluation, facts or Facts())
+def checklist(evaluation: Evaluation, study: StudyDescription | None = None) -> list[Item]:
+    """Return the items of both checklists."""
+    known = _known(evaluation, study or StudyDescription())
     return [
         Item(guideline, number, subject, known.get(topic, ""))
         for guideline, items in ((_TRIPOD, _TRIPOD_ITEMS), (_CLAIM, _CLAIM_ITEMS))
@@ -36,43 +36,45 @@ def checklist(evaluation: Evaluation, facts: Facts | None = None) -> list[Item]:
     ]
 
 
-def _known(evaluation: Evaluation, facts: Facts) -> dict[str, str]:
-    """What can be said, by topic; a topic that is not in it stays blank."""
-    card, counts = facts.card, evaluation.counts
+def _known(evaluation: Evaluation, study: StudyDescription) -> dict[str, str]:
+    """The known entries by topic; other topics stay blank."""
+    card, counts = study.card, evaluation.counts
     left_out = [f"{count} rows: {why}" for why, count in counts.left_out]
-    left_out += [f"{count} cases: {why}" for why, count in facts.excluded]
-    parts = ", ".join(f"{name} {count}" for name, count in facts.patients.items())
+    left_out += [f"{count} cases: {why}" for why, count in study.excluded]
+    parts = ", ".join(f"{name} {count}" for name, count in study.patients.items())
     calibration = evaluation.calibration
     temperature = None if calibration is None else calibration.temperature
-    label, positive = shown(evaluation.columns.label), shown(evaluation.classes[-1])
-    answers = {
-        "title": facts.title,
-        "question": facts.question or (card.question if card else None),
+    label, positive = format_name(evaluation.columns.label), format_name(evaluation.classes[-1])
+    entries = {
+        "title": study.title,
+        "question": study.question or (card.question if card else None),
         "use": card.intended_use if card else None,
-        "data": facts.data or (card.training.data if card else None),
-        "preprocessing": facts.preprocessing,
+        "data": study.data or (card.training.data if card else None),
+        "preprocessing": study.preprocessing,
         "outcome": f"Column '{label}'; positive: '{positive}'.",
         "missing": "Left out. " + "; ".join(left_out) + "." if left_out else None,
-        "partition": f"{parts}; split {facts.split_hash}" if parts and facts.split_hash else parts,
-        "network": facts.network,
+        "partition": f"{parts}; split {study.split_hash}" if parts and study.split_hash else parts,
+        "network": study.network,
         "measures": _measures(evaluation),
         "recalibration": "Temperature, fitted on validation rows." if temperature else None,
         "recalibrated": f"Temperature {temperature.value:.2f}: Brier score {temperature.brier:.3f}."
         if temperature
         else None,
-        "thresholds": "; ".join(f"{one.value:.3g}: {one.how}" for one in evaluation.thresholds),
+        "thresholds": "; ".join(
+            f"{threshold.value:.3g}: {threshold.how}" for threshold in evaluation.thresholds
+        ),
         "flow": f"{counts.rows} rows in the table, {counts.used} evaluated. " + "; ".join(left_out),
         "numbers": sample(evaluation),
         "performance": " ".join(evaluation.headline),
-        "software": ", ".join(f"{name} {version}" for name, version in facts.software.items()),
-        "seeds": "Seeds " + ", ".join(map(str, facts.seeds)) + "." if facts.seeds else None,
+        "software": ", ".join(f"{name} {version}" for name, version in study.software.items()),
+        "seeds": "Seeds " + ", ".join(map(str, study.seeds)) + "." if study.seeds else None,
         "limitations": " ".join((*evaluation.cautions, *(card.must_not if card else ()))),
         "model": f"Model file with the weights, '{card.name}'." if card else None,
         "reference": "An out-of-distribution score compares each input with reference cases."
         if card and card.reference
         else None,
     }
-    return {topic: text.strip() for topic, text in answers.items() if text}
+    return {topic: text.strip() for topic, text in entries.items() if text}
 
 
 def _measures(evaluation: Evaluation) -> str:
@@ -81,7 +83,8 @@ def _measures(evaluation: Evaluation) -> str:
         given += ["AUC", "average precision"]
     if evaluation.baselines:
         given += [
-            "difference of AUC to " + ", ".join(shown(one.name) for one in evaluation.baselines)
+            "difference of AUC to "
+            + ", ".join(format_name(baseline.name) for baseline in evaluation.baselines)
         ]
     if evaluation.calibration is not None:
         given += [
@@ -90,7 +93,7 @@ def _measures(evaluation: Evaluation) -> str:
             "expected calibration error",
             "net benefit",
         ]
-    if evaluation.answers is not None:
+    if evaluation.hard_predictions is not None:
         given += ["precision, recall, F1 and confusion matrix"]
     if evaluation.survival is not None:
         given += ["Kaplan-Meier, log-rank test, concordance"]
@@ -170,7 +173,7 @@ _CLAIM_ITEMS = (
     ("16", "Who annotated, with which training", ""),
     ("17", "Tools of annotation", ""),
     ("18", "Variability between and within those who annotated", ""),
-    ("19", "Intended number of cases and how it was found", ""),
+    ("19", "Intended number of cases and how it was determined", ""),
     ("20", "How cases were assigned to parts", "partition"),
     ("21", "Level at which parts are disjoint", ""),
     ("22", "The model: inputs, outputs, layers", "network"),
@@ -188,7 +191,7 @@ _CLAIM_ITEMS = (
     ("34", "Characteristics of the cases in each part", ""),
     ("35", "Performance on every part of the data", ""),
     ("36", "Accuracy with its precision", "performance"),
-    ("37", "What went wrong in cases that were misclassified", ""),
+    ("37", "Analysis of misclassified cases", ""),
     ("38", "Limits of the study", "limitations"),
     ("39", "What it means for practice", ""),
     ("40", "Registration", ""),

@@ -12,10 +12,10 @@ from ...evaluation.classifier.results import (
     Discrimination,
     Distribution,
     Evaluation,
-    Facts,
+    StudyDescription,
     Survival,
 )
-from ...evaluation.classifier.table import shown
+from ...evaluation.classifier.table import format_name
 from ...statistics.classification import DecisionCurve
 from ...statistics.intervals import Estimate, wilson
 from ...statistics.text import format_estimate, format_number, format_p
@@ -51,17 +51,17 @@ NAMES = (
 )
 
 
-def pictures(evaluation: Evaluation, facts: Facts | None = None) -> list[Picture]:
+def pictures(evaluation: Evaluation, study: StudyDescription | None = None) -> list[Picture]:
     """All figures that the evaluation and the facts allow.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    facts, found = facts or Facts(), evaluation.discrimination
+    study, discrimination = study or StudyDescription(), evaluation.discrimination
     with style():
         drawn = []
-        if found is not None:
-            drawn += [_roc(evaluation, found), _precision_recall(found)]
+        if discrimination is not None:
+            drawn += [_roc(evaluation, discrimination), _precision_recall(discrimination)]
         if evaluation.distribution is not None:
             drawn.append(_distribution(evaluation, evaluation.distribution))
         if evaluation.calibration is not None and evaluation.distribution is not None:
@@ -70,29 +70,37 @@ def pictures(evaluation: Evaluation, facts: Facts | None = None) -> list[Picture
             drawn.append(_decision(evaluation, evaluation.decision))
         if evaluation.survival is not None:
             drawn.append(_survival(evaluation, evaluation.survival))
-        if facts.learning_curve:
-            drawn.append(learning_curve(facts.learning_curve))
-        if facts.shuffled and found is not None:
-            drawn.append(shuffled_labels(facts.shuffled, found.auc))
+        if study.learning_curve:
+            drawn.append(learning_curve(study.learning_curve))
+        if study.permuted_aucs and discrimination is not None:
+            drawn.append(permuted_labels(study.permuted_aucs, discrimination.auc))
         return drawn
 
 
-def _roc(evaluation: Evaluation, found: Discrimination) -> Picture:
+def _roc(evaluation: Evaluation, discrimination: Discrimination) -> Picture:
     figure = canvas()
     axes = _unit_square(figure.add_subplot())
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
-    independent = found.auc.method == "DeLong"
+    independent = discrimination.auc.method == "DeLong"
     if independent:
         positives = evaluation.counts.per_class[1]
-        hits = np.rint(found.roc.y * positives).astype(int)
-        ends = np.array([wilson(int(one), positives) for one in hits])
-        axes.fill_between(found.roc.x, ends[:, 0], ends[:, 1], color=PALE, linewidth=0, step="post")
-    labels = [(f"{shown(str(evaluation.columns.score), 30)} {format_estimate(found.auc)}", ACCENT)]
-    for number, one in enumerate(evaluation.baselines):
+        hits = np.rint(discrimination.roc.y * positives).astype(int)
+        ends = np.array([wilson(int(n), positives) for n in hits])
+        axes.fill_between(
+            discrimination.roc.x, ends[:, 0], ends[:, 1], color=PALE, linewidth=0, step="post"
+        )
+    labels = [
+        (
+            f"{format_name(str(evaluation.columns.score), 30)} "
+            f"{format_estimate(discrimination.auc)}",
+            ACCENT,
+        )
+    ]
+    for number, baseline in enumerate(evaluation.baselines):
         line, colour, dashes = _BASELINES[number % len(_BASELINES)]
-        axes.plot(one.roc.x, one.roc.y, color=line, linestyle=dashes, linewidth=1.4)
-        labels.append((f"{shown(one.name, 30)} {format_estimate(one.auc)}", colour))
-    axes.plot(found.roc.x, found.roc.y, color=ACCENT)
+        axes.plot(baseline.roc.x, baseline.roc.y, color=line, linestyle=dashes, linewidth=1.4)
+        labels.append((f"{format_name(baseline.name, 30)} {format_estimate(baseline.auc)}", colour))
+    axes.plot(discrimination.roc.x, discrimination.roc.y, color=ACCENT)
     axes.set_xlabel("False positive rate (1 - specificity)")
     axes.set_ylabel("True positive rate (sensitivity)")
     write_labels(axes, [("AUC (95 % interval)", SOFT), *labels], at=(0.985, 0.02))
@@ -110,39 +118,39 @@ def _roc(evaluation: Evaluation, found: Discrimination) -> Picture:
     )
 
 
-def _precision_recall(found: Discrimination) -> Picture:
+def _precision_recall(discrimination: Discrimination) -> Picture:
     figure = canvas()
     axes = _unit_square(figure.add_subplot())
-    axes.axhline(found.prevalence, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
+    axes.axhline(discrimination.prevalence, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
     # Each step of recall at the precision that it is reached with: the area is average precision.
-    steps = np.flatnonzero(np.diff(found.pr.x)) + 1
-    recall = np.append(0, found.pr.x[steps])
-    axes.step(recall, found.pr.y[[steps[0], *steps]], color=ACCENT, where="pre")
+    steps = np.flatnonzero(np.diff(discrimination.pr.x)) + 1
+    recall = np.append(0, discrimination.pr.x[steps])
+    axes.step(recall, discrimination.pr.y[[steps[0], *steps]], color=ACCENT, where="pre")
     axes.set_xlabel("Recall (sensitivity)")
     axes.set_ylabel("Precision (positive predictive value)")
-    average = f"average precision {format_estimate(found.average_precision)}"
-    labels = [(average, ACCENT), (f"dotted: prevalence {found.prevalence:.2f}", SOFT)]
-    top = found.prevalence < 0.5  # where the curve leaves room
+    average = f"average precision {format_estimate(discrimination.average_precision)}"
+    labels = [(average, ACCENT), (f"dotted: prevalence {discrimination.prevalence:.2f}", SOFT)]
+    top = discrimination.prevalence < 0.5  # where the curve leaves room
     write_labels(axes, labels, at=(0.985, 0.88 if top else 0.02))
     return picture(
         figure,
         "precision-recall",
         title="Precision and recall",
-        alt=f"Precision-recall curve, {average}, prevalence {found.prevalence:.2f}.",
+        alt=f"Precision-recall curve, {average}, prevalence {discrimination.prevalence:.2f}.",
         caption="A score that knows nothing lies on the dotted line.",
     )
 
 
-def _distribution(evaluation: Evaluation, found: Distribution) -> Picture:
+def _distribution(evaluation: Evaluation, distribution: Distribution) -> Picture:
     figure = canvas(4.6, 3.4)
     axes = figure.add_subplot()
-    _mirrored(axes, found)
-    negative, positive = (shown(name, 24) for name in evaluation.classes)
-    axes.set_xlabel(shown(str(evaluation.columns.score), 50))
+    _mirrored(axes, distribution)
+    negative, positive = (format_name(name, 24) for name in evaluation.classes)
+    axes.set_xlabel(format_name(str(evaluation.columns.score), 50))
     axes.set_ylabel("Rows")
-    most = max(found.positive.max(), found.negative.max()) * 1.25
+    most = max(distribution.positive.max(), distribution.negative.max()) * 1.25
     axes.set_ylim(-most, most)
-    at = 0.015 if _mass(found) > 0.5 else 0.985
+    at = 0.015 if _mass(distribution) > 0.5 else 0.985
     write_labels(axes, [(f"class '{positive}'", ACCENT)], at=(at, 0.91), right=at > 0.5)
     write_labels(axes, [(f"class '{negative}'", BROWN)], at=(at, 0.03), right=at > 0.5)
     return picture(
@@ -154,14 +162,14 @@ def _distribution(evaluation: Evaluation, found: Distribution) -> Picture:
     )
 
 
-def _mirrored(axes: Axes, found: Distribution) -> None:
+def _mirrored(axes: Axes, distribution: Distribution) -> None:
     """Positives upwards, negatives downwards, both counted from the middle."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    width = np.diff(found.edges)
-    for counts, colour in ((found.positive, ACCENT), (-found.negative, AMBER)):
+    width = np.diff(distribution.edges)
+    for counts, colour in ((distribution.positive, ACCENT), (-distribution.negative, AMBER)):
         axes.bar(
-            found.edges[:-1],
+            distribution.edges[:-1],
             counts,
             width,
             align="edge",
@@ -175,29 +183,39 @@ def _mirrored(axes: Axes, found: Distribution) -> None:
     axes.grid(visible=False)
 
 
-def _mass(found: Distribution) -> float:
+def _mass(distribution: Distribution) -> float:
     """Where most scores lie, 0 (left) to 1 (right)."""
-    counts = found.positive + found.negative
+    counts = distribution.positive + distribution.negative
     return float(np.average(np.linspace(0, 1, len(counts)), weights=counts))
 
 
-def _calibration(found: Calibration, scores: Distribution) -> Picture:
+def _calibration(calibration: Calibration, scores: Distribution) -> Picture:
     figure = canvas(4.6, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     upper.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     upper.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
-    curve = found.curve
+    curve = calibration.curve
     inner = (curve.smooth_x >= curve.predicted.min()) & (curve.smooth_x <= curve.predicted.max())
     upper.plot(curve.smooth_x[inner], curve.smooth_y[inner], color=ACCENT, linewidth=1.2)
-    reach = np.clip([curve.observed - curve.low, curve.high - curve.observed], 0, None)
+    half_widths = np.clip([curve.observed - curve.low, curve.high - curve.observed], 0, None)
     upper.errorbar(
-        curve.predicted, curve.observed, reach, fmt="o", color=ACCENT, markersize=5, elinewidth=1
+        curve.predicted,
+        curve.observed,
+        half_widths,
+        fmt="o",
+        color=ACCENT,
+        markersize=5,
+        elinewidth=1,
     )
     upper.set_ylabel("Observed share of positives")
     labels = [
-        (f"slope {format_estimate(found.slope)}", INK),
-        (f"in the large {format_estimate(found.in_the_large)}", INK),
-        (f"Brier {found.brier.value:.3f}, of the prevalence {found.brier_reference:.3f}", INK),
+        (f"slope {format_estimate(calibration.slope)}", INK),
+        (f"in the large {format_estimate(calibration.in_the_large)}", INK),
+        (
+            f"Brier {calibration.brier.value:.3f}, of the prevalence "
+            f"{calibration.brier_reference:.3f}",
+            INK,
+        ),
     ]
     above = float(np.mean(curve.observed - curve.predicted)) > 0
     write_labels(upper, labels, at=(0.985, 0.02) if above else (0.015, 0.82), right=above)
@@ -215,18 +233,18 @@ def _calibration(found: Calibration, scores: Distribution) -> Picture:
     )
 
 
-def _decision(evaluation: Evaluation, found: DecisionCurve) -> Picture:
+def _decision(evaluation: Evaluation, decision: DecisionCurve) -> Picture:
     figure = canvas(4.6, 3.6)
     axes = figure.add_subplot()
-    axes.plot(found.thresholds, found.treat_all, color=AMBER, linewidth=1.4)
-    axes.plot(found.thresholds, found.treat_none, color=SOFT, linewidth=1.0)
-    axes.plot(found.thresholds, found.model, color=ACCENT)
-    top = max(float(found.treat_all[0]), float(found.model.max()), 0.02)
+    axes.plot(decision.thresholds, decision.treat_all, color=AMBER, linewidth=1.4)
+    axes.plot(decision.thresholds, decision.treat_none, color=SOFT, linewidth=1.0)
+    axes.plot(decision.thresholds, decision.model, color=ACCENT)
+    top = max(float(decision.treat_all[0]), float(decision.model.max()), 0.02)
     axes.set(xlim=(0, 1), ylim=(-0.35 * top, 1.12 * top))
     axes.set_xlabel("Threshold probability")
     axes.set_ylabel("Net benefit (true positives a patient)")
     labels = [
-        (shown(str(evaluation.columns.score), 30), ACCENT),
+        (format_name(str(evaluation.columns.score), 30), ACCENT),
         ("acting on all", BROWN),
         ("acting on none", SOFT),
     ]
@@ -240,13 +258,13 @@ def _decision(evaluation: Evaluation, found: DecisionCurve) -> Picture:
     )
 
 
-def _survival(evaluation: Evaluation, found: Survival) -> Picture:
+def _survival(evaluation: Evaluation, survival: Survival) -> Picture:
     figure = canvas(6.4, 4.4)
     axes, table = figure.subplots(2, 1, sharex=True, height_ratios=(8, 1))
-    last = max(found.low.time[-1], found.high.time[-1])
+    last = max(survival.low.time[-1], survival.high.time[-1])
     groups = (
-        (found.high, ACCENT, ACCENT, f"above {found.cut:.3g}"),
-        (found.low, AMBER, BROWN, f"up to {found.cut:.3g}"),
+        (survival.high, ACCENT, ACCENT, f"above {survival.cut:.3g}"),
+        (survival.low, AMBER, BROWN, f"up to {survival.cut:.3g}"),
     )
     for curve, line, colour, name in groups:
         axes.fill_between(
@@ -264,8 +282,8 @@ def _survival(evaluation: Evaluation, found: Survival) -> Picture:
         )
     axes.set(xlim=(0, last * 1.16), ylim=(0, 1.02))
     axes.set_ylabel("Share without the event")
-    test = f"log-rank {format_p(found.log_rank.p)}"
-    index = f"concordance {format_estimate(found.concordance)}"
+    test = f"log-rank {format_p(survival.log_rank.p)}"
+    index = f"concordance {format_estimate(survival.concordance)}"
     write_labels(axes, [(test, INK), (index, INK)], at=(0.015, 0.03), right=False)
     table.axis("off")
     ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= last]
@@ -294,13 +312,14 @@ def _survival(evaluation: Evaluation, found: Survival) -> Picture:
         transform=table.transAxes,
     )
     axes.tick_params(labelbottom=True)
-    axes.set_xlabel(f"Follow-up ({shown(str(evaluation.columns.time))})")
+    axes.set_xlabel(f"Follow-up ({format_name(str(evaluation.columns.time))})")
     return picture(
         figure,
         "survival",
         title="Survival by score",
-        alt=f"Kaplan-Meier curves of patients above and up to a score of {found.cut:.3g}; {test}.",
-        caption=f"Bands: 95 % intervals (Greenwood, log-log). Parted at the {found.how}. "
+        alt=f"Kaplan-Meier curves of patients above and up to a score of {survival.cut:.3g}; "
+        f"{test}.",
+        caption=f"Bands: 95 % intervals (Greenwood, log-log). Parted at the {survival.how}. "
         "Concordance: of higher scores with earlier events.",
     )
 
@@ -335,14 +354,14 @@ def learning_curve(rows: Sequence[tuple[int, int, float]]) -> Picture:
     )
 
 
-def shuffled_labels(shuffled: Sequence[float], observed: Estimate) -> Picture:
+def permuted_labels(permuted_aucs: Sequence[float], observed: Estimate) -> Picture:
     """AUCs of runs whose training labels were shuffled, beside the one that was observed."""
     figure = canvas(4.6, 2.4)
     axes = figure.add_subplot()
     interval = (observed.low, observed.high)
     axes.plot(interval, (0, 0), color=PALE, linewidth=9, solid_capstyle="butt")
     axes.plot(observed.value, 0, "o", color=ACCENT)
-    axes.plot(shuffled, np.ones(len(shuffled)), "o", color=SOFT, markersize=5, alpha=0.6)
+    axes.plot(permuted_aucs, np.ones(len(permuted_aucs)), "o", color=SOFT, markersize=5, alpha=0.6)
     axes.axvline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
     axes.set_xlabel("AUC")
     axes.set_yticks((0, 1), ("true labels", "shuffled labels"))
@@ -353,7 +372,7 @@ def shuffled_labels(shuffled: Sequence[float], observed: Estimate) -> Picture:
         "shuffled-labels",
         title="Shuffled-label control",
         alt=f"AUC {format_number(observed.value)} with true labels; with shuffled ones "
-        f"{format_number(min(shuffled))} to {format_number(max(shuffled))}.",
+        f"{format_number(min(permuted_aucs))} to {format_number(max(permuted_aucs))}.",
         caption="With shuffled labels there is nothing to learn: those runs must lie round 0.5 "
         "(dotted).",
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...evaluation.classifier.compare import Comparison
-from ...evaluation.classifier.table import shown
+from ...evaluation.classifier.table import format_name
 from ...files import whole_file, whole_folder, write_json
 from ...training.experiment import FITS, LOG, read_rows
 from ..figure_style import (
@@ -68,10 +68,10 @@ def _picture(logs: list[list[dict[str, str]]]) -> Picture:
         axes[1].set_ylabel("AUC on validation")
         axes[1].axhline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
         axes[1].set_ylim(top=1.02)
-    for one in axes:
-        one.set_xlabel("Epoch")
-        one.locator_params(axis="x", integer=True)
-        one.set_xlim(left=0)
+    for axis in axes:
+        axis.set_xlabel("Epoch")
+        axis.locator_params(axis="x", integer=True)
+        axis.set_xlim(left=0)
     return picture(figure, "curves", title="Training", alt="", caption="")
 
 
@@ -114,13 +114,23 @@ def _picture_of_comparison(comparison: Comparison) -> Picture:
     middle = (len(comparison.names) - 1) / 2
     labels = []
     for number, (name, colours) in enumerate(zip(comparison.names, cycle(_COLOURS), strict=False)):
-        found = [point.aucs[number] for point in comparison.points]
-        places = np.arange(len(found)) + 0.08 * (number - middle)
+        estimates = [point.aucs[number] for point in comparison.points]
+        positions = np.arange(len(estimates)) + 0.08 * (number - middle)
         axes.vlines(
-            places, [one.low for one in found], [one.high for one in found], colours[0], lw=1.4
+            positions,
+            [estimate.low for estimate in estimates],
+            [estimate.high for estimate in estimates],
+            colours[0],
+            lw=1.4,
         )
-        axes.plot(places, [one.value for one in found], "o-", color=colours[0], markersize=4.5)
-        labels.append((shown(name, 40), colours[1]))
+        axes.plot(
+            positions,
+            [estimate.value for estimate in estimates],
+            "o-",
+            color=colours[0],
+            markersize=4.5,
+        )
+        labels.append((format_name(name, 40), colours[1]))
     axes.axhline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
     low, high = axes.get_ylim()
     axes.set_ylim(low - 0.07 * len(labels) * (high - low), high)  # room for the labels
@@ -129,5 +139,5 @@ def _picture_of_comparison(comparison: Comparison) -> Picture:
     axes.set_xlabel("Training patients")
     axes.set_ylabel("AUC on held-out patients (95 % interval)")
     write_labels(axes, labels, at=(0.985, 0.02))
-    told = "; ".join(comparison.sentences())
-    return picture(figure, "comparison", title="Comparison", alt=told, caption="")
+    text = "; ".join(comparison.sentences())
+    return picture(figure, "comparison", title="Comparison", alt=text, caption="")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...errors import InputError
 from ...evaluation.classifier.findings import sample
-from ...evaluation.classifier.results import Evaluation, Facts, plain
+from ...evaluation.classifier.results import Evaluation, StudyDescription, plain
 from ...files import whole_folder, write_csv, write_json
 from ...models.card import Card, Metric
 from ...models.inputs import InputSpec
@@ -30,14 +30,14 @@ RESULT, PAGE, CHECKLIST, CARD, FIGURES = FILES = (
 
 
 def write_evaluation(
-    evaluation: Evaluation, folder: str | os.PathLike[str], *, facts: Facts | None = None
+    evaluation: Evaluation, folder: str | os.PathLike[str], *, study: StudyDescription | None = None
 ) -> Path:
     """Write `evaluation.json`, `index.html`, `checklist.csv`, `figures/`, and a model's `card.md`.
 
     Args:
         evaluation: what was found.
         folder: made if it is not there; what else lies in it stays.
-        facts: what is known of how the score came about.
+        study: how the score came about, as far as it is known.
 
     Returns:
         The page.
@@ -46,7 +46,7 @@ def write_evaluation(
         InputError: the folder is a file, or its `figures` holds something else.
         MissingPackageError: matplotlib is not installed.
     """
-    target, facts = Path(folder), facts or Facts()
+    target, study = Path(folder), study or StudyDescription()
     if target.is_file():
         raise InputError(f"'{target}' is a file, so nothing can be written into it.")
     for path in (target / FIGURES).glob("*"):
@@ -55,16 +55,16 @@ def write_evaluation(
                 f"'{target / FIGURES}' holds files that are no evaluation's: choose another folder."
             )
     with whole_folder(target, last=PAGE) as temporary:
-        drawn, items = pictures(evaluation, facts), checklist(evaluation, facts)
-        page = evaluation_page(evaluation, drawn, items, facts=facts)
+        pictures_, items = pictures(evaluation, study), checklist(evaluation, study)
+        page = evaluation_page(evaluation, pictures_, items, study=study)
         (temporary / FIGURES).mkdir()
-        for one in drawn:
-            (temporary / FIGURES / f"{one.name}.png").write_bytes(one.png)
-            (temporary / FIGURES / f"{one.name}.svg").write_bytes(one.svg)
-        write_json(temporary / RESULT, evaluation.to_dict() | {"facts": plain(facts)})
+        for picture in pictures_:
+            (temporary / FIGURES / f"{picture.name}.png").write_bytes(picture.png)
+            (temporary / FIGURES / f"{picture.name}.svg").write_bytes(picture.svg)
+        write_json(temporary / RESULT, evaluation.to_dict() | {"facts": plain(study)})
         write_csv(temporary / CHECKLIST, COLUMNS, [asdict(item) for item in items])
-        if facts.card is not None:
-            text = card_page(facts.card, evaluation)
+        if study.card is not None:
+            text = card_page(study.card, evaluation)
             (temporary / CARD).write_text(text, encoding="utf-8")
         (temporary / PAGE).write_text(page, encoding="utf-8")
     return target / PAGE
@@ -79,7 +79,7 @@ def _lines(card: Card, evaluation: Evaluation) -> Iterator[str]:
     yield from (f"# {_text(card.title)}", "", f"*{RESEARCH}*", "")
     yield from ([f"**{_text(card.notice)}**", ""] if card.notice else [])
     yield from (f"{_text(card.question)} Answers:", "")
-    yield from (f"- {_text(one.name)} (`{one.code}`)" for one in card.classes)
+    yield from (f"- {_text(label.name)} (`{label.code}`)" for label in card.classes)
     yield from ("", "## Use", "", _text(card.intended_use), "")
     yield from (f"- {_text(sentence)}" for sentence in card.must_not)
     yield from ("", "## How well it does", "", _text(sample(evaluation)), "")
@@ -104,8 +104,8 @@ def _lines(card: Card, evaluation: Evaluation) -> Iterator[str]:
 
 
 def _metrics(metrics: Mapping[str, Metric], of: str) -> Iterator[str]:
-    for name, one in metrics.items():
-        yield f"- {_text(name)}{of}: {format_estimate(one)}, {_text(one.where)}"
+    for name, metric in metrics.items():
+        yield f"- {_text(name)}{of}: {format_estimate(metric)}, {_text(metric.where)}"
 
 
 def _text(text: str) -> str:

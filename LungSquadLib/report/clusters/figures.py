@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...evaluation.classifier.table import shown
+from ...evaluation.classifier.table import format_name
 from ...evaluation.clusters.annotations import FIRST, follow_up
 from ...evaluation.clusters.findings import named
 from ...evaluation.clusters.results import Gene, Groups, GroupSurvival
@@ -196,7 +196,7 @@ def _bars(axes: Axes, genes: list[Gene]) -> None:
         colour = ACCENT if gene.difference > 0 else BROWN
         axes.barh(place, gene.difference, color=colour, alpha=0.15 + 0.85 * gene.found)
     axes.axvline(0, color=SOFT, linewidth=0.8)
-    axes.set_yticks(places, [shown(gene.name, 14) for gene in genes], fontsize=7.5)
+    axes.set_yticks(places, [format_name(gene.name, 14) for gene in genes], fontsize=7.5)
     axes.tick_params(axis="x", labelsize=7.5)
     axes.grid(visible=False, axis="y")
 
@@ -256,7 +256,7 @@ def _coloured(
                 marker=_MARKS[number % len(_MARKS)],
                 linewidths=0.4,
                 edgecolors="white",
-                label=f"{shown(kind, 24)} ({int((each == kind).sum())})",
+                label=f"{format_name(kind, 24)} ({int((each == kind).sum())})",
             )
         _bare(axes, label)
     _legend(figure, axes, columns=4)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ...evaluation.classifier.table import shown
+from ...evaluation.classifier.table import format_name
 from ...evaluation.clusters.analyse import analyse
 from ...evaluation.clusters.findings import named
 from ...evaluation.clusters.results import Grouping, Groups
@@ -15,9 +15,8 @@ from ...progress import Part, Progress, Silent, step
 from ...statistics.clustering import ClusterAgreement
 from ...statistics.text import format_number, format_p
 from ...training.autoencoder.experiment import AutoencoderRun
-from ..classifier.page import figure_of
 from ..figure_style import Picture
-from ..page import Child, Markup, element, page, table
+from ..page import Child, Markup, element, figure, page, table
 from .figures import pictures
 
 _METHODS = (
@@ -58,7 +57,7 @@ def _section(
     title: str, drawn: Mapping[str, Sequence[Picture]], *, class_: str | None = "figures"
 ) -> list[Markup]:
     """Figures side by side, or one a line where there is no class."""
-    there = [figure_of(one) for one in drawn.get(title, ())]
+    there = [figure(one) for one in drawn.get(title, ())]
     return [element("h2", title), element("div", there, class_=class_)] if there else []
 
 
@@ -67,7 +66,7 @@ def _follows(found: Groups) -> list[Markup]:
         return []
     rows: list[tuple[Child, ...]] = [
         (
-            shown(named(one.fact), 60),
+            format_name(named(one.fact), 60),
             str(one.everybody.n),
             *_alike(one.everybody),
             f"{format_number(one.test.ari)}, {format_p(one.test.ari_p)} ({one.test.n})"

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...evaluation.generator.image_set import Material
+from ...evaluation.generator.image_set import ImageSet
 from ...evaluation.generator.results import Gallery
-from ...imaging.contours import outlines
 from ...imaging.features import SLICE_FEATURES
 from ...imaging.files.write import png_bytes
 from ...imaging.pictures import windowed
 from ..figure_style import ACCENT, AMBER, BROWN, Picture, canvas, picture, style, write_labels
-from ..page import Markup, element
+from ..figures import outline_path
+from ..page import Markup, data_uri, element
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _GAP = 2  # pixels between slices
 _BINS = 24
-_SHOWN = ("area_mm2", "largest_diameter_mm", "hu_mean", "hu_rim")
+_FEATURES = ("area_mm2", "largest_diameter_mm", "hu_mean", "hu_rim")
 
 
-def grid(slices: Material, caption: str, *, window: str, columns: int) -> Markup:
-    """Slices side by side, their masks outlined, in one picture."""
+def grid(slices: ImageSet, caption: str, *, window: str, columns: int) -> Markup:
+    """Return slices side by side, their masks outlined, in one picture."""
     grey = _tiled(windowed(slices.hu, window), columns)
-    path = "".join(
-        "M" + "L".join(f"{x + 0.5:g} {y + 0.5:g}" for x, y in polygon) + "Z"
-        for polygon in outlines(_tiled(slices.mask, columns))
-    )
     height, width = grey.shape
-    image = base64.b64encode(png_bytes(grey)).decode("ascii")
     svg = element(
         "svg",
-        element("image", href=f"data:image/png;base64,{image}", width=width, height=height),
-        element("path", d=path, class_="outline"),
+        element("image", href=data_uri(png_bytes(grey)), width=width, height=height),
+        element("path", d=outline_path(_tiled(slices.mask, columns), 1, 1), class_="outline"),
         viewBox=f"0 0 {width} {height}",
         role="img",
         aria_label=caption,
@@ -44,21 +38,21 @@ def grid(slices: Material, caption: str, *, window: str, columns: int) -> Markup
     return element("figure", svg, element("figcaption", caption))
 
 
-def pairs(first: Material, second: Material) -> Material:
-    """Slices that take turns: one of each."""
-    both = (
-        np.stack(one, 1).reshape(-1, *one[0].shape[1:])
-        for one in zip(
+def pairs(first: ImageSet, second: ImageSet) -> ImageSet:
+    """Alternate the slices of two sets."""
+    alternating = (
+        np.stack(arrays, 1).reshape(-1, *arrays[0].shape[1:])
+        for arrays in zip(
             (first.hu, first.mask, first.patient),
             (second.hu, second.mask, second.patient),
             strict=True,
         )
     )
-    return Material(*both)
+    return ImageSet(*alternating)
 
 
 def histograms(gallery: Gallery) -> list[Picture]:
-    """How features of tumours are distributed in generated and in real slices.
+    """Draw histograms of tumour features in generated and in real slices.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
@@ -66,9 +60,9 @@ def histograms(gallery: Gallery) -> list[Picture]:
     with style():
         drawn = (
             _histogram(name, gallery.fake_features[name], gallery.real_features[name])
-            for name in _SHOWN
+            for name in _FEATURES
         )
-        return [one for one in drawn if one is not None]
+        return [each for each in drawn if each is not None]
 
 
 def _histogram(name: str, fakes: np.ndarray, reals: np.ndarray) -> Picture | None:
@@ -79,9 +73,9 @@ def _histogram(name: str, fakes: np.ndarray, reals: np.ndarray) -> Picture | Non
     axes: Axes = figure.add_subplot()
     both = np.concatenate([fakes, reals])
     bins = np.linspace(both.min(), max(both.max(), both.min() + 1e-6), _BINS + 1).tolist()
-    shares = [np.full(len(one), 100 / len(one)) for one in (reals, fakes)]
-    axes.hist(reals, bins, weights=shares[0], color=AMBER, alpha=0.55, linewidth=0)
-    axes.hist(fakes, bins, weights=shares[1], color=ACCENT, histtype="step", linewidth=1.8)
+    weights = [np.full(len(values), 100 / len(values)) for values in (reals, fakes)]
+    axes.hist(reals, bins, weights=weights[0], color=AMBER, alpha=0.55, linewidth=0)
+    axes.hist(fakes, bins, weights=weights[1], color=ACCENT, histtype="step", linewidth=1.8)
     axes.set_xlabel(SLICE_FEATURES[name])
     axes.set_ylabel("Slices, %")
     axes.set_ylim(0, 1.25 * axes.get_ylim()[1])  # room for the labels
