@@ -103,14 +103,19 @@ def test_an_honest_generator_is_called_good(good):
     assert dice.reference.value > 0.7
     assert not good.memorisation.flagged
     told = " ".join(good.findings)
-    for phrase in ("No sign", "masks are the tumours", "are as in real slices", "as real ones do"):
+    for phrase in (
+        "No sign",
+        "masks match the tumours",
+        "are as in real slices",
+        "vary as much as real",
+    ):
         assert phrase in told
     assert good.counts.compared == 60  # what is held out
 
 
 def test_a_memorising_generator_is_flagged(copied):
     assert copied.memorisation.flagged
-    assert copied.findings[0].startswith("The generator has copied its training slices")
+    assert copied.findings[0].startswith("The generator has memorised training slices")
     gallery = copied.gallery
     assert (np.diff(gallery.distances) >= 0).all()
     for number in range(len(gallery.distances)):
@@ -128,10 +133,10 @@ def test_nonsense_is_called_bad(bad):
     told = " ".join(bad.findings)
     assert bad.measure("empty").generated == Estimate(0.25, 0.25, 0.25)
     for phrase in (
-        "25% of the generated slices have no tumour",
-        "look little like real",
-        "are often not the tumours",
-        "are not as in real slices",
+        "25% of the generated slices have an empty mask",
+        "hardly resemble real",
+        "often do not match the tumours",
+        "differ from real slices",
     ):
         assert phrase in told
     assert bad.measure("precision_network").generated.high < 0.2
@@ -146,10 +151,10 @@ def test_where_everybody_was_seen_only_the_images_themselves_are_measured(slices
         assert all(one.reference is None for one in found.measures)
         assert found.memorisation is None
         assert found.counts.held_out_slices == found.counts.compared == 0
-        said = "does not say whom" if whom is None else "has seen every patient"
+        said = "does not list" if whom is None else "Every patient of this set was in"
         assert said in found.cautions[0]
         assert "<svg" in audit_page(found)
-        assert metrics(found)["dice"].where == "generated slices alone, 2 seeds"
+        assert metrics(found)["dice"].where == "generated slices only, 2 seeds"
 
 
 def test_where_nobody_was_seen_nothing_is_said_of_copies(slices):
@@ -161,8 +166,8 @@ def test_where_nobody_was_seen_nothing_is_said_of_copies(slices):
     assert swd.reference is None
     assert swd.gaussian is not None
     assert found.memorisation is None
-    assert "has seen no patient" in " ".join(found.cautions)
-    assert "nearest training slice" not in audit_page(found)
+    assert "No patient of this set was in" in " ".join(found.cautions)
+    assert "nearest to a training slice" not in audit_page(found)
 
 
 def test_a_patient_is_on_one_side(slices, known):
@@ -205,20 +210,20 @@ def test_metrics_fit_into_a_card(good):
 
 @pytest.mark.parametrize(
     ("baseline", "said"),
-    [(31.0, "look like real ones, 3.1 times"), (29.0, "little like real ones")],
+    [(31.0, "resemble real ones, with a distance 3.1 times"), (29.0, "hardly resemble real ones")],
 )
 def test_likeness_is_held_against_the_better_baseline(good, baseline, said):
     def even(value):
         return Estimate(value, value, value)
 
     swd = ImageSetMeasure("swd_mean", even(10.0), untrained=even(100.0), gaussian=even(baseline))
-    (sentence,) = (one for one in findings(replace(good, measures=(swd,))) if "Sliced" in one)
+    (sentence,) = (one for one in findings(replace(good, measures=(swd,))) if "sliced" in one)
     assert said in sentence
 
 
 def test_intervals_are_students():
     found = _interval([1.0, 2.0, 3.0], "swd_mean")
-    assert found.generated == 2
+    assert found.value == 2
     assert found.high == pytest.approx(2 + 4.3027 / np.sqrt(3), abs=1e-3)
     assert found.low == 0
     assert _interval([-1.0, 1.0], "kid_shape").low < -8

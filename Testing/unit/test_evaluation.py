@@ -23,7 +23,7 @@ PUBLISHED = {
     "HarvardRT": {"n": 293, "auc": 0.574, "volume": 0.574, "brier": 0.496, "reference": 0.248},
 }
 # From the shape features, in cubic millimetres; larger tumours go with the class 0 (deceased), so
-# the published AUC is that of the volume with its sign turned.
+# the published AUC is that of the volume with its sign inverted.
 VOLUME = "original_shape_Volume"
 
 
@@ -39,8 +39,8 @@ def test_the_published_table_comes_out(shared_data, capsys, cohort):
     assert round(found["calibration"]["brier"]["value"], 3) == published["brier"]
     assert round(found["calibration"]["brier_reference"], 3) == published["reference"]
     assert round(volume["auc"]["value"], 3) == published["volume"]
-    assert volume["turned"]
-    assert any("its sign turned" in note for note in found["notes"])
+    assert volume["inverted"]
+    assert any("its sign inverted" in note for note in found["notes"])
 
 
 # Confusion matrices (rows true) behind the hackathon's tables in NETWORKS.md, and the tables.
@@ -188,7 +188,7 @@ def test_survival_is_of_patients_above_and_below_the_median():
 
 def test_one_is_one_however_it_is_written():
     data = {"y": ["1", "1.0", "0", "0.0"] * 5, "said": ["1.0", "1", "0.0", "1e0"] * 5}
-    answers = measured(data, Columns("y", predicted="said")).answers
+    answers = measured(data, Columns("y", predicted="said")).hard_predictions
     assert answers.confusion.tolist() == [[5, 5], [0, 10]]
 
 

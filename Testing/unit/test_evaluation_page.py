@@ -100,15 +100,15 @@ def test_the_page_goes_from_the_question_to_the_checklists(folder):
     page = (folder / "index.html").read_text(encoding="utf-8")
     titles = re.findall("<h2>(.*?)</h2>", page)
     assert titles == [
-        "What was asked, and of whom",
+        "Question and patients",
         "What was found",
         "Discrimination",
         "Calibration and use",
         "Thresholds",
-        "Answers",
+        "Predicted classes",
         "Survival",
         "Controls",
-        "How it was measured",
+        "Methods",
         "Checklists",
     ]
 
@@ -119,9 +119,9 @@ def test_the_numbers_are_json_of_everything(folder, found, card):
 
     text = (folder / "evaluation.json").read_text(encoding="utf-8")
     read = json.loads(text, parse_constant=refuse)
-    study = read.pop("facts")
+    study = read.pop("study")
     assert read == found.to_dict()
-    assert study["shuffled"] == list(STUDY.permuted_aucs)
+    assert study["permuted_aucs"] == list(STUDY.permuted_aucs)
     assert study["card"]["name"] == card.name
     assert read["discrimination"]["roc"]["thresholds"][0] is None  # infinite
 
@@ -137,8 +137,8 @@ def test_figures_are_the_same_bytes_every_time(found, folder):
 
 
 def test_a_checklist_says_what_is_known_and_nothing_else(found, folder):
-    blank = {(one.guideline, one.item): one.answer for one in checklist(found)}
-    known = {(one.guideline, one.item): one.answer for one in checklist(found, STUDY)}
+    blank = {(one.guideline, one.item): one.entry for one in checklist(found)}
+    known = {(one.guideline, one.item): one.entry for one in checklist(found, STUDY)}
     assert len(blank) == 52 + 42
     assert blank["TRIPOD+AI", "5a"] == ""
     assert known["TRIPOD+AI", "5a"] == STUDY.data
@@ -180,4 +180,4 @@ def test_numbers_need_no_matplotlib_and_figures_say_so(found, tmp_path, monkeypa
     (tmp_path / "t.csv").write_text("y,p\n" + "0,0\n1,1\n" * 5)
     command = ["evaluate", str(tmp_path / "t.csv"), "--label", "y", "--predicted", "p", "--json"]
     assert main(command) == 0
-    assert json.loads(capsys.readouterr().out)["answers"]["report"]["accuracy"] == 1.0
+    assert json.loads(capsys.readouterr().out)["hard_predictions"]["report"]["accuracy"] == 1.0

@@ -161,7 +161,7 @@ def test_predictions_for_one_question_are_compared_for_one_class(case):
     assert [one.modality for one in histology.predictions] == ["image", "molecular", "multimodal"]
     assert [one.modality for one in stage.predictions] == ["molecular"]
     image, molecules, _ = histology.predictions
-    assert histology.of == "adenocarcinoma"  # the positive class of the first
+    assert histology.class_name == "adenocarcinoma"  # the positive class of the first
     assert image.probability == case["predictions"][0]["probabilities"]["LUAD"]
     answer = case["molecular"][0]
     assert answer["positive_class"] == "LUAD"
@@ -223,7 +223,7 @@ def test_the_report_shows_all_and_names_nobody(case, folder):
     page = unescape((folder / "out" / "report.html").read_text())
     assert "Molecules beside images" in page
     assert case["profile"]["sha256"] in page
-    assert "whoever chose it must know" in page
+    assert "Check that it is of the patient" in page
     for one in case["molecular"]:
         assert one["contributions"][0]["column"] in page
         assert one["interval"]["explanation"] in page

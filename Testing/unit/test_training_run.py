@@ -268,7 +268,7 @@ def test_one_auc_has_one_interval_wherever_it_is_read(tmp_path, place, transfer,
     assert [on_page[name] for name in ends] == pytest.approx([getattr(own, name) for name in ends])
     volume = card.baseline.metrics["AUC"]
     (of_page,) = [one for one in written["baselines"] if one["name"] == "volume"]
-    if not of_page["turned"]:
+    if not of_page["inverted"]:
         assert of_page["auc"]["value"] == pytest.approx(volume.value)
     page = (place / "index.html").read_text(encoding="utf-8")
     assert format_estimate(own) in page

@@ -200,7 +200,7 @@ class StudyDescription:
         network: architecture and initial weights; `preprocessing`: of every case.
         split_hash: identifies the split; `seeds`: of the runs.
         learning_curve: (training patients, seed, AUC), a row a run.
-        shuffled: AUCs of runs whose training labels were shuffled.
+        permuted_aucs: AUCs of runs with permuted training labels.
         software: version by name.
         card: of the final model.
     """

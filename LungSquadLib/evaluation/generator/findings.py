@@ -74,10 +74,11 @@ def _similarity(swd: ImageSetMeasure) -> str:
     ratio = min((each.value for each in known.values()), default=0) / swd.generated.value
     if ratio >= _MIN_RATIO:
         return (
-            f"The slices are {ratio:.1f} times closer to real ones than the baselines: {numbers}."
+            f"The slices resemble real ones, with a distance {ratio:.1f} times smaller than the "
+            f"baselines: {numbers}."
         )
     return (
-        f"The slices differ clearly from real ones, and are only {ratio:.1f} times closer to them "
+        f"The slices hardly resemble real ones, with a distance only {ratio:.1f} times smaller "
         f"than a baseline: {numbers}."
     )
 

@@ -47,7 +47,7 @@ NAMES = (
     "decision",
     "survival",
     "learning-curve",
-    "shuffled-labels",
+    "permuted-labels",
 )
 
 
@@ -355,7 +355,7 @@ def learning_curve(rows: Sequence[tuple[int, int, float]]) -> Picture:
 
 
 def permuted_labels(permuted_aucs: Sequence[float], observed: Estimate) -> Picture:
-    """AUCs of runs whose training labels were shuffled, beside the one that was observed."""
+    """Draw the AUCs of runs with permuted training labels, and the observed AUC."""
     figure = canvas(4.6, 2.4)
     axes = figure.add_subplot()
     interval = (observed.low, observed.high)
@@ -364,15 +364,15 @@ def permuted_labels(permuted_aucs: Sequence[float], observed: Estimate) -> Pictu
     axes.plot(permuted_aucs, np.ones(len(permuted_aucs)), "o", color=SOFT, markersize=5, alpha=0.6)
     axes.axvline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
     axes.set_xlabel("AUC")
-    axes.set_yticks((0, 1), ("true labels", "shuffled labels"))
+    axes.set_yticks((0, 1), ("true labels", "permuted labels"))
     axes.set_ylim(-0.6, 1.6)
     axes.grid(visible=False, axis="y")
     return picture(
         figure,
-        "shuffled-labels",
-        title="Shuffled-label control",
-        alt=f"AUC {format_number(observed.value)} with true labels; with shuffled ones "
+        "permuted-labels",
+        title="Permuted-label control",
+        alt=f"AUC {format_number(observed.value)} with true labels; with permuted ones "
         f"{format_number(min(permuted_aucs))} to {format_number(max(permuted_aucs))}.",
-        caption="With shuffled labels there is nothing to learn: those runs must lie round 0.5 "
+        caption="With permuted labels there is nothing to learn: those AUCs must lie around 0.5 "
         "(dotted).",
     )

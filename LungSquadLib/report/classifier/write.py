@@ -61,7 +61,7 @@ def write_evaluation(
         for picture in pictures_:
             (temporary / FIGURES / f"{picture.name}.png").write_bytes(picture.png)
             (temporary / FIGURES / f"{picture.name}.svg").write_bytes(picture.svg)
-        write_json(temporary / RESULT, evaluation.to_dict() | {"facts": plain(study)})
+        write_json(temporary / RESULT, evaluation.to_dict() | {"study": plain(study)})
         write_csv(temporary / CHECKLIST, COLUMNS, [asdict(item) for item in items])
         if study.card is not None:
             text = card_page(study.card, evaluation)

@@ -111,8 +111,8 @@ _METHODS = (
     "The segmenter is a small U-Net, trained for this audit on real training slices; its input "
     "is the CT, with at most 64 pixels a side.",
     "Memorisation: CT and mask as means of 16 x 16 blocks, where noise on single pixels is "
-    "averaged out. Distances of generated slices to training slices against those of held-out real ones "
-    "(Meehan et al. 2020), both divided by the distance to held-out slices of other patients, "
+    "averaged out. Distances of generated slices to training slices against those of held-out real "
+    "ones (Meehan et al. 2020), both divided by the distance to held-out slices of other patients, "
     "since blurred images lie near to everything; the test is over patients. Flagged: p below "
     f"{LEVEL:g}, and a median distance ratio of at most {MAX_DISTANCE_RATIO:g}.",
 )
