@@ -227,21 +227,18 @@ def _option(name: str, hint: Any, default: Any, given: Mapping[str, Any]) -> Opt
     return Option(name=name, type=hint, count=count, optional=optional, default=default, **known)
 
 
-def add_options(parser: argparse.ArgumentParser, cls: type, *, group: str = "") -> None:
+def add_options(parser: argparse.ArgumentParser, cls: type) -> None:
     """Add the options of a dataclass to a parser; `from_namespace` reads them back.
 
-    Args:
-        parser: to add them to.
-        cls: the dataclass.
-        group: section of the help for options that name none.
+    Sections of the help follow in the order of `parser`'s, then of the dataclass.
     """
     groups: dict[str, argparse._ActionsContainer] = {"": parser}
+    groups |= {str(group.title): group for group in parser._action_groups}
     for each in options_of(cls):
-        title = each.group or group
-        if title not in groups:
-            groups[title] = parser.add_argument_group(title)
+        if each.group not in groups:
+            groups[each.group] = parser.add_argument_group(each.group)
         # An option that is not given leaves no attribute: the dataclass has the defaults.
-        groups[title].add_argument(
+        groups[each.group].add_argument(
             each.flag,
             dest=each.name,
             default=argparse.SUPPRESS,

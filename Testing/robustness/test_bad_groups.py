@@ -120,7 +120,7 @@ OPTIONS_OF_TRAINING = {
     "no name": (["it/expression.csv"], "", "holds no joined tables"),
     "two tables": ([E, "expression2=it/expression.csv"], "", "learns from one table"),
     "no table of numbers": (["clinical=it/clinical.csv"], "", "the sources have none"),
-    "one group": ([E], "--groups 1", "--groups must be 2 or more"),
+    "one group": ([E], "--groups 1", "--groups must be 2 to 32"),
     "more groups than patients": ([E], "--groups 20", "20 groups cannot be found among"),
     "no dimensions": ([E], "--latent 0", "--latent must be 1 or more"),
     "no units": ([E], "--hidden 0", "--hidden must be 1 or more"),

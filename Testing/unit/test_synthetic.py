@@ -65,7 +65,7 @@ def head(place):
         hidden=(4,),
         views=2,
         learning_curve=(4,),
-        synthetic=(str(place / "painter.safetensors"), 0.5),
+        synthetic=str(place / "painter.safetensors"),
         augmentation=Augmentation(),
         epochs=2,
     )
@@ -176,8 +176,14 @@ def test_a_crop_without_its_tumour_is_named(place, head, tmp_path):
 
 def test_a_painter_that_knows_some_classes_only_is_told_none(place, tmp_path):
     painter = str(place / "painter.safetensors")
-    assert read_synthesis((painter, 1.0), ("LUSC", "LUAD")).conditions == {"LUSC": 1, "LUAD": 0}
-    assert read_synthesis((painter, 1.0), ("LUSC", "SCLC")).conditions == {"LUSC": -1, "SCLC": -1}
+    assert read_synthesis(painter, ("LUSC", "LUAD"), fraction=1.0).conditions == {
+        "LUSC": 1,
+        "LUAD": 0,
+    }
+    assert read_synthesis(painter, ("LUSC", "SCLC"), fraction=1.0).conditions == {
+        "LUSC": -1,
+        "SCLC": -1,
+    }
 
 
 def test_samples_are_made_of_the_folds_training_cases_and_are_in_no_other_part(finished, head):
@@ -238,7 +244,7 @@ def test_samples_are_trained_on_with_their_tumours_label(
 
 
 def test_the_card_says_what_was_painted_and_by_whom(place, finished, head):
-    setup, painter = set_up(place / "store", head), read_model_file(head.synthetic[0])
+    setup, painter = set_up(place / "store", head), read_model_file(head.synthetic)
     training = read_model_file(finished / "model.safetensors").card.training
     final = ClassifierExperiment(setup, CardText()).final_fit()
     count = len(pairs_of(setup, final))
@@ -268,7 +274,7 @@ def test_torchrun_paints_the_same_samples(place, head, finished, tmp_path):
     arguments = [
         "train", "classifier", place / "store", "--label", "histology", "--size", "32",
         "--init", head.init, "--hidden", "4", "--folds", "2", "--seeds", "1", "--epochs", "2",
-        "--views", "2", "--learning-curve", "4", "--synthetic", f"{head.synthetic[0]}:0.5",
+        "--views", "2", "--learning-curve", "4", "--synthetic", head.synthetic,
         "--device", "cpu", "-o", tmp_path / "two",
     ]  # fmt: skip
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
@@ -297,7 +303,7 @@ def test_a_painter_that_has_seen_the_held_out_patients_is_refused_or_marked(plac
     stranger = stored_case("stranger")
     for part in ("test", "validation"):
         case = cases[parts.index(part)]
-        saw = replace(own, synthetic=(known(place, f"saw-{part}", [case, stranger]), 0.5))
+        saw = replace(own, synthetic=known(place, f"saw-{part}", [case, stranger]))
         with pytest.raises(InputError, match=f"validated or tested on shares 1 .*{case.case}"):
             set_up(place / "store", saw)
     allowed = replace(saw, allow_overlap=True)
@@ -308,7 +314,7 @@ def test_a_painter_that_has_seen_the_held_out_patients_is_refused_or_marked(plac
     used = [case for case, part in zip(cases, parts, strict=True) if part != "test"]
     assert card.training.seen == seen([*used, stranger])
     learner = cases[parts.index("train")]
-    saw = replace(own, synthetic=(known(place, "saw-training", [learner]), 0.5))
+    saw = replace(own, synthetic=known(place, "saw-training", [learner]))
     assert set_up(place / "store", saw).overlaps == ()
 
 

@@ -40,7 +40,7 @@ from ..experiment import (
 from ..loop import Row, Schedule
 from .data import Table, table_of
 from .grouping import STAGES, Mixture, by_stage, fit_mixture, follow_stages
-from .options import AutoencoderOptions, check_options
+from .options import AutoencoderOptions
 from .task import ALIVE, AutoencoderTask, Parts, unit_divergences
 
 _REPORTED = ("error", "validation error")
@@ -159,7 +159,6 @@ def train_autoencoder(
     """
     need("sklearn")
     options = options or AutoencoderOptions()
-    check_options(options)
     table = table_of(joined, seed=options.seed, test_fraction=options.test_fraction)
     experiment = AutoencoderExperiment(table, options, card_text or CardText())
     run(experiment, Path(folder), threads=threads, progress=progress)

@@ -30,7 +30,7 @@ from ...models.keras_import import import_keras
 from ...networks import build
 from ...networks.prognosis import TransferNetwork
 from ...networks.trunk_and_head import TrunkAndHead
-from .options import DECAY, HEAD_DECAY, RESULT_COLUMNS, ClassifierOptions, check_options
+from .options import DECAY, HEAD_DECAY, RESULT_COLUMNS, ClassifierOptions
 from .predictions import number
 from .synthetic import Synthesis, read_synthesis
 
@@ -161,7 +161,6 @@ def set_up(store: str | os.PathLike[str], options: ClassifierOptions) -> Setup:
             between training and test, or with what the start was trained on.
         ModelError: the model to start from cannot be used.
     """
-    check_options(options)
     if options.weight_decay is None:
         decay = HEAD_DECAY if options.freeze == "trunk" else DECAY
         options = replace(options, weight_decay=decay)
@@ -180,7 +179,7 @@ def set_up(store: str | os.PathLike[str], options: ClassifierOptions) -> Setup:
     check_store(opened, spec)
     synthesis = None
     if options.synthetic is not None:
-        synthesis = read_synthesis(options.synthetic, classes)
+        synthesis = read_synthesis(options.synthetic, classes, fraction=options.synthetic_fraction)
         check_store(opened, synthesis.model.card.image, network="The model of --synthetic")
     splits = _splits(cases, options)
     _check_tested(cases, splits, options)

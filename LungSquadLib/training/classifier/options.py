@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...errors import InputError
+from ...options import check, option, seed_option
 from ..augment import Augmentation
 
-FREEZE = ("trunk", "gradual", "none")
+FREEZE = ("auto", "trunk", "gradual", "none")
 PRECISIONS = ("fp32", "bf16")
 DECAY, HEAD_DECAY = 1e-3, 0.1  # of weights, where no weight decay is given
 # Columns of predictions.csv, in which the label has a column of its own name.
@@ -34,31 +35,55 @@ class Recipe:
     """The optimization of a classifier: all that networks of images and of tables share.
 
     Attributes:
-        epochs: passes over the training cases, at most.
-        patience: epochs without a lower validation loss before training stops; 0: never early.
-        batch: samples of an update, over all processes.
-        learning_rate: highest rate of AdamW for new layers.
         pretrained_lr_factor: of the learning rate, for layers with pretrained weights.
-        weight_decay: of AdamW; None: `HEAD_DECAY` for a head on frozen features, else `DECAY`.
         trunk_dropout: probability of dropout in a trunk that is trained.
         norm_momentum: of batch norms; 0.01 would lag behind for the whole of a short training.
         class_weights: whether the loss weighs classes by the inverse of their frequency; the
             predictions are corrected for it (`correct_prior`).
-        precision: "fp32", or "bf16" for mixed precision.
-        seed: of all random numbers.
     """
 
-    epochs: int = 40
-    patience: int = 10
-    batch: int = 8
-    learning_rate: float = 1e-3
+    epochs: int = option(
+        40, low=1, group="training", help="passes over the training cases, at most"
+    )
+    patience: int = option(
+        10,
+        low=0,
+        group="training",
+        unit="epochs",
+        help="length of training without a lower validation loss before it stops; 0: never early",
+    )
+    batch: int = option(
+        8, low=2, group="training", unit="samples", help="batch of an update, over all processes"
+    )
+    learning_rate: float = option(
+        1e-3,
+        above=0.0,
+        high=1.0,
+        group="training",
+        metavar="RATE",
+        help="highest learning rate of AdamW",
+    )
     pretrained_lr_factor: float = 0.1
-    weight_decay: float | None = None
+    weight_decay: float | None = option(
+        None,
+        low=0.0,
+        high=100.0,
+        group="training",
+        metavar="RATE",
+        help=f"weight decay of AdamW (default: {HEAD_DECAY} with a frozen trunk, else {DECAY})",
+    )
     trunk_dropout: float = 0.0
     norm_momentum: float = 0.05
-    class_weights: bool = True
-    precision: str = "fp32"
-    seed: int = 0
+    class_weights: bool = option(
+        True, group="training", help="do not weigh the classes by their frequency in the loss"
+    )
+    precision: str = option(
+        "fp32", choices=PRECISIONS, group="training", help="number format; bf16: mixed precision"
+    )
+    seed: int = seed_option(group="training")
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -66,107 +91,136 @@ class ClassifierOptions(Recipe):
     """Options of the training of a classifier.
 
     Attributes:
-        label: column of the store with the class.
-        classes: its values, in the order of the probabilities; empty: all, sorted. Cases with
-            other values are left out.
-        positive: class of AUC and risk; None: the last one.
-        init: a model, or Keras weights (.h5), with the pretrained trunk; None: from scratch.
-        freeze: "trunk" trains a head on cached features of the frozen trunk, "gradual" unfreezes
-            the trunk step by step, "none" trains all layers at once.
-        folds: of the cross-validation; 1: a single split with a fifth of the patients for test.
-        seeds: repeats of the cross-validation, each with other folds and weights.
-        by_site: whether each site is in one fold as a whole.
-        split: CSV file (case, part) with a split, in place of folds.
-        clinical: columns of the clinical baseline.
-        survival: columns of follow-up time and event (1 or 0), for the evaluation.
-        hidden: units of the head's dense layers; None: the pretrained ones (see
-            `Setup.pretrained`), or one layer of 128.
-        dropout: probability after each dense layer of the head.
-        width: of a trunk from scratch, relative to the published network.
-        size: voxels of a crop along each axis.
-        hu: window of a network from scratch; a pretrained trunk keeps its own.
-        views: of each case with a frozen trunk: the crop as it is, and augmented ones.
-        permuted_labels: whether each fit is repeated with permuted labels, as a control.
-        learning_curve: numbers of training patients of further fits.
-        synthetic: model of inpainting, and the number of synthetic samples for each training case.
-        allow_overlap: whether to continue where patients overlap; the model is then marked.
         augmentation: how crops are changed.
         device: "cpu", "cuda" or "mps".
     """
 
-    label: str
-    classes: tuple[str, ...] = ()
-    positive: str | None = None
-    init: str | None = None
-    freeze: str = "none"
-    folds: int = 5
-    seeds: int = 3
-    by_site: bool = False
-    split: str | None = None
-    clinical: tuple[str, ...] = ()
-    survival: tuple[str, str] | None = None
-    hidden: tuple[int, ...] | None = None
-    dropout: float = 0.5
-    width: float = 1.0
-    size: int = 64
-    hu: tuple[float, float] = (-1000.0, 400.0)
-    views: int = 8
-    permuted_labels: bool = False
-    learning_curve: tuple[int, ...] = ()
-    synthetic: tuple[str, float] | None = None
-    allow_overlap: bool = False
+    label: str = option(
+        group="target", metavar="COL", help="target: column of the store with the class"
+    )
+    classes: tuple[str, ...] = option(
+        (), group="target", help="values of the target, in this order (default: all, sorted)"
+    )
+    positive: str | None = option(
+        None,
+        group="target",
+        metavar="A",
+        help="positive class of AUC and risk (default: the last one)",
+    )
+    init: str | None = option(
+        None,
+        group="network",
+        metavar="MODEL",
+        help="model, or Keras weights (.h5), with the pretrained trunk (default: no pretraining)",
+    )
+    freeze: str = option(
+        "auto",
+        choices=FREEZE,
+        group="network",
+        help="trunk: train a head on cached features of the frozen trunk; gradual: unfreeze the "
+        "trunk step by step; none: train all layers; auto: trunk with --init, else none",
+    )
+    folds: int = option(
+        5,
+        low=1,
+        group="validation",
+        help="folds of the cross-validation; 1: a single split with a fifth for the test",
+    )
+    seeds: int = option(
+        3, low=1, group="validation", help="repeats of the cross-validation, with other folds"
+    )
+    by_site: bool = option(False, group="validation", help="keep each site in one fold")
+    split: str | None = option(
+        None,
+        group="validation",
+        metavar="CSV",
+        help="split in place of folds: columns case, part (train, validation, test)",
+    )
+    clinical: tuple[str, ...] = option(
+        (), group="validation", help="columns of the clinical baseline"
+    )
+    survival: tuple[str, str] | None = option(
+        None,
+        group="validation",
+        metavar=("TIME", "EVENT"),
+        help="columns of follow-up time and event (1 or 0), for survival curves by risk and "
+        "concordance",
+    )
+    hidden: tuple[int, ...] | None = option(
+        None,
+        low=1,
+        group="network",
+        help="units of the head's dense layers (default: those of the pretrained model, else 128)",
+    )
+    dropout: float = option(
+        0.5,
+        low=0.0,
+        below=1.0,
+        group="network",
+        metavar="P",
+        help="probability of dropout after each dense layer of the head",
+    )
+    width: float = option(
+        1.0,
+        above=0.0,
+        group="network",
+        metavar="FACTOR",
+        help="width of a trunk without pretraining, relative to the published network",
+    )
+    size: int = option(64, low=1, group="network", unit="voxels", help="crop along each axis")
+    hu: tuple[float, float] = option(
+        (-1000.0, 400.0),
+        low=-LARGEST_HU,
+        high=LARGEST_HU,
+        group="network",
+        unit="HU",
+        metavar=("LOW", "HIGH"),
+        help="window of a network without pretraining",
+    )
+    views: int = option(
+        8,
+        low=1,
+        group="training",
+        help="augmented crops of each case, with a frozen trunk",
+    )
+    permuted_labels: bool = option(
+        False, group="validation", help="also train on permuted labels, as a control"
+    )
+    learning_curve: tuple[int, ...] = option(
+        (), low=1, group="validation", help="numbers of training patients of a learning curve"
+    )
+    synthetic: str | None = option(
+        None,
+        group="training",
+        metavar="MODEL",
+        help="model of `lungsquad train inpainting`: also train on synthetic tumours",
+    )
+    synthetic_fraction: float = option(
+        0.5,
+        above=0.0,
+        high=MOST_SYNTHETIC,
+        group="training",
+        metavar="FRACTION",
+        help="number of synthetic tumours for each training case, with --synthetic",
+    )
+    allow_overlap: bool = option(
+        False,
+        group="validation",
+        help="continue if patients, series or images overlap; the model is marked",
+    )
     augmentation: Augmentation = field(default_factory=Augmentation)
     device: str = "cpu"
 
-
-def check_options(options: ClassifierOptions) -> None:
-    """Raise `InputError` for values that no store and no model could make right."""
-    least = {
-        "--folds": (options.folds, 1),
-        "--seeds": (options.seeds, 1),
-        "--views": (options.views, 1),
-        "--epochs": (options.epochs, 1),
-        "--patience": (options.patience, 0),
-        "--batch": (options.batch, 2),
-        "--seed": (options.seed, 0),
-        "--learning-curve": (min(options.learning_curve, default=1), 1),
-    }
-    for name, (value, low) in least.items():
-        if value < low:
-            raise InputError(f"{name} must be {low} or more, not {value}.")
-    if options.seed >= 1 << 32:
-        raise InputError(f"--seed must be less than {1 << 32}, not {options.seed}.")
-    _check_optimization(options)
-    _check_images(options)
-
-
-def _check_optimization(options: ClassifierOptions) -> None:
-    if not 0 < options.learning_rate <= 1:
-        raise InputError(
-            f"--learning-rate must be above 0 and at most 1, not {options.learning_rate}."
-        )
-    if options.weight_decay is not None and not 0 <= options.weight_decay <= 100:
-        raise InputError(f"--weight-decay must be 0 to 100, not {options.weight_decay}.")
-    if options.precision not in PRECISIONS:
-        raise InputError(f"--precision is one of {', '.join(PRECISIONS)}.")
-
-
-def _check_images(options: ClassifierOptions) -> None:
-    if not options.hu[1] - options.hu[0] >= 1:
-        raise InputError("--hu takes a lower and a higher HU value, in this order.")
-    if max(map(abs, options.hu)) > LARGEST_HU:
-        raise InputError(f"--hu takes values from -{LARGEST_HU} to {LARGEST_HU}.")
-    if options.freeze == "trunk" and options.init is None:
-        raise InputError(
-            "A trunk from scratch has learnt nothing yet, so it must not be frozen: name a model "
-            "to start from with --init, or choose --freeze none."
-        )
-    if options.freeze not in FREEZE:
-        raise InputError(f"--freeze is one of {', '.join(FREEZE)}, not '{options.freeze}'.")
-    if options.synthetic is not None and not 0 < options.synthetic[1] <= MOST_SYNTHETIC:
-        raise InputError(
-            f"--synthetic takes a fraction above 0 and at most {MOST_SYNTHETIC} of the training "
-            f"cases, not {options.synthetic[1]:g}."
-        )
-    if options.split is not None and options.by_site:
-        raise InputError("--by-site makes folds, and --split brings your own: choose one of them.")
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.freeze == "auto":
+            object.__setattr__(self, "freeze", "none" if self.init is None else "trunk")
+        if not self.hu[1] - self.hu[0] >= 1:
+            raise InputError("--hu takes a lower and a higher HU value, in this order.")
+        if self.freeze == "trunk" and self.init is None:
+            raise InputError(
+                "A trunk without pretraining must not be frozen: give a pretrained model with "
+                "--init, or choose --freeze none."
+            )
+        if self.split is not None and self.by_site:
+            raise InputError("--by-site makes folds, and --split replaces them: choose one.")

@@ -62,20 +62,21 @@ class Synthesis:
     conditions: Mapping[str, int]
 
 
-def read_synthesis(option: tuple[str, float], classes: Sequence[str]) -> Synthesis:
+def read_synthesis(name: str, classes: Sequence[str], *, fraction: float) -> Synthesis:
     """Read the model of the option `synthetic`.
 
     It is conditional on the class of each tumour if it has all classes, by their codes. If it has
     only some, it is unconditional for all: a classifier could learn which samples are conditional.
 
     Args:
-        option: name or file of the model, and the fraction.
+        name: of the model, or its file.
         classes: of the classifier.
+        fraction: number of samples for each training case.
 
     Raises:
         ModelError: the model cannot be used, or makes no cubes.
     """
-    model = read_model(option[0])
+    model = read_model(name)
     card = model.card
     if card.kind == "generator" or card.network.arguments.get("dimensions") == 2:
         raise ModelError(
@@ -84,10 +85,10 @@ def read_synthesis(option: tuple[str, float], classes: Sequence[str]) -> Synthes
         )
     check_kind(card, "inpainter")
     codes = [one.code for one in card.classes]
-    wanted = [identifier(name) for name in classes]
+    wanted = [identifier(label) for label in classes]
     conditional = len(set(wanted)) == len(wanted) and set(wanted) <= set(codes)
     numbers = [codes.index(code) if conditional else -1 for code in wanted]
-    return Synthesis(model, option[1], dict(zip(classes, numbers, strict=True)))
+    return Synthesis(model, fraction, dict(zip(classes, numbers, strict=True)))
 
 
 def source_pairs(

@@ -20,7 +20,7 @@ from ...inference.inpainting import BAND_MM
 from ...models.card import NetworkSpec
 from ...models.inputs import InputSpec
 from ..augment import Augmentation, Drawn, apply, draw
-from .options import InpaintingOptions, check_options
+from .options import InpaintingOptions
 
 HU = (-1000.0, 500.0)
 # Flips, turns and shifts alone: CT and mask are not resampled.
@@ -173,7 +173,6 @@ def set_up(store: Store, options: InpaintingOptions) -> InpaintingSetup:
     Raises:
         InputError: the options or the store cannot be used.
     """
-    check_options(options)
     if options.size > store.preprocessing.side:
         raise InputError(
             f"The store has {store.preprocessing.side} voxels a side, fewer than --size "

@@ -20,7 +20,7 @@ from ...models.inputs import Source, TableSpec
 from ...statistics.text import format_number, format_p
 from ..classifier.predictions import number
 from .cohort import Cohort, check_excluded, check_follow_up, classes_of, kept_patients
-from .options import IntegrationOptions, check_options
+from .options import IntegrationOptions
 from .task import Rows, Shape, rows_of
 
 LOGISTIC, CLINICAL = "logistic", "clinical"  # compared models that are no networks
@@ -163,7 +163,6 @@ def set_up(
         InputError: the options or the tables cannot be used, a column leaks the label, or patients
             are in both cohorts.
     """
-    check_options(options)
     check_excluded(joined, options)
     for tables in (joined, *([external_test] if external_test else [])):
         check_follow_up(tables)

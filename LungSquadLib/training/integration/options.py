@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...errors import InputError
+from ...options import check, option, seed_option
 from ..classifier.options import RESULT_COLUMNS
 
 # Classes of labels that have further values, which are excluded.
@@ -19,57 +20,56 @@ CLASSES = {
 class IntegrationOptions:
     """Options of the training of the integration network.
 
-    Attributes:
-        label: a fact of a clinical table, or a column of a source, which is then no input.
-        classes: its values, in the order of the probabilities; empty: those of `CLASSES`, or all,
-            sorted.
-        positive: of two classes that of AUC and risk; None: the last one.
-        exclude_columns: columns that are not used.
-        reference_scores: columns with scores to compare with, which are no inputs.
-        folds: of the outer cross-validation.
-        seeds: its repeats, each with other folds and weights.
-        inner_folds: of the inner cross-validation, which chooses the setting.
-        by_site: whether each site is in one outer fold as a whole.
-        branch_width: units of a layer for each source; 0: none.
-        ordinal: whether the classes are ordered; see `networks.tables.OrderedClasses`.
-        epochs: passes over the training patients, at most.
-        seed: of all random numbers.
-        allow_leakage: whether to continue where a column looks like the label.
-        allow_overlap: whether to continue where patients of two cohorts have the same name; they
-            are taken to be different.
+    Without `classes` those of `CLASSES` are used, or all values, sorted. About `ordinal` see
+    `networks.tables.OrderedClasses`.
     """
 
-    label: str
-    classes: tuple[str, ...] = ()
-    positive: str | None = None
-    exclude_columns: tuple[str, ...] = ()
-    reference_scores: tuple[str, ...] = ()
-    folds: int = 5
-    seeds: int = 5
-    inner_folds: int = 3
-    by_site: bool = False
-    branch_width: int = 0
-    ordinal: bool = False
-    epochs: int = 60
-    seed: int = 0
-    allow_leakage: bool = False
-    allow_overlap: bool = False
+    label: str = option(
+        group="target",
+        metavar="COL",
+        help="target: histology, t_stage, survival2y, or any column of the tables",
+    )
+    classes: tuple[str, ...] = option(
+        (), group="target", help="values of the target, in this order; others are excluded"
+    )
+    positive: str | None = option(
+        None, group="target", metavar="A", help="positive class of AUC (default: the last one)"
+    )
+    exclude_columns: tuple[str, ...] = option(
+        (), group="patients", help="columns that are not used"
+    )
+    reference_scores: tuple[str, ...] = option(
+        (), group="patients", help="columns with scores to compare with, which are no inputs"
+    )
+    folds: int = option(5, low=2, group="validation", help="folds of the cross-validation")
+    seeds: int = option(
+        5, low=1, group="validation", help="repeats of the cross-validation, with other folds"
+    )
+    inner_folds: int = option(
+        3, low=2, group="validation", help="folds of the inner cross-validation"
+    )
+    by_site: bool = option(False, group="validation", help="keep each site in one fold")
+    branch_width: int = option(
+        0, low=0, group="training", help="units of a separate layer for each source; 0: none"
+    )
+    ordinal: bool = option(False, group="target", help="the classes are ordered")
+    epochs: int = option(
+        60, low=1, group="training", help="passes over the training patients, at most"
+    )
+    seed: int = seed_option(group="training")
+    allow_leakage: bool = option(
+        False, group="validation", help="continue if a column seems to leak the target"
+    )
+    allow_overlap: bool = option(
+        False,
+        group="validation",
+        help="continue if the network of a source was trained on the patients, which the results "
+        "say, or if both cohorts have the same patient names: they are taken to be different",
+    )
 
-
-def check_options(options: IntegrationOptions) -> None:
-    """Raise `InputError` for values that no table could make right."""
-    least = {
-        "--folds": (options.folds, 2),
-        "--seeds": (options.seeds, 1),
-        "--inner-folds": (options.inner_folds, 2),
-        "--branch-width": (options.branch_width, 0),
-        "--epochs": (options.epochs, 1),
-        "--seed": (options.seed, 0),
-    }
-    for name, (value, low) in least.items():
-        if value < low:
-            raise InputError(f"{name} must be {low} or more, not {value}.")
-    if options.label in RESULT_COLUMNS:
-        raise InputError(
-            f"The label '{options.label}' has the name of a column of the results: rename it."
-        )
+    def __post_init__(self) -> None:
+        check(self)
+        if self.label in RESULT_COLUMNS:
+            raise InputError(
+                f"The label '{self.label}' has the name of a column of the results: rename it."
+            )
