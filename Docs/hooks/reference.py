@@ -11,6 +11,8 @@ import html
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import is_dataclass
+from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -169,8 +171,25 @@ def python_api() -> str:
     sections = []
     for package, names in groupby(public_names(), key=lambda name: name[1].split(".")[0]):
         sections.append(f"## {PACKAGES.get(package, package)}")
-        sections += [_directive(name, module, attribute) for name, module, attribute in names]
+        for name, module, attribute in names:
+            sections.append(_directive(name, module, attribute))
+            sections += _options(getattr(import_module(f"LungSquadLib.{module}"), attribute))
     return "\n\n".join(sections)
+
+
+def _options(public: object) -> Iterator[str]:
+    """Yield the table of the options of a dataclass, which has their help, range and unit."""
+    from LungSquadLib.options import option_table
+
+    rows = option_table(public) if isinstance(public, type) and is_dataclass(public) else []
+    if rows:
+        lines = "\n".join(
+            f"| `{row['name']}` | `{row['flag']}` | {_text(row['help'])} | {_text(row['range'])} | "
+            f"{row['unit']} | {_text(row['default'])} |"
+            for row in rows
+        )
+        head = "| Field | Option | Meaning | Range | Unit | Default |\n|---|---|---|---|---|---|"
+        yield f"{head}\n{lines}"
 
 
 def public_names() -> list[tuple[str, str, str]]:
@@ -178,7 +197,7 @@ def public_names() -> list[tuple[str, str, str]]:
     import LungSquadLib
 
     found = []
-    for name, place in LungSquadLib._PLACES.items():
+    for name, place in LungSquadLib._MODULES.items():
         module, _, attribute = place.partition(":")
         found.append((name, module, attribute or name))
     order = _first_places(module.split(".")[0] for _, module, _ in found)

@@ -109,11 +109,9 @@ def _train_classifier(arguments: argparse.Namespace) -> None:
 
     options = from_namespace(ClassifierOptions, arguments, device=_device(arguments))
     if options.init is not None:
-        because = "a pretrained trunk (--init) has its own."
-        refuse_ignored(options, ["width", "hu"], because)
+        refuse_ignored(options, ["width", "hu"], "a pretrained trunk (--init) has its own.")
     if options.freeze != "trunk":
-        because = "it needs a frozen trunk (--init, --freeze trunk)."
-        refuse_ignored(options, ["views"], because)
+        refuse_ignored(options, ["views"], "it needs a frozen trunk (--init, --freeze trunk).")
     else:
         refuse_ignored(options, ["precision"], "a head on a frozen trunk is trained in fp32.")
     if options.split is not None:
@@ -288,15 +286,14 @@ def _train_integration(arguments: argparse.Namespace) -> None:
 
     with bar() as progress:
         cohort = _read_sources(arguments, arguments.sources, progress)
-        runs: dict[str, tuple[Joined, Joined | None]] = {arguments.out: (cohort, None)}
-        if arguments.external_test:
-            other = _read_sources(arguments, arguments.external_test, progress)
-            runs = {arguments.out: (cohort, other)}
-            if arguments.both_directions:
-                runs = {
-                    f"{arguments.out}/forward": (cohort, other),
-                    f"{arguments.out}/reverse": (other, cohort),
-                }
+        external = arguments.external_test
+        other = _read_sources(arguments, external, progress) if external else None
+        runs = {arguments.out: (cohort, other)}
+        if arguments.both_directions and other is not None:
+            runs = {
+                f"{arguments.out}/forward": (cohort, other),
+                f"{arguments.out}/reverse": (other, cohort),
+            }
         results = {}
         for folder, (training, external_test) in runs.items():
             finished = train_integration(

@@ -531,18 +531,17 @@ def test_a_full_disk_is_said_and_the_same_command_finishes(room, what, place, he
 ENDED = """
 import signal, sys
 from LungSquadLib.cli import main
-from LungSquadLib.training import logs
-from LungSquadLib.training.classifier import run
+from LungSquadLib.training import experiment, logs
 number = int(sys.argv[1])
 def end(*_arguments):
     signal.raise_signal(number)
 logs.TensorBoard.epoch = end
-tell = run.step
-def step(progress, done, said):
-    if said.startswith("1 of"):
+report = experiment.step
+def step(progress, done, message):
+    if message.startswith("1 of"):
         end()
-    tell(progress, done, said)
-run.step = step
+    report(progress, done, message)
+experiment.step = step
 sys.argv[1:] = sys.argv[2:]
 if __name__ == "__main__":
     sys.exit(main())

@@ -310,8 +310,8 @@ def test_another_scale_is_refused_where_it_cannot_be_and_noticed_where_it_may(mo
 
 
 WRONG = {
-    "groups": ({"groups": 1}, "--groups must be 2 or more, not 1"),
-    "many groups": ({"groups": 33}, "--groups must be 32 at most"),
+    "groups": ({"groups": 1}, "--groups must be 2 to 32, not 1"),
+    "many groups": ({"groups": 33}, "--groups must be 2 to 32"),
     "few patients": ({"groups": 32}, "32 groups cannot be found among"),
     "latent": ({"latent": 0}, "--latent must be 1 or more"),
     "a wide network": ({"hidden": (5000,)}, "'hidden' of the network 'autoencoder' must be"),
@@ -319,7 +319,7 @@ WRONG = {
     "test": ({"test_fraction": 1.0}, "--test-fraction must be above 0 and below 0.9"),
     "rate": ({"learning_rate": float("nan")}, "--learning-rate must be above 0"),
     "bits": ({"free_bits": float("nan")}, "--free-bits must be 0 or more"),
-    "seed": ({"seed": -1}, "--seed must be 0 or more"),
+    "seed": ({"seed": -1}, "--seed must be 0 to 4294967295"),
 }
 
 

@@ -1,15 +1,17 @@
 """The command line as a whole: help, exit codes, and nothing but sentences."""
 
+import argparse
 import json
 import subprocess
 import sys
 
 import pytest
 
-from LungSquadLib.cli import VERBS, main
+from LungSquadLib.cli import VERBS, _parser, main
 from LungSquadLib.cli.output import printable
 from LungSquadLib.errors import FaultError, LungSquadError, NoMemoryError, understood
 from LungSquadLib.progress import Part, Silent, TerminalBar, step
+from Testing import vocabulary
 
 
 def test_help_names_every_verb(capsys):
@@ -25,6 +27,33 @@ def test_every_verb_has_help_and_refuses_nonsense(verb, capsys):
     assert capsys.readouterr().out.startswith(f"usage: lungsquad {verb}")
     assert main([verb, "--nonsense"]) == 2
     assert capsys.readouterr().err.startswith("lungsquad")
+
+
+def arguments_of(parser):
+    """Every argument below a parser, and every verb, each with the words that lead to it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from ((f"{parser.prog} {verb.dest}", verb) for verb in action._choices_actions)
+            for verb in action.choices.values():
+                yield from arguments_of(verb)
+        else:
+            name = " ".join(action.option_strings) or action.dest
+            yield f"{parser.prog} {name}", action
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_argument_has_help_that_is_a_plain_phrase(verb):
+    (verbs,) = (each for each in _parser([verb])._actions if each.dest == "verb")
+    for name, action in arguments_of(verbs.choices[verb]):
+        if action.help is argparse.SUPPRESS:
+            assert name.endswith("--debug")  # which the verb above lists
+            continue
+        assert action.help, name
+        first = action.help.split()[0].strip(":,;'")
+        assert first[0].islower() or first.isupper() or "=" in first, (name, action.help)
+        assert first not in ("of", "that", "its", "which", "what", "how"), (name, action.help)
+        assert not action.help.endswith("."), (name, action.help)
+        assert not vocabulary._PHRASE.search(action.help), (name, action.help)
 
 
 def test_wrong_usage_is_one_sentence(capsys):

@@ -40,6 +40,7 @@ class Recipe:
         norm_momentum: of batch norms; 0.01 would lag behind for the whole of a short training.
         class_weights: whether the loss weighs classes by the inverse of their frequency; the
             predictions are corrected for it (`correct_prior`).
+        seed: of all random numbers; fits have derived ones, of 64 bits.
     """
 
     epochs: int = option(
@@ -81,9 +82,6 @@ class Recipe:
         "fp32", choices=PRECISIONS, group="training", help="number format; bf16: mixed precision"
     )
     seed: int = seed_option(group="training")
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 @dataclass(frozen=True)
@@ -212,7 +210,7 @@ class ClassifierOptions(Recipe):
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        check(self)
         if self.freeze == "auto":
             object.__setattr__(self, "freeze", "none" if self.init is None else "trunk")
         if not self.hu[1] - self.hu[0] >= 1:
