@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int | None:
 def _patient(arguments: argparse.Namespace) -> None:
     """Print the stage of one patient by each method."""
     from ..errors import InputError
-    from ..evaluation.staging.methods import stage_ways
+    from ..evaluation.staging.methods import stage_patient
     from ..imaging.crop import flags_of_case
     from ..imaging.ct import open_ct
     from ..imaging.masks import read_mask
@@ -110,22 +110,22 @@ def _patient(arguments: argparse.Namespace) -> None:
     with bar() as progress:
         ct = open_ct(arguments.ct, series=arguments.series, progress=progress)
         mask = read_mask(arguments.mask, ct, roi=arguments.roi, label=arguments.label)
-    ruler = size_stage(mask.image, edition=arguments.edition, rule=arguments.diameter)
-    found = stage_ways(
-        ruler,
-        flags=flags_of_case(ct, mask, *ruler.flags),
+    size = size_stage(mask.image, edition=arguments.edition, rule=arguments.diameter)
+    staged = stage_patient(
+        size,
+        flags=flags_of_case(ct, mask, *size.flags),
         profile=arguments.profile,
         models=models,
         reported=arguments.reported,
         reported_edition=arguments.reported_edition,
     )
     if arguments.json:
-        print_json(found.to_dict())
+        print_json(staged.to_dict())
         return
-    print_table(found.rows())
-    for sentence in [*found.notes, LIMITS, *(model.card.notice for model in models)]:
+    print_table(staged.rows())
+    for sentence in [*staged.notes, LIMITS, *(model.card.notice for model in models)]:
         print(printable(sentence)) if sentence else None
-    print_flags(flag.to_dict() for flag in found.all_flags)
+    print_flags(flag.to_dict() for flag in staged.all_flags)
 
 
 def _cohort(arguments: argparse.Namespace) -> int:

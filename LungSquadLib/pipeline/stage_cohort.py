@@ -17,7 +17,7 @@ from .. import __version__
 from ..data.case_loop import CaseResults, RowTask, Summary, run_cases, stamp_of
 from ..data.manifest import Row, look, messages_about, read_manifest
 from ..errors import InputError, parsing
-from ..evaluation.staging.comparators import Names, Reported, model_stages, reported_stages
+from ..evaluation.staging.comparators import Pseudonyms, Reported, model_stages, reported_stages
 from ..evaluation.staging.methods import Agreement, agreements, disagreement, other_edition
 from ..files import make_folder, sweep, whole_file, write_csv, write_json
 from ..imaging.crop import flags_of_case
@@ -32,7 +32,7 @@ TABLE, AGREEMENT, PAGE = "stage.csv", "agreement.json", "index.html"
 _CASES = "cases"
 _COLUMNS = (
     *("row", "case", "patient", "edition", "size_mm", "largest_mm", "axial_mm", "pieces"),
-    *("ruler", "borders_on", "mlp", "cluster", "reported", "reported_edition", "sentence"),
+    *("size", "borders_on", "mlp", "cluster", "reported", "reported_edition", "sentence"),
 )
 
 
@@ -130,7 +130,7 @@ def stage_cohort(
     others, progress = others or Others(), progress or Silent()
     rows, target = read_manifest(manifest, keep_identity=keep_identity), Path(folder)
     check_distinct([target / name for name in (TABLE, AGREEMENT, PAGE)], [manifest])
-    names = Names(rows, keep_identity=keep_identity)
+    names = Pseudonyms(rows, keep_identity=keep_identity)
     said = _said(rows, others, names)  # what is wrong with a table is told before the work
     tasks = [_task(row, target, edition, rule) for row in rows]
     make_folder(target / _CASES)
@@ -166,7 +166,7 @@ class _Said:
     reported: Mapping[str, Reported]
 
 
-def _said(rows: Sequence[Row], others: Others, names: Names) -> _Said:
+def _said(rows: Sequence[Row], others: Others, names: Pseudonyms) -> _Said:
     models = {}
     if others.mlp is not None:
         models["mlp"] = model_stages(others.mlp, "predicted", names)
@@ -206,20 +206,22 @@ def _measure(task: Task) -> dict[str, Any]:
     return described
 
 
-def _case(task: Task, run: CaseResults[dict[str, Any]], names: Names, said: _Said) -> StagedCase:
+def _case(
+    task: Task, run: CaseResults[dict[str, Any]], names: Pseudonyms, said: _Said
+) -> StagedCase:
     row = task.row
     ruler = run.results.get(row.case)
     key = names.key(row.patient_id) or row.case
-    stages = {} if ruler is None else {"ruler": str(ruler["stage"])}
+    stages = {} if ruler is None else {"size": str(ruler["stage"])}
     stages |= {way: table[key] for way, table in said.models.items() if key in table}
     reported = said.reported.get(key)
     if reported is not None:
         stages["reported"] = reported.stage
     error = run.errors.get(row.case, "")
-    return StagedCase(row, names.shown(row), ruler, stages, reported, error)
+    return StagedCase(row, names.output_name(row), ruler, stages, reported, error)
 
 
-def _by_patient(cases: Sequence[StagedCase], names: Names) -> list[Mapping[str, str]]:
+def _by_patient(cases: Sequence[StagedCase], names: Pseudonyms) -> list[Mapping[str, str]]:
     """The stages of each patient; of several tumours the largest counts, as in staging."""
     largest: dict[str, StagedCase] = {}
     for case in cases:
@@ -234,7 +236,7 @@ def _size(case: StagedCase) -> float:
 
 
 def _notes(cases: Sequence[StagedCase], edition: str) -> tuple[str, ...]:
-    notes = [f"The ruler's stages are of the {edition}th edition. {LIMITS}"]
+    notes = [f"The stages by size are of the {edition}th edition. {LIMITS}"]
     editions = sorted({case.reported.edition for case in cases if case.reported is not None})
     if "" in editions:
         notes.append("Of which edition the reported stages are is not said for all patients.")

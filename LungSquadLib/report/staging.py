@@ -5,59 +5,66 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..evaluation.staging.methods import WAYS, Agreement
+from ..evaluation.staging.methods import METHODS, Agreement
 from ..imaging.stage import GROUPS
-from .page import Markup, element, page, table
+from ..statistics.intervals import SAMPLES
+from .page import Markup, element, page, section, small_print, table
 
 _KAPPA = (
     "Quadratic-weighted kappa over T1 to T4 (Cohen 1968): 1 where all agree, around 0 by chance; a "
-    "miss by two stages counts as much as four by one. In brackets the 95 % interval of 2,000 "
-    "bootstrap samples of patients. Of several tumours of a patient the largest counts; of a run's "
-    "patients, those that it was tested on."
+    "difference of two stages counts as much as four differences of one. In brackets the 95 % "
+    f"interval of {SAMPLES:,} bootstrap samples of patients. Of several tumours of a patient the "
+    "largest counts; of a training run, its test patients."
 )
 
 
 def cohort_page(
-    found: Sequence[Agreement], cases: Sequence[Mapping[str, Any]], notes: Sequence[str]
+    agreements: Sequence[Agreement], cases: Sequence[Mapping[str, Any]], notes: Sequence[str]
 ) -> str:
-    """The whole page.
+    """Return the whole page.
 
     Args:
-        found: the agreements.
-        cases: rows of `stage.csv`; those that say something are shown first.
+        agreements: of every two methods.
+        cases: rows of `stage.csv`; those with a sentence come first.
         notes: sentences on what was compared.
     """
     flagged = sum(bool(case["sentence"]) for case in cases)
-    said = f"{flagged} of {len(cases)} are flagged." if flagged else "None is flagged."
+    count = f"{flagged} of {len(cases)} are flagged." if flagged else "None is flagged."
+    none = element("p", "No patient was staged by two methods: there is nothing to compare.")
     return page(
-        "T stage, every way",
+        "T stage by all methods",
         [element("p", note) for note in notes],
-        element("h2", "Agreement"),
-        [element("p", one.sentence) for one in found]
-        or element("p", "No patient was staged in two ways: there is nothing to compare."),
-        element("p", _KAPPA, class_="soft") if found else None,
-        element("div", [_counts(one) for one in found], class_="figures"),
-        element("h2", "Cases"),
-        element("p", said),
-        _cases(sorted(cases, key=lambda case: not case["sentence"])),
+        section(
+            "Agreement",
+            [element("p", agreement.sentence) for agreement in agreements] or none,
+            small_print([_KAPPA] if agreements else []),
+            element("div", list(map(_counts, agreements)), class_="figures"),
+        ),
+        section(
+            "Cases",
+            element("p", count),
+            _cases(sorted(cases, key=lambda case: not case["sentence"])),
+        ),
     )
 
 
-def _counts(found: Agreement) -> Markup:
-    """How many patients have which two stages."""
-    corner = f"{WAYS[found.one]} down, {WAYS[found.other]} across"
-    rows = [(group, *map(str, counts)) for group, counts in zip(GROUPS, found.counts, strict=True)]
+def _counts(agreement: Agreement) -> Markup:
+    """The number of patients with each pair of stages."""
+    corner = f"{METHODS[agreement.first]} down, {METHODS[agreement.second]} across"
+    rows = [
+        (group, *map(str, counts)) for group, counts in zip(GROUPS, agreement.counts, strict=True)
+    ]
     return element("div", table(rows, header=(corner, *GROUPS)), class_="card")
 
 
 def _cases(cases: Sequence[Mapping[str, Any]]) -> Markup:
-    """Each case by every way that staged anybody."""
-    ways = [way for way in WAYS if any(case.get(way) for case in cases)]
+    """Each case by every method that staged any."""
+    methods = [method for method in METHODS if any(case.get(method) for case in cases)]
     names = {
         "case": "case",
         "patient": "patient",
         "size_mm": "mm",
-        **{way: WAYS[way] for way in ways},
+        **{method: METHODS[method] for method in methods},
     }
     rows = [[str(case.get(name, "")) for name in (*names, "sentence")] for case in cases]
     return table(rows, header=(*names.values(), ""))

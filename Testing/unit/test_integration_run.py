@@ -167,7 +167,7 @@ def test_the_page_says_first_what_came_out(run):
     first = re.search(r'<p class="verdict">(.*?)</p>', text)[1]
     assert first == found.sentences[0]
     assert re.match(r"(Histology can|The network separates histology).*: AUC 0\.\d{3} \(", first)
-    for name in ("logistic regression", "clinical facts alone", "the network with image alone"):
+    for name in ("logistic regression", "clinical variables only", "the network with image alone"):
         assert name in text
     assert (finished.folder / "evaluation" / "index.html").is_file()
     written = json.loads((finished.folder / "integration.json").read_text(encoding="utf-8"))
@@ -183,7 +183,7 @@ def test_one_auc_has_one_interval_wherever_it_is_read(run):
     card = read_model_file(place / "model.safetensors").card
     with_all = json.loads((place / "integration.json").read_text(encoding="utf-8"))
     on_page = json.loads((place / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
-    arm = with_all["ablation"]["arms"][0]["measures"]
+    arm = with_all["ablation"]["models"][0]["measures"]
     three = [card.metrics["AUC"], arm["AUC"], on_page["discrimination"]["auc"]]
     for name in ("value", "low", "high"):
         one, *others = (vars(it)[name] if hasattr(it, "n") else it[name] for it in three)
@@ -222,7 +222,7 @@ def simulated(place, label, **how):
     options = replace(SMALL, label=label, seeds=1, epochs=15)
     finished = train(place / "run", data, options)
     found = ablation(finished.setup, read_rows(finished.folder / "predictions.csv"), samples=199)
-    return finished, found, {one.name: one.measures[AUC].value for one in found.arms}
+    return finished, found, {one.name: one.measures[AUC].value for one in found.models}
 
 
 @pytest.mark.slow
@@ -232,7 +232,7 @@ def test_of_simulated_patients_each_source_tells_what_it_knows(tmp_path):
     assert area["the network"] > 0.75
     assert area["the network with expression alone"] > 0.75
     assert area["the network with features alone"] < 0.65
-    assert area["clinical facts alone"] < 0.65
+    assert area["clinical variables only"] < 0.65
     assert found.confusion.sum() == len(finished.setup.patients)
     _, found, area = simulated(tmp_path / "survival", "survival2y", effect=1.5)
     assert found.above_chance
@@ -243,8 +243,8 @@ def test_of_simulated_patients_each_source_tells_what_it_knows(tmp_path):
 def test_of_simulated_patients_nothing_is_told_where_there_is_nothing(tmp_path):
     finished, found, _ = simulated(tmp_path, "histology", effect=0)
     assert not found.above_chance
-    assert "Histology cannot be separated from these data" in findings(finished.setup, found)[0]
-    assert found.arms[0].measures[BALANCED].value < 0.6
+    assert "Histology cannot be predicted from these data" in findings(finished.setup, found)[0]
+    assert found.models[0].measures[BALANCED].value < 0.6
 
 
 def test_a_headline_needs_interval_shuffles_and_better_than_the_baselines(run):
@@ -252,27 +252,27 @@ def test_a_headline_needs_interval_shuffles_and_better_than_the_baselines(run):
     options = replace(setup.options, label="t_stage")
 
     def first(low, p, shuffles, *differences):
-        arms = (replace(ablated.arms[0], measures=dict(ablated.arms[0].measures)),)
+        arms = (replace(ablated.models[0], measures=dict(ablated.models[0].measures)),)
         arms[0].measures[ablated.measure] = Estimate(0.7, low, 0.9, "")
         against = tuple(
             Difference(name, Estimate(low + 0.1, low, low + 0.2, ""), name != "fewer")
             for name, low in differences
         )
-        changed = replace(ablated, arms=arms, p=p, shuffles=shuffles, differences=against)
+        changed = replace(ablated, models=arms, p=p, permutations=shuffles, differences=against)
         return findings(replace(setup, options=options), changed)[0]
 
-    better, worse = ("logistic regression", 0.1), ("clinical facts alone", -0.3)
-    assert first(0.6, 0.001, 1000, better).startswith("T stage can be separated")
-    assert first(0.6, 0.001, 1000, better, ("fewer", -0.1)).startswith("T stage can be separated")
-    none = "T stage cannot be separated"
+    better, worse = ("logistic regression", 0.1), ("clinical variables only", -0.3)
+    assert first(0.6, 0.001, 1000, better).startswith("T stage can be predicted")
+    assert first(0.6, 0.001, 1000, better, ("fewer", -0.1)).startswith("T stage can be predicted")
+    none = "T stage cannot be predicted"
     assert first(0.49, 0.001, 1000, better).startswith(none)  # the interval holds chance
     assert first(0.6, 0.048, 1000, better).startswith(none)  # p may as well be 0.06
     assert first(0.6, 0.05, 19, better).startswith(none)
     said = first(0.6, 0.001, 1000, better, worse)
-    assert "not shown to do so better than clinical facts alone" in said
+    assert "not demonstrably better than clinical variables only" in said
     assert "p = 0.001, the least of 1000 permutations" in said
     said = first(0.6, 0.001, 1000, better, ("'volume'", -0.02))  # -0.020 to 0.180
-    assert "not shown to do so better than 'volume'" in said
+    assert "not demonstrably better than 'volume'" in said
 
 
 def test_columns_are_ranked_over_all_trainings():
@@ -306,11 +306,11 @@ def test_another_cohort_has_a_page_of_its_own(tmp_path):
     data = cohort(40, genes=12)
     finished = train(tmp_path / "run", data, options, external_test=cohort(30, genes=12, seed=8))
     found = report_integration(finished, samples=30)
-    assert found.ablation.tested == len(finished.setup.splits[0, 0].test)
-    assert found.ablation.arms[-1].name == "'age'"
+    assert found.ablation.patients == len(finished.setup.splits[0, 0].test)
+    assert found.ablation.models[-1].name == "'age'"
     text = (tmp_path / "run" / "index.html").read_text(encoding="utf-8")
     assert "same name in both cohorts" in text
-    assert "Learnt from" in text
+    assert "Training" in text
     assert len(list((tmp_path / "run" / "fits").iterdir())) == 1
 
 

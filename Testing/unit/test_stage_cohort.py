@@ -69,7 +69,7 @@ def measured(patients, staged, tmp_path):
 
 def test_every_case_is_a_row_and_one_that_fails_says_why(staged):
     rows = table(staged / "stage.csv")
-    stages = {name: row["ruler"] for name, row in rows.items()}
+    stages = {name: row["size"] for name, row in rows.items()}
     assert stages == {
         "case-a": "T1a",
         "case-b": "T1c",
@@ -90,15 +90,15 @@ def test_disagreement_is_said_patient_by_patient(staged):
     rows = table(staged / "stage.csv")
     flagged = {name for name, row in rows.items() if "disagree" in row["sentence"]}
     assert flagged == {"case-c"}
-    assert rows["case-c"]["sentence"].startswith("The ways disagree: ruler T2a, reported T1b.")
+    assert rows["case-c"]["sentence"].startswith("The methods disagree: size T2a, reported T1b.")
     page = (staged / "index.html").read_text()
-    assert "ruler T2a, reported T1b" in page
+    assert "size T2a, reported T1b" in page
     assert "no file or folder" in page
 
 
 def test_agreement_is_that_of_scikit_learn_with_an_interval_and_n(staged):
     (found,) = json.loads((staged / "agreement.json").read_text())["agreement"]
-    assert (found["ways"], found["n"], found["same"]) == (["ruler", "reported"], 4, 3)
+    assert (found["methods"], found["n"], found["same"]) == (["size", "reported"], 4, 3)
     expected = cohen_kappa_score([1, 1, 2, 3], [1, 1, 1, 3], weights="quadratic")
     assert found["kappa"]["value"] == pytest.approx(expected)
     assert found["kappa"]["low"] < expected <= found["kappa"]["high"]
@@ -112,7 +112,7 @@ def test_editions_that_differ_are_said(staged, measured, capsys):
     said = capsys.readouterr().out
     assert "6 done, 0 finished before" in said  # by the 8th edition they had been
     assert "Reported by" not in said
-    assert (rows["case-a"]["ruler"], rows["case-b"]["ruler"]) == ("T1a", "T1b")
+    assert (rows["case-a"]["size"], rows["case-b"]["size"]) == ("T1a", "T1b")
 
 
 def test_a_second_run_keeps_what_is_whole(staged, measured, capsys):
@@ -133,20 +133,20 @@ def test_tables_of_models_stand_beside_the_ruler(measured, tmp_path):
     lines += [f"0,validation,{pseudonym('MRN-a')},T4"] * 4
     mlp.write_text("\n".join(lines) + "\n")
     groups.write_text("patient,part,group\nMRN-b,test,T1\nMRN-c,train,T4\nMRN-d,test,T3\n")
-    out = measured("--mlp", mlp, "--groups", groups)
+    out = measured("--predictions", mlp, "--groups", groups)
     rows = table(out / "stage.csv")
     assert {row["mlp"] for name, row in rows.items() if name != "case-a"} == {""}
     assert rows["case-a"]["mlp"] == "T2"
     assert rows["case-a"]["sentence"].startswith(
-        "The ways disagree: ruler T1a, MLP T2, reported T1a."
+        "The methods disagree: size T1a, MLP T2, reported T1a."
     )
     assert [rows[f"case-{name}"]["cluster"] for name in "bcd"] == ["T1", "", "T3"]
     described = json.loads((out / "agreement.json").read_text())
-    counts = {"-".join(one["ways"]): one["n"] for one in described["agreement"]}
+    counts = {"-".join(one["methods"]): one["n"] for one in described["agreement"]}
     assert counts == {
-        "ruler-mlp": 1,
-        "ruler-cluster": 2,
-        "ruler-reported": 4,
+        "size-mlp": 1,
+        "size-cluster": 2,
+        "size-reported": 4,
         "mlp-reported": 1,
         "cluster-reported": 2,
     }
@@ -180,14 +180,14 @@ def test_no_id_leaves_the_manifest_unless_it_is_asked_for(staged, patients, meas
 )
 def test_a_table_that_does_not_fit_is_a_sentence(patients, tmp_path, capsys, content, sentence):
     (tmp_path / "p.csv").write_text(content)
-    assert stage(patients, tmp_path / "out", "--mlp", tmp_path / "p.csv") == 2
+    assert stage(patients, tmp_path / "out", "--predictions", tmp_path / "p.csv") == 2
     assert sentence in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
 def test_a_manifest_without_a_folder_is_a_sentence(patients, capsys):
     assert main(["stage", str(patients / "manifest.csv")]) == 2
-    assert "-o where to write" in capsys.readouterr().err
+    assert "give an output folder with -o" in capsys.readouterr().err
 
 
 def test_of_several_tumours_of_a_patient_the_largest_counts(patients, tmp_path):
@@ -200,8 +200,8 @@ def test_of_several_tumours_of_a_patient_the_largest_counts(patients, tmp_path):
 
 
 def test_where_all_have_one_stage_there_is_no_kappa():
-    (found,) = agreements([{"ruler": "T1a", "reported": "T1"}] * 3)
+    (found,) = agreements([{"size": "T1a", "reported": "T1"}] * 3)
     assert (found.n, found.kappa) == (3, None)
-    assert "cannot be had" in found.sentence
-    assert disagreement({"ruler": "T1a", "reported": "T1"}) is None
-    assert agreements([{"ruler": "T1a"}]) == []
+    assert "kappa is undefined" in found.sentence
+    assert disagreement({"size": "T1a", "reported": "T1"}) is None
+    assert agreements([{"size": "T1a"}]) == []

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError
-from LungSquadLib.evaluation.staging.methods import stage_ways
+from LungSquadLib.evaluation.staging.methods import stage_patient
 from LungSquadLib.imaging.stage import size_stage
 
 
@@ -51,36 +51,36 @@ def answering(monkeypatch):
 
 def test_three_rows_and_a_sentence_that_flags_disagreement(ruler, answering):
     models = [model("autoencoder", name="groups", answer="T1"), model(answer="T2")]
-    found = stage_ways(ruler, profile="p.csv", models=models, reported="pT1b")
+    found = stage_patient(ruler, profile="p.csv", models=models, reported="pT1b")
     assert [row[:2] for row in found.rows()] == [
-        ("ruler", "T1c"),
+        ("size", "T1c"),
         ("MLP", "T2"),
         ("cluster", "T1"),
         ("reported", "T1b"),
     ]
     assert found.rows()[1][2] == "T1 40%, T2 60%; model sample."
     assert found.notes == [
-        "The ways disagree: ruler T1c, MLP T2, cluster T1, reported T1b.",
+        "The methods disagree: size T1c, MLP T2, cluster T1, reported T1b.",
     ]
     described = json.loads(json.dumps(found.to_dict()))
     assert (described["agree"], described["models"]["mlp"]["profile"]) == (False, "p.csv")
 
 
 def test_ways_agree_by_their_number_whatever_their_letter(ruler, answering):
-    found = stage_ways(ruler, profile="p.csv", models=[model(answer="T1")], reported="T1b")
-    assert found.notes == ["The ways agree on T1 to T4."]
+    found = stage_patient(ruler, profile="p.csv", models=[model(answer="T1")], reported="T1b")
+    assert found.notes == ["The methods agree on T1 to T4."]
     assert found.to_dict()["agree"]
 
 
 def test_a_report_of_another_edition_is_said(ruler):
-    notes = stage_ways(ruler, reported="T1b", reported_edition="7").notes
+    notes = stage_patient(ruler, reported="T1b", reported_edition="7").notes
     assert any("Reported by the 7th edition, measured by the 8th" in note for note in notes)
-    notes = stage_ways(ruler, reported="T1b", reported_edition="8").notes
-    assert notes == ["The ways agree on T1 to T4."]
+    notes = stage_patient(ruler, reported="T1b", reported_edition="8").notes
+    assert notes == ["The methods agree on T1 to T4."]
 
 
 def test_the_ruler_alone_has_nothing_to_agree_with(ruler):
-    found = stage_ways(ruler)
+    found = stage_patient(ruler)
     assert [row[1] for row in found.rows()] == ["T1c", "-", "-"]
     assert (found.notes, found.to_dict()["agree"]) == ([], False)
 
@@ -91,14 +91,14 @@ def test_the_ruler_alone_has_nothing_to_agree_with(ruler):
         ({"models": [model()]}, "belong together"),
         ({"profile": "p.csv"}, "belong together"),
         ({"profile": "p.csv", "models": [model(), model()]}, "Two models are of one kind, the MLP"),
-        ({"profile": "p.csv", "models": [model("classifier")]}, "does not tell T1 to T4"),
-        ({"profile": "p.csv", "models": [model(task="histology")]}, "does not tell T1 to T4"),
+        ({"profile": "p.csv", "models": [model("classifier")]}, "does not predict T1 to T4"),
+        ({"profile": "p.csv", "models": [model(task="histology")]}, "does not predict T1 to T4"),
         ({"reported": "Tis"}, "no T stage"),
     ],
 )
 def test_what_cannot_be_asked_is_a_sentence(ruler, asked, sentence):
     with pytest.raises(InputError, match=sentence):
-        stage_ways(ruler, **asked)
+        stage_patient(ruler, **asked)
 
 
 def test_a_real_tumour_beside_its_report(case_data, capsys):
@@ -110,11 +110,11 @@ def test_a_real_tumour_beside_its_report(case_data, capsys):
     said = capsys.readouterr().out
     assert "T1a by size (7th edition" in said
     assert "invasion" in said
-    assert "The ways agree" in said
+    assert "The methods agree" in said
     assert main([*case, *reported, "--json"]) == 0
     described = json.loads(capsys.readouterr().out)
     staged = described["t_stage"]
-    assert described["stages"] == {"ruler": "T1a", "reported": "T1a"}
+    assert described["stages"] == {"size": "T1a", "reported": "T1a"}
     assert staged["editions"] == {"7": "T1a", "8": "T1b", "9": "T1b"}
     if case_data.real:
         assert (staged["size_mm"], staged["axial_diameter"]["mm"]) == (18.1, 14.28)

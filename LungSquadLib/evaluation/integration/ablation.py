@@ -23,10 +23,10 @@ KAPPA, MACRO = "quadratic-weighted kappa", "macro AUC"
 
 
 @dataclass(frozen=True)
-class Arm:
-    """Something that answers: its name, and each measure, the mean over seeds, with its interval.
+class ComparedModel:
+    """A compared model: its name, and each measure, the mean over seeds, with its interval.
 
-    Scores of others have an AUC alone.
+    Reference scores have an AUC only.
     """
 
     name: str
@@ -35,9 +35,9 @@ class Arm:
 
 @dataclass(frozen=True)
 class Difference:
-    """The network with all sources less another arm, in the measure that counts.
+    """The main measure of the network with all sources less that of another model.
 
-    `baseline`: the other arm is no network of ours with fewer sources, and has to be beaten.
+    `baseline`: the other model is not the network with fewer sources, and has to be beaten.
     """
 
     name: str
@@ -47,46 +47,49 @@ class Difference:
 
 @dataclass(frozen=True)
 class Ablation:
-    """All arms on the same patients, the network with all sources first.
+    """All compared models on the same patients, the network with all sources first.
 
     Attributes:
-        measure: the one that counts; `chance`: what it comes to by chance.
-        p: how often so many `shuffles` of the labels reach the network's balanced accuracy.
-        confusion: (K, K) its answers, rows true, all seeds.
+        measure: the main one; `chance`: its value by chance.
+        p: of a test of the network's balanced accuracy by `permutations` of the labels.
+        confusion: (K, K) of the network, rows true, all seeds.
+        patients: number of held-out patients.
     """
 
     measure: str
     chance: float
-    arms: tuple[Arm, ...]
+    models: tuple[ComparedModel, ...]
     differences: tuple[Difference, ...]
     p: float
-    shuffles: int
+    permutations: int
     confusion: np.ndarray
-    tested: int
+    patients: int
 
     @property
     def main(self) -> Estimate:
-        """What the network with all sources reaches."""
-        return self.arms[0].measures[self.measure]
+        """The main measure of the network with all sources."""
+        return self.models[0].measures[self.measure]
 
     @property
     def above_chance(self) -> bool:
-        """Whether the network separates the classes: by its interval, and by enough shuffles."""
-        return self.main.low > self.chance and is_significant(self.p, self.shuffles)
+        """Whether the network separates the classes: by its interval and by the permutations."""
+        return self.main.low > self.chance and is_significant(self.p, self.permutations)
 
     @property
     def unbeaten(self) -> tuple[str, ...]:
-        """The baselines than which the network is not shown to be better."""
-        return tuple(one.name for one in self.differences if one.baseline and one.value.low <= 0)
+        """Names of the baselines that the network does not demonstrably beat."""
+        return tuple(
+            each.name for each in self.differences if each.baseline and each.value.low <= 0
+        )
 
 
 def ablation(setup: Setup, rows: Rows, *, samples: int = SAMPLES, seed: int = 0) -> Ablation:
-    """Measure every arm on the answers out of fold.
+    """Measure each compared model on its out-of-fold predictions.
 
     Args:
         setup: the run.
         rows: of its `predictions.csv`.
-        samples: of the bootstrap, and shuffles of the permutation test.
+        samples: number of bootstrap samples and of permutations.
         seed: of both.
     """
     test = [row for row in rows if row["part"] == "test"]
@@ -95,82 +98,90 @@ def ablation(setup: Setup, rows: Rows, *, samples: int = SAMPLES, seed: int = 0)
     scored = replace(held_out, label=(y == setup.positive).astype(int))
     measure, chance = (AUC, 0.5) if len(setup.classes) == 2 else (BALANCED, 1 / len(setup.classes))
 
-    def kappa(y: np.ndarray, answered: np.ndarray) -> float:
-        return weighted_kappa(confusion(y, answered, range(len(setup.classes))))
+    def kappa(y: np.ndarray, predicted_: np.ndarray) -> float:
+        return weighted_kappa(confusion(y, predicted_, range(len(setup.classes))))
 
     measured: dict[str, Callable[[np.ndarray], Estimate]] = {
         AUC: scored.auc,
-        BALANCED: lambda answered: held_out.bootstrap(balanced_accuracy, answered, stratify=True),
+        BALANCED: lambda predicted_: held_out.bootstrap(
+            balanced_accuracy, predicted_, stratify=True
+        ),
         BRIER: lambda score: scored.bootstrap(brier, score),
-        KAPPA: lambda answered: held_out.bootstrap(kappa, answered),
+        KAPPA: lambda predicted_: held_out.bootstrap(kappa, predicted_),
         MACRO: held_out.macro_auc,
     }
 
-    def difference(one: np.ndarray, other: np.ndarray) -> Estimate:
+    def difference(first: np.ndarray, second: np.ndarray) -> Estimate:
         if measure == AUC:
-            return scored.auc_difference(one, other)[0]
+            return scored.auc_difference(first, second)[0]
         return held_out.bootstrap(
             lambda y, a, b: balanced_accuracy(y, a) - balanced_accuracy(y, b),
-            one,
-            other,
+            first,
+            second,
             stratify=True,
         )
 
-    said = {arm: _said(setup, arm, test) for arm in ("", *setup.compared_models)}
-    predicted, seeds = said[""][BALANCED], np.array([row["seed"] for row in test])
-    chosen = [np.flatnonzero(seeds == one) for one in np.unique(seeds)]
+    predictions = {
+        model: _predictions(setup, model, test) for model in ("", *setup.compared_models)
+    }
+    main_predicted, seeds = predictions[""][BALANCED], np.array([row["seed"] for row in test])
+    rows_of_seed = [np.flatnonzero(seeds == first) for first in np.unique(seeds)]
 
     def mean(labels: np.ndarray) -> float:
-        return float(np.mean([balanced_accuracy(labels[n], predicted[n]) for n in chosen]))
+        return float(
+            np.mean([balanced_accuracy(labels[n], main_predicted[n]) for n in rows_of_seed])
+        )
 
     return Ablation(
         measure=measure,
         chance=chance,
-        arms=tuple(
-            Arm(name_of(setup, arm), {name: measured[name](its[name]) for name in its})
-            for arm, its in said.items()
+        models=tuple(
+            ComparedModel(
+                model_name(setup, model), {name: measured[name](columns[name]) for name in columns}
+            )
+            for model, columns in predictions.items()
         ),
         differences=tuple(
             Difference(
-                name_of(setup, arm),
-                difference(said[""][measure], said[arm][measure]),
-                arm in (LOGISTIC, CLINICAL, *setup.reference_scores),
+                model_name(setup, model),
+                difference(predictions[""][measure], predictions[model][measure]),
+                model in (LOGISTIC, CLINICAL, *setup.reference_scores),
             )
-            for arm in setup.compared_models
+            for model in setup.compared_models
         ),
         p=permutation_test(mean, y, groups=held_out.group, n=samples, seed=seed).p,
-        shuffles=samples,
-        confusion=confusion(y, predicted, range(len(setup.classes))),
-        tested=held_out.patients,
+        permutations=samples,
+        confusion=confusion(y, main_predicted, range(len(setup.classes))),
+        patients=held_out.patients,
     )
 
 
-def name_of(setup: Setup, arm: str) -> str:
-    """What people read of an arm."""
-    if arm in setup.reference_scores:
-        return f"'{one_line(arm, most=60)}'"
+def model_name(setup: Setup, model: str) -> str:
+    """Return the name of a compared model, for people."""
+    if model in setup.reference_scores:
+        return f"'{one_line(model, most=60)}'"
     names = {
         "": "the network",
         LOGISTIC: "logistic regression",
-        CLINICAL: "clinical facts alone",
+        CLINICAL: "clinical variables only",
     }
-    return names.get(arm, f"the network with {arm}")
+    return names.get(model, f"the network with {model}")
 
 
-def _said(setup: Setup, arm: str, rows: Rows) -> dict[str, np.ndarray]:
-    """What an arm says, as each measure takes it; of the scores of others there is one measure."""
+def _predictions(setup: Setup, model: str, rows: Rows) -> dict[str, np.ndarray]:
+    """The predictions of a model, by the measure that uses them; AUC only for reference scores."""
 
     def column(name: str) -> np.ndarray:
         return np.array([float(row[name]) for row in rows])
 
-    if arm in setup.reference_scores:
-        return {AUC: column(arm)}
-    before = f"{arm} " if arm else ""
-    predicted = np.array([setup.classes.index(row[f"{before}predicted"]) for row in rows])
+    if model in setup.reference_scores:
+        return {AUC: column(model)}
+    prefix = f"{model} " if model else ""
+    predicted = np.array([setup.classes.index(row[f"{prefix}predicted"]) for row in rows])
     if len(setup.classes) == 2:
-        score = column(arm or "score")
+        score = column(model or "score")
         return {AUC: score, BALANCED: predicted, BRIER: score}
-    p = np.stack([column(f"{before}p_{name}") for name in setup.classes], axis=1)
+    p = np.stack([column(f"{prefix}p_{name}") for name in setup.classes], axis=1)
     return {BALANCED: predicted, KAPPA: predicted, MACRO: p}
 
 
@@ -178,7 +189,7 @@ _NAMES = {"histology": "Histology", "t_stage": "T stage", "survival2y": "Surviva
 
 
 def label_of(setup: Setup) -> str:
-    """The label, for people."""
+    """Return the label, for people."""
     label = setup.options.label
     return _NAMES.get(label, f"'{one_line(label, most=60)}'")
 
@@ -187,45 +198,48 @@ def _in_a_sentence(label: str) -> str:
     return label if label == "T stage" else label[0].lower() + label[1:]
 
 
-def findings(setup: Setup, found: Ablation) -> tuple[str, ...]:
-    """What came out, first things first."""
-    return tuple(_findings(setup, found))
+def findings(setup: Setup, ablation: Ablation) -> tuple[str, ...]:
+    """Return the findings, the most important first."""
+    return tuple(_findings(setup, ablation))
 
 
-def _findings(setup: Setup, found: Ablation) -> Iterator[str]:
+def _findings(setup: Setup, ablation: Ablation) -> Iterator[str]:
     label = label_of(setup)
-    if not found.above_chance:
-        first = f"{label} cannot be separated from these data"
-    elif found.unbeaten:
-        first = f"The network separates {_in_a_sentence(label)} better than chance, but is not "
-        first += f"shown to do so better than {' or '.join(found.unbeaten)}"
+    if not ablation.above_chance:
+        first = f"{label} cannot be predicted from these data"
+    elif ablation.unbeaten:
+        first = f"The network separates {_in_a_sentence(label)} better than chance, but not "
+        first += f"demonstrably better than {' or '.join(ablation.unbeaten)}"
     else:
-        first = f"{label} can be separated from these data"
-    first += (
-        f": {found.measure} {format_estimate(found.main)}, chance {format_number(found.chance)}"
-    )
-    if found.measure != BALANCED:
-        balanced = found.arms[0].measures[BALANCED]
+        first = f"{label} can be predicted from these data"
+    first += f": {ablation.measure} {format_estimate(ablation.main)}"
+    first += f", chance {format_number(ablation.chance)}"
+    if ablation.measure != BALANCED:
+        balanced = ablation.models[0].measures[BALANCED]
         first += f"; balanced accuracy {format_estimate(balanced)}"
-    yield f"{first}, {format_permutation_p(found.p, found.shuffles)}; {found.tested} patients."
-    for one in found.differences:
-        difference = f"difference of the {found.measure} {format_estimate(one.value)}"
-        if one.value.low > 0:
-            yield f"The network does better than {one.name}: {difference}."
-        elif one.value.high < 0:
-            yield f"The network does worse than {one.name}: {difference}."
+    p = format_permutation_p(ablation.p, ablation.permutations)
+    yield f"{first}, {p}; {ablation.patients} patients."
+    for each in ablation.differences:
+        difference = f"difference of the {ablation.measure} {format_estimate(each.value)}"
+        if each.value.low > 0:
+            yield f"The network does better than {each.name}: {difference}."
+        elif each.value.high < 0:
+            yield f"The network does worse than {each.name}: {difference}."
         else:
-            yield f"No difference between the network and {one.name} is shown: {difference}."
+            yield f"No difference between the network and {each.name} is shown: {difference}."
 
 
-def cautions(setup: Setup, found: Ablation) -> tuple[str, ...]:
-    """What to mind before believing the numbers."""
-    said = [*setup.warnings]
+def cautions(setup: Setup, ablation: Ablation) -> tuple[str, ...]:
+    """Return the limitations."""
+    sentences = [*setup.warnings]
     if setup.options.allow_leakage:
-        said.append("Columns that look like the label were allowed: the result may be theirs.")
-    if len(found.differences) > 1:
-        said.append(
-            f"The network was compared with {len(found.differences)} others; intervals are not "
-            "corrected for several looks."
+        sentences.append(
+            "Columns that may leak the label were allowed (--allow-leakage). They may explain "
+            "the result."
         )
-    return tuple(said)
+    if len(ablation.differences) > 1:
+        sentences.append(
+            f"The network was compared with {len(ablation.differences)} other models; intervals "
+            "are not corrected for multiple comparisons."
+        )
+    return tuple(sentences)

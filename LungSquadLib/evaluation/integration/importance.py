@@ -1,4 +1,4 @@
-"""Which columns the network went by, and whether it was the same ones every time."""
+"""Importance of columns over the trainings of a cross-validation, and its stability."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ TOP = 20
 
 @dataclass(frozen=True)
 class Column:
-    """A column over all trainings of a cross-validation.
+    """The importance of a column over all trainings of a cross-validation.
 
     Attributes:
-        selected: share of the trainings that kept it.
-        rank: its mean place among those kept, 1 the most important.
-        importance: mean size of its share in the log odds, 0 where it was not kept, and the range
-            of 95 % of the trainings.
+        selected: fraction of the trainings that selected it.
+        rank: its mean rank among the selected ones, 1 the most important.
+        importance, low, high: mean absolute attribution to the log odds, 0 where it was not
+            selected, and the range of 95 % of the trainings.
         effect: mean change of the log odds of the positive class with each standard deviation.
     """
 
@@ -35,11 +35,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Importance:
-    """All columns that were ever kept, the most important first.
+    """All columns that were ever selected, the most important first.
 
     Attributes:
-        shared: of the `TOP` columns of one training, how many are among those of another, on
-            average; None for one training.
+        shared: mean number of columns that the `TOP` of two trainings share; None for one
+            training.
     """
 
     columns: tuple[Column, ...]
@@ -48,18 +48,18 @@ class Importance:
 
 
 def importance(tables: Sequence[Sequence[Mapping[str, str]]]) -> Importance:
-    """Of the tables `columns.csv` of all trainings."""
+    """Compute the importance from the tables `columns.csv` of all trainings."""
     rows: dict[tuple[str, str], list[Mapping[str, str]]] = {}
     for table in tables:
         for row in table:
             rows.setdefault((row["source"], row["column"]), []).append(row)
-    columns = [_column(key, its, len(tables)) for key, its in rows.items()]
-    columns.sort(key=lambda one: (-one.importance, one.source, one.name))
+    columns = [_column(key, rows_, len(tables)) for key, rows_ in rows.items()]
+    columns.sort(key=lambda column: (-column.importance, column.source, column.name))
     tops = [
         {(row["source"], row["column"]) for row in table if int(row["rank"]) <= TOP}
         for table in tables
     ]
-    shared = [len(one & other) for one, other in combinations(tops, 2)]
+    shared = [len(column & second) for column, second in combinations(tops, 2)]
     return Importance(tuple(columns), len(tables), float(np.mean(shared)) if shared else None)
 
 

@@ -1,4 +1,4 @@
-"""The stages of a cohort's patients that others gave: models, in tables, and reports."""
+"""The stages of a cohort's patients to compare with: predicted ones, and reported ones."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ COLUMN, EDITION_COLUMN = "t_stage", "edition"  # of a manifest
 
 @dataclass(frozen=True)
 class Reported:
-    """A stage as it was reported; `edition` is "" where nobody said."""
+    """A reported stage; `edition` is "" where it is not known."""
 
     stage: str
     edition: str
 
 
-class Names:
-    """What the patients of a manifest are called, whatever a table calls them."""
+class Pseudonyms:
+    """Pseudonyms of the patients of a manifest, by the IDs or pseudonyms of other tables."""
 
     def __init__(self, rows: Iterable[Row], *, keep_identity: bool) -> None:
         self._keep = keep_identity
         given = {patient_of(row.patient_id) for row in rows if row.patient_id}
-        made = pseudonyms(one for one in given if not PSEUDONYM.fullmatch(one))
-        self._pseudonym = {one: made.get(one, one) for one in given}
+        made = pseudonyms(patient for patient in given if not PSEUDONYM.fullmatch(patient))
+        self._pseudonym = {patient: made.get(patient, patient) for patient in given}
 
     def key(self, patient: str) -> str | None:
-        """The pseudonym of a patient of the manifest; None of others."""
-        found = self._pseudonym.get(patient_of(patient))
-        return found or (patient if patient in self._pseudonym.values() else None)
+        """Return the pseudonym of a patient of the manifest; None for other patients."""
+        pseudonym = self._pseudonym.get(patient_of(patient))
+        return pseudonym or (patient if patient in self._pseudonym.values() else None)
 
-    def shown(self, row: Row) -> str:
-        """What outputs call the patient of a row; "" where the manifest does not say who it is."""
+    def output_name(self, row: Row) -> str:
+        """Return the patient of a row as outputs name them; "" where the manifest has no ID."""
         identity = patient_of(row.patient_id)
         return identity if self._keep or not identity else self._pseudonym[identity]
 
 
-def model_stages(path: str | os.PathLike[str], column: str, names: Names) -> dict[str, str]:
-    """T1 to T4 of each patient that a run's table has; keys as `Names.key`.
+def model_stages(path: str | os.PathLike[str], column: str, names: Pseudonyms) -> dict[str, str]:
+    """Read T1 to T4 of each patient from a run's table; keys as `Pseudonyms.key`.
 
-    Of a run of several parts those patients count that it was tested on; of several seeds, what
-    most of them say, and the lower stage where two are level.
+    Of a run with several parts the test patients count; of several seeds the most frequent stage,
+    and the lower one of two equally frequent ones.
 
     Args:
         path: `predictions.csv` of `train integration`, or `groups.csv` of `train autoencoder`.
@@ -67,33 +67,35 @@ def model_stages(path: str | os.PathLike[str], column: str, names: Names) -> dic
     header, rows = read_rows(path)
     for name in ("patient", column):
         if name not in header:
-            raise InputError(f"'{path}' lacks the column '{name}': is it the table of a run?")
-    said: dict[str, list[str]] = defaultdict(list)
+            raise InputError(
+                f"'{path}' lacks the column '{name}'. Give the table of a training run."
+            )
+    stages_of: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         cells = dict(zip(header, row, strict=True))
         patient = names.key(cells["patient"])
         if patient is not None and cells.get("part", "test") == "test" and known(cells[column]):
-            said[patient].append(_model_stage(path, column, cells[column]))
-    if not said:
+            stages_of[patient].append(_model_stage(path, column, cells[column]))
+    if not stages_of:
         raise InputError(
-            f"'{path}' has none of the manifest's patients among those it was tested on. Are the "
-            "pseudonyms of another LUNGSQUAD_IDENTITY_KEY?"
+            f"'{path}' has none of the manifest's patients among its test patients. Check that its "
+            "pseudonyms were made with the same LUNGSQUAD_IDENTITY_KEY."
         )
-    return {patient: _most_said(stages) for patient, stages in said.items()}
+    return {patient: _most_frequent(stages) for patient, stages in stages_of.items()}
 
 
 def reported_stages(
-    rows: Iterable[Row], clinical: Path | None, names: Names, *, mapping: Path | None = None
+    rows: Iterable[Row], clinical: Path | None, names: Pseudonyms, *, mapping: Path | None = None
 ) -> dict[str, Reported]:
-    """The reported stages of patients, by `Names.key`, or by case where nobody says whose it is.
+    """Read the reported stages by `Pseudonyms.key`, or by case where there is no patient ID.
 
     They are those of the manifest's column `t_stage` (and `edition`), or of a clinical table. Tis,
-    TX and what else no size can give are left out.
+    TX and other stages that do not depend on size are left out.
 
     Raises:
         InputError: the clinical table cannot be used, or has no T stage.
     """
-    found: dict[str, Reported] = {}
+    result: dict[str, Reported] = {}
     if clinical is not None:
         table = read_clinical(clinical, mapping=mapping)
         if COLUMN not in table.facts:
@@ -104,13 +106,13 @@ def reported_stages(
         ):
             key = names.key(patient)
             if key is not None and stage:
-                found[key] = Reported(stage, edition)
-        return found
+                result[key] = Reported(stage, edition)
+        return result
     for row in rows:
-        said = _of_manifest(row.cells)
-        if said is not None:
-            found[names.key(row.patient_id) or row.case] = said
-    return found
+        reported = _of_manifest(row.cells)
+        if reported is not None:
+            result[names.key(row.patient_id) or row.case] = reported
+    return result
 
 
 def _of_manifest(cells: Mapping[str, str]) -> Reported | None:
@@ -127,11 +129,11 @@ def _model_stage(path: str | os.PathLike[str], column: str, word: str) -> str:
         return group_of(reported_stage(word))
     except InputError as error:
         raise InputError(
-            f"'{path}' has a '{column}' that is no T stage: the run must be one of the task "
-            "'t_stage', or have groups that follow T stage, which are then called T1 to T4."
+            f"'{path}' has a '{column}' that is no T stage. Give a run of the task 't_stage', "
+            "or one whose clusters follow T stage and so are called T1 to T4."
         ) from error
 
 
-def _most_said(stages: list[str]) -> str:
+def _most_frequent(stages: list[str]) -> str:
     counts = Counter(stages)
     return min(counts, key=lambda stage: (-counts[stage], stage))
