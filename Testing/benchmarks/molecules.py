@@ -50,13 +50,11 @@ def _expression(patients: int, genes: int) -> np.ndarray:
 def _autoencoder(patients: int, genes: int) -> Callable[[int], None]:
     """An epoch of training, with its validation."""
     import torch
-    from LungSquadLib.training.allocator import keep_blocks
 
     from LungSquadLib.networks import build
     from LungSquadLib.training.autoencoder.options import AutoencoderOptions
     from LungSquadLib.training.autoencoder.task import AutoencoderTask, Parts
 
-    keep_blocks()
     torch.manual_seed(0)
     network = build("autoencoder", {"widths": [genes], "latent": 8, "hidden": [128]})
     x = torch.from_numpy(_expression(patients, genes))

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from LungSquadLib.training.allocator import keep_blocks
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -184,7 +183,6 @@ def _openvino(graph: bytes, x: torch.Tensor) -> Callable[[], np.ndarray]:
 def _training(name: str) -> tuple[dict[str, Contender], int]:
     """One step of training: by hand in two layouts of memory, and as the training loop takes it."""
     network, forward = _classifier(name)
-    keep_blocks()  # for all of them, since malloc is theirs together
     x = _crops(network, TRAINING_BATCH)
     contenders = {}
     for title, layout in (

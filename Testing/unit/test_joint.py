@@ -36,7 +36,7 @@ def test_a_patients_features_are_those_of_training(tmp_path, of_network):
     image = f"image={store.folder}" + (f":{tmp_path / 'm.safetensors'}" if of_network else "")
     joined = read_sources([f"expression={tmp_path / 'e.csv'}", image])
     options = IntegrationOptions(
-        "histology", folds=2, seeds=1, inner=2, epochs=2, allow_telling=True
+        "histology", folds=2, seeds=1, inner_folds=2, epochs=2, allow_leakage=True
     )
     train_integration(joined, tmp_path / "run", options)
     model = read_model_file(tmp_path / "run" / "model.safetensors")
