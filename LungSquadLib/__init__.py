@@ -39,7 +39,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "open_ct": "imaging.ct",
     "CT": "imaging.ct",
-    "read_mask": "imaging.masks",
+    "read_mask": "imaging.mask_files",
     "Mask": "imaging.masks",
     "propose_mask": "imaging.region",
     "crop": "imaging.crop",

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..imaging.crop import crop
     from ..imaging.ct import open_ct
     from ..imaging.files.write import check_distinct, check_volume_name, write_volumes
-    from ..imaging.masks import read_mask
+    from ..imaging.mask_files import read_mask
 
     names = [name for name in (arguments.out, arguments.mask_out) if name]
     for name in names:

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Inpaint a tumour, write the result and print what was measured."""
     from ..imaging.ct import open_ct
     from ..imaging.files.write import check_distinct
-    from ..imaging.masks import read_mask
+    from ..imaging.mask_files import read_mask
     from ..inference.inpaint_ct import NOTICE, inpaint, write_inpainting
     from ..models.catalogue import read_model
 

@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the axial slices with tumour and print how many there are."""
     from ..imaging.ct import open_ct
     from ..imaging.files.write import check_distinct
-    from ..imaging.masks import read_mask
+    from ..imaging.mask_files import read_mask
     from ..imaging.slices import tumour_slices, write_slices
 
     check_distinct([arguments.out], [arguments.ct, arguments.mask])

@@ -87,7 +87,7 @@ def _patient(arguments: argparse.Namespace) -> None:
     from ..evaluation.staging.methods import stage_patient
     from ..imaging.crop import flags_of_case
     from ..imaging.ct import open_ct
-    from ..imaging.masks import read_mask
+    from ..imaging.mask_files import read_mask
     from ..imaging.stage import LIMITS, size_stage
     from ..models.catalogue import read_model
 

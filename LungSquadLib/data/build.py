@@ -20,7 +20,7 @@ from ..identity import KEY_VARIABLE
 from ..imaging.crop import Crop, crop
 from ..imaging.ct import CT, open_ct
 from ..imaging.files.write import check_distinct
-from ..imaging.masks import read_mask
+from ..imaging.mask_files import read_mask
 from ..progress import Progress, Silent
 from .case_file import (
     Content,

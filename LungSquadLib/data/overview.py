@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import InputError, MissingPackageError
 from ..files import whole_file
 from ..imaging.files.write import write_png
-from ..imaging.pictures import grid, tile, windowed
+from ..imaging.pictures import contact_sheet, tile, windowed
 from ..progress import Progress, Silent, step
 from .check import check_label
 from .slice_set import SliceSet
@@ -120,7 +120,7 @@ def write_slice_overview(slices: SliceSet, folder: Path) -> Path:
         largest = int(np.count_nonzero(mask, axis=(1, 2)).argmax())
         tiles.append(tile(hu[largest], mask[largest], low=spec.hu_low, high=spec.hu_high))
     path = folder / "overview.png"
-    write_png(path, grid(tiles), description="Slices of a LungSquad slice set.")
+    write_png(path, contact_sheet(tiles), description="Slices of a LungSquad slice set.")
     return path
 
 

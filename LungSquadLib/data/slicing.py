@@ -19,7 +19,7 @@ from ..files import make_folder, sweep
 from ..imaging.crop import flags_of_case
 from ..imaging.ct import open_ct
 from ..imaging.files.write import check_distinct
-from ..imaging.masks import read_mask
+from ..imaging.mask_files import read_mask
 from ..imaging.slices import AxialSlices, axial_slices, slices_of_cube
 from ..progress import Progress, Silent
 from .build import FLAGS, check_columns, remove_other_cases, write_case_tables

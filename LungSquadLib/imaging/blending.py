@@ -12,14 +12,14 @@ FAR_MM = 1e4
 
 _FEWEST = 200  # voxels to measure in
 _NOTHING = AIR + 24  # HU below which there is padding, or air at the end of the scale
-_BLURS = np.linspace(0, 0.5, 51)  # share of a drawn number that goes to each neighbour
+_BLURS = np.linspace(0, 0.5, 51)  # weight of each neighbour
 
 
 def distance_mm(mask: np.ndarray, spacing: Point) -> np.ndarray:
-    """From each voxel's centre to that of the nearest marked one: 0 in the mask; float32.
+    """Return each voxel's distance to the nearest marked voxel: 0 in the mask; float32.
 
     Args:
-        mask: (z, y, x), what is not 0 is marked; `FAR_MM` everywhere where nothing is.
+        mask: (z, y, x); voxels that are not 0 are marked. An empty mask gives `FAR_MM` everywhere.
         spacing: mm between voxels along x, y and z.
     """
     marked = mask != 0
@@ -34,21 +34,21 @@ def distance_mm(mask: np.ndarray, spacing: Point) -> np.ndarray:
 
 
 def blend_weights(distance: np.ndarray, band_mm: float) -> np.ndarray:
-    """The share of what is painted: 1 in the mask, 0 from `band_mm` on, a cosine between them."""
-    share = np.clip(distance / band_mm, 0, 1, dtype=np.float32)
-    return np.where(share < 1, (1 + np.cos(np.pi * share)) / 2, 0).astype(np.float32)
+    """Return the weight of the synthetic image: 1 in the mask, a cosine to 0 at `band_mm`."""
+    fraction = np.clip(distance / band_mm, 0, 1, dtype=np.float32)
+    return np.where(fraction < 1, (1 + np.cos(np.pi * fraction)) / 2, 0).astype(np.float32)
 
 
-def grain(hu: np.ndarray, known: np.ndarray, *, random: np.random.Generator) -> np.ndarray:
-    """Noise as strong and as fine as that of the known voxels; float32, with mean 0.
+def noise_like(hu: np.ndarray, known: np.ndarray, *, random: np.random.Generator) -> np.ndarray:
+    """Draw noise with the strength and texture of that of the known voxels; float32, mean 0.
 
-    White noise, blurred along rows and columns: how much, follows from how voxels differ from
-    those next to them and from the next but one.
+    White noise is blurred along rows and columns, by as much as the second differences of the known
+    voxels at distances 1 and 2 imply.
 
     Args:
         hu: (z, y, x), slices as the scanner made them, or resampled.
-        known: where to measure. Vessels and borders do no harm while they are the lesser part.
-        random: what it is drawn from.
+        known: where to measure. A minority of vessels and borders does not change the result.
+        random: the random generator.
     """
     fine, coarse = (_roughness(hu, known, step) for step in (1, 2))
     if fine == 0:
@@ -64,7 +64,7 @@ def _roughness(hu: np.ndarray, known: np.ndarray, step: int) -> float:
     """Standard deviation of the second differences along both axes, over so many voxels.
 
     After Immerkaer (Computer Vision and Image Understanding 1996;64:300): neither slopes nor
-    straight borders disturb it. It is taken from the median, for vessels do.
+    straight borders change it. The median makes it robust to vessels.
     """
     rows = hu[:, 2 * step :] - 2 * hu[:, step:-step].astype(np.float32) + hu[:, : -2 * step]
     second = rows[..., 2 * step :] - 2 * rows[..., step:-step] + rows[..., : -2 * step]
@@ -76,6 +76,6 @@ def _roughness(hu: np.ndarray, known: np.ndarray, step: int) -> float:
 
 
 def _expected(blur: np.ndarray | float, step: int) -> np.ndarray:
-    """What `_roughness` says of white noise with a standard deviation of 1 that was blurred so."""
+    """Return `_roughness` of white noise of standard deviation 1 after the blur."""
     covariance = (1 + 2 * np.square(blur), 2 * np.asarray(blur), np.square(blur), 0.0, 0.0)
     return 6 * covariance[0] - 8 * covariance[step] + 2 * covariance[2 * step]

@@ -38,7 +38,7 @@ def fill_even_odd(
     *,
     edges: bool = True,
 ) -> tuple[int, int, np.ndarray]:
-    """The pixels of a slice whose centre lies in an odd number of closed polygons.
+    """Fill closed polygons: mark the pixels whose centre lies in an odd number of them.
 
     Args:
         polygons: each (N, 2), points (x, y) in pixel indices; pixel centres are whole numbers.
@@ -50,7 +50,7 @@ def fill_even_odd(
         x and y of the first pixel of a block of the slice, and the block (y, x) of bool.
 
     Raises:
-        InputError: they cross rows or columns so often that they are no outlines.
+        InputError: the polygons cross rows or columns too often to be outlines.
     """
     polygons = [np.where(np.abs(p - p.round()) < _ON_CENTRE, p.round(), p) for p in polygons]
     first = np.concatenate(polygons)
@@ -69,7 +69,7 @@ def fill_even_odd(
 
 
 def _crossings(edges: np.ndarray, y0: int, y1: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and x where edges (x, y, x, y) cross the rows y0 to y1; upper ends do not count."""
+    """Return rows and x where edges (x, y, x, y) cross rows y0 to y1, without upper ends."""
     low, high = np.sort(edges[:, [1, 3]], axis=1).T
     first = np.clip(np.ceil(low), y0, y1).astype(int)
     count = np.clip(np.ceil(high), y0, y1).astype(int) - first
@@ -99,10 +99,10 @@ def _mark_edges(inside: np.ndarray, edges: np.ndarray, x0: int, y0: int, mark: b
 
 
 def outlines(mask2d: np.ndarray) -> list[np.ndarray]:
-    """The boundaries of a mask as closed polygons.
+    """Return the boundaries of a mask as closed polygons.
 
     Args:
-        mask2d: (rows, columns); what is not 0 belongs to the mask.
+        mask2d: (rows, columns); not 0 in the mask.
 
     Returns:
         Polygons (N, 2) of corners (x, y) in continuous pixel indices, so all at +-0.5 from a pixel
@@ -119,13 +119,13 @@ def outlines(mask2d: np.ndarray) -> list[np.ndarray]:
         return []
     top, left = int(rows[0]), int(columns[0])
     framed = np.pad(mask[top : rows[-1] + 1, left : columns[-1] + 1], 1)
-    y, x, beside, above = _corners(framed)
+    y, x, in_row, in_column = _corners(framed)
     corners = np.column_stack([x + (left - 0.5), y + (top - 0.5)])
-    return [_clockwise(cycle, framed, x, y, corners) for cycle in _cycles(beside, above)]
+    return [_clockwise(cycle, framed, x, y, corners) for cycle in _cycles(in_row, in_column)]
 
 
 def _corners(framed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Rows and columns of all corners, and for each the corner at the other end of its two edges.
+    """Return rows and columns of all corners, and the other ends of each corner's two edges.
 
     Where two pixels touch diagonally, two corners lie on one point. Along a row (or a column) of
     points the sorted corners are joined in pairs, because each is where an edge begins or ends.
@@ -150,9 +150,9 @@ def _partners(order: np.ndarray) -> np.ndarray:
     return partners
 
 
-def _cycles(beside: np.ndarray, above: np.ndarray) -> list[list[int]]:
+def _cycles(in_row: np.ndarray, in_column: np.ndarray) -> list[list[int]]:
     """Corners in the order in which edges join them, each cycle from its topmost, leftmost one."""
-    along, across = beside.tolist(), above.tolist()
+    along, across = in_row.tolist(), in_column.tolist()
     seen, cycles = [False] * len(along), []
     for first in range(len(along)):
         cycle, at = [], first
@@ -185,7 +185,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class SliceMask:
-    """The mask of a slice, and how many contours repeat another: exactly, and nearly."""
+    """The mask of a slice, and the number of contours that repeat another: exactly, and nearly."""
 
     block: Block
     repeated: int
@@ -212,7 +212,7 @@ def fill_contours(
     if len(closed) > _MOST_CONTOURS:
         raise InputError(f"{len(closed)} contours lie in one slice; no ROI has that many.")
     contains, distance = _compared(closed)
-    regions = _Regions(closed, _direct(contains), start, stop)
+    regions = _Regions(closed, _children(contains), start, stop)
     blocks = [regions.of(k) for k in np.flatnonzero(~contains.any(axis=0)).tolist()]
     mask = _joined(blocks, np.logical_or)
     if exclusive:
@@ -248,15 +248,15 @@ def _compared(polygons: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return contains, distance
 
 
-def _direct(contains: np.ndarray) -> list[np.ndarray]:
-    """For each contour those inside it that lie in none of the others inside it."""
+def _children(contains: np.ndarray) -> list[np.ndarray]:
+    """Return for each contour its children: those inside it with no other contour between."""
     between = contains.astype(np.float32) @ contains.astype(np.float32) > 0
     return [np.flatnonzero(row) for row in contains & ~between]
 
 
 @dataclass
 class _Regions:
-    """What each contour encloses without its holes, but with the islands in them."""
+    """The area of each contour without its holes, but with the islands in them."""
 
     polygons: Sequence[np.ndarray]
     children: list[np.ndarray]
@@ -286,19 +286,19 @@ def _joined(blocks: Sequence[Block], combine: object, *, crop: bool = False) -> 
     """The blocks combined one after another; within the first one alone if `crop`."""
     if not blocks:
         return Block(0, 0, np.zeros((0, 0), bool))
-    spanned = blocks[:1] if crop else [one for one in blocks if one.inside.size] or blocks[:1]
-    x0, y0 = min(one.x for one in spanned), min(one.y for one in spanned)
-    x1 = max(one.x + one.inside.shape[1] for one in spanned)
-    y1 = max(one.y + one.inside.shape[0] for one in spanned)
+    spanned = blocks[:1] if crop else [block for block in blocks if block.inside.size] or blocks[:1]
+    x0, y0 = min(block.x for block in spanned), min(block.y for block in spanned)
+    x1 = max(block.x + block.inside.shape[1] for block in spanned)
+    y1 = max(block.y + block.inside.shape[0] for block in spanned)
     mask = np.zeros((y1 - y0, x1 - x0), bool)
-    for number, one in enumerate(blocks):
-        left, top = max(one.x, x0), max(one.y, y0)
-        right = min(one.x + one.inside.shape[1], x1)
-        bottom = min(one.y + one.inside.shape[0], y1)
+    for number, (x, y, inside) in enumerate(blocks):
+        left, top = max(x, x0), max(y, y0)
+        right = min(x + inside.shape[1], x1)
+        bottom = min(y + inside.shape[0], y1)
         if left >= right or top >= bottom:
             continue
         part = mask[top - y0 : bottom - y0, left - x0 : right - x0]
-        added = one.inside[top - one.y : bottom - one.y, left - one.x : right - one.x]
+        added = inside[top - y : bottom - y, left - x : right - x]
         if number == 0:
             part[:] = added
         else:
@@ -307,14 +307,14 @@ def _joined(blocks: Sequence[Block], combine: object, *, crop: bool = False) -> 
 
 
 def _points_along(polygon: np.ndarray) -> np.ndarray:
-    """The polygon's vertices and points between them, at most `_STEP` apart (coarser if huge)."""
+    """Return vertices and points between, at most `_STEP` apart (coarser for huge polygons)."""
     ends = np.roll(polygon, -1, axis=0)
     lengths = np.hypot(*(ends - polygon).T)
     step = max(_STEP, lengths.sum() / 4096)
     parts = np.minimum(np.maximum(np.ceil(lengths / step), 1), 4096).astype(int)
     edge = np.repeat(np.arange(len(polygon)), parts)
-    place = (np.arange(len(edge)) - np.repeat(np.cumsum(parts) - parts, parts)) / parts[edge]
-    return polygon[edge] + (ends - polygon)[edge] * place[:, None]
+    fraction = (np.arange(len(edge)) - np.repeat(np.cumsum(parts) - parts, parts)) / parts[edge]
+    return polygon[edge] + (ends - polygon)[edge] * fraction[:, None]
 
 
 def _lies_inside(points: np.ndarray, polygon: np.ndarray) -> bool:
@@ -332,12 +332,14 @@ def _lies_inside(points: np.ndarray, polygon: np.ndarray) -> bool:
 
 
 def _distances(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """How far each point is from a polygon's boundary."""
+    """Return each point's distance to a polygon's boundary."""
     along = np.roll(polygon, -1, axis=0) - polygon
     squared = np.maximum((along**2).sum(axis=1), 1e-30)
-    found = []
+    distances = []
     for some in np.array_split(points, 1 + len(points) // 256):
         away = some[:, None] - polygon
-        place = np.clip((away * along).sum(axis=2) / squared, 0, 1)
-        found.append(np.sqrt(((away - place[..., None] * along) ** 2).sum(axis=2).min(axis=1)))
-    return np.concatenate(found)
+        fraction = np.clip((away * along).sum(axis=2) / squared, 0, 1)
+        distances.append(
+            np.sqrt(((away - fraction[..., None] * along) ** 2).sum(axis=2).min(axis=1))
+        )
+    return np.concatenate(distances)

@@ -19,7 +19,7 @@ from ..errors import InputError
 from ..progress import Progress
 from .ct import CT, as_ct, content_hash
 from .flags import Flag, merged
-from .geometry import Box, Grid, Index, Point, plausible_place, point_of, span
+from .geometry import Box, Grid, Index, Point, plausible_position, point_of, span
 from .masks import Mask, as_mask
 from .resample import AIR, axes_of, linear, nearest
 
@@ -28,7 +28,7 @@ _NO_CENTRE = "The crop's centre must be three finite numbers (LPS mm) near the C
 
 THICK_SLICE_MM = 3.0
 TINY_ML = 0.05  # a ball of 4.6 mm
-PADDING_WORTH_SAYING = 0.001
+PADDING_WORTH_REPORTING = 0.001
 SOFT_TISSUE_HU = (-850.0, 250.0)  # between lung and bone: where a tumour's median lies
 METAL_HU = 2500  # above cortical bone
 BEYOND_VIEW_HU = -1100  # below air: written outside the scanner's field of view
@@ -37,11 +37,11 @@ LUNG_HU = -500
 
 @dataclass(frozen=True)
 class Crop:
-    """CT (HU) and mask (uint8) of one size and spacing, and where they were taken from.
+    """CT (HU) and mask (uint8) of one size and spacing, and their position in the CT.
 
     `tumour_outside_fraction` counts mask voxels of the CT whose centre lies beyond the crop;
-    `padding_fraction` counts crop voxels beyond the CT. `chosen_centre_lps` is set where somebody
-    chose the centre; `centre_lps` is that, on the crop's grid.
+    `padding_fraction` counts crop voxels beyond the CT. `centre_lps` is the centre on the crop's
+    grid; `chosen_centre_lps` is the point it was rounded from, where the user chose it.
     """
 
     ct: sitk.Image
@@ -94,14 +94,14 @@ def crop(
             of that of 64: with an even size the centre is the first voxel of the upper half.
         spacing: mm between the crop's voxels.
         centre_lps: another centre than the mask's centre of mass, in LPS mm.
-        progress: told how the reading goes.
+        progress: receives the progress of reading.
 
     Returns:
         The crop; CT linear, mask nearest neighbour, -1024 HU outside the CT.
 
     Raises:
-        InputError: the mask is empty or lies elsewhere, size, spacing or centre make no sense, or
-            the crop would hold nothing of the CT or of the tumour.
+        InputError: the mask is empty or outside the CT, size, spacing or centre are not usable, or
+            the crop would contain nothing of the CT or of the tumour.
     """
     ct = as_ct(ct)
     mask = as_mask(mask, ct)
@@ -116,7 +116,7 @@ def crop(
     outside = _outside_fraction(voxels, at, box, grid, spacing)
     _check_tumour(cut, grid.to_lps(wanted), grid.to_lps(mass), inside=inside, outside=outside)
     hu = linear(axes, grid.size, lambda part: ct.hu(part, progress))
-    own = Grid(grid.size, (spacing, spacing, spacing), grid.origin, grid.direction).part(box)
+    crop_grid = Grid(grid.size, (spacing, spacing, spacing), grid.origin, grid.direction).part(box)
     flags = (
         *ct.flags,
         *flags_of_mask(mask, grid),
@@ -127,9 +127,9 @@ def crop(
     )
     count = int(np.count_nonzero(voxels))
     return Crop(
-        own.image(hu),
-        own.image(cut),
-        point_of(own.to_lps(_middle(box.size))),
+        crop_grid.image(hu),
+        crop_grid.image(cut),
+        point_of(crop_grid.to_lps(_middle(box.size))),
         point_of(grid.to_lps(mass)),
         count * grid.voxel_volume / 1000,
         count,
@@ -141,18 +141,18 @@ def crop(
 
 
 def flags_of_mask(mask: Mask, grid: Grid) -> tuple[Flag, ...]:
-    """What is to be said of a mask on its CT's grid: where it came from, and how it looks."""
+    """Return the flags of a mask on its CT's grid: those of its file and of its voxels."""
     voxels = sitk.GetArrayViewFromImage(mask.image)
     return (*mask.flags, *mask_flags(voxels, mask_box(mask, grid), grid))
 
 
 def flags_of_case(ct: CT, mask: Mask, *more: Flag) -> tuple[Flag, ...]:
-    """What every verb shows of a CT and a mask on its grid, also one that cuts no crop."""
+    """Return the flags of a CT and a mask on its grid, also where no crop is cut."""
     return merged((*ct.flags, *flags_of_mask(mask, ct.grid), *more))
 
 
 def mask_box(mask: Mask, grid: Grid) -> Box:
-    """Where a mask's voxels lie in its CT's grid."""
+    """Return the box of a mask's voxels in its CT's grid."""
     offset = Grid.of(mask.image).offset_in(grid)
     if offset is None:
         raise InputError(f"The mask '{mask.name}' was made for another CT.")
@@ -169,7 +169,7 @@ def _sides(size: int | Index, spacing: float) -> Index:
 
 
 def centre_of_mass(mask: np.ndarray, at: Box) -> np.ndarray:
-    """The mean index (x, y, z) of the mask's voxels in the CT's grid."""
+    """Return the mean index (x, y, z) of the mask's voxels in the CT's grid."""
     counts = (mask.sum((0, 1)), mask.sum((0, 2)), mask.sum((1, 2)))
     return np.array(
         [
@@ -180,13 +180,13 @@ def centre_of_mass(mask: np.ndarray, at: Box) -> np.ndarray:
 
 
 def _index_of_centre(centre_lps: Point, grid: Grid) -> np.ndarray:
-    if not plausible_place(centre_lps):
+    if not plausible_position(centre_lps):
         raise InputError(_NO_CENTRE)
     return grid.to_index(centre_lps)
 
 
 def box_round(index: np.ndarray, grid: Grid, sides: Index, spacing: float) -> Box:
-    """The crop's box on the grid of `spacing` mm: its centre is nearest to a voxel index."""
+    """Return the box on the grid of `spacing` mm whose centre is nearest to a voxel index."""
     if not np.isfinite(index).all() or np.abs(index).max() > 1e6:
         raise InputError(_NO_CENTRE)
     centre = np.floor(index * np.array(grid.spacing) / spacing + 0.5).astype(int)
@@ -200,13 +200,13 @@ def _middle(sides: Index) -> np.ndarray:
 
 
 def _outside_fraction(mask: np.ndarray, at: Box, box: Box, grid: Grid, spacing: float) -> float:
-    """How much of the tumour lies beyond the outer faces of the crop's voxels."""
+    """Return the fraction of the tumour beyond the outer faces of the crop's voxels."""
     within = []
-    for start, stop, first, last, own in zip(
+    for start, stop, first, last, voxel_mm in zip(
         at.start, at.stop, box.start, box.stop, grid.spacing, strict=True
     ):
-        place = np.arange(start, stop) * own / spacing
-        within.append(span((place >= first - 0.5) & (place < last - 0.5)))
+        position = np.arange(start, stop) * voxel_mm / spacing
+        within.append(span((position >= first - 0.5) & (position < last - 0.5)))
     kept = np.count_nonzero(mask[tuple(reversed(within))])
     return 1 - int(kept) / int(np.count_nonzero(mask))
 
@@ -214,7 +214,7 @@ def _outside_fraction(mask: np.ndarray, at: Box, box: Box, grid: Grid, spacing: 
 def _check_tumour(
     cut: np.ndarray, centre: np.ndarray, mass: np.ndarray, *, inside: float, outside: float
 ) -> None:
-    """Refuse a crop in which there is nothing to see; `centre` and `mass` are in LPS mm."""
+    """Refuse a crop without CT or without tumour; `centre` and `mass` are in LPS mm."""
     if inside > 0 and cut.any():
         return
     where = ", ".join(f"{value:.1f}" for value in centre)
@@ -264,9 +264,14 @@ def central_cube(hu: np.ndarray, size: int) -> np.ndarray:
 def crop_flags(
     ct: np.ndarray, mask: np.ndarray, *, padding: float, tumour_outside: float, chosen: bool
 ) -> list[Flag]:
-    """Flags that the crop raises: its HU and mask (z, y, x), and how much of each is missing.
+    """Return the flags of a crop.
 
-    `chosen` says that somebody chose its centre.
+    Args:
+        ct: HU (z, y, x).
+        mask: (z, y, x).
+        padding: the fraction of the crop outside the CT.
+        tumour_outside: the fraction of the tumour outside the crop.
+        chosen: whether the user chose the crop's centre.
     """
     flags = []
     if tumour_outside > 0:
@@ -274,14 +279,14 @@ def crop_flags(
         sentence = f"{tumour_outside:.1%} of the tumour lies outside the crop: {why}."
         severity = "severe" if tumour_outside > 0.1 else "warning"
         flags.append(Flag("tumour_larger_than_crop", severity, sentence))  # type: ignore[arg-type]
-    if padding > PADDING_WORTH_SAYING:
+    if padding > PADDING_WORTH_REPORTING:
         sentence = f"{padding:.0%} of the crop lies outside the CT and was filled with {AIR} HU."
         flags.append(Flag("padding", "warning" if padding > 0.1 else "info", sentence))
     return flags + _hu_flags(ct, mask)
 
 
 def mask_flags(mask: np.ndarray, at: Box, ct: Grid) -> list[Flag]:
-    """Flags that the mask raises on the CT's grid: `mask` (z, y, x) in its box `at`."""
+    """Return the flags of a mask (z, y, x), which lies at the box `at` of the CT's grid."""
     flags = []
     thickest = max(ct.spacing)
     if round(thickest, 2) > THICK_SLICE_MM:  # headers round: 3.0000001 is 3
@@ -327,7 +332,7 @@ def _hu_flags(ct: np.ndarray, mask: np.ndarray) -> list[Flag]:
 
 
 def _component_sizes(mask: np.ndarray) -> list[int]:
-    """Voxels of each piece (connected by faces, edges or corners), largest first."""
+    """Return the voxels of each connected component (26 neighbours), largest first."""
     labels = sitk.ConnectedComponent(sitk.GetImageFromArray(mask), True)
     counts = np.bincount(sitk.GetArrayViewFromImage(labels).ravel())[1:]
     return sorted((int(count) for count in counts), reverse=True)

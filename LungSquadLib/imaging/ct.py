@@ -1,4 +1,4 @@
-"""The CT, from wherever it comes: a grid at once, and the HU of any box of it when asked."""
+"""The CT, from DICOM, a volume file or memory: its grid, and the HU of any box of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LARGEST_CT = 1 << 31  # voxels: 4 GB of HU
 
 
 class Voxels(Protocol):
-    """Where a CT's HU come from: arrays in the order in which they are stored."""
+    """The source of a CT's HU, with axes in the order in which they are stored."""
 
     def read(self, box: Box, progress: Progress | None) -> np.ndarray:
         """HU of `box` of the stored grid as an array (z, y, x), int16 or float32."""
@@ -36,7 +36,7 @@ class Voxels(Protocol):
 
 @dataclass(frozen=True)
 class DicomOrigin:
-    """What ties results to the DICOM series that they were made from."""
+    """The DICOM series of a CT, to which results refer."""
 
     series_uid: str
     frame_of_reference: str
@@ -50,15 +50,15 @@ class DicomOrigin:
 
 @dataclass(frozen=True)
 class CT:
-    """A CT volume that is read only where it is needed.
+    """A CT volume whose voxels are read only where they are needed.
 
-    `grid` is there at once; `read` and `hu` fetch voxels. Their axes are in LPS order, whatever
+    `grid` needs no voxels; `read` and `hu` fetch them. Their axes are in LPS order, whatever
     the order in which the CT is stored; see `geometry`.
 
     Attributes:
         stored: the grid as the file, series or image has it.
         voxels: HU on that grid.
-        flags: what was noticed.
+        flags: findings of reading.
         dicom: set for a DICOM series; its planes are those of the stored grid.
     """
 
@@ -110,7 +110,7 @@ class CT:
         return self.grid.part(box).image(self.hu(box, progress))
 
     def loaded(self, progress: Progress | None = None) -> CT:
-        """The same CT with all its voxels in memory: for work that comes back to them."""
+        """Return the same CT with all its voxels in memory, for work that reads them repeatedly."""
         return replace(self, voxels=ArrayVoxels(self.stored_hu(self.stored.box, progress)))
 
     def as_stored(self, image: sitk.Image) -> sitk.Image:
@@ -119,11 +119,11 @@ class CT:
         Raises:
             InputError: the image is on other voxels.
         """
-        own, offset = Grid.of(image), Grid.of(image).offset_in(self.grid)
+        grid, offset = Grid.of(image), Grid.of(image).offset_in(self.grid)
         if offset is None:
             raise InputError("The image is not on the voxels of this CT.")
-        there = self.stored.part(self.stored_box(own.box.shifted(offset)))
-        return there.image(self._to_lps.inverse.array(sitk.GetArrayViewFromImage(image)))
+        stored = self.stored.part(self.stored_box(grid.box.shifted(offset)))
+        return stored.image(self._to_lps.inverse.array(sitk.GetArrayViewFromImage(image)))
 
 
 def open_ct(
@@ -134,11 +134,11 @@ def open_ct(
     Args:
         path: the folder or file.
         series: the Series Instance UID to take where a folder holds several CT.
-        progress: told how the search for series goes.
+        progress: receives the progress of the search for series.
 
     Raises:
-        InputError: there is no CT, there are several, or the one there is cannot be trusted to be
-            what it says; the message says why and what to do.
+        InputError: the path holds no CT, several CT, or one whose header is not consistent; the
+            message says why and what to do.
         OSError: the file cannot be opened.
     """
     source = Path(path)
@@ -155,10 +155,10 @@ def open_ct(
 
 
 def ct_of_series(series: Series) -> CT:
-    """The volume that the CT images of a DICOM series make.
+    """Return the CT volume of a DICOM series.
 
     Raises:
-        InputError: they make none; the message says why, and where.
+        InputError: its images are not one volume; the message says why, and where.
     """
     reader = FrameReader()
     planes = reader.with_known_bits(planes_of(series.ct_images))
@@ -169,7 +169,7 @@ def ct_of_series(series: Series) -> CT:
 
 
 def as_ct(ct: CT | sitk.Image) -> CT:
-    """A SimpleITK image (HU, LPS mm, axes in any order) as a CT; a CT as it is."""
+    """Return a SimpleITK image (HU, LPS mm, axes in any order) as a CT; a CT unchanged."""
     if isinstance(ct, CT):
         return ct
     if ct.GetDimension() != 3 or ct.GetNumberOfComponentsPerPixel() != 1:
@@ -178,7 +178,7 @@ def as_ct(ct: CT | sitk.Image) -> CT:
 
 
 def content_hash(image: sitk.Image) -> str:
-    """SHA-256 of an image's voxels and grid: what it is, whatever file it came from."""
+    """Return the SHA-256 of an image's voxels and grid, which does not depend on its file."""
     digest = hashlib.sha256(repr(Grid.of(image)).encode())
     view = sitk.GetArrayViewFromImage(image)
     digest.update(str(view.dtype).encode())
@@ -187,23 +187,23 @@ def content_hash(image: sitk.Image) -> str:
 
 
 def _from_dicom(source: Path, series: str | None, progress: Progress | None) -> CT:
-    found = find_series(source, progress)
-    if source.is_file() and found.series:  # one slice stands for its series
-        if not found.series[0].ct_images:
+    search = find_series(source, progress)
+    if source.is_file() and search.series:  # one slice stands for its series
+        if not search.series[0].ct_images:
             raise InputError(
-                f"'{source}' is not a CT image (modality {found.series[0].modality or 'unknown'})."
+                f"'{source}' is not a CT image (modality {search.series[0].modality or 'unknown'})."
             )
-        if found.series[0].frames == 1:
-            series = series or found.series[0].uid
-            found = find_series(source.parent, progress)
-    if source.is_file() and not found.series:
-        reason = f" ({found.unreadable[0]})" if found.unreadable else ""
+        if search.series[0].frames == 1:
+            series = series or search.series[0].uid
+            search = find_series(source.parent, progress)
+    if source.is_file() and not search.series:
+        reason = f" ({search.unreadable[0]})" if search.unreadable else ""
         raise InputError(f"'{source}' is not a volume or DICOM file that can be read{reason}.")
-    ct = ct_of_series(choose_ct(found, series))
-    if not found.unreadable:
+    ct = ct_of_series(choose_ct(search, series))
+    if not search.unreadable:
         return ct
     sentence = (
-        f"{len(found.unreadable)} files could not be read and were left out; `lungsquad inspect` "
+        f"{len(search.unreadable)} files could not be read and were left out; `lungsquad inspect` "
         "names them."
     )
     return replace(ct, flags=(*ct.flags, Flag("unreadable_files", "warning", sentence)))
@@ -250,7 +250,7 @@ class _FileVoxels:
 
 @dataclass(frozen=True)
 class ArrayVoxels:
-    """HU (z, y, x) of a whole grid that somebody else holds: an image, a node of Slicer's."""
+    """HU (z, y, x) of a whole grid in memory, as of an image or a Slicer node."""
 
     array: np.ndarray
 
@@ -271,7 +271,7 @@ class _ImageVoxels:
 
 
 def _as_hu(values: np.ndarray, slope: float, intercept: float, out: np.ndarray) -> None:
-    """HU into `out`: whole numbers are limited to what int16 holds, far beyond any HU."""
+    """Write HU into `out`; integers are clipped to the range of int16, far beyond any HU."""
     if out.dtype.kind == "f":
         out[:] = values * slope + intercept
     elif values.dtype == np.int16 and intercept == 0:

@@ -28,7 +28,7 @@ class Diameter:
 
 
 def axial_diameter(mask: sitk.Image) -> Diameter:
-    """The longest line within one axial plane that joins two points of a mask's border.
+    """Measure the longest line within an axial plane that joins two points of a mask's border.
 
     The border runs half-way between voxel centres, so that a single voxel has its own width. Of a
     mask that is not axial, planes across the axis nearest to head-foot are taken.
@@ -47,8 +47,8 @@ def axial_diameter(mask: sitk.Image) -> Diameter:
     planes = np.split(points, np.flatnonzero(np.diff(points[:, 2])) + 1)
     best, ends = 0.0, np.zeros((2, 3))
     # Where the longest possible lines are first: most planes need not be looked at.
-    for plane in sorted(planes, key=lambda plane: -_reach(plane)):
-        if _reach(plane) <= best:
+    for plane in sorted(planes, key=lambda plane: -_diagonal(plane)):
+        if _diagonal(plane) <= best:
             break
         length, pair = _farthest(plane, plane)
         if length > best:
@@ -57,7 +57,7 @@ def axial_diameter(mask: sitk.Image) -> Diameter:
 
 
 def largest_diameter(mask: sitk.Image) -> Diameter:
-    """The longest line in any direction that joins two points of a mask's border.
+    """Measure the longest line in any direction that joins two points of a mask's border.
 
     The border is that of `axial_diameter`, in 3D: the middles of the outermost voxels' faces. It is
     what Zwanenburg et al., Radiology 2020;295:328-338 (IBSI) call the maximum 3D diameter of a
@@ -77,10 +77,10 @@ def largest_diameter(mask: sitk.Image) -> Diameter:
 
 
 def _tumour(mask: sitk.Image) -> np.ndarray:
-    """Where a mask (x, y, z) is tumour; somewhere it is."""
+    """Return the tumour voxels of a mask (x, y, z), which must not be empty."""
     tumour: np.ndarray = sitk.GetArrayViewFromImage(mask).transpose() != 0
     if not tumour.any():
-        raise InputError("The mask is empty: draw the tumour, or choose another.")
+        raise InputError("The mask is empty: draw the tumour, or choose another mask.")
     return tumour
 
 
@@ -90,8 +90,8 @@ def _diameter(mm: float, ends: np.ndarray, grid: Grid) -> Diameter:
     return Diameter(mm, point_of(start), point_of(end))
 
 
-def _reach(points: np.ndarray) -> float:
-    """The diagonal of the box round points; no line between them is longer."""
+def _diagonal(points: np.ndarray) -> float:
+    """Return the diagonal of the box round points; no line between them is longer."""
     return float(np.linalg.norm(np.ptp(points, axis=0)))
 
 
@@ -104,20 +104,20 @@ def _border(mask: np.ndarray, opposite: _Steps) -> np.ndarray:
     points = []
     for axis in range(3 if opposite is _IN_SPACE else 2):
         lines = np.moveaxis(mask, axis, -1)
-        there = lines.any(-1)
+        occupied = lines.any(-1)
         low = lines.argmax(-1) - 0.5
         high = lines.shape[-1] - lines[..., ::-1].argmax(-1) - 0.5
         for ends, outwards in ((low, -low), (high, high)):
-            where = np.argwhere(_stands_out(np.where(there, outwards, -np.inf), opposite))
+            where = np.argwhere(_stands_out(np.where(occupied, outwards, -np.inf), opposite))
             points.append(np.insert(where + 0.0, axis, ends[tuple(where.T)], axis=1))
     return np.concatenate(points)
 
 
-def _farthest(ones: np.ndarray, others: np.ndarray) -> tuple[float, np.ndarray]:
-    """The greatest distance between points (N, D) and others (M, D), and those two."""
-    lengths = _lengths(ones[:, None] - others[None])
-    first, second = np.unravel_index(int(lengths.argmax()), lengths.shape)
-    return float(lengths[first, second]), np.stack([ones[first], others[second]])
+def _farthest(first: np.ndarray, second: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the greatest distance between points (N, D) and points (M, D), and those two."""
+    lengths = _lengths(first[:, None] - second[None])
+    i, j = np.unravel_index(int(lengths.argmax()), lengths.shape)
+    return float(lengths[i, j]), np.stack([first[i], second[j]])
 
 
 def _stands_out(surface: np.ndarray, opposite: _Steps) -> np.ndarray:
@@ -129,9 +129,9 @@ def _stands_out(surface: np.ndarray, opposite: _Steps) -> np.ndarray:
     around = np.pad(surface, 1, constant_values=-np.inf)
     out = np.isfinite(surface)
     for down, right in opposite:
-        one = around[1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
-        other = around[1 - down : 1 - down + rows, 1 - right : 1 - right + columns]
-        out &= surface > (one + other) / 2
+        before = around[1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
+        after = around[1 - down : 1 - down + rows, 1 - right : 1 - right + columns]
+        out &= surface > (before + after) / 2
     return out
 
 
@@ -142,7 +142,7 @@ def _farthest_in_space(points: np.ndarray) -> tuple[float, np.ndarray]:
     `least = best * cos(angle)` apart or more: only points that near to the two sides are compared.
     """
     directions, cosine = _directions(_FINENESS)
-    sides = [(along.argmin(), along.argmax()) for along in (points @ one for one in directions)]
+    sides = [(along.argmin(), along.argmax()) for along in (points @ d for d in directions)]
     extremes = points[np.array(sides)]
     widths = np.einsum("nd,nd->n", directions, extremes[:, 1] - extremes[:, 0])
     apart = _lengths(extremes[:, 1] - extremes[:, 0])

@@ -11,9 +11,9 @@ import SimpleITK as sitk
 from .diameter import axial_diameter
 
 RIM_MM = 3.0  # how far around a tumour its surroundings are measured
-_AT_ONCE = 64  # slices that lie in one picture while they are measured
+_AT_ONCE = 64  # slices that are measured in one image
 
-# What each feature is, for people, with its unit.
+# The label and unit of each feature of a slice, and of a tumour.
 SLICE_FEATURES = {
     "area_mm2": "area, mm²",
     "equivalent_diameter_mm": "diameter of a disc of that area, mm",
@@ -29,8 +29,6 @@ SLICE_FEATURES = {
     "hu_p90": "90th percentile of HU inside",
     "hu_rim": f"mean HU in a rim of {RIM_MM:g} mm",
 }
-
-# What each feature is, for people, with its unit.
 TUMOUR_FEATURES = {
     "equivalent_diameter_mm": "diameter of a ball of that volume, mm",
     "axial_diameter_mm": "largest diameter in an axial plane, mm",
@@ -52,7 +50,7 @@ TUMOUR_FEATURES = {
 
 
 def slice_features(hu: np.ndarray, mask: np.ndarray, *, spacing_mm: float) -> dict[str, np.ndarray]:
-    """`SLICE_FEATURES` of slices, each (n,) float64; NaN throughout where a mask is empty.
+    """Compute `SLICE_FEATURES` of slices, each (n,) float64; NaN throughout where a mask is empty.
 
     Perimeter after Lehmann and Legland, Insight Journal 2012; compactness is 4 pi times area by
     perimeter squared. Pixels that touch at a corner belong to one part. The rim is at least one
@@ -74,13 +72,13 @@ def slice_features(hu: np.ndarray, mask: np.ndarray, *, spacing_mm: float) -> di
 
 
 def _measured(hu: np.ndarray, masks: np.ndarray, spacing: float) -> Iterator[tuple[float, ...]]:
-    """Of each slice, in the order of `SLICE_FEATURES`.
+    """Yield the features of each slice, in the order of `SLICE_FEATURES`.
 
-    All lie in one picture below one another, each tumour with a label of its own and farther from
-    the next than the rim is wide, so that ITK is called once and not for every slice.
+    The slices are stacked in one image, each tumour with its own label and further from the next
+    than the rim is wide, so that ITK is called once and not for every slice.
     """
-    reach = max(RIM_MM, spacing) * (1 + 1e-6)
-    frame = int(reach / spacing) + 1
+    rim_mm = max(RIM_MM, spacing) * (1 + 1e-6)
+    frame = int(rim_mm / spacing) + 1
     labels = masks * np.arange(1, len(masks) + 1, dtype=np.uint16)[:, None, None]
     framed = np.pad(labels, ((0, 0), (frame, frame), (frame, frame)))
     picture = sitk.GetImageFromArray(framed.reshape(-1, framed.shape[2]))
@@ -93,7 +91,7 @@ def _measured(hu: np.ndarray, masks: np.ndarray, spacing: float) -> Iterator[tup
     )
     outside = sitk.GetArrayViewFromImage(distance).reshape(framed.shape)
     outside = outside[:, frame:-frame, frame:-frame]
-    rims = (outside > 0) & (outside <= reach)
+    rims = (outside > 0) & (outside <= rim_mm)
     for number, (slice_hu, mask, rim) in enumerate(zip(hu, masks, rims, strict=True)):
         if not mask.any():
             yield (math.nan,) * len(SLICE_FEATURES)
@@ -106,7 +104,7 @@ def _measured(hu: np.ndarray, masks: np.ndarray, spacing: float) -> Iterator[tup
 
 
 def _parts(picture: sitk.Image, framed: np.ndarray) -> np.ndarray:
-    """How many connected parts (n,) each slice's tumour has."""
+    """Count the connected parts (n,) of each slice's tumour."""
     connected = sitk.ConnectedComponent(picture != 0, True)
     part = sitk.GetArrayViewFromImage(connected).reshape(framed.shape)
     inside = part > 0
@@ -134,7 +132,7 @@ def _slice_shape(
 
 
 def intensity(hu: np.ndarray, mask: np.ndarray, rim: np.ndarray) -> tuple[float, ...]:
-    """Mean, standard deviation and percentiles 10, 50, 90 of HU inside, and the mean in the rim.
+    """Return mean, standard deviation, percentiles 10, 50, 90 of HU inside, and the rim's mean.
 
     Args:
         hu: of any shape.
@@ -151,7 +149,7 @@ def intensity(hu: np.ndarray, mask: np.ndarray, rim: np.ndarray) -> tuple[float,
 
 
 def tumour_features(hu: np.ndarray, mask: np.ndarray, *, spacing_mm: float) -> dict[str, float]:
-    """`TUMOUR_FEATURES` of a tumour; NaN throughout where the mask is empty.
+    """Compute `TUMOUR_FEATURES` of a tumour; NaN throughout where the mask is empty.
 
     Surface after Lehmann and Legland, Insight Journal 2012; sphericity, elongation and flatness as
     in the reference manual of the Image Biomarker Standardisation Initiative (Zwanenburg et al.
@@ -193,10 +191,10 @@ def _tumour_shape(inside: np.ndarray, spacing: float) -> tuple[float, ...]:
 
 
 def _axes(inside: np.ndarray) -> tuple[float, float]:
-    """Elongation and flatness."""
+    """Return elongation and flatness."""
     points = np.argwhere(inside)
-    spread = np.cov(points.T, bias=True) + np.eye(3) / 12
-    third, second, first = np.linalg.eigvalsh(spread)
+    covariance = np.cov(points.T, bias=True) + np.eye(3) / 12
+    third, second, first = np.linalg.eigvalsh(covariance)
     return math.sqrt(second / first), math.sqrt(third / first)
 
 
@@ -207,8 +205,8 @@ def _tumour_intensity(hu: np.ndarray, inside: np.ndarray, spacing: float) -> tup
     away = sitk.GetArrayViewFromImage(outside)
     rim = (away > 0) & (away <= max(RIM_MM, spacing) * (1 + 1e-6))
     values = hu[inside].astype(np.float64)
-    spread = float(values.std())
-    scores = (values - values.mean()) / spread if spread else np.full(1, math.nan)
+    deviation = float(values.std())
+    scores = (values - values.mean()) / deviation if deviation else np.full(1, math.nan)
     return (*intensity(hu, inside, rim), float((scores**3).mean()), float((scores**4).mean()))
 
 

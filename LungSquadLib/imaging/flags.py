@@ -1,4 +1,4 @@
-"""Flags: what a person should know about an image before trusting a number made from it."""
+"""Flags: findings about an image that a person should know before trusting a result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Flag:
 
     @classmethod
     def of(cls, value: dict[str, str]) -> Flag:
-        """The flag that `to_dict` described; `ValueError` or `TypeError` for anything else."""
+        """Return the flag of a `to_dict` dictionary; `ValueError` or `TypeError` for others."""
         texts = all(isinstance(text, str) and text.isprintable() for text in value.values())
         if not texts or value["severity"] not in get_args(Severity):
             raise ValueError("a flag is malformed")
@@ -31,26 +31,26 @@ class Flag:
 
 
 def merged(
-    shared: Iterable[Flag], own: Iterable[tuple[str, Iterable[Flag]]] = ()
+    shared: Iterable[Flag], by_model: Iterable[tuple[str, Iterable[Flag]]] = ()
 ) -> tuple[Flag, ...]:
-    """Each flag once, the worst first: what every output shows, in this order.
+    """Return each flag once, the worst first, as all outputs list them.
 
     Args:
-        shared: of the images, which all that is said of the case depends on.
-        own: of each model, by its title. What `shared` does not say word for word is the model's
-            own: its sentence names the model, also where another flag has the same code.
+        shared: of the images.
+        by_model: each model's title and flags. The sentence of a flag that is not in `shared` word
+            for word gets the model's title, also where a shared flag has the same code.
     """
-    found = dict.fromkeys(shared)
-    of_images = set(found)
-    for title, flags in own:
+    unique = dict.fromkeys(shared)
+    of_images = set(unique)
+    for title, flags in by_model:
         for flag in flags:
             if flag not in of_images:
-                found[replace(flag, sentence=f"{title}: {flag.sentence}")] = None
-    return tuple(sorted(found, key=lambda flag: WORST_FIRST.index(flag.severity)))
+                unique[replace(flag, sentence=f"{title}: {flag.sentence}")] = None
+    return tuple(sorted(unique, key=lambda flag: WORST_FIRST.index(flag.severity)))
 
 
 def counted(severities: Iterable[str]) -> str:
-    """How many flags there are of each severity: "1 severe, 2 warning"; "none"."""
-    given = list(severities)
-    counts = ((given.count(severity), severity) for severity in WORST_FIRST)
+    """Format the number of flags of each severity: "1 severe, 2 warning"; "none"."""
+    listed = list(severities)
+    counts = ((listed.count(severity), severity) for severity in WORST_FIRST)
     return ", ".join(f"{count} {severity}" for count, severity in counts if count) or "none"

@@ -83,7 +83,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Grid:
-    """Where voxels are: size (x, y, z), spacing in mm, origin in LPS mm, direction as in ITK."""
+    """Where voxels lie: size (x, y, z), spacing in mm, origin in LPS mm, direction as in ITK."""
 
     size: Index
     spacing: Point
@@ -153,11 +153,11 @@ class Grid:
         return f"origin {origin} mm, spacing {self.spacing_text} mm, direction {direction}"
 
     def covers_voxels_of(self, other: Grid) -> bool:
-        """Whether both have the same voxel centres, in whatever order."""
-        there = other.to_index(self.to_lps(self.corners))
+        """Whether both have the same voxel centres, in any order of axes."""
+        corners = other.to_index(self.to_lps(self.corners))
         last = np.array(other.size) - 1
-        ends = np.where(there < last / 2, 0, last)
-        near = np.abs(there - ends).max() <= SAME_GRID_TOLERANCE
+        ends = np.where(corners < last / 2, 0, last)
+        near = np.abs(corners - ends).max() <= SAME_GRID_TOLERANCE
         return bool(near) and len(np.unique(ends, axis=0)) == len(np.unique(other.corners, axis=0))
 
     def to_lps(self, index: np.ndarray | Point | Index) -> np.ndarray:
@@ -184,9 +184,9 @@ class Grid:
     def offset_in(self, other: Grid) -> Index | None:
         """This grid's first voxel as an index of `other`; None if their voxels do not coincide."""
         corners = self.corners
-        there = other.to_index(self.to_lps(corners))
-        first = np.rint(there[0])
-        if np.abs(there - corners - first).max() > SAME_GRID_TOLERANCE:
+        in_other = other.to_index(self.to_lps(corners))
+        first = np.rint(in_other[0])
+        if np.abs(in_other - corners - first).max() > SAME_GRID_TOLERANCE:
             return None
         return (int(first[0]), int(first[1]), int(first[2]))
 
@@ -197,9 +197,9 @@ def extent_text(low: np.ndarray, high: np.ndarray) -> str:
 
 
 def span(marked: np.ndarray) -> slice:
-    """From the first to the last True of a line; empty where there is none."""
-    places = np.flatnonzero(marked)
-    return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)
+    """Return the slice from the first to the last True of a line; empty where there is none."""
+    indices = np.flatnonzero(marked)
+    return slice(int(indices[0]), int(indices[-1]) + 1) if len(indices) else slice(0, 0)
 
 
 def plausible_steps(steps: Iterable[float]) -> bool:
@@ -213,7 +213,7 @@ def point_of(values: np.ndarray) -> Point:
     return (float(x), float(y), float(z))
 
 
-def plausible_place(values: Iterable[float]) -> bool:
+def plausible_position(values: Iterable[float]) -> bool:
     """Whether these can be millimetres in a patient's coordinates."""
     return all(abs(value) <= FARTHEST_MM for value in values)
 
@@ -290,7 +290,7 @@ class Reorientation:
 
 
 def reorientation(grid: Grid, directions: Sequence[float] = _LPS) -> Reorientation:
-    """What brings the axes of a grid to those that are nearest to given directions.
+    """Return the reorientation that brings a grid's axes nearest to given directions.
 
     Each axis gets one direction, whatever the angle: of all six permutations the one with the
     largest sum of cosines. Where two are equally near, the choice depends on where the axes point,
@@ -313,17 +313,17 @@ def reorientation(grid: Grid, directions: Sequence[float] = _LPS) -> Reorientati
 
 
 def in_lps(image: sitk.Image) -> sitk.Image:
-    """An image with its axes in LPS order; the same object if they are."""
+    """Return an image with its axes in LPS order; the same object where they are already."""
     return reorientation(Grid.of(image)).image(image)
 
 
 def like(image: sitk.Image, grid: Grid) -> sitk.Image:
-    """An image with its axes in the order of another grid's; the same object if they are."""
+    """Return an image with its axes in the order of another grid's; see `in_lps`."""
     return reorientation(Grid.of(image), grid.direction).image(image)
 
 
 def axis_codes(grid: Grid) -> str:
-    """Three letters for where the axes run, as in "LPS" or "RAS"."""
+    """Return the three letters of the axes' directions, as in "LPS" or "RAS"."""
     back = reorientation(grid).inverse
     letters = zip(back.order, back.flipped, strict=True)
     return "".join("RAI"[axis] if flipped else AXES[axis] for axis, flipped in letters)

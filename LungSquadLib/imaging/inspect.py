@@ -1,4 +1,4 @@
-"""What a path holds: series, ROIs, segments and labels, with sizes, spacings and volumes."""
+"""The contents of a path: series, ROIs, segments and labels, with sizes and volumes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .dicom.series import Series, find_series
 from .files.volumes import VolumeFile, is_volume_file, open_volume_file
 from .geometry import Grid
 from .label_maps import count_labels, file_planes, image_planes, segments_of
-from .masks import mask_of_contours
+from .mask_files import mask_of_contours
 
 _MOST_LABELS = 256  # more different values than this make an image, not a label map
 
@@ -27,25 +27,25 @@ _MOST_LABELS = 256  # more different values than this make an image, not a label
 def inspect(path: str | os.PathLike[str], progress: Progress | None = None) -> dict[str, Any]:
     """Describe a DICOM folder or file, or a volume file, as plain lists and dictionaries.
 
-    What cannot be used is described with a `problem`: the sentence that reading it would end with.
+    An entry that cannot be read has a `problem`: the error message.
 
     Raises:
-        InputError: there is no such path, or nothing in it that LungSquad knows.
+        InputError: there is no such path, or it holds no DICOM series and no volume.
     """
     source = Path(path)
     if source.is_file() and is_volume_file(source):
         return {"path": str(path), "kind": "volume", **_volume(open_volume_file(source))}
-    found = find_series(source, progress)
-    if not found.series:
+    search = find_series(source, progress)
+    if not search.series:
         raise InputError(f"'{path}' holds no DICOM series and is no volume file.")
-    cts = {series.uid: _ct(series) for series in found.series if series.ct_images}
-    described = [_series(series, cts) for series in found.series]
+    cts = {series.uid: _ct(series) for series in search.series if series.ct_images}
+    described = [_series(series, cts) for series in search.series]
     return {
         "path": str(path),
         "kind": "dicom",
         "series": described,
-        "other_files": found.other_files,
-        "unreadable": found.unreadable,
+        "other_files": search.other_files,
+        "unreadable": search.unreadable,
     }
 
 
@@ -74,7 +74,7 @@ def _series(series: Series, cts: dict[str, CT | InputError]) -> dict[str, Any]:
         elif series.modality == "RTSTRUCT":
             row["rois"] = [roi for h in series.headers for roi in _rois(h.path, cts)]
         elif series.modality == "SEG":
-            row["segments"] = [one for h in series.headers for one in _segments(h.path)]
+            row["segments"] = [item for h in series.headers for item in _segments(h.path)]
     except InputError as error:
         row["problem"] = str(error)
     return row
@@ -135,11 +135,11 @@ def _volume(file: VolumeFile) -> dict[str, Any]:
         layers = [count_labels(file_planes(file, layer)) for layer in range(file.components)]
         row["segments"] = [
             {
-                "name": one.name,
-                "identifier": one.identifier,
-                **_volume_of(layers[one.layer].get(one.label, 0), file.grid),
+                "name": segment.name,
+                "identifier": segment.identifier,
+                **_volume_of(layers[segment.layer].get(segment.label, 0), file.grid),
             }
-            for one in segments
+            for segment in segments
         ]
     elif file.components == 1 and file.dtype.kind in "iu":
         try:

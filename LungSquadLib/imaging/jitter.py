@@ -1,7 +1,7 @@
-"""The positions that a crop could have had: from slightly other masks, and moved itself.
+"""Variants of a crop's position: from shifted, grown and shrunk masks, and from moved crops.
 
-Two readers never draw the same outline, and the crop follows the outline. What a network says must
-not depend on a millimetre. It sees no mask, so another outline changes nothing but the position.
+Two readers never draw the same outline, and the crop follows the outline. A prediction must not
+depend on a millimetre. The network sees no mask, so another outline changes only the position.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ JITTER_MM = 3.0  # of the crop, along each diagonal
 
 @dataclass(frozen=True)
 class Variant:
-    """One way in which the crop could have come out, and its box on the crop's grid."""
+    """A variant of the crop: its box on the crop's grid."""
 
     name: str
     kind: str
@@ -38,7 +38,7 @@ class Variant:
 class Variants:
     """All variants of a crop, the crop itself first; HU of each are cut out of one block.
 
-    Several may have the same box: a mask that is grown or shrunk often leaves the crop where it is.
+    Several may have the same box: growing or shrinking the mask often does not move the crop.
     """
 
     variants: tuple[Variant, ...]
@@ -48,14 +48,14 @@ class Variants:
 
     @property
     def positions(self) -> dict[str, Variant]:
-        """One variant of each box, by the box's offset from the crop, in voxels along x, y, z."""
+        """A variant for each box, by the box's offset from the crop, in voxels along x, y, z."""
         x, y, z = self.variants[0].box.start
-        offsets = ((one.box.shifted((-x, -y, -z)).start, one) for one in reversed(self.variants))
-        found = dict(offsets)  # the first variant of each, for they come last
-        return {_offset(start): found[start] for start in sorted(found, key=_distance)}
+        offsets = ((v.box.shifted((-x, -y, -z)).start, v) for v in reversed(self.variants))
+        unique = dict(offsets)  # the first variant of each box, which is the last in this order
+        return {_offset(start): unique[start] for start in sorted(unique, key=_distance)}
 
     def hu(self, variant: Variant) -> np.ndarray:
-        """HU (z, y, x) of one variant."""
+        """Return the HU (z, y, x) of a variant."""
         x, y, z = self._at.start
         return self._block[variant.box.shifted((-x, -y, -z)).slices]
 
@@ -69,7 +69,7 @@ def variants(
     centre_lps: Point | None = None,
     progress: Progress | None = None,
 ) -> Variants:
-    """The crop as it is, with the mask shifted, grown and shrunk, and with the crop itself moved.
+    """Return the crop, and its variants: mask shifted, grown or shrunk, or the crop moved.
 
     Args:
         ct: the CT.
@@ -77,7 +77,7 @@ def variants(
         size: of the crop, voxels (x, y, z).
         spacing: of the crop, mm.
         centre_lps: another centre than the mask's centre of mass, in LPS mm; it goes with the mask.
-        progress: told how the reading of the CT goes.
+        progress: receives the progress of reading the CT.
 
     Returns:
         19 variants; fewer where shrinking leaves nothing of a small mask (`skipped` says which).
@@ -85,25 +85,25 @@ def variants(
     at, array = mask_box(mask, ct.grid), sitk.GetArrayFromImage(mask.image)
     mass = centre_of_mass(array, at)
     centre = ct.grid.to_index(centre_lps) if centre_lps is not None else mass
-    found = [Variant("as drawn", "none", box_round(centre, ct.grid, size, spacing))]
+    positions = [Variant("as drawn", "none", box_round(centre, ct.grid, size, spacing))]
     skipped = []
     for name, offset in _shifts():
         index = centre + np.array(offset) / np.array(ct.grid.spacing)
-        found.append(Variant(name, "shift", box_round(index, ct.grid, size, spacing)))
+        positions.append(Variant(name, "shift", box_round(index, ct.grid, size, spacing)))
     for name, changed, box in _margins(array, at, ct.grid):
         if changed.any():
             index = centre_of_mass(changed, box) + (centre - mass)
-            found.append(Variant(name, "margin", box_round(index, ct.grid, size, spacing)))
+            positions.append(Variant(name, "margin", box_round(index, ct.grid, size, spacing)))
         else:
             skipped.append(name)
     step = round(JITTER_MM / spacing)
     for x, y, z in product((-step, step), repeat=3):
-        box = found[0].box.shifted((x, y, z))
-        found.append(Variant(f"crop moved {x:+d}, {y:+d}, {z:+d} voxels", "jitter", box))
-    whole = _around([variant.box for variant in found])
+        box = positions[0].box.shifted((x, y, z))
+        positions.append(Variant(f"crop moved {x:+d}, {y:+d}, {z:+d} voxels", "jitter", box))
+    whole = _around([variant.box for variant in positions])
     axes = axes_of(whole, ct.grid, spacing)
     block = linear(axes, ct.grid.size, lambda part: ct.hu(part, progress))
-    return Variants(tuple(found), tuple(skipped), block, whole)
+    return Variants(tuple(positions), tuple(skipped), block, whole)
 
 
 def _distance(start: Index) -> tuple[int, Index]:
@@ -124,7 +124,7 @@ def _shifts() -> Iterator[tuple[str, tuple[float, float, float]]]:
 
 
 def _margins(array: np.ndarray, at: Box, grid: Grid) -> Iterator[tuple[str, np.ndarray, Box]]:
-    """The mask dilated and eroded by balls of so many mm, and the box that each lies in."""
+    """Yield the mask dilated and eroded by balls of `MARGINS_MM`, each with its box."""
     room = [int(np.ceil(max(MARGINS_MM) / spacing)) for spacing in grid.spacing]
     padded = np.pad(array, [(n, n) for n in reversed(room)])
     start = tuple(a - n for a, n in zip(at.start, room, strict=True))
@@ -137,7 +137,7 @@ def _margins(array: np.ndarray, at: Box, grid: Grid) -> Iterator[tuple[str, np.n
 
 
 def _distance_to(mask: np.ndarray, grid: Grid) -> np.ndarray:
-    """Millimetres from each voxel's centre to the nearest one in the mask; 0 or less within."""
+    """Return each voxel's distance in mm to the nearest voxel of the mask; 0 or less in it."""
     image = sitk.GetImageFromArray(mask)
     image.SetSpacing(grid.spacing)
     return sitk.GetArrayFromImage(

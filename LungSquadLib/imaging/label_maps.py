@@ -1,4 +1,4 @@
-"""Tumour voxels out of label maps, slice by slice: what is kept is the tumour's box alone."""
+"""Tumour voxels of label maps, read slice by slice; only the tumour's box is kept in memory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class MaskBlock(NamedTuple):
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment of a Slicer segmentation: `layer` and `label` say which voxels are its own."""
+    """A segment of a Slicer segmentation: its voxels have the value `label` in layer `layer`."""
 
     name: str
     identifier: str
@@ -48,16 +48,16 @@ class Segment:
 
 
 def labelled_box(planes: Planes, label: int | None, name: str) -> tuple[Box, np.ndarray]:
-    """The box around one label, and its voxels in it (uint8, z, y, x).
+    """Return the box around one label, and the label's voxels in it (uint8, z, y, x).
 
     Args:
-        planes: gives the slices that hold anything; may be asked twice.
-        label: the label, or None for the only one there is.
+        planes: iterates over the slices that are not empty; may be called twice.
+        label: the label; None where the map holds only one.
         name: of the mask, for messages.
 
     Raises:
-        InputError: the label is not there or is 0, there are several and none was asked for, there
-            is none at all, or the values are no labels; the message lists the labels there are.
+        InputError: no voxel has the label, it is 0, it is None and there are several labels or
+            none, or the values are no labels; the message lists the labels.
     """
     blocks: list[MaskBlock] = []
     if label == 0:
@@ -83,9 +83,9 @@ def labelled_box(planes: Planes, label: int | None, name: str) -> tuple[Box, np.
 
 
 def file_planes(file: VolumeFile, layer: int = 0) -> Planes:
-    """The slices of a volume file's layer that are not all zero; `InputError` for fractions.
+    """Return an iterator over the slices of a layer that are not all zero.
 
-    Labels are what the file's slope and intercept make of its values; what is not a number is 0.
+    Labels are the values after slope and intercept; NaN is 0. Fractions raise `InputError`.
     """
 
     def planes() -> Iterator[tuple[int, np.ndarray]]:
@@ -100,7 +100,7 @@ def file_planes(file: VolumeFile, layer: int = 0) -> Planes:
 
 
 def image_planes(image: sitk.Image) -> Planes:
-    """The slices of an image in memory that are not all zero; `InputError` for fractions."""
+    """Return an iterator over the slices of an image that are not all zero; see `file_planes`."""
 
     def planes() -> Iterator[tuple[int, np.ndarray]]:
         for number, plane in enumerate(sitk.GetArrayViewFromImage(image)):
@@ -111,10 +111,10 @@ def image_planes(image: sitk.Image) -> Planes:
 
 
 def label_number(value: object) -> int:
-    """A label as people and tables write it (1, 1.0, "1.0"): a whole number.
+    """Parse a label as people and tables write it (1, 1.0, "1.0").
 
     Raises:
-        InputError: it is none.
+        InputError: it is not a whole number.
     """
     try:
         number = float(str(value))
@@ -126,7 +126,7 @@ def label_number(value: object) -> int:
 
 
 def count_labels(planes: Planes, *, most: int = 1 << 16) -> dict[int, int]:
-    """Voxels of each label but 0; once there are more than `most` labels, counting ends."""
+    """Count the voxels of each label but 0; stop after `most` labels."""
     counts: Counter[int] = Counter()
     for _, plane in planes():
         for value, count in zip(*np.unique(plane[plane != 0], return_counts=True), strict=True):
@@ -140,9 +140,9 @@ _SEGMENT = re.compile(r"Segment([0-9]{1,6})_(?:ID|Name)")
 
 
 def segments_of(file: VolumeFile) -> list[Segment]:
-    """The segments that an NRRD written by Slicer (`.seg.nrrd`) names; none for other files.
+    """Return the segments of a Slicer segmentation (`.seg.nrrd`); none for other files.
 
-    Files older than Slicer 4.11 have a layer a segment, and say neither layer nor label value.
+    Files older than Slicer 4.11 have one layer per segment, without layer and label value.
     """
     numbers = {int(match[1]) for match in map(_SEGMENT.fullmatch, file.fields) if match}
     segments: list[Segment] = []
@@ -165,7 +165,7 @@ def segments_of(file: VolumeFile) -> list[Segment]:
 
 
 def assembled(blocks: list[MaskBlock], name: str) -> tuple[Box, np.ndarray]:
-    """The box round all blocks, which are in the order of their slices, and its voxels (uint8).
+    """Join blocks, which are in the order of their slices: return their box and voxels (uint8).
 
     Raises:
         InputError: the box is larger than any tumour.
@@ -188,9 +188,9 @@ def assembled(blocks: list[MaskBlock], name: str) -> tuple[Box, np.ndarray]:
 def _whole_numbers(
     plane: np.ndarray, name: str, slope: float = 1.0, intercept: float = 0.0
 ) -> np.ndarray:
-    """The plane's labels; `InputError` where they are no whole numbers.
+    """Return the plane's labels; raise `InputError` where they are not whole numbers.
 
-    A label that was stored in steps of `slope` comes back as near to it as half a step.
+    A label that was stored in steps of `slope` is read back to within half a step.
     """
     if plane.dtype.kind in "iub" and slope == 1 and intercept == 0:
         return plane

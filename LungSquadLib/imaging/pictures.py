@@ -55,7 +55,7 @@ def tile(hu: np.ndarray, mask: np.ndarray, *, low: float, high: float) -> np.nda
     return picture
 
 
-def grid(tiles: Sequence[np.ndarray], *, numbered: bool = False) -> np.ndarray:
+def contact_sheet(tiles: Sequence[np.ndarray], *, numbered: bool = False) -> np.ndarray:
     """Lay tiles of one size (y, x, 3) in a square contact sheet, numbered from 0 if wanted."""
     columns = math.ceil(math.sqrt(len(tiles)))
     side = len(tiles[0]) + _GAP
@@ -83,13 +83,13 @@ def side_by_side(ct: CT, synthetic: CT, mask: Mask) -> np.ndarray:
 
 
 def _interpolated(array: np.ndarray, factor: int) -> np.ndarray:
-    """(y, x) enlarged by a whole factor, linearly."""
+    """Enlarge an array (y, x) by a whole factor, linearly."""
     image = sitk.GetImageFromArray(array.astype(np.float32))
     return sitk.GetArrayFromImage(sitk.Expand(image, [factor, factor], sitk.sitkLinear))
 
 
 def _outline(inside: np.ndarray) -> np.ndarray:
-    """The border pixels of a region (y, x), which may run over the picture's edge."""
+    """Return the border pixels of a region (y, x), which may run over the picture's edge."""
     image = sitk.GetImageFromArray(inside.astype(np.uint8))
     eroded = sitk.GetArrayFromImage(sitk.BinaryErode(image, [1, 1], sitk.sitkBall)) != 0
     return np.asarray(inside & ~eroded)
@@ -106,7 +106,7 @@ def _stamp(picture: np.ndarray, number: int) -> None:
 
 
 def _planes(image: sitk.Image) -> np.ndarray:
-    """The three planes through a crop's middle, side by side (y, x)."""
+    """Return the three planes through a crop's middle, side by side (y, x)."""
     array = sitk.GetArrayViewFromImage(image)
     middle = _SIDE // 2
     return np.concatenate([array[middle], array[::-1, middle], array[::-1, :, middle]], axis=1)
@@ -127,8 +127,7 @@ class PlaneView:
     Axial: patient's left on the right, front up. Coronal: left on the right, head up. Sagittal:
     front on the left, head up.
 
-    `line` is what is to be drawn on it, as it is seen from where the reader stands: points (N, 2)
-    in mm across and down from the plane's corner.
+    `line` is a line to draw on it: points (N, 2) in mm across and down from the plane's corner.
     """
 
     view: View
@@ -141,7 +140,7 @@ class PlaneView:
 def plane_through_tumour(
     ct: CT, mask: Mask, view: View, *, line_lps: Sequence[Point] = ()
 ) -> PlaneView:
-    """The CT's whole plane with most tumour in it; of a mask without tumour, the middle one.
+    """Return the CT's whole plane with most tumour; of a mask without tumour, the middle plane.
 
     A CT that is not axial is cut along its own axes, across the one nearest to the view's.
     `line_lps` is a line to be drawn on it.
@@ -161,17 +160,17 @@ def plane_through_tumour(
     ]
     across, back, up = ct.grid.spacing
     pixel_mm = {"axial": (across, back), "coronal": (across, up), "sagittal": (back, up)}[view]
-    line = _seen(np.array(line_lps, float).reshape(-1, 3), ct.grid.part(box), view)
+    line = _in_view(np.array(line_lps, float).reshape(-1, 3), ct.grid.part(box), view)
     return PlaneView(view, _turned(ct.hu(box), view), _turned(marked, view), pixel_mm, line)
 
 
 def _turned(slab: np.ndarray, view: View) -> np.ndarray:
-    """A slab (z, y, x) of one plane as a reader sees it (rows, columns)."""
+    """Return a slab (z, y, x) of one plane as a reader sees it (rows, columns)."""
     return {"axial": slab[0], "coronal": slab[::-1, 0], "sagittal": slab[::-1, :, 0]}[view]
 
 
-def _seen(points: np.ndarray, grid: Grid, view: View) -> np.ndarray:
-    """Where points (N, 3) in LPS mm are seen on the plane of a grid: (N, 2) mm across and down."""
+def _in_view(points: np.ndarray, grid: Grid, view: View) -> np.ndarray:
+    """Project points (N, 3) in LPS mm onto the plane of a grid: (N, 2) mm across and down."""
     x, y, z = ((grid.to_index(points) + 0.5) * grid.spacing).T
     if view == "axial":
         return np.column_stack([x, y])

@@ -1,10 +1,10 @@
 """A mask proposed from a click into a tumour: region growing that stops where the lung does not.
 
-Everything is decided on a small cube of voxels round the click, first a fine one of 40 mm, then
-ever larger and coarser ones, until what was found ends within its cube. Tissue is what is denser
-than lung. Chest wall, mediastinum and diaphragm are what a ball somewhat thicker than the tumour
-can fill without touching lung (an opening); what such a ball leaves is tumour and its vessels. The
-vessels go by an opening with a smaller ball, which is widened until the rest is compact. The idea
+The region grows in a small cube of voxels round the click, first a fine one of 40 mm, then larger
+and coarser ones, until the region ends within its cube. Tissue is denser than lung. Chest wall,
+mediastinum and diaphragm are removed by a morphological opening with a ball somewhat thicker than
+the tumour; tumour and vessels remain. The vessels are removed by an opening with a smaller ball,
+which is widened until the rest is compact. The idea
 to separate by openings scaled to the lesion: Kuhnigk et al. 2006, doi:10.1109/TMI.2006.871547.
 """
 
@@ -25,7 +25,7 @@ from .masks import Mask
 from .resample import axes_of, linear
 
 # Set on phantoms; the README says how well they do on others and on real CT.
-REACHES_MM = (20.0, 32.0, 50.0, 80.0)  # from the click to the faces of each cube
+HALF_SIDES_MM = (20.0, 32.0, 50.0, 80.0)  # from the click to the faces of each cube
 SOLID_HU, GLASS_HU = -400, -680  # half-way from lung to solid tumour, and to ground glass
 HAZE_HU, HAZE_SHARE, HAZE_MM = -650, 0.5, (1.5, 3.0)  # a shell that is ground glass
 NEAR_MM = 4.0  # how far beside tissue a click may be
@@ -33,7 +33,7 @@ WALL_STEP = 1.25  # by which the ball that fills walls is widened
 VESSEL_BALLS = (0.45, 0.6, 0.75, 0.9)  # of the tumour's thickness
 MOST_SPRAWL = 3.5  # volume, in largest inscribed balls
 LEAST_FREE = 0.25  # of the surface that borders on lung
-TOUCHING_WORTH_SAYING = 0.15
+TOUCHING_WORTH_REPORTING = 0.15
 
 _HALF = 32  # voxels from a cube's middle to its faces
 _MARGIN = 3  # voxels that must stay free at a cube's faces
@@ -57,7 +57,7 @@ class _Cube:
 
 @dataclass(frozen=True)
 class _Region:
-    """What grew in a cube: its voxels, and how far that can be trusted to be a tumour."""
+    """The region grown in a cube: its voxels, and whether it can be a tumour."""
 
     cube: _Cube
     voxels: np.ndarray
@@ -67,19 +67,19 @@ class _Region:
 
     @property
     def free(self) -> float:
-        """How much of the surface borders on lung, not on other tissue."""
+        """The fraction of the surface that borders on lung, not on other tissue."""
         lung = other = 0
         for axis in range(3):
             inside, tissue = np.moveaxis(self.voxels, axis, 0), np.moveaxis(self.tissue, axis, 0)
-            for here, there in ((slice(1, None), slice(-1)), (slice(-1), slice(1, None))):
-                faces = inside[here] & ~inside[there]
-                other += np.count_nonzero(faces & tissue[there])
-                lung += np.count_nonzero(faces & ~tissue[there])
+            for voxel, neighbour in ((slice(1, None), slice(-1)), (slice(-1), slice(1, None))):
+                faces = inside[voxel] & ~inside[neighbour]
+                other += np.count_nonzero(faces & tissue[neighbour])
+                lung += np.count_nonzero(faces & ~tissue[neighbour])
         return lung / max(lung + other, 1)
 
     @property
     def hazy(self) -> bool:
-        """Whether ground glass lies round it."""
+        """Whether ground glass surrounds the region."""
         away = _distance_to(self.voxels) * self.cube.spacing
         shell = (away > HAZE_MM[0]) & (away < HAZE_MM[1]) & ~self.tissue
         return bool(shell.any()) and float((self.cube.hu[shell] > HAZE_HU).mean()) > HAZE_SHARE
@@ -101,22 +101,22 @@ def propose_mask(
     Args:
         ct: HU, LPS mm.
         point_lps: in the tumour, or within 4 mm of it; LPS mm.
-        progress: told how the reading goes.
+        progress: receives the progress of reading.
 
     Returns:
         A mask on voxels of the CT's grid; its flags say where it may be wrong. `CT.as_stored` gives
         its image the axes of the CT's file.
 
     Raises:
-        InputError: the point lies outside the CT or in lung, or too little of what is there
-            borders on lung to set it apart (mediastinum, chest wall, a tumour that fills a lobe).
+        InputError: the point lies outside the CT or in lung, or too little of the tissue there
+            borders on lung to separate it (mediastinum, chest wall, a tumour that fills a lobe).
     """
     ct = as_ct(ct)
     index = _index_in(ct.grid, point_lps)
     region = _region_round(ct, index, point_lps, progress)
     box, array = _on_grid(region, ct.grid)
     if not array.any():
-        raise InputError(f"What lies at {_shown(point_lps)} is smaller than the CT's voxels.")
+        raise InputError(f"What lies at {_format(point_lps)} is smaller than the CT's voxels.")
     image = ct.grid.part(box).image(array)
     return Mask(image, "proposal", "region growing from a click", _flags(region))
 
@@ -133,20 +133,20 @@ def _index_in(grid: Grid, point: Point) -> np.ndarray:
             for low, high in zip(corners.min(0), corners.max(0), strict=True)
         )
         raise InputError(
-            f"The point {_shown(point)} lies outside the CT, which covers {extent} mm (LPS)."
+            f"The point {_format(point)} lies outside the CT, which covers {extent} mm (LPS)."
         )
     return index
 
 
-def _shown(point: Point) -> str:
+def _format(point: Point) -> str:
     return "({:.1f}, {:.1f}, {:.1f}) mm (LPS)".format(*point)
 
 
 def _region_round(ct: CT, index: np.ndarray, point: Point, progress: Progress | None) -> _Region:
-    """The region of the first cube that holds a sound one."""
+    """Return the first region, of growing cubes, that can be a tumour."""
     in_air, glass = True, False
-    for reach in REACHES_MM:
-        cube = _cube_round(ct, index, reach, progress)
+    for half_side in HALF_SIDES_MM:
+        cube = _cube_round(ct, index, half_side, progress)
         region = None if glass else _grown(cube, SOLID_HU)
         if region is None or region.hazy:
             with_haze = _grown(cube, GLASS_HU)
@@ -156,17 +156,17 @@ def _region_round(ct: CT, index: np.ndarray, point: Point, progress: Progress | 
         in_air = in_air and region is None
     if in_air:
         raise InputError(
-            f"The point {_shown(point)} lies in lung or air, and there is no tissue within "
+            f"The point {_format(point)} lies in lung or air, and there is no tissue within "
             f"{NEAR_MM:g} mm: click into the tumour."
         )
     raise InputError(
-        f"What lies at {_shown(point)} cannot be told from what surrounds it: too little of it "
-        "borders on lung. Click into a tumour of the lung, or draw the outline by hand."
+        f"What lies at {_format(point)} cannot be separated from what surrounds it: too "
+        "little of it borders on lung. Click into a lung tumour, or draw the outline by hand."
     )
 
 
-def _cube_round(ct: CT, index: np.ndarray, reach: float, progress: Progress | None) -> _Cube:
-    spacing = reach / _HALF
+def _cube_round(ct: CT, index: np.ndarray, half_side: float, progress: Progress | None) -> _Cube:
+    spacing = half_side / _HALF
     x, y, z = np.rint(index * np.array(ct.grid.spacing) / spacing).astype(int).tolist()
     box = Box((x, y, z), (x + 1, y + 1, z + 1)).grown(_HALF)
     axes = axes_of(box, ct.grid, spacing)
@@ -180,7 +180,7 @@ def _cube_round(ct: CT, index: np.ndarray, reach: float, progress: Progress | No
 
 
 def _grown(cube: _Cube, above: float) -> _Region | None:
-    """The region that holds the click's tissue, empty if all is wall; None for a click in air."""
+    """Grow a region from the click: empty if all tissue is wall; None for a click in air."""
     tissue = _tissue(cube, above)
     depth = _distance_to(~tissue)
     seed = _deepest_near_centre(depth, NEAR_MM / cube.spacing)
@@ -204,7 +204,7 @@ def _grown(cube: _Cube, above: float) -> _Region | None:
 
 
 def _tissue(cube: _Cube, above: float) -> np.ndarray:
-    """What is denser than lung, with the air in cavities."""
+    """Return the voxels denser than lung, with the air in cavities."""
     dense = cube.hu > GLASS_HU
     tissue = (cube.hu > above) | (_filled(dense) & ~dense)
     if not tissue[_CENTRE]:
@@ -213,7 +213,7 @@ def _tissue(cube: _Cube, above: float) -> np.ndarray:
 
 
 def _cavity(dense: np.ndarray, gap: float) -> np.ndarray:
-    """The air round the click, if its walls are closed but for holes as wide as twice `gap`."""
+    """Return the air round the click if its walls are closed but for holes of twice `gap`."""
     away = _distance_to(dense) > gap
     if not away[_CENTRE]:
         return np.zeros_like(dense)
@@ -224,7 +224,7 @@ def _cavity(dense: np.ndarray, gap: float) -> np.ndarray:
 
 
 def _without_walls(tissue: np.ndarray, depth: np.ndarray, seed: _Voxel) -> np.ndarray:
-    """The tissue round the seed that balls just too thick for it leave; empty if none does."""
+    """Return the tissue round the seed without walls, by an opening; empty if all is wall."""
     away, radius = _away_from(seed), max(float(depth[seed]), 1.0)
     while radius < 0.75 * _HALF:
         middles = depth >= radius
@@ -234,22 +234,22 @@ def _without_walls(tissue: np.ndarray, depth: np.ndarray, seed: _Voxel) -> np.nd
     return np.zeros_like(tissue)
 
 
-def _deepest_near_centre(depth: np.ndarray, reach: float) -> _Voxel:
-    """The voxel within `reach` of the click that lies deepest; nearer ones are preferred."""
+def _deepest_near_centre(depth: np.ndarray, radius: float) -> _Voxel:
+    """Return the deepest voxel within `radius` of the click, with a preference for near ones."""
     away = _away_from(_CENTRE)
-    worth = np.where((away <= reach) & (depth > 0), depth - 0.5 * away, -np.inf)
+    worth = np.where((away <= radius) & (depth > 0), depth - 0.5 * away, -np.inf)
     z, y, x = np.unravel_index(worth.argmax(), worth.shape)
     return int(z), int(y), int(x)
 
 
 def _away_from(voxel: _Voxel) -> np.ndarray:
-    """Voxels from each voxel of a cube to one of them."""
+    """Return the distance, in voxels, from each voxel of a cube to one of them."""
     z, y, x = (np.arange(2 * _HALF + 1) - i for i in voxel)
     return np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2)
 
 
 def _uphill(depth: np.ndarray, start: _Voxel) -> _Voxel:
-    """The summit that the steepest way from `start` leads to."""
+    """Return the local maximum that steepest ascent from `start` reaches."""
     at = start
     while True:
         first = [max(i - 1, 0) for i in at]
@@ -262,7 +262,7 @@ def _uphill(depth: np.ndarray, start: _Voxel) -> _Voxel:
 
 
 def _on_grid(region: _Region, grid: Grid) -> tuple[Box, np.ndarray]:
-    """The region on the CT's voxels: its box, and uint8 (z, y, x)."""
+    """Resample the region onto the CT's grid: return its box, and uint8 (z, y, x)."""
     cube, spacing = region.cube, np.array(grid.spacing)
     voxels = np.argwhere(region.voxels)[:, ::-1] + cube.start
     first, last = (voxels.min(0) - 1) * cube.spacing, (voxels.max(0) + 1) * cube.spacing
@@ -282,7 +282,7 @@ def _on_grid(region: _Region, grid: Grid) -> tuple[Box, np.ndarray]:
 
 def _flags(region: _Region) -> tuple[Flag, ...]:
     flags = []
-    if (touching := 1 - region.free) > TOUCHING_WORTH_SAYING:
+    if (touching := 1 - region.free) > TOUCHING_WORTH_REPORTING:
         sentence = (
             f"{touching:.0%} of the proposal's surface touches other tissue (chest wall, "
             "mediastinum, diaphragm or vessels): check the border there."
@@ -295,7 +295,7 @@ def _flags(region: _Region) -> tuple[Flag, ...]:
 
 
 def _distance_to(marked: np.ndarray) -> np.ndarray:
-    """Voxels from each voxel's centre to the nearest marked one's; far if there is none."""
+    """Return each voxel's distance, in voxels, to the nearest marked one; 1000 without any."""
     if not marked.any():
         return np.full(marked.shape, 1e3, np.float32)
     image = sitk.GetImageFromArray(marked.astype(np.uint8))
@@ -304,7 +304,7 @@ def _distance_to(marked: np.ndarray) -> np.ndarray:
 
 
 def _pieces(marked: np.ndarray) -> np.ndarray:
-    """The number of each voxel's piece (connected by faces), from 1; 0 where nothing is marked."""
+    """Label the connected components (6 neighbours) from 1; 0 where nothing is marked."""
     image = sitk.ConnectedComponent(sitk.GetImageFromArray(marked.astype(np.uint8)))
     return sitk.GetArrayFromImage(image)
 

@@ -1,8 +1,8 @@
-"""Any box of the regular grid that starts at a volume's origin, from the few voxels it needs.
+"""Resampling of a box of the regular grid at a volume's origin, from the few voxels it needs.
 
 The grid has its own spacing, the volume's origin and the volume's axes. Along each axis a grid
 point's index in the volume is its number times a constant, so interpolation is one axis at a time,
-and what comes out does not depend on which box was asked for.
+and the result does not depend on the box.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TIE = 1e-6
 
 @dataclass(frozen=True)
 class Axis:
-    """Where the points of a box lie along one axis of the volume, in voxels."""
+    """The positions of a box's points along one axis of the volume, in voxels."""
 
     index: np.ndarray
     inside: np.ndarray
@@ -39,22 +39,22 @@ class Axis:
         return cls(index, (number >= 0) & (index < size - 0.5 - _TIE))
 
     def span(self, size: int) -> tuple[int, int]:
-        """First and last-plus-one voxel that interpolation touches; empty if no point is inside."""
+        """Return start and stop of the voxels that interpolation needs; (0, 0) without any."""
         if not self.inside.any():
             return 0, 0
         index = self.index[self.inside]
         return int(index[0]), min(int(index[-1]) + 2, size)
 
     def nearest(self) -> np.ndarray:
-        """The nearest voxel of each point; halves go up."""
+        """Return the nearest voxel of each point; halves are rounded up."""
         return np.floor(self.index + 0.5 + _TIE).astype(int)
 
 
 def axes_of(box: Box, grid: Grid, spacing: float) -> tuple[Axis, Axis, Axis]:
-    """The axes x, y, z of a box of the grid with `spacing` mm that starts at `grid`'s origin."""
+    """Return the axes x, y, z of a box of the `spacing` mm grid that starts at `grid`'s origin."""
     x, y, z = (
-        Axis.of(start, count, spacing / own, size)
-        for start, count, own, size in zip(
+        Axis.of(start, count, spacing / voxel_mm, size)
+        for start, count, voxel_mm, size in zip(
             box.start, box.size, grid.spacing, grid.size, strict=True
         )
     )
@@ -62,7 +62,7 @@ def axes_of(box: Box, grid: Grid, spacing: float) -> tuple[Axis, Axis, Axis]:
 
 
 def needed_box(axes: tuple[Axis, Axis, Axis], size: Index) -> Box:
-    """The voxels of the volume that linear interpolation at the axes' points touches."""
+    """Return the voxels of the volume that linear interpolation at the axes' points needs."""
     (x0, x1), (y0, y1), (z0, z1) = (
         axis.span(extent) for axis, extent in zip(axes, size, strict=True)
     )
@@ -73,7 +73,13 @@ def needed_box(axes: tuple[Axis, Axis, Axis], size: Index) -> Box:
 def linear(
     axes: tuple[Axis, Axis, Axis], size: Index, read: Callable[[Box], np.ndarray]
 ) -> np.ndarray:
-    """HU at the axes' points (z, y, x), in the type that `read` gives; `AIR` outside the volume."""
+    """Interpolate HU linearly at the axes' points (z, y, x); `AIR` outside the volume.
+
+    Args:
+        axes: the points along x, y and z.
+        size: voxels of the volume (x, y, z).
+        read: returns the HU of a box (z, y, x); the result has their type.
+    """
     box = needed_box(axes, size)
     shape = tuple(len(axis.index) for axis in reversed(axes))
     if box.voxels == 0:

@@ -33,8 +33,8 @@ SMALLEST_MM2 = 12.0  # of tumour in a slice, a disc 4 mm wide: less is the fraye
 
 _HEAD_FOOT = 2  # the axis of a CT's grid
 _TUMOUR_SLICES = 64  # of 1 mm, as the crop has them
-_SOFT_TISSUE_HU = -400  # what is above is body, but for the table
-_TABLE_MM = 8  # what is thinner is no body
+_SOFT_TISSUE_HU = -400  # body and table lie above
+_TABLE_MM = 8  # thinner objects are not the body
 _SMALLEST_BODY_MM = 100  # across
 
 
@@ -42,7 +42,7 @@ _SMALLEST_BODY_MM = 100  # across
 class TumourSlices:
     """Axial slices with tumour, feet to head, as a reader sees them (patient's left on the right).
 
-    `ct` is HU and `mask` uint8, both (n, y, x); `positions_mm` is each slice's place along the
+    `ct` is HU and `mask` uint8, both (n, y, x); `positions_mm` is each slice's position along the
     head-foot axis (LPS) and `spacing_mm` the pixel size (x, y).
     """
 
@@ -56,7 +56,7 @@ class TumourSlices:
 def tumour_slices(
     ct: CT | sitk.Image, mask: Mask | sitk.Image, *, progress: Progress | None = None
 ) -> TumourSlices:
-    """Whole slices that contain tumour, at the CT's own resolution.
+    """Return the whole slices that contain tumour, at the CT's own resolution.
 
     A CT whose slices are coronal, sagittal or oblique is cut along its axes, across the one that is
     nearest to head-foot.
@@ -123,7 +123,7 @@ class AxialSlices:
 def axial_slices(
     ct: CT, mask: Mask, *, context: Context, pixels: int, pixel_mm: float
 ) -> AxialSlices:
-    """The slices with tumour, on square pixels.
+    """Return the slices with tumour, resampled onto square pixels.
 
     CT linear between voxels, and averaged where pixels are larger than 1 mm; mask nearest
     neighbour; -1024 HU outside the CT.
@@ -168,7 +168,7 @@ def axial_slices(
 
 
 def slices_of_cube(hu: np.ndarray, mask: np.ndarray) -> AxialSlices:
-    """The slices with tumour of a crop that is there already; see `axial_slices`.
+    """Return the slices with tumour of a stored crop; see `axial_slices`.
 
     Args:
         hu: int16 (side, side, side), 1 mm apart, axes in LPS order.
@@ -179,28 +179,28 @@ def slices_of_cube(hu: np.ndarray, mask: np.ndarray) -> AxialSlices:
 
 
 def _chosen(mask: np.ndarray, pixel_mm: float) -> tuple[np.ndarray, int]:
-    """Which slices of a mask (n, y, x) have enough tumour, and how many have some but less."""
+    """Return the slices of a mask (n, y, x) with enough tumour, and how many have less."""
     areas = np.count_nonzero(mask, axis=(1, 2)) * pixel_mm**2
     chosen = np.flatnonzero(areas >= SMALLEST_MM2)
     if not len(chosen):
-        raise InputError(f"None of its slices has {SMALLEST_MM2:g} mm2 of tumour.")
+        raise InputError(f"No slice of the mask has {SMALLEST_MM2:g} mm2 of tumour.")
     return chosen, int(np.count_nonzero(areas)) - len(chosen)
 
 
 def _fold(pixel_mm: float, spacing: float) -> int:
-    """Of how many points a pixel is the average, along one axis: an odd number."""
+    """Return the number of points, odd, that a pixel averages along an axis."""
     return 1 if pixel_mm <= 1 else math.ceil(pixel_mm / spacing - 1e-6) // 2 * 2 + 1
 
 
 def _line(grid: Grid, axis: int, centre: np.ndarray, *, count: int, step_mm: float) -> Axis:
-    """Points round an index, as the crop lies: the first of the upper half is nearest to it."""
+    """Return points round an index, placed like a crop: the first of the upper half is nearest."""
     spacing = grid.spacing[axis]
     middle = math.floor(centre[axis] * spacing / step_mm + 0.5)
     return Axis.of(middle - count // 2, count, step_mm / spacing, grid.size[axis])
 
 
 def _middle_of_body(ct: CT, along: int, height: int) -> np.ndarray:
-    """The index amid the body, the largest thing in one slice that is no air; or amid the CT."""
+    """Return the centre index of the body, the largest object in a slice; else of the CT."""
     start, stop = [0, 0, 0], list(ct.grid.size)
     start[along], stop[along] = height, height + 1
     box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
@@ -213,17 +213,17 @@ def _middle_of_body(ct: CT, along: int, height: int) -> np.ndarray:
     parts = sitk.RelabelComponent(sitk.ConnectedComponent(opened))
     middle: np.ndarray = (np.array(start) + np.array(stop) - 1) / 2
     body = np.nonzero(sitk.GetArrayViewFromImage(parts) == 1)
-    for axis, places in enumerate(reversed(body)):
-        wide = np.ptp(places) * ct.grid.spacing[axis] if len(places) else 0.0
+    for axis, indices in enumerate(reversed(body)):
+        wide = np.ptp(indices) * ct.grid.spacing[axis] if len(indices) else 0.0
         if axis != along and wide >= _SMALLEST_BODY_MM:
-            middle[axis] = (places.min() + places.max()) / 2
+            middle[axis] = (indices.min() + indices.max()) / 2
     return middle
 
 
 def _averaged(
     ct: CT, points: list[Axis], folds: list[int], along: int, chosen: np.ndarray
 ) -> np.ndarray:
-    """HU of the chosen slices (z, y, x), one at a time: little more than the CT's is in memory."""
+    """Return the HU of the chosen slices (z, y, x), resampled one by one to save memory."""
     x, y, z = points
     slab = needed_box((x, y, z), ct.grid.size)
     block = ct.hu(slab)
@@ -235,8 +235,8 @@ def _averaged(
     slices = []
     for number in chosen.tolist():
         heights = points[along]
-        one = Axis(heights.index[number : number + 1], heights.inside[number : number + 1])
-        x, y, z = (one if axis == along else line for axis, line in enumerate(points))
+        height = Axis(heights.index[number : number + 1], heights.inside[number : number + 1])
+        x, y, z = (height if axis == along else line for axis, line in enumerate(points))
         hu = linear((x, y, z), ct.grid.size, read)
         shape = [
             part
@@ -249,13 +249,13 @@ def _averaged(
 
 
 def to_channels(hu: np.ndarray, mask: np.ndarray, *, low: float, high: float) -> np.ndarray:
-    """What a network sees of slices.
+    """Return slices as the two input channels of a network, from -1 to 1.
 
     Args:
         hu: (n, y, x).
         mask: (n, y, x); what is not 0 is tumour.
-        low: the HU that become -1; what lies below does, too.
-        high: the HU that become 1; what lies above does, too.
+        low: HU that become -1, as do those below.
+        high: HU that become 1, as do those above.
 
     Returns:
         float32 (n, 2, y, x): the CT, and the mask as -1 and 1.
@@ -270,7 +270,7 @@ def to_channels(hu: np.ndarray, mask: np.ndarray, *, low: float, high: float) ->
 
 
 def from_channels(images: np.ndarray, *, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """Slices out of a network's images (n, 2, y, x): HU (int16) and mask (uint8), both (n, y, x).
+    """Return HU (int16) and mask (uint8), both (n, y, x), of a network's images (n, 2, y, x).
 
     The CT stays within `low` and `high`; the mask is where the second channel is above 0.
     """

@@ -1,4 +1,4 @@
-"""The T stage that a tumour's size alone would give: a ruler's answer."""
+"""The T stage by size: measurement of a tumour's diameter, and the stage it gives alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .diameter import Diameter, axial_diameter, largest_diameter
 from .flags import Flag
 from .geometry import Box, Grid, in_lps
 
-EDITION = "8"  # what is taken where none is named
+EDITION = "8"  # the default
 Rule: TypeAlias = Literal["largest", "axial"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 GROUPS = ("T1", "T2", "T3", "T4")
@@ -32,19 +32,19 @@ _LIMITS: Mapping[str, tuple[tuple[str, float], ...]] = {
 EDITIONS = tuple(_LIMITS)
 LIMITS = (
     "By size alone: invasion, separate nodules and atelectasis, which may raise the stage, are not "
-    "visible to a ruler, and a part-solid tumour is staged by its solid part."
+    "visible in a size, and a part-solid tumour is staged by its solid part."
 )
 _REPORTED = re.compile(r"[yra]*[cp]?T([1-4])(mi|[abc])?(?:\([^)]{1,9}\))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class SizeStage:
-    """What a ruler says of a tumour.
+    """The size measurement of a tumour, and its T stage by size.
 
     Attributes:
         largest: the longest line in any direction.
         axial: the longest line in an axial plane.
-        rule: which of the two the stage is taken from.
+        rule: which of the two diameters is staged.
         edition: of the AJCC's and UICC's staging of lung cancer, one of `EDITIONS`.
         resolution_mm: the diagonal of a voxel, in 3D or in its axial plane as `rule` has it: by so
             much an outline one voxel off changes the size.
@@ -83,30 +83,30 @@ class SizeStage:
 
     @property
     def sentence(self) -> str:
-        """The answer for people, with both diameters."""
-        taken = "the largest" if self.rule == "largest" else "the axial one"
+        """The stage for people, with both diameters."""
+        staged = "the largest" if self.rule == "largest" else "the axial one"
         return (
-            f"{self.words} by size ({self.edition}th edition; {taken} counts): largest diameter "
+            f"{self.words} by size ({self.edition}th edition; {staged} counts): largest diameter "
             f"{self.largest.mm:.1f} mm, largest axial diameter {self.axial.mm:.1f} mm."
         )
 
     @property
     def flags(self) -> tuple[Flag, ...]:
-        """What should be known before the stage is believed."""
-        found = []
+        """Findings that limit the stage."""
+        flags = []
         if self.borders:
             sentence = (
                 f"The T stage by size is {self.words}: an outline one voxel "
                 f"({self.resolution_mm:.1f} mm) off would change it."
             )
-            found.append(Flag("t_stage_border", "info", sentence))
+            flags.append(Flag("t_stage_border", "info", sentence))
         if self.pieces > 1:
             sentence = (
                 f"The mask has {self.pieces} separate pieces: the diameters are those of the "
                 "longest piece. What separate nodules mean for the T stage is not by size."
             )
-            found.append(Flag("t_stage_pieces", "warning", sentence))
-        return tuple(found)
+            flags.append(Flag("t_stage_pieces", "warning", sentence))
+        return tuple(flags)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, for JSON; `editions` is the stage by each edition."""
@@ -129,7 +129,7 @@ class SizeStage:
 
 
 def size_stage(mask: sitk.Image, *, edition: str = EDITION, rule: Rule = "largest") -> SizeStage:
-    """Measure a tumour, and stage it by its size.
+    """Measure a tumour and stage it by size.
 
     AJCC and UICC stage by the greatest dimension of the tumour, which on CT is looked for in every
     plane that can be reconstructed (Travis et al., J Thorac Oncol 2016;11:1204-1223): hence the
@@ -141,7 +141,7 @@ def size_stage(mask: sitk.Image, *, edition: str = EDITION, rule: Rule = "larges
     Args:
         mask: what is not 0 is tumour, LPS mm.
         edition: of the staging rules.
-        rule: which diameter the stage is taken from.
+        rule: which diameter is staged.
 
     Raises:
         InputError: the mask is empty, or there is no such edition.
@@ -158,32 +158,32 @@ def size_stage(mask: sitk.Image, *, edition: str = EDITION, rule: Rule = "larges
 
 
 def stage_of(mm: float, edition: str = EDITION) -> str:
-    """The T stage of a size, compared at 0.1 mm: 30.0 mm is T1c in the 8th edition, 30.1 mm T2a."""
+    """Return the T stage of a size to 0.1 mm: 30.0 mm is T1c in the 8th edition, 30.1 mm T2a."""
     return next(stage for stage, limit in _LIMITS[edition] if round(mm, 1) <= limit)
 
 
 def group_of(stage: str) -> str:
-    """T1 to T4, of a stage as `stage_of` or `reported_stage` has it."""
+    """Return T1 to T4 for a stage of `stage_of` or `reported_stage`."""
     return stage[:2]
 
 
 def reported_stage(text: str) -> str:
-    """A stage as somebody reported it, without how it was found: "pT2a" is T2a, "cT1" is T1.
+    """Return a reported stage without its prefix: "pT2a" is T2a, "cT1" is T1.
 
     Raises:
-        InputError: it is none of T1 to T4, which are all that a size can give.
+        InputError: it is none of T1 to T4, the stages by size.
     """
-    found = _REPORTED.fullmatch(text.strip())
-    if found is None:
+    match = _REPORTED.fullmatch(text.strip())
+    if match is None:
         raise InputError(
             f"'{one_line(text)}' is no T stage that a size can be compared with: it must be T1 to "
             "T4, as in pT2a or cT1."
         )
-    return f"T{found[1]}{(found[2] or '').lower()}"
+    return f"T{match[1]}{(match[2] or '').lower()}"
 
 
 def _longest_piece(mask: sitk.Image) -> tuple[sitk.Image, Diameter, int]:
-    """The piece of a mask with the largest diameter, that diameter, and how many pieces there are.
+    """Return the mask's piece with the largest diameter, the diameter, and the number of pieces.
 
     Args:
         mask: what is not 0 is tumour.
@@ -205,12 +205,12 @@ def _longest_piece(mask: sitk.Image) -> tuple[sitk.Image, Diameter, int]:
         if best is None or diameter.mm > best[1].mm:
             best = piece, diameter
     if best is None:
-        return mask, largest_diameter(mask), 0  # which says that it is empty
+        return mask, largest_diameter(mask), 0  # which raises InputError
     return *best, len(boxes)
 
 
 def _diagonal(box: Box, grid: Grid) -> float:
-    """Of a box of voxels, mm; no line between its border points is longer."""
+    """Return the diagonal of a box in mm; no line between its border points is longer."""
     return float(np.linalg.norm(np.array(box.size) * grid.spacing))
 
 

@@ -16,7 +16,7 @@ from .. import __version__
 from ..errors import InputError, ModelError, one_line
 from ..files import whole_folder, write_json
 from ..imaging.files.write import write_png, write_volumes
-from ..imaging.pictures import grid, tile
+from ..imaging.pictures import contact_sheet, tile
 from ..imaging.slices import from_channels
 from ..models.card import Card
 from ..models.catalogue import check_kind
@@ -258,7 +258,7 @@ def write_samples(
             tile(hu, mask, low=window.hu_low, high=window.hu_high)
             for hu, mask in zip(images.hu, images.mask, strict=True)
         ]
-        write_png(temporary / "grid.png", grid(tiles, numbered=True), description=NOTICE)
+        write_png(temporary / "grid.png", contact_sheet(tiles, numbered=True), description=NOTICE)
         write_volumes(
             {
                 temporary / "ct.nrrd": _stack(images.hu, images),

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from ..imaging.blending import blend_weights, distance_mm, grain
+from ..imaging.blending import blend_weights, distance_mm, noise_like
 from ..models.file import Model
 from ..models.inputs import InputSpec
 from ..networks.devices import device_of
@@ -85,7 +85,7 @@ def blended(
         seed: of the noise.
     """
     weight, random = blend_weights(distance, band_mm), np.random.default_rng((seed, 5))
-    noise = grain(hu, weight == 0, random=random)
+    noise = noise_like(hu, weight == 0, random=random)
     mixed = hu + weight * (inpainted - hu) + np.sqrt(weight) * noise
     mixed = np.rint(mixed) if hu.dtype.kind == "i" else mixed
     return np.where(weight > 0, mixed, hu).astype(hu.dtype)

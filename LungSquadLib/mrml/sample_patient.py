@@ -11,7 +11,8 @@ import SimpleITK as sitk
 
 from ..imaging.ct import open_ct
 from ..imaging.geometry import Box
-from ..imaging.masks import Mask, read_mask
+from ..imaging.mask_files import read_mask
+from ..imaging.masks import Mask
 from ..imaging.pictures import WINDOWS
 from ..phantom.patient import Phantom
 from ..progress import Progress

@@ -52,7 +52,7 @@ _ASIDE: tuple[Point, ...] = (
 
 @dataclass(frozen=True)
 class Body:
-    """What differs between two phantom patients, besides where they lie and how large they are."""
+    """The traits of a phantom patient, besides position and size."""
 
     female: bool
     fat: float  # mm under the skin
@@ -69,7 +69,7 @@ class Body:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Body:
-        """A patient at random."""
+        """Draw a random patient."""
         enhanced = rng.random() < 0.65
         return cls(
             female=bool(rng.random() < 0.45),
@@ -106,11 +106,11 @@ class Anatomy:
         return (points - self.offset) / self.scale
 
     def hilum(self, side: int) -> Point:
-        """Where bronchi and vessels enter the right (-1) or left (+1) lung."""
+        """Return the point where bronchi and vessels enter the right (-1) or left (+1) lung."""
         return (-46.0, 9.0, -16.0) if side < 0 else (48.0, 12.0, -10.0)
 
     def spine_y(self, z: np.ndarray) -> np.ndarray:
-        """How far back the middle of the vertebral bodies lies."""
+        """Return y of the middle of the vertebral bodies."""
         return 50 + self.body.hump * (1 - ((z - 10) * (1 / 130)) ** 2)
 
     def cage(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -295,18 +295,18 @@ class LungTrees:
 
     @classmethod
     def grow(cls, anatomy: Anatomy, rng: np.random.Generator) -> LungTrees:
-        """Trees for all lobes; bronchi run beside their arteries."""
+        """Grow the trees of all lobes; bronchi run beside their arteries."""
         vessels, bronchi = [], []
         for lobe, sites in enumerate(_sites(anatomy, rng)):
             half = len(sites) // 2
             arteries = _tree(np.array(_ARTERY[lobe], float), sites[:half], rng)
             vessels += [arteries, _tree(np.array(_VEIN[lobe], float), sites[half:], rng)]
-            bronchi.append(_beside(arteries, np.array(_ASIDE[lobe])))
+            bronchi.append(_parallel(arteries, np.array(_ASIDE[lobe])))
         return cls(Tubes.joined(vessels), Tubes.joined(bronchi))
 
 
 def _sites(anatomy: Anatomy, rng: np.random.Generator) -> list[np.ndarray]:
-    """For each lobe, points (N, 3) spread over it, off its surface and the fissures.
+    """Return for each lobe points (N, 3) all over it, away from its surface and the fissures.
 
     N is a power of two, and the smaller the lobe, the smaller.
     """
@@ -314,14 +314,14 @@ def _sites(anatomy: Anatomy, rng: np.random.Generator) -> list[np.ndarray]:
     deep = anatomy.lung(*points.T) < -3.5
     points = points[deep & (np.abs(anatomy.oblique_fissure(*points.T)) > 2.5)]
     lobes = anatomy.lobe(points)
-    found = [points[lobes == lobe] for lobe in range(len(LOBES))]
-    return [sites[: min(1 << (len(sites).bit_length() - 1), 2 * _TWIGS)] for sites in found]
+    by_lobe = [points[lobes == lobe] for lobe in range(len(LOBES))]
+    return [sites[: min(1 << (len(sites).bit_length() - 1), 2 * _TWIGS)] for sites in by_lobe]
 
 
 def _tree(root: np.ndarray, sites: np.ndarray, rng: np.random.Generator) -> Tubes:
-    """A tree from `root` to all sites: each branch heads for the middle of those it will serve.
+    """Grow a tree from `root` to all sites: each branch runs towards the mean of its sites.
 
-    At its end it forks, and the sites are shared out across their longest extent. (The idea of
+    At its end it forks, and the sites are halved along their longest extent. (The idea of
     volume division: Kitaoka et al. 1999, doi:10.1152/jappl.1999.87.6.2207.)
     """
     parts = []
@@ -329,12 +329,12 @@ def _tree(root: np.ndarray, sites: np.ndarray, rng: np.random.Generator) -> Tube
     heading = sites.mean(axis=0, keepdims=True) - root
     while groups.shape[1] > 1:
         count = groups.shape[1]
-        way = 0.42 * (groups.mean(axis=1) - at)
-        length = np.linalg.norm(way, axis=1, keepdims=True)
-        way += rng.normal(0, 0.1, way.shape) * length
+        towards = 0.42 * (groups.mean(axis=1) - at)
+        length = np.linalg.norm(towards, axis=1, keepdims=True)
+        towards += rng.normal(0, 0.1, towards.shape) * length
         heading *= length / np.linalg.norm(heading, axis=1, keepdims=True)
-        middle = at + 0.3 * heading + 0.25 * way
-        end = at + way
+        middle = at + 0.3 * heading + 0.25 * towards
+        end = at + towards
         parts += _branches(at, middle, end, count)
         widest = groups.std(axis=1).argmax(axis=1)[:, None, None]
         order = np.take_along_axis(groups, widest, axis=2).argsort(axis=1)
@@ -352,16 +352,16 @@ def _branches(start: np.ndarray, middle: np.ndarray, end: np.ndarray, served: in
     ]
 
 
-def _beside(arteries: Tubes, aside: np.ndarray) -> Tubes:
-    """The first branches of the arteries, moved aside by as much as both are wide."""
+def _parallel(arteries: Tubes, aside: np.ndarray) -> Tubes:
+    """Return bronchi parallel to the first branches of the arteries, without overlap."""
     wide = arteries.start_radius > 1.25
     radius = arteries.start_radius[wide]
-    towards = aside / np.linalg.norm(aside)
+    offset = aside / np.linalg.norm(aside)
     first, last = (arteries.start[wide], arteries.end[wide])
     end_radius = arteries.end_radius[wide]
     return Tubes(
-        first + towards * (1.9 * radius + 0.6)[:, None],
-        last + towards * (1.9 * end_radius + 0.6)[:, None],
+        first + offset * (1.9 * radius + 0.6)[:, None],
+        last + offset * (1.9 * end_radius + 0.6)[:, None],
         0.8 * radius,
         0.8 * end_radius,
     )

@@ -1,4 +1,4 @@
-"""The canvas of the phantom: a grid painted with soft-edged bodies, and textures fixed in space."""
+"""The canvas of the phantom: a voxel grid with soft-edged shapes, and textures fixed in space."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TILE = (64, 128, 128)
 
 @dataclass(frozen=True)
 class Tubes:
-    """N tapering rods with round ends: where they start and end (N, 3), and their radii there."""
+    """N tapering rods with round ends: start and end points (N, 3), and the radii there."""
 
     start: np.ndarray
     end: np.ndarray
@@ -27,13 +27,13 @@ class Tubes:
 
     @classmethod
     def through(cls, points: Sequence[Point], radii: Sequence[float]) -> Tubes:
-        """The rods that join `points` one after the other."""
+        """Return the rods that join consecutive points."""
         at, radius = np.array(points, float), np.array(radii, float)
         return cls(at[:-1], at[1:], radius[:-1], radius[1:])
 
     @classmethod
     def joined(cls, parts: Sequence[Tubes]) -> Tubes:
-        """All rods of `parts`."""
+        """Return all rods of `parts`."""
         return cls(
             np.concatenate([part.start for part in parts]),
             np.concatenate([part.end for part in parts]),
@@ -62,17 +62,17 @@ class Canvas:
     ) -> None:
         self.hu, self.position = hu, position
         self.softness = softness  # mm over which every edge is blurred
-        self.window = window  # where this canvas lies in the one that it is a part of
+        self.window = window  # its position in the canvas that it is a part of
         self._axes, self._origin, self._inverse = axes, origin, np.linalg.inv(axes)
 
     @classmethod
     def of(cls, grid: Grid, *, fill: float, softness: float) -> Canvas:
-        """An empty canvas for all voxels of `grid`, in LPS."""
+        """Return an empty canvas for all voxels of `grid`, in LPS."""
         hu = np.full(grid.size[::-1], fill, np.float32)
         return cls(hu, _coordinates(grid), grid.axes, np.array(grid.origin), softness=softness)
 
     def moved(self, offset: np.ndarray, scale: np.ndarray) -> Canvas:
-        """The same voxels seen from a frame whose origin is `offset` and whose unit is `scale`."""
+        """Return the same voxels in a frame with origin `offset` and unit `scale`."""
         position = [
             (at - o) * (1 / s)
             for at, o, s in zip(self.position, offset.tolist(), scale.tolist(), strict=True)
@@ -81,7 +81,7 @@ class Canvas:
         return Canvas(self.hu, position, axes, origin, softness=self.softness)
 
     def part(self, low: Point, high: Point) -> Canvas | None:
-        """The voxels whose centres lie between two corners; None if there are none."""
+        """Return the voxels whose centres lie between two corners; None without any."""
         start, stop = (ends[0].tolist() for ends in self._span(np.array([low]), np.array([high])))
         window = tuple(slice(a, b) for a, b in zip(start[::-1], stop[::-1], strict=True))
         hu = self.hu[window]
@@ -96,16 +96,16 @@ class Canvas:
         if distance.min() < self.softness / 2:
             self.blend(value, np.clip(0.5 - distance * (1 / self.softness), 0, 1))
 
-    def blend(self, value: np.ndarray | float, share: np.ndarray) -> None:
-        """Let `value` take the place of `share` (0 to 1) of what is there."""
-        self.hu += (value - self.hu) * share
+    def blend(self, value: np.ndarray | float, weight: np.ndarray) -> None:
+        """Blend `value` into the HU with a weight of 0 to 1."""
+        self.hu += (value - self.hu) * weight
 
-    def distance_to(self, tubes: Tubes, *, reach: float) -> np.ndarray | None:
-        """Signed distance (z, y, x) to the nearest of `tubes`, right up to `reach`; None if far."""
+    def distance_to(self, tubes: Tubes, *, limit: float) -> np.ndarray | None:
+        """Return the distance (z, y, x) to the nearest tube, exact up to `limit`; None if far."""
         distance = None
-        for index, window in self._near(tubes, reach):
+        for index, window in self._near(tubes, limit):
             if distance is None:
-                distance = np.full(self.hu.shape, reach, np.float32)
+                distance = np.full(self.hu.shape, limit, np.float32)
             near = distance[window]
             at = [_cut(coordinate, window) for coordinate in self.position]
             ends = tubes.start[index].tolist(), tubes.end[index].tolist()
@@ -113,8 +113,8 @@ class Canvas:
             np.minimum(near, cone(at, *ends, radii), out=near)
         return distance
 
-    def _near(self, tubes: Tubes, reach: float) -> Iterator[tuple[int, tuple[slice, ...]]]:
-        margin = np.maximum(tubes.start_radius, tubes.end_radius)[:, None] + reach
+    def _near(self, tubes: Tubes, limit: float) -> Iterator[tuple[int, tuple[slice, ...]]]:
+        margin = np.maximum(tubes.start_radius, tubes.end_radius)[:, None] + limit
         start, stop = self._span(
             np.minimum(tubes.start, tubes.end) - margin, np.maximum(tubes.start, tubes.end) + margin
         )
@@ -131,13 +131,13 @@ class Canvas:
         return start, np.clip(np.floor(centre + half) + 1, 0, size).astype(int)
 
 
-def texture(canvas: Canvas, *, step: float, shift: Index, grain: float) -> np.ndarray:
-    """Smooth random numbers of mean 0 and deviation 1, fixed in the canvas's frame.
+def texture(canvas: Canvas, *, step: float, shift: Index, smoothing: float) -> np.ndarray:
+    """Return smooth random numbers of mean 0 and deviation 1, fixed in the canvas's frame.
 
-    They lie on a lattice of `step` mm, are alike within about `grain` steps, and repeat only after
-    128 steps (64 along z): two textures of unlike steps together do not repeat in a chest.
+    They lie on a lattice of `step` mm, are correlated within about `smoothing` steps, and repeat
+    after 128 steps (64 along z): two textures of unlike steps together do not repeat in a chest.
     """
-    tile = _tile(grain)
+    tile = _tile(smoothing)
     flat: np.ndarray | int = 0
     for at, size, offset in zip(canvas.position[::-1], _TILE, shift, strict=True):
         lattice = np.floor(at * (1 / step)).astype(np.int32) + offset
@@ -146,16 +146,16 @@ def texture(canvas: Canvas, *, step: float, shift: Index, grain: float) -> np.nd
 
 
 @cache
-def _tile(grain: float) -> np.ndarray:
+def _tile(smoothing: float) -> np.ndarray:
     noise = np.random.default_rng(20170614).standard_normal(_TILE)
     frequencies = np.meshgrid(*(np.fft.fftfreq(n) for n in _TILE), indexing="ij")
     squared = sum(f**2 for f in frequencies)
-    smooth = np.fft.ifftn(np.fft.fftn(noise) * np.exp(-2 * (np.pi * grain) ** 2 * squared)).real
+    smooth = np.fft.ifftn(np.fft.fftn(noise) * np.exp(-2 * (np.pi * smoothing) ** 2 * squared)).real
     return (smooth / smooth.std()).astype(np.float32).ravel()
 
 
 def ellipsoid(at: Coordinates, centre: Point, radii: Point) -> np.ndarray:
-    """Signed distance to an ellipsoid along the axes, right near its surface."""
+    """Return the signed distance to an ellipsoid along the axes, exact near its surface."""
     x, y, z = ((a - c) * (1 / r) for a, c, r in zip(at, centre, radii, strict=True))
     return (np.sqrt(x * x + y * y + z * z) - 1) * min(radii)
 
@@ -163,7 +163,7 @@ def ellipsoid(at: Coordinates, centre: Point, radii: Point) -> np.ndarray:
 def cone(
     at: Coordinates, start: Sequence[float], end: Sequence[float], radii: tuple[float, float]
 ) -> np.ndarray:
-    """Signed distance to a rod with round ends that tapers from one radius to the other."""
+    """Return the signed distance to a tapering rod with round ends."""
     x, y, z = (a - s for a, s in zip(at, start, strict=True))
     u, v, w = (e - s for s, e in zip(start, end, strict=True))
     length2 = max(u * u + v * v + w * w, 1e-6)
@@ -174,13 +174,13 @@ def cone(
 
 
 def union(a: np.ndarray, b: np.ndarray, roundness: float) -> np.ndarray:
-    """The nearer of two surfaces, with the crease between them filled over `roundness` mm."""
+    """Return the nearer of two surfaces, the crease between them filled over `roundness` mm."""
     near = np.maximum(roundness - np.abs(a - b), 0)
     return np.minimum(a, b) - near * near * (0.25 / roundness)
 
 
 def _coordinates(grid: Grid) -> list[np.ndarray]:
-    """x, y and z of the voxel centres; in float32 those of a box are those of the whole grid."""
+    """Return x, y and z of the voxel centres; in float32 a box has those of the whole grid."""
     position = []
     for row, start in zip(grid.axes, grid.origin, strict=True):
         at = np.full((1, 1, 1), start)

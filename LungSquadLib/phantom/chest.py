@@ -103,7 +103,7 @@ def _paint_sternum(c: Canvas, cage: np.ndarray) -> None:
 def _paint_clavicles(c: Canvas) -> None:
     for side in (-1, 1):
         shaft = [(21 * side, -60, 60), (70 * side, -52, 84), (135 * side, 5, 104)]
-        clavicle = c.distance_to(Tubes.through(shaft, [8, 6, 6.5]), reach=3)
+        clavicle = c.distance_to(Tubes.through(shaft, [8, 6, 6.5]), limit=3)
         if clavicle is not None:
             c.paint(CORTEX, clavicle)
             c.paint(200, clavicle + 1.8)
@@ -149,8 +149,8 @@ def _paint_lungs(c: Canvas, anatomy: Anatomy) -> None:
         lung[middle.window] = np.maximum(
             lung[middle.window], -anatomy.mediastinum(*middle.position)
         )
-    coarse = texture(c, step=1.1, shift=(3, 14, 15), grain=3.5)
-    fine = texture(c, step=0.8, shift=(9, 26, 53), grain=1.0)
+    coarse = texture(c, step=1.1, shift=(3, 14, 15), smoothing=3.5)
+    fine = texture(c, step=0.8, shift=(9, 26, 53), smoothing=1.0)
     air = anatomy.body.lung + 0.3 * y + 12 * coarse + 16 * fine
     air -= anatomy.body.emphysema * 130 * np.clip(coarse - 0.7, 0, 1)
     c.paint(air, lung)
@@ -162,10 +162,10 @@ def _paint_lungs(c: Canvas, anatomy: Anatomy) -> None:
 
 def _paint_trees(c: Canvas, trees: LungTrees, blood: float) -> None:
     """Pulmonary vessels, and the bronchi: a wall round a lumen of air."""
-    distance = c.distance_to(trees.vessels, reach=1)
+    distance = c.distance_to(trees.vessels, limit=1)
     if distance is not None:
         c.paint(max(blood, 50.0), distance)
-    lumen = c.distance_to(trees.bronchi, reach=2)
+    lumen = c.distance_to(trees.bronchi, limit=2)
     if lumen is not None:
         c.paint(-150, lumen - 0.7)
         c.paint(-960, lumen)
@@ -182,9 +182,9 @@ def _paint_spine(c: Canvas, anatomy: Anatomy) -> None:
     column = (np.sqrt((x * (1 / 17)) ** 2 + (behind * (1 / 14)) ** 2) - waist) * 14
     part.paint(85, column)
     body = np.maximum(column, np.abs(level) - 9)
-    grain = 22 * texture(part, step=0.9, shift=(7, 1, 8), grain=1.0)
+    spongy = 22 * texture(part, step=0.9, shift=(7, 1, 8), smoothing=1.0)
     part.paint(0.6 * CORTEX, body)
-    part.paint(anatomy.body.bone + grain, body + 1.2)
+    part.paint(anatomy.body.bone + spongy, body + 1.2)
     canal = np.hypot(x, behind - 21) - 8
     arch = np.maximum(np.abs(canal - 2.5) - 2.5, np.abs(level) - 7)
     root = np.maximum(np.maximum(across - 13, 6 - across), np.abs(behind - 14) - 6)
@@ -211,7 +211,7 @@ def _paint_heart(c: Canvas, anatomy: Anatomy) -> None:
     below = anatomy.above_diaphragm(*at)
     heart = np.maximum(heart, 1 - below)
     part.paint(MUSCLE, np.abs(heart - 0.5) - 0.5)
-    lumpy = 2.5 + 1.8 * texture(part, step=2.0, shift=(5, 77, 31), grain=4.0)
+    lumpy = 2.5 + 1.8 * texture(part, step=2.0, shift=(5, 77, 31), smoothing=4.0)
     part.paint(FAT, heart)
     part.paint(muscle, heart + lumpy)
     right = ellipsoid(at, (-24, -24, -58), (32 * size, 34 * size, 40 * size))
@@ -236,10 +236,10 @@ def _paint_great_vessels(c: Canvas, anatomy: Anatomy) -> None:
         (anatomy.lung_arteries, 1.06 * blood),
         (anatomy.arteries, blood),
     ):
-        distance = part.distance_to(tubes, reach=2)
+        distance = part.distance_to(tubes, limit=2)
         if distance is not None:
             part.paint(value, distance)
-    airway = part.distance_to(anatomy.airways, reach=3)
+    airway = part.distance_to(anatomy.airways, limit=3)
     if airway is not None:
         part.paint(30, airway - 1.3)
         part.paint(-990, airway)

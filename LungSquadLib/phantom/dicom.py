@@ -1,7 +1,7 @@
-"""Writes the phantom patient as DICOM: a CT series, its tumour as RTSTRUCT and as SEG.
+"""The phantom patient as DICOM files: a CT series, its tumour as RTSTRUCT and as SEG.
 
-Everything in the files follows from the phantom, the grid and the patient's ID: the same call
-writes the same bytes. UIDs are derived from UUIDs (PS3.5 B.2), dates are fixed.
+The files depend only on the phantom, the grid and the patient's ID: the same call writes the same
+bytes. UIDs are derived from UUIDs (PS3.5 B.2), dates are fixed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MANUFACTURER = "LungSquad phantom"
 
 @dataclass(frozen=True)
 class PatientFiles:
-    """Where a phantom patient's files lie: a folder of CT slices, and two files of its tumour."""
+    """The files of a phantom patient: a folder of CT slices, and two files of its tumour."""
 
     ct: Path
     rtstruct: Path
@@ -213,7 +213,7 @@ def _require_highdicom() -> None:
 
 
 def _fix_time(dataset: Dataset, dimensions: str) -> None:
-    """Put what highdicom takes from the clock and from chance at what the phantom gives."""
+    """Replace the times and random UIDs of highdicom by those of the phantom."""
     times = {"DA": _DATE, "TM": _TIME, "DT": _DATE + _TIME}
 
     def fix(_: Dataset, element: DataElement) -> None:
@@ -353,10 +353,10 @@ def _decimals(values: Sequence[float] | np.ndarray, digits: int = 6) -> list[str
 
 
 def _name(phantom: Phantom, grid: Grid, patient_id: str) -> str:
-    """All that the pixels follow from: what has other pixels must have other UIDs."""
+    """Return the name from which UIDs are derived; other pixels give other UIDs."""
     numbers = np.concatenate([grid.size, grid.spacing, grid.origin, grid.direction])
-    place = " ".join(f"{number:.6f}" for number in numbers.tolist())
-    return f"{__version__} {phantom.seed} {phantom.tumour.histology} {place} {patient_id}"
+    geometry = " ".join(f"{number:.6f}" for number in numbers.tolist())
+    return f"{__version__} {phantom.seed} {phantom.tumour.histology} {geometry} {patient_id}"
 
 
 def _uid(name: str) -> str:

@@ -1,7 +1,7 @@
 """The phantom patient: a computer-made chest CT with a lung tumour, on any grid, from a seed.
 
 All of it is analytic: a point's HU is a function of where the point lies, so that a small block
-round the tumour costs little and shows to the bit what the whole chest shows there.
+round the tumour is fast and equals the same block of the whole chest to the bit.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from .canvas import Canvas, texture
 from .chest import AIR, paint_chest
 from .tumour import HISTOLOGIES, Lesion, Tumour
 
-_SLAB_VOXELS = 1 << 18  # painted at once: small enough for the processor's cache
+_SLAB_VOXELS = 1 << 18  # computed at once: small enough for the processor's cache
 _AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """How the scanner rebuilds the image: the blur of edges, and the noise with its grain."""
+    """A reconstruction kernel of the scanner: the blur of edges, and the noise."""
 
     name: str
     softness: float  # mm over which an edge is spread
-    grain: float  # noise correlation in steps of half a mm
+    noise_smoothing: float  # correlation length of the noise in steps of 0.5 mm
     noise: tuple[float, float]  # HU, standard deviation: least and most
 
 
@@ -43,16 +43,16 @@ KERNELS = (
 
 
 class Phantom:
-    """A patient made up from a seed.
+    """A simulated patient, generated from a seed.
 
     Args:
-        seed: the patient: the same seed gives the same CT, mask and truth.
-        histology: "LUAD" or "LUSC"; left out, it is drawn, each as often as the other.
+        seed: of the patient; the same seed gives the same CT, mask and ground truth.
+        histology: "LUAD" or "LUSC"; drawn with equal probability if left out.
 
     Attributes:
-        tumour: the truth.
+        tumour: the ground truth.
         anatomy: the patient's surfaces.
-        kernel: how the scanner rebuilt the image.
+        kernel: the reconstruction kernel.
         noise_hu: standard deviation of the noise.
 
     Example:
@@ -94,8 +94,8 @@ class Phantom:
     def ct(self, grid: Grid, progress: Progress | None = None, *, noise: bool = True) -> np.ndarray:
         """The CT on any grid: int16 HU (z, y, x), -1024 to 3071.
 
-        The HU of a point depend on nothing but the point, noise included: a box of a grid holds
-        what the whole grid holds there.
+        The HU of a point depend only on the point, noise included: a box of a grid equals that box
+        of the whole grid.
         """
         hu = np.empty(grid.size[::-1], np.int16)
         for box, canvas in self._slabs(grid, progress or Silent(), "Painting the CT"):
@@ -140,9 +140,9 @@ class Phantom:
         self._lesion.paint(canvas)
 
     def _add_noise(self, canvas: Canvas) -> None:
-        grain, level = self.kernel.grain, self.noise_hu / 2**0.5
+        smoothing, level = self.kernel.noise_smoothing, self.noise_hu / 2**0.5
         for size, shift in zip((0.5, 0.67), self._shifts, strict=True):
-            canvas.hu += level * texture(canvas, step=size, shift=shift, grain=grain)
+            canvas.hu += level * texture(canvas, step=size, shift=shift, smoothing=smoothing)
 
 
 def _rounded(point: Point) -> Point:

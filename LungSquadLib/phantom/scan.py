@@ -23,7 +23,7 @@ from ..progress import Part, Progress, Silent, step
 from .patient import Phantom
 from .tumour import Tumour
 
-_REACH_MM = 56  # of CT round the tumour, so that no crop of 64 mm and some margin has to pad
+_HALF_SIDE_MM = 56  # of CT round the tumour, so that no crop of 64 mm and some margin has to pad
 
 MARGIN = 4  # voxels of a stored crop beyond the network's, on every side, for shifts
 SIDE = 64 + 2 * MARGIN
@@ -32,19 +32,19 @@ CT_FILE, MASK_FILE = "ct.mha", "tumour.seg.nrrd"
 
 
 def scanned(phantom: Phantom, *, slice_mm: float | None = None) -> tuple[CT, Mask]:
-    """A block of CT and its mask, with pixels and slices of a usual size.
+    """Return the CT round a phantom's tumour and its mask, with a usual pixel and slice size.
 
     Args:
         phantom: the patient.
-        slice_mm: between slices; drawn from usual ones where left out.
+        slice_mm: between slices; drawn from usual values if left out.
     """
     random = np.random.default_rng((phantom.seed, 64))
     pixel, thick = float(random.uniform(0.6, 0.95)), float(random.choice([1.0, 1.25, 2.0, 2.5]))
     spacing: Point = (round(pixel, 3), round(pixel, 3), slice_mm or thick)
     chest = phantom.chest_grid(512, spacing=spacing)
     middle = chest.to_index(phantom.tumour.centre_lps)
-    reach = _REACH_MM / np.array(spacing)
-    start, stop = np.floor(middle - reach).astype(int), np.ceil(middle + reach).astype(int)
+    half_side = _HALF_SIDE_MM / np.array(spacing)
+    start, stop = np.floor(middle - half_side).astype(int), np.ceil(middle + half_side).astype(int)
     (x0, y0, z0), (x1, y1, z1) = start.tolist(), stop.tolist()
     grid = chest.part(Box((x0, y0, z0), (x1, y1, z1)).within(chest.box))
     ct = as_ct(grid.image(phantom.ct(grid)))
@@ -53,7 +53,7 @@ def scanned(phantom: Phantom, *, slice_mm: float | None = None) -> tuple[CT, Mas
 
 @dataclass(frozen=True)
 class PhantomCase:
-    """A phantom's crop of `SIDE` voxels a side (int16 HU), and what is true of it."""
+    """A phantom's crop of `SIDE` voxels a side (int16 HU), and its ground truth."""
 
     hu: np.ndarray
     tumour: Tumour
@@ -63,7 +63,7 @@ class PhantomCase:
 def phantom_cases(
     seeds: Sequence[int], *, jobs: int, progress: Progress, message: str
 ) -> list[PhantomCase]:
-    """The cases of some seeds, in order; made in `jobs` processes."""
+    """Return the cases of seeds, in order, computed in `jobs` processes."""
     cases: list[PhantomCase] = []
     spawn = get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=begin) as pool:
@@ -74,7 +74,7 @@ def phantom_cases(
 
 
 def phantom_case(seed: int) -> PhantomCase:
-    """One phantom, scanned like a CT and cropped like one."""
+    """Return a phantom's crop, from a simulated scan."""
     phantom = Phantom(seed)
     ct, mask = scanned(phantom)
     cut = crop(ct, mask, size=SIDE)
@@ -87,7 +87,7 @@ def write_patient_volumes(
     """Write `ct.mha`, the whole chest, and `tumour.seg.nrrd` into a folder; return their paths.
 
     Raises:
-        CancelledError: `progress` said so; nothing is left behind.
+        CancelledError: `progress` was cancelled; nothing is left behind.
     """
     progress = progress or Silent()
     grid = phantom.chest_grid()

@@ -1,4 +1,4 @@
-"""The phantom's tumour: its traits and fate, where it grows, its shape, and its painting."""
+"""The phantom's tumour: its traits and outcome, position, shape, and voxels."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _RELIEF = 0.45  # how far at most the surface rises over the sphere, in radii
 
 @dataclass(frozen=True)
 class Traits:
-    """What a tumour looks like, as textbooks tell it, and what that means for the patient.
+    """The look of a tumour by its histology, after textbooks, and the patient's outcome.
 
     Attributes:
         histology: "LUAD" (adenocarcinoma) or "LUSC" (squamous cell carcinoma).
-        diameter_mm: of the sphere of the volume that it has where nothing hems it in.
+        diameter_mm: of the sphere with the volume that the tumour has if nothing limits it.
         solid_fraction: diameter of the solid core over that of the whole; 1 is all solid.
         spiculation: 0 (smooth) to 1.
         lobulation: 0 (round) to 1.
@@ -38,14 +38,14 @@ class Traits:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, histology: str | None = None) -> Traits:
-        """Traits at random; the histologies differ in each, and overlap in each."""
+        """Draw random traits; the histologies differ in each trait, and overlap."""
         drawn = HISTOLOGIES[int(rng.random() < 0.5)]
         histology = histology or drawn
         luad = histology == "LUAD"
         diameter = float(np.clip((25 if luad else 33) * np.exp(rng.normal(0, 0.42)), 9, 95))
         part_solid = rng.random() < (0.5 if luad else 0.1)
         solid = float(rng.beta(2.2, 1.8) * 0.8 + 0.15) if part_solid else 1.0
-        hollow = rng.random() < (0.06 if luad else 0.38) and solid == 1 and diameter > 16
+        cavitary = rng.random() < (0.06 if luad else 0.38) and solid == 1 and diameter > 16
         dead = rng.beta(1.2, 2.0) * (0.6 + 0.4 * min(diameter / 30, 1.5))
         dead *= (0.85 if luad else 1.05) if solid == 1 else 0.4
         return cls(
@@ -54,13 +54,13 @@ class Traits:
             solid_fraction=solid,
             spiculation=float(rng.beta(2.2, 2.0) if luad else rng.beta(1.5, 2.7)),
             lobulation=float(rng.beta(1.7, 2.4) if luad else rng.beta(2.4, 1.8)),
-            cavity=float(rng.uniform(0.35, 0.68)) if hollow else 0.0,
+            cavity=float(rng.uniform(0.35, 0.68)) if cavitary else 0.0,
             necrosis=min(float(dead), 1.0),
         )
 
     @property
     def survival_probability(self) -> float:
-        """The true chance to be alive two years on."""
+        """The true probability of survival at two years."""
         burden = (
             1.3 * np.log(self.diameter_mm / 29)
             + 4.0 * (self.necrosis - 0.3)
@@ -71,7 +71,7 @@ class Traits:
 
 @dataclass(frozen=True)
 class Tumour(Traits):
-    """The truth about a phantom's tumour.
+    """The ground truth of a phantom's tumour.
 
     Attributes:
         centre_lps: its middle in LPS mm; a cavity or the chest wall may displace its centroid.
@@ -87,10 +87,10 @@ class Tumour(Traits):
 
     @classmethod
     def draw_in(cls, anatomy: Anatomy, rng: np.random.Generator, histology: str | None) -> Tumour:
-        """A tumour at random in one of the lungs."""
+        """Draw a random tumour in one of the lungs."""
         traits = Traits.draw(rng, histology)
         alive = bool(rng.random() < traits.survival_probability)
-        point, distance = _place(anatomy, traits, rng)
+        point, distance = _position(anatomy, traits, rng)
         x, y, z = anatomy.to_lps(point).tolist()
         return cls(
             **asdict(traits),
@@ -102,12 +102,14 @@ class Tumour(Traits):
 
     @property
     def central(self) -> bool:
-        """Whether it reaches within 2 cm of the hilum."""
+        """Whether the tumour extends to within 2 cm of the hilum."""
         return self.hilum_distance_mm - self.diameter_mm / 2 < 20
 
 
-def _place(anatomy: Anatomy, traits: Traits, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """A point of a lung as far from its hilum as wanted, with most of the tumour in the lung."""
+def _position(
+    anatomy: Anatomy, traits: Traits, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """Draw the tumour's centre, by its distance to the hilum, mostly within the lung."""
     central = rng.random() < (0.3 if traits.histology == "LUAD" else 0.68)
     wanted = traits.diameter_mm / 2 + (rng.uniform(6, 26) if central else rng.uniform(28, 95))
     points = rng.uniform((-135, -95, -130), (135, 105, 100), (1500, 3))
@@ -122,7 +124,7 @@ def _place(anatomy: Anatomy, traits: Traits, rng: np.random.Generator) -> tuple[
 
 
 class Lesion:
-    """The shape of a phantom's tumour, and how it is painted."""
+    """The shape of a phantom's tumour, and its HU."""
 
     def __init__(self, tumour: Tumour, anatomy: Anatomy, rng: np.random.Generator) -> None:
         self.tumour, self._anatomy = tumour, anatomy
@@ -147,9 +149,9 @@ class Lesion:
         widest = max(self._stretch ** (2 / 3), self._stretch ** (-1 / 3))
         return self._box(widest * (1 + _RELIEF) * self._radius + 2)
 
-    def _box(self, reach: float) -> tuple[Point, Point]:
+    def _box(self, margin: float) -> tuple[Point, Point]:
         x, y, z = self.tumour.centre_lps
-        return (x - reach, y - reach, z - reach), (x + reach, y + reach, z + reach)
+        return (x - margin, y - margin, z - margin), (x + margin, y + margin, z + margin)
 
     def surface(self, at: Coordinates) -> np.ndarray:
         """Signed distance in mm (negative inside) from points in LPS to the tumour's surface."""
@@ -163,7 +165,7 @@ class Lesion:
             return
         lung = self._lung(part.position)
         self._paint_supply(part, lung - 6)
-        spicules = part.distance_to(self._spicules, reach=1)
+        spicules = part.distance_to(self._spicules, limit=1)
         if spicules is not None:
             part.paint(-60, np.maximum(spicules, lung))
         body = part.part(*self.box)
@@ -171,10 +173,10 @@ class Lesion:
             self._paint_body(body, lung[body.window] - 2)
 
     def _paint_supply(self, c: Canvas, lung: np.ndarray) -> None:
-        vessel = c.distance_to(self._vessel, reach=1)
+        vessel = c.distance_to(self._vessel, limit=1)
         if vessel is not None:
             c.paint(self._anatomy.body.blood, np.maximum(vessel, lung))
-        lumen = c.distance_to(self._bronchus, reach=2)
+        lumen = c.distance_to(self._bronchus, limit=2)
         if lumen is not None:
             lumen = np.maximum(lumen, lung)
             c.paint(-100, lumen - 0.8)
@@ -183,17 +185,17 @@ class Lesion:
     def _paint_body(self, c: Canvas, lung: np.ndarray) -> None:
         tumour = self.tumour
         distance, depth, relief = self._field(c.position)
-        grain = texture(c, step=0.8, shift=self._shift, grain=2.0)
+        mottle = texture(c, step=0.8, shift=self._shift, smoothing=2.0)
         if tumour.solid_fraction < 1:
-            haze = self._ground_glass + 45 * grain
+            haze = self._ground_glass + 45 * mottle
             hazy = np.clip(0.5 - np.maximum(distance, lung) * (1 / 3), 0, 1)
             c.blend(np.maximum(c.hu, haze), hazy)
-            patchy = 0.13 * texture(c, step=1.7, shift=self._shift, grain=2.5)
+            patchy = 0.13 * texture(c, step=1.7, shift=self._shift, smoothing=2.5)
             core = self._radius * tumour.solid_fraction
             distance = depth - core * (1 + 1.2 * relief + patchy)
         rim = depth * (1 / (self._radius * tumour.solid_fraction))
-        dead = np.clip((1.5 * tumour.necrosis - rim + 0.3 * grain) * 2.5, 0, 1)
-        c.paint(self._solid + 5 * grain + (10 - self._solid) * dead, np.maximum(distance, lung))
+        dead = np.clip((1.5 * tumour.necrosis - rim + 0.3 * mottle) * 2.5, 0, 1)
+        c.paint(self._solid + 5 * mottle + (10 - self._solid) * dead, np.maximum(distance, lung))
         if tumour.cavity:
             c.paint(-960, np.maximum(self._cavity(c.position), lung + 4))
 
@@ -228,8 +230,8 @@ class Lesion:
 
     def _lung(self, at: Coordinates) -> np.ndarray:
         shift, scale = self._anatomy.offset.tolist(), self._anatomy.scale.tolist()
-        own = [(a - o) * (1 / s) for a, o, s in zip(at, shift, scale, strict=True)]
-        return self._anatomy.lung(*own)
+        in_patient = [(a - o) * (1 / s) for a, o, s in zip(at, shift, scale, strict=True)]
+        return self._anatomy.lung(*in_patient)
 
     def _draw_spicules(self, rng: np.random.Generator) -> Tubes:
         """Strands that radiate into the lung."""
@@ -251,19 +253,19 @@ class Lesion:
         wall = self._anatomy.lung_wall(*around.T)
         outward, gap = _unit(wall[:3] - wall[3:]), -float(wall.mean()) - self._radius
         count = 3 if 1 < gap < 18 and self.tumour.spiculation > 0.35 else 0
-        spread = rng.normal(0, 0.25, (3, 3))[:count] * (self._radius + gap)
-        start = centre + 0.7 * self._radius * outward + 0.4 * spread
-        end = centre + (self._radius + gap + 3) * outward + spread
+        offset = rng.normal(0, 0.25, (3, 3))[:count] * (self._radius + gap)
+        start = centre + 0.7 * self._radius * outward + 0.4 * offset
+        end = centre + (self._radius + gap + 3) * outward + offset
         return Tubes(start, end, np.full(count, 0.9), np.full(count, 1.1))
 
     def _draw_supply(self, rng: np.random.Generator) -> tuple[Tubes, Tubes]:
         """An artery and a bronchus that come from the hilum and end in the tumour."""
         centre = np.array(self.tumour.centre_lps)
-        own = self._anatomy.from_lps(centre)
-        hilum = self._anatomy.to_lps(np.array(self._anatomy.hilum(1 if own[0] > 0 else -1)))
-        way = centre - hilum
-        middle = hilum + 0.55 * way + rng.normal(0, 0.12, 3) * np.linalg.norm(way)
-        aside = _unit(np.cross(way, rng.normal(size=3)))
+        in_patient = self._anatomy.from_lps(centre)
+        hilum = self._anatomy.to_lps(np.array(self._anatomy.hilum(1 if in_patient[0] > 0 else -1)))
+        towards = centre - hilum
+        middle = hilum + 0.55 * towards + rng.normal(0, 0.12, 3) * np.linalg.norm(towards)
+        aside = _unit(np.cross(towards, rng.normal(size=3)))
         width = float(rng.uniform(0.8, 1.5))
         t = np.linspace(0, 1, 7)[:, None]
         path = (1 - t) ** 2 * hilum + 2 * t * (1 - t) * middle + t**2 * centre

@@ -17,7 +17,8 @@ from ..imaging.crop import Crop, crop
 from ..imaging.ct import CT, content_hash, open_ct
 from ..imaging.files.write import check_distinct, write_volumes
 from ..imaging.flags import Flag, merged
-from ..imaging.masks import Mask, read_mask
+from ..imaging.mask_files import read_mask
+from ..imaging.masks import Mask
 from ..imaging.pictures import VIEWS, plane_through_tumour
 from ..imaging.stage import SizeStage, size_stage
 from ..inference.classifier import predict

@@ -23,7 +23,7 @@ from ..files import make_folder, sweep, whole_file, write_csv, write_json
 from ..imaging.crop import flags_of_case
 from ..imaging.ct import open_ct
 from ..imaging.files.write import check_distinct
-from ..imaging.masks import read_mask
+from ..imaging.mask_files import read_mask
 from ..imaging.stage import EDITION, LIMITS, Rule, size_stage
 from ..progress import Progress, Silent
 from ..report.staging import cohort_page

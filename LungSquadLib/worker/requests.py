@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..fields import Fields, shown
-from ..imaging.geometry import FARTHEST_MM, Point, plausible_place
+from ..imaging.geometry import FARTHEST_MM, Point, plausible_position
 from ..options import Option, options_of
 from .protocol import Message
 from .verbs import VERBS, Cancel, Ping, Work
@@ -108,7 +108,7 @@ def _path(given: Fields, name: str) -> str:
 def _point(given: Fields, name: str, _option: Option | None) -> Point:
     values: Any = given.take(name)
     numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
-    if not numbers or len(values) != 3 or not plausible_place(values):
+    if not numbers or len(values) != 3 or not plausible_position(values):
         raise _wrong(name, f"three numbers within {FARTHEST_MM:g} mm", values)
     return (float(values[0]), float(values[1]), float(values[2]))
 

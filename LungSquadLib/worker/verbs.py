@@ -118,7 +118,7 @@ class Rois:
     mask: str | os.PathLike[str]
 
     def run(self, _progress: Progress) -> list[dict[str, Any]]:
-        from ..imaging.masks import choices
+        from ..imaging.mask_files import choices
 
         return [asdict(choice) for choice in choices(self.mask)]
 
@@ -138,7 +138,7 @@ class ImportMask:
         from ..imaging.ct import open_ct
         from ..imaging.files.transfer import write_mask
         from ..imaging.files.write import check_distinct
-        from ..imaging.masks import read_mask
+        from ..imaging.mask_files import read_mask
 
         check_distinct([self.out], [self.ct, self.mask])
         ct = open_ct(self.ct, series=self.series, progress=progress)
@@ -218,7 +218,7 @@ class ExportDicom:
     def run(self, progress: Progress) -> dict[str, Any]:
         from ..imaging.ct import open_ct
         from ..imaging.files.write import check_distinct
-        from ..imaging.masks import read_mask
+        from ..imaging.mask_files import read_mask
         from ..report.dicom_export import export_dicom
 
         check_distinct([self.folder], [self.source])
@@ -284,7 +284,7 @@ class Inpaint:
     def run(self, progress: Progress) -> dict[str, Any]:
         from ..imaging.ct import open_ct
         from ..imaging.files.write import check_distinct, write_volumes
-        from ..imaging.masks import read_mask
+        from ..imaging.mask_files import read_mask
         from ..inference.inpaint_ct import inpaint
         from ..models.catalogue import read_model
 

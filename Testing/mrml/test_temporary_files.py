@@ -17,7 +17,8 @@ import LungSquadLib.mrml as lsm
 from LungSquadLib.errors import CancelledError, ModelError
 from LungSquadLib.imaging.ct import as_ct, content_hash, open_ct
 from LungSquadLib.imaging.files.transfer import ct_writer, write_ct, write_mask
-from LungSquadLib.imaging.masks import as_mask, read_mask
+from LungSquadLib.imaging.mask_files import read_mask
+from LungSquadLib.imaging.masks import as_mask
 from LungSquadLib.mrml.predictors import WorkerPredictor
 from LungSquadLib.mrml.segments import mask_on_ct
 from LungSquadLib.mrml.temporary_files import CaseFiles

@@ -41,7 +41,7 @@ from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.dicom import header as dicom_header
 from LungSquadLib.imaging.dicom.series import find_series
 from LungSquadLib.imaging.inspect import inspect
-from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.worker.protocol import MOST_REQUEST, Decoder, encoded
 from LungSquadLib.worker.requests import read_request
 from Testing import dicom_maker

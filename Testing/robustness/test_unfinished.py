@@ -141,7 +141,7 @@ INTERRUPTED = {
         "crop {vol} {mask} -o {here}/kept.nrrd",
     ),
     "while a volume is written": (
-        "LungSquadLib.imaging.files.write._holds",
+        "LungSquadLib.imaging.files.write._write",
         "crop {vol} {mask} -o {here}/kept.nrrd",
     ),
     "while slices are written": (

@@ -10,7 +10,7 @@ from LungSquadLib.data.manifest import read_manifest
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import open_ct
-from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.phantom import cohort as phantoms
 from LungSquadLib.phantom.cohort import PhantomOptions, write_phantoms
 from LungSquadLib.phantom.patient import Phantom

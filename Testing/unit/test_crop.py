@@ -10,7 +10,7 @@ from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.geometry import Grid, in_lps
-from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.mask_files import read_mask
 
 from .test_geometry import angles, rotation
 

@@ -12,7 +12,7 @@ from LungSquadLib.errors import InputError
 from LungSquadLib.imaging import diameter
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.diameter import _directions, axial_diameter, largest_diameter
-from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.mask_files import read_mask
 
 
 def image(array, spacing=(1.0, 1.0, 1.0), direction=None):

@@ -12,7 +12,7 @@ from LungSquadLib.identity import pseudonym
 from LungSquadLib.imaging.ct import as_ct, open_ct
 from LungSquadLib.imaging.files.transfer import write_ct, write_mask
 from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.models.catalogue import read_model
 from LungSquadLib.pipeline.case import run_case
 from LungSquadLib.pipeline.case_input import CaseInput

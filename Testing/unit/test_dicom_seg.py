@@ -16,7 +16,7 @@ from LungSquadLib.imaging.crop import mask_box
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.dicom.seg import _slice_spacing
 from LungSquadLib.imaging.inspect import inspect
-from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.mask_files import read_mask
 
 from ..dicom_maker import some_hu, write_seg, write_series
 
@@ -94,7 +94,7 @@ def test_the_spacing_of_frames_is_their_smallest_step_where_that_is_one_of_a_ct(
     ):
         found = _slice_spacing(np.array(heights, float), said, of_ct)
         assert found == pytest.approx(expected), heights
-    with pytest.raises(InputError, match="does not say how thick"):
+    with pytest.raises(InputError, match="one frame and no slice spacing"):
         _slice_spacing(np.array([7.0]), None, None)
 
 

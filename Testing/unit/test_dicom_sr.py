@@ -18,7 +18,7 @@ from pydicom.sr.codedict import codes as codes_of_dicom
 import LungSquadLib
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.dicom.codes import class_code, flag_code, stage_code
-from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.models.card import ClassLabel
 from LungSquadLib.models.catalogue import read_model
 from LungSquadLib.pipeline.case import run_case

@@ -11,7 +11,7 @@ from LungSquadLib.cli import main
 from LungSquadLib.imaging.crop import flags_of_case
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.flags import Flag, counted, merged
-from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.inference.inpaint_ct import _deviations
 from LungSquadLib.models.file import read_card
 from LungSquadLib.progress import Silent

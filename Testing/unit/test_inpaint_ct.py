@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError, ModelError
-from LungSquadLib.imaging.blending import FAR_MM, blend_weights, distance_mm, grain
+from LungSquadLib.imaging.blending import FAR_MM, blend_weights, distance_mm, noise_like
 from LungSquadLib.inference.inpaint_ct import NOTICE, SYNTHETIC_FIELD, inpaint
 from LungSquadLib.inference.inpainting import synthetic_cube
 from LungSquadLib.models.file import read_model_file
@@ -121,13 +121,13 @@ def test_grain_is_as_strong_and_as_fine_as_the_noise(blur):
     hu = (noise - 850).astype(np.int16)
     hu[:, 40:44] += 900  # a vessel
     known = np.ones(hu.shape, bool)
-    made = grain(hu, known, random=np.random.default_rng(1))
+    made = noise_like(hu, known, random=np.random.default_rng(1))
     assert made.std() == pytest.approx(noise.std(), rel=0.05)
     alike = [
         np.corrcoef(one[..., 1:].ravel(), one[..., :-1].ravel())[0, 1] for one in (noise, made)
     ]
     assert alike[1] == pytest.approx(alike[0], abs=0.06)
-    assert not grain(hu, ~known, random=np.random.default_rng(1)).any()
+    assert not noise_like(hu, ~known, random=np.random.default_rng(1)).any()
 
 
 def test_the_blend_is_whole_in_the_mask_and_fades_to_nothing():

@@ -10,7 +10,7 @@ pytest.importorskip("sklearn")
 
 from LungSquadLib.data.tables.profile import Profile
 from LungSquadLib.imaging.ct import open_ct
-from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.inference.profile import _features, predict_multimodal
 from LungSquadLib.models.file import read_model_file
 from LungSquadLib.pipeline.sources import read_sources

@@ -13,7 +13,8 @@ from LungSquadLib.imaging.contours import fill_even_odd
 from LungSquadLib.imaging.crop import mask_box
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.geometry import Box
-from LungSquadLib.imaging.masks import as_mask, choices, read_mask
+from LungSquadLib.imaging.mask_files import choices, read_mask
+from LungSquadLib.imaging.masks import as_mask
 
 from ..dicom_maker import save, some_hu, write_rtstruct, write_seg, write_series
 

@@ -16,7 +16,7 @@ from LungSquadLib.data.build import build_cohort
 from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.data.tables.image import mask_features
 from LungSquadLib.imaging.ct import open_ct
-from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.inference.profile import _features, predict_multimodal
 from LungSquadLib.models import catalogue
 from LungSquadLib.models.card import ClassLabel

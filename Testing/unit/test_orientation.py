@@ -17,7 +17,8 @@ from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import as_ct, content_hash, open_ct
 from LungSquadLib.imaging.geometry import Grid, Reorientation, axis_codes, in_lps, reorientation
 from LungSquadLib.imaging.jitter import variants
-from LungSquadLib.imaging.masks import Mask, as_mask, read_mask
+from LungSquadLib.imaging.mask_files import read_mask
+from LungSquadLib.imaging.masks import Mask, as_mask
 from LungSquadLib.imaging.pictures import VIEWS, plane_through_tumour
 from LungSquadLib.imaging.region import propose_mask
 from LungSquadLib.imaging.slices import axial_slices, tumour_slices

@@ -11,7 +11,8 @@ import SimpleITK as sitk
 from LungSquadLib.errors import InputError, ModelError
 from LungSquadLib.imaging.ct import as_ct, open_ct
 from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.imaging.masks import as_mask, read_mask
+from LungSquadLib.imaging.mask_files import read_mask
+from LungSquadLib.imaging.masks import as_mask
 from LungSquadLib.models.catalogue import read_model
 from LungSquadLib.pipeline.case import run_case
 from LungSquadLib.pipeline.case_input import CaseInput

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from LungSquadLib.cli import main
 from LungSquadLib.imaging.crop import crop, mask_box
 from LungSquadLib.imaging.ct import open_ct
-from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.mask_files import read_mask
 
 from ..case_data import Facts, facts
 from ..samples import write_model

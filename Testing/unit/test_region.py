@@ -15,8 +15,8 @@ from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.crop import mask_box
 from LungSquadLib.imaging.ct import as_ct, open_ct
 from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.imaging.masks import read_mask
-from LungSquadLib.imaging.region import REACHES_MM, propose_mask
+from LungSquadLib.imaging.mask_files import read_mask
+from LungSquadLib.imaging.region import HALF_SIDES_MM, propose_mask
 from LungSquadLib.phantom.patient import Phantom
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
@@ -176,7 +176,7 @@ def test_only_what_lies_round_the_click_is_read():
     propose_mask(replace(ct, voxels=Watched()), lung.lps())
     assert len(read) == 1
     for voxels, step in zip(read[0].size, lung.grid.spacing, strict=True):
-        assert voxels * step <= 2 * REACHES_MM[0] + 3 * step
+        assert voxels * step <= 2 * HALF_SIDES_MM[0] + 3 * step
 
 
 @pytest.mark.parametrize(

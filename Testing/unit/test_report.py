@@ -17,7 +17,7 @@ from LungSquadLib.identity import pseudonym
 from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.imaging.pictures import VIEWS, plane_through_tumour
 from LungSquadLib.pipeline.case import run_case
 from LungSquadLib.pipeline.case_input import CaseInput

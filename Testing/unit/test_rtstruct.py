@@ -12,8 +12,8 @@ from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.contours import fill_contours
 from LungSquadLib.imaging.crop import mask_box
 from LungSquadLib.imaging.ct import as_ct, open_ct
-from LungSquadLib.imaging.dicom.rtstruct import planes_of, stack_of
-from LungSquadLib.imaging.masks import choices, read_mask
+from LungSquadLib.imaging.dicom.rtstruct import planes_of, slabs_of
+from LungSquadLib.imaging.mask_files import choices, read_mask
 
 from ..dicom_maker import CORONAL, save, some_hu, write_rtstruct, write_series
 
@@ -162,7 +162,7 @@ def test_planes_are_joined_by_height_unless_they_are_a_dense_stack():
 
 def test_a_plane_fills_half_way_to_its_neighbours():
     def slices(heights, slice_mm=1.0):
-        return [list(range(*slab)) for slab in stack_of(heights, slice_mm).slices]
+        return [list(range(*slab)) for slab in slabs_of(heights, slice_mm).slices]
 
     assert slices([0, 5, 10]) == [[-2, -1, 0, 1, 2], [3, 4, 5, 6, 7], [8, 9, 10, 11, 12]]
     assert slices([0, 4]) == [[-2, -1, 0, 1], [2, 3, 4, 5]]

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError, ModelError
-from LungSquadLib.imaging.pictures import grid, tile
+from LungSquadLib.imaging.pictures import contact_sheet, tile
 from LungSquadLib.inference.generator import NOTICE, between, interpolate, sample, write_samples
 
 from ..slice_samples import write_generator
@@ -180,7 +180,7 @@ def test_a_tile_outlines_the_mask_and_no_more(tmp_path):
 
 
 def test_every_picture_of_a_grid_has_its_number():
-    sheet = grid([np.zeros((192, 192, 3), np.uint8)] * 12, numbered=True)
+    sheet = contact_sheet([np.zeros((192, 192, 3), np.uint8)] * 12, numbered=True)
     rows, columns = (range(6, sheet.shape[axis] - 192, 198) for axis in (0, 1))
     tiles = [sheet[y : y + 192, x : x + 192] for y in rows for x in columns]
     assert (len(rows), len(columns)) == (3, 4)

@@ -14,7 +14,8 @@ from LungSquadLib.imaging.files import transfer
 from LungSquadLib.imaging.files.transfer import ct_writer, write_mask
 from LungSquadLib.imaging.flags import Flag
 from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.imaging.masks import as_mask, read_mask
+from LungSquadLib.imaging.mask_files import read_mask
+from LungSquadLib.imaging.masks import as_mask
 
 from ..samples import ball_images
 

@@ -24,7 +24,7 @@ from LungSquadLib.errors import CancelledError, FaultError, InputError, ModelErr
 from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.geometry import Box
-from LungSquadLib.imaging.masks import read_mask
+from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.phantom.patient import Phantom
 from LungSquadLib.pipeline.case_input import CaseInput
 from LungSquadLib.pipeline.options import PredictionOptions

@@ -1,8 +1,8 @@
-"""What a compressed frame says of itself, before a decoder in C++ is trusted with it.
+"""Checks of a compressed frame's own header, before a decoder in C++ reads the frame.
 
 GDCM sizes some of its buffers by the DICOM header and others by the frame's own header: where the
-two differ it may crash or take all memory. JPEG: ITU-T T.81 B.2.2; JPEG-LS: T.87 C.2.2; JPEG 2000:
-T.800 A.5.1 and I.5; RLE: PS3.5 annex G.
+two differ it may crash or exhaust the memory. JPEG: ITU-T T.81 B.2.2; JPEG-LS: T.87 C.2.2; JPEG
+2000: T.800 A.5.1 and I.5; RLE: PS3.5 annex G.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MOST_TILES = 65535
 
 
 def fits(stream: bytes, pixel_format: PixelFormat) -> bool:
-    """Whether a compressed frame is of the size, depth and one component that the header says."""
+    """Whether a compressed frame has the DICOM header's size and depth, and one component."""
     try:
         if pixel_format.syntax == RLE:
             return _rle_fits(stream, pixel_format)
@@ -36,7 +36,7 @@ def fits(stream: bytes, pixel_format: PixelFormat) -> bool:
 
 
 def _jpeg(stream: bytes) -> tuple[int, int, int, int]:
-    """Rows, columns, bits and components from the first frame header."""
+    """Read rows, columns, bits and components from the first frame header."""
     if stream[:2] != b"\xff\xd8":
         raise ValueError("no start of image")
     if _END_OF_IMAGE not in stream[-_MOST_PADDING:]:  # decoders make up what is missing
@@ -57,7 +57,7 @@ def _jpeg(stream: bytes) -> tuple[int, int, int, int]:
 
 
 def _jpeg_2000(stream: bytes) -> tuple[int, int, int, int]:
-    """Rows, columns, bits and components from the codestream's SIZ segment."""
+    """Read rows, columns, bits and components from the codestream's SIZ segment."""
     start = _codestream_start(stream)
     if stream[start : start + 4] != b"\xff\x4f\xff\x51":
         raise ValueError("no codestream")
@@ -74,7 +74,7 @@ def _jpeg_2000(stream: bytes) -> tuple[int, int, int, int]:
 
 
 def _codestream_start(stream: bytes) -> int:
-    """0, or where the first codestream box's content begins if the frame is a JP2 file."""
+    """Return the codestream's offset: 0, or that of the first codestream box of a JP2 file."""
     if stream[4:8] != b"jP  ":
         return 0
     position = 0
@@ -92,7 +92,7 @@ def _codestream_start(stream: bytes) -> int:
 
 
 def _rle_fits(stream: bytes, pixel_format: PixelFormat) -> bool:
-    """Whether there is a segment for each byte of a value, each within the frame."""
+    """Whether the frame has a segment for each byte of a value, each within the frame."""
     count, *offsets = struct.unpack_from("<16I", stream)
     used = offsets[:count]
     return (

@@ -1,4 +1,4 @@
-"""DICOM headers, fast: a scan of the few elements that ingest needs, pydicom for what is unusual.
+"""DICOM headers, fast: a scan of the few elements that are needed, pydicom for unusual files.
 
 A chest CT is hundreds of small files, and reading each whole header with pydicom costs more than
 all the rest of a crop. The scan walks the top-level elements of an explicit or implicit little
@@ -90,8 +90,8 @@ _LARGEST_INFLATED = 1 << 29  # of deflated files, which pydicom inflates whole
 _LONGEST_TEXT = 1024
 
 
-class _Unusual(Exception):  # noqa: N818 - a signal to let pydicom have a go, never seen outside
-    """The scan met something that it leaves to pydicom."""
+class _Unusual(Exception):  # noqa: N818 - a signal to use pydicom, caught in this file
+    """The file has an element that only pydicom reads."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ class Header:
     """The elements of `WANTED` that a DICOM file has, and where its pixel data lies.
 
     `pixel_offset` is where the value of Pixel Data begins in the file, -1 if the file has none or
-    is deflated; `pixel_length` is its length in bytes, None where the standard leaves it open
-    (compressed frames).
+    is deflated; `pixel_length` is its length in bytes, None where it is undefined (compressed
+    frames).
     """
 
     path: str
@@ -155,10 +155,10 @@ class Header:
 
 
 def read_header(path: str | os.PathLike[str]) -> Header | None:
-    """The header of a DICOM file, or None if the file is not DICOM.
+    """Read the header of a DICOM file; return None if the file is not DICOM.
 
     Raises:
-        InputError: the file says that it is DICOM and cannot be read.
+        InputError: the file is DICOM and cannot be read.
         OSError: the file cannot be opened.
     """
     name = os.fspath(path)
@@ -193,7 +193,7 @@ def read_header(path: str | os.PathLike[str]) -> Header | None:
 
 
 def _start(buffer: bytes) -> int | None:
-    """Where the first element is: after the preamble, at 0 without one, None if not DICOM.
+    """Return the offset of the first element: 0 without a preamble; None if not DICOM.
 
     Planning systems and old archives write data sets without preamble and often without file meta
     information. Such a file begins with an element of group 0002 or 0008, which is no proof: see
@@ -211,14 +211,14 @@ def _start(buffer: bytes) -> int | None:
 
 
 def _known(header: Header, start: int) -> Header | None:
-    """The header; None if nothing but its first bytes looked like DICOM."""
+    """Return the header; None if only the first bytes looked like DICOM."""
     if start == 0 and not {SOP_CLASS, SERIES_UID} <= header.elements.keys():
         return None
     plain = header.syntax in (IMPLICIT_LITTLE, EXPLICIT_LITTLE)
     if plain and header.pixel_offset > 0 and header.pixel_length is None:
         raise InputError(
-            f"'{header.path}' has compressed pixel data and does not say how they are compressed "
-            "(Transfer Syntax UID); export it again."
+            f"'{header.path}' has compressed pixel data and no Transfer Syntax UID that names the "
+            "compression; export it again."
         )
     return header
 
@@ -260,7 +260,7 @@ def _scan(path: str, buffer: bytes, length: int, start: int) -> Header:
 
 
 def _syntax_by_vr(buffer: bytes, position: int) -> bytes:
-    """The transfer syntax of a data set without file meta information, by its first element."""
+    """Return the transfer syntax of a data set without file meta information."""
     explicit = buffer[position + 4 : position + 6] in _SHORT_VRS | _LONG_VRS
     return (EXPLICIT_LITTLE if explicit else IMPLICIT_LITTLE).encode()
 
@@ -284,7 +284,7 @@ def _scan_meta(buffer: bytes, start: int = 132) -> tuple[int, dict[int, bytes]]:
 
 
 def _skip_sequence(buffer: bytes, position: int, *, explicit: bool, depth: int = 0) -> int:
-    """The position after a sequence of undefined length whose value begins at `position`."""
+    """Return the position after a sequence of undefined length whose value begins at `position`."""
     if depth > 8:
         raise _Unusual
     while True:
@@ -319,7 +319,7 @@ def _skip_item(buffer: bytes, position: int, *, explicit: bool, depth: int) -> i
 
 
 def _read_with_pydicom(path: str) -> Header:
-    """The same through pydicom, for big endian, deflated and irregular files."""
+    """Read the header with pydicom, for big endian, deflated and irregular files."""
     dataset = read_dataset(path)
     size = os.stat(path).st_size
     with parsing(path, "a DICOM file"):
@@ -344,16 +344,16 @@ def _read_with_pydicom(path: str) -> Header:
 
 
 def _encoding(dataset: Any) -> str:
-    """The transfer syntax that pydicom found in a data set whose file does not name it."""
+    """Return the transfer syntax that pydicom detected in a file that does not name it."""
     implicit, little = dataset.original_encoding
     return IMPLICIT_LITTLE if implicit else EXPLICIT_LITTLE if little else EXPLICIT_BIG
 
 
 def read_dataset(path: str | os.PathLike[str], **options: Any) -> Any:
-    """The pydicom data set of a file.
+    """Read a file as a pydicom data set.
 
     Raises:
-        InputError: pydicom cannot make sense of it.
+        InputError: pydicom cannot read it.
         OSError: the file cannot be opened.
     """
     import pydicom

@@ -1,9 +1,8 @@
-"""HU of any box of a DICOM CT: only the rows and slices asked for are read.
+"""HU of any box of a DICOM CT: only the rows and slices of the box are read.
 
 Uncompressed frames are read in place. Compressed ones (JPEG, JPEG-LS, JPEG 2000, RLE) are decoded
-by GDCM, which comes with SimpleITK: each frame's bit stream goes to it in a minimal file of its
-own, so that what comes back are stored values, untouched by GDCM's rescaling and its inversion of
-MONOCHROME1.
+by GDCM, which comes with SimpleITK: each frame's bit stream goes to it in a minimal file, so that
+GDCM returns stored values, without its rescaling and its inversion of MONOCHROME1.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ PADDING_HU = -2000  # below air, as scanners fill what is outside their field of
 
 
 class FrameReader:
-    """Reads stored values and HU of planes; keeps the last file that must be read whole at hand."""
+    """Reader of stored values and HU of planes; it caches the last file that must be read whole."""
 
     def __init__(self) -> None:
         self._encapsulated: tuple[str, list[bytes]] = ("", [])
         self._inflated: tuple[str, bytes] = ("", b"")
 
     def hu(self, planes: Sequence[Plane], box: Box, progress: Progress | None = None) -> np.ndarray:
-        """HU of `box` (index order; z counts `planes`) as an array (z, y, x).
+        """Return the HU of `box` (index order; z counts `planes`) as an array (z, y, x).
 
         int16 where every rescale slope and intercept is whole, float32 otherwise.
         """
@@ -63,18 +62,18 @@ class FrameReader:
         return array
 
     def stored(self, plane: Plane) -> np.ndarray:
-        """Stored values of a plane (PS3.5 section 8.1.1)."""
+        """Return the stored values of a plane (PS3.5 section 8.1.1)."""
         return _stored(self._allocated(plane, slice(None)), plane.format)
 
     def with_known_bits(self, planes: Sequence[Plane]) -> list[Plane]:
-        """The planes, with the bits that their values are in where High Bit leaves a doubt.
+        """Return the planes with the position of their values' bits, where High Bit is ambiguous.
 
-        The standard of today wants values in the lowest bits (PS3.5 section 8.1.1), those of old
-        allowed them higher up. A High Bit above the values' bits is old or wrong, and the pixels
-        tell which: bits below a value are empty, as are those above it.
+        The current standard requires values in the lowest bits (PS3.5 section 8.1.1), older
+        editions allowed higher ones. A High Bit above the values' bits is old or wrong, and the
+        pixels show which: bits below and above a value are 0.
 
         Raises:
-            InputError: they are not: no reading is right.
+            InputError: all bits are in use.
         """
         if not any(plane.format.shift for plane in planes):
             return list(planes)
@@ -92,14 +91,15 @@ class FrameReader:
         return [replace(plane, format=replace(plane.format, shift=0)) for plane in planes]
 
     def _allocated(self, plane: Plane, rows: slice) -> np.ndarray:
-        """Some rows of a plane as they are in the file, all bits of them."""
+        """Return rows of a plane as they are in the file, with all bits."""
         return self._decoded(plane)[rows] if plane.format.compressed else self._raw(plane, rows)
 
-    def same_pixels(self, one: Plane, other: Plane) -> bool:
+    def same_pixels(self, first: Plane, second: Plane) -> bool:
         """Whether two planes hold the same values."""
-        return (one.slope, one.intercept) == (other.slope, other.intercept) and np.array_equal(
-            self.stored(one), self.stored(other)
-        )
+        return (first.slope, first.intercept) == (
+            second.slope,
+            second.intercept,
+        ) and np.array_equal(self.stored(first), self.stored(second))
 
     def _decoded(self, plane: Plane) -> np.ndarray:
         pixel_format = plane.format
@@ -113,7 +113,7 @@ class FrameReader:
         return _decode(self._stream(plane), plane)
 
     def _stream(self, plane: Plane) -> bytes:
-        """The compressed bytes of a frame."""
+        """Return the compressed bytes of a frame."""
         path = plane.header.path
         if self._encapsulated[0] != path:
             with parsing(path, "a DICOM file with compressed frames"):
@@ -139,7 +139,7 @@ class FrameReader:
         return values.reshape(stop - start, pixel_format.columns)
 
     def bits(self, plane: Plane) -> np.ndarray:
-        """A frame of single bits (y, x) as bool (PS3.5 section 8.1.1).
+        """Return a frame of single bits (y, x) as bool (PS3.5 section 8.1.1).
 
         Native frames are packed without gaps between them; deflated ones begin at a byte
         (PS3.5 section 8.2.16).
@@ -158,7 +158,7 @@ class FrameReader:
         return mask.reshape(plane.format.rows, plane.format.columns) != 0
 
     def _bytes_of(self, header: Header, offset: int, length: int) -> bytes:
-        """Some bytes of native pixel data."""
+        """Read bytes of native pixel data."""
         if header.pixel_offset < 0:
             data = self._pixels_of_deflated(header.path)[offset : offset + length]
         else:
@@ -172,7 +172,7 @@ class FrameReader:
         return data
 
     def _inflated_frame(self, plane: Plane, length: int) -> bytes:
-        """The native bytes of a frame that was deflated by itself (RFC 1951)."""
+        """Inflate a frame that was deflated by itself (RFC 1951)."""
         stream = io.BytesIO(self._stream(plane))
         return inflate.Inflater(stream, inflate.RAW, plane.header.path).read(length)
 
@@ -185,7 +185,7 @@ class FrameReader:
 
 
 def _stored(allocated: np.ndarray, pixel_format: PixelFormat) -> np.ndarray:
-    """The bits of values alone; those beside them may hold anything."""
+    """Return the values' bits; the unused bits may hold anything."""
     unused = pixel_format.bits_allocated - pixel_format.bits_stored
     if unused == 0:
         return allocated
@@ -195,17 +195,17 @@ def _stored(allocated: np.ndarray, pixel_format: PixelFormat) -> np.ndarray:
 
 
 def _bits(array: np.ndarray) -> np.ndarray:
-    """Values as unsigned numbers with the same bits, in the machine's byte order."""
+    """Return values as unsigned integers with the same bits, in native byte order."""
     array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("=")))
     return array.view(array.dtype.str.replace("i", "u"))
 
 
 def _padding_too_dense(plane: Plane) -> bool:
-    """Whether the plane's padding would become HU that are beyond the CT scale.
+    """Whether the plane's padding would become HU beyond the CT scale.
 
-    -2000 that is read without its sign becomes 62512 HU, as bright as no metal is. Padding below
-    air is left as it is: every program shows it so. So is padding with HU that tissue or a
-    saturated scanner has, since not every pixel of that value is padding.
+    -2000 that is read without its sign becomes 62512 HU, brighter than any metal. Padding below
+    air is left unchanged, as in other programs. So is padding with HU of tissue or of a saturated
+    scanner, since not every pixel of that value is padding.
     """
     if plane.format.padding is None:
         return False
@@ -215,7 +215,7 @@ def _padding_too_dense(plane: Plane) -> bool:
 
 
 def _padded(allocated: np.ndarray, stored: np.ndarray, pixel_format: PixelFormat) -> np.ndarray:
-    """Which pixels are padding, where its value has more bits than the stored ones too."""
+    """Return which pixels are padding, also where its value has more bits than stored values."""
     low, high = pixel_format.padding or (0, -1)
     beyond = not pixel_format.signed and high >> pixel_format.bits_stored
     values = allocated if beyond else stored
@@ -223,7 +223,7 @@ def _padded(allocated: np.ndarray, stored: np.ndarray, pixel_format: PixelFormat
 
 
 def _bit_streams(plane: Plane) -> list[bytes]:
-    """The compressed frames of a file (PS3.5 A.4)."""
+    """Return the compressed frames of a file (PS3.5 A.4)."""
     from pydicom import encaps
 
     with open(plane.header.path, "rb") as file:
@@ -268,7 +268,7 @@ def _cannot_decode(plane: Plane) -> str:
 
 
 def _single_frame_file(stream: bytes, pixel_format: PixelFormat) -> bytes:
-    """A DICOM file with one compressed frame and nothing about a patient."""
+    """Return a DICOM file with one compressed frame and no patient data."""
 
     def element(tag: int, vr: bytes, value: bytes) -> bytes:
         value += b"" if len(value) % 2 == 0 else b"\0" if vr == b"UI" else b" "

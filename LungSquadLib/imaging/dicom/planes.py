@@ -1,4 +1,4 @@
-"""The planes of a CT series: one record a slice, from single-frame files or enhanced multi-frame.
+"""The planes of a CT series, one for each slice, from single-frame or enhanced multi-frame files.
 
 Attributes are those of PS3.3 C.7.6.2 (Image Plane), C.7.6.3 (Image Pixel), C.8.2.1 (CT Image) and,
 for enhanced CT, the functional groups of C.7.6.16.2.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError, one_line, parsing
-from ..geometry import LARGEST_SIDE, LARGEST_SLICE, Point, plausible_place, plausible_steps
+from ..geometry import LARGEST_SIDE, LARGEST_SLICE, Point, plausible_position, plausible_steps
 from . import header as tags
 from .header import ENHANCED_CT, Header, read_dataset
 
@@ -61,10 +61,10 @@ class PixelFormat:
 
 @dataclass(frozen=True)
 class Plane:
-    """One slice: where it is in the patient, and how its stored values become HU.
+    """A slice: its position in the patient, and how its stored values become HU.
 
     `unit` is Rescale Type: HU, US (unspecified), or empty. `frame_values` are the attributes (by
-    tag, as text) that a frame of an enhanced CT has for itself.
+    tag, as text) of a frame of an enhanced CT.
     """
 
     header: Header
@@ -84,7 +84,7 @@ class Plane:
 
     @property
     def name(self) -> str:
-        """The slice's file (and frame) for messages."""
+        """The slice's file (and frame), for messages."""
         name = Path(self.header.path).name
         return (
             name
@@ -94,11 +94,11 @@ class Plane:
 
 
 def planes_of(headers: Sequence[Header]) -> list[Plane]:
-    """The planes of a CT series, in the order of `headers`.
+    """Return the planes of a CT series, in the order of `headers`.
 
     Raises:
-        InputError: an attribute without which the slices cannot be placed or turned into HU is
-            missing or makes no sense, or pixel data are cut short; the message names the file.
+        InputError: an attribute that position or HU depend on is missing or not usable, or pixel
+            data are truncated; the message names the file.
     """
     planes: list[Plane] = []
     for header in headers:
@@ -110,7 +110,7 @@ def planes_of(headers: Sequence[Header]) -> list[Plane]:
 
 
 def _plane_of(header: Header, previous: Plane | None) -> Plane:
-    """The plane of a single-frame file; what equals the previous slice's is not parsed again."""
+    """Return the plane of a single-frame file; values equal to the previous slice's are reused."""
 
     def same(*wanted: int) -> bool:
         return previous is not None and all(
@@ -193,23 +193,23 @@ def _plane_of_frame(
     header: Header, pixel_format: PixelFormat, number: int, group: Any, shared: Any
 ) -> Plane:
     def value(sequence: str, attribute: str) -> Any:
-        for place in (group, shared):
-            if place is not None and place.get(sequence):
-                found = place[sequence][0].get(attribute)
-                if found is not None:
-                    return found
+        for groups in (group, shared):
+            if groups is not None and groups.get(sequence):
+                element = groups[sequence][0].get(attribute)
+                if element is not None:
+                    return element
         return None
 
     def numbers(sequence: str, attribute: str) -> tuple[float, ...]:
-        found = value(sequence, attribute)
-        many = found if hasattr(found, "__iter__") else (found,)
-        return () if found is None else tuple(float(part) for part in many)
+        element = value(sequence, attribute)
+        many = element if hasattr(element, "__iter__") else (element,)
+        return () if element is None else tuple(float(part) for part in many)
 
     rescale = "PixelValueTransformationSequence"
     slope, intercept = _rescale(
         numbers(rescale, "RescaleSlope"), numbers(rescale, "RescaleIntercept"), header
     )
-    own = {tag: _as_text(value(*place)) for tag, place in _FRAME_VALUES.items()}
+    frame_values = {tag: _as_text(value(*path)) for tag, path in _FRAME_VALUES.items()}
     return Plane(
         header,
         number,
@@ -219,14 +219,14 @@ def _plane_of_frame(
         slope,
         intercept,
         pixel_format,
-        # Of type 1 here (PS3.3 C.8.15.3.10): one that is not there leaves the unit unspecified.
-        _unit(own[tags.RESCALE_TYPE] or "US", own[tags.IMAGE_TYPE], header),
-        own,
+        # Type 1 in enhanced CT (PS3.3 C.8.15.3.10): a missing value leaves the unit unspecified.
+        _unit(frame_values[tags.RESCALE_TYPE] or "US", frame_values[tags.IMAGE_TYPE], header),
+        frame_values,
     )
 
 
 def _as_text(value: Any) -> str:
-    """An attribute as pydicom gives it as it is written in a file."""
+    """Return an attribute's value in pydicom as the text in a file."""
     if value is None:
         return ""
     several = hasattr(value, "__iter__") and not isinstance(value, str)
@@ -268,9 +268,9 @@ def _pixel_format(header: Header) -> PixelFormat:
 
 
 def _padding(header: Header, *, signed: bool) -> tuple[int, int] | None:
-    """The stored values of padded pixels (PS3.3 C.7.5.1.1.2).
+    """Return the stored values of padded pixels (PS3.3 C.7.5.1.1.2).
 
-    Writers mix up the two VRs, US and SS: the bits count, read as the pixels are.
+    Writers confuse the two VRs, US and SS: the bits are read with the sign of the pixels.
     """
     bits = [header.number(tag) for tag in (tags.PIXEL_PADDING, tags.PIXEL_PADDING_LIMIT)]
     values = [n - (1 << 16) * (signed and n >= 1 << 15) for n in bits if n is not None]
@@ -293,7 +293,7 @@ def _check_length(header: Header, pixel_format: PixelFormat, frames: int) -> Non
 
 
 def _position(values: tuple[float, ...], header: Header) -> Point:
-    if len(values) != 3 or not plausible_place(values):
+    if len(values) != 3 or not plausible_position(values):
         raise InputError(
             f"'{header.path}' does not say where its slice lies "
             "(Image Position (Patient)); give the original CT series."
@@ -311,7 +311,7 @@ def _orientation(values: tuple[float, ...], header: Header) -> tuple[float, ...]
 
 
 def is_orientation(values: Sequence[float]) -> bool:
-    """Whether these are two perpendicular unit vectors, as far as decimals can say it."""
+    """Whether the values are two perpendicular unit vectors, to the precision of decimals."""
     if len(values) != 6 or not all(map(math.isfinite, values)):
         return False
     row, column = values[:3], values[3:]
@@ -346,10 +346,10 @@ def _rescale(
 
 
 def _unit(rescale_type: str, image_type: str, header: Header) -> str:
-    """Rescale Type (PS3.3 C.11.1.1.2) as HU, US (unspecified) or empty.
+    """Return Rescale Type (PS3.3 C.11.1.1.2) as HU, US (unspecified) or empty.
 
     Raises:
-        InputError: the values are something else than HU.
+        InputError: the values are not HU.
     """
     for word in image_type.upper().split("\\"):
         if word in _MAPS:

@@ -26,7 +26,7 @@ _XOR = "CLOSEDPLANAR_XOR"
 # Contours whose heights differ by less than this part of a slice are drawn in one plane.
 SAME_PLANE = 0.1
 _FLAT = SAME_PLANE  # points of one contour may leave its plane by this part of a slice
-# Planes are missing, or the ROI has two pieces, where a step is longer than the usual one by this.
+# A step longer than the usual one by this factor is a gap: missing planes, or two pieces.
 _LONGEST_STEP = 1.5
 _TIE = 1e-3
 
@@ -42,8 +42,8 @@ class Contour(NamedTuple):
 class Contours:
     """One ROI: its closed planar contours, and the kinds of those that enclose nothing.
 
-    `same_number` names all ROIs of its number where there are several: whose contours they are
-    cannot be told then.
+    `same_number` names all ROIs of its number where there are several: their contours cannot be
+    assigned.
     """
 
     number: int
@@ -60,7 +60,7 @@ class Contours:
 
 
 def read_rtstruct(path: str) -> tuple[list[Contours], set[str]]:
-    """All ROIs of an RTSTRUCT file, and the UIDs of the series they were drawn on.
+    """Read the ROIs of an RTSTRUCT file, and the UIDs of the series they were drawn on.
 
     Raises:
         InputError: the file is damaged.
@@ -74,21 +74,21 @@ def read_rtstruct(path: str) -> tuple[list[Contours], set[str]]:
         for roi in dataset.get("StructureSetROISequence") or []:
             name = one_line(roi.get("ROIName") or "", most=LONGEST_NAME)
             names[int(roi.ROINumber)].append(name)
-        rois, met = [], dict.fromkeys(names, 0)
+        rois, read = [], dict.fromkeys(names, 0)
         for roi in dataset.get("StructureSetROISequence") or []:
             number = int(roi.ROINumber)
-            closed, others = _sorted_by_kind(drawn[number], path)
+            closed, other_kinds = _sorted_by_kind(drawn[number], path)
             frame = str(roi.get("ReferencedFrameOfReferenceUID", ""))
-            name, met[number] = names[number][met[number]], met[number] + 1
+            name, read[number] = names[number][read[number]], read[number] + 1
             same = tuple(names[number]) if len(names[number]) > 1 else ()
-            rois.append(Contours(number, name, frame, closed, others, same))
+            rois.append(Contours(number, name, frame, closed, other_kinds, same))
         return rois, _referenced_series(dataset)
 
 
 def rasterise(roi: Contours, grid: Grid) -> tuple[Box, np.ndarray, list[Flag]]:
-    """The voxels whose centre lies in the ROI, in their box of `grid` (uint8, z, y, x).
+    """Rasterise an ROI: return the box of its voxels in `grid`, the voxels (uint8, z, y, x), flags.
 
-    The box may reach beyond the grid: what lies there is for the caller to count. What
+    The box may extend beyond the grid: the caller counts the voxels there. What
     several contours of one slice mean together is described in `contours`.
 
     Raises:
@@ -98,8 +98,8 @@ def rasterise(roi: Contours, grid: Grid) -> tuple[Box, np.ndarray, list[Flag]]:
     if roi.same_number:
         listed = ", ".join(f"'{name}'" for name in roi.same_number)
         raise InputError(
-            f"{len(roi.same_number)} ROIs have the number {roi.number} ({listed}), so it cannot be "
-            "told whose contours are whose. Export the structure set again."
+            f"{len(roi.same_number)} ROIs have the number {roi.number} ({listed}), so their "
+            "contours cannot be assigned. Export the structure set again."
         )
     if not roi.contours:
         kinds = f" (it has only {', '.join(roi.other_kinds)})" if roi.other_kinds else ""
@@ -110,15 +110,15 @@ def rasterise(roi: Contours, grid: Grid) -> tuple[Box, np.ndarray, list[Flag]]:
     heights = [float(points[:, order[2]].mean()) for points in indices]
     planes = planes_of(heights)
     levels = [float(np.mean([heights[number] for number in plane])) for plane in planes]
-    stack = stack_of(levels, grid.spacing[order[2]])
+    slabs = slabs_of(levels, grid.spacing[order[2]])
     blocks: list[MaskBlock] = []
     repeated = nearly = 0
-    reach = max(grid.size)  # what lies further beyond the CT is counted as if there
-    columns, rows, slices = (grid.size[axis] + reach for axis in order)
-    for plane, (first, stop) in zip(planes, stack.slices, strict=True):
+    margin = max(grid.size)  # voxels beyond the CT in which the mask is filled
+    columns, rows, slices = (grid.size[axis] + margin for axis in order)
+    for plane, (first, stop) in zip(planes, slabs.slices, strict=True):
         if first == stop:
             continue
-        filled = range(min(max(first, -reach), slices - 1), max(min(stop, slices), 1 - reach))
+        filled = range(min(max(first, -margin), slices - 1), max(min(stop, slices), 1 - margin))
         closed, exclusive = (
             [
                 indices[number][:, order[:2]]
@@ -127,7 +127,7 @@ def rasterise(roi: Contours, grid: Grid) -> tuple[Box, np.ndarray, list[Flag]]:
             ]
             for kind in (False, True)
         )
-        mask = fill_contours(closed, exclusive, (-reach, -reach), (columns, rows))
+        mask = fill_contours(closed, exclusive, (-margin, -margin), (columns, rows))
         repeated, nearly = repeated + mask.repeated, nearly + mask.nearly_repeated
         x, y, inside = mask.block
         if inside.any():
@@ -138,23 +138,23 @@ def rasterise(roi: Contours, grid: Grid) -> tuple[Box, np.ndarray, list[Flag]]:
         raise InputError(_encloses_nothing(roi, grid))
     box, array = assembled(sorted(blocks, key=lambda block: block.z), roi.title)
     flags = _repeat_flags(roi.title, repeated, nearly) + _kind_flags(roi)
-    flags += _stack_flags(roi.title, stack, levels, grid.spacing[order[2]])
+    flags += _stack_flags(roi.title, slabs, levels, grid.spacing[order[2]])
     return (*_in_grid_order(box, array, order), flags)
 
 
 def _sorted_by_kind(items: list[Any], path: str) -> tuple[tuple[Contour, ...], tuple[str, ...]]:
-    """The contours that can enclose something, and the kinds of all others."""
-    closed, others = [], set()
+    """Return the closed contours, and the kinds of all others."""
+    closed, other_kinds = [], set()
     for item in items:
         kind = str(item.get("ContourGeometricType", ""))
         points = _points(item, path) if kind in ("CLOSED_PLANAR", _XOR) else None
         if points is None:
-            others.add(one_line(kind, most=40) or "contours of no kind")
+            other_kinds.add(one_line(kind, most=40) or "contours of no kind")
         elif len(points) < 3:
-            others.add("contours of fewer than three points")
+            other_kinds.add("contours of fewer than three points")
         else:
             closed.append(Contour(points, kind == _XOR))
-    return tuple(closed), tuple(sorted(others))
+    return tuple(closed), tuple(sorted(other_kinds))
 
 
 def _check_within(roi: Contours, indices: list[np.ndarray], grid: Grid) -> None:
@@ -171,7 +171,7 @@ def _check_within(roi: Contours, indices: list[np.ndarray], grid: Grid) -> None:
 
 
 def _axes_of_planes(name: str, indices: list[np.ndarray]) -> Index:
-    """The grid's axes along the contours' planes, and that across them."""
+    """Return the two grid axes along the contours' planes, and the axis across them."""
     for across in (2, 1, 0):
         if max(np.ptp(points[:, across]) for points in indices) <= 2 * _FLAT:
             along = [axis for axis in range(3) if axis != across]
@@ -183,7 +183,7 @@ def _axes_of_planes(name: str, indices: list[np.ndarray]) -> Index:
 
 
 def _in_grid_order(box: Box, array: np.ndarray, order: Index) -> tuple[Box, np.ndarray]:
-    """A box and its array (z, y, x) with axes in `order`, along those of the grid."""
+    """Reorder a box and its array (z, y, x) from axes in `order` to those of the grid."""
     back = [order.index(axis) for axis in range(3)]
     start, stop = ([corner[axis] for axis in back] for corner in (box.start, box.stop))
     turned = array.transpose([2 - axis for axis in reversed(back)])
@@ -198,19 +198,19 @@ def _encloses_nothing(roi: Contours, grid: Grid) -> str:
         why = f"it is smaller than the CT's voxels ({spacing} mm)"
     return (
         f"None of the {len(roi.contours)} contours of '{roi.title}' encloses the centre of a "
-        f"voxel: {why}. Draw the ROI again, or choose another one."
+        f"voxel: {why}. Draw the ROI again, or choose another ROI."
     )
 
 
 def _repeat_flags(name: str, repeated: int, nearly: int) -> list[Flag]:
     flags = []
     if repeated:
-        sentence = f"Contours of '{name}' are there more than once; each was counted once."
+        sentence = f"Contours of '{name}' are repeated in the file; each was counted once."
         flags.append(Flag("contours_repeated", "info", sentence))
     if nearly:
         sentence = (
-            f"{nearly} contours of '{name}' run along another one, less than half a voxel away; "
-            "they were taken for the same outline drawn again, not for a hole."
+            f"{nearly} contours of '{name}' run along another contour, less than half a voxel "
+            "away; they were read as the same outline drawn again, not as a hole."
         )
         flags.append(Flag("contours_nearly_repeated", "warning", sentence))
     return flags
@@ -225,13 +225,13 @@ def _kind_flags(roi: Contours) -> list[Flag]:
     return [Flag("other_contours", "info", sentence)]
 
 
-def _stack_flags(name: str, stack: Stack, levels: list[float], slice_mm: float) -> list[Flag]:
-    """What the planes' distances say: other slices than the CT's, or missing ones."""
+def _stack_flags(name: str, slabs: Slabs, levels: list[float], slice_mm: float) -> list[Flag]:
+    """Return the flags of the planes' distances: other slices than the CT's, or missing planes."""
     flags = []
-    filled = [slab for slab in stack.slices if slab[1] > slab[0]]
+    filled = [slab for slab in slabs.slices if slab[1] > slab[0]]
     if any(stop - first > 1 for first, stop in filled):
         sentence = (
-            f"The contours of '{name}' are {stack.step * slice_mm:.3g} mm apart and the CT's "
+            f"The contours of '{name}' are {slabs.step * slice_mm:.3g} mm apart and the CT's "
             f"slices {slice_mm:.3g} mm: each contour fills half its distance to the next."
         )
         flags.append(Flag("contours_spread", "warning", sentence))
@@ -276,7 +276,7 @@ def _referenced_series(dataset: Any) -> set[str]:
 
 
 @dataclass(frozen=True)
-class Stack:
+class Slabs:
     """The slices that each plane fills, as (first, stop); `step` is the planes' usual distance."""
 
     slices: tuple[tuple[int, int], ...]
@@ -284,9 +284,9 @@ class Stack:
 
 
 def planes_of(heights: Sequence[float]) -> list[list[int]]:
-    """The numbers of the contours that lie in one plane, plane by plane from below.
+    """Group contours by plane: return the contour numbers of each plane, from below.
 
-    Heights that follow each other closely all the way are a dense stack, not one plane.
+    A dense sequence of heights is a stack of planes, not one plane.
     """
     order = np.argsort(heights, kind="stable")
     ordered = np.asarray(heights, float)[order]
@@ -302,10 +302,10 @@ def planes_of(heights: Sequence[float]) -> list[list[int]]:
     return planes
 
 
-def stack_of(heights: Sequence[float], slice_mm: float) -> Stack:
-    """The slab of each plane, from half-way to the plane below to half-way to that above.
+def slabs_of(heights: Sequence[float], slice_mm: float) -> Slabs:
+    """Return the slab of each plane, from half-way to the plane below to half-way to that above.
 
-    At the ends, and beside a gap, a slab is as thick as the planes' usual distance (the lower
+    At the ends and next to a gap, a slab is as thick as the planes' usual distance (the lower
     median) or the distance to its other neighbour; a single plane is one slice. Slices within a
     gap belong to no plane. Where planes are so dense that none of them holds a slice's centre, the
     plane nearest to a centre takes that slice.
@@ -323,8 +323,8 @@ def stack_of(heights: Sequence[float], slice_mm: float) -> Stack:
     first = np.ceil(np.asarray(heights) - below - _TIE).astype(int)
     stop = np.ceil(np.asarray(heights) + above - _TIE).astype(int)
     if not (stop > first).any():
-        away = np.abs(np.asarray(heights) - np.rint(heights))
-        nearest = int(away.argmin())
+        distance = np.abs(np.asarray(heights) - np.rint(heights))
+        nearest = int(distance.argmin())
         first[nearest] = int(np.rint(heights[nearest]))
         stop[nearest] = first[nearest] + 1
-    return Stack(tuple(zip(first.tolist(), stop.tolist(), strict=True)), step)
+    return Slabs(tuple(zip(first.tolist(), stop.tolist(), strict=True)), step)

@@ -19,7 +19,7 @@ from ..geometry import (
     LARGEST_SLICE,
     LARGEST_SLICE_STEP_MM,
     Grid,
-    plausible_place,
+    plausible_position,
     plausible_steps,
 )
 from ..label_maps import LONGEST_NAME, labelled_box
@@ -30,7 +30,7 @@ from .planes import PixelFormat, Plane, is_orientation
 
 @dataclass(frozen=True)
 class DicomSegment:
-    """A segment as its SEG describes it."""
+    """A segment of a DICOM SEG."""
 
     number: int
     label: str
@@ -38,7 +38,7 @@ class DicomSegment:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """A DICOM SEG, by header: `frames` has, for each, its segment number (0 in a label map).
+    """The header of a DICOM SEG: `frames` are segment number (0 in a label map) and plane.
 
     `spacing_between` is Spacing Between Slices, where the file has it.
     """
@@ -54,7 +54,7 @@ class Segmentation:
 
 
 def read_seg(path: str) -> Segmentation:
-    """The header of a DICOM SEG.
+    """Read the header of a DICOM SEG.
 
     Raises:
         InputError: the file is damaged or its frames cannot be placed.
@@ -106,21 +106,21 @@ def read_seg(path: str) -> Segmentation:
 
 
 def segment_image(segmentation: Segmentation, segment: DicomSegment, ct: Grid | None) -> sitk.Image:
-    """One segment (uint8, 0 or 1) in its box, on the grid of its frames.
+    """Read a segment (uint8, 0 or 1) in its box, on the grid of its frames.
 
-    Fractional segments are in from one half of Maximum Fractional Value on.
+    Fractional segments are thresholded at half of Maximum Fractional Value.
 
     Args:
-        segmentation: what `read_seg` gave.
+        segmentation: of `read_seg`.
         segment: one of its segments.
-        ct: the CT's grid: where frames are few, its slices say how thick they are.
+        ct: the CT's grid, whose slice spacing is used where there are too few frames.
 
     Returns:
-        The segment on the grid of its frames; whether that is the CT's is for the caller to see.
+        The segment on the grid of its frames, which may differ from the CT's.
 
     Raises:
         InputError: the segment is empty, its frames do not make a regular grid, or there is one
-            frame and nothing says how thick it is.
+            frame and its thickness is unknown.
     """
     with parsing(segmentation.header.path, "a DICOM SEG"):
         frames = [plane for number, plane in segmentation.frames if number in (0, segment.number)]
@@ -146,7 +146,7 @@ def segment_image(segmentation: Segmentation, segment: DicomSegment, ct: Grid | 
 def _grid_of(
     segmentation: Segmentation, frames: list[Plane], ct: Grid | None
 ) -> tuple[Grid, list[int]]:
-    """The grid that frames lie on, and the slice of each."""
+    """Return the grid of the frames, and the slice number of each frame."""
     flat = _frame_grid(frames[0], 1.0)
     normal = flat.axes[:, 2]
     every = [plane for _, plane in segmentation.frames]
@@ -175,41 +175,41 @@ _NO_GRID = "The frames of the DICOM SEG do not lie on one evenly spaced grid."
 _OFF_GRID = 0.1  # voxels
 
 
-def _slice_spacing(heights: np.ndarray, said: float | None, of_ct: float | None) -> float:
-    """The distance of a SEG's frames, from where they are: `heights` in mm along their normal.
+def _slice_spacing(heights: np.ndarray, declared: float | None, of_ct: float | None) -> float:
+    """Return the spacing of a SEG's frames from their `heights` in mm along the normal.
 
-    Slice Thickness says how much tissue a frame averages, not how far frames are apart (PS3.3
+    Slice Thickness is the tissue that a frame averages, not the distance of frames (PS3.3
     C.7.6.16.2.1), and empty frames are left out of a SEG. So the smallest step is the spacing where
-    it comes again or is that of a CT; otherwise Spacing Between Slices or the CT's spacing is, of
-    which all steps are whole numbers.
+    it is repeated or plausible for a CT; otherwise Spacing Between Slices (`declared`) or the CT's
+    spacing is, if all steps are multiples of it.
 
     Raises:
-        InputError: there is one frame and nothing else to go by.
+        InputError: there is one frame and no declared or CT spacing.
     """
-    places = np.unique(heights.round(3))
-    steps = np.diff(places)
-    known = [value for value in (of_ct, said) if value]
+    steps = np.diff(np.unique(heights.round(3)))
+    known = [value for value in (of_ct, declared) if value]
     if not len(steps):
         if known:
             return known[0]
         raise InputError(
-            "The DICOM SEG has one frame and does not say how thick it is; its volume is unknown."
+            "The DICOM SEG has one frame and no slice spacing, so its volume is unknown. Export it "
+            "with Spacing Between Slices."
         )
     smallest = float(steps.min())
     fitting = [value for value in known if value < 1.01 * smallest and _whole(steps, value)]
     regular = np.count_nonzero(steps < 1.5 * smallest) > 1
     if _whole(steps, smallest) and (regular or smallest <= LARGEST_SLICE_STEP_MM):
-        return said if said in fitting and said and not regular else smallest
+        return declared if declared in fitting and declared and not regular else smallest
     return fitting[0] if fitting else smallest
 
 
 def _whole(steps: np.ndarray, spacing: float) -> bool:
-    """Whether all steps are whole numbers of a spacing."""
+    """Whether all steps are multiples of a spacing."""
     return bool(np.abs(steps / spacing - (steps / spacing).round()).max() <= _OFF_GRID)
 
 
 def _ct_spacing(ct: Grid | None, normal: np.ndarray) -> float | None:
-    """The CT's spacing along a direction, if that is one of its axes."""
+    """Return the CT's spacing along a direction, if that is one of its axes."""
     if ct is None:
         return None
     across = np.abs(np.array(ct.direction).reshape(3, 3).T @ normal)
@@ -241,7 +241,7 @@ def _mask(
 def _frame(
     header: Header, pixel_format: PixelFormat, number: int, group: Any, shared: Any
 ) -> tuple[int, Plane]:
-    places: list[Any] = [
+    geometry: list[Any] = [
         (_functional(group, shared, sequence) or {}).get(attribute)
         for sequence, attribute in (
             ("PlanePositionSequence", "ImagePositionPatient"),
@@ -249,11 +249,11 @@ def _frame(
             ("PixelMeasuresSequence", "PixelSpacing"),
         )
     ]
-    if not all(places):
+    if not all(geometry):
         raise InputError(f"'{header.path}' {_NO_PLACE}")
-    position, orientation, spacing = places
+    position, orientation, spacing = geometry
     numbers = [float(value) for value in (*position, *orientation, *spacing)]
-    placed = plausible_place(numbers[:3]) and plausible_steps(numbers[9:])
+    placed = plausible_position(numbers[:3]) and plausible_steps(numbers[9:])
     if len(numbers) != 11 or not placed or not is_orientation(numbers[3:9]):
         raise InputError(f"'{header.path}' does not say where its frame {number + 1} lies.")
     owner = group.get("SegmentIdentificationSequence") or shared.get(
@@ -280,7 +280,7 @@ _SURFACE = "1.2.840.10008.5.1.4.1.1.66.5"
 
 
 def _check_kind(dataset: Any, path: str) -> None:
-    """Refuse a sound segmentation that is none of voxels in a patient."""
+    """Refuse a valid segmentation that does not consist of voxels in a patient."""
     if str(dataset.get("SOPClassUID", "")) == _SURFACE:
         raise InputError(
             f"'{path}' is a segmentation of surfaces, not of voxels; export it as a binary or "
@@ -293,8 +293,8 @@ def _check_kind(dataset: Any, path: str) -> None:
 
 
 def _functional(group: Any, shared: Any, name: str) -> Any:
-    found = group.get(name) or shared.get(name)
-    return found[0] if found else None
+    sequence = group.get(name) or shared.get(name)
+    return sequence[0] if sequence else None
 
 
 def _spacing_between(group: Any, shared: Any, path: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Finding the DICOM series in a folder with anything in it, and choosing the CT."""
+"""Search for the DICOM series in a folder, and choice of the CT."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Series:
         return sum(header.frames for header in self.ct_images)
 
     def summary(self) -> str:
-        """One line for a person who has to choose."""
+        """Return a line for the user who chooses a series."""
         header = (self.ct_images or self.headers)[0]
         size = f"{header.number(tags.COLUMNS)} x {header.number(tags.ROWS)}"
         thickness = header.decimals(tags.SLICE_THICKNESS)
@@ -55,8 +55,8 @@ class Series:
 
 
 @dataclass
-class Found:
-    """What a folder holds: its series, how many other files, and what could not be read."""
+class SeriesSearch:
+    """The contents of a folder: its series, the number of other files, and unreadable files."""
 
     path: Path
     series: list[Series] = field(default_factory=list)
@@ -64,68 +64,68 @@ class Found:
     unreadable: list[str] = field(default_factory=list)
 
 
-def find_series(path: str | os.PathLike[str], progress: Progress | None = None) -> Found:
-    """All DICOM series of a folder and its sub-folders, or of the single file `path`.
+def find_series(path: str | os.PathLike[str], progress: Progress | None = None) -> SeriesSearch:
+    """Find all DICOM series of a folder and its sub-folders, or of the single file `path`.
 
     Links to folders are not followed, so a loop of links ends. A file that cannot be read is
-    listed in `unreadable`, never the end of the search.
+    listed in `unreadable`; the search goes on.
 
     Raises:
         InputError: there is no such file or folder.
     """
-    found = Found(Path(path))
-    if not found.path.exists():
+    search = SeriesSearch(Path(path))
+    if not search.path.exists():
         raise InputError(f"There is no file or folder '{path}'.")
-    if not (found.path.is_file() or found.path.is_dir()):  # a pipe, or a device that never ends
+    if not (search.path.is_file() or search.path.is_dir()):  # a pipe, or a device that never ends
         raise InputError(f"'{path}' is neither a file nor a folder.")
     by_uid: dict[str, list[Header]] = {}
     no_dicom: list[str] = []
-    for count, name in enumerate(_files(found)):
+    for count, name in enumerate(_files(search)):
         if count % 64 == 0:
             step(progress or Silent(), 0.0, f"Reading headers ({count} files)")
         try:
             header = read_header(name)
         except (OSError, InputError) as error:
             reason = getattr(error, "strerror", "") or error
-            found.unreadable.append(one_line(f"{Path(name).name}: {reason}"))
+            search.unreadable.append(one_line(f"{Path(name).name}: {reason}"))
             continue
         if header is None:
             no_dicom.append(name)
         elif header.text(tags.MEDIA_SOP_CLASS) == DICOMDIR:
-            found.other_files += 1
+            search.other_files += 1
         elif tags.SERIES_UID not in header.elements:
             reason = "it belongs to no series; is it cut short?"
-            found.unreadable.append(one_line(f"{Path(name).name}: {reason}"))
+            search.unreadable.append(one_line(f"{Path(name).name}: {reason}"))
         else:
             by_uid.setdefault(header.text(tags.SERIES_UID), []).append(header)
-    found.series = [Series(uid, tuple(headers)) for uid, headers in sorted(by_uid.items())]
-    names = {_pattern(header.path) for series in found.series for header in series.headers}
+    search.series = [Series(uid, tuple(headers)) for uid, headers in sorted(by_uid.items())]
+    names = {_pattern(header.path) for series in search.series for header in series.headers}
     for name in no_dicom:
         if _pattern(name) in names:
             what = "it is no DICOM file" if os.stat(name).st_size else "it is empty"
-            found.unreadable.append(one_line(f"{Path(name).name}: {what}; copy it again"))
+            search.unreadable.append(one_line(f"{Path(name).name}: {what}; copy it again"))
         else:
-            found.other_files += 1
-    return found
+            search.other_files += 1
+    return search
 
 
 def _pattern(path: str) -> tuple[str, str]:
-    """A file's folder and its name with # for numbers: what is named like a slice was one.
+    """Return a file's folder and its name with # for numbers, equal for all slices of a series.
 
-    Names that end in .dcm or .ima are alike, whatever comes before.
+    Of names that end in .dcm or .ima only the ending counts.
     """
     folder, name = os.path.split(path)
     name = name.lower()
     return folder, name[-4:] if name.endswith((".dcm", ".ima")) else re.sub(r"\d+", "#", name)
 
 
-def choose_ct(found: Found, uid: str | None = None) -> Series:
-    """The CT series: the one named by `uid`, or the only one there is.
+def choose_ct(search: SeriesSearch, uid: str | None = None) -> Series:
+    """Return the CT series with the UID `uid`, or the only one.
 
     Raises:
-        InputError: none, or several and none named; the message lists them.
+        InputError: no CT series, or several and no `uid`; the message lists them.
     """
-    candidates = [series for series in found.series if series.ct_images]
+    candidates = [series for series in search.series if series.ct_images]
     if uid is not None:
         chosen = [series for series in candidates if series.uid == uid]
         if chosen:
@@ -133,35 +133,35 @@ def choose_ct(found: Found, uid: str | None = None) -> Series:
         listed = _listed(candidates) or "\n  (no CT series at all)"
         named = one_line(uid, most=64)  # the longest there is
         raise InputError(
-            f"'{found.path}' holds no CT series with the UID {named}. It holds:{listed}"
+            f"'{search.path}' holds no CT series with the UID {named}. It holds:{listed}"
         )
     volumes = [series for series in candidates if series.frames > 1] or candidates
     if len(volumes) == 1:
         return volumes[0]
     if volumes:
         raise InputError(
-            f"'{found.path}' holds {len(volumes)} CT series; "
+            f"'{search.path}' holds {len(volumes)} CT series; "
             f"choose one with --series UID:{_listed(volumes)}"
         )
-    raise InputError(f"'{found.path}' holds no CT series: {_what_there_is(found)}.")
+    raise InputError(f"'{search.path}' holds no CT series: {_what_there_is(search)}.")
 
 
-def _files(found: Found) -> Iterator[str]:
-    if found.path.is_file():
-        yield os.fspath(found.path)
+def _files(search: SeriesSearch) -> Iterator[str]:
+    if search.path.is_file():
+        yield os.fspath(search.path)
         return
 
     def remember(error: OSError) -> None:
-        found.unreadable.append(one_line(f"{Path(error.filename).name}: {error.strerror}"))
+        search.unreadable.append(one_line(f"{Path(error.filename).name}: {error.strerror}"))
 
-    for folder, subfolders, names in os.walk(found.path, onerror=remember):
+    for folder, subfolders, names in os.walk(search.path, onerror=remember):
         subfolders.sort()
         for name in sorted(names):
             path = os.path.join(folder, name)  # noqa: PTH118 - three times faster, and there are many
             if os.path.isfile(path):  # noqa: PTH113
                 yield path
             else:
-                found.other_files += 1
+                search.other_files += 1
 
 
 def _is_ct_image(header: Header) -> bool:
@@ -171,14 +171,16 @@ def _is_ct_image(header: Header) -> bool:
 
 
 def _listed(series: list[Series]) -> str:
-    return "".join(f"\n  {one.summary()}" for one in series)
+    return "".join(f"\n  {candidate.summary()}" for candidate in series)
 
 
-def _what_there_is(found: Found) -> str:
-    counted = Counter(series.modality or "unknown" for series in found.series)
+def _what_there_is(search: SeriesSearch) -> str:
+    counted = Counter(series.modality or "unknown" for series in search.series)
     parts = [f"{count} {modality} series" for modality, count in sorted(counted.items())]
-    parts += [f"{found.other_files} files that are not DICOM"] if found.other_files else []
+    parts += [f"{search.other_files} files that are not DICOM"] if search.other_files else []
     parts += (
-        [f"{len(found.unreadable)} unreadable ({found.unreadable[0]})"] if found.unreadable else []
+        [f"{len(search.unreadable)} unreadable ({search.unreadable[0]})"]
+        if search.unreadable
+        else []
     )
     return "there are " + " and ".join(parts) if parts else "it is empty"

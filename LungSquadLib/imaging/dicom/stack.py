@@ -23,12 +23,12 @@ from .planes import Plane
 
 # A slice may lie this part of the spacing off the even grid: positions are written in decimals.
 UNEVEN_TOLERANCE = 0.1
-UNEVEN_WORTH_SAYING = 0.01
+UNEVEN_WORTH_REPORTING = 0.01
 # Slices may be shifted sideways by this part of a pixel over the whole stack.
 SHEAR_TOLERANCE = 0.5
 
 # What differs between two acquisitions, or two reconstructions, of one patient. A contrast agent
-# may be left out, which is a value like any other; elsewhere a missing value says nothing.
+# may be left out, which is a value like any other; elsewhere a missing value is ignored.
 _ACQUISITION = {
     tags.ACQUISITION_NUMBER: "Acquisition Number",
     tags.TEMPORAL_POSITION: "Temporal Position Identifier",
@@ -39,10 +39,10 @@ _ACQUISITION = {
     tags.ACQUISITION_TIME: "Acquisition Time",
     tags.IMAGE_TYPE: "Image Type",
 }
-# These differ from slice to slice in many sound series; only their alternation tells something.
+# These differ from slice to slice in many sound series; only their alternation counts.
 _VARIES = (tags.ACQUISITION_TIME, tags.IMAGE_TYPE)
 _FEW = 4  # more acquisitions or times than this are the steps of one axial scan
-GAP_WORTH_SAYING = 1.2  # slices this many thicknesses apart leave tissue between them unseen
+GAP_WORTH_REPORTING = 1.2  # slices this many thicknesses apart leave tissue between them unseen
 _WHOLE = 0.1  # how near to a whole number a ratio must be
 
 
@@ -60,8 +60,8 @@ def stack(planes: Sequence[Plane], same_pixels: Callable[[Plane, Plane], bool]) 
 
     Args:
         planes: the slices of one series, in any order.
-        same_pixels: whether two planes hold the same values; asked only of planes that lie at one
-            place. A copied file is dropped, two different images at one place are an error.
+        same_pixels: whether two planes hold the same values; called only for planes at the same
+            position. A copied file is dropped, two different images there are an error.
 
     Raises:
         InputError: several patients, acquisitions or geometries; duplicate, missing or unevenly
@@ -126,7 +126,7 @@ def _check_one_geometry(planes: Sequence[Plane]) -> None:
 
 
 def _perpendicular(orientation: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column directions made exactly unit and perpendicular; headers round them."""
+    """Return row and column directions, made exactly unit and perpendicular."""
     row = np.array(orientation[:3])
     row /= np.linalg.norm(row)
     column = np.array(orientation[3:])
@@ -184,7 +184,7 @@ def _even_spacing(along: np.ndarray) -> tuple[float, list[Flag]]:
             f"The slices are unevenly spaced: {_listed(odd)} (usually {usual:.4g} mm apart). "
             "Give an evenly spaced reconstruction."
         )
-    if off.max() <= UNEVEN_WORTH_SAYING:
+    if off.max() <= UNEVEN_WORTH_REPORTING:
         return spacing, []
     sentence = (
         f"Slices lie up to {off.max():.0%} of the spacing ({spacing:g} mm) off an even grid; "
@@ -258,7 +258,7 @@ def check_one_patient(planes: Sequence[Plane]) -> None:
 
 
 def acquisition_flags(planes: Sequence[Plane]) -> list[Flag]:
-    """What the acquisitions of slices in order along their normal are worth saying.
+    """Flag several acquisitions in slices that are in order along their normal.
 
     Raises:
         InputError: the slices of several acquisitions or reconstructions lie between one another.
@@ -295,30 +295,30 @@ def acquisition_flags(planes: Sequence[Plane]) -> list[Flag]:
 
 
 def gap_flags(planes: Sequence[Plane], spacing: float) -> list[Flag]:
-    """What lies between evenly spaced slices and was not imaged, or was lost.
+    """Flag gaps between evenly spaced slices: tissue that was not imaged, or missing slices.
 
-    Spacing Between Slices and Slice Thickness say how far apart slices should be, Instance Numbers
-    whether there were more of them. `spacing` is the distance that is found, in mm.
+    Spacing Between Slices and Slice Thickness give the nominal distance of slices, Instance Numbers
+    show left-out slices. `spacing` is the measured distance in mm.
 
     Raises:
-        InputError: both say that slices were left out between those that are there.
+        InputError: both show that slices are missing.
     """
-    said = _nominal_spacing(planes)
-    ratio = spacing / said if said else 0.0
+    nominal = _nominal_spacing(planes)
+    ratio = spacing / nominal if nominal else 0.0
     skip = _instance_step(planes)
     if skip > 1 and abs(ratio - skip) <= _WHOLE:
         raise InputError(
             f"Slices are missing: only every {_ordinal(skip)} is there (Instance Numbers rise by "
-            f"{skip}, the slices are {spacing:g} mm apart and should be {said:g} mm). "
+            f"{skip}, the slices are {spacing:g} mm apart and should be {nominal:g} mm). "
             "Find them, or export the series again."
         )
-    if ratio > GAP_WORTH_SAYING:
+    if ratio > GAP_WORTH_REPORTING:
         sentence = (
-            f"The slices are {spacing:g} mm apart but, after the header, {said:g} mm: what lies "
+            f"The slices are {spacing:g} mm apart but, after the header, {nominal:g} mm: tissue "
             "between them was not imaged, or slices are missing."
         )
         return [Flag("gaps_between_slices", "warning", sentence)]
-    if skip > 1 and not said:
+    if skip > 1 and not nominal:
         sentence = (
             f"Instance Numbers rise by {skip} from slice to slice: slices may be missing between "
             "those that are there."
@@ -328,12 +328,12 @@ def gap_flags(planes: Sequence[Plane], spacing: float) -> list[Flag]:
 
 
 def _identity(plane: Plane, tag: int) -> str:
-    """A patient's attribute without what spelling changes: case, blanks, separators."""
+    """Return a patient's attribute without case, blanks and separators."""
     return "".join(char for char in plane.header.decoded(tag).casefold() if char.isalnum())
 
 
 def _acquisition(plane: Plane, tag: int) -> str:
-    """The attribute as text that is equal where the values are."""
+    """Return the attribute as text, equal for equal values."""
     if tag in plane.frame_values:
         return plane.frame_values[tag]
     text = plane.header.text(tag)
@@ -343,10 +343,10 @@ def _acquisition(plane: Plane, tag: int) -> str:
 
 
 def _nominal_spacing(planes: Sequence[Plane]) -> float:
-    """Distance of slices in mm after the header, or their thickness; 0 where it says neither."""
+    """Return the distance of slices in mm after the header, or their thickness; 0 without both."""
     for tag in (tags.SPACING_BETWEEN_SLICES, tags.SLICE_THICKNESS):
-        said = {_number(plane, tag) for plane in planes}
-        if len(said) == 1 and (value := abs(said.pop())) > 0:
+        values = {_number(plane, tag) for plane in planes}
+        if len(values) == 1 and (value := abs(values.pop())) > 0:
             return value
     return 0.0
 
@@ -359,7 +359,7 @@ def _number(plane: Plane, tag: int) -> float:
 
 
 def _instance_step(planes: Sequence[Plane]) -> int:
-    """By how much Instance Numbers rise or fall from each slice to the next; 0 if unevenly."""
+    """Return the even step of Instance Numbers from slice to slice; 0 where it is uneven."""
     steps = set(np.abs(np.diff([_number(plane, tags.INSTANCE_NUMBER) for plane in planes])))
     return int(steps.pop()) if len(steps) == 1 else 0
 

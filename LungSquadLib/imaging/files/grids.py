@@ -1,7 +1,7 @@
-"""Where the voxels of a volume file lie: grids of NRRD, MetaImage and NIfTI headers, as in ITK.
+"""The grids of NRRD, MetaImage and NIfTI headers, as ITK reads them.
 
-ITK's own parsers of the two text headers write beyond their buffers on damaged ones, so none is
-given to them. NRRD: teem.sourceforge.net/nrrd/format.html. MetaImage:
+ITK's own parsers of the two text headers write beyond their buffers on damaged headers, so they are
+not used. NRRD: teem.sourceforge.net/nrrd/format.html. MetaImage:
 itk.org/Wiki/MetaIO/Documentation. NIfTI: nifti1.h, nifti2.h.
 """
 
@@ -19,9 +19,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...errors import InputError, one_line
-from ..geometry import FARTHEST_MM, LARGEST_STEP_MM, Grid, plausible_place, plausible_steps
+from ..geometry import FARTHEST_MM, LARGEST_STEP_MM, Grid, plausible_position, plausible_steps
 
-# Factors that turn x and y to LPS; of other spaces nobody knows, and they are taken as LPS.
+# Factors that turn x and y to LPS; other spaces are read as LPS.
 _SIGNS = {
     "right-anterior-superior": (-1.0, -1.0, 1.0),
     "ras": (-1.0, -1.0, 1.0),
@@ -33,7 +33,7 @@ _MM = {"mm": 1.0, "millimeter": 1.0, "millimetre": 1.0, "cm": 10.0, "centimeter"
 _MM |= {"centimetre": 10.0, "m": 1e3, "meter": 1e3, "metre": 1e3, "um": 1e-3, "\u00b5m": 1e-3}
 _MM |= {"\u03bcm": 1e-3, "micron": 1e-3, "micrometer": 1e-3, "micrometre": 1e-3}
 _MM |= {"nm": 1e-6, "nanometer": 1e-6, "nanometre": 1e-6, "inch": 25.4, "in": 25.4}
-_UNKNOWN = ("", "?", "???", "none", "pixel", "voxel")  # taken as millimetres, as ITK does
+_UNKNOWN = ("", "?", "???", "none", "pixel", "voxel")  # read as millimetres, as in ITK
 _VECTOR = re.compile(r"none|\(([^()]*)\)")
 NIFTI_BYTES = 352  # of a NIfTI-1 header; the last four say whether extensions follow
 _QUOTED = re.compile(r'"([^"]*)"')
@@ -41,10 +41,10 @@ _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
 def nrrd_grid(path: str, fields: Mapping[str, str], size: Sequence[int]) -> Grid:
-    """The grid of an NRRD header, whose spatial axes are its last three.
+    """Return the grid of an NRRD header, whose spatial axes are its last three.
 
     Raises:
-        InputError: it has none, or one that is not rectangular.
+        InputError: the header has no grid, or one that is not rectangular.
     """
     signs = np.array(_SIGNS.get(fields.get("space", "").lower(), (1.0, 1.0, 1.0)))
     spaced = "space" in fields or "space dimension" in fields
@@ -68,10 +68,10 @@ def nrrd_grid(path: str, fields: Mapping[str, str], size: Sequence[int]) -> Grid
 
 
 def metaimage_grid(path: str, fields: Mapping[str, str], size: Sequence[int]) -> Grid:
-    """The grid of a MetaImage header.
+    """Return the grid of a MetaImage header.
 
     Raises:
-        InputError: it has none, or one that is not rectangular.
+        InputError: the header has no grid, or one that is not rectangular.
     """
     if fields.get("NDims") != "3":
         raise InputError(f"'{path}' says it is not 3D; a single 3D volume is needed.")
@@ -86,30 +86,30 @@ def metaimage_grid(path: str, fields: Mapping[str, str], size: Sequence[int]) ->
     if (len(spacing), len(origin), len(axes)) != (3, 3, 9):
         raise InputError(f"'{path}' has a grid that is not 3D; a single 3D volume is needed.")
     mm = millimetres(path, [fields.get("DistanceUnits", "")])
-    spacing, origin = [step * mm for step in spacing], [place * mm for place in origin]
+    spacing, origin = [step * mm for step in spacing], [value * mm for value in origin]
     # A row of its matrix is the direction of an axis.
     return checked_grid(path, size, spacing, origin, np.array(axes).reshape(3, 3).T.ravel())
 
 
 def millimetres(path: str, units: Sequence[str]) -> float:
-    """Millimetres in the unit of length that all axes of a volume have.
+    """Return the millimetres in the unit of length of all axes of a volume.
 
     Raises:
-        InputError: the unit is no length, or axes have different ones.
+        InputError: the unit is not a length, or axes have different units.
     """
     names = {unit.strip().lower() for unit in units}
     if names <= set(_UNKNOWN):
         return 1.0
     known = {_MM.get(name, _MM.get(name.removesuffix("s"))) for name in names - set(_UNKNOWN)}
-    (first, *others) = known
-    if first is None or others:
+    (first, *more) = known
+    if first is None or more:
         listed = one_line(", ".join(sorted(names)), most=100)
         raise InputError(f"'{path}' has axes in {listed}; save it with millimetres.")
     return first
 
 
 def as_nifti_1(header: bytes, order: str) -> bytes:
-    """The place, size and type of a NIfTI-2 file as a NIfTI-1 header, the only one ITK reads."""
+    """Convert grid and type of a NIfTI-2 header to a NIfTI-1 header, the only one ITK reads."""
     shorter = bytearray(NIFTI_BYTES)
     for to, kind, count, at, from_kind in (
         (40, "h", 8, 16, "q"),  # dim
@@ -128,10 +128,10 @@ def as_nifti_1(header: bytes, order: str) -> bytes:
 
 
 def nifti_grid(path: str, header: bytes, size: list[int]) -> Grid:
-    """The grid of a NIfTI header, by ITK: it has a fixed length, unlike the others.
+    """Return the grid of a NIfTI header, by ITK: its length is fixed, unlike that of the others.
 
-    ITK is given the header in a file of its own, since it goes by names: a `.nii.gz` that is not
-    compressed, as some tools write it, would be refused.
+    The header is passed in a temporary file, since ITK goes by the file name: a `.nii.gz` that is
+    not compressed, as some tools write it, would be refused.
     """
     handle, name = tempfile.mkstemp(suffix=".nii", prefix="lungsquad-")
     try:
@@ -161,13 +161,13 @@ def checked_grid(
     origin: Sequence[float] | np.ndarray,
     direction: Sequence[float] | np.ndarray,
 ) -> Grid:
-    """A grid of finite numbers and rectangular axes.
+    """Return the grid, after a check that its numbers are finite and its axes rectangular.
 
     Raises:
-        InputError: it is not like that.
+        InputError: the grid is not usable.
     """
     matrix = np.array(direction, float)
-    placed = plausible_steps(spacing) and plausible_place(origin)
+    placed = plausible_steps(spacing) and plausible_position(origin)
     if matrix.size != 9 or len(origin) != 3 or not np.isfinite(matrix).all() or not placed:
         raise InputError(
             f"'{path}' has no usable grid: spacing must be above 0 and below {LARGEST_STEP_MM:g} "
@@ -182,13 +182,13 @@ def checked_grid(
 
 
 def _vectors(text: str) -> list[tuple[float, ...] | None]:
-    """The vectors of an NRRD field, of three numbers each; None for "none"."""
+    """Parse the vectors of an NRRD field, of three numbers each; None for "none"."""
     if _VECTOR.sub("", text).strip():
         raise ValueError("a space vector is malformed")
-    found: list[tuple[float, ...] | None] = []
+    vectors: list[tuple[float, ...] | None] = []
     for match in _VECTOR.finditer(text):
         inside = match.group(1)
-        found.append(None if inside is None else tuple(float(n) for n in inside.split(",")))
-    if any(vector is not None and len(vector) != 3 for vector in found):
+        vectors.append(None if inside is None else tuple(float(n) for n in inside.split(",")))
+    if any(vector is not None and len(vector) != 3 for vector in vectors):
         raise ValueError("a space vector has not three numbers")
-    return found
+    return vectors

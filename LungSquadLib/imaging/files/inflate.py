@@ -13,7 +13,7 @@ MOST_GROWTH = 1040  # no deflate stream grows by more than this factor
 
 
 class Inflater:
-    """Exactly so many bytes at a time out of a gzip or zlib stream that begins where `file` is."""
+    """Reader of a gzip or zlib stream that begins at the position of `file`."""
 
     def __init__(self, file: BufferedReader | BytesIO, wbits: int, path: str) -> None:
         self._file, self._path, self._wbits = file, path, wbits
@@ -22,10 +22,10 @@ class Inflater:
         self._left = b""
 
     def read(self, count: int) -> bytes:
-        """The next `count` bytes.
+        """Return the next `count` bytes.
 
         Raises:
-            InputError: the stream is damaged or ends before.
+            InputError: the stream is damaged or ends early.
         """
         parts: list[bytes] = []
         missing = count
@@ -49,9 +49,9 @@ class Inflater:
 
 
 def inflated_size(file: BufferedReader, wbits: int, *, most: int) -> int:
-    """Bytes of the stream that begins where `file` is, counted in constant memory up to `most`.
+    """Count the bytes of the stream at the position of `file`, in constant memory, up to `most`.
 
-    Damage ends the count: what reads the stream in earnest will meet it and say so.
+    Damage ends the count; the reader of the stream reports it.
     """
     module = _fastest_zlib()
     inflate, size, given = module.decompressobj(wbits), 0, file.read(1 << 16)
@@ -65,7 +65,7 @@ def inflated_size(file: BufferedReader, wbits: int, *, most: int) -> int:
 
 
 def _fastest_zlib() -> Any:
-    """zlib-ng where it is installed: five times as fast on masks."""
+    """Return zlib-ng where it is installed: it is five times as fast on masks."""
     try:
         from zlib_ng import zlib_ng
     except ImportError:

@@ -21,7 +21,8 @@ from ...progress import Progress, step
 from ..ct import CT
 from ..geometry import Box, Grid
 from ..label_maps import LONGEST_NAME
-from ..masks import FLAGS_FIELD, Mask
+from ..mask_files import FLAGS_FIELD
+from ..masks import Mask
 from .write import write_volumes
 
 _VOXELS_A_STEP = 1 << 20  # a few milliseconds

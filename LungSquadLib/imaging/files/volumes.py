@@ -1,4 +1,4 @@
-"""Volume files (NRRD, NIfTI, MHA): where their voxels are, and reading only those one needs.
+"""Volume files (NRRD, NIfTI, MHA): their grid, and reading only the slices that are needed.
 
 The voxels are read here, slice by slice, because SimpleITK reads whole volumes and a crop needs a
 hundredth of one. Files that keep their voxels in a second file
@@ -56,7 +56,7 @@ class VolumeFile:
         return self.grid.size[0] * self.grid.size[1] * self.components * self.dtype.itemsize
 
     def slices(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The bytes of slices `start` to `stop`, one at a time.
+        """Yield the bytes of slices `start` to `stop`.
 
         Raises:
             InputError: the file ends early or its compressed data are damaged.
@@ -81,14 +81,14 @@ class VolumeFile:
                     yield data
 
     def array(self, data: bytes) -> np.ndarray:
-        """The bytes of one slice as an array (y, x), or (y, x, component)."""
+        """Return the bytes of a slice as an array (y, x), or (y, x, component)."""
         columns, rows, _ = self.grid.size
         shape = (rows, columns) if self.components == 1 else (rows, columns, self.components)
         return np.frombuffer(data, self.dtype).reshape(shape)
 
 
 def is_volume_file(path: str | os.PathLike[str]) -> bool:
-    """Whether the file is one that `open_volume_file` knows, by its first bytes."""
+    """Whether `open_volume_file` knows the file's format, by its first bytes."""
     return _kind(path) is not None
 
 
@@ -96,8 +96,8 @@ def open_volume_file(path: str | os.PathLike[str]) -> VolumeFile:
     """Read the header of an NRRD, NIfTI or MHA file.
 
     Raises:
-        InputError: not such a file, damaged, truncated, without a usable grid, or of a kind that is
-            not read; the message says which.
+        InputError: the file has another format, is damaged, truncated or without a usable grid, or
+            uses a feature that is not supported; the message says which.
         OSError: the file cannot be opened.
     """
     name = os.fspath(path)
@@ -196,7 +196,9 @@ def _read_metaimage(path: str) -> dict[str, Any]:
     if fields.get("ElementDataFile", "").upper() != "LOCAL":
         _refuse_second_file(path)
     if not _true(fields, "BinaryData", "True") or fields.get("HeaderSize", "0") != "0":
-        raise InputError(f"'{path}' is a MetaImage of an old kind; save it again as .mha.")
+        raise InputError(
+            f"'{path}' is a MetaImage with text data or a HeaderSize; save it again as .mha."
+        )
     spacing = fields.get("ElementSpacing") or fields.get("ElementSize") or ""
     step = millimetres(path, [fields.get("DistanceUnits", "")])
     _check_spacing(path, [float(part) * step for part in spacing.split()])
@@ -305,7 +307,7 @@ _NIFTI_TYPES = {
 
 
 def _header_lines(file: BufferedReader, path: str, last: str | None = None) -> Iterator[str]:
-    """Text lines up to an empty one, or up to and with the one that begins with `last`."""
+    """Yield text lines up to an empty line, or up to and with the line that begins with `last`."""
     while line := file.readline(_LARGEST_HEADER):
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         if not text and last is None:

@@ -1,4 +1,4 @@
-"""Volumes and pictures out, each whole or absent."""
+"""Writing of volumes and pictures; each file is whole or absent."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from ...files import whole_file
 
 VOLUME_SUFFIXES = (".nrrd", ".nii.gz", ".nii", ".mha")
 _PNG_HEADER = 33  # bytes of the signature and the first chunk, after which texts may stand
+_NIFTI_HEADER = 352  # bytes of the header that ITK writes
 _PNG_END = b"IEND\xaeB`\x82"
 
 
 def check_volume_name(path: str | os.PathLike[str]) -> None:
-    """Refuse a name that says no format, before work is done for it."""
+    """Refuse a file name without a known suffix, before work is done for it."""
     if not os.fspath(path).lower().endswith(VOLUME_SUFFIXES):
         listed = ", ".join(VOLUME_SUFFIXES)
         raise InputError(f"'{path}' must end in one of {listed}.")
@@ -32,20 +33,20 @@ def check_volume_name(path: str | os.PathLike[str]) -> None:
 def check_distinct(
     outputs: Sequence[str | os.PathLike[str]], inputs: Sequence[str | os.PathLike[str]]
 ) -> None:
-    """Refuse outputs that would take the place of one another or of an input."""
-    taken = {os.path.realpath(path) for path in inputs}  # which bears links in a circle
+    """Refuse outputs that would replace one another or an input."""
+    used = {os.path.realpath(path) for path in inputs}  # realpath accepts circular links
     for path in outputs:
-        place = os.path.realpath(path)
-        if place in taken:
+        target = os.path.realpath(path)
+        if target in used:
             raise InputError(f"'{path}' is an input or another output; give another name.")
-        taken.add(place)
+        used.add(target)
 
 
 def write_volumes(images: Mapping[str | os.PathLike[str], sitk.Image]) -> None:
     """Write volumes as NRRD, NIfTI or MHA, by their suffix, compressed: all of them or none.
 
     Raises:
-        InputError: the suffix is none of them.
+        InputError: the suffix is unknown.
         OSError: a file cannot be written.
     """
     with ExitStack() as all_or_none:
@@ -53,7 +54,7 @@ def write_volumes(images: Mapping[str | os.PathLike[str], sitk.Image]) -> None:
             check_volume_name(path)
             temporary = all_or_none.enter_context(whole_file(path))
             _write(image, temporary, path)
-            if not _holds(temporary, image):
+            if not _complete_nifti(temporary, image):
                 raise _disk_full(path)
 
 
@@ -83,7 +84,7 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png_bytes(pixels: np.ndarray) -> bytes:
-    """The PNG file of pixels, in memory."""
+    """Return pixels as a PNG file in memory."""
     with tempfile.TemporaryDirectory(prefix="lungsquad-") as folder:
         path = Path(folder) / "picture.png"
         write_png(path, pixels)
@@ -97,13 +98,17 @@ def _write(image: sitk.Image, to: Path, path: str | os.PathLike[str]) -> None:
         raise _disk_full(path) from error
 
 
-def _holds(path: Path, image: sitk.Image) -> bool:
-    """Whether a file gives back an image's voxels: on a full disk ITK may fail without a word."""
-    try:
-        back = sitk.ReadImage(os.fspath(path))
-    except RuntimeError:
-        return False
-    return np.array_equal(sitk.GetArrayViewFromImage(back), sitk.GetArrayViewFromImage(image))
+def _complete_nifti(path: Path, image: sitk.Image) -> bool:
+    """Whether a NIfTI file has its full length: on a full disk ITK writes less, without an error.
+
+    A gzip file ends with the length of its content (RFC 1952). Other formats raise errors.
+    """
+    expected = _NIFTI_HEADER + sitk.GetArrayViewFromImage(image).nbytes
+    if path.suffix == ".nii":
+        return path.stat().st_size == expected
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - 4, 0))
+        return path.suffix != ".gz" or file.read() == (expected % (1 << 32)).to_bytes(4, "little")
 
 
 def _disk_full(path: str | os.PathLike[str]) -> OSError:

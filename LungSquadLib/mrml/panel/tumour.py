@@ -11,7 +11,8 @@ from slicer.i18n import tr as _
 
 from ...errors import InputError
 from ...imaging.geometry import Point
-from ...imaging.masks import Mask, read_mask
+from ...imaging.mask_files import read_mask
+from ...imaging.masks import Mask
 from ..hierarchy import remove
 from ..results import is_result
 from ..scene import singleton

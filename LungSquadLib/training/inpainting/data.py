@@ -15,7 +15,7 @@ from torch import Tensor
 from ...data.splits import Fold, folds, held_out
 from ...data.store import Store, StoredCase
 from ...errors import InputError
-from ...imaging.blending import distance_mm, grain
+from ...imaging.blending import distance_mm, noise_like
 from ...inference.inpainting import BAND_MM
 from ...models.card import NetworkSpec
 from ...models.inputs import InputSpec
@@ -89,7 +89,7 @@ class InpaintingDataset:
         hu, mask = (apply(array, drawn, size=self.spec.size) for array in self.read(number))
         masks = mask if second is None else np.maximum(mask, second)
         region = distance_mm(masks, (self.spec.spacing,) * 3) < band
-        noise = grain(hu, ~region, random=random) / (self.spec.hu_high - self.spec.hu_low)
+        noise = noise_like(hu, ~region, random=random) / (self.spec.hu_high - self.spec.hu_low)
         return np.stack([self.spec.scaled(hu), mask, region, noise])
 
     def _random(self, number: int, epoch: int) -> np.random.Generator:
