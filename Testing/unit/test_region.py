@@ -204,7 +204,7 @@ def test_a_click_into_lung_is_refused():
 )
 def test_a_click_into_what_is_no_tumour_is_refused(body, place):
     phantom, ct = body
-    with pytest.raises(InputError, match="cannot be told from what surrounds it"):
+    with pytest.raises(InputError, match="cannot be separated from what surrounds it"):
         propose_mask(ct, tuple(phantom.anatomy.to_lps(np.array(place, float)).tolist()))
 
 

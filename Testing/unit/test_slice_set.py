@@ -170,7 +170,7 @@ def test_slices_with_hardly_any_tumour_are_left_out_and_counted():
     slices = slices_of_cube(hu, mask.astype(np.uint8))
     assert slices.mask.sum(axis=(1, 2)).tolist() == [12, 13, 40]
     assert slices.left_out == 3
-    with pytest.raises(InputError, match=f"None of its slices has {SMALLEST_MM2:g} mm2"):
+    with pytest.raises(InputError, match=f"No slice of the mask has {SMALLEST_MM2:g} mm2"):
         slices_of_cube(hu, np.uint8(mask == 9))
 
 
