@@ -396,4 +396,4 @@ def _train_autoencoder(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(groups.to_dict())
         return
-    _print_findings(groups.sentences, groups.cautions, arguments.out)
+    _print_findings(groups.findings, groups.cautions, arguments.out)

@@ -89,17 +89,17 @@ def bytes_of(folder):
 
 @pytest.mark.slow
 def test_groups_follow_what_drives_them_and_nothing_else(written):
-    own = {one.fact: one for one in written.groupings[0].follows}
-    assert own["histology"].everybody.ari > 0.9
-    assert own["histology"].everybody.ari_p < 0.001
+    own = {one.annotation: one for one in written.clusterings[0].agreements}
+    assert own["histology"].all_patients.ari > 0.9
+    assert own["histology"].all_patients.ari_p < 0.001
     assert own["histology"].test.ari > 0.8
-    assert abs(own["t_stage"].everybody.ari) < 0.1
-    first = written.sentences[0]
+    assert abs(own["t_stage"].all_patients.ari) < 0.1
+    first = written.findings[0]
     assert first.startswith("The two groups follow histology (ARI ")
     assert re.search(r", not (to )?T stage \(ARI", first)
     assert written.stability.best == 2
-    assert written.sentences[1].startswith("The patients fall into groups")
-    assert min(written.groupings[0].seeds) > 0.9
+    assert written.findings[1].startswith("The patients fall into groups")
+    assert min(written.clusterings[0].seeds) > 0.9
     assert written.survival.log_rank.p > 0.05
 
 
@@ -108,7 +108,7 @@ def test_the_columns_of_the_module_are_those_that_differ(written):
     names = {gene.name for gene in written.genes}
     assert names <= set(drawn()[1]["histology"])
     assert all(abs(gene.difference) > 1 for gene in written.genes)
-    assert all(0 < gene.found <= 1 for gene in written.genes)
+    assert all(0 < gene.recurrence <= 1 for gene in written.genes)
 
 
 @pytest.mark.slow
@@ -116,8 +116,8 @@ def test_everything_is_learnt_better_than_the_mean_and_beside_its_peers(written)
     test = {one.space: one.test for one in written.errors}
     assert set(test) == {"autoencoder", "PCA", "NMF", "mean"}
     assert test["autoencoder"] < 0.9 * test["mean"]
-    spaces = {(one.space, one.method, one.count) for one in written.groupings}
-    assert len(spaces) == len(written.groupings) == 6
+    spaces = {(one.space, one.method, one.count) for one in written.clusterings}
+    assert len(spaces) == len(written.clusterings) == 6
 
 
 @pytest.mark.slow
@@ -227,7 +227,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, finished):
 def test_a_collapsed_run_says_so_and_has_no_groups(tmp_path, monkeypatch):
     monkeypatch.setattr(autoencoder_run, "ALIVE", 1e9)
     found = write_groups(train_autoencoder(cohort(40), tmp_path / "run", QUICK))
-    assert found.sentences[0].startswith("All 3 units of the latent space collapsed")
+    assert found.findings[0].startswith("All 3 units of the latent space collapsed")
     assert "collapsed" in (tmp_path / "run" / "index.html").read_text()
     with pytest.raises(ModelError, match="has no groups"):
         assign_groups(read_model_file(tmp_path / "run" / "model.safetensors"), matrix_of(cohort()))

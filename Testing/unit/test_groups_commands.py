@@ -40,7 +40,7 @@ def quick():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(analyse, "stability", partial(stability, counts=(2,)))
-        patch.setattr(analyse, "likeness", partial(cluster_agreement, n=99))
+        patch.setattr(analyse, "cluster_agreement", partial(cluster_agreement, n=99))
         patch.setattr(join, "pseudonyms", named)
         yield
 
@@ -94,7 +94,7 @@ def test_the_same_command_gives_the_same_bytes(folder):
     before = written(folder)
     found = json.loads(train(folder, "--json"))
     assert written(folder) == before
-    assert found["sentences"] == json.loads(before["groups.json"])["sentences"]
+    assert found["findings"] == json.loads(before["groups.json"])["findings"]
 
 
 @pytest.fixture(scope="module")

@@ -14,35 +14,35 @@ from ...statistics.clustering import ClusterAgreement, adjusted_rand, cluster_ag
 from ...statistics.survival import kaplan_meier, log_rank
 from ...training.autoencoder.experiment import AutoencoderRun
 from ...training.autoencoder.grouping import Assign, fit_k_means, fit_mixture, stability
-from .annotations import FIRST, facts_of, follow_up
-from .findings import cautions, sentences
+from .annotations import FIRST, annotations_of, follow_up
+from .findings import cautions, findings
 from .results import (
     AUTOENCODER,
     K_MEANS,
     MIXTURE,
     NMF,
     PCA,
-    Error,
-    Fact,
-    Follows,
+    Annotation,
+    AnnotationAgreement,
+    ClusterAnalysis,
+    Clustering,
+    ClusterSurvival,
     Gene,
-    Grouping,
-    Groups,
-    GroupSurvival,
+    ReconstructionError,
 )
 
 _FIT: Mapping[str, Callable[[np.ndarray, int], Assign]] = {
     MIXTURE: fit_mixture,
     K_MEANS: fit_k_means,
 }
-MISSING = "missing numbers"  # of a patient: those of one batch often lack the same
-_FEW = 10  # patients with a fact: below, nothing is said
+MISSING = "missing numbers"  # of a patient: a batch often lacks the same
+_FEW = 10  # patients with an annotation: fewer are not analysed
 _GENES = 10  # of each group
 _DRAWN = 200  # sets of patients
 
 
-def analyse(run: AutoencoderRun, *, progress: Progress | None = None) -> Groups:
-    """Look at the groups of a finished run from all sides.
+def analyse(run: AutoencoderRun, *, progress: Progress | None = None) -> ClusterAnalysis:
+    """Analyse the clusters of a finished run.
 
     Raises:
         MissingPackageError: scikit-learn is not installed.
@@ -50,67 +50,78 @@ def analyse(run: AutoencoderRun, *, progress: Progress | None = None) -> Groups:
     progress, table = progress or Silent(), run.table
     step(progress, 0.0, "Comparing with PCA and NMF")
     missing = np.isnan(table.matrix.values).sum(axis=1)
-    facts = facts_of({**table.facts, MISSING: tuple(map(str, missing.tolist()))})
+    annotations = annotations_of({**table.facts, MISSING: tuple(map(str, missing.tolist()))})
     spaces = spaces_of(run)
-    found = Groups(run, facts, (), None, errors_of(run, spaces), None, ())
+    result = ClusterAnalysis(run, annotations, (), None, errors_of(run, spaces), None, ())
     if run.mixture is not None:
         stable = stability(run.trained.space[table.train], progress=Part(progress, 0.2, 0.6))
-        step(progress, 0.6, "What do the groups follow?")
-        groupings = _groupings(run, spaces, facts, stable.best)
-        groups = groupings[0].groups
-        found = replace(
-            found,
-            groupings=groupings,
+        step(progress, 0.6, "Comparing clusters with annotations")
+        clusterings = _groupings(run, spaces, annotations, stable.best)
+        groups = clusterings[0].groups
+        result = replace(
+            result,
+            clusterings=clusterings,
             stability=stable,
             survival=_survival(run, groups),
             genes=tuple(_genes(run, groups)),
         )
-    return replace(found, sentences=sentences(found), cautions=cautions(found))
+    return replace(result, findings=findings(result), cautions=cautions(result))
 
 
 def _groupings(
-    run: AutoencoderRun, spaces: Sequence[Space], facts: Sequence[Fact], stable: int
-) -> tuple[Grouping, ...]:
-    """The model's own first; those of the autoencoder's mixtures with all facts."""
-    known = [fact for fact in facts if fact.name in FIRST]
-    found: list[Grouping] = []
+    run: AutoencoderRun, spaces: Sequence[Space], annotations: Sequence[Annotation], stable: int
+) -> tuple[Clustering, ...]:
+    """That of the model first; mixtures of the autoencoder with all annotations."""
+    clinical = [annotation for annotation in annotations if annotation.name in FIRST]
+    clusterings: list[Clustering] = []
     for space in spaces:
         for count in dict.fromkeys((run.options.groups, stable)):
             for method, fit in _FIT.items():
-                own, main = not found, space.name == AUTOENCODER and method == MIXTURE
+                previous, is_model = (
+                    not clusterings,
+                    space.name == AUTOENCODER and method == MIXTURE,
+                )
                 assign: Assign = (
                     run.mixture
-                    if own and run.mixture is not None
-                    else fit(space.places[run.table.train], count)
+                    if previous and run.mixture is not None
+                    else fit(space.positions[run.table.train], count)
                 )
-                groups = np.asarray(assign(space.places))
-                follows = _follows(run, groups, facts if main else known)
+                groups = np.asarray(assign(space.positions))
+                follows = _follows(run, groups, annotations if is_model else clinical)
                 seeds = None
                 if space.name == AUTOENCODER and len(run.seeds) > 1:
                     seeds = tuple(_between_seeds(run, method, count))
-                found.append(Grouping(space.name, method, count, groups, tuple(follows), seeds))
-    return tuple(found)
+                clusterings.append(
+                    Clustering(space.name, method, count, groups, tuple(follows), seeds)
+                )
+    return tuple(clusterings)
 
 
 def _between_seeds(run: AutoencoderRun, method: str, count: int) -> Iterator[float]:
     train = run.table.train
     groups = [
-        _FIT[method](one.space[train], count)(one.space) for one in run.seeds if one.active.any()
+        _FIT[method](trained.space[train], count)(trained.space)
+        for trained in run.seeds
+        if trained.active.any()
     ]
     for pair in combinations(groups, 2):
         yield adjusted_rand(*pair)
 
 
-def _follows(run: AutoencoderRun, groups: np.ndarray, facts: Sequence[Fact]) -> Iterator[Follows]:
+def _follows(
+    run: AutoencoderRun, groups: np.ndarray, annotations: Sequence[Annotation]
+) -> Iterator[AnnotationAgreement]:
     test = np.isin(np.arange(len(groups)), run.table.rows("test"))
-    for fact in facts:
-        values = np.array(fact.values)
-        everybody = _likeness(groups, values, values != "")
-        if everybody is not None:
-            yield Follows(fact.name, everybody, _likeness(groups, values, (values != "") & test))
+    for annotation in annotations:
+        values = np.array(annotation.values)
+        agreement = _agreement(groups, values, values != "")
+        if agreement is not None:
+            yield AnnotationAgreement(
+                annotation.name, agreement, _agreement(groups, values, (values != "") & test)
+            )
 
 
-def _likeness(
+def _agreement(
     groups: np.ndarray, values: np.ndarray, chosen: np.ndarray
 ) -> ClusterAgreement | None:
     if chosen.sum() < _FEW or len(set(values[chosen].tolist())) < 2:
@@ -118,20 +129,22 @@ def _likeness(
     return cluster_agreement(values[chosen], groups[chosen])
 
 
-def _survival(run: AutoencoderRun, groups: np.ndarray) -> GroupSurvival | None:
-    """None where nothing is known, or of one group alone."""
+def _survival(run: AutoencoderRun, groups: np.ndarray) -> ClusterSurvival | None:
+    """None without follow-up, or for one cluster."""
     time, event = follow_up(run.table.facts)
     known = ~np.isnan(time)
-    there = np.unique(groups[known]).tolist()
-    if len(there) < 2 or not event[known].any():
+    present = np.unique(groups[known]).tolist()
+    if len(present) < 2 or not event[known].any():
         return None
     time, event, member = time[known], event[known].astype(int), groups[known]
-    curves = {one: kaplan_meier(time[member == one], event[member == one]) for one in there}
-    return GroupSurvival(len(time), int(event.sum()), curves, log_rank(time, event, member))
+    curves = {
+        number: kaplan_meier(time[member == number], event[member == number]) for number in present
+    }
+    return ClusterSurvival(len(time), int(event.sum()), curves, log_rank(time, event, member))
 
 
 def _genes(run: AutoencoderRun, groups: np.ndarray) -> Iterator[Gene]:
-    """The columns in which each group differs most, and whether they would again."""
+    """The columns in which each cluster differs most, and their recurrence."""
     x = run.standardised
     square, count = x**2, len(x)
     drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), _DRAWN)
@@ -150,7 +163,7 @@ def _genes(run: AutoencoderRun, groups: np.ndarray) -> Iterator[Gene]:
 def _differences(
     x: np.ndarray, square: np.ndarray, member: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """Members' means less the others', in standard deviations within both.
+    """Means of members less those of the rest, in standard deviations within both.
 
     (W, D), of patients (N, D) and their squares, members (N,), and weights (W, N).
     """
@@ -170,15 +183,15 @@ _ROUNDS = 200  # of NMF
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """Places (N, D) of all patients, and their columns (N, columns), standardised, rebuilt."""
+    """Positions (N, D) of all patients, and the reconstruction of their standardised columns."""
 
     name: str
-    places: np.ndarray
-    rebuilt: np.ndarray
+    positions: np.ndarray
+    reconstruction: np.ndarray
 
 
 def spaces_of(run: AutoencoderRun) -> tuple[Space, ...]:
-    """Autoencoder, PCA and NMF, all learnt from the training patients; missing is the mean.
+    """Return autoencoder, PCA and NMF, fitted to training patients; missing values are means.
 
     Raises:
         MissingPackageError: scikit-learn is not installed.
@@ -192,34 +205,34 @@ def spaces_of(run: AutoencoderRun) -> tuple[Space, ...]:
     )
 
 
-def errors_of(run: AutoencoderRun, spaces: tuple[Space, ...]) -> tuple[Error, ...]:
-    """Squared errors of the numbers that are known, and those of the training patients' mean."""
-    rebuilt = {space.name: space.rebuilt for space in spaces}
-    rebuilt["mean"] = np.zeros_like(spaces[0].rebuilt)
-    found = []
-    for name, values in rebuilt.items():
-        each = run.squared_errors(values)
-        train, test = (float(each[run.table.rows(part)].mean()) for part in ("train", "test"))
-        found.append(Error(name, train, test))
-    return tuple(found)
+def errors_of(run: AutoencoderRun, spaces: tuple[Space, ...]) -> tuple[ReconstructionError, ...]:
+    """Return the squared errors of known values, and those of the mean of training patients."""
+    reconstructions = {space.name: space.reconstruction for space in spaces}
+    reconstructions["mean"] = np.zeros_like(spaces[0].reconstruction)
+    errors = []
+    for name, values in reconstructions.items():
+        squared = run.squared_errors(values)
+        train, test = (float(squared[run.table.rows(part)].mean()) for part in ("train", "test"))
+        errors.append(ReconstructionError(name, train, test))
+    return tuple(errors)
 
 
 def _pca(x: np.ndarray, train: np.ndarray, dimensions: int) -> Space:
     mean = x[train].mean(axis=0)  # not 0 where numbers are missing
     axes = np.linalg.svd(x[train] - mean, full_matrices=False)[2][:dimensions]
-    places = (x - mean) @ axes.T
-    return Space(PCA, places.astype(np.float64), places @ axes + mean)
+    positions = (x - mean) @ axes.T
+    return Space(PCA, positions.astype(np.float64), positions @ axes + mean)
 
 
 def _nmf(x: np.ndarray, train: np.ndarray, dimensions: int) -> Space:
-    """Of columns from which their least number in training is taken, so that none is below 0."""
+    """NMF of columns less their minimum in training, so that none is below 0."""
     from sklearn.decomposition import NMF as Factors  # noqa: N811
 
-    least = x[train].min(axis=0)
-    shifted = np.maximum(x - least, 0)
+    minimum = x[train].min(axis=0)
+    shifted = np.maximum(x - minimum, 0)
     model = Factors(dimensions, init="nndsvda", max_iter=_ROUNDS, random_state=0)
-    with warnings.catch_warnings():  # one that has not settled is good enough to compare with
+    with warnings.catch_warnings():  # a fit that has not converged is good enough to compare with
         warnings.simplefilter("ignore")
-        places = model.fit(shifted[train]).transform(shifted)
-    rebuilt = (places @ model.components_ + least).astype(np.float32)
-    return Space(NMF, places.astype(np.float64), rebuilt)
+        positions = model.fit(shifted[train]).transform(shifted)
+    reconstruction = (positions @ model.components_ + minimum).astype(np.float32)
+    return Space(NMF, positions.astype(np.float64), reconstruction)

@@ -1,4 +1,4 @@
-"""What groups of patients can be held against: the facts that have a few values."""
+"""Annotations of patients to compare clusters with, and their follow-up."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ...statistics.clustering import adjusted_rand
-from .results import Fact
+from .results import Annotation
 
 FIRST = ("t_stage", "histology", "sex", "site")
-_NOT = ("time", "event", "edition")  # told by survival curves, or of the facts themselves
+_NOT = ("time", "event", "edition")  # in survival curves, or of other columns
 _MOST_KINDS = 10
 _FEWEST = 5  # patients of at least two values
 
 
-def facts_of(table: Mapping[str, tuple[str, ...]]) -> tuple[Fact, ...]:
-    """Columns of `Joined.facts` that part the patients: the well-known ones first.
+def annotations_of(table: Mapping[str, tuple[str, ...]]) -> tuple[Annotation, ...]:
+    """Return the columns of `Joined.facts` with few categories, the clinical ones first.
 
-    Numbers of many values are cut at their median. What parts the patients as another one does is
-    not there again.
+    Numbers with many values are cut at their median. A column that equals an earlier one is left
+    out.
     """
-    found: list[Fact] = []
-    for name in sorted(set(table) - set(_NOT), key=lambda one: (_rank(one), one)):
-        fact = Fact(name, _halved(table[name]))
-        counts = [n for kind, n in Counter(fact.values).most_common() if kind]
+    annotations: list[Annotation] = []
+    for name in sorted(set(table) - set(_NOT), key=lambda name: (_rank(name), name)):
+        annotation = Annotation(name, _halved(table[name]))
+        counts = [n for kind, n in Counter(annotation.values).most_common() if kind]
         parts = len(counts) > 1 and counts[1] >= _FEWEST and len(counts) <= _MOST_KINDS
-        if parts and not any(_same(fact, other) for other in found):
-            found.append(fact)
-    return tuple(found)
+        if parts and not any(_same(annotation, annotation_) for annotation_ in annotations):
+            annotations.append(annotation)
+    return tuple(annotations)
 
 
 def follow_up(table: Mapping[str, tuple[str, ...]]) -> tuple[np.ndarray, np.ndarray]:
-    """Days (N,) and event 1 or 0 (N,), NaN both where one of them is not known."""
+    """Return days (N,) and events 1 or 0 (N,), both NaN where one is not known."""
     count = len(next(iter(table.values()), ()))
     time, event = (
         np.array(list(_numbers(table.get(name, ("",) * count))), np.float64)
@@ -48,7 +48,7 @@ def _rank(name: str) -> int:
 
 
 def _halved(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Numbers of many values as the halves that they lie in; all else as it is."""
+    """Numbers with many values as the halves that they lie in; other values unchanged."""
     if len(set(values)) <= _MOST_KINDS:
         return values
     numbers = np.array(list(_numbers(values)))
@@ -67,8 +67,10 @@ def _numbers(values: tuple[str, ...]) -> Iterator[float]:
             yield np.nan
 
 
-def _same(one: Fact, other: Fact) -> bool:
-    known = np.array([bool(a) for a in one.values])
-    if not np.array_equal(known, [bool(b) for b in other.values]):
+def _same(first: Annotation, second: Annotation) -> bool:
+    known = np.array([bool(a) for a in first.values])
+    if not np.array_equal(known, [bool(b) for b in second.values]):
         return False
-    return adjusted_rand(*(np.array(fact.values)[known] for fact in (one, other))) == 1
+    return (
+        adjusted_rand(*(np.array(annotation.values)[known] for annotation in (first, second))) == 1
+    )

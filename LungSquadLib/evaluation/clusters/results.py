@@ -1,4 +1,4 @@
-"""What was found of groups of patients, as plain data."""
+"""The results of a cluster analysis, as plain data."""
 
 from __future__ import annotations
 
@@ -13,62 +13,62 @@ from ...statistics.survival import KaplanMeier, LogRank
 from ...training.autoencoder.experiment import AutoencoderRun
 from ...training.autoencoder.grouping import Stability
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 AUTOENCODER, PCA, NMF = SPACES = ("autoencoder", "PCA", "NMF")
 MIXTURE, K_MEANS = METHODS = ("mixture", "k-means")
 
 
 @dataclass(frozen=True)
-class Fact:
-    """What is known of patients, in a few values.
+class Annotation:
+    """A clinical variable with few categories.
 
     Attributes:
         name: "t_stage", "histology", or a column's.
-        values: N, "" where nothing is known.
+        values: N, "" where it is not known.
     """
 
     name: str
     values: tuple[str, ...]
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """The different values, sorted."""
+    def categories(self) -> tuple[str, ...]:
+        """The categories, sorted."""
         return tuple(sorted(set(self.values) - {""}))
 
 
 @dataclass(frozen=True)
-class Follows:
-    """How alike a grouping is to a fact, of all patients who have it, and of the test's alone."""
+class AnnotationAgreement:
+    """Agreement of a clustering with an annotation, for all patients with it and the test ones."""
 
-    fact: str
-    everybody: ClusterAgreement
+    annotation: str
+    all_patients: ClusterAgreement
     test: ClusterAgreement | None
 
 
 @dataclass(frozen=True, eq=False)
-class Grouping:
-    """Groups of all patients, learnt from the training patients.
+class Clustering:
+    """Clusters of all patients, fitted to the training patients.
 
     Attributes:
         space: one of `SPACES`; method: one of `METHODS`.
-        count: groups that were asked for.
+        count: the number of clusters.
         groups: (N,) from 0 on.
-        follows: what facts they are alike to.
-        seeds: adjusted Rand indices between the seeds' groupings, of each pair; None where nothing
-            hangs on a seed, or there is one.
+        agreements: with annotations.
+        seeds: adjusted Rand index of each pair of seeds; None where clusters do not depend on a
+            seed, or for one seed.
     """
 
     space: str
     method: str
     count: int
     groups: np.ndarray
-    follows: tuple[Follows, ...]
+    agreements: tuple[AnnotationAgreement, ...]
     seeds: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
-class Error:
-    """Squared error of a standardised column, rebuilt from a space; the mean's is 1 in training."""
+class ReconstructionError:
+    """Squared error of a column reconstructed from a space; that of the mean is 1 in training."""
 
     space: str
     train: float
@@ -76,8 +76,8 @@ class Error:
 
 
 @dataclass(frozen=True, eq=False)
-class GroupSurvival:
-    """Survival of the groups that have patients with a known time, by their numbers."""
+class ClusterSurvival:
+    """Survival of each cluster with known follow-up, by its number."""
 
     n: int
     events: int
@@ -87,54 +87,54 @@ class GroupSurvival:
 
 @dataclass(frozen=True)
 class Gene:
-    """A column in which a group differs from all others.
+    """A column in which a cluster differs from the rest.
 
     Attributes:
         group: its number.
         difference: of the means, in standard deviations within.
-        found: in how many of drawn sets of patients it is among the group's first again, 0 to 1.
+        recurrence: fraction of bootstrap samples in which it is among the first again.
     """
 
     name: str
     group: int
     difference: float
-    found: float
+    recurrence: float
 
 
 @dataclass(frozen=True, eq=False)
-class Groups:
-    """All that a page of groups says.
+class ClusterAnalysis:
+    """A cluster analysis of a finished run.
 
     Attributes:
         run: what was trained.
-        facts: what the groups are held against, of all patients.
+        annotations: of all patients, to compare clusters with.
         groupings: the model's own first; none where all units of the latent space collapsed.
         stability: how many groups there are in the latent space.
-        errors: how well each space rebuilds the columns; the mean alone is among them.
+        errors: reconstruction errors of each space, and of the mean.
         survival: of the model's groups.
         genes: of the model's groups, in their order, the largest differences first.
-        sentences: what was found, first things first; cautions: what to mind.
+        findings: the most important first; cautions: limitations.
     """
 
     run: AutoencoderRun
-    facts: tuple[Fact, ...]
-    groupings: tuple[Grouping, ...]
+    annotations: tuple[Annotation, ...]
+    clusterings: tuple[Clustering, ...]
     stability: Stability | None
-    errors: tuple[Error, ...]
-    survival: GroupSurvival | None
+    errors: tuple[ReconstructionError, ...]
+    survival: ClusterSurvival | None
     genes: tuple[Gene, ...]
-    sentences: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
 
     @property
-    def stable(self) -> Grouping | None:
+    def stable(self) -> Clustering | None:
         """The autoencoder's mixture of the number of groups that is most stable."""
         return next(
             (
-                one
-                for one in self.groupings
+                clustering
+                for clustering in self.clusterings
                 if self.stability is not None
-                and (one.space, one.method, one.count)
+                and (clustering.space, clustering.method, clustering.count)
                 == (AUTOENCODER, MIXTURE, self.stability.best)
             ),
             None,
@@ -142,19 +142,19 @@ class Groups:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the model's groups."""
+        """The names of the model's clusters."""
         return self.run.classes
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it; nothing of a single patient."""
+        """Return the analysis for JSON, without data of single patients."""
         run, stable, survival = self.run, self.stability, self.survival
         return {
             "format_version": FORMAT_VERSION,
             "patients": {part: len(names) for part, names in run.table.fold.parts.items()},
             "columns": len(run.table.matrix.columns),
-            "sentences": list(self.sentences),
+            "findings": list(self.findings),
             "cautions": list(self.cautions),
-            "groupings": [_grouping(one) for one in self.groupings],
+            "groupings": [_grouping(each) for each in self.clusterings],
             "stability": stable
             and {
                 "groups": list(stable.counts),
@@ -165,26 +165,26 @@ class Groups:
                 "p": stable.p,
             },
             "units": [
-                {"divergence": one.divergences.tolist(), "active": int(one.active.sum())}
-                for one in run.seeds
+                {"divergence": each.divergences.tolist(), "active": int(each.active.sum())}
+                for each in run.seeds
             ],
-            "errors": [asdict(one) for one in self.errors],
+            "errors": [asdict(each) for each in self.errors],
             "survival": survival
             and {
                 "n": survival.n,
                 "events": survival.events,
                 "log_rank": survival.log_rank._asdict(),
             },
-            "genes": [{**asdict(one), "group": self.names[one.group]} for one in self.genes],
+            "genes": [{**asdict(each), "group": self.names[each.group]} for each in self.genes],
         }
 
 
-def _grouping(one: Grouping) -> dict[str, Any]:
+def _grouping(clustering: Clustering) -> dict[str, Any]:
     return {
-        "space": one.space,
-        "method": one.method,
-        "groups": one.count,
-        "sizes": np.bincount(one.groups, minlength=one.count).tolist(),
-        "ari_between_seeds": None if one.seeds is None else list(one.seeds),
-        "follows": [asdict(follows) for follows in one.follows],
+        "space": clustering.space,
+        "method": clustering.method,
+        "groups": clustering.count,
+        "sizes": np.bincount(clustering.groups, minlength=clustering.count).tolist(),
+        "ari_between_seeds": None if clustering.seeds is None else list(clustering.seeds),
+        "agreements": [asdict(agreement) for agreement in clustering.agreements],
     }

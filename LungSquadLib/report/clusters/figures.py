@@ -10,7 +10,7 @@ import numpy as np
 from ...evaluation.classifier.table import format_name
 from ...evaluation.clusters.annotations import FIRST, follow_up
 from ...evaluation.clusters.findings import named
-from ...evaluation.clusters.results import Gene, Groups, GroupSurvival
+from ...evaluation.clusters.results import ClusterAnalysis, ClusterSurvival, Gene
 from ...statistics.text import format_number, format_p
 from ...training.autoencoder.grouping import Stability
 from ...training.autoencoder.task import ALIVE
@@ -40,39 +40,43 @@ _CURVES = {
 }
 
 
-def pictures(found: Groups) -> dict[str, list[Picture]]:
+def pictures(analysis: ClusterAnalysis) -> dict[str, list[Picture]]:
     """All figures that what was found allows, by the section that they belong to.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
     with style():
-        drawn = {"Training": [_curves(found)], "Latent space": [_units(found)]}
-        if found.groupings:
-            drawn["Latent space"] = [*latent(found), _units(found)]
-        if found.stability is not None:
-            drawn["Groups"] = [_stability(found.stability)]
-        if found.survival is not None:
-            drawn["Groups"].append(_survival(found.survival, found.names))
-        if found.genes:
-            drawn["Genes"] = [_genes(found)]
-    return drawn
+        figures = {"Training": [_curves(analysis)], "Latent space": [_units(analysis)]}
+        if analysis.clusterings:
+            figures["Latent space"] = [*latent(analysis), _units(analysis)]
+        if analysis.stability is not None:
+            figures["Groups"] = [_stability(analysis.stability)]
+        if analysis.survival is not None:
+            figures["Groups"].append(_survival(analysis.survival, analysis.names))
+        if analysis.genes:
+            figures["Genes"] = [_genes(analysis)]
+    return figures
 
 
-def _curves(found: Groups) -> Picture:
+def _curves(analysis: ClusterAnalysis) -> Picture:
     figure = canvas(9.6, 3.2)
     parts = (("", AMBER), ("validation ", SOFT), ("test ", ACCENT))
     for axes, (name, label) in zip(figure.subplots(1, 3), _CURVES.items(), strict=True):
-        for one in found.run.seeds:
-            own = one is found.run.trained
+        for trained in analysis.run.seeds:
+            is_model = trained is analysis.run.trained
             for prefix, colour in parts:
-                values = [row[prefix + name] for row in one.history]
-                width, alpha = (1.6, 0.95) if own else (0.8, 0.25)
+                values = [row[prefix + name] for row in trained.history]
+                width, alpha = (1.6, 0.95) if is_model else (0.8, 0.25)
                 epochs = range(1, len(values) + 1)
                 axes.plot(epochs, values, color=colour, linewidth=width, alpha=alpha)
-                if own:
+                if is_model:
                     axes.plot(
-                        one.best_epoch + 1, values[one.best_epoch], "o", color=colour, markersize=4
+                        trained.best_epoch + 1,
+                        values[trained.best_epoch],
+                        "o",
+                        color=colour,
+                        markersize=4,
                     )
         axes.set_xlabel("Epoch")
         axes.set_ylabel(label)
@@ -80,7 +84,7 @@ def _curves(found: Groups) -> Picture:
         if name == "divergence":
             labels = [("training", BROWN), ("validation", SOFT), ("test", ACCENT)]
             write_labels(axes, labels, at=(0.98, 0.03))
-    row = found.run.trained.history[found.run.trained.best_epoch]
+    row = analysis.run.trained.history[analysis.run.trained.best_epoch]
     return picture(
         figure,
         "curves",
@@ -94,37 +98,37 @@ def _curves(found: Groups) -> Picture:
     )
 
 
-def _units(found: Groups) -> Picture:
-    trained = found.run.trained
-    threshold = found.run.options.free_bits + ALIVE
+def _units(analysis: ClusterAnalysis) -> Picture:
+    trained = analysis.run.trained
+    threshold = analysis.run.options.free_bits + ALIVE
     values = np.sort(trained.divergences)[::-1]
     figure = canvas(4.6, 3.9)
     axes = figure.add_subplot()
     colours = [ACCENT if value > threshold else PALE for value in values]
     axes.bar(range(1, len(values) + 1), values, color=colours)
     axes.axhline(threshold, color=BROWN, linewidth=1, linestyle=(0, (3, 2)))
-    axes.set_xlabel("Units of the latent space, the most telling first")
+    axes.set_xlabel("Units of the latent space, the most informative first")
     axes.set_ylabel("Divergence, nats")
     axes.locator_params(axis="x", integer=True)
     active = int(trained.active.sum())
     return picture(
         figure,
         "units",
-        title="What each unit says",
-        alt=f"{active} of {len(values)} units say more than {threshold:.2f} nats of a patient.",
-        caption=f"Divergence of the training patients from one that nothing is known of. "
+        title="Information of each unit",
+        alt=f"{active} of {len(values)} units have a divergence above {threshold:.2f} nats.",
+        caption=f"Divergence of the training patients from the prior. "
         f"{active} of {len(values)} units are above the dashed line ({threshold:.2f} nats: the "
         "free bits and a little more); those below have collapsed.",
     )
 
 
-def _stability(found: Stability) -> Picture:
+def _stability(stability: Stability) -> Picture:
     figure = canvas(4.6, 3.4)
     axes = figure.add_subplot()
-    low, high = found.clouds.min(0), found.clouds.max(0)
-    axes.fill_between(found.counts, low, high, color=AMBER, alpha=0.25, linewidth=0)
-    axes.plot(found.counts, found.clouds.mean(0), color=AMBER, linewidth=1.4)
-    axes.plot(found.counts, found.values, "o-", color=ACCENT, markersize=4)
+    low, high = stability.clouds.min(0), stability.clouds.max(0)
+    axes.fill_between(stability.counts, low, high, color=AMBER, alpha=0.25, linewidth=0)
+    axes.plot(stability.counts, stability.clouds.mean(0), color=AMBER, linewidth=1.4)
+    axes.plot(stability.counts, stability.values, "o-", color=ACCENT, markersize=4)
     axes.set_xlabel("Groups")
     axes.set_ylabel("Mean ARI between halves")
     axes.set_ylim(0, 1.02)
@@ -135,21 +139,21 @@ def _stability(found: Stability) -> Picture:
         figure,
         "stability",
         title="How many groups?",
-        alt=f"Stability by number of groups; {found.best} groups are farthest above clouds "
-        f"without groups, {format_p(found.p)}.",
+        alt=f"Stability by number of groups; {stability.best} groups are farthest above clouds "
+        f"without groups, {format_p(stability.p)}.",
         caption="Groupings of random halves of the training patients, held against each "
-        f"other; band: {len(found.clouds)} clouds without groups, of the same mean and "
-        f"covariance. Farthest above them: {found.best} groups, {format_p(found.p)} over all "
-        "numbers.",
+        f"other; band: {len(stability.clouds)} clouds without groups, of the same mean and "
+        f"covariance. Farthest above them: {stability.best} groups, {format_p(stability.p)} over "
+        "all numbers.",
     )
 
 
-def _survival(found: GroupSurvival, names: tuple[str, ...]) -> Picture:
+def _survival(survival: ClusterSurvival, names: tuple[str, ...]) -> Picture:
     figure = canvas(6.4, 3.8)
     axes = figure.add_subplot()
-    last = max(float(curve.time[-1]) for curve in found.curves.values())
+    last = max(float(curve.time[-1]) for curve in survival.curves.values())
     labels = []
-    for group, curve in found.curves.items():
+    for group, curve in survival.curves.items():
         colour = COLOURS[group % len(COLOURS)]
         axes.step(curve.time, curve.survival, color=colour, where="post")
         n, events = int(curve.at_risk[0]), int(curve.events.sum())
@@ -157,46 +161,46 @@ def _survival(found: GroupSurvival, names: tuple[str, ...]) -> Picture:
     axes.set(xlim=(0, last), ylim=(0, 1.02))
     axes.set_xlabel("Days")
     axes.set_ylabel("Share alive")
-    test = f"log-rank {format_p(found.log_rank.p)}"
+    test = f"log-rank {format_p(survival.log_rank.p)}"
     write_labels(axes, [*labels, (test, INK)], at=(0.015, 0.03), right=False)
     return picture(
         figure,
         "survival",
         title="Survival by group",
-        alt=f"Kaplan-Meier curves of {len(found.curves)} groups, {test}.",
+        alt=f"Kaplan-Meier curves of {len(survival.curves)} groups, {test}.",
         caption="Kaplan-Meier curves; the test is of all groups together.",
     )
 
 
-def _genes(found: Groups) -> Picture:
-    groups = sorted({gene.group for gene in found.genes})
+def _genes(analysis: ClusterAnalysis) -> Picture:
+    groups = sorted({gene.group for gene in analysis.genes})
     figure = canvas(min(2.4 * len(groups) + 0.6, 12.0), 3.2)
     for axes, group in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
-        _bars(axes, [gene for gene in found.genes if gene.group == group])
-        axes.set_title(found.names[group], fontsize=9, color=COLOURS[group % len(COLOURS)])
+        _bars(axes, [gene for gene in analysis.genes if gene.group == group])
+        axes.set_title(analysis.names[group], fontsize=9, color=COLOURS[group % len(COLOURS)])
     figure.supxlabel("Difference from all others, standard deviations", fontsize=9)
     return picture(
         figure,
         "genes",
         title="What differs most in each group",
         alt="; ".join(
-            f"{found.names[group]}: "
-            + ", ".join(gene.name for gene in found.genes if gene.group == group)
+            f"{analysis.names[group]}: "
+            + ", ".join(gene.name for gene in analysis.genes if gene.group == group)
             for group in groups
         ),
-        caption="Means of a group less those of everybody else. The darker, the more often it is "
+        caption="Means of a group less those of the rest. The darker, the more often it is "
         "among the group's first ten again when patients are drawn anew. The groups were made of "
         "these numbers, so that they differ is no finding.",
     )
 
 
 def _bars(axes: Axes, genes: list[Gene]) -> None:
-    places = np.arange(len(genes))[::-1]
-    for place, gene in zip(places, genes, strict=True):
+    positions = np.arange(len(genes))[::-1]
+    for position, gene in zip(positions, genes, strict=True):
         colour = ACCENT if gene.difference > 0 else BROWN
-        axes.barh(place, gene.difference, color=colour, alpha=0.15 + 0.85 * gene.found)
+        axes.barh(position, gene.difference, color=colour, alpha=0.15 + 0.85 * gene.recurrence)
     axes.axvline(0, color=SOFT, linewidth=0.8)
-    axes.set_yticks(places, [format_name(gene.name, 14) for gene in genes], fontsize=7.5)
+    axes.set_yticks(positions, [format_name(gene.name, 14) for gene in genes], fontsize=7.5)
     axes.tick_params(axis="x", labelsize=7.5)
     axes.grid(visible=False, axis="y")
 
@@ -206,26 +210,26 @@ COLOURS = (ACCENT, AMBER, "#3d8b5f", "#a51d2d", "#7a5ba8", BROWN, "#4fb0c6", "#d
 _MARKS = "os^DvP*Xd"
 
 
-def latent(found: Groups) -> list[Picture]:
+def latent(analysis: ClusterAnalysis) -> list[Picture]:
     """By group, T stage, histology, sex, site and survival, as far as they are known."""
-    planes = _planes(found)
-    groups = found.groupings[0].groups
-    named_groups = [found.names[group] for group in groups]
-    drawn = [_coloured(planes, "group", named_groups, found.names)]
-    drawn += [
-        _coloured(planes, fact.name, fact.values, fact.kinds)
-        for fact in found.facts
-        if fact.name in FIRST
+    planes = _planes(analysis)
+    groups = analysis.clusterings[0].groups
+    named_groups = [analysis.names[group] for group in groups]
+    figures = [_coloured(planes, "group", named_groups, analysis.names)]
+    figures += [
+        _coloured(planes, annotation.name, annotation.values, annotation.categories)
+        for annotation in analysis.annotations
+        if annotation.name in FIRST
     ]
-    time, event = follow_up(found.run.table.facts)
+    time, event = follow_up(analysis.run.table.facts)
     if not np.isnan(time).all():
-        drawn.append(_by_survival(planes, time, event))
-    return drawn
+        figures.append(_by_survival(planes, time, event))
+    return figures
 
 
-def _planes(found: Groups) -> dict[str, np.ndarray]:
+def _planes(analysis: ClusterAnalysis) -> dict[str, np.ndarray]:
     """Places (N, 2) by what they are called; UMAP's where it is installed."""
-    space, train = found.run.trained.space, found.run.table.train
+    space, train = analysis.run.trained.space, analysis.run.table.train
     mean = space[train].mean(0)
     _, sizes, axes = np.linalg.svd(space[train] - mean, full_matrices=False)
     share = sizes**2 / (sizes**2).sum()
@@ -240,14 +244,14 @@ def _planes(found: Groups) -> dict[str, np.ndarray]:
 
 
 def _coloured(
-    planes: Mapping[str, np.ndarray], name: str, values: Sequence[str], kinds: Sequence[str]
+    planes: Mapping[str, np.ndarray], name: str, values: Sequence[str], categories: Sequence[str]
 ) -> Picture:
     figure = canvas(4.6 * len(planes), 3.9)
     each = np.array(values, object)
-    for axes, (label, places) in zip(_axes(figure, len(planes)), planes.items(), strict=True):
-        _pale(axes, places[each == ""])
-        for number, kind in enumerate(kinds):
-            chosen = places[each == kind]
+    for axes, (label, positions) in zip(_axes(figure, len(planes)), planes.items(), strict=True):
+        _pale(axes, positions[each == ""])
+        for number, kind in enumerate(categories):
+            chosen = positions[each == kind]
             axes.scatter(
                 chosen[:, 0],
                 chosen[:, 1],
@@ -260,25 +264,25 @@ def _coloured(
             )
         _bare(axes, label)
     _legend(figure, axes, columns=4)
-    said = named(name)
+    label_ = named(name)
     return picture(
         figure,
         f"latent-{name}",
-        title=f"By {said}",
-        alt=f"Places of {len(each)} patients in the latent space, coloured by {said}.",
+        title=f"By {label_}",
+        alt=f"Places of {len(each)} patients in the latent space, coloured by {label_}.",
         caption=f"A point a patient{'; pale: not known' if (each == '').any() else ''}.",
     )
 
 
 def _by_survival(planes: Mapping[str, np.ndarray], time: np.ndarray, event: np.ndarray) -> Picture:
     figure = canvas(4.6 * len(planes), 3.9)
-    for axes, (label, places) in zip(_axes(figure, len(planes)), planes.items(), strict=True):
-        _pale(axes, places[np.isnan(time)])
+    for axes, (label, positions) in zip(_axes(figure, len(planes)), planes.items(), strict=True):
+        _pale(axes, positions[np.isnan(time)])
         for died, mark, word in ((1, "o", "died"), (0, "^", "alive when last seen")):
             chosen = event == died
             shades = axes.scatter(
-                places[chosen, 0],
-                places[chosen, 1],
+                positions[chosen, 0],
+                positions[chosen, 1],
                 s=20,
                 c=time[chosen],
                 cmap="viridis",
@@ -310,9 +314,9 @@ def _legend(figure: Figure, axes: Axes, *, columns: int) -> None:
     figure.legend(*marks, loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5)
 
 
-def _pale(axes: Axes, places: np.ndarray) -> None:
+def _pale(axes: Axes, positions: np.ndarray) -> None:
     """Patients of whom nothing is known."""
-    axes.scatter(places[:, 0], places[:, 1], s=12, color=LINE)
+    axes.scatter(positions[:, 0], positions[:, 1], s=12, color=LINE)
 
 
 def _bare(axes: Axes, label: str) -> None:
