@@ -284,12 +284,16 @@ def test_a_default_has_a_column_of_its_own():
         ("--at", "point (default: the centre of mass)"),
     ):
         verb.add_argument(flag, help=help_text, default=argparse.SUPPRESS)
+    verb.add_argument("--folds", help="folds (5)", default=5)
+    verb.add_argument("--seeds", help="5", default=5)
     (table,) = reference._tables(verb)
     assert table.splitlines()[2:] == [
         "| `--shift SHIFT` | largest shift (mm) | `10` |",
         "| `--rate RATE` | learning rate | `0.001` |",
         "| `--mean MEAN` | mean \\| median (of voxels) |  |",
         "| `--at AT` | point | the centre of mass |",
+        "| `--folds FOLDS` | folds | `5` |",
+        "| `--seeds SEEDS` |  | `5` |",
     ]
 
 
