@@ -107,16 +107,18 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _print_table(table: dict[str, Any]) -> None:
-    what = ", ".join(table[key] for key in ("taken_for", "layout", "scale") if key in table)
+    what = ", ".join(table[key] for key in ("kind", "layout", "scale") if key in table)
     print(f"table {table['table']}: {what}")
     counts = f"{table['patients']} patients, {table['columns']} columns"
     print(f"  {counts}, {table['missing']:.1%} of the cells missing")
     for note in table["notes"]:
         print(printable(f"  {note}"))
-    words = [word for word in table.get("words", ()) if word["word"] != word["taken"]]
-    if words:
+    readings = [each for each in table.get("readings", ()) if each["word"] != each["value"]]
+    if readings:
         head = ("FACT", "WORD", "READ AS", "ROWS")
-        rows = ((word["fact"], word["word"], word["taken"] or "-", word["count"]) for word in words)
+        rows = (
+            (each["fact"], each["word"], each["value"] or "-", each["count"]) for each in readings
+        )
         print_table((head, *rows), indent="  ")
     for fact, values in table["facts"].items():
         listed = ", ".join(f"{value} {count}" for value, count in values.items()) or "none"

@@ -12,7 +12,7 @@ from ..errors import InputError, one_line
 from ..statistics.survival import concordance
 from .store import StoredCase
 from .tables.facts import read_follow_up
-from .tables.number_columns import read_numerals
+from .tables.number_columns import read_number_column
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ def check_clinical(cases: Sequence[StoredCase], columns: Sequence[str]) -> None:
     """`InputError` for a column of --clinical that is of numbers but for some cells."""
     for name in columns:
         texts = [case.said(name) for case in cases]
-        found = read_numerals(texts)
-        if found.mostly and found.odd:
-            first = found.odd[0]
+        found = read_number_column(texts)
+        if found.is_numeric and found.invalid_rows:
+            first = found.invalid_rows[0]
             raise InputError(
                 f"The column '{name}' for --clinical is of numbers, but the case "
                 f"'{cases[first].case}' has '{one_line(texts[first], most=40)}': correct or empty "

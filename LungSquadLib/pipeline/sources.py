@@ -235,7 +235,7 @@ def _joined(
                 source.path,
                 name=source.name,
                 kind=source.kind,
-                others=patients,
+                known_patients=patients,
                 mapping=mapping,
                 keep=keep,
             )

@@ -178,7 +178,7 @@ TABLE = {
     "event of 2": (
         bad.content("t.csv", b"y,p,t,e\n0,0,1,2\n1,1,2,0\n"),
         f"{SCORE} --time t --event e",
-        "which of them is which cannot be told",
+        "whose meaning is not known",
     ),
     "nobody had the event": (
         bad.content("t.csv", b"y,p,t,e\n0,0,1,0\n1,1,2,0\n"),

@@ -30,8 +30,8 @@ MATRICES = {
     "word": (HEAD + b"A,1,2\nB,1,high\n", r"row 2, column 3 \('R01-002'\): 'high' is no number"),
     "underscore": (HEAD + b"A,1_0,2\nB,1,2\n", "'1_0' is no number"),
     "words": (HEAD + b"A,low,2\nB,high,2\n", "1 of the columns hold words"),
-    "infinite": (HEAD + b"A,inf,2\n", "beyond what can be computed"),
-    "huge": (HEAD + b"A,1e99,2\n", "beyond what can be computed"),
+    "infinite": (HEAD + b"A,inf,2\n", "the number is too large"),
+    "huge": (HEAD + b"A,1e99,2\n", "the number is too large"),
     "latin-1": (HEAD + "Größe,1,2\n".encode("latin-1"), "no text in UTF-8"),
     "workbook": (b"PK\x03\x04\x14\x00\x06\x00\xff\x00,", "is an Excel workbook"),
     "NUL": (HEAD + b"A\0,1,2\n", "NUL"),
@@ -42,7 +42,7 @@ MATRICES = {
     "cut gzip": (gzip.compress(HEAD + b"A,1,2\n" * 99)[:40], "cannot be unpacked"),
 }
 CLINICALS = {
-    "no layout": (b"patient,weight\nP1,70\n", "of no layout that is known.*'weight'.*mapping"),
+    "no layout": (b"patient,weight\nP1,70\n", "has no known layout.*'weight'.*mapping"),
     "twice": (CLINICAL.replace(b"histology", b"histology,histology", 1), "row 1: it has 2 cells"),
     "no rows": (b"patient,histology\n", "has no rows"),
     "short row": (CLINICAL + b"R01-003\n", "row 3: it has 1 cells"),

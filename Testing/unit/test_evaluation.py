@@ -299,7 +299,7 @@ def test_events_are_read_as_people_write_them():
     assert "1 censored, 2 dead" in found(list(event + 1)).notes[0]
     with pytest.raises(InputError, match="row 1: the time -3 is below 0"):
         found(list(event), [-3, *time[1:]])
-    with pytest.raises(InputError, match="which of them is which"):
+    with pytest.raises(InputError, match="whose meaning is not known"):
         found([2, 0, 1, *event[3:]])
 
 

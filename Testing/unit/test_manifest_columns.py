@@ -43,7 +43,7 @@ def test_follow_up_that_cannot_be_evaluated_is_refused_with_the_case():
         "case 'c1': the time -3 is below 0": (("A", "1", "1"), ("B", "-3", "0")),
         "case 'c0': the time 'B' is no number": (("A", "B", "1"), ("B", "3", "0")),
         "case 'c1': the event 'perhaps'": (("A", "1", "1"), ("B", "3", "perhaps")),
-        "which of them is which": (("A", "1", "1"), ("B", "3", "2"), ("C", "4", "0")),
+        "whose meaning is not known": (("A", "1", "1"), ("B", "3", "2"), ("C", "4", "0")),
         "case 'c1': another case of the patient": (("A", "1", "1"), ("A", "3", "1")),
         "no patient who has a time has the event": (("A", "1", "0"), ("B", "", "1")),
         "no pair of patients has a known order": (("A", "2", "1"), ("B", "2", "1")),

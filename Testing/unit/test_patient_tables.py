@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from LungSquadLib.data.tables.clinical import clinical_matrix, read_clinical
-from LungSquadLib.data.tables.facts import taken
+from LungSquadLib.data.tables.facts import FACTS, Fact, covariates
 from LungSquadLib.data.tables.join import join, open_joined, write_joined
 from LungSquadLib.data.tables.layouts import read_mapping
 from LungSquadLib.data.tables.matrix import Dropped
@@ -209,7 +209,9 @@ def test_any_table_reads_with_a_mapping(tmp_path):
     assert table.facts["edition"] == ("8", "8", "")
     assert table.facts["survival2y"] == ("1", "0", "")
     assert table.facts["Grading"] == ("G2", "G1", "")
-    assert [(one.word, one.taken, one.count) for one in table.words if one.fact == "t_stage"] == [
+    assert [
+        (one.word, one.value, one.count) for one in table.readings if one.fact == "t_stage"
+    ] == [
         ("pT1mi", "T1", 1),
         ("T2b", "T2", 1),
         ("pTis", "", 1),
@@ -235,6 +237,23 @@ def test_a_mapping_that_cannot_be_is_refused(tmp_path, changed, said):
         read_mapping(path)
 
 
+def test_a_fact_is_added_by_an_entry(tmp_path, monkeypatch):
+    """The performance status of the Eastern Cooperative Oncology Group, 0 to 4."""
+
+    def ecog(cell):
+        grade = cell.casefold().removeprefix("ecog ")
+        return grade if grade in "01234" else None
+
+    monkeypatch.setitem(FACTS, "ecog", Fact(ecog, tuple("01234"), covariate=True))
+    table = clinical(
+        tmp_path, ["patient_id", "ecog"], ["P1", "ECOG 1"], ["P2", "2"], ["P3", "NA"], ["P4", "9"]
+    )
+    assert table.facts["ecog"] == ("1", "2", "", "")
+    assert [each.patient for each in table.dropped] == ["P4"]
+    assert [(each.word, each.value) for each in table.readings][:2] == [("ECOG 1", "1"), ("2", "2")]
+    assert covariates() == ["age", "ecog", "sex", "smoking"]
+
+
 @pytest.mark.parametrize(
     ("fact", "words", "meant"),
     [
@@ -258,8 +277,8 @@ def test_a_mapping_that_cannot_be_is_refused(tmp_path, changed, said):
         ("time", ("1,5",), None),
     ],
 )
-def test_words_are_taken_for_what_they_say(fact, words, meant):
-    assert {taken(fact, word) for word in words} == {meant}
+def test_words_are_read_as_the_value_of_a_fact(fact, words, meant):
+    assert {FACTS[fact].parse(word) for word in words} == {meant}
 
 
 # Patients
@@ -341,12 +360,12 @@ def test_a_matrix_is_the_same_whichever_way_round_it_stands(tmp_path, delimiter)
         assert np.array_equal(table.values, expected, equal_nan=True)
 
 
-def test_patients_of_another_table_tell_which_way_round_a_matrix_stands(tmp_path):
+def test_patients_of_another_table_decide_the_orientation_of_a_matrix(tmp_path):
     rows = (["", "p1", "p2", "p3"], ["A", 1, 2, 3], ["B", 4, 5, 6])
-    with pytest.raises(InputError, match="whether its rows or its columns are patients cannot"):
+    with pytest.raises(InputError, match="not known whether its rows or its columns are patients"):
         matrix(tmp_path, *rows)
-    assert matrix(tmp_path, *rows, others={"p2", "p9"}).patients == ("p1", "p2", "p3")
-    assert matrix(tmp_path, *rows, others={"B"}).patients == ("A", "B")
+    assert matrix(tmp_path, *rows, known_patients={"p2", "p9"}).patients == ("p1", "p2", "p3")
+    assert matrix(tmp_path, *rows, known_patients={"B"}).patients == ("A", "B")
 
 
 @pytest.mark.parametrize(
@@ -356,7 +375,7 @@ def test_the_first_cell_tells_it_too(tmp_path, corner, patients):
     assert matrix(tmp_path, [corner, "x1", "x2"], ["A", 1, 2], ["B", 4, 5]).patients == patients
 
 
-def test_what_is_said_of_genes_is_no_patient(tmp_path):
+def test_annotations_of_genes_are_no_patients(tmp_path):
     table = matrix(
         tmp_path,
         ["# a comment before the header"],
@@ -365,7 +384,7 @@ def test_what_is_said_of_genes_is_no_patient(tmp_path):
         ["B", 18, "another", 3, 5],
     )
     assert table.patients == ("TCGA-05-0001", "TCGA-05-0002")
-    assert "2 columns say something about genes and were left out." in table.notes
+    assert "2 columns describe genes and were left out." in table.notes
 
 
 def test_what_r_and_windows_write_reads(tmp_path):

@@ -137,7 +137,7 @@ def test_tables_are_checked_before_anything_is_made_of_them(place, capsys):
     assert main(["tables", "check", *files, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     genes, facts = found["tables"]
-    assert (genes["taken_for"], genes["patients"], genes["columns"]) == ("expression", 4, 2)
+    assert (genes["kind"], genes["patients"], genes["columns"]) == ("expression", 4, 2)
     assert genes["missing"] == 0.125
     assert facts["facts"]["t_stage"] == {"T2": 1, "T4": 1, "T1": 1}
     assert found["common"] == [{"tables": [1, 2], "patients": 2}]

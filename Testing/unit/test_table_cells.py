@@ -10,10 +10,10 @@ import pytest
 
 from LungSquadLib.data.tables.check import check_tables
 from LungSquadLib.data.tables.clinical import clinical_matrix, read_clinical
-from LungSquadLib.data.tables.facts import read_ages, read_days, read_follow_up, read_status
+from LungSquadLib.data.tables.facts import read_ages, read_days, read_fact, read_follow_up
 from LungSquadLib.data.tables.genes import gene_name, gene_names
 from LungSquadLib.data.tables.matrix_file import read_matrix
-from LungSquadLib.data.tables.number_columns import read_numerals, sentinels
+from LungSquadLib.data.tables.number_columns import read_number_column, sentinels
 from LungSquadLib.data.tables.text import read_rows
 from LungSquadLib.errors import InputError
 
@@ -106,7 +106,7 @@ def test_a_column_of_numbers_is_read_as_one():
         ("\u22125", "3"): (-5, 3),
     }
     for cells, values in right.items():
-        np.testing.assert_allclose(read_numerals(cells).values, values, err_msg=str(cells))
+        np.testing.assert_allclose(read_number_column(cells).values, values, err_msg=str(cells))
     # One cell that others contradict is no number: it is never guessed.
     odd = {
         ("12", "13", ">80"): [2],
@@ -121,9 +121,9 @@ def test_a_column_of_numbers_is_read_as_one():
         ("1a", "2a"): [0, 1],
     }
     for cells, where in odd.items():
-        assert read_numerals(cells).odd == where, cells
-    assert read_numerals(("1,708", "950"), comma=True).odd == [0]
-    found = read_numerals(("1.234,5", "3,5"), comma=True)
+        assert read_number_column(cells).invalid_rows == where, cells
+    assert read_number_column(("1,708", "950"), comma=True).invalid_rows == [0]
+    found = read_number_column(("1.234,5", "3,5"), comma=True)
     assert found.values == [1234.5, 3.5]
 
 
@@ -325,13 +325,13 @@ def test_status_one_and_two_are_read_as_r_has_them(tmp_path):
             "1" if day >= 730 else "0" if one else "" for day, one in zip(days, dead, strict=True)
         ]
         assert table.facts["survival2y"] == tuple(alive)
-    assert "codes 1 and 2" in read_status("event", ["1", "2"]).notes[0]
-    # Three codes (competing events), or codes beside words, say nothing; so do 1 and 2 of survival.
+    assert "codes 1 and 2" in read_fact("event", "event", ["1", "2"]).notes[0]
+    # Three codes (competing events), or codes and words, give no value; nor do 1 and 2 of survival.
     for fact, cells in (("event", "012"), ("event", ["1", "2", "dead"]), ("survival2y", "12")):
-        found = read_status(fact, list(cells))
+        found = read_fact(fact, fact, list(cells))
         assert set(found.values) == {""}
-        assert "cannot be told" in found.notes[0]
-    assert read_status("event", ["1", "perhaps"]).values == ["1", None]
+        assert "meaning is not known" in found.notes[0]
+    assert read_fact("event", "event", ["1", "perhaps"]).values == ["1", None]
 
 
 def test_times_and_ages_are_brought_to_days_and_years(tmp_path):
@@ -365,7 +365,7 @@ def test_a_follow_up_that_is_none_is_refused_with_its_row():
         (["1", "-3"], ["0", "1"], "row 2: the time -3 is below 0"),
         (["1", "x"], ["0", "1"], "row 2: the time 'x' is no number"),
         (["1", "2"], ["0", "maybe"], "row 2: the event 'maybe'"),
-        (["1", "2", "3"], ["0", "1", "2"], "which of them is which"),
+        (["1", "2", "3"], ["0", "1", "2"], "whose meaning is not known"),
     ):
         with pytest.raises(InputError, match=sentence):
             read_follow_up(times, events, row)

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import InputError, one_line
-from .facts import FACTS, taken
+from .facts import FACTS
 from .layouts import KNOWN, Layout, layout_of, read_mapping
 from .matrix import Clinical, Dropped, Matrix
-from .number_columns import read_numerals, sentinels
-from .patient_facts import harmonise
+from .number_columns import read_number_column, sentinels
+from .patient_facts import facts_of_patients
 from .patients import patient_of
 from .text import known, read_rows
 
@@ -28,17 +28,16 @@ def read_clinical(
     mapping: Path | None = None,
     keep: Collection[str] = (),
 ) -> Clinical:
-    """Read a clinical table of a known layout, or of one that a mapping describes.
+    """Read a clinical table of a known layout, or of the layout in a mapping file.
 
-    Rows of one patient are merged; a fact that they contradict each other in is left empty and
-    listed. Columns that say who a patient is, see `identifying`, are not kept.
+    Rows of the same patient are merged; a fact in which they differ is left empty and listed.
+    Columns that identify patients, see `identifying`, are not kept.
 
     Args:
         path: CSV, TSV or with semicolons, also as .gz.
         name: of the source.
-        mapping: a JSON file, see `layouts.read_mapping`; it counts where the table has all its
-            columns, or is of no known layout.
-        keep: columns to keep though they say who the patients are.
+        mapping: a JSON file, see `layouts.read_mapping`; used where the table has all its columns.
+        keep: columns to keep though they identify the patients.
 
     Raises:
         InputError: the table or the mapping cannot be read, or its layout is not known.
@@ -49,15 +48,16 @@ def read_clinical(
     layout = layout_of(header, given)
     if layout is None:
         raise InputError(_unknown(path, header, given))
-    place = header.index(layout.patient)
-    # The real biotab says again what its columns are, twice.
-    rows = [row for row in rows if not row[place].startswith((layout.patient, "CDE_ID:"))]
-    rows, redacted = _without_redacted(header, rows, place, name)
+    patient_column = header.index(layout.patient)
+    # TCGA's biotab files repeat the names of the columns in two more rows.
+    repeated = (layout.patient, "CDE_ID:")
+    rows = [row for row in rows if not row[patient_column].startswith(repeated)]
+    rows, redacted = _without_redacted(header, rows, patient_column, name)
     if not rows:
         raise InputError(f"'{path}' has no patients.")
     merged = merged_columns(path, header, rows, layout, name)
     cells = dict(merged.columns)
-    facts = harmonise(cells.pop(layout.patient), cells, layout, source=name, keep=keep)
+    facts = facts_of_patients(cells.pop(layout.patient), cells, layout, source=name, keep=keep)
     return Clinical(
         name,
         layout.name,
@@ -65,56 +65,58 @@ def read_clinical(
         facts.columns,
         (*redacted, *merged.dropped, *facts.dropped),
         (*facts.notes, *merged.notes),
-        facts.words,
+        facts.readings,
     )
 
 
 def clinical_matrix(clinical: Clinical, columns: Sequence[str]) -> Matrix:
-    """Numbers of some columns: a column of numbers as it is, of any other one for each value.
+    """Return columns as numbers: numeric columns as they are, categories one-hot encoded.
 
     Raises:
-        InputError: there is no such column, it says nothing, has more values than a category has,
-            or most of its cells are numbers and some are not.
+        InputError: there is no such column, it is empty, has more values than a category has, or
+            most of its cells are numbers and some are not.
     """
     names: list[str] = []
     parts: list[np.ndarray] = []
     notes: list[str] = []
     for column in dict.fromkeys(columns):
         if column not in clinical.facts:
-            listed = ", ".join(f"'{one_line(one, most=40)}'" for one in list(clinical.facts)[:30])
+            listed = ", ".join(f"'{one_line(name, most=40)}'" for name in list(clinical.facts)[:30])
             raise InputError(
                 f"'{clinical.name}' has no column '{one_line(column)}'; it has {listed}."
             )
         cells = clinical.facts[column]
         values = sorted(set(cells) - {""})
-        found = read_numerals(cells)
-        if found.mostly and found.odd:
-            odd = ", ".join(f"'{one_line(cells[n], most=30)}'" for n in found.odd[:3])
+        numbers = read_number_column(cells)
+        invalid = numbers.invalid_rows
+        if numbers.is_numeric and invalid:
+            listed = ", ".join(f"'{one_line(cells[n], most=30)}'" for n in invalid[:3])
             raise InputError(
                 f"The column '{one_line(column)}' of '{clinical.name}' is of numbers, but "
-                f"{len(found.odd)} of its cells hold something else ({odd}): write numbers there, "
+                f"{len(invalid)} of its cells hold something else ({listed}): write numbers there, "
                 "or leave these cells empty."
             )
-        if not values or (found.odd and len(values) > _MOST_VALUES):
+        if not values or (invalid and len(values) > _MOST_VALUES):
             raise InputError(
                 f"The column '{one_line(column)}' of '{clinical.name}' has {len(values)} values: "
                 "it is neither numbers nor a category. Leave it out."
             )
-        if found.mostly:
+        if numbers.is_numeric:
             names.append(column)
-            parts.append(np.array(found.values, np.float32)[:, None])
-            notes += [f"The column '{column}' was read with {found.note}."] if found.note else []
+            parts.append(np.array(numbers.values, np.float32)[:, None])
+            if numbers.note:
+                notes.append(f"The column '{column}' was read with {numbers.note}.")
             continue
         names += [f"{column}={value}" for value in values]
-        made = np.array([[cell == value for value in values] for cell in cells], np.float32)
-        made[[cell == "" for cell in cells]] = np.nan
-        parts.append(made)
+        one_hot = np.array([[cell == value for value in values] for cell in cells], np.float32)
+        one_hot[[cell == "" for cell in cells]] = np.nan
+        parts.append(one_hot)
     if not parts:
-        raise InputError(f"No column of '{clinical.name}' was named to make numbers of.")
+        raise InputError(f"No column of '{clinical.name}' was named for the source of numbers.")
     table = np.concatenate(parts, axis=1)
     notes += [
-        f"The number {value:g} lies far from all others of its column: if it says that nothing is "
-        "known, empty these cells."
+        f"The number {value:g} lies far from all other numbers of its column: if it stands for "
+        "a missing value, empty these cells."
         for value in sentinels(table)
     ]
     scale = "as the table has them; a category's value is 1 or 0"
@@ -130,15 +132,15 @@ def clinical_matrix(clinical: Clinical, columns: Sequence[str]) -> Matrix:
 
 
 def _without_redacted(
-    header: Sequence[str], rows: list[list[str]], place: int, name: str
+    header: Sequence[str], rows: list[list[str]], patient_column: int, name: str
 ) -> tuple[list[list[str]], list[Dropped]]:
-    """TCGA withdraws patients by a word in the column Redaction."""
+    """Remove the patients whom TCGA withdrew, by a word in the column Redaction."""
     if "Redaction" not in header:
         return rows, []
     redaction = header.index("Redaction")
-    gone = [patient_of(row[place]) for row in rows if known(row[redaction])]
+    withdrawn = [patient_of(row[patient_column]) for row in rows if known(row[redaction])]
     kept = [row for row in rows if not known(row[redaction])]
-    return kept, [Dropped(patient, name, "withdrawn by TCGA") for patient in gone]
+    return kept, [Dropped(patient, name, "withdrawn by TCGA") for patient in withdrawn]
 
 
 def _unknown(path: str | os.PathLike[str], header: Sequence[str], mapping: Layout | None) -> str:
@@ -146,13 +148,13 @@ def _unknown(path: str | os.PathLike[str], header: Sequence[str], mapping: Layou
     lacking = (mapping.named | {mapping.patient}) - set(header) if mapping else set()
     mapped = f" It lacks the mapping's '{one_line(min(lacking), most=60)}'." if lacking else ""
     return (
-        f"'{path}' is of no layout that is known ({'; '.join(one.name for one in KNOWN)}); its "
-        f"columns begin {listed}.{mapped} Say in a mapping file which column has which fact."
+        f"'{path}' has no known layout ({'; '.join(layout.name for layout in KNOWN)}); its "
+        f"columns begin {listed}.{mapped} Write a mapping file with the fact of each column."
     )
 
 
-class Merged(NamedTuple):
-    """Columns by name, each once; facts that its repetitions contradict; sentences."""
+class MergedColumns(NamedTuple):
+    """Columns by name, each once; facts in which repeated columns differ; sentences."""
 
     columns: dict[str, tuple[str, ...]]
     dropped: tuple[Dropped, ...]
@@ -165,64 +167,64 @@ def merged_columns(
     rows: Sequence[Sequence[str]],
     layout: Layout,
     source: str,
-) -> Merged:
-    """One column of each name: what its repetitions say, where they agree.
+) -> MergedColumns:
+    """Merge columns that a table has more than once, as TCGA's biotab has the histology.
 
-    Those of a fact agree where they are taken for the same value ("Lung Adenocarcinoma" and "Lung
+    Columns of a fact agree where they are read as the same value ("Lung Adenocarcinoma" and "Lung
     Adenocarcinoma Mixed Subtype"); where they do not, the fact is left empty and listed. Other
     columns with different cells are left out.
 
     Args:
         path: for the sentence.
-        header: C names, some more than once.
+        header: C names, some repeated.
         rows: of C cells each.
         layout: which column has which fact.
-        source: what the table is called in `dropped`.
+        source: the name of the table in `dropped`.
 
     Raises:
-        InputError: the column of the patients' IDs is there twice, and differs.
+        InputError: the table has two columns of the patients' IDs, which differ.
     """
     facts = {column: fact for fact, names in layout.columns.items() for column in names}
-    facts |= {fact: fact for fact in FACTS if fact not in layout.columns}
+    facts |= {n: n for n, fact in FACTS.items() if fact.kept and n not in layout.columns}
     columns: dict[str, tuple[str, ...]] = {}
     dropped: list[Dropped] = []
     notes: list[str] = []
     ids = header.index(layout.patient)
     for name in dict.fromkeys(header):
-        places = [n for n, one in enumerate(header) if one == name]
-        if len(places) == 1 or not name:
-            columns[name] = tuple(row[places[0]] for row in rows)
+        repeats = [n for n, column in enumerate(header) if column == name]
+        if len(repeats) == 1 or not name:
+            columns[name] = tuple(row[repeats[0]] for row in rows)
             continue
         cells = [
-            tuple(dict.fromkeys(filter(None, (known(row[n]) for n in places)))) for row in rows
+            tuple(dict.fromkeys(filter(None, (known(row[n]) for n in repeats)))) for row in rows
         ]
-        differing = [n for n, said in enumerate(cells) if len(said) > 1]
-        shown = one_line(name, most=60)
+        differing = [n for n, texts in enumerate(cells) if len(texts) > 1]
+        quoted = f"'{one_line(name, most=60)}'"
         if differing and name == layout.patient:
             raise InputError(
-                f"'{path}' has the column '{shown}' {len(places)} times, and in row "
-                f"{differing[0] + 1} they name different patients: take one out."
+                f"'{path}' has the column {quoted} {len(repeats)} times, and in row "
+                f"{differing[0] + 1} they name different patients: remove the wrong column."
             )
         fact = facts.get(name)
         if differing and fact is None:
-            notes.append(f"The column '{shown}' is there twice with different cells: left out.")
+            notes.append(f"The column {quoted} is repeated with different cells: left out.")
             continue
-        agreed = [_agreed(fact, said, layout) for said in cells]
-        for n, said in enumerate(cells):
-            if len(said) > 1 and not agreed[n]:
-                both = " and ".join(f"'{one_line(one, most=40)}'" for one in said)
+        values = [_consensus(fact, texts, layout) for texts in cells]
+        for n, texts in enumerate(cells):
+            if len(texts) > 1 and not values[n]:
+                both = " and ".join(f"'{one_line(text, most=40)}'" for text in texts)
                 dropped.append(
                     Dropped(patient_of(rows[n][ids]), source, f"{fact} is left empty: {both}")
                 )
-        columns[name] = tuple(agreed)
-        notes.append(f"The column '{shown}' is there {len(places)} times and was merged.")
-    return Merged(columns, tuple(dropped), tuple(notes))
+        columns[name] = tuple(values)
+        notes.append(f"The table has the column {quoted} {len(repeats)} times: merged.")
+    return MergedColumns(columns, tuple(dropped), tuple(notes))
 
 
-def _agreed(fact: str | None, said: Sequence[str], layout: Layout) -> str:
-    """What cells say together; "" where they contradict each other."""
-    if len(said) < 2 or fact is None:
-        return said[0] if said else ""
-    own = layout.words.get(fact, {})
-    values = {own.get(one, taken(fact, one) or one) for one in said}
-    return said[0] if len(values) == 1 else ""
+def _consensus(fact: str | None, texts: Sequence[str], layout: Layout) -> str:
+    """Return the text of repeated cells; "" where they are different values of the fact."""
+    if len(texts) < 2 or fact is None:
+        return texts[0] if texts else ""
+    words = layout.words.get(fact, {})
+    values = {words.get(text, FACTS[fact].parse(text) or text) for text in texts}
+    return texts[0] if len(values) == 1 else ""

@@ -1,156 +1,22 @@
-"""Clinical facts of patients: their names, allowed values, and how cells of a table are read."""
+"""Clinical facts of patients: which there are, and how the cells of a table are read into them.
+
+A fact has one name and the same values in all collections. To add one (performance status, say),
+write its entry of `FACTS`; a table's column of the same name is then read, and `layouts` or a
+mapping file names the columns of other tables that have it. Columns that are no facts need nothing:
+they stay under their own names, as text.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from ...errors import InputError, one_line
-from .number_columns import number_of, read_numerals
+from .number_columns import parse_number, read_number_column
 from .text import is_missing
-
-# What is kept harmonised, and the values that each may have; None where it is a number or a name.
-FACTS: dict[str, tuple[str, ...] | None] = {
-    "histology": ("LUAD", "LUSC", "other"),
-    "t_stage": ("T1", "T2", "T3", "T4"),
-    "edition": ("5", "6", "7", "8", "9"),
-    "n_stage": ("N0", "N1", "N2", "N3"),
-    "m_stage": ("M0", "M1"),
-    "sex": ("female", "male"),
-    "age": None,
-    "smoking": ("never", "former", "current"),
-    "site": None,
-    "time": None,
-    "event": ("0", "1"),
-    "survival2y": ("0", "1"),
-}
-# From which time and event follow; they are not kept.
-DAYS = ("days_to_death", "days_to_last_contact")
-
-_ADENO = r"\badenocarcinoma|bronchi?oloalveolar|^mucinous \(colloid\)|^(luad|adeno|ac|adc|adk)$"
-_SQUAMOUS = r"\bsquamous|^(lusc|scc|sqcc|sqc)$"
-_OTHER = (
-    r"\b(large[- ]cell|small[- ]cell|carcinoid|sarcomatoid|pleomorphic|adenosquamous|nsclc|nos|"
-    r"otherwise specified|other)\b"
-)
-
-
-def _histology(word: str) -> str | None:
-    """LUAD, LUSC or other; None for a word that is not known.
-
-    WHO's subtypes of adenocarcinoma count as LUAD; large cell, adenosquamous and "not otherwise
-    specified" as other.
-    """
-    said = word.casefold()
-    if re.search(r"\bnon[- ]?(squamous|adeno)", said):
-        return None
-    adeno, squamous = (re.search(one, said) is not None for one in (_ADENO, _SQUAMOUS))
-    if adeno != squamous:
-        return "LUAD" if adeno else "LUSC"
-    return "other" if adeno or re.search(_OTHER, said) else None
-
-
-def _t_stage(word: str) -> str | None:
-    """T1 to T4, whatever follows (a, b, c, mi); None for Tis, TX, T0 and what is none."""
-    found = re.fullmatch(
-        r"[cpy]*T?([1-4])(mi|\(mi\)|[abc])?(\((m|\d+)\))?", word.strip(), re.IGNORECASE
-    )
-    return f"T{found[1]}" if found else None
-
-
-def _n_stage(word: str) -> str | None:
-    found = re.fullmatch(r"[cpy]*N?([0-3X])[abc]?\d?", word.strip(), re.IGNORECASE)
-    return _unless_x("N", found)
-
-
-def _m_stage(word: str) -> str | None:
-    found = re.fullmatch(r"[cpy]*M?([01X])[abc]?\d?", word.strip(), re.IGNORECASE)
-    return _unless_x("M", found)
-
-
-def _unless_x(letter: str, found: re.Match[str] | None) -> str | None:
-    """NX and MX say that nothing is known."""
-    if found is None:
-        return None
-    return "" if found[1] in "xX" else letter + found[1]
-
-
-def _edition(word: str) -> str | None:
-    found = re.fullmatch(r"([5-9])(th)?( edition)?(\.0)?", word.strip(), re.IGNORECASE)
-    return found[1] if found else None
-
-
-def _sex(word: str) -> str | None:
-    return {"f": "female", "female": "female", "m": "male", "male": "male"}.get(word.casefold())
-
-
-def _smoking(word: str) -> str | None:
-    said = word.casefold()
-    if re.search(r"\b(never|non[- ]?smoker|lifelong non)", said):
-        return "never"
-    if re.search(r"\b(former|reformed|ex[- ]?smoker|quit)", said):
-        return "former"
-    return "current" if re.search(r"\b(current|active)", said) else None
-
-
-def _event(word: str) -> str | None:
-    said = _bare(word)
-    if said in ("1", "dead", "deceased", "died", "death", "expired", "true", "yes"):
-        return "1"
-    return "0" if said in ("0", "alive", "living", "censored", "false", "no") else None
-
-
-def _survival2y(word: str) -> str | None:
-    said = _bare(word)
-    if said in ("1", "alive", "living", "true", "yes"):
-        return "1"
-    return "0" if said in ("0", "dead", "deceased", "died", "false", "no") else None
-
-
-def _bare(word: str) -> str:
-    """A word in small letters, without cBioPortal's code before it ("1:DECEASED")."""
-    value = number_of(word)
-    return re.sub(r"^[01]:", "", word.casefold()) if value is None else f"{value:g}"
-
-
-def _number(word: str) -> str | None:
-    value = number_of(word)
-    return None if value is None else f"{value:.10g}"
-
-
-def _age(word: str) -> str | None:
-    value = number_of(word)
-    return f"{value:.10g}" if value is not None and 0 <= value <= 120 else None
-
-
-_TAKEN: Mapping[str, Callable[[str], str | None]] = {
-    "histology": _histology,
-    "t_stage": _t_stage,
-    "edition": _edition,
-    "n_stage": _n_stage,
-    "m_stage": _m_stage,
-    "sex": _sex,
-    "age": _age,
-    "smoking": _smoking,
-    "site": str.strip,
-    "time": _number,
-    "event": _event,
-    "survival2y": _survival2y,
-    **dict.fromkeys(DAYS, _number),
-}
-
-
-def taken(fact: str, word: str) -> str | None:
-    """What a word, or a number, of a fact is taken for; None where it cannot be.
-
-    Args:
-        fact: of `FACTS` or `DAYS`.
-        word: a cell that is not missing.
-    """
-    return _TAKEN[fact](word)
-
 
 DAYS_A_YEAR = 365.25
 _UNITS = (
@@ -173,37 +39,179 @@ class Column(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def read_status(fact: str, cells: Sequence[str]) -> Column:
-    """An event or a survival as "1" and "0", all cells read alike.
+@dataclass(frozen=True)
+class Fact:
+    """A clinical fact of a patient.
 
-    Where an event's codes are 1 and 2 and nothing else, 1 is censored and 2 dead, as R's survival
-    package has it. Codes that may be something else (0, 1 and 2, of competing events say) say
-    nothing.
+    Attributes:
+        parse: the value of a cell that is not missing; None where the cell is no value.
+        values: those that the fact may have; None where it is a number or a name.
+        read: reads a column, given its name in the table and its cells, where these have a meaning
+            only together (units, codes); without it, each cell is parsed.
+        covariate: whether it belongs to the clinical baseline of a training on tables.
+        kept: whether it is kept; survival is computed from those that are not.
+    """
+
+    parse: Callable[[str], str | None]
+    values: tuple[str, ...] | None = None
+    read: Callable[[str, Sequence[str]], Column] | None = None
+    covariate: bool = False
+    kept: bool = True
+
+
+def read_fact(name: str, column: str, cells: Sequence[str]) -> Column:
+    """Read a column of a table into the values of a fact.
 
     Args:
-        fact: "event" or "survival2y".
+        name: of the fact, one of `FACTS`.
+        column: its name in the table, which may have the unit.
         cells: N texts.
     """
-    said = [cell for cell in cells if not is_missing(cell)]
-    codes = {value for cell in said if (value := number_of(cell)) is not None}
-    words = any(number_of(cell) is None for cell in said)
-    if codes <= {0, 1}:
-        return Column(["" if is_missing(cell) else taken(fact, cell) for cell in cells])
-    if fact == "event" and codes <= {1, 2} and not words:
+    fact = FACTS[name]
+    if fact.read is not None:
+        return fact.read(column, cells)
+    return Column(["" if is_missing(cell) else fact.parse(cell) for cell in cells])
+
+
+def covariates() -> list[str]:
+    """Return the facts of the clinical baseline, sorted."""
+    return sorted(name for name, fact in FACTS.items() if fact.covariate)
+
+
+_ADENO = r"\badenocarcinoma|bronchi?oloalveolar|^mucinous \(colloid\)|^(luad|adeno|ac|adc|adk)$"
+_SQUAMOUS = r"\bsquamous|^(lusc|scc|sqcc|sqc)$"
+_OTHER = (
+    r"\b(large[- ]cell|small[- ]cell|carcinoid|sarcomatoid|pleomorphic|adenosquamous|nsclc|nos|"
+    r"otherwise specified|other)\b"
+)
+
+
+def _histology(cell: str) -> str | None:
+    """Return LUAD, LUSC or other; None for a word that is not known.
+
+    WHO's subtypes of adenocarcinoma count as LUAD; large cell, adenosquamous and "not otherwise
+    specified" as other.
+    """
+    word = cell.casefold()
+    if re.search(r"\bnon[- ]?(squamous|adeno)", word):
+        return None
+    adeno, squamous = (re.search(form, word) is not None for form in (_ADENO, _SQUAMOUS))
+    if adeno != squamous:
+        return "LUAD" if adeno else "LUSC"
+    return "other" if adeno or re.search(_OTHER, word) else None
+
+
+def _t_stage(cell: str) -> str | None:
+    """Return T1 to T4, whatever follows (a, b, c, mi); None for Tis, TX, T0 and no stage."""
+    stage = re.fullmatch(
+        r"[cpy]*T?([1-4])(mi|\(mi\)|[abc])?(\((m|\d+)\))?", cell.strip(), re.IGNORECASE
+    )
+    return f"T{stage[1]}" if stage else None
+
+
+def _n_stage(cell: str) -> str | None:
+    stage = re.fullmatch(r"[cpy]*N?([0-3X])[abc]?\d?", cell.strip(), re.IGNORECASE)
+    return _unless_x("N", stage)
+
+
+def _m_stage(cell: str) -> str | None:
+    stage = re.fullmatch(r"[cpy]*M?([01X])[abc]?\d?", cell.strip(), re.IGNORECASE)
+    return _unless_x("M", stage)
+
+
+def _unless_x(letter: str, stage: re.Match[str] | None) -> str | None:
+    """Return the stage; "" for NX and MX, of which nothing is known."""
+    if stage is None:
+        return None
+    return "" if stage[1] in "xX" else letter + stage[1]
+
+
+def _edition(cell: str) -> str | None:
+    edition = re.fullmatch(r"([5-9])(th)?( edition)?(\.0)?", cell.strip(), re.IGNORECASE)
+    return edition[1] if edition else None
+
+
+def _sex(cell: str) -> str | None:
+    return {"f": "female", "female": "female", "m": "male", "male": "male"}.get(cell.casefold())
+
+
+def _smoking(cell: str) -> str | None:
+    word = cell.casefold()
+    if re.search(r"\b(never|non[- ]?smoker|lifelong non)", word):
+        return "never"
+    if re.search(r"\b(former|reformed|ex[- ]?smoker|quit)", word):
+        return "former"
+    return "current" if re.search(r"\b(current|active)", word) else None
+
+
+def _event(cell: str) -> str | None:
+    word = _without_code(cell)
+    if word in ("1", "dead", "deceased", "died", "death", "expired", "true", "yes"):
+        return "1"
+    return "0" if word in ("0", "alive", "living", "censored", "false", "no") else None
+
+
+def _survival2y(cell: str) -> str | None:
+    word = _without_code(cell)
+    if word in ("1", "alive", "living", "true", "yes"):
+        return "1"
+    return "0" if word in ("0", "dead", "deceased", "died", "false", "no") else None
+
+
+def _without_code(cell: str) -> str:
+    """Return a word in small letters, without cBioPortal's code before it ("1:DECEASED")."""
+    value = parse_number(cell)
+    return re.sub(r"^[01]:", "", cell.casefold()) if value is None else f"{value:g}"
+
+
+def _number(cell: str) -> str | None:
+    value = parse_number(cell)
+    return None if value is None else f"{value:.10g}"
+
+
+def _age(cell: str) -> str | None:
+    value = parse_number(cell)
+    return f"{value:.10g}" if value is not None and 0 <= value <= _OLDEST else None
+
+
+def read_event(cells: Sequence[str]) -> Column:
+    """Read the codes of an event: "1" where it happened, "0" where the patient is censored.
+
+    Codes 1 and 2 and nothing else are those of R's survival package: 1 censored, 2 dead. Codes that
+    may be something else (0, 1 and 2, of competing events say) give no value.
+
+    Args:
+        cells: N texts.
+    """
+    codes, words = _codes(cells)
+    if 2 in codes and codes <= {1, 2} and not words:
         values = {1.0: "0", 2.0: "1"}
         note = (
             "The event's codes 1 and 2 were read as R's survival package has them: 1 censored, "
             "2 dead."
         )
-        return Column([values.get(number_of(cell) or 0, "") for cell in cells], (note,))
-    return Column([""] * len(cells), (f"{_untold(fact, cells)} It was left empty.",))
+        return Column([values.get(parse_number(cell) or 0, "") for cell in cells], (note,))
+    return _read_codes("event", cells)
 
 
-def _untold(fact: str, cells: Sequence[str]) -> str:
+def _read_codes(name: str, cells: Sequence[str]) -> Column:
+    """Read words and the codes 0 and 1; no value where there are other codes."""
+    if _codes(cells)[0] <= {0, 1}:
+        return Column(["" if is_missing(cell) else FACTS[name].parse(cell) for cell in cells])
+    return Column([""] * len(cells), (f"{_ambiguous(name, cells)} It was left empty.",))
+
+
+def _codes(cells: Sequence[str]) -> tuple[set[float], bool]:
+    """Return the numbers among the cells, and whether there are words too."""
+    numbers = [parse_number(cell) for cell in cells if not is_missing(cell)]
+    return {number for number in numbers if number is not None}, None in numbers
+
+
+def _ambiguous(name: str, cells: Sequence[str]) -> str:
     codes = sorted({one_line(cell, most=20) for cell in cells if not is_missing(cell)})
     return (
-        f"The column of the {fact} has {', '.join(codes[:6])}: which of them is which cannot be "
-        "told. Write 1 and 0, or say in a mapping file what they mean."
+        f"The column of the {name} has the codes {', '.join(codes[:6])}, whose meaning is not "
+        "known. Write 1 and 0, or give the meaning of each code in a mapping file."
     )
 
 
@@ -218,7 +226,7 @@ class FollowUp(NamedTuple):
 def read_follow_up(
     times: Sequence[str], events: Sequence[str], where: Callable[[int], str]
 ) -> FollowUp:
-    """Times, in whatever unit, and events.
+    """Read times, in whatever unit, and events.
 
     Args:
         times: N cells.
@@ -228,8 +236,8 @@ def read_follow_up(
     Raises:
         InputError: a time is no number or below 0, or an event is none.
     """
-    found, status = read_numerals(times), read_status("event", events)
-    for n, (time, event) in enumerate(zip(found.values, status.values, strict=True)):
+    numbers, status = read_number_column(times).values, read_event(events)
+    for n, (time, event) in enumerate(zip(numbers, status.values, strict=True)):
         if time is None:
             raise InputError(f"{where(n)}: the time '{one_line(times[n], most=40)}' is no number.")
         if time < 0:
@@ -240,51 +248,71 @@ def read_follow_up(
                 "nor 0 (or alive)."
             )
     if not any(status.values) and any(not is_missing(cell) for cell in events):
-        raise InputError(_untold("event", events))
-    numbers = [math.nan if not event else float(event) for event in status.values]
-    return FollowUp([time for time in found.values if time is not None], numbers, status.notes)
+        raise InputError(_ambiguous("event", events))
+    known = [math.nan if not event else float(event) for event in status.values]
+    return FollowUp([time for time in numbers if time is not None], known, status.notes)
 
 
-def read_days(name: str, cells: Sequence[str]) -> Column:
-    """A time in days; the name of its column may say that it has months or years.
+def read_days(column: str, cells: Sequence[str]) -> Column:
+    """Read a time in days; the name of its column may say that it has weeks, months or years.
 
     Args:
-        name: of the column, as the table has it.
+        column: its name in the table.
         cells: N texts.
     """
-    numbers, notes = _numbers(name, cells)
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).casefold()
+    numbers, notes = _numbers(column, cells)
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column).casefold()
     for pattern, unit, days in _UNITS:
         if pattern.search(words):
-            notes.append(f"The {unit} of '{one_line(name, most=60)}' were made days.")
-            numbers = [None if one is None else one * days for one in numbers]
+            notes.append(f"The {unit} of '{one_line(column, most=60)}' were converted to days.")
+            numbers = [None if number is None else number * days for number in numbers]
             break
-    return Column([_text(one) for one in numbers], tuple(notes))
+    return Column(list(map(_text, numbers)), tuple(notes))
 
 
-def read_ages(name: str, cells: Sequence[str]) -> Column:
-    """Ages in years, 0 to 120; where all are in days, they are divided.
+def read_ages(column: str, cells: Sequence[str]) -> Column:
+    """Read ages in years, 0 to 120; where all are in days, they are divided.
 
     Args:
-        name: of the column, as the table has it.
+        column: its name in the table.
         cells: N texts.
     """
-    numbers, notes = _numbers(name, cells)
-    known = [abs(one) for one in numbers if one is not None and not math.isnan(one)]
+    numbers, notes = _numbers(column, cells)
+    known = [abs(number) for number in numbers if number is not None and not math.isnan(number)]
     if known and min(known) >= _YOUNGEST_IN_DAYS:  # days to birth are below 0
         notes.append(f"The ages are in days and were divided by {DAYS_A_YEAR}.")
-        numbers = [None if one is None else abs(one) / DAYS_A_YEAR for one in numbers]
-    ages = [None if one is None or one < 0 or one > _OLDEST else one for one in numbers]
-    return Column([_text(one) for one in ages], tuple(notes))
+        numbers = [None if number is None else abs(number) / DAYS_A_YEAR for number in numbers]
+    ages = [None if age is None or age < 0 or age > _OLDEST else age for age in numbers]
+    return Column(list(map(_text, ages)), tuple(notes))
 
 
-def _numbers(name: str, cells: Sequence[str]) -> tuple[list[float | None], list[str]]:
-    found = read_numerals(cells)
-    note = f"The column '{one_line(name, most=60)}' was read with {found.note}."
-    return found.values, [note] if found.note else []
+def _numbers(column: str, cells: Sequence[str]) -> tuple[list[float | None], list[str]]:
+    numbers = read_number_column(cells)
+    note = f"The column '{one_line(column, most=60)}' was read with {numbers.note}."
+    return numbers.values, [note] if numbers.note else []
 
 
 def _text(value: float | None) -> str | None:
     if value is None:
         return None
     return "" if math.isnan(value) else f"{value:.10g}"
+
+
+FACTS: dict[str, Fact] = {
+    "histology": Fact(_histology, ("LUAD", "LUSC", "other")),
+    "t_stage": Fact(_t_stage, ("T1", "T2", "T3", "T4")),
+    "edition": Fact(_edition, ("5", "6", "7", "8", "9")),
+    "n_stage": Fact(_n_stage, ("N0", "N1", "N2", "N3")),
+    "m_stage": Fact(_m_stage, ("M0", "M1")),
+    "sex": Fact(_sex, ("female", "male"), covariate=True),
+    "age": Fact(_age, read=read_ages, covariate=True),
+    "smoking": Fact(_smoking, ("never", "former", "current"), covariate=True),
+    "site": Fact(str.strip),
+    "time": Fact(_number, read=read_days),
+    "event": Fact(_event, ("0", "1"), read=lambda _, cells: read_event(cells)),
+    "survival2y": Fact(
+        _survival2y, ("0", "1"), read=lambda _, cells: _read_codes("survival2y", cells)
+    ),
+    "days_to_death": Fact(_number, read=read_days, kept=False),
+    "days_to_last_contact": Fact(_number, read=read_days, kept=False),
+}

@@ -1,4 +1,4 @@
-"""Names of genes: one form for each, also of those that a spreadsheet has made into dates."""
+"""Names of genes in one form, also those that a spreadsheet has converted to dates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-# GENCODE writes versions behind a point, and marks the copies of the pseudoautosomal region of Y.
+# GENCODE writes versions behind a point, and marks copies of the pseudoautosomal region of Y.
 _ENSEMBL = re.compile(r"(ENS[A-Z]*[GT]\d{11})(?:\.\d+)?(_PAR_Y)?")
 _WITH_ENTREZ = re.compile(r"([A-Za-z][\w.-]*)\|\d+")  # of TCGA's RNASeqV2: A1BG|1
 
@@ -20,7 +20,7 @@ _RENAMED = {
     "SEP15": "SELENOF",
     "DEC1": "DELEC1",
 }
-# By month and day. 1-Mar was MARCH1 or MARC1, 2-Mar MARCH2 or MARC2: which, cannot be told.
+# By month and day. 1-Mar was MARCH1 or MARC1, 2-Mar MARCH2 or MARC2: not known which.
 _DATED = {
     **{(3, n): f"MARCHF{n}" for n in range(3, 12)},
     **{(9, n): f"SEPTIN{n}" for n in (*range(1, 13), 14)},
@@ -42,7 +42,7 @@ class GeneNames(NamedTuple):
     """Names of a table's genes.
 
     Attributes:
-        names: "" where a date cannot be told to be a gene.
+        names: "" where it is not known which gene became the date.
         notes: sentences.
     """
 
@@ -51,61 +51,60 @@ class GeneNames(NamedTuple):
 
 
 def gene_name(text: str) -> str:
-    """The name of a gene as it is compared, however a table writes it.
+    """Return the name of a gene in the form in which names are compared.
 
     Ensembl's IDs go without their version (ENSG00000141510.18), symbols without Entrez's number
     (A1BG|1), and what spreadsheets take for a date has the name that HGNC gave it in 2020: MARCH3,
     3-Mar and 2021-03-03 are MARCHF3. A copy on Y keeps its mark (_PAR_Y): it is another row of the
-    annotation. Other names, and dates that cannot be told, stay as they are.
+    annotation. Other names, and dates of several possible genes, stay as they are.
     """
     name = text.strip()
-    if found := _ENSEMBL.fullmatch(name):
-        return found[1] + (found[2] or "")
-    if found := _WITH_ENTREZ.fullmatch(name):
-        name = found[1]
+    if ensembl := _ENSEMBL.fullmatch(name):
+        return ensembl[1] + (ensembl[2] or "")
+    if symbol := _WITH_ENTREZ.fullmatch(name):
+        name = symbol[1]
     return _RENAMED.get(name) or _DATED.get(_day_of(name), name)
 
 
 def is_date(name: str) -> bool:
-    """Whether a name, as `gene_name` gives it, is a date or a number in powers of ten."""
+    """Return whether a name, as `gene_name` returns it, is a date or a number in powers of ten."""
     if _MONTH_FIRST.match(name) or _day_of(name) != (0, 0):
         return True
-    found = _OTHER_DATE.fullmatch(name)
-    return bool(found) and not name[:1].isalpha()
+    return _OTHER_DATE.fullmatch(name) is not None and not name[:1].isalpha()
 
 
 def gene_names(texts: Sequence[str]) -> GeneNames:
-    """The names of a table's genes; numbers of days count as dates where few names are numbers."""
+    """Return the names of a table's genes; where few names are numbers, numbers are dates too."""
     names = [gene_name(text) for text in texts]
     numbers = sum(name.isdecimal() for name in names)
     if numbers <= _FEW * len(names):
         names = [_of_serial(name) if _SERIAL.fullmatch(name) else name for name in names]
-    lost = [n for n, name in enumerate(names) if is_date(name)]
-    told = sum(
+    ambiguous = [n for n, name in enumerate(names) if is_date(name)]
+    restored = sum(
         name in _DATED.values() and text.strip()[:1].isdecimal()
         for name, text in zip(names, texts, strict=True)
     )
-    for n in lost:
+    for n in ambiguous:
         names[n] = ""
-    said = {
-        f"{told} names of genes are dates, which a spreadsheet made of MARCH3 or SEPT2, say, and "
-        "were read as these genes.": told,
-        f"{len(lost)} names of genes are dates and may have been several genes (1-Mar: MARCH1 or "
-        "MARC1); they were left out.": len(lost),
+    notes = {
+        f"{restored} names of genes are dates, which a spreadsheet made of MARCH3 or SEPT2, say, "
+        "and were read as these genes.": restored,
+        f"{len(ambiguous)} names of genes are dates and may have been several genes (1-Mar: "
+        "MARCH1 or MARC1); they were left out.": len(ambiguous),
     }
-    return GeneNames(names, tuple(sentence for sentence, count in said.items() if count))
+    return GeneNames(names, tuple(sentence for sentence, count in notes.items() if count))
 
 
 def _of_serial(number: str) -> str:
-    """The gene of a spreadsheet's number of a day; its date where there is none."""
+    """Return the gene of a spreadsheet's number of a day; the date where there is no such gene."""
     day = date(1899, 12, 30) + timedelta(days=int(number))
     return _DATED.get((day.month, day.day), day.isoformat())
 
 
 def _day_of(name: str) -> tuple[int, int]:
-    """Month and day of a date that can be told; (0, 0) of what is none."""
-    if found := _DAY_AND_MONTH.fullmatch(name):
-        month = _MONTHS.get(found[2].casefold(), 0)
-        return (month, int(found[1])) if month else (0, 0)
-    found = _ISO.fullmatch(name)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    """Return month and day of a date; (0, 0) where the name is none."""
+    if written := _DAY_AND_MONTH.fullmatch(name):
+        month = _MONTHS.get(written[2].casefold(), 0)
+        return (month, int(written[1])) if month else (0, 0)
+    iso = _ISO.fullmatch(name)
+    return (int(iso[1]), int(iso[2])) if iso else (0, 0)

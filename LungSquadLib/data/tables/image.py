@@ -13,8 +13,8 @@ from ...progress import Progress, Silent, step
 from ..store import Store
 from .layouts import Layout
 from .matrix import Matrix
-from .patient_facts import harmonise
-from .patients import one_row_each
+from .patient_facts import facts_of_patients
+from .patients import one_row_per_patient
 
 
 def mask_features(
@@ -24,24 +24,24 @@ def mask_features(
     keep: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Matrix:
-    """`TUMOUR_FEATURES` of every case of a store, and the volume of the whole tumour.
+    """Compute `TUMOUR_FEATURES` of every case of a store, and the volume of the whole tumour.
 
     Args:
         store: of `cohort.build`.
         name: of the source.
-        keep: columns of the store to keep though they say who the patients are.
-        progress: told how it goes; may cancel.
+        keep: columns of the store to keep though they identify the patients.
+        progress: receives the progress; may cancel.
 
     Raises:
         InputError: a file of the store is damaged, or there is no case.
-        CancelledError: `progress` said so.
+        CancelledError: `progress` was cancelled.
     """
     progress, rows = progress or Silent(), []
     for number, case in enumerate(store.cases):
         step(progress, number / len(store.cases), "Features of the masks")
         content = store.content(case)
-        found = tumour_features(content.hu, content.mask, spacing_mm=store.preprocessing.spacing)
-        rows.append([case.volume_ml, *found.values()])
+        features = tumour_features(content.hu, content.mask, spacing_mm=store.preprocessing.spacing)
+        rows.append([case.volume_ml, *features.values()])
     values = np.array(rows, np.float32).reshape(-1, 1 + len(TUMOUR_FEATURES))
     return image_matrix(
         store,
@@ -65,7 +65,7 @@ def image_matrix(
     cube: Cube | None = None,
     keep: Collection[str] = (),
 ) -> Matrix:
-    """A row for each patient of a store from a row for each of its cases; see `one_row_each`.
+    """Return a row for each patient from a row for each case; see `one_row_per_patient`.
 
     The columns of its manifest and the site are the patients' facts.
 
@@ -74,24 +74,26 @@ def image_matrix(
         columns: D names.
         values: (N, D) float32.
         name: of the source.
-        scale: what the numbers are.
-        extractor: SHA-256 of the model that made them, or None.
-        cube: what they were measured in, or None.
-        keep: columns of the store to keep though they say who the patients are.
+        scale: of the numbers, in words.
+        extractor: SHA-256 of the model that computed them, or None.
+        cube: the crop in which they were measured, or None.
+        keep: columns of the store to keep though they identify the patients.
 
     Raises:
         InputError: there is no patient with a row.
     """
-    chosen = one_row_each([case.patient for case in store.cases], values, name)
+    chosen = one_row_per_patient([case.patient for case in store.cases], values, name)
     if not chosen.rows:
         raise InputError(f"The store '{store.folder}' has no case whose features can be used.")
     rows = list(chosen.rows.values())
     cases = [store.cases[n] for n in rows]
-    said = {column: [case.said(column) for case in cases] for column in cases[0].columns}
+    cells = {column: [case.said(column) for case in cases] for column in cases[0].columns}
     if any(case.site for case in cases):
-        said["site"] = [case.site for case in cases]
+        cells["site"] = [case.site for case in cases]
     layout = Layout("a store", "", {})
-    facts = harmonise([case.patient for case in cases], said, layout, source=name, keep=keep)
+    facts = facts_of_patients(
+        [case.patient for case in cases], cells, layout, source=name, keep=keep
+    )
     return Matrix(
         name,
         "image",

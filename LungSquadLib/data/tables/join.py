@@ -25,88 +25,90 @@ from ...models.inputs import KINDS, read_cube
 from ..store import refuse_newer
 from .facts import FACTS
 from .matrix import Clinical, Dropped, Joined, Matrix
-from .patient_facts import agreed
+from .patient_facts import consensus
 from .patients import PSEUDONYM, form_of
 
 
 def join(
     matrices: Sequence[Matrix], clinicals: Sequence[Clinical] = (), *, keep_ids: bool = False
 ) -> Joined:
-    """Tables of the same patients side by side: every patient of whom there are numbers.
+    """Join tables by patient: every patient of whom there are numbers.
 
-    Facts of several tables are merged; one that they contradict each other in is left empty and
+    Facts of several tables are merged; a fact in which they contradict each other is left empty and
     listed. Stores have pseudonyms already; IDs of other tables are matched to them.
 
     Args:
-        matrices: sources, each with a name of its own.
-        clinicals: whose facts are taken; without matrices, their patients are joined.
+        matrices: sources of numbers, with different names.
+        clinicals: tables of facts; without matrices, their patients are joined.
         keep_ids: leave IDs as they are. Without it, they become pseudonyms, which takes a tenth of
             a second each.
 
     Raises:
-        InputError: two sources have one name, or a table has no patient in common with the others.
+        InputError: two sources have the same name, or a table shares no patient with another.
     """
     names = [matrix.name.casefold() for matrix in matrices]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise InputError(f"Two sources are called '{twice}': give each a name of its own.")
+        raise InputError(f"Two sources are called '{twice}': give them different names.")
     tables: list[Matrix | Clinical] = [*matrices, *clinicals]
     if not tables:
         raise InputError("There is no table to join.")
-    hidden = _hidden(tables)
-    _check_common(tables, hidden)  # before pseudonyms are made, which takes long
-    name_of = _names(tables, hidden, keep_ids=keep_ids)
-    inside = {name_of[one] for table in matrices or clinicals for one in table.patients}
-    patients = tuple(sorted(inside))
+    pseudonym_of = _pseudonyms(tables)
+    _check_common(tables, pseudonym_of)  # before pseudonyms are made, which takes long
+    name_of = _names(tables, pseudonym_of, keep_ids=keep_ids)
+    kept = {name_of[patient] for table in matrices or clinicals for patient in table.patients}
+    patients = tuple(sorted(kept))
     facts, dropped = _facts(patients, tables, name_of)
     dropped += [
         Dropped(name_of[patient], table.name, "in no source of numbers")
         for table in clinicals
         for patient in table.patients
-        if name_of[patient] not in inside
+        if name_of[patient] not in kept
     ]
     dropped += [
-        replace(one, patient=name_of[one.patient]) for table in tables for one in table.dropped
+        replace(entry, patient=name_of[entry.patient])
+        for table in tables
+        for entry in table.dropped
     ]
     sources = tuple(_aligned(matrix, patients, name_of) for matrix in matrices)
-    listed = sorted(set(dropped), key=lambda one: (one.source, one.patient, one.why))
+    listed = sorted(set(dropped), key=lambda entry: (entry.source, entry.patient, entry.why))
     notes = tuple(f"{table.name}: {note}" for table in tables for note in table.notes)
     return Joined(patients, sources, facts, tuple(listed), notes)
 
 
-def _hidden(tables: Iterable[Matrix | Clinical]) -> dict[str, str]:
-    """The pseudonym of each patient, where a table has pseudonyms that must be matched; or {}."""
-    named = _named(tables)
-    given = {one for one in named if PSEUDONYM.fullmatch(one)}
-    return {**{one: one for one in given}, **pseudonyms(named - given)} if given else {}
+def _pseudonyms(tables: Iterable[Matrix | Clinical]) -> dict[str, str]:
+    """Return the pseudonym of each patient where some table has pseudonyms; {} where none has."""
+    patients = _all_patients(tables)
+    given = {patient for patient in patients if PSEUDONYM.fullmatch(patient)}
+    return {**{name: name for name in given}, **pseudonyms(patients - given)} if given else {}
 
 
-def _named(tables: Iterable[Matrix | Clinical]) -> set[str]:
-    """All patients that are in tables, or were left out of them."""
+def _all_patients(tables: Iterable[Matrix | Clinical]) -> set[str]:
+    """Return all patients that are in tables, or were left out of them."""
     return {
-        one
+        patient
         for table in tables
-        for one in (*table.patients, *(dropped.patient for dropped in table.dropped))
+        for patient in (*table.patients, *(dropped.patient for dropped in table.dropped))
     }
 
 
 def _names(
-    tables: Iterable[Matrix | Clinical], hidden: Mapping[str, str], *, keep_ids: bool
+    tables: Iterable[Matrix | Clinical], pseudonym_of: Mapping[str, str], *, keep_ids: bool
 ) -> Mapping[str, str]:
-    """What each patient is called in the result."""
-    named = _named(tables)
+    """Return the name of each patient in the result."""
+    patients = _all_patients(tables)
     if not keep_ids:
-        return hidden or pseudonyms(named)
-    back = {its: one for one, its in hidden.items() if one != its}
-    return {one: back.get(one, one) for one in named}
+        return pseudonym_of or pseudonyms(patients)
+    id_of = {pseudonym: id_ for id_, pseudonym in pseudonym_of.items() if id_ != pseudonym}
+    return {patient: id_of.get(patient, patient) for patient in patients}
 
 
-def _check_common(tables: Sequence[Matrix | Clinical], hidden: Mapping[str, str]) -> None:
-    """`InputError` where a table shares no patient with any other."""
-    sets = [{hidden.get(one, one) for one in table.patients} for table in tables]
-    for number, (table, own) in enumerate(zip(tables, sets, strict=True)):
-        others = [one for n, one in enumerate(sets) if n != number]
-        if others and not own & set().union(*others):
+def _check_common(tables: Sequence[Matrix | Clinical], pseudonym_of: Mapping[str, str]) -> None:
+    """Raise `InputError` where a table shares no patient with any other."""
+    sets = [{pseudonym_of.get(name, name) for name in table.patients} for table in tables]
+    for number, table in enumerate(tables):
+        rest = [patients for n, patients in enumerate(sets) if n != number]
+        if rest and sets[number].isdisjoint(set().union(*rest)):
             other = tables[1 if number == 0 else 0]
             raise InputError(
                 f"No patient of '{table.name}' is in another table: their IDs do not match (they "
@@ -118,29 +120,29 @@ def _check_common(tables: Sequence[Matrix | Clinical], hidden: Mapping[str, str]
 def _facts(
     patients: Sequence[str], tables: Sequence[Matrix | Clinical], name_of: Mapping[str, str]
 ) -> tuple[dict[str, tuple[str, ...]], list[Dropped]]:
-    """Facts of all tables in the order of the patients, and contradictions."""
-    rows = [{name_of[one]: n for n, one in enumerate(table.patients)} for table in tables]
-    found = {name for table in tables for name in table.facts}
-    names = [*(name for name in FACTS if name in found), *sorted(found - set(FACTS))]
+    """Return the facts of all tables in the order of the patients, and contradictions."""
+    rows = [{name_of[name]: n for n, name in enumerate(table.patients)} for table in tables]
+    present = {name for table in tables for name in table.facts}
+    names = [*(name for name in FACTS if name in present), *sorted(present - set(FACTS))]
     facts: dict[str, list[str]] = {name: [] for name in names}
     dropped = []
     for patient in patients:
-        said: dict[str, set[str]] = {name: set() for name in names}
+        texts: dict[str, set[str]] = {name: set() for name in names}
         for table, row in zip(tables, rows, strict=True):
             if (number := row.get(patient)) is not None:
                 for name, cells in table.facts.items():
-                    said[name].add(cells[number])
-        values, empty = agreed({name: texts - {""} for name, texts in said.items()})
-        dropped += [Dropped(patient, "several tables", why) for why in empty]
+                    texts[name].add(cells[number])
+        values, conflicts = consensus({name: each - {""} for name, each in texts.items()})
+        dropped += [Dropped(patient, "several tables", why) for why in conflicts]
         for name, value in values.items():
             facts[name].append(value)
     return {name: tuple(values) for name, values in facts.items()}, dropped
 
 
 def _aligned(matrix: Matrix, patients: Sequence[str], name_of: Mapping[str, str]) -> Matrix:
-    """The rows of some patients, NaN where the matrix lacks one."""
-    place = {patient: n for n, patient in enumerate(patients)}
-    rows = [place[name_of[one]] for one in matrix.patients]
+    """Return the matrix with a row for each of the patients, NaN where it lacks the patient."""
+    index = {patient: n for n, patient in enumerate(patients)}
+    rows = [index[name_of[patient]] for patient in matrix.patients]
     if rows == list(range(len(patients))):
         return replace(matrix, patients=tuple(patients), facts={}, dropped=(), notes=())
     values = np.full((len(patients), len(matrix.columns)), np.nan, np.float32)
@@ -158,11 +160,11 @@ _MOST_SOURCES, _MOST_PATIENTS, _MOST_COLUMNS = 32, 1_000_000, 1_000_000
 def write_joined(
     folder: str | os.PathLike[str], joined: Joined, *, inputs: Mapping[str, Sequence[str]]
 ) -> None:
-    """Write joined tables, all or nothing.
+    """Write joined tables into a folder, all or nothing.
 
     Args:
-        folder: where; it may be there, and what else lies in it stays.
-        joined: names of its sources are fit for files.
+        folder: where to write; other files in it stay.
+        joined: the tables; names of its sources must be fit for files.
         inputs: SHA-256 of the files that each source came from.
 
     Raises:
@@ -176,60 +178,60 @@ def write_joined(
         "patients": len(joined.patients),
         "sources": [
             {
-                "name": one.name,
-                "kind": one.kind,
-                "columns": len(one.columns),
-                "scale": one.scale,
-                "extractor": one.extractor,
-                "cube": None if one.cube is None else asdict(one.cube),
+                "name": source.name,
+                "kind": source.kind,
+                "columns": len(source.columns),
+                "scale": source.scale,
+                "extractor": source.extractor,
+                "cube": None if source.cube is None else asdict(source.cube),
             }
-            for one in joined.sources
+            for source in joined.sources
         ],
         "notes": list(joined.notes),
         "inputs": {name: list(hashes) for name, hashes in inputs.items()},
     }
     with whole_folder(folder, last=JOIN) as temporary:
-        for one in joined.sources:
-            np.save(temporary / _numbers(one.name), one.values.astype("<f4", copy=False))
-            write_json(temporary / _columns(one.name), list(one.columns))
+        for source in joined.sources:
+            np.save(temporary / _numbers(source.name), source.values.astype("<f4", copy=False))
+            write_json(temporary / _columns(source.name), list(source.columns))
         rows = [
             {"patient": patient, **{name: cells[n] for name, cells in joined.facts.items()}}
             for n, patient in enumerate(joined.patients)
         ]
         write_csv(temporary / FACTS_FILE, ("patient", *joined.facts), rows, exact=True)
-        dropped = [vars(one) for one in joined.dropped]
+        dropped = [vars(entry) for entry in joined.dropped]
         write_csv(temporary / DROPPED_FILE, _DROPPED, dropped, exact=True)
         write_json(temporary / JOIN, described)
 
 
 def open_joined(folder: str | os.PathLike[str]) -> Joined:
-    """The joined tables that `write_joined` wrote.
+    """Read the joined tables that `write_joined` wrote.
 
     Raises:
         InputError: there are none, a newer version wrote them, or they are damaged.
         OSError: they cannot be read.
     """
-    place = Path(folder)
-    if not (place / JOIN).is_file():
+    path = Path(folder)
+    if not (path / JOIN).is_file():
         raise InputError(
             f"'{folder}' holds no joined tables: make them with `lungsquad tables join`."
         )
-    with parsing(place, "a folder of joined tables"):
-        fields = Fields(_json(place / JOIN), "it")
+    with parsing(path, "a folder of joined tables"):
+        fields = Fields(_json(path / JOIN), "it")
         version, wrote = fields.integer("format_version", 1, 1 << 30), fields.text("lungsquad")
-        refuse_newer(place, version, FORMAT_VERSION, wrote=wrote)
+        refuse_newer(path, version, FORMAT_VERSION, wrote=wrote)
         count = fields.integer("patients", 1, _MOST_PATIENTS)
-        names, rows = _table(place / FACTS_FILE)
+        names, rows = _table(path / FACTS_FILE)
         if names[0] != "patient" or len(rows) != count or len(set(names)) < len(names):
             raise ValueError(f"{FACTS_FILE} does not have a row for each patient")
         patients, *cells = zip(*rows, strict=True)
         if len(set(patients)) < count:
             raise ValueError("a patient is there twice")
-        sources = fields.items("sources", partial(_source, place, patients), most=_MOST_SOURCES)
-        if len({one.name.casefold() for one in sources}) < len(sources):
-            raise ValueError("two sources have one name")
+        sources = fields.items("sources", partial(_source, path, patients), most=_MOST_SOURCES)
+        if len({source.name.casefold() for source in sources}) < len(sources):
+            raise ValueError("two sources have the same name")
         facts = dict(zip(names[1:], cells, strict=True))
-        head, dropped = _table(place / DROPPED_FILE)
+        head, dropped = _table(path / DROPPED_FILE)
         if head != list(_DROPPED):
             raise ValueError(f"{DROPPED_FILE} is another table")
         notes = fields.texts("notes", most=1000)
@@ -237,19 +239,19 @@ def open_joined(folder: str | os.PathLike[str]) -> Joined:
 
 
 def is_joined(folder: str | os.PathLike[str]) -> bool:
-    """Whether there are joined tables in a folder."""
+    """Return whether a folder holds joined tables."""
     return (Path(folder) / JOIN).is_file()
 
 
-def _source(place: Path, patients: tuple[str, ...], fields: Fields) -> Matrix:
+def _source(folder: Path, patients: tuple[str, ...], fields: Fields) -> Matrix:
     name, kind = fields.identifier("name"), fields.identifier("kind")
-    columns, width = _json(place / _columns(name)), fields.integer("columns", 0, _MOST_COLUMNS)
-    if not isinstance(columns, list) or not all(isinstance(one, str) for one in columns):
+    columns, width = _json(folder / _columns(name)), fields.integer("columns", 0, _MOST_COLUMNS)
+    if not isinstance(columns, list) or not all(isinstance(column, str) for column in columns):
         raise ValueError(f"the columns of '{name}' are no list of names")
     if kind not in KINDS or len(set(columns)) < len(columns) or len(columns) != width:
-        raise ValueError(f"the source '{name}' is not what it is said to be")
-    # Mapped before it is read: a file that says it is huge takes no memory.
-    values = np.load(place / _numbers(name), mmap_mode="r", allow_pickle=False)
+        raise ValueError(f"the source '{name}' is not what the index describes")
+    # Mapped before it is read: a header that claims a huge size takes no memory.
+    values = np.load(folder / _numbers(name), mmap_mode="r", allow_pickle=False)
     if values.dtype != "<f4" or values.shape != (len(patients), width):
         raise ValueError(f"the numbers of '{name}' are not a row for each patient")
     values = np.array(values, np.float32)
@@ -263,7 +265,7 @@ def _source(place: Path, patients: tuple[str, ...], fields: Fields) -> Matrix:
 
 
 def _table(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows, all equally long, of a table of ours."""
+    """Return header and rows, all equally long, of a table that `write_joined` wrote."""
     with path.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file, strict=True)
     if not header or any(len(row) != len(header) for row in rows):

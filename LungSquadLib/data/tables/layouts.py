@@ -1,4 +1,4 @@
-"""Layouts of clinical tables: which column says what, in collections that are known."""
+"""Layouts of clinical tables: which column has which fact, in the known collections."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...errors import InputError, one_line
 from ...fields import Fields, parsed_json, shown
-from .facts import DAYS, FACTS
+from .facts import FACTS
 from .patients import PATIENT_COLUMNS
 
 _LARGEST_MAPPING = 1 << 20
@@ -17,15 +17,15 @@ _LARGEST_MAPPING = 1 << 20
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a table has what.
+    """Which columns of a table have the patients' IDs and their facts.
 
     Attributes:
-        name: what it is called in sentences.
+        name: its name in sentences.
         patient: the column of the patients' IDs.
-        columns: of each fact the columns that may have it; the first that is there is taken. A fact
-            that is not named stands in a column of its own name.
-        signature: columns by which it is known.
-        words: what words of a fact mean, before the general rules.
+        columns: of each fact the columns that may have it, of which the first present is read. A
+            fact that is not named has a column of the same name.
+        signature: columns that only this layout has together.
+        words: values of some words of a fact, before the general rules.
         edition: of the T stages, where all have the same.
         note: a sentence about it.
         surgery: columns of the last contact's date, of the CT's, and of the days from it to the
@@ -43,7 +43,7 @@ class Layout:
 
     @property
     def named(self) -> set[str]:
-        """All columns of facts."""
+        """The columns of all facts."""
         return {column for columns in self.columns.values() for column in columns}
 
 
@@ -51,7 +51,7 @@ _TCGA_EDITION = (
     "TCGA staged by the AJCC edition in force, the 7th or an earlier one (its patients were "
     "diagnosed up to 2013)"
 )
-DEEP_PROGNOSIS = Layout(  # features, and what a network said
+DEEP_PROGNOSIS = Layout(  # features and predictions
     "Deep prognosis (Hosny et al. 2018)",
     "id",
     {"survival2y": ("surv2yr",)},
@@ -136,42 +136,42 @@ KNOWN = (
             "event": ("deadstatus.event",),
         },
         ("PatientID", "clinical.T.Stage", "deadstatus.event"),
-        note="Which edition its clinical stages follow, the table does not say.",
+        note="The table does not say which edition its clinical stages follow.",
     ),
     DEEP_PROGNOSIS,
 )
-# No features, though numbers: what a network said, and how features were computed.
+# No features, though numbers: predictions, and settings of the feature extraction.
 FURTHER = frozenset(("logit_0", "logit_1"))
 FURTHER_STARTS = ("general_info_", "diagnostics_")
 
 
 def layout_of(header: Sequence[str], mapping: Layout | None = None) -> Layout | None:
-    """The layout of a table with such columns; None where it is not known.
+    """Return the layout of a table with these columns; None where it is not known.
 
-    A mapping comes first, where all its columns are there. A table whose columns are named as the
-    facts are has a layout, too.
+    A mapping comes first, where the table has all its columns. A table whose columns have the
+    names of facts has a layout, too.
     """
     if mapping and mapping.named | {mapping.patient} <= set(header):
         return mapping
-    found = next((one for one in KNOWN if set(one.signature) <= set(header)), None)
+    layout = next((known for known in KNOWN if set(known.signature) <= set(header)), None)
     patient = patient_column(header)
-    if found or patient is None or not {*FACTS, *DAYS} & set(header):
-        return found
+    if layout or patient is None or FACTS.keys().isdisjoint(header):
+        return layout
     return Layout("columns named as the facts are", patient, {})
 
 
 def patient_column(header: Sequence[str]) -> str | None:
-    """The column of the patients' IDs, by its name; None if none is called so."""
-    places = {name.strip().casefold(): name for name in reversed(header)}
-    return next((places[name] for name in PATIENT_COLUMNS if name in places), None)
+    """Return the column of the patients' IDs, by its name; None if there is none."""
+    columns = {name.strip().casefold(): name for name in reversed(header)}
+    return next((columns[name] for name in PATIENT_COLUMNS if name in columns), None)
 
 
 def read_mapping(path: str | os.PathLike[str]) -> Layout:
-    """The layout that a JSON file describes.
+    """Read a mapping file: the layout of a table, described in JSON.
 
-    `patient` names the column of the IDs, `columns` says of columns which fact they have (one of
-    `FACTS`, or `days_to_death` and `days_to_last_contact`), `words` of facts what their words mean,
-    `edition` that of the T stages; the last two may be left out.
+    `patient` names the column of the IDs, `columns` has the fact (one of `FACTS`) of each column,
+    `words` the values of words of a fact, `edition` that of the T stages; the last two may be left
+    out.
 
     Raises:
         InputError: it is no such file.
@@ -191,28 +191,27 @@ def _mapping(fields: Fields) -> Layout:
     facts = _texts(fields.take("columns"), "columns")
     columns: dict[str, tuple[str, ...]] = {}
     for column, fact in facts.items():
-        if fact not in (*FACTS, *DAYS):
-            listed = ", ".join((*FACTS, *DAYS))
-            raise ValueError(f"{shown(fact)} is no fact; these are: {listed}")
+        if fact not in FACTS:
+            raise ValueError(f"{shown(fact)} is no fact; these are: {', '.join(FACTS)}")
         if fact in columns:
-            raise ValueError(f"two columns are said to have the fact '{fact}'")
+            raise ValueError(f"two columns have the fact '{fact}'")
         columns[fact] = (column,)
     given = fields.take("words") if fields.has("words") else {}
     if not isinstance(given, dict):
         raise ValueError("its 'words' is no object")
-    words = {fact: _words(fact, meant) for fact, meant in given.items()}
+    words = {fact: _words(fact, values) for fact, values in given.items()}
     edition = fields.text("edition", most=1) if fields.has("edition") else ""
-    if edition not in ("", *(FACTS["edition"] or ())):
+    if edition not in ("", *(FACTS["edition"].values or ())):
         raise ValueError(f"the edition {shown(edition)} is none of 5 to 9")
     fields.end()
     return Layout("a mapping", patient, columns, words=words, edition=edition)
 
 
-def _words(fact: str, meant: object) -> dict[str, str]:
-    values = FACTS.get(fact)
+def _words(fact: str, given: object) -> dict[str, str]:
+    values = FACTS[fact].values if fact in FACTS else None
     if values is None:
         raise ValueError(f"{shown(fact)} is no fact that has words")
-    words = _texts(meant, f"words of {fact}")
+    words = _texts(given, f"words of {fact}")
     wrong = next((value for value in words.values() if value not in ("", *values)), None)
     if wrong is not None:
         listed = ", ".join(values)

@@ -1,4 +1,4 @@
-"""Numbers and facts of patients, and several such tables of the same patients side by side."""
+"""Tables in memory: numbers of patients, facts of patients, and joined tables of both."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ...models.inputs import Cube
 
 @dataclass(frozen=True)
 class Dropped:
-    """A patient, or a fact of one, that was left out, and why.
+    """A patient, or a fact of a patient, that was left out, and why.
 
     Attributes:
         patient: as `Joined.patients` has them.
-        source: where it stood.
+        source: the table.
         why: half a sentence.
     """
 
@@ -31,17 +31,17 @@ class Matrix:
     """Numbers: one row a patient, one column a feature.
 
     Attributes:
-        name: of the source, as its user calls it ("expression").
+        name: of the source, given by the user ("expression").
         kind: "expression", "clinical", "image" or "features"; see `models.inputs.KINDS`.
         patients: N names, each once: IDs, or pseudonyms once they are joined.
         columns: D names, each once; one of several values of a category is "column=value".
         values: (N, D) float32, NaN where nothing is known.
-        scale: what the numbers are, in words.
-        extractor: SHA-256 of the model whose features they are, if they are a model's.
-        cube: what they were measured in, if they are features of masks.
-        facts: columns that are no features, N each, as `Joined.facts` has them.
-        dropped: who was left out when it was read.
-        notes: sentences about what was noticed then, without names of patients.
+        scale: of the numbers, in words ("counts", "logarithms").
+        extractor: SHA-256 of the model that computed the features; None for other numbers.
+        cube: the crop in which features of masks were measured; None for other numbers.
+        facts: columns that are no features, N texts each; see `Joined.facts`.
+        dropped: who was left out when the table was read.
+        notes: sentences about the reading, without names of patients.
     """
 
     name: str
@@ -61,12 +61,12 @@ class Matrix:
 
 
 @dataclass(frozen=True)
-class Word:
-    """What a word of a table was taken for: "" where it says nothing that can be used."""
+class Reading:
+    """The value that a word of a table was read as ("" where it is no value), and how often."""
 
     fact: str
     word: str
-    taken: str
+    value: str
     count: int
 
 
@@ -76,13 +76,13 @@ class Clinical:
 
     Attributes:
         name: of the source, as its user calls it ("clinical").
-        layout: what the table was taken for.
+        layout: name of the table's layout.
         patients: N names, each once.
-        facts: harmonised columns, and all others under their own names, N each; "" where nothing
-            is known. See `Joined.facts`.
+        facts: values of facts, and the further columns as text, N each; "" where nothing is known.
+            See `Joined.facts`.
         dropped: who was left out, and which facts of whom.
-        notes: sentences about what was noticed, without names of patients.
-        words: what was harmonised to what.
+        notes: sentences about the reading, without names of patients.
+        readings: which word was read as which value.
     """
 
     name: str
@@ -91,22 +91,22 @@ class Clinical:
     facts: Mapping[str, tuple[str, ...]]
     dropped: tuple[Dropped, ...]
     notes: tuple[str, ...]
-    words: tuple[Word, ...]
+    readings: tuple[Reading, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Joined:
-    """Several sources of the same patients.
+    """Several tables of the same patients.
 
     Attributes:
         patients: N, sorted: pseudonyms, or IDs where identity is kept.
-        sources: each with these patients in this order; who is not in a source has NaN throughout.
-        facts: harmonised columns of clinical tables, and others as text, N each; "" where nothing
-            is known: "histology" (LUAD, LUSC, other), "t_stage" (T1..T4), "edition", "n_stage",
+        sources: each with these patients in this order; a patient who is not in a source has NaN.
+        facts: facts of the patients, and further columns as text, N each; "" where nothing is
+            known: "histology" (LUAD, LUSC, other), "t_stage" (T1..T4), "edition", "n_stage",
             "m_stage", "sex" (female, male), "age", "smoking" (never, former, current), "site",
             "time" (days), "event" (1, 0), "survival2y" (1 alive, 0 dead at 730 days).
         dropped: who was left out, and which facts of whom.
-        notes: sentences about what was noticed when the tables were read.
+        notes: sentences about the reading of the tables.
     """
 
     patients: tuple[str, ...]
@@ -118,9 +118,9 @@ class Joined:
 
 @dataclass(frozen=True)
 class TableCase:
-    """A patient of a table, as `cohort.splits` deals them out.
+    """A patient of a table, as `data.splits` assigns patients to folds.
 
-    Two patients with the same row are the same profile twice: `crop` keeps them in one part.
+    Patients with the same row are duplicates: `crop`, a hash of the row, keeps them in one part.
     """
 
     case: str
@@ -131,10 +131,10 @@ class TableCase:
 
     @property
     def patient(self) -> str:
-        """The name is the patient's."""
+        """The patient, whose name the case has."""
         return self.case
 
 
 def table_case(patient: str, row: np.ndarray) -> TableCase:
-    """The patient with this row (D,)."""
+    """Return a patient with this row (D,) as a case to split."""
     return TableCase(patient, hashlib.sha256(np.ascontiguousarray(row).tobytes()).hexdigest())

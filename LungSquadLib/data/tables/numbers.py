@@ -1,4 +1,4 @@
-"""A table of numbers as it stands in its file, read in one pass."""
+"""Reads a table of numbers from its file, in one pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...errors import InputError, one_line
-from .number_columns import number_of, read_numerals, says_no_number
+from .number_columns import is_missing_number, parse_number, read_number_column
 from .text import decoded, delimiter_of, is_index, is_missing, lines, ragged, split
 
 _NUMBER_LIKE = re.compile(r"[+-]?([\d.,]+(e[+-]?\d+)?|inf(inity)?)", re.IGNORECASE)
@@ -20,18 +20,18 @@ _WITH_COMMA = re.compile(rb"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
 _PERHAPS_THOUSANDS = re.compile(rb"\s*[+-]?[1-9]\d{0,2},\d{3}\s*")
 _POINT = re.compile(rb"\d\.|\.\d")
 _UID = re.compile(r"\d+(\.\d+){3,}")
-_LOOKED_AT = 20  # rows by which columns of text are known
+_SAMPLED = 20  # rows by which columns of text are known
 _SPELLINGS = ("", "NA", "N/A", "#N/A", "nan", "NaN", "NAN", "null", "NULL", "[Not Available]")
 _MISSING = {word.encode(): b"nan" for word in _SPELLINGS}  # the missing cells that are read quickly
 
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """A table: the names of its R rows and C columns, its numbers, and its columns of text.
+    """A table: names of R rows and C columns, numbers, and columns of text.
 
     Attributes:
-        corner: the cell over the names of the rows.
-        rows: names as they stand in the file.
+        corner: the header over the names of the rows.
+        rows: names as in the file.
         columns: of `values`.
         values: (R, C) float32, NaN where a cell is missing.
         texts: the further columns, R cells each.
@@ -49,71 +49,73 @@ class Numbers:
 def read_numbers(
     path: str | os.PathLike[str], *, key: Callable[[list[str]], int], text: Callable[[str], bool]
 ) -> Numbers:
-    """Read a table of numbers; a column of which the first rows hold none is text.
+    """Read a table of numbers; a column without numbers in its first rows is text.
 
     Where semicolons or tabs part the cells, a comma is decimal, unless points are so too. A column
-    whose numbers all have the same unit, or a percent sign, is one of numbers. Columns that count
+    whose numbers all have the same unit, or a percent sign, is numeric. Columns that count
     the rows, and empty ones without a name, are left out.
 
     Args:
         path: CSV, TSV or with semicolons, also as .gz.
-        key: which column has the names of the rows.
+        key: returns, for the header, the column with the names of the rows.
         text: whether a column is text by its name.
 
     Raises:
         InputError: as `text.lines`; or it has no rows, a ragged one, or a cell that is no number.
         OSError: the file cannot be read.
     """
-    found = lines(path)
-    first = next(found, None)
+    content = lines(path)
+    first = next(content, None)
     if first is None:
         raise InputError(f"'{path}' is empty.")
-    look = list(itertools.islice(found, _LOOKED_AT))
-    delimiter = delimiter_of(first, path, look)
+    start = list(itertools.islice(content, _SAMPLED))
+    delimiter = delimiter_of(first, path, start)
     header = [decoded(cell, path).strip() for cell in split(first, delimiter, f"'{path}'")]
-    sample = [split(line, delimiter, f"'{path}', row {n}") for n, line in enumerate(look, 1)]
+    sample = [split(line, delimiter, f"'{path}', row {n}") for n, line in enumerate(start, 1)]
     if not sample:
         raise InputError(f"'{path}' has no rows.")
     if all(len(row) == len(header) + 1 for row in sample):  # R has nothing over the names of rows
         header.insert(0, "")
-    place = key(header)
+    key_column = key(header)
     texts = [
         n
         for n, name in enumerate(header)
-        if n != place and (text(name) or _is_text([row[n] for row in sample if n < len(row)]))
+        if n != key_column and (text(name) or _is_text([row[n] for row in sample if n < len(row)]))
     ]
-    kept = [n for n in range(len(header)) if n != place and n not in set(texts)]
+    kept = [n for n in range(len(header)) if n != key_column and n not in set(texts)]
     if not kept:
         raise InputError(f"'{path}' has no column of numbers.")
-    form = _Form(path, header, delimiter, place, kept, texts)
-    rows = [form.row(line, number) for number, line in enumerate(itertools.chain(look, found), 1)]
+    form = _Form(path, header, delimiter, key_column, kept, texts)
+    rows = [
+        form.row(line, number) for number, line in enumerate(itertools.chain(start, content), 1)
+    ]
     form.check_marks()
-    names, numbers, said = zip(*rows, strict=True)
-    columns = zip(*said, strict=True) if texts else ()
+    names, numbers, text_cells = zip(*rows, strict=True)
+    columns = zip(*text_cells, strict=True) if texts else ()
     table = Numbers(
-        header[place],
+        header[key_column],
         list(names),
         [header[n] for n in kept],
         np.stack(numbers),
         {header[n]: list(cells) for n, cells in zip(texts, columns, strict=True)},
         ("Its commas were read as decimal points.",) if b"," in form.marks else (),
     )
-    return _with_numerals(_without_index(table), path, text, comma=form.comma)
+    return _with_number_columns(_without_index(table), path, text, comma=form.comma)
 
 
 def _without_index(table: Numbers) -> Numbers:
-    """Without the columns that count its rows, and those without a name."""
+    """Return the table without the columns that count its rows, and those without a name."""
     counted = _counts_rows(table.values)
     kept = [
         n
         for n, name in enumerate(table.columns)
-        if not is_index(name, [f"{one:g}" for one in table.values[:, n]] if counted[n] else ())
+        if not is_index(name, [f"{value:g}" for value in table.values[:, n]] if counted[n] else ())
     ]
     texts = {name: cells for name, cells in table.texts.items() if not is_index(name, cells)}
-    gone = len(table.columns) - len(kept) + len(table.texts) - len(texts)
-    if not gone:
+    removed = len(table.columns) - len(kept) + len(table.texts) - len(texts)
+    if not removed:
         return table
-    note = f"{gone} columns have no name, or count the rows, and were left out."
+    note = f"{removed} columns have no name, or count the rows, and were left out."
     return replace(
         table,
         columns=[table.columns[n] for n in kept],
@@ -124,44 +126,46 @@ def _without_index(table: Numbers) -> Numbers:
 
 
 def _counts_rows(values: np.ndarray) -> np.ndarray:
-    """Whether each column rises by one from row to row."""
-    found = np.ones(values.shape[1], bool)
+    """Return whether each column rises by one from row to row."""
+    counting = np.ones(values.shape[1], bool)
     for before, row in itertools.pairwise(values):
-        found[found] = row[found] - before[found] == 1
-        if not found.any():  # as a rule after two rows
+        counting[counting] = row[counting] - before[counting] == 1
+        if not counting.any():  # as a rule after two rows
             break
-    return found
+    return counting
 
 
-def _with_numerals(
+def _with_number_columns(
     table: Numbers, path: str | os.PathLike[str], text: Callable[[str], bool], *, comma: bool
 ) -> Numbers:
-    """With the columns of text that are numbers with a unit or a percent sign among the numbers.
+    """Return the table with text columns of numbers with a unit or percent sign made numeric.
 
     Raises:
         InputError: at least half of the cells of such a column are numbers, and not all.
     """
-    made, texts, notes = {}, dict(table.texts), []
+    numeric, texts, notes = {}, dict(table.texts), []
     for name, cells in table.texts.items():
         if text(name):
             continue
-        found = read_numerals(cells, comma=comma)
-        if found.mostly and found.odd:
+        numbers = read_number_column(cells, comma=comma)
+        if not numbers.is_numeric:
+            continue
+        if numbers.invalid_rows:
+            row = numbers.invalid_rows[0]
             raise InputError(
-                f"'{path}', row {found.odd[0] + 1}, column '{one_line(name, most=60)}': "
-                f"'{one_line(cells[found.odd[0]].strip(), most=40)}' is no number, as most of its "
+                f"'{path}', row {row + 1}, column '{one_line(name, most=60)}': "
+                f"'{one_line(cells[row].strip(), most=40)}' is no number, as most of its "
                 "cells are. Correct it, empty the cell, or take the column out."
             )
-        if found.mostly:
-            made[name] = np.array(found.values, np.float32)
-            notes.append(f"The column '{one_line(name, most=60)}' was read with {found.note}.")
-            del texts[name]
-    if not made:
+        numeric[name] = np.array(numbers.values, np.float32)
+        notes.append(f"The column '{one_line(name, most=60)}' was read with {numbers.note}.")
+        del texts[name]
+    if not numeric:
         return table
     return replace(
         table,
-        columns=[*table.columns, *made],
-        values=np.column_stack([table.values, *made.values()]),
+        columns=[*table.columns, *numeric],
+        values=np.column_stack([table.values, *numeric.values()]),
         texts=texts,
         notes=(*table.notes, *notes),
     )
@@ -169,7 +173,7 @@ def _with_numerals(
 
 @dataclass(frozen=True)
 class _Form:
-    """Where in a row the name, the numbers and the texts stand."""
+    """Which cells of a row are the name, the numbers and the texts."""
 
     path: str | os.PathLike[str]
     header: list[str]
@@ -177,7 +181,7 @@ class _Form:
     name: int
     numbers: list[int]
     texts: list[int]
-    # What was seen: commas, points, and commas that are decimal for sure.
+    # Marks in the numbers so far: commas, points, and commas that are decimal for sure.
     marks: set[bytes] = field(default_factory=set)
 
     @property
@@ -186,24 +190,24 @@ class _Form:
         return self.delimiter != b","
 
     def check_marks(self) -> None:
-        """`InputError` where it cannot be told whether commas or points are decimal."""
+        """Raise `InputError` where commas may be decimal or part thousands."""
         if b"," in self.marks and self.marks != {b",", b"decimal"}:
             raise InputError(
-                f"'{self.path}' has numbers with commas, and whether these are decimal or part "
-                "thousands cannot be told. Write all numbers with a point, and without thousands' "
+                f"'{self.path}' has numbers with commas that may be decimal or part "
+                "thousands. Write all numbers with a point, and without thousands' "
                 "separators."
             )
 
     def row(self, line: bytes, number: int) -> tuple[str, np.ndarray, list[str]]:
-        """Name, numbers and texts of a line; rows count from 1."""
+        """Return name, numbers and texts of a line; rows count from 1."""
         cells = split(line, self.delimiter, f"'{self.path}', row {number}")
         if len(cells) != len(self.header):
             raise InputError(ragged(self.path, number, len(cells), len(self.header)))
         name = decoded(cells[self.name], self.path).strip()
-        texts = [decoded(cells[place], self.path) for place in self.texts]
+        texts = [decoded(cells[n], self.path) for n in self.texts]
         underscores = line.count(b"_") - sum(cells[n].count(b"_") for n in (self.name, *self.texts))
         if texts:
-            cells = [cells[place] for place in self.numbers]
+            cells = [cells[n] for n in self.numbers]
         else:
             del cells[self.name]
         if self.comma:
@@ -211,7 +215,7 @@ class _Form:
         return name, self._numbers(cells, number, quickly=not underscores), texts
 
     def _with_points(self, cells: list[bytes]) -> list[bytes]:
-        """With points for decimal commas; which of the two there were is kept in mind."""
+        """Return cells with points for decimal commas, and note which of the two the row has."""
         joined = b"\t".join(cells)
         if b"." not in self.marks and _POINT.search(joined):
             self.marks.add(b".")
@@ -231,14 +235,14 @@ class _Form:
             with np.errstate(over="ignore"):
                 numbers = np.fromiter(self._carefully(cells, row), np.float32, len(cells))
         if np.isinf(numbers).any():
-            place = self.numbers[int(np.isinf(numbers).argmax())]
-            raise InputError(f"{self._where(row, place)}: it is beyond what can be computed with.")
+            column = self.numbers[int(np.isinf(numbers).argmax())]
+            raise InputError(f"{self._where(row, column)}: the number is too large.")
         return numbers
 
     def _carefully(self, cells: Sequence[bytes], row: int) -> Iterator[float]:
-        for place, cell in zip(self.numbers, cells, strict=True):
+        for column, cell in zip(self.numbers, cells, strict=True):
             word = decoded(cell, self.path)
-            value = math.nan if says_no_number(word) else number_of(word)
+            value = math.nan if is_missing_number(word) else parse_number(word)
             if value is None:
                 comma = re.fullmatch(r"\s*-?\d+(,\d+)+(\.\d+)?\s*", word)
                 hint = (
@@ -246,24 +250,24 @@ class _Form:
                     if comma
                     else " Correct it, or empty the cell."
                 )
-                said = f"'{one_line(word, most=40)}' is no number."
-                raise InputError(f"{self._where(row, place)}: {said}{hint}")
+                fault = f"'{one_line(word, most=40)}' is no number."
+                raise InputError(f"{self._where(row, column)}: {fault}{hint}")
             yield value
 
-    def _where(self, row: int, place: int) -> str:
-        name = one_line(self.header[place], most=60)
-        return f"'{self.path}', row {row}, column {place + 1} ('{name}')"
+    def _where(self, row: int, column: int) -> str:
+        name = one_line(self.header[column], most=60)
+        return f"'{self.path}', row {row}, column {column + 1} ('{name}')"
 
 
 def _quickly(cells: Sequence[bytes]) -> np.ndarray | None:
-    """Numbers of cells; None where one is neither a number nor missing as most tables say it.
+    """Return the numbers of cells; None where a cell is no number and not missing as usual.
 
-    This is where the time goes: 20 million cells in some seconds.
+    Most of the time is spent here: 20 million cells in some seconds.
     """
     filled = [cell or b"nan" for cell in cells]
     for _ in range(2):
         try:
-            with np.errstate(over="ignore"):  # what is too large is infinite, and seen
+            with np.errstate(over="ignore"):  # what is too large is infinite, and refused
                 return np.fromiter(map(float, filled), np.float32, len(cells))
         except ValueError:
             filled = [_MISSING.get(cell, cell) for cell in cells]
@@ -271,8 +275,8 @@ def _quickly(cells: Sequence[bytes]) -> np.ndarray | None:
 
 
 def _is_text(cells: Sequence[bytes]) -> bool:
-    """Whether cells of a column say something, and none of it could be meant for a number."""
+    """Return whether a column has cells that are not missing, and none looks like a number."""
     words = [cell.decode(errors="replace").strip() for cell in cells]
-    said = [word for word in words if not is_missing(word)]
-    numbers = (_NUMBER_LIKE.fullmatch(word) and not _UID.fullmatch(word) for word in said)
-    return bool(said) and not any(numbers)
+    filled = [word for word in words if not is_missing(word)]
+    numbers = (_NUMBER_LIKE.fullmatch(word) and not _UID.fullmatch(word) for word in filled)
+    return bool(filled) and not any(numbers)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ...errors import InputError, parsing
 from ...fields import shown_path
 from .genes import gene_names
-from .number_columns import number_of, says_no_number
+from .number_columns import is_missing_number, parse_number
 from .text import lines
 
 _COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
@@ -25,12 +25,12 @@ _LARGEST = 64 << 20  # bytes of text: thirty times all human genes
 
 @dataclass(frozen=True)
 class Profile:
-    """What is known of one patient's expression.
+    """The expression of one patient.
 
     Attributes:
-        genes: the number of each gene of which there is one.
-        sha256: of genes and numbers, in whatever order and format they were written.
-        dates: how many names of genes a spreadsheet has made into dates that cannot be told.
+        genes: the number of each gene that has one.
+        sha256: of genes and numbers, whatever their order and format in the file.
+        dates: how many names of genes are dates, of which the gene is not known.
     """
 
     genes: Mapping[str, float]
@@ -39,7 +39,7 @@ class Profile:
 
     @classmethod
     def of(cls, genes: Mapping[str, float]) -> Profile:
-        """The profile of these numbers; those that are NaN are not known.
+        """Return the profile of these numbers; NaN where a gene is not known.
 
         Raises:
             InputError: two names of one gene (with and without its version, say) have different
@@ -54,12 +54,12 @@ class Profile:
         return cls(known, hashlib.sha256(lines.encode()).hexdigest(), names.count(""))
 
     def to_dict(self) -> dict[str, object]:
-        """What outputs say of it: nothing that names the patient or the file."""
+        """Return its description for outputs, which names neither the patient nor the file."""
         return {"genes": len(self.genes), "sha256": self.sha256}
 
 
 def read_profile(path: str | os.PathLike[str]) -> Profile:
-    """One patient's expression from a table: CSV, TSV or with semicolons, gzip or not.
+    """Read one patient's expression from a table: CSV, TSV or with semicolons, gzip or not.
 
     Two columns, gene and number, with a header or without; or a row of genes above a row of
     numbers, as a matrix of one patient has them. An empty cell or NA is a gene that is not known.
@@ -68,7 +68,7 @@ def read_profile(path: str | os.PathLike[str]) -> Profile:
         path: the file.
 
     Raises:
-        InputError: it is none, is too large, holds several patients, a text where a number belongs,
+        InputError: it is none, is too large, holds several patients, a text in place of a number,
             or a gene twice with different numbers. The sentence quotes no cell: it may be an ID.
         OSError: the file cannot be read.
     """
@@ -82,7 +82,7 @@ def read_profile(path: str | os.PathLike[str]) -> Profile:
 
 
 def _rows(text: str) -> list[list[str]]:
-    """Cells of all lines; the first line says what stands between them."""
+    """Return the cells of all lines; the delimiter is that of the first line."""
     delimiter = max("\t;,", key=text.partition("\n")[0].count)
     table = csv.reader(text.splitlines(), delimiter=delimiter, strict=True)
     rows = [[cell.strip() for cell in row] for row in table]
@@ -91,7 +91,7 @@ def _rows(text: str) -> list[list[str]]:
 
 
 def _with_points(rows: list[list[str]]) -> list[list[str]]:
-    """With points for decimal commas, where nothing else can be meant by them."""
+    """Return rows with points for decimal commas, where commas can be nothing else."""
     cells = [cell for row in rows for cell in row]
     commas = list(filter(_COMMA.fullmatch, cells))
     if all(map(_PERHAPS_THOUSANDS.fullmatch, commas)) or any(map(_POINT.fullmatch, cells)):
@@ -102,7 +102,7 @@ def _with_points(rows: list[list[str]]) -> list[list[str]]:
 
 
 def _genes(rows: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Genes and numbers of a table in either shape; `ValueError` with half a sentence."""
+    """Return genes and numbers of a table in either shape; `ValueError` with half a sentence."""
     widths = {len(row) for row in rows}
     if not rows:
         raise ValueError("it is empty")
@@ -121,16 +121,19 @@ def _genes(rows: Sequence[Sequence[str]]) -> dict[str, float]:
 
 
 def _long(rows: Sequence[Sequence[str]]) -> list[tuple[int, str, str]]:
-    """Place, gene and number of a table of two columns; a header has a text over the numbers."""
+    """Return line, gene and number of a table of two columns, without its header."""
     header = not _is_number(rows[0][1]) and not _NUMBER_LIKE.fullmatch(rows[0][1])
-    found = [(n, gene, value) for n, (gene, value) in enumerate(rows, 1)][header:]
-    if found and all(_is_number(gene) and not _is_number(value) for _, gene, value in found):
-        raise ValueError("it is the wrong way round: the genes come first, then their numbers")
-    return found
+    entries = [(n, gene, value) for n, (gene, value) in enumerate(rows, 1)][header:]
+    if entries and all(_is_number(gene) and not _is_number(value) for _, gene, value in entries):
+        raise ValueError("its columns are swapped: the genes come first, then their numbers")
+    return entries
 
 
 def _wide(rows: Sequence[Sequence[str]]) -> list[tuple[int, str, str]]:
-    """Of a row of genes above a row of numbers; the first cells may name the patient."""
+    """Return column, gene and number of a row of genes above a row of numbers.
+
+    The first cells may name the patient; they are left out.
+    """
     genes, values = list(rows[0]), list(rows[1])
     if len(values) == len(genes) + 1:  # as R writes it
         genes = ["", *genes]
@@ -138,24 +141,25 @@ def _wide(rows: Sequence[Sequence[str]]) -> list[tuple[int, str, str]]:
     return [(n, *pair) for n, pair in enumerate(zip(genes, values, strict=True), 1)][named:]
 
 
-def _numbers(found: Sequence[tuple[int, str, str]], place: str) -> dict[str, float]:
+def _numbers(entries: Sequence[tuple[int, str, str]], unit: str) -> dict[str, float]:
+    """Return the number of each gene; `unit` is "line" or "column", for messages."""
     genes: dict[str, float] = {}
     where: dict[str, int] = {}
-    names = gene_names([gene for _, gene, _ in found]).names
-    for (number, gene, text), name in zip(found, names, strict=True):
+    names = gene_names([gene for _, gene, _ in entries]).names
+    for (number, gene, text), name in zip(entries, names, strict=True):
         if not gene:
-            raise ValueError(f"{place} {number} names no gene")
+            raise ValueError(f"{unit} {number} names no gene")
         value = _number(text)
         if value is None:
-            raise ValueError(f"{place} {number} holds a text where a number belongs")
+            raise ValueError(f"{unit} {number} holds a text where a number belongs")
         if math.isnan(value):
             continue
-        if not name:  # a date, of which `Profile.of` makes nothing
+        if not name:  # a date, which `Profile.of` leaves out
             genes[gene] = value
             continue
         if genes.setdefault(name, value) != value:
             raise ValueError(
-                f"{place}s {where[name]} and {number} have different numbers of the same gene"
+                f"{unit}s {where[name]} and {number} have different numbers of the same gene"
             )
         where.setdefault(name, number)
     if not genes:
@@ -168,5 +172,5 @@ def _is_number(text: str) -> bool:
 
 
 def _number(text: str) -> float | None:
-    """A finite number, NaN where nothing is known, None of any other text."""
-    return math.nan if says_no_number(text) else number_of(text)
+    """Return a finite number, NaN where the cell is missing, None for any other text."""
+    return math.nan if is_missing_number(text) else parse_number(text)

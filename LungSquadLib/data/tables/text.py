@@ -1,4 +1,4 @@
-"""Tables as text: opened within limits, split into cells; what stands for a missing value."""
+"""Tables as text: opened within limits, split into cells; which cells are missing."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ LARGEST_CLINICAL = 64 << 20
 _LONGEST_LINE, _MOST_LINES = 64 << 20, 1_000_000
 _SMALL, _MOST_GROWTH = 8 << 20, 50  # a packed table grows by 2 to 20 times, a trap by 1,000
 _DELIMITERS = ("\t", ",", ";")
-_LOOKED_AT = 20  # rows by which the delimiter is known
+_SAMPLED = 20  # rows by which the delimiter is known
 _WORKBOOKS = {
     b"PK\x03\x04": "an Excel workbook (.xlsx) or another ZIP file",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)",
 }
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SEPARATOR = re.compile(rb'"?sep=.?"?[,;\t]*', re.IGNORECASE)  # a first line for Excel alone
-# What pandas and R call a column without a name; others call the numbers of rows so.
+# Names that pandas and R give to a column without a name; then names of row numbers.
 _NAMELESS = re.compile(r"|unnamed: ?\d+(_level_\d+)?|\.\.\.\d+", re.IGNORECASE)
 _INDEX_NAMES = frozenset(
     ("x", "index", "level_0", "row", "row_id", "rownames", "row_names", "#", "no", "no.", "nr")
 )
-_MANY = 20  # rows that do not run from 1 on in order by chance
+_MANY = 20  # rows: fewer may be 1, 2, 3 ... by chance
 
-# As tables say that nothing is known, in small letters; TCGA puts such words into brackets.
+# Cells that are missing, in small letters; TCGA puts such words into brackets.
 _MISSING = frozenset(
     (
         *("", "na", "n/a", "<na>", "nan", "nat", "null", ".", "-", "--", "'--", "?", "unknown"),
@@ -52,29 +52,29 @@ _NO_LABEL = frozenset(("", "na", "n/a", "<na>", "nan", "nat", "null", "#n/a", "'
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell says that nothing is known."""
+    """Return whether a cell is missing."""
     word = cell.strip()
     return word.casefold() in _MISSING or _BRACKETED.fullmatch(word) is not None
 
 
 def is_no_label(cell: str) -> bool:
-    """Whether a cell says that nothing is known, where other cells may be any labels."""
+    """Return whether a cell is missing in a column of labels, which may be "-" or "unknown"."""
     word = cell.strip()
     return word.casefold() in _NO_LABEL or _BRACKETED.fullmatch(word) is not None
 
 
 def known(cell: str) -> str:
-    """What a cell says, without the blanks round it; "" where it is missing."""
+    """Return a cell without the blanks round it; "" where it is missing."""
     return "" if is_missing(cell) else cell.strip()
 
 
 def may_be_index(name: str) -> bool:
-    """Whether a column that counts the rows may be called so."""
+    """Return whether a name is one of those of columns that count the rows."""
     return _NAMELESS.fullmatch(name) is not None or name.casefold() in _INDEX_NAMES
 
 
 def is_index(name: str, cells: Sequence[str]) -> bool:
-    """Whether a column has no name, or holds nothing but the running number of its row."""
+    """Return whether a column has no name, or holds only the numbers of its rows."""
     if _NAMELESS.fullmatch(name):
         return True
     if len(cells) < 2 or (len(cells) < _MANY and not may_be_index(name)):
@@ -86,14 +86,14 @@ def is_index(name: str, cells: Sequence[str]) -> bool:
 
 
 def lines(path: str | os.PathLike[str], *, most: int = LARGEST) -> Iterator[bytes]:
-    """The lines of a table in UTF-8, unpacked if it is packed, in little memory.
+    """Yield the lines of a table in UTF-8, unpacked if it is packed, in little memory.
 
     Empty lines, and those before the header that begin with "#" or name the delimiter to Excel
     ("sep=;"), are passed over. UTF-16 with its mark, as Excel's "Unicode text" has it, is recoded.
 
     Raises:
         InputError: it is no file, a workbook, larger than `most` bytes, grows too much as it is
-            unpacked, or has a line that no table has.
+            unpacked, or has too many or too long lines.
         OSError: it cannot be read.
     """
     source = Path(path)
@@ -127,7 +127,7 @@ def lines(path: str | os.PathLike[str], *, most: int = LARGEST) -> Iterator[byte
 
 
 def _recoded(file: BinaryIO | gzip.GzipFile, path: str | os.PathLike[str], limit: int) -> BinaryIO:
-    """UTF-16 as UTF-8."""
+    """Return a UTF-16 file as UTF-8."""
     data = file.read(limit + 1)
     if len(data) > limit:
         raise InputError(f"'{path}' has more than {limit >> 20} MB of UTF-16: save it in UTF-8.")
@@ -167,15 +167,15 @@ def _lines(
 def delimiter_of(
     header: bytes, path: str | os.PathLike[str], sample: Sequence[bytes] = ()
 ) -> bytes:
-    """Tab, comma or semicolon: the one that parts header and rows alike into most cells.
+    """Return tab, comma or semicolon: which parts header and rows alike into most cells.
 
     Args:
         header: the first line.
-        path: for the sentence.
-        sample: the next lines, where there are some.
+        path: for the message.
+        sample: the next lines, if any.
 
     Raises:
-        InputError: none of them does, or the header is no text.
+        InputError: the header has no delimiter, or is no text.
     """
     text = decoded(header, path)
     rows = [line.decode(errors="replace") for line in sample]
@@ -196,7 +196,7 @@ def delimiter_of(
 
 
 def _count(line: str, delimiter: str) -> int:
-    """How many cells a line has; one that is quoted may hold the delimiter."""
+    """Return how many cells a line has; a quoted cell may hold the delimiter."""
     if '"' not in line:
         return line.count(delimiter) + 1
     try:
@@ -206,10 +206,10 @@ def _count(line: str, delimiter: str) -> int:
 
 
 def split(line: bytes, delimiter: bytes, where: str) -> list[bytes]:
-    """The cells of a line; one that is quoted may hold the delimiter.
+    """Return the cells of a line; a quoted cell may hold the delimiter.
 
     Raises:
-        InputError: its quotes are wrong; `where` begins the sentence.
+        InputError: its quotes are wrong; the message begins with `where`.
     """
     if b'"' not in line:
         return line.split(delimiter)
@@ -227,10 +227,10 @@ def split(line: bytes, delimiter: bytes, where: str) -> list[bytes]:
 
 
 def decoded(data: bytes, path: str | os.PathLike[str]) -> str:
-    """Text in UTF-8.
+    """Decode UTF-8.
 
     Raises:
-        InputError: it is not.
+        InputError: the data are no text in UTF-8.
     """
     try:
         text = data.decode()
@@ -247,16 +247,16 @@ def decoded(data: bytes, path: str | os.PathLike[str]) -> str:
 def read_rows(
     path: str | os.PathLike[str], *, most: int = LARGEST_CLINICAL, repeated: bool = False
 ) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a small table, without the blanks round its cells.
+    """Read header and rows of a small table, without the blanks round its cells.
 
-    Commas, tabs or semicolons part the cells. Rows without any text, and columns without a name and
-    any text, are left out; a column that pandas or R gave a name for want of one ("Unnamed: 0") has
-    the name "".
+    Commas, tabs or semicolons part the cells. Rows without any text, and columns with neither a
+    name nor any text, are left out; the names that pandas and R give to columns without a name
+    ("Unnamed: 0") are "".
 
     Args:
         path: CSV, TSV or with semicolons, also as .gz.
         most: bytes.
-        repeated: let a column be there more than once.
+        repeated: allow a column more than once.
 
     Raises:
         InputError: as `lines`; or it is no table, has no rows, a column twice or a ragged row.
@@ -265,7 +265,7 @@ def read_rows(
     content = list(lines(path, most=most))
     if not content:
         raise InputError(f"'{path}' is empty.")
-    delimiter = delimiter_of(content[0], path, content[1 : 1 + _LOOKED_AT]).decode()
+    delimiter = delimiter_of(content[0], path, content[1 : 1 + _SAMPLED]).decode()
     texts = (decoded(line, path) + "\n" for line in content)
     form = {"delimiter": delimiter, "strict": True, "skipinitialspace": True}
     try:
@@ -289,13 +289,13 @@ def read_rows(
 
 
 def _trimmed(row: list[str], width: int) -> list[str]:
-    """A row without the empty cells that a spreadsheet added behind its end."""
+    """Return a row without the empty cells that a spreadsheet added behind its end."""
     return row if any(row[width:]) else row[:width]
 
 
 def read_header(path: str | os.PathLike[str]) -> list[str]:
-    """The header of a table, without the blanks round its cells; see `lines`."""
-    content = list(itertools.islice(lines(path), 1 + _LOOKED_AT))
+    """Read the header of a table, without the blanks round its cells; see `lines`."""
+    content = list(itertools.islice(lines(path), 1 + _SAMPLED))
     if not content:
         raise InputError(f"'{path}' is empty.")
     first, *sample = content
@@ -304,14 +304,14 @@ def read_header(path: str | os.PathLike[str]) -> list[str]:
 
 
 def check_header(header: list[str], path: str | os.PathLike[str]) -> None:
-    """`InputError` where a column of a table that is read by name is there twice."""
+    """Raise `InputError` where a table that is read by name has a column twice."""
     twice = next((name for name in header if name and header.count(name) > 1), None)
     if twice:
         raise InputError(f"'{path}' has the column '{one_line(twice, most=60)}' more than once.")
 
 
 def ragged(path: str | os.PathLike[str], row: int, has: int, wanted: int) -> str:
-    """The sentence for a row of another length than the header; rows count from 1."""
+    """Return the message for a row of another length than the header; rows count from 1."""
     return (
         f"'{path}', row {row}: it has {has} cells, the header has {wanted}; a cell with a "
         "delimiter in it must be quoted."

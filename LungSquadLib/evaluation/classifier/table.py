@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...data.tables.number_columns import number_of, read_numerals
+from ...data.tables.number_columns import parse_number, read_number_column
 from ...data.tables.text import is_no_label, read_rows
 from ...errors import InputError, one_line
 
@@ -54,14 +54,14 @@ class Table:
             InputError: there is no such column, or a cell holds something else.
         """
         cells = [cell or "" for cell in self.cells(name)]
-        numerals = read_numerals(cells)
-        if numerals.odd:
-            row = numerals.odd[0]
+        numbers = read_number_column(cells)
+        if numbers.invalid_rows:
+            row = numbers.invalid_rows[0]
             raise InputError(
                 f"{self.row(row)}: '{one_line(cells[row], most=40)}' in the column "
                 f"'{one_line(name, most=100)}' is no finite number."
             )
-        return [value for value in numerals.values if value is not None]
+        return [value for value in numbers.values if value is not None]
 
     def row(self, number: int) -> str:
         """What sentences call a row, numbered from 0."""
@@ -70,7 +70,7 @@ class Table:
 
 def number_in(cell: str) -> float | None:
     """The finite number that a cell says, if it does."""
-    return number_of(cell)
+    return parse_number(cell)
 
 
 def format_name(name: str, most: int = 40) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...data.manifest import Row
 from ...data.tables.clinical import read_clinical
-from ...data.tables.facts import taken
+from ...data.tables.facts import FACTS
 from ...data.tables.patients import PSEUDONYM, patient_of
 from ...data.tables.text import known, read_rows
 from ...errors import InputError
@@ -118,7 +118,7 @@ def reported_stages(
 def _of_manifest(cells: Mapping[str, str]) -> Reported | None:
     word = known(cells.get(COLUMN, ""))
     try:
-        edition = taken("edition", cells.get(EDITION_COLUMN, ""))
+        edition = FACTS["edition"].parse(cells.get(EDITION_COLUMN, ""))
         return Reported(reported_stage(word), edition or "")
     except InputError:  # nothing, or Tis
         return None

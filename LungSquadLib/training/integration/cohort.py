@@ -10,7 +10,7 @@ import numpy as np
 
 from ...data.tables.facts import read_follow_up
 from ...data.tables.matrix import Joined, Matrix
-from ...data.tables.matrix_file import COUNTED
+from ...data.tables.matrix_file import LINEAR_SCALES
 from ...errors import InputError, one_line
 from ..classifier.predictions import number
 from .options import CLASSES, IntegrationOptions
@@ -129,7 +129,7 @@ def _stacked(
             "the same model for both, or stores with the same --size, --margin and --spacing."
         )
     if source.kind == "expression" and source.scale != other.scale:
-        if counted := {source.scale, other.scale} & set(COUNTED):
+        if counted := {source.scale, other.scale} & set(LINEAR_SCALES):
             raise InputError(
                 f"The numbers of '{source.name}' are {source.scale} in the training cohort and "
                 f"{other.scale} in the test cohort, and a network compares "
