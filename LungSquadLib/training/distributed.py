@@ -45,7 +45,11 @@ class DistributedContext:
         return int(largest_over_processes(torch.tensor(value))) if self.size > 1 else value
 
     def all_reduce_gradients(self, weights: Iterable[Tensor]) -> None:
-        """Replace gradients by their sums over all processes."""
+        """Replace gradients by their sums over all processes, in one exchange.
+
+        Not by `DistributedDataParallel`: it divides the gradients into other parts after its first
+        step, so that a sum over three or more processes has other last bits after a resumption.
+        """
         if self.size == 1:
             return
         gradients = [weight.grad for weight in weights if weight.grad is not None]

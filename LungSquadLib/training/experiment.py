@@ -26,6 +26,7 @@ from ..errors import InputError, LungSquadError
 from ..files import sha256_of_file, sweep, write_csv
 from ..networks.devices import thread_count
 from ..progress import Part, Progress, Silent, step
+from .allocator import keep_freed_memory
 from .checkpoint import read_checkpoint, write_checkpoint
 from .distributed import DistributedContext, distributed_context
 from .logs import TensorBoard
@@ -174,6 +175,7 @@ def run(
         if value is not None and value < 1:
             raise InputError(f"{flag} must be 1 or more, not {value}.")
     experiment.check()
+    keep_freed_memory()
     # cuDNN's fastest algorithms are neither the same each time nor deterministic.
     repeatable = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
     with repeatable, distributed_context(torch.device(experiment.device)) as context:
@@ -284,6 +286,7 @@ def _fit_in_processes(
 
 def _fit_in_worker(task: tuple[Experiment[Any], Fit, Path]) -> None:
     experiment, each, folder = task
+    keep_freed_memory()
     repeatable = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
     with repeatable:
         experiment.fit(each, Session(folder, DistributedContext(), Silent(), each.name))

@@ -52,9 +52,11 @@ def _autoencoder(patients: int, genes: int) -> Callable[[int], None]:
     import torch
 
     from LungSquadLib.networks import build
+    from LungSquadLib.training.allocator import keep_freed_memory
     from LungSquadLib.training.autoencoder.options import AutoencoderOptions
     from LungSquadLib.training.autoencoder.task import AutoencoderTask, Parts
 
+    keep_freed_memory()
     torch.manual_seed(0)
     network = build("autoencoder", {"widths": [genes], "latent": 8, "hidden": [128]})
     x = torch.from_numpy(_expression(patients, genes))

@@ -20,6 +20,7 @@ from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
 from LungSquadLib.networks.folding import folded
 from LungSquadLib.networks.trunk_and_head import TrunkAndHead
+from LungSquadLib.training.allocator import keep_freed_memory
 from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.classifier.options import Recipe
 from LungSquadLib.training.classifier.task import Classifier, layer_groups
@@ -183,6 +184,7 @@ def _openvino(graph: bytes, x: torch.Tensor) -> Callable[[], np.ndarray]:
 def _training(name: str) -> tuple[dict[str, Contender], int]:
     """One step of training: by hand in two layouts of memory, and as the training loop takes it."""
     network, forward = _classifier(name)
+    keep_freed_memory()  # for all of them, since malloc is theirs together
     x = _crops(network, TRAINING_BATCH)
     contenders = {}
     for title, layout in (

@@ -36,6 +36,7 @@ from LungSquadLib.training.checkpoint import read_checkpoint
 from LungSquadLib.training.classifier.experiment import train_classifier
 from LungSquadLib.training.classifier.options import ClassifierOptions
 from LungSquadLib.training.distributed import DistributedContext
+from LungSquadLib.training.experiment import read_log
 from LungSquadLib.training.gan.experiment import train_gan
 from LungSquadLib.training.gan.options import GanOptions
 from LungSquadLib.training.inpainting.experiment import train_inpainting
@@ -76,30 +77,28 @@ def there(monkeypatch):
     return lambda name: nullcontext("cpu") if name == "cpu" else fake_device(monkeypatch)
 
 
-def trained(there, folder, train, device, stop=None):
-    """Train into a folder on a device, up to a stop or to the end; the checkpoint's tensors."""
-    with there(device) as name:
-        if stop is None:
-            train(folder, name)
-        else:
-            with pytest.raises(CancelledError):
-                train(folder, name, progress=StopAt(stop))
+def stopped(there, folder, train, device, stop):
+    """Train into a folder on a device, up to a stop; the checkpoint's tensors."""
+    with there(device) as name, pytest.raises(CancelledError):
+        train(folder, name, progress=StopAt(stop))
     (checkpoint,) = [path for path in folder.rglob("*") if path.name.startswith("checkpoint")]
     return read_checkpoint(checkpoint)
 
 
 def goes_on(there, folder, train, stop):
     """Stop on the processor, go on on the device and back: all that a checkpoint holds is kept."""
-    before = trained(there, folder, train, "cpu", stop)
+    before = stopped(there, folder, train, "cpu", stop)
     for device in ("mps", "cpu", "mps"):
-        tensors, facts = trained(there, folder, train, device, 0)  # it loads and writes, no more
+        tensors, facts = stopped(there, folder, train, device, 0)  # it loads and writes, no more
         assert facts == before[1]
         assert tensors.keys() == before[0].keys()
         assert any(name.endswith("exp_avg_sq") for name in tensors)
         for name, value in tensors.items():
             assert torch.equal(value, before[0][name]), (device, name)
-    _, facts = trained(there, folder, train, "mps")
-    assert facts["epoch"] > before[1]["epoch"]
+    with there("mps") as name:
+        train(folder, name)
+    (fit,) = (folder / "fits").iterdir()
+    assert len(read_log(fit)) > before[1]["epoch"]
     for value in read_model_file(folder / MODEL).weights.values():
         assert np.isfinite(value).all()
 

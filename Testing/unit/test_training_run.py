@@ -445,7 +445,7 @@ def test_a_trained_network_is_wrapped_for_the_ct_it_was_made_of(finished, place)
 
 @pytest.mark.slow
 def test_the_packages_example_runs(tmp_path, place, monkeypatch):
-    example = LungSquadLib.__doc__.split("with an evaluation:\n")[1].split("\nOr from tables")[0]
+    example = LungSquadLib.__doc__.split("with an evaluation:\n")[1].split("\nFrom molecular")[0]
     assert 'freeze="trunk"' in example
     shorter = "freeze='trunk', folds=2, seeds=1, views=1, size=32, epochs=2"
     code = textwrap.dedent(example.replace('freeze="trunk"', shorter))

@@ -148,8 +148,6 @@ class Gan:
         optimizer = self._optimizers[name]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        # Not DistributedDataParallel: the gradient penalty differentiates twice, and the generator
-        # learns through a critic whose gradients must not be exchanged.
         self.context.all_reduce_gradients(network.parameters())
         optimizer.step()
         return loss.detach()
