@@ -161,5 +161,5 @@ def _show_molecular(described: dict[str, Any]) -> None:
         print(printable(f"  largest contributions to {title}: {genes}"))
 
 
-def _mark(code: str, answer: str) -> str:
-    return "<" if code == answer else ""
+def _mark(code: str, predicted: str) -> str:
+    return "<" if code == predicted else ""

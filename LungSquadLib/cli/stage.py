@@ -131,7 +131,7 @@ def _patient(arguments: argparse.Namespace) -> None:
 def _cohort(arguments: argparse.Namespace) -> int:
     """Stage every case of a manifest; return 1 if not one could be measured."""
     from ..errors import InputError
-    from ..pipeline.stage_cohort import PAGE, Others, stage_cohort
+    from ..pipeline.stage_cohort import PAGE, Comparators, stage_cohort
 
     if arguments.out is None:
         raise InputError(
@@ -153,10 +153,10 @@ def _cohort(arguments: argparse.Namespace) -> int:
         refuse_ignored(arguments, "it is about the columns of --clinical.", mapping=None)
     tables = (arguments.predictions, arguments.groups, arguments.clinical, arguments.mapping)
     with bar() as progress:
-        found = stage_cohort(
+        staged = stage_cohort(
             arguments.ct,
             arguments.out,
-            others=Others(*(None if table is None else Path(table) for table in tables)),
+            comparators=Comparators(*(None if table is None else Path(table) for table in tables)),
             edition=arguments.edition,
             rule=arguments.diameter,
             jobs=arguments.jobs,
@@ -164,11 +164,11 @@ def _cohort(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     if arguments.json:
-        print_json(found.to_dict())
-        return found.summary.exit_code
-    print(found.summary)
-    for sentence in [*found.notes, *(one.sentence for one in found.agreements)]:
+        print_json(staged.to_dict())
+        return staged.summary.exit_code
+    print(staged.summary)
+    for sentence in [*staged.notes, *(agreement.sentence for agreement in staged.agreements)]:
         print(printable(sentence))
     print(f"{arguments.out}/{PAGE}")
-    print_failures(found.summary, "the table lists the cases that failed.")
-    return found.summary.exit_code
+    print_failures(staged.summary, "the table lists the cases that failed.")
+    return staged.summary.exit_code

@@ -180,14 +180,14 @@ def _reason(error: str, task: CaseTask, *, keep_identity: bool) -> str:
 
 
 def nameless(sentence: str, row: Row) -> str:
-    """Why a case of a manifest failed, without names."""
-    places = {"MASK": row.mask, "CT": row.ct}
+    """Return the reason of a failure with words for the names of files."""
+    files = {"MASK": row.mask, "CT": row.ct}
     if row.profile is not None:
-        places["PROFILE"] = row.profile
-    for word in places:
+        files["PROFILE"] = row.profile
+    for word in files:
         if sentence == row.absent(word.lower()):
             return f"There is no file or folder '{word}'."
-    return without_names(sentence, places)
+    return without_names(sentence, files)
 
 
 def write_errors(

@@ -1,7 +1,7 @@
-"""A cohort staged: a ruler on every case, what models and reports say, and how they agree.
+"""T stages of a cohort: by size, by models and as reported, and their agreement.
 
-The folder gets `cases/NAME.json` (each case's ruler, kept where nothing changed), `stage.csv` (a
-row a case, also where it failed), `agreement.json` and `index.html`.
+The folder gets `cases/NAME.json` (the measurement of each case, kept if nothing changed),
+`stage.csv` (a row for each case, also if it failed), `agreement.json` and `index.html`.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Others:
-    """Where the stages of others are; None where there are none.
+class Comparators:
+    """Tables with stages to compare with; None if there are none.
 
     Attributes:
-        mlp: `predictions.csv` of `train integration`.
+        predictions: `predictions.csv` of `train integration`.
         groups: `groups.csv` of `train autoencoder`.
         clinical: a clinical table with T stages, instead of the manifest's column `t_stage`.
-        mapping: of its columns, where its layout is not known.
+        mapping: of its columns, if its layout is not known.
     """
 
-    mlp: Path | None = None
+    predictions: Path | None = None
     groups: Path | None = None
     clinical: Path | None = None
     mapping: Path | None = None
@@ -64,26 +64,26 @@ class Task(RowTask):
 
 @dataclass(frozen=True)
 class StagedCase:
-    """One case, by every way that staged it; `error` says why the ruler could not."""
+    """A case with its stages by method; `error` is the reason if it could not be measured."""
 
     row: Row
     patient: str
-    ruler: Mapping[str, Any] | None
+    size: Mapping[str, Any] | None
     stages: Mapping[str, str] = field(default_factory=dict)
     reported: Reported | None = None
     error: str = ""
 
     @property
     def sentence(self) -> str:
-        """What went wrong, that the ways disagree, and all flags; "" where nothing."""
-        flags = [] if self.ruler is None else self.ruler["flags"]
-        told = [flag["sentence"] for flag in flags]
-        return " ".join(filter(None, [self.error, disagreement(self.stages), *told]))
+        """The error, the disagreement of the methods, and all flags; "" if there are none."""
+        flags = [] if self.size is None else self.size["flags"]
+        sentences = [flag["sentence"] for flag in flags]
+        return " ".join(filter(None, [self.error, disagreement(self.stages), *sentences]))
 
 
 @dataclass(frozen=True)
 class StagedCohort:
-    """All cases, and how far the ways agree; `notes` are sentences for people."""
+    """All cases, the agreement of the methods, and notes for the user."""
 
     cases: tuple[StagedCase, ...]
     agreements: tuple[Agreement, ...]
@@ -94,7 +94,7 @@ class StagedCohort:
         return {
             "lungsquad": __version__,
             "notes": list(self.notes),
-            "agreement": [one.to_dict() for one in self.agreements],
+            "agreement": [each.to_dict() for each in self.agreements],
             "disagreements": sum(disagreement(case.stages) is not None for case in self.cases),
         }
 
@@ -103,23 +103,23 @@ def stage_cohort(
     manifest: str | os.PathLike[str],
     folder: str | os.PathLike[str],
     *,
-    others: Others | None = None,
+    comparators: Comparators | None = None,
     edition: str = EDITION,
     rule: Rule = "largest",
     jobs: int = 1,
     keep_identity: bool = False,
     progress: Progress | None = None,
 ) -> StagedCohort:
-    """Stage every case of a manifest; what is whole from an earlier run is kept.
+    """Stage every case of a manifest; cases that an earlier run has finished are kept.
 
     Args:
-        manifest: a CSV table, see `cohort.manifest`; a column `t_stage` (with `edition`) is what
-            was reported.
+        manifest: a CSV table, see `cohort.manifest`; a column `t_stage` (with `edition`) is the
+            reported stage.
         folder: where to write.
-        others: the tables of the other ways; they need `patient_id` in the manifest.
-        edition: of the ruler's rules.
-        rule: which diameter is staged.
-        jobs: how many processes.
+        comparators: tables with other stages; they need `patient_id` in the manifest.
+        edition: of the TNM classification.
+        rule: the diameter that decides.
+        jobs: number of processes.
         keep_identity: write the patients' IDs instead of pseudonyms.
         progress: told how it goes; may cancel.
 
@@ -127,11 +127,11 @@ def stage_cohort(
         InputError: the manifest or a table cannot be used. What is wrong with one case is a row.
         CancelledError: `progress` said so; what was finished stays.
     """
-    others, progress = others or Others(), progress or Silent()
+    comparators, progress = comparators or Comparators(), progress or Silent()
     rows, target = read_manifest(manifest, keep_identity=keep_identity), Path(folder)
     check_distinct([target / name for name in (TABLE, AGREEMENT, PAGE)], [manifest])
     names = Pseudonyms(rows, keep_identity=keep_identity)
-    said = _said(rows, others, names)  # what is wrong with a table is told before the work
+    compared = _comparator_stages(rows, comparators, names)  # a wrong table is reported first
     tasks = [_task(row, target, edition, rule) for row in rows]
     make_folder(target / _CASES)
     sweep(target)
@@ -145,34 +145,37 @@ def stage_cohort(
         messages=messages_about(rows, columns=False),
         progress=progress,
     )
-    cases = tuple(_case(task, run, names, said) for task in tasks)
-    found = StagedCohort(
+    cases = tuple(_case(task, run, names, compared) for task in tasks)
+    cohort = StagedCohort(
         cases, tuple(agreements(_by_patient(cases, names))), _notes(cases, edition), run.summary
     )
     table = [_cells(case, edition) for case in cases]
     write_csv(target / TABLE, _COLUMNS, table)
-    write_json(target / AGREEMENT, found.to_dict())
-    page = cohort_page(found.agreements, table, found.notes)
+    write_json(target / AGREEMENT, cohort.to_dict())
+    page = cohort_page(cohort.agreements, table, cohort.notes)
     with whole_file(target / PAGE) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    return found
+    return cohort
 
 
 @dataclass(frozen=True)
-class _Said:
-    """By patient: what the models and the reports say."""
+class _ComparatorStages:
+    """Stages by patient: of each model, and as reported."""
 
     models: Mapping[str, Mapping[str, str]]
     reported: Mapping[str, Reported]
 
 
-def _said(rows: Sequence[Row], others: Others, names: Pseudonyms) -> _Said:
+def _comparator_stages(
+    rows: Sequence[Row], tables: Comparators, names: Pseudonyms
+) -> _ComparatorStages:
     models = {}
-    if others.mlp is not None:
-        models["mlp"] = model_stages(others.mlp, "predicted", names)
-    if others.groups is not None:
-        models["cluster"] = model_stages(others.groups, "group", names)
-    return _Said(models, reported_stages(rows, others.clinical, names, mapping=others.mapping))
+    if tables.predictions is not None:
+        models["mlp"] = model_stages(tables.predictions, "predicted", names)
+    if tables.groups is not None:
+        models["cluster"] = model_stages(tables.groups, "group", names)
+    reported = reported_stages(rows, tables.clinical, names, mapping=tables.mapping)
+    return _ComparatorStages(models, reported)
 
 
 def _task(row: Row, target: Path, edition: str, rule: Rule) -> Task:
@@ -183,7 +186,7 @@ def _task(row: Row, target: Path, edition: str, rule: Rule) -> Task:
 
 
 def _read(task: Task) -> dict[str, Any] | None:
-    """A case's ruler, where it is there and whole."""
+    """Return the measurement of a case if an earlier run has finished it."""
     try:
         with parsing(task.file, "a staged case"):
             described = json.loads(task.file.read_text(encoding="utf-8"))
@@ -207,22 +210,22 @@ def _measure(task: Task) -> dict[str, Any]:
 
 
 def _case(
-    task: Task, run: CaseResults[dict[str, Any]], names: Pseudonyms, said: _Said
+    task: Task, run: CaseResults[dict[str, Any]], names: Pseudonyms, compared: _ComparatorStages
 ) -> StagedCase:
     row = task.row
-    ruler = run.results.get(row.case)
+    size = run.results.get(row.case)
     key = names.key(row.patient_id) or row.case
-    stages = {} if ruler is None else {"size": str(ruler["stage"])}
-    stages |= {way: table[key] for way, table in said.models.items() if key in table}
-    reported = said.reported.get(key)
+    stages = {} if size is None else {"size": str(size["stage"])}
+    stages |= {method: table[key] for method, table in compared.models.items() if key in table}
+    reported = compared.reported.get(key)
     if reported is not None:
         stages["reported"] = reported.stage
     error = run.errors.get(row.case, "")
-    return StagedCase(row, names.output_name(row), ruler, stages, reported, error)
+    return StagedCase(row, names.output_name(row), size, stages, reported, error)
 
 
 def _by_patient(cases: Sequence[StagedCase], names: Pseudonyms) -> list[Mapping[str, str]]:
-    """The stages of each patient; of several tumours the largest counts, as in staging."""
+    """Return the stages of each patient; of several tumours the largest counts, as in staging."""
     largest: dict[str, StagedCase] = {}
     for case in cases:
         key = names.key(case.row.patient_id) or case.row.case
@@ -232,20 +235,20 @@ def _by_patient(cases: Sequence[StagedCase], names: Pseudonyms) -> list[Mapping[
 
 
 def _size(case: StagedCase) -> float:
-    return 0.0 if case.ruler is None else float(case.ruler["size_mm"])
+    return 0.0 if case.size is None else float(case.size["size_mm"])
 
 
 def _notes(cases: Sequence[StagedCase], edition: str) -> tuple[str, ...]:
     notes = [f"The stages by size are of the {edition}th edition. {LIMITS}"]
     editions = sorted({case.reported.edition for case in cases if case.reported is not None})
     if "" in editions:
-        notes.append("Of which edition the reported stages are is not said for all patients.")
-    notes += [other_edition(one, edition) for one in editions if one not in ("", edition)]
+        notes.append("The edition of the reported stages is not known for all patients.")
+    notes += [other_edition(each, edition) for each in editions if each not in ("", edition)]
     return tuple(notes)
 
 
 def _cells(case: StagedCase, edition: str) -> dict[str, Any]:
-    ruler = case.ruler
+    size = case.size
     cells = {
         "row": case.row.number,
         "case": case.row.case,
@@ -255,12 +258,12 @@ def _cells(case: StagedCase, edition: str) -> dict[str, Any]:
         "reported_edition": "" if case.reported is None else case.reported.edition,
         **case.stages,
     }
-    if ruler is not None:
+    if size is not None:
         cells |= {
-            "size_mm": ruler["size_mm"],
-            "largest_mm": ruler["largest_diameter"]["mm"],
-            "axial_mm": ruler["axial_diameter"]["mm"],
-            "pieces": ruler["pieces"],
-            "borders_on": " ".join(ruler["borders_on"]),
+            "size_mm": size["size_mm"],
+            "largest_mm": size["largest_diameter"]["mm"],
+            "axial_mm": size["axial_diameter"]["mm"],
+            "pieces": size["pieces"],
+            "borders_on": " ".join(size["borders_on"]),
         }
     return cells
