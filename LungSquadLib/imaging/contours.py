@@ -18,7 +18,7 @@ from ..errors import InputError
 # Outlines are often drawn from voxel centre to voxel centre and written as decimals: a point this
 # near to a centre, in pixels, is on it.
 _ON_CENTRE = 1e-3
-_MOST_CROSSINGS = 1 << 22  # memory is taken for each
+_MOST_CROSSINGS = 1 << 22  # each needs memory
 
 # In pixels. A hole may touch its rim, and both are rounded decimals.
 _TOUCHES = 0.1

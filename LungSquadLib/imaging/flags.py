@@ -49,7 +49,7 @@ def merged(
     return tuple(sorted(unique, key=lambda flag: WORST_FIRST.index(flag.severity)))
 
 
-def counted(severities: Iterable[str]) -> str:
+def count_by_severity(severities: Iterable[str]) -> str:
     """Format the number of flags of each severity: "1 severe, 2 warning"; "none"."""
     listed = list(severities)
     counts = ((listed.count(severity), severity) for severity in WORST_FIRST)

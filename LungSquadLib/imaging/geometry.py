@@ -317,7 +317,7 @@ def in_lps(image: sitk.Image) -> sitk.Image:
     return reorientation(Grid.of(image)).image(image)
 
 
-def like(image: sitk.Image, grid: Grid) -> sitk.Image:
+def with_axes_of(image: sitk.Image, grid: Grid) -> sitk.Image:
     """Return an image with its axes in the order of another grid's; see `in_lps`."""
     return reorientation(Grid.of(image), grid.direction).image(image)
 

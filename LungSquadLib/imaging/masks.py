@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from .ct import CT, as_ct
 from .flags import Flag, Severity
-from .geometry import SAME_GRID_TOLERANCE, Box, Grid, Index, like, span
+from .geometry import SAME_GRID_TOLERANCE, Box, Grid, Index, span, with_axes_of
 from .label_maps import image_planes, label_number, labelled_box
 
 _CHANGED = 0.1  # of the volume
@@ -42,7 +42,7 @@ def as_mask(
         InputError: the image is empty, has several labels and none is named, or lies elsewhere.
     """
     if isinstance(mask, Mask):
-        image = like(mask.image, as_ct(ct).grid)
+        image = with_axes_of(mask.image, as_ct(ct).grid)
         return mask if image is mask.image else replace(mask, image=image)
     if mask.GetDimension() != 3 or mask.GetNumberOfComponentsPerPixel() != 1:
         raise InputError("The mask must be a 3D image with one value a voxel.")
@@ -62,7 +62,7 @@ def place_on_grid(image: sitk.Image, ct: CT, name: str, source: str, flags: list
     Raises:
         InputError: mask and CT do not overlap, or no voxel centre of the CT lies in the mask.
     """
-    image = like(image, ct.grid)
+    image = with_axes_of(image, ct.grid)
     mask_grid = Grid.of(image)
     outside = _outside_fraction(image, ct.grid)
     if outside == 1:

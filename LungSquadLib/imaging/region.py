@@ -24,11 +24,11 @@ from .geometry import Box, Grid, Index, Point, span
 from .masks import Mask
 from .resample import axes_of, linear
 
-# Set on phantoms; the README says how well they do on others and on real CT.
+# Set on phantoms; the documentation reports the results on other phantoms and on real CT.
 HALF_SIDES_MM = (20.0, 32.0, 50.0, 80.0)  # from the click to the faces of each cube
 SOLID_HU, GLASS_HU = -400, -680  # half-way from lung to solid tumour, and to ground glass
 HAZE_HU, HAZE_SHARE, HAZE_MM = -650, 0.5, (1.5, 3.0)  # a shell that is ground glass
-NEAR_MM = 4.0  # how far beside tissue a click may be
+NEAR_MM = 4.0  # the largest distance of a click from tissue
 WALL_STEP = 1.25  # by which the ball that fills walls is widened
 VESSEL_BALLS = (0.45, 0.6, 0.75, 0.9)  # of the tumour's thickness
 MOST_SPRAWL = 3.5  # volume, in largest inscribed balls

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..fields import parsed_json
 from ..imaging.ct import CT
 from ..imaging.flags import Flag
-from ..imaging.geometry import Box, Grid, like
+from ..imaging.geometry import Box, Grid, with_axes_of
 from ..imaging.label_maps import labelled_box
 from ..imaging.masks import Mask, as_mask
 from .coordinates import grid_in_world, index_to_ras, matrix_of, matrix_to_world
@@ -133,7 +133,7 @@ def add_segment(
     image = mask.image if isinstance(mask, Mask) else mask
     reference = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
     grid = None if reference is None else grid_of_volume(reference)
-    image = image if grid is None else like(image, grid)
+    image = image if grid is None else with_axes_of(image, grid)
     box, array = labelled_box(lambda: enumerate(sitk.GetArrayViewFromImage(image)), label, name)
     oriented = _on_reference(grid, Grid.of(image).part(box))
     set_voxels(oriented, array)

@@ -26,7 +26,7 @@ _TWIGS = 256  # ends of the tree of a large lobe; a power of two
 _TIP = 0.55  # mm, radius of an end
 _AREA = 2.45  # parent radius ** _AREA = sum of the children's (Murray's law has 3 in thin vessels)
 
-# For each of `LOBES`: where artery and vein enter it, and where beside its artery a bronchus runs.
+# For each of `LOBES`: where artery and vein enter it, and the side of the bronchus.
 _ARTERY: tuple[Point, ...] = (
     (-47, 9, -12),
     (-48, 8, -30),
@@ -173,7 +173,7 @@ class Anatomy:
         return union(upper, self.heart(x, y, z) - 2, 8)
 
     def lung(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Both lungs: what the cage leaves above the diaphragm beside the mediastinum."""
+        """Both lungs: inside the cage, above the diaphragm, outside the mediastinum."""
         return np.maximum(self.lung_wall(x, y, z), -self.mediastinum(x, y, z))
 
     def lung_wall(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:

@@ -119,7 +119,7 @@ def ct_datasets(
 def rtstruct_dataset(slices: Sequence[Dataset], grid: Grid, mask: np.ndarray) -> Dataset:
     """An RT Structure Set (PS3.3 A.19) with the mask's outlines as the ROI "Tumour".
 
-    A hole is a contour of its own: the ROI is what even-odd filling of a slice's contours gives.
+    A hole is a separate contour: even-odd filling of a slice's contours gives the mask.
     """
     first = slices[0]
     dataset = _file(_RTSTRUCT, _uid(f"{first.SeriesInstanceUID} RTSTRUCT"), _IMPLICIT)

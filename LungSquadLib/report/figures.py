@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from ..imaging.contours import outlines
 from ..imaging.files.write import png_bytes
-from ..imaging.geometry import Grid, in_lps, like
+from ..imaging.geometry import Grid, in_lps, with_axes_of
 from ..imaging.pictures import WINDOWS, PlaneView, windowed
 from ..statistics.text import format_percent
 from .page import Markup, data_uri, element
@@ -142,7 +142,7 @@ def crop_viewer(ct: sitk.Image, mask: sitk.Image, saliency: sitk.Image) -> Marku
     """Return the crop to scroll through, feet to head, with the outline and the saliency."""
     ct, mask = in_lps(ct), in_lps(mask)
     hu, marked = (sitk.GetArrayViewFromImage(image) for image in (ct, mask))
-    heat = sitk.GetArrayFromImage(_on_grid_of(like(saliency, Grid.of(ct)), ct))
+    heat = sitk.GetArrayFromImage(_on_grid_of(with_axes_of(saliency, Grid.of(ct)), ct))
     middle = int(marked.sum(axis=(1, 2)).argmax())
     side = hu.shape[2]
     sheet = f"{100 * _TILES}% auto"

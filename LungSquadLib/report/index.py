@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..imaging.flags import counted
+from ..imaging.flags import count_by_severity
 from ..statistics.text import format_percent
 from .molecular import modality_suffix
 from .page import Child, Markup, element, flag_markup, page, section, table
@@ -72,7 +72,7 @@ def _row(name: str, described: dict[str, Any], prediction: dict[str, Any]) -> li
         element("a", name, href=f"cases/{name}/{described['files']['report']}"),
         prediction["predicted_class"],
         [scale, f" {format_percent(probability)} ({ends})"],
-        counted(flag["severity"] for flag in described["flags"]),
+        count_by_severity(flag["severity"] for flag in described["flags"]),
     ]
 
 

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from LungSquadLib.cli import main
 from LungSquadLib.imaging.crop import flags_of_case
 from LungSquadLib.imaging.ct import open_ct
-from LungSquadLib.imaging.flags import Flag, counted, merged
+from LungSquadLib.imaging.flags import Flag, count_by_severity, merged
 from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.inference.inpaint_ct import _deviations
 from LungSquadLib.models.file import read_card
@@ -35,8 +35,8 @@ def test_a_models_own_flag_is_shown_beside_the_cases_with_the_same_code():
         ("info", "Odd."),
     ]
     assert merged(found) == found
-    assert counted(flag.severity for flag in found) == "2 severe, 1 warning, 1 info"
-    assert counted([]) == "none"
+    assert count_by_severity(flag.severity for flag in found) == "2 severe, 1 warning, 1 info"
+    assert count_by_severity([]) == "none"
 
 
 @pytest.fixture(scope="module")

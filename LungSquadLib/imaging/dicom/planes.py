@@ -157,7 +157,7 @@ _RESCALE_TAGS = (
     tags.RESCALE_TYPE,
     tags.IMAGE_TYPE,
 )
-# Where an enhanced CT keeps for a frame what a single-frame file says at its top level.
+# The functional groups of an enhanced CT for the top-level attributes of a single-frame file.
 _FRAME_VALUES = {
     tags.ACQUISITION_NUMBER: ("FrameContentSequence", "FrameAcquisitionNumber"),
     tags.ACQUISITION_TIME: ("FrameContentSequence", "FrameAcquisitionDateTime"),
@@ -242,7 +242,9 @@ def _pixel_format(header: Header) -> PixelFormat:
         or max(rows, columns) > LARGEST_SIDE
         or (rows * columns > LARGEST_SLICE)
     ):
-        raise InputError(f"'{header.path}' says it has {rows} rows and {columns} columns.")
+        raise InputError(
+            f"'{header.path}' says it has {rows} rows and {columns} columns; export it again."
+        )
     if allocated not in (8, 16, 32) or not stored or stored > allocated:
         raise InputError(
             f"'{header.path}' stores {stored} of {allocated} bits a value; 8, 16 or 32 can be read."

@@ -255,7 +255,9 @@ def _frame(
     numbers = [float(value) for value in (*position, *orientation, *spacing)]
     placed = plausible_position(numbers[:3]) and plausible_steps(numbers[9:])
     if len(numbers) != 11 or not placed or not is_orientation(numbers[3:9]):
-        raise InputError(f"'{header.path}' does not say where its frame {number + 1} lies.")
+        raise InputError(
+            f"'{header.path}' has no usable position of frame {number + 1}; export it again."
+        )
     owner = group.get("SegmentIdentificationSequence") or shared.get(
         "SegmentIdentificationSequence"
     )
@@ -303,11 +305,13 @@ def _spacing_between(group: Any, shared: Any, path: str) -> float | None:
     if not between:
         return None
     if not plausible_steps([abs(float(between))]):
-        raise InputError(f"'{path}' says that its frames are {float(between):g} mm apart.")
+        raise InputError(
+            f"'{path}' has a Spacing Between Slices of {float(between):g} mm; export it again."
+        )
     return abs(float(between))
 
 
 def _side(value: Any, path: str) -> int:
     if not 0 < int(value) <= LARGEST_SIDE:
-        raise InputError(f"'{path}' says it has {value} rows or columns.")
+        raise InputError(f"'{path}' says it has {value} rows or columns; export it again.")
     return int(value)

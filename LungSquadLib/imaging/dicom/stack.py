@@ -281,7 +281,7 @@ def acquisition_flags(planes: Sequence[Plane]) -> list[Flag]:
         raise InputError(
             "The series holds several acquisitions or reconstructions whose slices lie between "
             f"one another ({numbers} slices; they differ in {', '.join(mixed)}). "
-            "Put one of them into a folder of its own."
+            "Move one of them to a separate folder."
         )
     if len({plane.header.text(tags.STUDY_UID) for plane in planes} - {""}) > 1:
         stacked.append("Study Instance UID")
@@ -308,7 +308,7 @@ def gap_flags(planes: Sequence[Plane], spacing: float) -> list[Flag]:
     skip = _instance_step(planes)
     if skip > 1 and abs(ratio - skip) <= _WHOLE:
         raise InputError(
-            f"Slices are missing: only every {_ordinal(skip)} is there (Instance Numbers rise by "
+            f"Slices are missing: only every {_ordinal(skip)} is present (Instance Numbers rise by "
             f"{skip}, the slices are {spacing:g} mm apart and should be {nominal:g} mm). "
             "Find them, or export the series again."
         )
@@ -320,8 +320,8 @@ def gap_flags(planes: Sequence[Plane], spacing: float) -> list[Flag]:
         return [Flag("gaps_between_slices", "warning", sentence)]
     if skip > 1 and not nominal:
         sentence = (
-            f"Instance Numbers rise by {skip} from slice to slice: slices may be missing between "
-            "those that are there."
+            f"Instance Numbers rise by {skip} from slice to slice: slices may be missing "
+            "between them."
         )
         return [Flag("gaps_between_slices", "warning", sentence)]
     return []

@@ -94,7 +94,7 @@ def png_bytes(pixels: np.ndarray) -> bytes:
 def _write(image: sitk.Image, to: Path, path: str | os.PathLike[str]) -> None:
     try:
         sitk.WriteImage(image, os.fspath(to), True)
-    except RuntimeError as error:  # ITK's way to say that the system refused
+    except RuntimeError as error:  # how ITK reports errors of the system
         raise _disk_full(path) from error
 
 
