@@ -1,1 +1,1 @@
-"""What a person reads: the HTML report, DICOM SEG and SR."""
+"""Output for people: HTML pages, figures, DICOM SEG and SR."""

@@ -92,12 +92,13 @@ def _case_of_series(
 def _check_same_grid(copy: Grid, series: Grid) -> None:
     if copy.size != series.size or copy.offset_in(series) != (0, 0, 0):
         raise InputError(
-            f"The CT is no copy of the DICOM series: it has {_told(copy)}, the series has "
-            f"{_told(series)}. Take the series that it came from, or predict on the series itself."
+            f"The CT is no copy of the DICOM series: it has {_described(copy)}, the series has "
+            f"{_described(series)}. Take the series that it came from, or predict on the series "
+            "itself."
         )
 
 
-def _told(grid: Grid) -> str:
+def _described(grid: Grid) -> str:
     def listed(values: tuple[float, ...]) -> str:
         return " x ".join(f"{value:g}" for value in values)
 

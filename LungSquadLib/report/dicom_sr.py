@@ -190,17 +190,17 @@ def _points(case: dict[str, Any], frame_of_reference_uid: str) -> list[Any]:
     """Return the centre of mass, and where each model looked, in patient coordinates (mm)."""
 
     def point(name: Any, lps: Sequence[float]) -> Any:
-        place = np.array([lps], float)
+        position = np.array([lps], float)
         return sr.Scoord3DContentItem(
-            name, "POINT", place, frame_of_reference_uid, relationship_type="CONTAINS"
+            name, "POINT", position, frame_of_reference_uid, relationship_type="CONTAINS"
         )
 
     points = [point(dc.CENTRE_OF_MASS, case["crop"]["mask_centre_of_mass_lps"])]
     for prediction in case["predictions"]:
         centre = point(dc.CROP_CENTRE, prediction["crop"]["centre_lps"])
-        whose = f"Centre of the crop that was given to: {prediction['model']['title']}"
+        title = f"Centre of the crop that was given to: {prediction['model']['title']}"
         centre.ContentSequence = sr.ContentSequence(
-            [_text(dc.WHOLE_NAME, whose, "HAS CONCEPT MOD")]
+            [_text(dc.WHOLE_NAME, title, "HAS CONCEPT MOD")]
         )
         points.append(centre)
     return points

@@ -1,4 +1,4 @@
-"""How figures look, and their files: the same bytes from the same numbers."""
+"""The style of all figures, and their files: the same bytes from the same numbers."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def style() -> Iterator[None]:
 
 
 def canvas(width: float = 4.6, height: float = 4.2) -> Figure:
-    """An empty figure of so many inches."""
+    """Return an empty figure; width and height in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def picture(figure: Figure, name: str, *, title: str, alt: str, caption: str) -> Picture:
-    """The figure as PNG and SVG."""
+    """Return the figure as PNG and SVG."""
     return Picture(
         name,
         title,
@@ -103,7 +103,7 @@ def _saved(figure: Figure, **how: Any) -> bytes:
 def write_labels(
     axes: Axes, labels: list[tuple[str, str]], *, at: tuple[float, float], right: bool = True
 ) -> None:
-    """Labels (text, colour) below one another; `at` is the lowest one's place, 0 to 1."""
+    """Draw labels (text, colour) below one another; `at` is the position of the lowest, 0 to 1."""
     for number, (text, colour) in enumerate(reversed(labels)):
         axes.text(
             at[0],

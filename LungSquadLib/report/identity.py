@@ -9,7 +9,7 @@ from ..imaging.ct import CT, content_hash
 
 
 def patient_of(ct: CT, *, keep: bool) -> str:
-    """What outputs call the patient of a CT: the ID only where it is to be kept."""
+    """Return the patient of a CT as outputs name them: the ID only if it is kept."""
     if ct.dicom is None:
         return pseudonym(content_hash(ct.read()))
     return ct.dicom.patient_id if keep else pseudonym(ct.dicom.patient_id)

@@ -19,7 +19,7 @@ _SELF_CLOSING = frozenset(("image", "path", "line", "circle", "rect"))
 
 
 class Markup(str):
-    """Text that is HTML already."""
+    """Text that is HTML and is not escaped."""
 
     __slots__ = ()
 

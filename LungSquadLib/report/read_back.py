@@ -1,4 +1,4 @@
-"""Predictions from a folder of results: what another process found, as the library's objects.
+"""Read the predictions of another process from its folder of results.
 
 Needs no torch: Slicer's process reads here what a worker has written.
 """

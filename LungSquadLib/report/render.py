@@ -62,7 +62,7 @@ def rendered(folder: str | os.PathLike[str], *, window: str = "lung") -> str:
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """`prediction.json` of a case's folder.
+    """Read `prediction.json` of a case's folder.
 
     Raises:
         InputError: there is none, or it is not one that this version reads.
@@ -91,7 +91,7 @@ def saliency_of(folder: Path, described: dict[str, Any], prediction: dict[str, A
 
 
 def write_planes(path: Path, planes: Sequence[PlaneView]) -> None:
-    """Keep the planes of the figures: HU, mask, pixel size and line of each view."""
+    """Write the planes of the figures: HU, mask, pixel size and line of each view."""
     arrays: dict[str, Any] = {}
     for plane in planes:
         arrays[f"{plane.view}_hu"] = plane.hu
@@ -102,7 +102,7 @@ def write_planes(path: Path, planes: Sequence[PlaneView]) -> None:
 
 
 def read_planes(path: Path) -> list[PlaneView]:
-    """What `write_planes` kept; anything else raises."""
+    """Read the planes of `write_planes`; other content raises an error."""
     with zipfile.ZipFile(path) as archive:  # a header may declare what no memory holds
         if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
             raise InputError(f"'{path}' inflates to more than planes of a CT take.")
@@ -123,7 +123,7 @@ def _picture(path: Path) -> bytes:
 
 
 def _view_caption(kind: str) -> str:
-    """What a view's picture shows: "3d", "axial", or a model's saliency."""
+    """The caption of a view: "3d", "axial", or a model's saliency."""
     name = kind.removeprefix(VIEW)
     return f"saliency of {name.removeprefix('saliency-')}" if name.startswith("saliency-") else name
 

@@ -6,6 +6,9 @@ from Testing import vocabulary
 
 # Packages (folders) and files of the library without a word of the lists; add what becomes clean.
 CLEAN = (
+    "statistics",
+    "evaluation",
+    "report",
     "__main__.py",
     "cli",
     "cli/doctor.py",

@@ -94,7 +94,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Rows:
-    """What was measured; arrays of N rows, the positive class of two being number 1.
+    """The rows that are evaluated; arrays of N rows, the positive class of two being number 1.
 
     Attributes:
         classes: the labels' values.
@@ -124,7 +124,7 @@ class Rows:
         return LabelledRows(self.label, self.group, self.repeat, self.fold, **drawn)
 
     def where(self, kept: np.ndarray) -> Rows:
-        """Some of the rows, by a mask (N,)."""
+        """Return the rows of a mask (N,)."""
         return replace(
             self,
             label=self.label[kept],
@@ -159,7 +159,7 @@ class Selection:
 
 
 def select(table: Table, columns: Columns, *, positive: str | None = None) -> Selection:
-    """Take the rows that can be evaluated out of a table.
+    """Select the rows of a table that can be evaluated.
 
     Args:
         table: has all the columns.

@@ -15,9 +15,9 @@ _LARGEST = 256 << 20
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of text, all equally long; `source` is what sentences call the table.
+    """Columns of text, all equally long; `source` is its name in messages.
 
-    `unread` are the names of columns that nobody asked for.
+    `unread` are the names of the other columns of the file.
     """
 
     source: str
@@ -64,7 +64,7 @@ class Table:
         return [value for value in numbers.values if value is not None]
 
     def row(self, number: int) -> str:
-        """What sentences call a row, numbered from 0."""
+        """Return the name of a row in messages, numbered from 0."""
         return f"'{self.source}', row {number + 1}"
 
 

@@ -56,7 +56,7 @@ def analyse(run: AutoencoderRun, *, progress: Progress | None = None) -> Cluster
     if run.mixture is not None:
         stable = stability(run.trained.space[table.train], progress=Part(progress, 0.2, 0.6))
         step(progress, 0.6, "Comparing clusters with annotations")
-        clusterings = _groupings(run, spaces, annotations, stable.best)
+        clusterings = _clusterings(run, spaces, annotations, stable.best)
         groups = clusterings[0].groups
         result = replace(
             result,
@@ -68,10 +68,10 @@ def analyse(run: AutoencoderRun, *, progress: Progress | None = None) -> Cluster
     return replace(result, findings=findings(result), cautions=cautions(result))
 
 
-def _groupings(
+def _clusterings(
     run: AutoencoderRun, spaces: Sequence[Space], annotations: Sequence[Annotation], stable: int
 ) -> tuple[Clustering, ...]:
-    """That of the model first; mixtures of the autoencoder with all annotations."""
+    """All clusterings, the model's first; mixtures of the autoencoder with all annotations."""
     clinical = [annotation for annotation in annotations if annotation.name in FIRST]
     clusterings: list[Clustering] = []
     for space in spaces:
@@ -130,7 +130,7 @@ def _agreement(
 
 
 def _survival(run: AutoencoderRun, groups: np.ndarray) -> ClusterSurvival | None:
-    """None without follow-up, or for one cluster."""
+    """The survival of each cluster; None without follow-up, or for one cluster."""
     time, event = follow_up(run.table.facts)
     known = ~np.isnan(time)
     present = np.unique(groups[known]).tolist()
@@ -236,3 +236,19 @@ def _nmf(x: np.ndarray, train: np.ndarray, dimensions: int) -> Space:
         positions = model.fit(shifted[train]).transform(shifted)
     reconstruction = (positions @ model.components_ + minimum).astype(np.float32)
     return Space(NMF, positions.astype(np.float64), reconstruction)
+
+
+def latent_planes(run: AutoencoderRun) -> dict[str, np.ndarray]:
+    """Return positions (N, 2) in the latent space by the name of the projection: PCA, UMAP."""
+    space, train = run.trained.space, run.table.train
+    mean = space[train].mean(0)
+    _, sizes, axes = np.linalg.svd(space[train] - mean, full_matrices=False)
+    share = sizes**2 / (sizes**2).sum()
+    flat = np.zeros((len(space), 2))
+    flat[:, : len(axes[:2])] = (space - mean) @ axes[:2].T
+    planes = {f"PCA of the latent space, {share[:2].sum():.0%} of its variance": flat}
+    try:
+        from umap import UMAP
+    except ImportError:
+        return planes
+    return planes | {"UMAP of the latent space": UMAP(random_state=0).fit_transform(space)}

@@ -1,1 +1,1 @@
-"""What each source adds to an integration network."""
+"""The evaluation of an integration network: ablation and importance of columns."""

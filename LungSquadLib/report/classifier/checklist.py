@@ -18,7 +18,7 @@ _TRIPOD, _CLAIM = "TRIPOD+AI", "CLAIM 2020"
 
 @dataclass(frozen=True)
 class Item:
-    """One item of a checklist; `entry` is empty where nothing is known."""
+    """One item of a checklist; `entry` is empty where it is not known."""
 
     guideline: str
     item: str

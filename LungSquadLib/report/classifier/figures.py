@@ -52,7 +52,7 @@ NAMES = (
 
 
 def pictures(evaluation: Evaluation, study: StudyDescription | None = None) -> list[Picture]:
-    """All figures that the evaluation and the facts allow.
+    """Draw all figures that the evaluation and the study description allow.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
@@ -163,7 +163,7 @@ def _distribution(evaluation: Evaluation, distribution: Distribution) -> Picture
 
 
 def _mirrored(axes: Axes, distribution: Distribution) -> None:
-    """Positives upwards, negatives downwards, both counted from the middle."""
+    """Draw the histogram of positives upwards and that of negatives downwards."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     width = np.diff(distribution.edges)
@@ -184,7 +184,7 @@ def _mirrored(axes: Axes, distribution: Distribution) -> None:
 
 
 def _mass(distribution: Distribution) -> float:
-    """Where most scores lie, 0 (left) to 1 (right)."""
+    """The mean position of the scores, 0 (left) to 1 (right)."""
     counts = distribution.positive + distribution.negative
     return float(np.average(np.linspace(0, 1, len(counts)), weights=counts))
 
@@ -330,7 +330,7 @@ def _unit_square(axes: Axes) -> Axes:
 
 
 def learning_curve(rows: Sequence[tuple[int, int, float]]) -> Picture:
-    """AUC by number of training patients; a row (patients, seed, AUC) for each run."""
+    """Draw the AUC by number of training patients; a row (patients, seed, AUC) for each run."""
     sizes = sorted({n for n, _, _ in rows})
     runs = [np.array([auc for n, _, auc in rows if n == size]) for size in sizes]
     mean = [float(run.mean()) for run in runs]

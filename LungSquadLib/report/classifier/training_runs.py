@@ -45,7 +45,7 @@ def write_training_curves(folder: Path) -> Path:
 
 
 def _main(log: Path) -> bool:
-    """Whether it is the log of a training whose answers count, and not of a control."""
+    """Whether it is the log of a main training, not of a control."""
     return log.parent.name == "final" or log.parent.name.count("-") == 1
 
 
@@ -107,7 +107,7 @@ def write_comparison(comparison: Comparison, folder: str | os.PathLike[str]) -> 
 
 
 def _picture_of_comparison(comparison: Comparison) -> Picture:
-    """AUC of each run by number of training patients, with intervals."""
+    """Draw the AUC of each run by number of training patients, with intervals."""
     figure = canvas(5.4, 3.8)
     axes = figure.add_subplot()
     ticks = [str(point.patients or "all") for point in comparison.points]

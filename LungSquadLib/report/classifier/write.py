@@ -109,5 +109,5 @@ def _metrics(metrics: Mapping[str, Metric], of: str) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """Text that Markdown takes as it is."""
+    """Escape text for Markdown."""
     return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...evaluation.classifier.table import format_name
+from ...evaluation.clusters.analyse import latent_planes
 from ...evaluation.clusters.annotations import FIRST, follow_up
 from ...evaluation.clusters.findings import named
 from ...evaluation.clusters.results import ClusterAnalysis, ClusterSurvival, Gene
@@ -41,7 +42,7 @@ _CURVES = {
 
 
 def pictures(analysis: ClusterAnalysis) -> dict[str, list[Picture]]:
-    """All figures that what was found allows, by the section that they belong to.
+    """Draw all figures, by the section of the page.
 
     Raises:
         MissingPackageError: matplotlib is not installed.
@@ -211,8 +212,8 @@ _MARKS = "os^DvP*Xd"
 
 
 def latent(analysis: ClusterAnalysis) -> list[Picture]:
-    """By group, T stage, histology, sex, site and survival, as far as they are known."""
-    planes = _planes(analysis)
+    """Draw the latent space coloured by group, T stage, histology, sex, site and survival."""
+    planes = latent_planes(analysis.run)
     groups = analysis.clusterings[0].groups
     named_groups = [analysis.names[group] for group in groups]
     figures = [_coloured(planes, "group", named_groups, analysis.names)]
@@ -225,22 +226,6 @@ def latent(analysis: ClusterAnalysis) -> list[Picture]:
     if not np.isnan(time).all():
         figures.append(_by_survival(planes, time, event))
     return figures
-
-
-def _planes(analysis: ClusterAnalysis) -> dict[str, np.ndarray]:
-    """Places (N, 2) by what they are called; UMAP's where it is installed."""
-    space, train = analysis.run.trained.space, analysis.run.table.train
-    mean = space[train].mean(0)
-    _, sizes, axes = np.linalg.svd(space[train] - mean, full_matrices=False)
-    share = sizes**2 / (sizes**2).sum()
-    flat = np.zeros((len(space), 2))
-    flat[:, : len(axes[:2])] = (space - mean) @ axes[:2].T
-    planes = {f"PCA of the latent space, {share[:2].sum():.0%} of its variance": flat}
-    try:
-        from umap import UMAP
-    except ImportError:
-        return planes
-    return planes | {"UMAP of the latent space": UMAP(random_state=0).fit_transform(space)}
 
 
 def _coloured(
@@ -309,13 +294,13 @@ def _axes(figure: Figure, count: int) -> Sequence[Axes]:
 
 
 def _legend(figure: Figure, axes: Axes, *, columns: int) -> None:
-    """One for all planes, which have the same marks."""
+    """Draw one legend for all planes, which have the same marks."""
     marks = axes.get_legend_handles_labels()
     figure.legend(*marks, loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5)
 
 
 def _pale(axes: Axes, positions: np.ndarray) -> None:
-    """Patients of whom nothing is known."""
+    """Draw the patients whose value is not known."""
     axes.scatter(positions[:, 0], positions[:, 1], s=12, color=LINE)
 
 

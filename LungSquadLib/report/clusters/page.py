@@ -69,15 +69,15 @@ def _agreements(analysis: ClusterAnalysis) -> list[Markup]:
     return section("Agreement with annotations", table(rows, header=header))
 
 
-def _ari_and_nmi(one: ClusterAgreement) -> tuple[str, str]:
+def _ari_and_nmi(agreement: ClusterAgreement) -> tuple[str, str]:
     return (
-        f"{format_number(one.ari)}, {format_p(one.ari_p)}",
-        f"{format_number(one.nmi)}, {format_p(one.nmi_p)}",
+        f"{format_number(agreement.ari)}, {format_p(agreement.ari_p)}",
+        f"{format_number(agreement.nmi)}, {format_p(agreement.nmi_p)}",
     )
 
 
 def _clusterings(analysis: ClusterAnalysis) -> list[Markup]:
-    """All groupings: spaces, methods and numbers of groups."""
+    """All clusterings: spaces, methods and numbers of clusters."""
     names = (
         [each.annotation for each in analysis.clusterings[1].agreements]
         if analysis.clusterings
@@ -90,15 +90,15 @@ def _clusterings(analysis: ClusterAnalysis) -> list[Markup]:
     return section("Other clusterings of the same patients", table(rows, header=header))
 
 
-def _clustering_row(one: Clustering, names: Sequence[str]) -> tuple[Child, ...]:
-    follows = {each.annotation: each.all_patients for each in one.agreements}
-    seeds = "" if not one.seeds else format_number(float(np.mean(one.seeds)))
-    sizes = np.bincount(one.groups, minlength=one.count)
+def _clustering_row(clustering: Clustering, names: Sequence[str]) -> tuple[Child, ...]:
+    agreements = {each.annotation: each.all_patients for each in clustering.agreements}
+    seeds = "" if not clustering.seeds else format_number(float(np.mean(clustering.seeds)))
+    sizes = np.bincount(clustering.groups, minlength=clustering.count)
     return (
-        f"{one.space}, {one.method}, {one.count}",
+        f"{clustering.space}, {clustering.method}, {clustering.count}",
         ", ".join(map(str, sizes)),
         seeds,
-        *(_ari_and_nmi(follows[name])[0] if name in follows else "" for name in names),
+        *(_ari_and_nmi(agreements[name])[0] if name in agreements else "" for name in names),
     )
 
 
