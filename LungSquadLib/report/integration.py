@@ -119,9 +119,9 @@ def _patients(setup: Setup) -> Markup:
         known = int((~np.isnan(source.values)).any(axis=1).sum())
         text = f"{len(source.columns)} columns of {known} patients; {source.scale}"
         rows.append((f"Source '{one_line(source.name, most=40)}'", text))
-    patients = {setup.index[name] for name in setup.splits[0, 0].test}
+    test = {setup.index[name] for name in setup.splits[0, 0].test}
     patients = set(range(len(setup.y)))
-    parts = {"Training": patients - patients, "Test": patients}
+    parts = {"Training": patients - test, "Test": test}
     for name, chosen in (parts if setup.external else {"Patients": patients}).items():
         counts = np.bincount(setup.y[sorted(chosen)], minlength=len(setup.classes)).tolist()
         each = ", ".join(f"'{one_line(c)}' {n}" for c, n in zip(setup.classes, counts, strict=True))

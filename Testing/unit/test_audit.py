@@ -210,7 +210,10 @@ def test_metrics_fit_into_a_card(good):
 
 @pytest.mark.parametrize(
     ("baseline", "said"),
-    [(31.0, "resemble real ones, with a distance 3.1 times"), (29.0, "hardly resemble real ones")],
+    [
+        (31.0, "The slices resemble real ones: the distance of each baseline is at least 3.1"),
+        (29.0, "hardly resemble real ones"),
+    ],
 )
 def test_likeness_is_held_against_the_better_baseline(good, baseline, said):
     def even(value):

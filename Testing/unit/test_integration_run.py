@@ -310,7 +310,9 @@ def test_another_cohort_has_a_page_of_its_own(tmp_path):
     assert found.ablation.models[-1].name == "'age'"
     text = (tmp_path / "run" / "index.html").read_text(encoding="utf-8")
     assert "same name in both cohorts" in text
-    assert "Training" in text
+    cell = r">{}</th><td>(\d+) patients"
+    counts = [int(re.search(cell.format(part), text)[1]) for part in ("Training", "Test")]
+    assert counts == [40, 30]
     assert len(list((tmp_path / "run" / "fits").iterdir())) == 1
 
 

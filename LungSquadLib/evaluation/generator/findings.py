@@ -74,12 +74,12 @@ def _similarity(swd: ImageSetMeasure) -> str:
     ratio = min((each.value for each in known.values()), default=0) / swd.generated.value
     if ratio >= _MIN_RATIO:
         return (
-            f"The slices resemble real ones, with a distance {ratio:.1f} times smaller than the "
-            f"baselines: {numbers}."
+            f"The slices resemble real ones: the distance of each baseline is at least {ratio:.1f} "
+            f"times theirs: {numbers}."
         )
     return (
-        f"The slices hardly resemble real ones, with a distance only {ratio:.1f} times smaller "
-        f"than a baseline: {numbers}."
+        f"The slices hardly resemble real ones: the distance of a baseline is only {ratio:.1f} "
+        f"times theirs: {numbers}."
     )
 
 
