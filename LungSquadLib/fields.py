@@ -122,13 +122,13 @@ class Fields:
         path = self._path(name)
         for key in value:
             if not IDENTIFIER.fullmatch(key):
-                raise ValueError(f"{path} has the key {shown(key)}, which is not an identifier")
+                raise ValueError(f"{path} has the key {printable(key)}, which is not an identifier")
         return {key: read(Fields(entry, f"{path}.{key}")) for key, entry in value.items()}
 
     def end(self) -> None:
         """Refuse fields that nobody took."""
         for name in self._left:
-            raise ValueError(f"{self._where} has a field {shown(name)} that means nothing")
+            raise ValueError(f"{self._where} has a field {printable(name)} that means nothing")
 
     def _list(self, name: str, most: int) -> list[Any]:
         value = self.take(name)
@@ -140,7 +140,7 @@ class Fields:
         return f"{self._where}'s '{name}'"
 
     def _wrong(self, name: str, expected: str, value: Any) -> ValueError:
-        return ValueError(f"{self._path(name)} must be {expected}, but is {shown(value)}")
+        return ValueError(f"{self._path(name)} must be {expected}, but is {printable(value)}")
 
 
 def parsed_json(text: str) -> Any:
@@ -175,7 +175,7 @@ def is_plain(text: str) -> bool:
     return all(unicodedata.category(character) not in _UNSHOWN for character in text)
 
 
-def shown_path(path: Any) -> str:
+def quoted_path(path: Any) -> str:
     """A path in quotes, its start left off where it is long."""
     text = _showable(str(path))
     return f"'{text if len(text) <= 300 else '...' + text[-300:]}'"
@@ -183,8 +183,8 @@ def shown_path(path: Any) -> str:
 
 def reason(error: BaseException) -> str:
     """What an error of another library says, as the end of a sentence without its full stop."""
-    said = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
-    text = _showable(" ".join(said.split())).rstrip(". ")
+    message = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+    text = _showable(" ".join(message.split())).rstrip(". ")
     return (text if len(text) <= 400 else text[:400] + "...") or type(error).__name__
 
 
@@ -193,7 +193,7 @@ def _showable(text: str) -> str:
     return "".join("?" if unicodedata.category(c) in _UNSHOWN else c for c in text)
 
 
-def shown(value: Any, *, most: int = 40) -> str:
+def printable(value: Any, *, most: int = 40) -> str:
     """A value as short printable ASCII, whatever it is."""
     if isinstance(value, str):
         return ascii(value if len(value) <= most else value[:most] + "...")

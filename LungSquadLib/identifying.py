@@ -1,4 +1,4 @@
-"""Which columns of a table say who a patient is: by their names and by what stands in them.
+"""Columns of a table that identify patients, by their names and by their cells.
 
 One list for manifests and tables alike. A column that is named here, or whose cells look like
 paths, dates, UIDs, addresses or numbers of patients, is left out of whatever is written, unless
@@ -15,7 +15,7 @@ from datetime import date
 
 MOST_PATIENTS_WITHOUT_REPEAT = 12  # of more, texts that never repeat are no category
 
-# Words that tell by themselves, whatever stands beside them in a column's name.
+# Words that identify in any column's name.
 _WORDS = frozenset(
     (
         *("id", "ids", "uid", "uuid", "guid", "pid", "mrn", "ssn", "nhs", "npi", "ehr", "barcode"),
@@ -43,8 +43,8 @@ _WORDS = frozenset(
         *("pesel", "namn", "efternamn", "fornavn", "etternavn", "personnummer", "cpr"),
     )
 )
-# Names of which no more is known than that they stand alone.
-_ALONE = frozenset(
+# Names that identify only where they are the whole name.
+_WHOLE_NAMES = frozenset(
     (
         *("", "patient", "patients", "subject", "case", "sample", "person", "participant", "index"),
         *("image", "images", "img", "mask", "masks", "segmentation", "ct", "dicom", "nifti"),
@@ -63,8 +63,8 @@ _ALONE = frozenset(
         *("tel", "ipp", "nir", "rut", "curp"),
     )
 )
-# Words run together ("patientname", "studyinstanceuid"), and those that tell only together.
-_WHOSE = (
+# Words without blanks ("patientname", "studyinstanceuid"), and words that identify only together.
+_OWNERS = (
     "patients?|patienten|pat|subject|person|case|fall|study|series|sop|instance|acquisition|content|"
     "birth|visit|admission|discharge|death|scan|exam(ination)?|file|first|last|middle|given|family|"
     "full|maiden|sur|referring|performing|requesting|attending|physicians?|doctors?|operators?|"
@@ -74,7 +74,7 @@ _WHOSE = (
 )
 _WHAT = "names?|ids?|uids?|(birth)?dates?|numbers?|num|nr|nummer|codes?|address|comments?|record"
 _TOGETHER = re.compile(
-    f"({_WHOSE})+({_WHAT})|dateof.+|(study|series|acquisition|content|birth|admission|discharge|scan)times?|"
+    f"({_OWNERS})+({_WHAT})|dateof.+|(study|series|acquisition|content|birth|admission|discharge|scan)times?|"
     "(image|mask|ct|source|input|seg(mentation)?|dicom|nifti|case|patient|study|series|data|full)+"
     "(paths?|files?(names?)?|folders?|dirs?|directory|root)|"
     "(study|series|procedure|protocol|image|scan|free|report)(description|text|notes?)"
@@ -121,23 +121,23 @@ def identifying(
     *,
     keep: Collection[str] = (),
 ) -> dict[str, str]:
-    """Return the columns that say who a patient is, each with the reason.
+    """Return the columns that identify patients, each with the reason.
 
     Args:
         columns: cells of each column, a row each.
-        patients: the patient's ID of each row; none where nobody says.
-        keep: names of columns that somebody asked to keep, whatever they say.
+        patients: the patient's ID of each row; none where they are not known.
+        keep: names of columns to keep in any case.
     """
-    found = {
+    reasons = {
         name: _by_name(name)
         or ("" if _FEATURE.search(name) else identifying_cells(cells, patients))
         for name, cells in columns.items()
         if name not in keep
     }
-    return {name: reason for name, reason in found.items() if reason}
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
-def tells_by_name(name: str, *, gene: bool = False) -> bool:
+def is_identifying_name(name: str, *, gene: bool = False) -> bool:
     """Return whether a column's name alone says that it identifies patients.
 
     Args:
@@ -183,14 +183,14 @@ def _by_name(name: str) -> str:
         return ""
     words = _words(name)
     joined = "".join(words)
-    told = (
+    identifies = (
         not _WORDS.isdisjoint([*words, joined])
-        or (joined in _ALONE and (joined or not name.strip()))
+        or (joined in _WHOLE_NAMES and (joined or not name.strip()))
         or _TOGETHER.fullmatch(joined)
         or _FOREIGN.search(name)
         or _is_content(name)
     )
-    return "by its name" if told else ""
+    return "by its name" if identifies else ""
 
 
 def identifying_cells(
@@ -200,19 +200,19 @@ def identifying_cells(
 
     Args:
         cells: a row each.
-        patients: the patient's ID of each row; none where nobody says.
+        patients: the patient's ID of each row; none where they are not known.
         names: whether every row has a text of its own by right, as the names of cases are.
     """
-    said = ["" if cell.strip().casefold() in _UNKNOWN else cell.strip() for cell in cells]
-    filled = [cell for cell in said if cell]
+    texts = ["" if cell.strip().casefold() in _UNKNOWN else cell.strip() for cell in cells]
+    filled = [cell for cell in texts if cell]
     for what, matches in _CELLS.items():
         if any(map(matches, filled)):
             return f"it has {what}"
-    pairs = [(cell, one) for cell, one in zip(said, patients, strict=False) if cell and one]
+    pairs = [(cell, id_) for cell, id_ in zip(texts, patients, strict=False) if cell and id_]
     # A short ID is found by chance in one cell, hardly in all of a column.
     if any(len(patient) > 4 and _contains(cell, patient) for cell, patient in pairs):
         return "it has the patients' IDs"
-    if len({one for _, one in pairs}) > 1 and all(_names(*pair) for pair in pairs):
+    if len({id_ for _, id_ in pairs}) > 1 and all(_names(*pair) for pair in pairs):
         return "it has the patients' IDs"
     return _by_variety(filled, names=names)
 
@@ -223,7 +223,7 @@ def _is_content(text: str) -> bool:
 
 
 def _by_variety(filled: Sequence[str], *, names: bool) -> str:
-    """What tells only as a whole: every patient has another one, and it is no measurement."""
+    """Return why a column as a whole identifies patients, such as a different text in each row."""
     differ = len(set(filled)) == len(filled)
     many = differ and len(filled) >= MOST_PATIENTS_WITHOUT_REPEAT
     words = sum(len(cell.split()) for cell in filled)
@@ -240,7 +240,7 @@ def _by_variety(filled: Sequence[str], *, names: bool) -> str:
         and all(re.match(r"[^\W\d]{2}|[^\W\d]+[-_ ]?\d", cell) for cell in filled),
         "it has free text": wordy or any(len(cell) > 200 for cell in filled),
     }
-    return next((reason for reason, told in reasons.items() if filled and told), "")
+    return next((reason for reason, applies in reasons.items() if filled and applies), "")
 
 
 def _is_compact_date(cell: str) -> bool:
@@ -258,9 +258,9 @@ def _is_path(cell: str) -> bool:
 
 def _contains(cell: str, patient: str) -> bool:
     """Whether a cell has a patient's ID in it, and not by chance, as a number may."""
-    place = cell.find(patient)
-    before, after = cell[:place][-1:], cell[place + len(patient) :][:1]
-    return place >= 0 and not (before.isalnum() or before == "." or after.isalnum())
+    start = cell.find(patient)
+    before, after = cell[:start][-1:], cell[start + len(patient) :][:1]
+    return start >= 0 and not (before.isalnum() or before == "." or after.isalnum())
 
 
 def _names(cell: str, patient: str) -> bool:

@@ -1,4 +1,4 @@
-"""What stands for a patient where identity must not go: a pseudonym, and errors without names."""
+"""Pseudonyms of patients, and error messages without names of patients and files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ROUNDS = 200_000  # so that trying all numbers of a hospital takes long
 
 
 def pseudonym(identity: str) -> str:
-    """A name for a patient that is the same every time and does not tell who it is.
+    """Return the pseudonym of a patient: the same every time, and not the identity.
 
     PBKDF2-HMAC-SHA256 of the identity. With a secret in `LUNGSQUAD_IDENTITY_KEY` nobody without it
     can test a guess; without one, a guess can be tested, slowly.
@@ -31,18 +31,18 @@ def pseudonyms(identities: Iterable[str]) -> dict[str, str]:
         return dict(zip(wanted, threads.map(pseudonym, wanted), strict=True))
 
 
-def without_names(sentence: str, places: dict[str, Path]) -> str:
-    """An error's first line with words for paths and file names, which may name the patient.
+def without_names(sentence: str, paths: dict[str, Path]) -> str:
+    """Return an error's first line without paths and file names, which may name the patient.
 
     Args:
-        sentence: as an error says it; it quotes paths as they were given, or resolved.
-        places: what to call each file or folder that was read, "CT" say.
+        sentence: the message; it quotes paths as they were given, or resolved.
+        paths: the name of each file or folder that was read ("CT"), and its path.
     """
     first, *more = sentence.split("\n")
     if more:
         first = first.rstrip(": ") + " (`lungsquad inspect` lists them)."
-    hidden = {form: word for word, path in places.items() for form in _forms(path)}
-    for word, path in places.items():
+    hidden = {form: word for word, path in paths.items() for form in _forms(path)}
+    for word, path in paths.items():
         folder = path if path.is_dir() else path.parent
         for name in _names(folder) if path.exists() else ():
             if name in first:
@@ -51,7 +51,7 @@ def without_names(sentence: str, places: dict[str, Path]) -> str:
         # A short name is hidden only where it is quoted, for it may be a word of the sentence.
         before = "" if Path(name).is_absolute() else "(?<=['(])"
         first = re.sub(f"{before}{re.escape(name)}(?![\\w./\\\\-]*[\\w-])", hidden[name], first)
-    for word, path in places.items():  # and what is not there any more
+    for word, path in paths.items():  # and what is not there any more
         for form in _forms(path if path.is_dir() else path.parent):
             if Path(form).is_absolute():
                 first = re.sub(f"{re.escape(form + os.sep)}[^']*", f"a file of {word}", first)
@@ -64,7 +64,7 @@ def _forms(path: Path) -> list[str]:
 
 def _names(folder: Path) -> Iterator[str]:
     """Names of the files and folders in a folder, with and without the way to them."""
-    for place, folders, files in os.walk(folder):
+    for path, folders, files in os.walk(folder):
         for name in (*folders, *files):
             yield name
-            yield os.path.relpath(os.path.join(place, name), folder)  # noqa: PTH118
+            yield os.path.relpath(os.path.join(path, name), folder)  # noqa: PTH118

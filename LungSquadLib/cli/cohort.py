@@ -141,7 +141,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace) -> None:
     """Print the counts, and write the contact sheet."""
-    from ..data.overview import MOST_SHOWN, overview, write_contact_sheet
+    from ..data.overview import MAX_CASES, overview, write_contact_sheet
     from ..data.store import open_store
 
     store = open_store(arguments.store)
@@ -156,8 +156,8 @@ def _show(arguments: argparse.Namespace) -> None:
         path = write_contact_sheet(store, arguments.out, label=arguments.label, progress=progress)
     if not arguments.json:
         print(path)
-    if len(store.cases) > MOST_SHOWN:
-        print(f"lungsquad: the image shows {MOST_SHOWN} of the cases.", file=sys.stderr)
+    if len(store.cases) > MAX_CASES:
+        print(f"lungsquad: the image shows {MAX_CASES} of the cases.", file=sys.stderr)
 
 
 def _listed(value: object) -> str:

@@ -51,7 +51,7 @@ from .store import (
 
 FLAGS = "flags.csv"
 _REQUIRED = ("patient_id", "ct", "mask")
-_TAKEN = ("patient", "columns", "file", "sha256", "pixels", "crop", "volume_ml", "flags")
+_RESERVED = ("patient", "columns", "file", "sha256", "pixels", "crop", "volume_ml", "flags")
 
 
 Case = TypeVar("Case", bound=StoredCase)
@@ -92,14 +92,14 @@ def build_cohort(
         scheduler: the address of a dask scheduler to use instead of processes. Its workers must
             see manifest, images and store under the same paths.
         keep_identity: store the patients' IDs instead of pseudonyms.
-        keep_columns: further columns to keep though they say who the patients are.
-        progress: told how it goes; may cancel.
+        keep_columns: further columns to keep though they identify the patients.
+        progress: receives the progress; may cancel.
 
     Raises:
         InputError: the manifest cannot be used, or the folder holds another store. What is wrong
             with one case is a row.
         MissingPackageError: `scheduler` is given, and dask's `distributed` is not installed.
-        CancelledError: `progress` said so; what was finished stays and is in the index.
+        CancelledError: `progress` was cancelled; what was finished stays and is in the index.
     """
     preprocessing, progress = preprocessing or Preprocessing(), progress or Silent()
     rows = read_manifest(
@@ -128,24 +128,24 @@ def build_cohort(
 
 
 def check_columns(manifest: str | os.PathLike[str], row: Row) -> None:
-    """Refuse a manifest with a column that cases have of their own."""
+    """Refuse a manifest with a column whose name the store reserves."""
     for name in row.columns:
-        if name in _TAKEN:
+        if name in _RESERVED:
             raise InputError(
-                f"'{manifest}' has a column '{name}', which the store has of its own; rename it."
+                f"'{manifest}' has a column '{name}', which is a field of the store; rename it."
             )
 
 
 def _prepare(store: Path, preprocessing: Preprocessing) -> None:
     """Have `store` be a store of ours, or raise."""
-    there = read_preprocessing(store)
-    if there is not None and there != preprocessing:
+    existing = read_preprocessing(store)
+    if existing is not None and existing != preprocessing:
         raise InputError(
-            f"'{store}' holds cases of {there}, not of {preprocessing}; choose another folder."
+            f"'{store}' holds cases of {existing}, not of {preprocessing}; choose another folder."
         )
     make_folder(store)
     sweep(store)
-    if there is None:
+    if existing is None:
         if any(store.iterdir()):
             raise InputError(f"'{store}' is no store and is not empty; choose another folder.")
         write_store(store, preprocessing)

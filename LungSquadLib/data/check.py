@@ -1,4 +1,4 @@
-"""What is wrong with a cohort: damaged files, one patient under two names, labels that disagree."""
+"""Problems of a cohort: damaged files, duplicate patients, labels that disagree."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAME = 0.999  # correlation of two crops from which on they show one tumour
 _BLOCKS = 8  # a side, of whose means the correlation is taken
 _ROWS = 256  # cases compared with all others at once
 _SHUFFLES = 999
-ENTANGLED = 0.05  # the p below which site and label are said to hang together
+ASSOCIATION_P = 0.05  # below this p, site and label are associated
 MOST_NAMED = 10
 _SHARED = {
     "pixels": "The CT of {} show the same, but belong to different patients.",
@@ -43,7 +43,7 @@ class Finding:
 def check_store(
     store: Store, *, label: str | None = None, progress: Progress | None = None
 ) -> tuple[Finding, ...]:
-    """Look through a store; no finding means that nothing is wrong.
+    """Check a store; no finding means that nothing is wrong.
 
     Every file is read. Duplicates are sought between patients only: two tumours of one patient, or
     two outlines of one, are no mistake. Near duplicates are crops whose HU, as means of 8 x 8 x 8
@@ -52,7 +52,7 @@ def check_store(
     Args:
         store: as `open_store` gives it.
         label: the column whose values are to be looked at, too.
-        progress: told how it goes; may cancel.
+        progress: receives the progress; may cancel.
 
     Raises:
         InputError: no case has such a column.
@@ -65,10 +65,10 @@ def check_store(
         *_missing(store),
         *damaged,
         *exact,
-        *_near(store.cases, thumbnails, known=[set(one.cases) for one in exact]),
+        *_near(store.cases, thumbnails, known=[set(finding.cases) for finding in exact]),
         *_shared(store.cases, "series"),
         *(() if label is None else _conflicts(store.cases, label)),
-        *(() if label is None else _entangled(store.cases, label)),
+        *(() if label is None else _site_association(store.cases, label)),
         *_severe(store.cases),
     )
 
@@ -92,11 +92,11 @@ def site_table(cases: Iterable[StoredCase], label: str) -> dict[str, dict[str, i
 
 def flags_of_store(store: Store) -> list[tuple[Flag, tuple[str, ...]]]:
     """Each flag of the cases once, the worst first, and which cases have it."""
-    found: dict[Flag, list[str]] = defaultdict(list)
+    cases_of: dict[Flag, list[str]] = defaultdict(list)
     for case in store.cases:
         for flag in dict.fromkeys(case.flags):
-            found[flag].append(case.case)
-    return [(flag, tuple(found[flag])) for flag in merged(found)]
+            cases_of[flag].append(case.case)
+    return [(flag, tuple(cases_of[flag])) for flag in merged(cases_of)]
 
 
 def _missing(store: Store) -> list[Finding]:
@@ -155,7 +155,7 @@ def _near(
     if not seen:
         return []
     rows = np.stack([thumbnails[case.case] for case in seen])
-    found = []
+    findings = []
     for start in range(0, len(rows), _ROWS):
         alike = rows[start : start + _ROWS] @ rows[start:].T > _SAME
         for first, second in np.argwhere(np.triu(alike, 1)):
@@ -163,8 +163,8 @@ def _near(
             if pair[0].patient == pair[1].patient or any(set(_names(pair)) <= k for k in known):
                 continue
             sentence = f"The crops of {_named(pair)} are nearly the same, of different patients."
-            found.append(Finding("near_duplicate", sentence, _names(pair)))
-    return found
+            findings.append(Finding("near_duplicate", sentence, _names(pair)))
+    return findings
 
 
 def _conflicts(cases: Sequence[StoredCase], label: str) -> list[Finding]:
@@ -172,26 +172,29 @@ def _conflicts(cases: Sequence[StoredCase], label: str) -> list[Finding]:
     for case in cases:
         if case.columns.get(label):
             groups[case.patient].append(case)
-    found = []
+    findings = []
     for group in groups.values():
         values = sorted({case.columns[label] for case in group})
         if len(values) > 1:
             listed = " and ".join(f"'{value}'" for value in values)
             sentence = f"One patient has the '{label}' {listed}: {_named(group)}."
-            found.append(Finding("label_conflict", sentence, _names(group)))
-    return found
+            findings.append(Finding("label_conflict", sentence, _names(group)))
+    return findings
 
 
-def _entangled(cases: Sequence[StoredCase], label: str) -> list[Finding]:
-    """Whether the site tells the label: chi-square, its p by shuffling (Good, 2005, chapter 3)."""
+def _site_association(cases: Sequence[StoredCase], label: str) -> list[Finding]:
+    """Return a finding if site and label are associated: chi-square, its p by permutation.
+
+    Good, Permutation, Parametric and Bootstrap Tests of Hypotheses, 2005, chapter 3.
+    """
     table = site_table(cases, label)
     counts = np.array([list(row.values()) for row in table.values()])
     if counts.ndim != 2 or min(counts.shape) < 2:
         return []
-    cramer, p = entangled(
+    cramer, p = site_association(
         *(np.repeat(index, counts.ravel()) for index in np.indices(counts.shape).reshape(2, -1))
     )
-    if p >= ENTANGLED:
+    if p >= ASSOCIATION_P:
         return []
     sentence = (
         f"Sites differ in '{label}' (Cramer's V {format_number(cramer)}, {format_p(p)}): a network "
@@ -200,12 +203,12 @@ def _entangled(cases: Sequence[StoredCase], label: str) -> list[Finding]:
     return [Finding("site_tells_label", sentence, ())]
 
 
-def entangled(sites: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+def site_association(sites: np.ndarray, values: np.ndarray) -> tuple[float, float]:
     """Cramer's V of sites and values (N,), two of each at least, and its p by shuffling.
 
     Cramer, Mathematical Methods of Statistics, 1946, chapter 21.
     """
-    sites, values = (np.unique(one, return_inverse=True)[1] for one in (sites, values))
+    sites, values = (np.unique(names, return_inverse=True)[1] for names in (sites, values))
     counts = np.zeros((sites.max() + 1, values.max() + 1), int)
     np.add.at(counts, (sites, values), 1)
     real, random = _chi_square(counts), np.random.default_rng(0)

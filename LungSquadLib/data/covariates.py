@@ -1,4 +1,7 @@
-"""Columns of a store's manifest, checked before anything is trained: follow-up, clinical data."""
+"""Clinical covariates and follow-up: columns of a store's manifest, checked before a training.
+
+A covariate needs no code: add a column to the manifest, build the store, name it with --clinical.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +30,17 @@ def check_columns(cases: Sequence[StoredCase], columns: Sequence[str], option: s
     """`InputError` for columns that the store lacks; `option` is who named them."""
     for name in columns:
         if name not in cases[0].columns:
-            there = ", ".join(f"'{column}'" for column in cases[0].columns) or "none"
-            raise InputError(f"The store has no column '{name}' for {option}; it has {there}.")
+            present = ", ".join(f"'{column}'" for column in cases[0].columns) or "none"
+            raise InputError(f"The store has no column '{name}' for {option}; it has {present}.")
 
 
 def check_clinical(cases: Sequence[StoredCase], columns: Sequence[str]) -> None:
     """`InputError` for a column of --clinical that is of numbers but for some cells."""
     for name in columns:
-        texts = [case.said(name) for case in cases]
-        found = read_number_column(texts)
-        if found.is_numeric and found.invalid_rows:
-            first = found.invalid_rows[0]
+        texts = [case.value(name) for case in cases]
+        numbers = read_number_column(texts)
+        if numbers.is_numeric and numbers.invalid_rows:
+            first = numbers.invalid_rows[0]
             raise InputError(
                 f"The column '{name}' for --clinical is of numbers, but the case "
                 f"'{cases[first].case}' has '{one_line(texts[first], most=40)}': correct or empty "
@@ -55,16 +58,16 @@ def follow_up_of(cases: Sequence[StoredCase], columns: tuple[str, str] | None) -
     if columns is None:
         return FollowUp()
     option = f"--survival {' '.join(columns)}"
-    times, events = ([case.said(name) for case in cases] for name in columns)
+    times, events = ([case.value(name) for case in cases] for name in columns)
 
     def where(number: int) -> str:
         return f"{option}, case '{cases[number].case}'"
 
-    found = read_follow_up(times, events, where)
+    follow_up = read_follow_up(times, events, where)
     by_case: dict[str, tuple[str, str]] = {}
     by_patient: dict[str, tuple[float, float]] = {}
     for n, case in enumerate(cases):
-        time, event = found.time[n], found.event[n]
+        time, event = follow_up.time[n], follow_up.event[n]
         if math.isnan(time) or math.isnan(event):
             by_case[case.case] = ("", "")
             continue
@@ -77,5 +80,5 @@ def follow_up_of(cases: Sequence[StoredCase], columns: tuple[str, str] | None) -
     try:
         concordance(known[:, 0], known[:, 1], np.zeros(len(known)))
     except ValueError as error:
-        raise InputError(f"{option}: {error}, so survival cannot be shown.") from error
-    return FollowUp(by_case, found.notes)
+        raise InputError(f"{option}: {error}, so survival cannot be evaluated.") from error
+    return FollowUp(by_case, follow_up.notes)

@@ -116,12 +116,12 @@ def read_manifest(
         raise InputError(_missing(path, absent, columns))
     if not body:
         raise InputError(f"'{path}' has no rows.")
-    found = [_cells(path, number, row, columns) for number, row in enumerate(body, 1)]
-    left_out = _left_out([cells for cells, _ in found], keep, keep_identity=keep_identity)
+    parsed = [_cells(path, number, row, columns) for number, row in enumerate(body, 1)]
+    left_out = _left_out([cells for cells, _ in parsed], keep, keep_identity=keep_identity)
     kept = tuple(n for n in columns if n and n not in _KNOWN and n not in left_out)
     rows = [
         _row(path, number, (cells, problem or _lacking(cells, required)), kept, left_out)
-        for number, (cells, problem) in enumerate(found, 1)
+        for number, (cells, problem) in enumerate(parsed, 1)
     ]
     if all(row.problem for row in rows):
         raise InputError(f"'{path}', row 1: {rows[0].problem}")
@@ -141,8 +141,8 @@ def _table(path: str | os.PathLike[str]) -> tuple[list[str], list[list[str]]]:
     try:
         delimiter = delimiter_of(content[0], path).decode()
     except InputError:
-        one = decoded(content[0], path)
-        raise InputError(_missing(path, ("ct", "mask"), [one])) from None
+        header_line = decoded(content[0], path)
+        raise InputError(_missing(path, ("ct", "mask"), [header_line])) from None
     texts = (decoded(line, path) + "\n" for line in content)
     try:
         table = csv.reader(texts, delimiter=delimiter, strict=True, skipinitialspace=True)
@@ -197,15 +197,16 @@ def _left_out(
     """The columns that say who the patients are; of those that mean something here, two may."""
     patients = [cells.get("patient_id", "") for cells in rows]
     names = [name for name in rows[0] if name and name not in _KNOWN]
-    found = identifying({name: [one[name] for one in rows] for name in names}, patients, keep=keep)
+    columns = {name: [row[name] for row in rows] for name in names}
+    left_out = identifying(columns, patients, keep=keep)
     if keep_identity:
-        return found
+        return left_out
     for name in ("case", "site"):  # by what stands in them: their names are ours
-        cells = [one.get(name, "") for one in rows]
+        cells = [row.get(name, "") for row in rows]
         why = identifying_cells(cells, patients, names=name == "case")
         if why and name not in keep:
-            found[name] = why
-    return found
+            left_out[name] = why
+    return left_out
 
 
 def _row(
@@ -217,11 +218,11 @@ def _row(
 ) -> Row:
     cells, problem = read
 
-    def said(name: str) -> str:
+    def value(name: str) -> str:
         cell = cells.get(name, "")
         return "" if cell.casefold() in _EMPTY else cell
 
-    case = said("case") or f"case-{number:04d}"
+    case = value("case") or f"case-{number:04d}"
     if not _NAME.fullmatch(case) or case.endswith(".") or _RESERVED.match(case):
         raise InputError(
             f"'{path}', row {number}: the case '{one_line(case)}' cannot name a folder on every "
@@ -230,15 +231,15 @@ def _row(
     folder = Path(path).parent
     return Row(
         number,
-        _place(folder, said("ct")),
-        _place(folder, said("mask")),
+        _resolved(folder, value("ct")),
+        _resolved(folder, value("mask")),
         f"case-{number:04d}" if "case" in left_out else case,
-        said("patient_id"),
-        said("roi") or None,
-        _label(path, number, said("label")),
-        said("series") or None,
-        said("site") if "site" not in left_out else "",
-        _place(folder, said("profile")) if said("profile") else None,
+        value("patient_id"),
+        value("roi") or None,
+        _label(path, number, value("label")),
+        value("series") or None,
+        value("site") if "site" not in left_out else "",
+        _resolved(folder, value("profile")) if value("profile") else None,
         cells,
         kept,
         left_out,
@@ -249,21 +250,21 @@ def _row(
 def _label(path: str | os.PathLike[str], number: int, cell: str) -> int | None:
     if not cell:
         return None
-    found = _LABEL.fullmatch(cell)
+    match = _LABEL.fullmatch(cell)
     meant = (
         "The column 'label' is the tumour's value in the mask's label map; if it is the class to "
         "learn, give it another name, such as 'class'."
     )
-    if found is None:
+    if match is None:
         raise InputError(
             f"'{path}', row {number}: the label '{one_line(cell)}' is not a whole number. {meant}"
         )
-    if int(found[1]) == 0:
+    if int(match[1]) == 0:
         raise InputError(f"'{path}', row {number}: the label 0 is the mask's background. {meant}")
-    return int(found[1])
+    return int(match[1])
 
 
-def _place(folder: Path, written: str) -> Path:
+def _resolved(folder: Path, written: str) -> Path:
     """The file that a cell names: from the manifest's folder, from home, or written on Windows."""
     if len(written) > 1 and written[0] == written[-1] and written[0] in "\"'":
         written = written[1:-1].strip()
@@ -309,8 +310,8 @@ def look(path: Path) -> str:
 
 def _missing(path: str | os.PathLike[str], missing: Sequence[str], columns: Sequence[str]) -> str:
     named = " and ".join(f"'{one_line(name, most=60)}'" for name in missing)
-    found = one_line(", ".join(f"'{name}'" for name in columns[:20]) or "none")
+    present = one_line(", ".join(f"'{name}'" for name in columns[:20]) or "none")
     return (
-        f"'{path}' lacks the column {named}; it has {found}. Cells are parted by commas, tabs or "
+        f"'{path}' lacks the column {named}; it has {present}. Cells are parted by commas, tabs or "
         "semicolons."
     )

@@ -1,4 +1,4 @@
-"""What training and test have in common: the same patients, series or images would be a leak.
+"""Overlap of training and test data: patients, series or images that are in both.
 
 A model's card holds short hashes of what the model has seen, so that a test set can be held
 against it where the training set is not at hand.
@@ -105,12 +105,12 @@ def model_overlap(card: Card, cases: Sequence[Case], *, allowed: bool) -> tuple[
             "are among those of the store cannot be told.",
         )
     where = f"the training data of the model '{card.name}'"
-    found = overlap(card.training.seen, cases, part="The store", where=where)
-    if found and not allowed:
+    shared = overlap(card.training.seen, cases, part="The store", where=where)
+    if shared and not allowed:
         raise InputError(
-            f"{found.sentence} Leave them out, or pass --allow-overlap; the results then say so."
+            f"{shared.sentence} Leave them out, or pass --allow-overlap; the results then say so."
         )
-    return (found.sentence,) if found else ()
+    return (shared.sentence,) if shared else ()
 
 
 def fold_overlap(fold: Fold, cases: Sequence[Case]) -> Overlap:

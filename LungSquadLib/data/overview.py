@@ -19,8 +19,8 @@ from .check import check_label
 from .slice_set import SliceSet
 from .store import Store, StoredCase
 
-MOST_SHOWN = 200
-MOST_SLICES_SHOWN = 64
+MAX_CASES = 200
+MAX_SLICES = 64
 _COLUMNS = 16
 _CELL_INCHES, _DOTS = 1.0, 120
 _BELOW = 0.28  # of a cell: for its caption
@@ -71,7 +71,7 @@ def write_contact_sheet(
 ) -> Path:
     """Write `contact.png`: the middle axial slice of each case, its mask outlined.
 
-    Lung window; of more than `MOST_SHOWN` cases, so many evenly spaced ones. Grouped by label.
+    Lung window; of more than `MAX_CASES` cases, so many evenly spaced ones. Grouped by label.
 
     Raises:
         InputError: there is no case, or none with such a column, or a file is damaged.
@@ -86,13 +86,13 @@ def write_contact_sheet(
         raise InputError(f"The store '{store.folder}' has no cases, so there is nothing to draw.")
     if label is not None:
         check_label(store, label)
-    shown, progress = _shown(store, label), progress or Silent()
-    rows = math.ceil(len(shown) / _COLUMNS)
+    selected, progress = _selected(store, label), progress or Silent()
+    rows = math.ceil(len(selected) / _COLUMNS)
     figure = Figure((_COLUMNS * _CELL_INCHES, rows * (1 + _BELOW) * _CELL_INCHES), dpi=_DOTS)
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
-    for number, (case, axis) in enumerate(zip(shown, axes, strict=False)):
-        step(progress, number / len(shown), f"{number} of {len(shown)} pictures")
+    for number, (case, axis) in enumerate(zip(selected, axes, strict=False)):
+        step(progress, number / len(selected), f"{number} of {len(selected)} pictures")
         _draw(store, case, axis)
         caption = {"color": "white", "fontsize": 6, "ha": "center", "va": "top"}
         axis.text(0.5, -0.04, _caption(case, label), caption, transform=axis.transAxes)
@@ -113,7 +113,7 @@ def write_slice_overview(slices: SliceSet, folder: Path) -> Path:
         InputError: a file of the set is damaged.
     """
     spec, cases = slices.slicing, slices.cases
-    count = min(len(cases), MOST_SLICES_SHOWN)
+    count = min(len(cases), MAX_SLICES)
     tiles = []
     for number in range(count):
         hu, mask = slices.content(cases[number * len(cases) // count])
@@ -124,11 +124,11 @@ def write_slice_overview(slices: SliceSet, folder: Path) -> Path:
     return path
 
 
-def _shown(store: Store, label: str | None) -> list[StoredCase]:
+def _selected(store: Store, label: str | None) -> list[StoredCase]:
     cases = sorted(store.cases, key=lambda case: case.columns.get(label or "", ""))
-    if len(cases) <= MOST_SHOWN:
+    if len(cases) <= MAX_CASES:
         return cases
-    return [cases[n * len(cases) // MOST_SHOWN] for n in range(MOST_SHOWN)]
+    return [cases[n * len(cases) // MAX_CASES] for n in range(MAX_CASES)]
 
 
 def _draw(store: Store, case: StoredCase, axis: Any) -> None:

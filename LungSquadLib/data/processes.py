@@ -64,15 +64,15 @@ def run_all(
         progress: asked, while processes work, whether the user cancelled; told nothing.
 
     Raises:
-        CancelledError: `progress` said so.
+        CancelledError: `progress` was cancelled.
     """
     progress = progress or Silent()
     waiting = list(reversed(tasks))
     suspects: list[Task] = []
     while waiting or suspects:
         # After a death nobody knows whose fault it was: those that were at work run one by one.
-        alone = bool(suspects)
-        queue, width = (suspects, 1) if alone else (waiting, jobs)
+        one_by_one = bool(suspects)
+        queue, width = (suspects, 1) if one_by_one else (waiting, jobs)
         with ProcessPoolExecutor(
             min(width, len(tasks), _MOST_PROCESSES),
             mp_context=get_context("spawn"),
@@ -85,7 +85,7 @@ def run_all(
                     pool, work, queue=queue, running=running, width=width, progress=progress
                 )
             except BrokenProcessPool:
-                if alone:
+                if one_by_one:
                     yield Outcome(next(iter(running.values())), error=DIED)
                 else:
                     suspects = list(running.values())
@@ -107,7 +107,7 @@ def run_on(
     Work that raises, or that the executor could not do, is an outcome with an error.
 
     Raises:
-        CancelledError: `progress` said so.
+        CancelledError: `progress` was cancelled.
         InputError: the executor dropped the work.
     """
     running: dict[Future[Any], Task] = {}
@@ -201,7 +201,7 @@ def _guarded(work: Callable[[Task], Any], task: Task) -> tuple[Any, str | None]:
         return None, str(understood(error))
 
 
-_ANSWER_S = 3
+_TIMEOUT_S = 3
 
 
 @contextmanager
@@ -222,8 +222,8 @@ def cluster(address: str) -> Iterator[Executor]:
         raise MissingPackageError("distributed", "Running on a cluster", "cluster") from error
     try:
         # A client that reached nobody waits at its end, and shows a traceback.
-        socket.create_connection(get_address_host_port(address), timeout=_ANSWER_S).close()
-        client = Client(address, timeout=_ANSWER_S, set_as_default=False)
+        socket.create_connection(get_address_host_port(address), timeout=_TIMEOUT_S).close()
+        client = Client(address, timeout=_TIMEOUT_S, set_as_default=False)
     except Exception as error:  # nobody is there, or something else than a scheduler
         raise InputError(
             f"No dask scheduler answers at '{address}'; give it as tcp://HOST:PORT, as "
@@ -236,7 +236,7 @@ def cluster(address: str) -> Iterator[Executor]:
 
 def _check_workers(client: Any, address: str) -> None:
     try:
-        client.wait_for_workers(1, timeout=_ANSWER_S)
+        client.wait_for_workers(1, timeout=_TIMEOUT_S)
     except TimeoutError as error:
         raise InputError(f"The scheduler at '{address}' has no workers: start some.") from error
     try:

@@ -111,8 +111,8 @@ class SliceCase(StoredCase):
         count = fields.integer("count", 1, MOST_SLICES)
         left_out = fields.integer("left_out", 0, MOST_SLICES)
         case = StoredCase.of(fields)
-        own = {name: getattr(case, name) for name in StoredCase.__dataclass_fields__}
-        return cls(**own, count=count, left_out=left_out)
+        values = {name: getattr(case, name) for name in StoredCase.__dataclass_fields__}
+        return cls(**values, count=count, left_out=left_out)
 
 
 @dataclass(frozen=True)
@@ -146,16 +146,15 @@ def open_slices(folder: str | os.PathLike[str]) -> SliceSet:
         InputError: there is none, it is not finished, a newer version wrote it, it is damaged.
         OSError: it cannot be read.
     """
-    place = Path(folder)
-    found = read_index(place)
-    if found is None:
-        raise InputError(f"'{place}' is no set of slices: make one with `lungsquad gan data`.")
-    if not found.cases:
+    path = Path(folder)
+    slices = read_index(path)
+    if slices is None:
+        raise InputError(f"'{path}' is no set of slices: make one with `lungsquad gan data`.")
+    if not slices.cases:
         raise InputError(
-            f"'{place}' is not finished or holds no slices: run the same `lungsquad gan data` "
-            "again."
+            f"'{path}' is not finished or holds no slices: run the same `lungsquad gan data` again."
         )
-    return found
+    return slices
 
 
 def read_index(folder: Path) -> SliceSet | None:

@@ -101,13 +101,13 @@ def make_slices(
         folder: of the set.
         slicing: how to cut.
         jobs: how many processes.
-        keep_columns: of a manifest, to keep though they say who the patients are.
-        progress: told how it goes; may cancel.
+        keep_columns: of a manifest, to keep though they identify the patients.
+        progress: receives the progress; may cancel.
 
     Raises:
         InputError: the source cannot be used or gives not one slice, or the folder holds other
             things. What is wrong with one of many cases is a row.
-        CancelledError: `progress` said so; what was finished stays and is in the index.
+        CancelledError: `progress` was cancelled; what was finished stays and is in the index.
     """
     slicing, progress = slicing or Slicing(), progress or Silent()
     target = Path(folder).absolute()
@@ -169,9 +169,9 @@ def _tasks_of_store(source: Path, folder: Path, slicing: Slicing) -> list[Task]:
             f"'{source}' holds {done}, and slices need {_CUBE} voxels of 1 mm: give the manifest "
             "that it was built from."
         )
-    alone = replace(store, cases=())
+    without_cases = replace(store, cases=())
     return [
-        Task(Cube(alone, case), number, folder, slicing, _stamp(slicing, case.to_dict()))
+        Task(Cube(without_cases, case), number, folder, slicing, _stamp(slicing, case.to_dict()))
         for number, case in enumerate(store.cases, 1)
     ]
 
@@ -183,14 +183,15 @@ def _stamp(slicing: Slicing, case: object) -> str:
 
 def _prepare(folder: Path, slicing: Slicing) -> bool:
     """Have the folder be a set of these slices, or raise; True where there was none before."""
-    there = read_index(folder)
-    if there is not None and there.slicing != slicing:
+    existing = read_index(folder)
+    if existing is not None and existing.slicing != slicing:
         raise InputError(
-            f"'{folder}' holds slices of {there.slicing}, not of {slicing}; choose another folder."
+            f"'{folder}' holds slices of {existing.slicing}, not of {slicing}; choose another "
+            "folder."
         )
     make_folder(folder)
     sweep(folder)
-    if there is None:
+    if existing is None:
         if any(folder.iterdir()):
             raise InputError(
                 f"'{folder}' is no set of slices and is not empty; choose another folder."
@@ -198,7 +199,7 @@ def _prepare(folder: Path, slicing: Slicing) -> bool:
         write_index(folder, slicing)
     make_folder(folder / CASES)
     sweep(folder / CASES)
-    return there is None
+    return existing is None
 
 
 def _write(
@@ -269,9 +270,9 @@ def _of_cube(cube: Cube) -> AxialSlices:
 
 
 def _written(task: Task, case: StoredCase, slices: AxialSlices) -> SliceCase:
-    own = {name: getattr(case, name) for name in StoredCase.__dataclass_fields__}
-    own |= {"file": case_name(case.case), "sha256": "", "crop": hash_of(slices.hu)}
-    made = SliceCase(**own, count=len(slices.hu), left_out=slices.left_out)
+    values = {name: getattr(case, name) for name in StoredCase.__dataclass_fields__}
+    values |= {"file": case_name(case.case), "sha256": "", "crop": hash_of(slices.hu)}
+    made = SliceCase(**values, count=len(slices.hu), left_out=slices.left_out)
     described = made.to_dict()
     del described["sha256"]  # of the file, which cannot say it
     about = {

@@ -1,4 +1,4 @@
-"""Which cases are for training, validation and test: by patient, stratified, the same every time.
+"""Splits into training, validation and test: by patient, stratified, reproducible.
 
 Everything is drawn by hashes of a seed and of what the cases contain, never by a generator's
 state: neither the order of the rows, nor the names of the cases, nor the machine matters.
@@ -18,7 +18,7 @@ LINKS = ("patient", "series", "pixels", "crop")  # cases that share one of these
 
 
 class Case(Protocol):
-    """What can be dealt out: a case of a store, or a patient of a table.
+    """What is assigned to folds: a case of a store, or a patient of a table.
 
     It has a name (`case`), its patient, and hashes of its series, its CT and of what is learnt from
     (`crop`), which are "" where there are none; but `crop` is there always.
@@ -124,7 +124,7 @@ def folds(
     else:
         groups = [[unit] for unit in units]
         _enough(units, bins)
-    tests = _dealt(groups, bins, seed)
+    tests = _assigned(groups, bins, seed)
     if count == 1:
         tests = [min(tests, key=lambda test: abs(len(test) - len(units) / _HOLD_OUT))]
     result = []
@@ -199,12 +199,14 @@ def subsample(
         )
     wanted = max(round(len(validation) * n / len(train)), kinds)
     return Fold(
-        _names(_spread(train, seed)[:n]), _names(_spread(validation, seed)[:wanted]), fold.test
+        _names(_interleaved(train, seed)[:n]),
+        _names(_interleaved(validation, seed)[:wanted]),
+        fold.test,
     )
 
 
 def _units(cases: Sequence[Case], labels: Sequence[str]) -> list[_Unit]:
-    """What must stay together."""
+    """Return the groups of cases that must stay in the same part."""
     pairs = list(zip(cases, labels, strict=True))
     for case, label in pairs:
         if not label:
@@ -239,8 +241,8 @@ def _linked(keys: Sequence[set[Hashable]]) -> list[list[int]]:
     owner: dict[Hashable, int] = {}
     for i, its in enumerate(keys):
         for key in its:
-            one, other = sorted((find(i), find(owner.setdefault(key, i))))
-            root[other] = one
+            first, second = sorted((find(i), find(owner.setdefault(key, i))))
+            root[second] = first
     together: dict[int, list[int]] = {}
     for i in range(len(keys)):
         together.setdefault(find(i), []).append(i)
@@ -266,11 +268,11 @@ def _site_groups(units: Sequence[_Unit], bins: int) -> list[list[_Unit]]:
     return groups
 
 
-def _dealt(groups: Sequence[Sequence[_Unit]], bins: int, seed: int) -> list[list[_Unit]]:
-    """Groups in as many bins, each label spread evenly: the largest first, where it fits best."""
+def _assigned(groups: Sequence[Sequence[_Unit]], bins: int, seed: int) -> list[list[_Unit]]:
+    """Assign groups to bins with each label balanced: the largest first, where it fits best."""
     total = Counter(unit.label for group in groups for unit in group)
     order = sorted(groups, key=lambda group: (-len(group), _rank(seed, "test", group)))
-    dealt: list[list[_Unit]] = [[] for _ in range(bins)]
+    assigned: list[list[_Unit]] = [[] for _ in range(bins)]
     held: list[Counter[str]] = [Counter() for _ in range(bins)]
     for group in order:
         adds = Counter(unit.label for unit in group)
@@ -279,9 +281,9 @@ def _dealt(groups: Sequence[Sequence[_Unit]], bins: int, seed: int) -> list[list
             for has in held
         ]
         best = crowded.index(min(crowded))
-        dealt[best].extend(group)
+        assigned[best].extend(group)
         held[best].update(adds)
-    return dealt
+    return assigned
 
 
 def _validation(rest: Sequence[_Unit], share: float, seed: int) -> list[_Unit]:
@@ -293,7 +295,7 @@ def _validation(rest: Sequence[_Unit], share: float, seed: int) -> list[_Unit]:
     return chosen
 
 
-def _spread(units: Sequence[_Unit], seed: int) -> list[_Unit]:
+def _interleaved(units: Sequence[_Unit], seed: int) -> list[_Unit]:
     """All units in an order whose every beginning has each label, in proportion."""
     counts = Counter(unit.label for unit in units)
     seen: Counter[str] = Counter()
@@ -305,7 +307,7 @@ def _spread(units: Sequence[_Unit], seed: int) -> list[_Unit]:
 
 
 def _rank(seed: int, purpose: str, units: Sequence[_Unit]) -> str:
-    """Where units stand in a random order that hangs on nothing but their content and the seed."""
+    """Where units stand in a random order that depends only on their content and the seed."""
     key = min(unit.key for unit in units)
     return hashlib.sha256(f"{seed} {purpose} {key}".encode()).hexdigest()
 

@@ -97,8 +97,8 @@ class StoredCase:
     volume_ml: float
     flags: tuple[Flag, ...]
 
-    def said(self, column: str) -> str:
-        """What a column says of the case; "" where it says nothing."""
+    def value(self, column: str) -> str:
+        """Return the case's value in a column; "" where it is missing."""
         text = self.columns[column]
         return "" if is_no_label(text) else text
 
@@ -170,23 +170,23 @@ def open_store(folder: str | os.PathLike[str]) -> Store:
         InputError: there is none, it has no index yet, a newer version wrote it, it is damaged.
         OSError: it cannot be read.
     """
-    place = Path(folder)
-    preprocessing = read_preprocessing(place)
+    path = Path(folder)
+    preprocessing = read_preprocessing(path)
     if preprocessing is None:
         raise InputError(
-            f"'{place}' is no store of a cohort: make one with `lungsquad cohort build`."
+            f"'{path}' is no store of a cohort: make one with `lungsquad cohort build`."
         )
-    if not (place / INDEX).is_file():
-        raise InputError(f"'{place}' is not finished: run the same `lungsquad cohort build` again.")
+    if not (path / INDEX).is_file():
+        raise InputError(f"'{path}' is not finished: run the same `lungsquad cohort build` again.")
     try:
-        fields = _fields(place / INDEX)
+        fields = _fields(path / INDEX)
         rows = fields.integer("rows", 0, _MOST_CASES)
         cases = fields.items("cases", StoredCase.of, most=_MOST_CASES)
         fields.end()
         check_cases(cases)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(_damaged(place / INDEX, error)) from error
-    return Store(place, preprocessing, cases, rows)
+        raise InputError(_damaged(path / INDEX, error)) from error
+    return Store(path, preprocessing, cases, rows)
 
 
 def read_preprocessing(folder: Path) -> Preprocessing | None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..errors import ModelError
-from ..fields import Fields, parsed_json, shown
+from ..fields import Fields, parsed_json, printable
 from ..networks import checked_arguments, kind_of, size_of, widths_of
 from ..statistics.intervals import Estimate
 from .inputs import InputSpec, TableSpec, read_input
@@ -293,7 +293,7 @@ def _network(fields: Fields) -> NetworkSpec:
     name, arguments = fields.identifier("name"), fields.take("arguments")
     if not isinstance(arguments, dict):
         raise ValueError(
-            f"the card's network's 'arguments' must be an object, not {shown(arguments)}"
+            f"the card's network's 'arguments' must be an object, not {printable(arguments)}"
         )
     fields.end()
     return NetworkSpec(name, checked_arguments(name, arguments))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelError
-from ..fields import shown_path
+from ..fields import quoted_path
 from .card import Card
 from .file import SUFFIX, Model, read_card, read_model_file
 
@@ -98,7 +98,7 @@ def find(name_or_file: str | os.PathLike[str]) -> Path:
     names = sorted({entry.name for entry in entries if entry.card is not None})
     available_names = f"there are {', '.join(names)}" if names else "there is none on this machine"
     raise ModelError(
-        f"There is no model named {shown_path(text)}: {available_names}. Give a name, a "
+        f"There is no model named {quoted_path(text)}: {available_names}. Give a name, a "
         f"'{SUFFIX}' file, or name the models' folder in {VARIABLE}."
     )
 
@@ -151,6 +151,6 @@ def _files(folder: Path) -> list[Path] | list[str]:
     except FileNotFoundError:
         if folder in {user_folder(), BUNDLED}:
             return []
-        return [f"The folder {shown_path(folder)} in {VARIABLE} does not exist."]
+        return [f"The folder {quoted_path(folder)} in {VARIABLE} does not exist."]
     except OSError as error:
-        return [f"The folder {shown_path(folder)} cannot be listed ({error.strerror})."]
+        return [f"The folder {quoted_path(folder)} cannot be listed ({error.strerror})."]

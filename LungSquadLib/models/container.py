@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MissingPackageError
-from ..fields import parsed_json, shown
+from ..fields import parsed_json, printable
 
 CARD = "lungsquad-card"  # the metadata entry that makes a safetensors file a LungSquad model
 MAX_HEADER = 1 << 20
@@ -144,12 +144,12 @@ def _entries(table: dict[str, Any]) -> dict[str, TensorEntry]:
 
 
 def _entry(name: str, value: Any) -> TensorEntry:
-    what = f"its tensor {shown(name, most=80)}"
+    what = f"its tensor {printable(name, most=80)}"
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"{what} is not described by dtype, shape and data_offsets")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str) or dtype not in ITEM_SIZES:
-        raise ValueError(f"{what} has the type {shown(dtype)}; known are F32 and F64")
+        raise ValueError(f"{what} has the type {printable(dtype)}; known are F32 and F64")
     if not _counts(shape) or len(shape) > 8:
         raise ValueError(f"{what} has no proper shape")
     if not _counts(offsets) or len(offsets) != 2:
@@ -172,7 +172,7 @@ def _without_gaps(tensors: dict[str, TensorEntry], available: int) -> None:
     for name, entry in sorted(tensors.items(), key=lambda item: (item[1].start, item[1].stop)):
         if entry.start != end:
             what = "overlaps another" if entry.start < end else "leaves a gap before it"
-            raise ValueError(f"its tensor {shown(name, most=80)} {what}")
+            raise ValueError(f"its tensor {printable(name, most=80)} {what}")
         end = entry.stop
     if end > available:
         raise ValueError(

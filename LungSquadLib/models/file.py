@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ..errors import MissingPackageError, ModelError
-from ..fields import reason, shown, shown_path
+from ..fields import printable, quoted_path, reason
 from ..files import sha256_of_file, whole_file
 from ..networks import build
 from .card import Card, NetworkSpec, checked_card
@@ -156,7 +156,7 @@ def _reading(path: str | os.PathLike[str], read: Callable[[Path, BufferedReader]
         why = f"it cannot be read ({error.strerror or error})"
     except ValueError as error:
         why = reason(error)
-    raise ModelError(f"The model {shown_path(file_path)} cannot be used: {why}.")
+    raise ModelError(f"The model {quoted_path(file_path)} cannot be used: {why}.")
 
 
 def _read_card(_path: Path, file: BufferedReader) -> Card:
@@ -222,7 +222,9 @@ def _check_tensors(card: Card, tensors: Mapping[str, tuple[str, tuple[int, ...]]
             raise ValueError(f"its tensor '{name}' has the type {dtype}, not F32")
     for name in tensors:
         if name not in expected:
-            raise ValueError(f"its tensor {shown(name, most=80)} belongs to nothing in its card")
+            raise ValueError(
+                f"its tensor {printable(name, most=80)} belongs to nothing in its card"
+            )
 
 
 def _check_values(arrays: Mapping[str, np.ndarray]) -> None:

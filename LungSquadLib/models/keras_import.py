@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import MissingPackageError, ModelError
-from ..fields import is_plain, reason, shown, shown_path
+from ..fields import is_plain, printable, quoted_path, reason
 from ..files import sha256_of_file
 from .card import Card, ClassLabel, NetworkSpec, Training
 from .inputs import InputSpec
@@ -77,7 +77,7 @@ def import_keras(
         sha256 = sha256_of_file(path)
     except H5_ERRORS as error:
         raise ModelError(
-            f"The Keras file {shown_path(path)} cannot be imported: {reason(error)}."
+            f"The Keras file {quoted_path(path)} cannot be imported: {reason(error)}."
         ) from error
     spec = NetworkSpec("prognosis", {"width": width})
     return network, _card(spec, sha256, name=name, licence=licence, intended_use=intended_use)
@@ -257,7 +257,7 @@ class KerasFile:
 
     def _member(self, group: Any, name: str, kind: type) -> Any:
         """Return a member of `group`, which must lie in this file itself."""
-        what = f"'{name}' in {shown_path(group.name)}"
+        what = f"'{name}' in {quoted_path(group.name)}"
         link = group.get(name, getlink=True)
         if link is None:
             raise ValueError(f"{what} is missing")
@@ -269,7 +269,7 @@ class KerasFile:
 
     def _names(self, group: Any, attribute: str, most: int) -> list[str]:
         """Read a list of names from an attribute, which Keras stores as texts of fixed length."""
-        what = f"the list '{attribute}' of {shown_path(group.name)}"
+        what = f"the list '{attribute}' of {quoted_path(group.name)}"
         if attribute not in group.attrs:
             raise ValueError(f"{what} is missing")
         stored = group.attrs.get_id(attribute)
@@ -282,7 +282,7 @@ class KerasFile:
         names = [bytes(name).decode("utf-8") for name in group.attrs[attribute]]
         for name in names:
             if not name or not is_plain(name) or "/" in name or name == ".":
-                raise ValueError(f"{what} holds {shown(name)}, which is not a name")
+                raise ValueError(f"{what} holds {printable(name)}, which is not a name")
         return names
 
     def _dataset(self, group: Any, name: str) -> Any:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ModelError
-from ..fields import reason, shown, shown_path
+from ..fields import printable, quoted_path, reason
 from .file import Model
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def verify(model: Model, path: str | os.PathLike[str], *, tolerance: float = 1e-
         expected = _read(Path(path), model.network)
     except _BROKEN as error:
         raise ModelError(
-            f"The expected outputs {shown_path(path)} cannot be used: {reason(error)}."
+            f"The expected outputs {quoted_path(path)} cannot be used: {reason(error)}."
         ) from error
     actual = outputs(model.network, expected.pop("x")[..., 0])
     differences = {
@@ -134,7 +134,7 @@ def _check(shapes: Mapping[str, Shape], network: TrunkAndHead) -> None:
 
 def _declared(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Shape:
     """Return an array's shape from its header, if it is float32 and of the declared size."""
-    name = shown(entry.filename)
+    name = printable(entry.filename)
     with archive.open(entry) as file:
         version = np.lib.format.read_magic(file)
         if version not in {(1, 0), (2, 0)}:
@@ -156,5 +156,5 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, shape: Shape) -> np
     with archive.open(entry) as file:
         array = np.lib.format.read_array(file, allow_pickle=False)
     if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"its array {shown(entry.filename)} holds a number that is not finite")
+        raise ValueError(f"its array {printable(entry.filename)} holds a number that is not finite")
     return np.ascontiguousarray(array)

@@ -116,10 +116,10 @@ def write_phantoms(
 
 
 def _sites(count: int) -> list[Site]:
-    shares = np.linspace(_RAREST_LUSC, _MOST_LUSC, count).round(3).tolist()
+    lusc_fractions = np.linspace(_RAREST_LUSC, _MOST_LUSC, count).round(3).tolist()
     return [
         Site(f"site-{chr(65 + n)}", _SLICES_MM[n % 3], _OFFSETS_HU[n % 3], _NOISES_HU[n % 3], share)
-        for n, share in enumerate(shares)
+        for n, share in enumerate(lusc_fractions)
     ]
 
 

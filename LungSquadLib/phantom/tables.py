@@ -34,9 +34,9 @@ MODULE = 20  # genes that follow one thing together
 FOLLOWED = ("t_stage", "histology", "sex", "site")
 _SMALLEST, _LARGEST = 2 * MODULE * len(FOLLOWED), 50_000
 _FEATURES = 12
-_STAGES, _SHARES = ("T1", "T2", "T3", "T4"), (0.4, 0.35, 0.15, 0.1)
+_STAGES, _STAGE_FRACTIONS = ("T1", "T2", "T3", "T4"), (0.4, 0.35, 0.15, 0.1)
 _SEXES = ("female", "male")
-_PLACES = {"t_stage": _STAGES, "histology": HISTOLOGIES, "sex": _SEXES}  # hospitals: as they are
+_LEVELS = {"t_stage": _STAGES, "histology": HISTOLOGIES, "sex": _SEXES}  # hospitals: as they are
 _UP_TO_MM = (30, 50, 70)  # of T1, T2, T3 in the 8th edition
 _YEARS = 5  # after which everybody's follow-up has ended
 
@@ -117,7 +117,7 @@ def _drawn(simulation: Simulation) -> dict[str, dict[str, Any]]:
     return {
         f"SIM{simulation.seed}-{number + 1:05d}": {
             "histology": HISTOLOGIES[int(random.random() < 0.35)],
-            "t_stage": str(random.choice(_STAGES, p=_SHARES)),
+            "t_stage": str(random.choice(_STAGES, p=_STAGE_FRACTIONS)),
             "edition": "8",
             "sex": _SEXES[int(random.random() < 0.55)],
             "age": int(np.clip(random.normal(67, 9), 30, 95)),
@@ -166,9 +166,9 @@ def _expression(
     programmes = nature.normal(0, 0.3, (genes, 5)) @ random.standard_normal((5, patients))
     values = programmes + random.standard_normal((genes, patients))
     for name, its in modules.items():
-        places = _PLACES.get(name) or sorted({one[name] for one in facts})
-        level = np.array([places.index(one[name]) for one in facts], float)
-        # What hangs on the tumour hangs on the effect; sex and hospital are always there.
+        levels = _LEVELS.get(name) or sorted({patient[name] for patient in facts})
+        level = np.array([levels.index(patient[name]) for patient in facts], float)
+        # Genes of the tumour scale with the effect; sex and hospital are always there.
         strength = simulation.effect if name in ("t_stage", "histology") else 1.0
         signs = nature.choice((-1.0, 1.0), MODULE)[:, None]
         values[its] += strength * signs * level
@@ -202,11 +202,11 @@ def _add_survival(
     random: np.random.Generator,
 ) -> None:
     """Days and event of each patient: exponential, the hazard by trait and stage; censored."""
-    level = np.array([_STAGES.index(one["t_stage"]) for one in facts.values()], float)
+    level = np.array([_STAGES.index(patient["t_stage"]) for patient in facts.values()], float)
     hazard = np.exp(simulation.effect * (trait + 0.7 * (level - level.mean()))) / (3 * 365.25)
     death, censored = random.exponential(1 / hazard), random.uniform(365, _YEARS * 365, len(facts))
-    for one, days, end in zip(facts.values(), death, censored, strict=True):
-        one["time"], one["event"] = max(int(min(days, end)), 1), int(days <= end)
+    for patient, days, end in zip(facts.values(), death, censored, strict=True):
+        patient["time"], patient["event"] = max(int(min(days, end)), 1), int(days <= end)
 
 
 def _cell(value: float) -> float | str:

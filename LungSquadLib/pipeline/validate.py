@@ -75,7 +75,7 @@ def predict_store(
     names = _class_codes(opened, model, label, tuple(classes))
     cases = [case for case in opened.cases if case.columns[label] in names]
     excluded = Counter(
-        f"another {label}" if case.said(label) else f"no {label}"
+        f"another {label}" if case.value(label) else f"no {label}"
         for case in opened.cases
         if case.columns[label] not in names
     )
@@ -109,7 +109,7 @@ def _class_codes(
     """Return the model's class code for each value of the label that is one of its classes."""
     known = model.card.classes
     check_label(store, label)
-    values = {case.said(label) for case in store.cases} - {""}
+    values = {case.value(label) for case in store.cases} - {""}
     if classes and len(classes) != len(known):
         codes = ", ".join(name.code for name in known)
         raise InputError(f"--classes must name {len(known)} values of '{label}', for {codes}.")

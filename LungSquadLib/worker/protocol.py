@@ -19,7 +19,7 @@ from ..errors import (
     NoMemoryError,
     WorkerError,
 )
-from ..fields import parsed_json, shown
+from ..fields import parsed_json, printable
 
 VERSION = 2
 MOST_REQUEST = 1 << 20  # bytes of one line
@@ -81,9 +81,9 @@ class Decoder:
         except UnicodeDecodeError:
             return ValueError("it is not UTF-8")
         except ValueError as error:
-            return ValueError(f"{shown(self._line.decode(), most=200)}: {error}")
+            return ValueError(f"{printable(self._line.decode(), most=200)}: {error}")
         if not isinstance(message, dict):
-            return ValueError(f"it is {shown(message)}, not an object")
+            return ValueError(f"it is {printable(message)}, not an object")
         return message
 
 

@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..fields import Fields, shown
+from ..fields import Fields, printable
 from ..imaging.geometry import FARTHEST_MM, Point, plausible_position
 from ..options import Option, options_of
 from .protocol import Message
@@ -40,7 +40,7 @@ def read_request(message: Message) -> Request:
     given.integer("id", 0, 2**53)
     verb = _text(given, "verb")
     if verb not in VERBS:
-        raise ValueError(f"there is no verb {shown(verb)}: the verbs are {', '.join(VERBS)}")
+        raise ValueError(f"there is no verb {printable(verb)}: the verbs are {', '.join(VERBS)}")
     request: Request = _read(VERBS[verb], given)
     given.end()
     return request
@@ -122,7 +122,7 @@ def _texts(given: Fields, name: str, _option: Option | None) -> tuple[str, ...]:
 
 
 def _wrong(name: str, expected: str, value: object) -> ValueError:
-    return ValueError(f"the request's '{name}' must be {expected}, but is {shown(value)}")
+    return ValueError(f"the request's '{name}' must be {expected}, but is {printable(value)}")
 
 
 _READERS: dict[Any, Callable[[Fields, str, Option | None], Any]] = {

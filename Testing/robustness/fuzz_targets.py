@@ -278,7 +278,7 @@ def _descriptions(folder: Path):
 
     def read():
         for case in open_store(folder).cases:
-            case.said("histology")
+            case.value("histology")
 
     return [folder / "store.json", folder / "index.json"], read
 
@@ -296,7 +296,7 @@ def _slices(folder: Path):
         again = open_slices(folder)
         for case in again.cases:
             again.content(case)
-            case.said("histology")
+            case.value("histology")
 
     return [folder / "slices.json", folder / found.cases[0].file], read
 

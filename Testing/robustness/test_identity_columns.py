@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from LungSquadLib.cli import main
-from LungSquadLib.identifying import identifying, tells_by_name
+from LungSquadLib.identifying import identifying, is_identifying_name
 from Testing import table_models
 from Testing.ball_cohort import ball_volumes
 from Testing.robustness.test_identity import inside
@@ -71,9 +71,11 @@ HARMLESS = (
 
 
 def test_columns_that_identify_are_known_by_name_and_by_content():
-    assert [name for name in NAMED.split(",") if not tells_by_name(name)] == []
-    assert [name for name in MEASURED.split(",") if tells_by_name(name)] == []
-    assert [name for name in ("ID1", "NHS", "DOB", "MPATH") if tells_by_name(name, gene=True)] == []
+    assert [name for name in NAMED.split(",") if not is_identifying_name(name)] == []
+    assert [name for name in MEASURED.split(",") if is_identifying_name(name)] == []
+    assert [
+        name for name in ("ID1", "NHS", "DOB", "MPATH") if is_identifying_name(name, gene=True)
+    ] == []
     ids = ["7", "12"]
     for kind, columns in TELLING.items():
         for cells in columns:

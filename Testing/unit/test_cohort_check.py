@@ -245,7 +245,7 @@ def test_the_contact_sheet_shows_each_case_and_outlines_its_mask(tmp_path, monke
     half = picture.shape[0] // 2
     assert orange[:half].any()
     assert orange[half:].any()  # the last case, in the second row
-    monkeypatch.setattr(overview_file, "MOST_SHOWN", 16)
+    monkeypatch.setattr(overview_file, "MAX_CASES", 16)
     write_contact_sheet(open_store(tmp_path), tmp_path)
     one_row = sitk.ReadImage(str(tmp_path / "contact.png"))
     assert one_row.GetHeight() < picture.shape[0] * 0.7

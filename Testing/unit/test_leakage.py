@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from LungSquadLib.data.leakage import levelled, telling, twins
+from LungSquadLib.data.leakage import duplicate_rows, group_scaling, leakage_reason
 from LungSquadLib.errors import InputError
 from LungSquadLib.training.integration.data import set_up
 from LungSquadLib.training.integration.options import IntegrationOptions
@@ -35,31 +35,33 @@ def grouped(y, groups=12):
 @pytest.mark.parametrize("classes", [2, 4])
 def test_a_column_that_is_the_label_is_accused(classes):
     y = labels(classes)
-    assert "separates" in telling(y * -3.0 + draws().normal(size=N) * 0.1, y)
+    assert "separates" in leakage_reason(y * -3.0 + draws().normal(size=N) * 0.1, y)
     recoded = np.array([2.0, 7.0, 1.0, 5.0])[y] + draws().normal(size=N) * 0.05
-    assert "separates" in telling(recoded, y)
+    assert "separates" in leakage_reason(recoded, y)
     some = np.where(draws().random(N) < 0.5, y, np.nan)
-    assert "separates" in telling(some, y)
+    assert "separates" in leakage_reason(some, y)
 
 
 def test_a_good_column_is_not_accused():
     y = labels()
-    assert telling(y * 2.5 + draws().normal(size=N), y) is None  # an AUC of 0.96
-    assert telling(draws().normal(size=N), y) is None
-    assert telling(np.full(N, 3.0), y) is None
-    assert telling(np.full(N, np.nan), y) is None
+    assert leakage_reason(y * 2.5 + draws().normal(size=N), y) is None  # an AUC of 0.96
+    assert leakage_reason(draws().normal(size=N), y) is None
+    assert leakage_reason(np.full(N, 3.0), y) is None
+    assert leakage_reason(np.full(N, np.nan), y) is None
 
 
 def test_a_few_patients_separated_by_one_of_many_columns_are_luck():
     y = np.array([0] * 19 + [1] * 3)
-    assert telling(y * 2.0, y, columns=1000) is None
-    assert "separates" in telling(np.arange(40.0), np.arange(40) // 20, columns=1000)
+    assert leakage_reason(y * 2.0, y, columns=1000) is None
+    assert "separates" in leakage_reason(np.arange(40.0), np.arange(40) // 20, columns=1000)
 
 
 def test_a_column_that_is_missing_where_the_label_says_so_is_accused():
     y = labels()
-    assert "missing" in telling(np.where(y == 1, draws().normal(size=N), np.nan), y)
-    assert telling(np.where(draws().random(N) < 0.5, draws().normal(size=N), np.nan), y) is None
+    assert "missing" in leakage_reason(np.where(y == 1, draws().normal(size=N), np.nan), y)
+    assert (
+        leakage_reason(np.where(draws().random(N) < 0.5, draws().normal(size=N), np.nan), y) is None
+    )
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -73,25 +75,25 @@ def test_target_encoded_columns_are_accused(classes):
     told = [mean[group], 3 - 7 * mean[group], smoothed[group], 5 * smoothed[group] - 2, one_out]
     for column in told:
         stored = column.astype(np.float32).astype(np.float64)
-        assert "made from the labels" in telling(stored, y), column[:5]
+        assert "made from the labels" in leakage_reason(stored, y), column[:5]
 
 
 def test_honest_categories_are_not_accused():
     y = labels()
     code = np.clip(np.round(1.5 + y + draws().normal(size=N) * 0.7), 1, 4)
-    assert telling(code, y) is None  # 1 to 4, in an order that goes with the label
+    assert leakage_reason(code, y) is None  # 1 to 4, in an order that goes with the label
     straight = np.repeat([1.0, 2.0, 3.0, 4.0], 10)  # whose mean labels lie on a line
     outcome = np.concatenate([np.arange(10) < n for n in (2, 4, 6, 8)]).astype(int)
-    assert telling(straight, outcome) is None
+    assert leakage_reason(straight, outcome) is None
     group, _, count = grouped(y)
-    assert telling(draws(3).normal(size=12)[group], y) is None
-    assert telling(count[group].astype(float), y) is None  # how common a category is
-    assert telling(np.repeat(draws(5).normal(size=N // 2), 2), y) is None  # brothers, say
+    assert leakage_reason(draws(3).normal(size=12)[group], y) is None
+    assert leakage_reason(count[group].astype(float), y) is None  # how common a category is
+    assert leakage_reason(np.repeat(draws(5).normal(size=N // 2), 2), y) is None  # brothers, say
     saturated = np.ones(N)  # 1 but for a few, as an exponential filter leaves a texture
     saturated[:8] = draws(6).uniform(0.9, 0.99, size=8)
-    assert telling(saturated, (np.arange(N) % 3 > 0).astype(int)) is None
+    assert leakage_reason(saturated, (np.arange(N) % 3 > 0).astype(int)) is None
     pack_years = np.round(draws(4).gamma(2, 15, size=N))
-    assert telling(pack_years, y) is None
+    assert leakage_reason(pack_years, y) is None
 
 
 def test_a_telling_column_is_refused_by_name_unless_it_is_left_out_or_allowed():
@@ -116,9 +118,9 @@ def test_the_same_profile_under_two_names_is_found():
     x[3] = x[11] * (1 + 1e-6 * draws(1).normal(size=80))
     x[5, :40], x[25, :40] = np.nan, np.nan  # alike in what is missing alone
     x[[8, 9]] = np.nan
-    found = {pair for _, pair in twins([matrix("expression", x)])}
+    found = {pair for _, pair in duplicate_rows([matrix("expression", x)])}
     assert found == {(7, 20), (3, 11)}
-    assert not [*twins([matrix("clinical", np.ones((30, 5)))])]
+    assert not [*duplicate_rows([matrix("clinical", np.ones((30, 5)))])]
 
 
 def twin_cohort():
@@ -174,17 +176,17 @@ def test_numbers_made_alike_in_each_group_are_noticed():
     y, random = labels(), draws(5)
     x = expression() + 0.5 * y[:, None]
     scaled = each_by_itself(x, y)
-    assert levelled(scaled, y) == "standardised"
-    assert levelled(np.round(scaled, 2), y) == "standardised"
-    assert levelled(scaled * 3 + 7, y) == "standardised"
-    assert levelled(scaled[5:], y[5:]) == "standardised"  # some were left out afterwards
+    assert group_scaling(scaled, y) == "standardised"
+    assert group_scaling(np.round(scaled, 2), y) == "standardised"
+    assert group_scaling(scaled * 3 + 7, y) == "standardised"
+    assert group_scaling(scaled[5:], y[5:]) == "standardised"  # some were left out afterwards
     holes = np.where(random.random(x.shape) < 0.02, np.nan, scaled)
-    assert levelled(holes, y) == "standardised"
-    assert levelled(each_by_itself(x, y, sd=False) * (1 + y[:, None]), y) == "centred"
-    assert levelled(x, y) is None
-    assert levelled((x - x.mean(0)) / x.std(0), y) is None  # all patients together
-    assert levelled(scaled[:, :20], y) is None  # too few columns to say so
-    assert levelled(scaled[:12], y[:12]) is None  # too few patients
+    assert group_scaling(holes, y) == "standardised"
+    assert group_scaling(each_by_itself(x, y, sd=False) * (1 + y[:, None]), y) == "centred"
+    assert group_scaling(x, y) is None
+    assert group_scaling((x - x.mean(0)) / x.std(0), y) is None  # all patients together
+    assert group_scaling(scaled[:, :20], y) is None  # too few columns to say so
+    assert group_scaling(scaled[:12], y[:12]) is None  # too few patients
 
 
 def test_chance_makes_no_groups_alike():
@@ -192,7 +194,7 @@ def test_chance_makes_no_groups_alike():
     for seed in range(150):
         x = expression(60, 100, seed)
         x = (x - x.mean(0)) / x.std(0)
-        alarms += levelled(x, draws(seed).permutation(np.arange(60) % 3)) is not None
+        alarms += group_scaling(x, draws(seed).permutation(np.arange(60) % 3)) is not None
     assert alarms <= 1
 
 

@@ -17,7 +17,7 @@ from Testing.ball_cohort import ball_volumes
 def cases(*rows):
     """Cases of a store: patient, and the cells of the columns "time" and "event"."""
     return [
-        SimpleNamespace(case=f"c{n}", patient=patient, said={"time": time, "event": event}.get)
+        SimpleNamespace(case=f"c{n}", patient=patient, value={"time": time, "event": event}.get)
         for n, (patient, time, event) in enumerate(rows)
     ]
 

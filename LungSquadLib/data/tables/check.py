@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, understood
-from ...identifying import tells_by_name
+from ...identifying import is_identifying_name
 from .clinical import read_clinical
 from .facts import FACTS
 from .layouts import DEEP_PROGNOSIS, Layout, layout_of, patient_column, read_mapping
@@ -84,7 +84,7 @@ def _kind(header: Sequence[str], mapping: Layout | None) -> str:
     """Return the kind of a table: "clinical", "features" or "expression"."""
     layout = layout_of(header, mapping)
     facts = len(FACTS.keys() & set(header))
-    further = sum(not tells_by_name(name) for name in header)
+    further = sum(not is_identifying_name(name) for name in header)
     if layout is not None and layout is not DEEP_PROGNOSIS:
         clinical = layout is mapping or layout.signature or 2 * facts >= further
         return "clinical" if clinical else "features"

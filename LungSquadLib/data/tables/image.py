@@ -87,7 +87,7 @@ def image_matrix(
         raise InputError(f"The store '{store.folder}' has no case whose features can be used.")
     rows = list(chosen.rows.values())
     cases = [store.cases[n] for n in rows]
-    cells = {column: [case.said(column) for case in cases] for column in cases[0].columns}
+    cells = {column: [case.value(column) for case in cases] for column in cases[0].columns}
     if any(case.site for case in cases):
         cells["site"] = [case.site for case in cases]
     layout = Layout("a store", "", {})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import InputError, one_line
-from ...fields import Fields, parsed_json, shown
+from ...fields import Fields, parsed_json, printable
 from .facts import FACTS
 from .patients import PATIENT_COLUMNS
 
@@ -192,7 +192,7 @@ def _mapping(fields: Fields) -> Layout:
     columns: dict[str, tuple[str, ...]] = {}
     for column, fact in facts.items():
         if fact not in FACTS:
-            raise ValueError(f"{shown(fact)} is no fact; these are: {', '.join(FACTS)}")
+            raise ValueError(f"{printable(fact)} is no fact; these are: {', '.join(FACTS)}")
         if fact in columns:
             raise ValueError(f"two columns have the fact '{fact}'")
         columns[fact] = (column,)
@@ -202,7 +202,7 @@ def _mapping(fields: Fields) -> Layout:
     words = {fact: _words(fact, values) for fact, values in given.items()}
     edition = fields.text("edition", most=1) if fields.has("edition") else ""
     if edition not in ("", *(FACTS["edition"].values or ())):
-        raise ValueError(f"the edition {shown(edition)} is none of 5 to 9")
+        raise ValueError(f"the edition {printable(edition)} is none of 5 to 9")
     fields.end()
     return Layout("a mapping", patient, columns, words=words, edition=edition)
 
@@ -210,12 +210,12 @@ def _mapping(fields: Fields) -> Layout:
 def _words(fact: str, given: object) -> dict[str, str]:
     values = FACTS[fact].values if fact in FACTS else None
     if values is None:
-        raise ValueError(f"{shown(fact)} is no fact that has words")
+        raise ValueError(f"{printable(fact)} is no fact that has words")
     words = _texts(given, f"words of {fact}")
     wrong = next((value for value in words.values() if value not in ("", *values)), None)
     if wrong is not None:
         listed = ", ".join(values)
-        raise ValueError(f"{shown(wrong)} is no value of '{fact}'; these are: {listed}")
+        raise ValueError(f"{printable(wrong)} is no value of '{fact}'; these are: {listed}")
     return words
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from ...identifying import tells_by_name
+from ...identifying import is_identifying_name
 from .facts import FACTS
 from .genes import gene_names
 from .layouts import FURTHER, FURTHER_STARTS, KNOWN, Layout, layout_of, patient_column, read_mapping
@@ -80,7 +80,7 @@ def read_matrix(
 
     def text(column: str) -> bool:
         return (
-            tells_by_name(column, gene=kind == "expression")
+            is_identifying_name(column, gene=kind == "expression")
             or column in facts
             or column.startswith(FURTHER_STARTS)
         )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...errors import InputError, parsing
-from ...fields import shown_path
+from ...fields import quoted_path
 from .genes import gene_names
 from .number_columns import is_missing_number, parse_number
 from .text import lines
@@ -78,7 +78,7 @@ def read_profile(path: str | os.PathLike[str]) -> Profile:
     try:
         return Profile.of(_genes(rows))
     except ValueError as error:
-        raise InputError(f"The profile {shown_path(path)} cannot be used: {error}.") from None
+        raise InputError(f"The profile {quoted_path(path)} cannot be used: {error}.") from None
 
 
 def _rows(text: str) -> list[list[str]]:

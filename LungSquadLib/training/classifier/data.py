@@ -228,7 +228,7 @@ def _labelled(store: Store, options: ClassifierOptions) -> tuple[list[StoredCase
     excluded: Counter[str] = Counter()
     cases = []
     for case in store.cases:
-        value = case.said(options.label)
+        value = case.value(options.label)
         if not value:
             excluded[f"no {options.label}"] += 1
         elif options.classes and value not in options.classes:

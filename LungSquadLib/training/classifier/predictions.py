@@ -71,11 +71,11 @@ def clinical_baseline(
     missing values are imputed by the training cases' mean and marked in a column of their own.
     Scaling and values are those of the training cases.
     """
-    encoders = [_encoder([case.said(name) for case in training]) for name in columns]
+    encoders = [_encoder([case.value(name) for case in training]) for name in columns]
 
     def encoded(cases: Sequence[StoredCase]) -> np.ndarray:
         blocks = [
-            encode([case.said(name) for case in cases])
+            encode([case.value(name) for case in cases])
             for name, encode in zip(columns, encoders, strict=True)
         ]
         return np.concatenate(blocks, axis=1)

@@ -89,7 +89,7 @@ class GanSetup:
                 hu, mask = self.slices.content(case)
                 images.append(to_channels(hu, mask, low=spec.hu_low, high=spec.hu_high))
                 if self.classes:
-                    label = self.classes.index(case.said(str(self.options.label)))
+                    label = self.classes.index(case.value(str(self.options.label)))
                     labels += [label] * len(hu)
         x = torch.from_numpy(np.concatenate(images))
         return ImageSet(
@@ -111,8 +111,8 @@ def set_up(slices: SliceSet, options: GanOptions) -> GanSetup:
         if options.label not in cases[0].columns:
             there = ", ".join(cases[0].columns) or "none"
             raise InputError(f"The slices have no column '{options.label}'; they have {there}.")
-        cases = tuple(case for case in cases if case.said(str(options.label)))
-        classes = tuple(sorted({case.said(str(options.label)) for case in cases}))
+        cases = tuple(case for case in cases if case.value(str(options.label)))
+        classes = tuple(sorted({case.value(str(options.label)) for case in cases}))
     half = options.held_out / 2
     fold = held_out(cases, seed=options.seed, validation=half, test=half)
     return GanSetup(slices, options, cases, classes, fold)

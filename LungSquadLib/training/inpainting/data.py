@@ -138,7 +138,7 @@ class InpaintingSetup:
         label = self.options.label
         if label is None:
             return np.full(len(self.cases), -1)
-        return np.array([self.classes.index(case.said(label)) for case in self.cases])
+        return np.array([self.classes.index(case.value(label)) for case in self.cases])
 
     def indices(self, names: Sequence[str]) -> np.ndarray:
         """Return the positions (N,) of the named cases in `cases`."""
@@ -184,7 +184,7 @@ def set_up(store: Store, options: InpaintingOptions) -> InpaintingSetup:
     if not store.cases or label not in store.cases[0].columns:
         there = ", ".join(store.cases[0].columns) if store.cases else "none"
         raise InputError(f"The store has no column '{label}'; it has {there}.")
-    cases = tuple(case for case in store.cases if case.said(label))
-    labels = [case.said(label) for case in cases]
+    cases = tuple(case for case in store.cases if case.value(label))
+    labels = [case.value(label) for case in cases]
     fold = folds(cases, labels, count=1, seed=seed)[0]
     return InpaintingSetup(store, options, cases, tuple(sorted(set(labels))), fold)

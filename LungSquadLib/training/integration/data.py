@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ...data.check import ENTANGLED, entangled
-from ...data.leakage import check_levelled, check_telling, levelled, twins
+from ...data.check import ASSOCIATION_P, site_association
+from ...data.leakage import check_group_scaling, check_leakage, duplicate_rows, group_scaling
 from ...data.splits import Fold, folds
+from ...data.tables.facts import covariates
 from ...data.tables.matrix import Dropped, Joined, Matrix
 from ...errors import InputError, one_line
 from ...models.inputs import Source, TableSpec
@@ -24,7 +25,6 @@ from .options import IntegrationOptions
 from .task import Rows, Shape, rows_of
 
 LOGISTIC, CLINICAL = "logistic", "clinical"  # compared models that are no networks
-_FACTS = ("age", "sex", "smoking")  # of the clinical baseline
 _MOST_CATEGORIES = 12  # values of a fact that becomes columns
 
 
@@ -183,8 +183,8 @@ def set_up(
     if external_test is not None:
         _check_both(y, tested, classes)
     if not options.allow_leakage:
-        check_telling(cohort.sources, options.label, y)
-        check_levelled(cohort.sources, options.label, y)
+        check_leakage(cohort.sources, options.label, y)
+        check_group_scaling(cohort.sources, options.label, y)
     patients = _patients(cohort, y, tested, warnings)
     warnings += _warnings(cohort, y, classes, options.label)
     return Setup(
@@ -221,7 +221,7 @@ def _patients(
     """Return the patients; those with the same row in a wide source stay in the same part."""
     keys = [hashlib.sha256(patient.encode()).hexdigest() for patient in cohort.patients]
     same: dict[str, int] = {}
-    for source, (first, second) in twins(cohort.sources):
+    for source, (first, second) in duplicate_rows(cohort.sources):
         pair = f"'{cohort.patients[first]}' and '{cohort.patients[second]}'"
         if y[first] != y[second]:
             raise InputError(
@@ -281,8 +281,8 @@ def _site_warnings(cohort: Cohort, y: np.ndarray, label: str) -> Iterator[str]:
     known = np.array([bool(name) for name in site], bool)
     if not known.any() or min(len(np.unique(values[known])) for values in (site, y)) < 2:
         return
-    strength, p = entangled(site[known], y[known])
-    if p < ENTANGLED:
+    strength, p = site_association(site[known], y[known])
+    if p < ASSOCIATION_P:
         sites = [y[site == name] for name in np.unique(site[known])]
         pure = sum(len(np.unique(labels)) == 1 for labels in sites)
         some = f"; {pure} of {len(sites)} have patients of one class only" if pure else ""
@@ -292,7 +292,7 @@ def _site_warnings(cohort: Cohort, y: np.ndarray, label: str) -> Iterator[str]:
             "site in one fold."
         )
     for source in cohort.sources:
-        how = levelled(source.values[known], site[known].astype(str))
+        how = group_scaling(source.values[known], site[known].astype(str))
         if how:
             yield (
                 f"The numbers of '{source.name}' were {how} in each site separately, with the "
@@ -307,7 +307,7 @@ def _clinical(cohort: Cohort, label: str) -> Matrix | None:
         if source.kind == "clinical":
             return source
     columns: dict[str, np.ndarray] = {}
-    for name in _FACTS:
+    for name in covariates():
         texts = cohort.facts.get(name, ())
         values = sorted({*texts} - {""})
         if name == label or len(values) < 2:
