@@ -54,7 +54,7 @@ def read_content(path: Path, sha256: str, side: int, *, slices: int | None = Non
         path: as `write_content` wrote it.
         sha256: what it must be; nothing is read from another file.
         side: voxels a side.
-        slices: how many; as many as `side`, if it is not said.
+        slices: how many; `side` by default.
 
     Raises:
         InputError: the file is not the one that is wanted, or is malformed.
@@ -71,7 +71,7 @@ def read_content(path: Path, sha256: str, side: int, *, slices: int | None = Non
 
 
 def read_unknown(path: Path, side: int, *, most: int | None = None) -> tuple[Content, str]:
-    """The content of a file of which nothing is known yet, and its SHA-256; see `read_content`.
+    """Read a file whose SHA-256 is not known yet; return content and SHA-256; see `read_content`.
 
     It has `side` slices or, where there is a `most`, 1 to so many.
     """
@@ -112,18 +112,18 @@ def pseudonym_of(identity: str) -> str:
 
 
 def maker() -> str:
-    """Version and identity key, of which hashes depend; the key itself is not told."""
+    """Return version and pseudonym of the identity key, on which hashes depend; not the key."""
     return f"{__version__} {pseudonym_of('')}"
 
 
 def series_of(ct: CT) -> str:
-    """A hash of the CT's Series Instance UID; "" where there is none."""
+    """Return a hash of the CT's Series Instance UID; "" where there is none."""
     series = ct.dicom.series_uid.encode() if ct.dicom else b""
     return hashlib.sha256(series).hexdigest()[:_HASH] if series else ""
 
 
 def pixels_of(ct: CT) -> str:
-    """What tells a CT from others whatever its outline: a hash of its middle slice, and its size.
+    """Return a hash that identifies a CT whatever its mask: of its middle slice and its size.
 
     One slice, so that a large CT need not be read; noise makes no two alike.
     """
@@ -133,12 +133,12 @@ def pixels_of(ct: CT) -> str:
 
 
 def hash_of(hu: np.ndarray) -> str:
-    """Of HU as they are stored."""
+    """Return a hash of stored HU."""
     return hashlib.sha256(hu.tobytes()).hexdigest()[:_HASH]
 
 
 def as_int16(hu: np.ndarray) -> np.ndarray:
-    """HU as they are stored."""
+    """Return HU in the type in which they are stored."""
     if hu.dtype.kind == "f":
         limits = np.iinfo(np.int16)
         hu = np.clip(np.rint(hu), limits.min, limits.max)

@@ -36,8 +36,8 @@ class Row:
     Attributes:
         number: from 1, without the header.
         cells: as they stand in the table, by column.
-        kept: the columns, of those that mean nothing to us, that cases keep.
-        left_out: columns that say who the patients are, each with the reason.
+        kept: the further columns that cases keep.
+        left_out: columns that identify the patients, each with the reason.
         problem: why the case cannot be read, a sentence; "" where nothing is wrong with the row.
     """
 
@@ -134,7 +134,7 @@ def read_manifest(
 
 
 def _table(path: str | os.PathLike[str]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows, without blanks round the cells and without rows of which all are empty."""
+    """Return header and rows, without blanks round the cells and without empty rows."""
     content = list(lines(path, most=_LARGEST))
     if not content:
         raise InputError(f"'{path}' is empty: it lacks the column 'ct' and 'mask'.")
@@ -153,9 +153,9 @@ def _table(path: str | os.PathLike[str]) -> tuple[list[str], list[list[str]]]:
 
 
 def _known_names(header: Sequence[str]) -> list[str]:
-    """The columns, those that mean something here in our spelling: "Patient ID" is `patient_id`.
+    """Return the columns, known ones in the manifest's spelling: "Patient ID" is `patient_id`.
 
-    A column that is there in our spelling is the one; another of it ("Mask") is a further column.
+    Beside a column in this spelling, another spelling of it ("Mask") is a further column.
     """
     names = []
     for name in header:
@@ -168,7 +168,7 @@ def _known_names(header: Sequence[str]) -> list[str]:
 def _cells(
     path: str | os.PathLike[str], number: int, row: Sequence[str], columns: Sequence[str]
 ) -> tuple[dict[str, str], str]:
-    """The cells of a row by column, and what is wrong with it."""
+    """Return the cells of a row by column, and its problem or ""."""
     problem = ""
     if len(row) != len(columns):
         extra = row[len(columns) :]
@@ -194,7 +194,7 @@ def _lacking(cells: Mapping[str, str], required: Sequence[str]) -> str:
 def _left_out(
     rows: Sequence[Mapping[str, str]], keep: Collection[str], *, keep_identity: bool
 ) -> dict[str, str]:
-    """The columns that say who the patients are; of those that mean something here, two may."""
+    """Return the columns that identify the patients, with the reason; of known ones, two may."""
     patients = [cells.get("patient_id", "") for cells in rows]
     names = [name for name in rows[0] if name and name not in _KNOWN]
     columns = {name: [row[name] for row in rows] for name in names}
@@ -265,7 +265,7 @@ def _label(path: str | os.PathLike[str], number: int, cell: str) -> int | None:
 
 
 def _resolved(folder: Path, written: str) -> Path:
-    """The file that a cell names: from the manifest's folder, from home, or written on Windows."""
+    """Return the path in a cell: from the manifest's folder, from home, or with backslashes."""
     if len(written) > 1 and written[0] == written[-1] and written[0] in "\"'":
         written = written[1:-1].strip()
     if written.startswith("~"):
@@ -300,7 +300,7 @@ def messages_about(rows: Sequence[Row], *, columns: bool = True) -> list[str]:
 
 
 def look(path: Path) -> str:
-    """What tells, without reading it, whether a file or folder is another one than before."""
+    """Return size and time of a file or folder, by which a change is noticed without reading it."""
     try:
         status = path.stat()
     except (OSError, ValueError):

@@ -26,13 +26,13 @@ _NAMED = 5  # cases that a sentence names; `Overlap.cases` has all
 
 @dataclass(frozen=True)
 class Overlap:
-    """What some cases share with what was seen before; false where that is nothing.
+    """Patients, series and images that cases share with earlier data; false where there are none.
 
     Attributes:
         counts: how many different patients, series and so on, by "patient", "series", "pixels"
             and "crop"; without zeros.
         cases: the names of the cases concerned, sorted.
-        part, where: what is compared, in words: "The test set", "the training data".
+        part, where: names of the compared data: "The test set", "the training data".
     """
 
     counts: Mapping[str, int]
@@ -45,7 +45,7 @@ class Overlap:
 
     @property
     def sentence(self) -> str:
-        """What overlaps, fit for a model's card."""
+        """The overlap as a sentence, also for a model's card."""
         counted = [f"{n} {_WORDS[link][n > 1]}" for link, n in self.counts.items()]
         last = counted.pop()
         what = f"{', '.join(counted)} and {last}" if counted else last
@@ -55,12 +55,12 @@ class Overlap:
 
     @property
     def refusal(self) -> str:
-        """The sentence, and what to do."""
+        """The sentence, and what the user can do."""
         return f"{self.sentence} Leave them out, or pass --allow-overlap; the model is then marked."
 
 
 def seen(cases: Iterable[Case]) -> Seen:
-    """What a model has seen that was trained on these cases (validation counts as training).
+    """Return hashes of the cases a model was trained on (validation counts as training).
 
     Only short hashes of what the store says, whose patients are pseudonyms already. A store that
     keeps the patients' IDs makes hashes of those, which can be found by trying.
@@ -76,7 +76,7 @@ def overlap(
     part: str = "The test set",
     where: str = "the training data of the model you start from",
 ) -> Overlap:
-    """What of these cases a model has seen.
+    """Return the overlap of cases with the training data of a model.
 
     Args:
         known: of the model's card.
@@ -89,7 +89,7 @@ def overlap(
 
 
 def model_overlap(card: Card, cases: Sequence[Case], *, allowed: bool) -> tuple[str, ...]:
-    """Sentences about what of these cases a model has seen, or that it does not say so.
+    """Return sentences about cases in the training data of a model, or that these are not known.
 
     Args:
         card: of the model.
@@ -114,7 +114,7 @@ def model_overlap(card: Card, cases: Sequence[Case], *, allowed: bool) -> tuple[
 
 
 def fold_overlap(fold: Fold, cases: Sequence[Case]) -> Overlap:
-    """What a fold's test shares with its training and validation, or these with each other.
+    """Return the overlap of a fold's test with training and validation, or of these two.
 
     Args:
         fold: somebody's; those of `folds` share nothing.
@@ -127,7 +127,7 @@ def fold_overlap(fold: Fold, cases: Sequence[Case]) -> Overlap:
 
 
 def _known(cases: Iterable[Case]) -> dict[str, set[str]]:
-    """What there is of each kind; "" is nothing."""
+    """Return the values of each link, without ""."""
     rows = list(cases)
     return {link: {getattr(case, link) for case in rows} - {""} for link in LINKS}
 

@@ -71,7 +71,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class _Unit:
-    """Cases that must not be parted (a patient, as a rule), their label and what names them."""
+    """Cases that stay in the same part (those of a patient, as a rule), and their label."""
 
     cases: tuple[Case, ...]
     label: str
@@ -90,7 +90,7 @@ def folds(
     validation: float = 0.2,
     by_site: bool = False,
 ) -> list[Fold]:
-    """Cross-validation: every case is in the test of one fold; or one split, where `count` is 1.
+    """Split cases for cross-validation, each in the test of one fold; a single split for `count` 1.
 
     All cases of a patient are in one part, and so are patients that share a series or pixels. Each
     label has its share of every part.
@@ -146,7 +146,7 @@ def folds(
 def held_out(
     cases: Sequence[Case], *, seed: int, validation: float = 0.1, test: float = 0.1
 ) -> Fold:
-    """One split by patient where there is no label to tell: at least one patient in each part.
+    """Split by patient where there is no label: at least one patient in each part.
 
     Args:
         cases: in any order.
@@ -171,7 +171,7 @@ def held_out(
 def subsample(
     fold: Fold, cases: Sequence[Case], *, labels: Sequence[str], n: int, seed: int
 ) -> Fold:
-    """The fold with `n` of its training patients, for learning curves; the test stays.
+    """Return the fold with `n` of its training patients, for learning curves; the test stays.
 
     Stratified, and nested: the 20 patients of one seed are among its 40. Validation shrinks in
     proportion (at least one patient of each label), for who has 20 patients to learn from has no
@@ -230,7 +230,7 @@ def _unit(pairs: list[tuple[Case, str]]) -> _Unit:
 
 
 def _linked(keys: Sequence[set[Hashable]]) -> list[list[int]]:
-    """Indices of items that share a key, directly or through others; each list is sorted."""
+    """Return indices of items linked by shared keys, directly or not; each list is sorted."""
     root = list(range(len(keys)))
 
     def find(i: int) -> int:
@@ -250,7 +250,7 @@ def _linked(keys: Sequence[set[Hashable]]) -> list[list[int]]:
 
 
 def _site_groups(units: Sequence[_Unit], bins: int) -> list[list[_Unit]]:
-    """Units by site; sites that share a patient are one."""
+    """Group units by site; sites that share a patient are merged."""
     for unit in units:
         for case in unit.cases:
             if not case.site:
@@ -296,7 +296,7 @@ def _validation(rest: Sequence[_Unit], share: float, seed: int) -> list[_Unit]:
 
 
 def _interleaved(units: Sequence[_Unit], seed: int) -> list[_Unit]:
-    """All units in an order whose every beginning has each label, in proportion."""
+    """Return the units in an order in which each first part has the labels in proportion."""
     counts = Counter(unit.label for unit in units)
     seen: Counter[str] = Counter()
     placed: list[tuple[float, int, _Unit]] = []
@@ -307,7 +307,7 @@ def _interleaved(units: Sequence[_Unit], seed: int) -> list[_Unit]:
 
 
 def _rank(seed: int, purpose: str, units: Sequence[_Unit]) -> str:
-    """Where units stand in a random order that depends only on their content and the seed."""
+    """Return the rank of units in a random order that depends only on content and seed."""
     key = min(unit.key for unit in units)
     return hashlib.sha256(f"{seed} {purpose} {key}".encode()).hexdigest()
 
@@ -324,7 +324,7 @@ def _enough(units: Sequence[_Unit], bins: int) -> None:
 
 
 def _all_labels(result: Sequence[Fold], units: Sequence[_Unit]) -> None:
-    """Refuse sites of which one has all patients of a label."""
+    """Raise `InputError` where a part of a fold lacks a label, as a site has all its patients."""
     label_of = {case.case: unit.label for unit in units for case in unit.cases}
     for number, fold in enumerate(result, 1):
         for part, names in fold.parts.items():
