@@ -162,14 +162,14 @@ def test_without_dask_a_cluster_is_refused_with_what_to_install(manifest, tmp_pa
 
 def test_a_scheduler_that_does_not_answer_is_refused(manifest, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("LungSquadLib.data.processes._ANSWER_S", 0.3)
+    monkeypatch.setattr("LungSquadLib.data.processes._TIMEOUT_S", 0.3)
     with pytest.raises(InputError, match=r"No dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
         build_cohort(manifest, tmp_path / "s", scheduler="tcp://127.0.0.1:9")
 
 
 def test_a_scheduler_without_workers_is_refused(manifest, tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr("LungSquadLib.data.processes._ANSWER_S", 1)
+    monkeypatch.setattr("LungSquadLib.data.processes._TIMEOUT_S", 1)
     with (
         distributed.LocalCluster(
             n_workers=0, processes=False, protocol="tcp", dashboard_address=None
@@ -345,7 +345,11 @@ def test_a_dicom_series_is_found_again_whatever_its_mask(tmp_path):
         ("ct,mask", ["a,b"], "lacks the column 'patient_id'"),
         ("patient_id,ct,mask", [",a,b"], "row 1: the cell 'patient_id' is empty"),
         ("patient_id,ct,mask,case", ["1,a,b,x", "2,c,d,X"], "has the case 'x' more than once"),
-        ("patient_id,ct,mask,volume_ml", ["1,a,b,3"], "a column 'volume_ml', which the store has"),
+        (
+            "patient_id,ct,mask,volume_ml",
+            ["1,a,b,3"],
+            "a column 'volume_ml', which is a field of the store",
+        ),
         ("patient_id,ct,mask,age,age", ["1,a,b,3,4"], "has the column 'age' more than once"),
     ],
 )
