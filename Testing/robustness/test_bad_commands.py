@@ -136,7 +136,7 @@ TABLE = {
     "other words": (
         bad.content("t.csv", b"y,p\nLUAD,0\nLUSC,1\n"),
         "--label y --predicted p",
-        "The answers are never among",
+        "The predicted classes are never among",
     ),
     "unknown positive": (bad.content("t.csv", ROWS), f"{SCORE} --positive LUSC", "no 'LUSC'"),
     "unknown part": (bad.content("t.csv", ROWS), f"{SCORE} --part s", "no row that can be"),
@@ -158,7 +158,7 @@ TABLE = {
     "baseline that says nothing": (
         bad.content("t.csv", b"y,p,s\n0,0,\n1,1,\n"),
         f"{SCORE} --baseline s",
-        "says nothing about any row",
+        "has no value in any row",
     ),
     "repeat of one class": (
         bad.content("t.csv", b"y,p,s,g\n0,0,1,a\n1,1,1,b\n1,1,2,b\n"),

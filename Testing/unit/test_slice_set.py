@@ -205,7 +205,7 @@ def test_a_killed_run_is_gone_on_with_in_two_processes(made, manifest, tmp_path,
             pass
         process.kill()
     assert main([*command, "--jobs", "2"]) == 0
-    assert "slices a case" in capsys.readouterr().out
+    assert "slices per case" in capsys.readouterr().out
     (folder / "overview.png").unlink()
     assert contents(folder) == contents(made.folder)
 
