@@ -87,7 +87,10 @@ COMMANDS = {
     "a picture of none": ("cohort show {here}/gone -o {here}", "is no store of a cohort"),
     "no manifest": ("cohort build {here}/gone.csv -o {here}/s", "No such file"),
     "no process": ("cohort build {here}/m.csv -o {here}/s --jobs 0", "must be 1 or more"),
-    "a cube too large": ("cohort build {here}/m.csv -o {here}/s --size 600", "cannot be"),
+    "a cube too large": (
+        "cohort build {here}/m.csv -o {here}/s --size 600",
+        "which must be at most 512",
+    ),
     "no spacing": ("cohort build {here}/m.csv -o {here}/s --spacing nan", "spacing must be"),
     "a store in a file": ("cohort build {here}/m.csv -o {here}/m.csv", "is a file"),
     "a folder that is in use": ("cohort build {here}/m.csv -o {here}", "is not empty"),

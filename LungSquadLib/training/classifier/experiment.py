@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,11 @@ class ClassifierExperiment(Experiment[ClassifierOptions]):
     def __init__(self, setup: Setup, card_text: CardText) -> None:
         self.setup, self.card_text = setup, card_text
         self.options = setup.options
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Other processes read the networks again: a pickled tensor goes through a socket, whose
+        # path is too long where temporary files lie deep.
+        return _experiment, (self.setup.store.folder, self.options, self.card_text)
 
     @property
     def single_threaded(self) -> bool:
@@ -259,3 +265,8 @@ class ClassifierExperiment(Experiment[ClassifierOptions]):
                 "tested": len(test),
                 "AUC": auc(y.astype(int), np.array([float(row["score"]) for row in test])),
             }
+
+
+@cache
+def _experiment(store: Path, options: ClassifierOptions, card_text: CardText) -> Experiment[Any]:
+    return ClassifierExperiment(set_up(store, options), card_text)
