@@ -2,7 +2,7 @@
 
 `python -m Testing.vocabulary` prints how many each package has, and which;
 `python -m Testing.vocabulary imaging report/case.py` lists them, line by line.
-`Testing/unit/test_vocabulary.py` refuses them in the packages that have none.
+`Testing/unit/test_vocabulary.py` refuses them.
 """
 
 from __future__ import annotations

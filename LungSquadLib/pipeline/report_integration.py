@@ -61,21 +61,23 @@ def report_integration(finished: IntegrationRun, *, samples: int = SAMPLES) -> I
         MissingPackageError: matplotlib is not installed.
     """
     setup, folder = finished.setup, finished.folder
-    found = ablation(setup, read_rows(folder / PREDICTIONS), samples=samples)
+    ablation_result = ablation(setup, read_rows(folder / PREDICTIONS), samples=samples)
     columns = importance(
         [read_rows(folder / FITS / fit.name / COLUMNS) for fit in outer_fits(setup)]
     )
-    drawn = pictures(found, columns)
-    result = IntegrationReport(found, columns, findings(setup, found), cautions(setup, found))
+    drawn = pictures(ablation_result, columns)
+    result = IntegrationReport(
+        ablation_result, columns, findings(setup, ablation_result), cautions(setup, ablation_result)
+    )
     with whole_folder(folder, last=PAGE) as temporary:
         write_json(temporary / RESULT, result.to_dict())
         names = list(Column.__dataclass_fields__)
-        write_csv(temporary / TABLE, names, [asdict(one) for one in columns.columns])
+        write_csv(temporary / TABLE, names, [asdict(column) for column in columns.columns])
         (temporary / FIGURES).mkdir()
-        for one in drawn:
-            (temporary / FIGURES / f"{one.name}.png").write_bytes(one.png)
-            (temporary / FIGURES / f"{one.name}.svg").write_bytes(one.svg)
-        text = integration_page(setup, found, columns, drawn)
+        for figure in drawn:
+            (temporary / FIGURES / f"{figure.name}.png").write_bytes(figure.png)
+            (temporary / FIGURES / f"{figure.name}.svg").write_bytes(figure.svg)
+        text = integration_page(setup, ablation_result, columns, drawn)
         (temporary / PAGE).write_text(text, encoding="utf-8")
     _evaluate(finished, samples)
     return result

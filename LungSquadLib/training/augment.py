@@ -86,8 +86,8 @@ def draw(
     key = int.from_bytes(hashlib.sha256(case_key.encode()).digest()[:16], "big")
     random = np.random.default_rng((seed, epoch, key))
     # All numbers are drawn whether they are used or not: one option leaves the others' draws alone.
-    reach = int(augmentation.shift_mm / spacing)
-    z, y, x = random.integers(-reach, reach, 3, endpoint=True).tolist()
+    max_shift = int(augmentation.shift_mm / spacing)
+    z, y, x = random.integers(-max_shift, max_shift, 3, endpoint=True).tolist()
     direction, angle = random.standard_normal(3), random.uniform(-1, 1)
     size, resampled = random.uniform(-1, 1), random.random() < augmentation.resampled
     turns, heads = int(random.integers(4)), random.random(3) < 0.5
@@ -156,8 +156,8 @@ def _resampled(hu: np.ndarray, drawn: Drawn, size: int) -> np.ndarray:
     transform.SetCenter((centre,) * 3)
     transform.SetRotation(drawn.axis[::-1], -np.deg2rad(drawn.degrees))
     transform.SetScale(1 / drawn.scale)
-    reach = np.abs(np.reshape(transform.GetMatrix(), (3, 3))).sum(axis=1) * (size - 1) / 2
-    room = np.maximum(min(centre, side - 1 - centre) - reach, 0)
+    half_extent = np.abs(np.reshape(transform.GetMatrix(), (3, 3))).sum(axis=1) * (size - 1) / 2
+    room = np.maximum(min(centre, side - 1 - centre) - half_extent, 0)
     transform.SetTranslation(np.clip(drawn.shift[::-1], -room, room))
     resampler = sitk.ResampleImageFilter()
     resampler.SetNumberOfThreads(1)  # who trains has given the cores away already

@@ -358,7 +358,8 @@ def is_finished(folder: Path) -> bool:
     """Return whether a fit is finished and its files are intact; otherwise it runs again."""
     try:
         _, facts = read_fit(folder)
-        return all(sha256_of_file(folder / name) == it for name, it in facts["files"].items())
+        files = facts["files"].items()
+        return all(sha256_of_file(folder / name) == digest for name, digest in files)
     except (InputError, FileNotFoundError):
         return False
 

@@ -33,13 +33,13 @@ class TensorBoard:
         ]
         self._write(step=number, summary={"value": values})
 
-    def _write(self, **said: Any) -> None:
+    def _write(self, **fields: Any) -> None:
         if self._writer is None:
             return
         from tensorboard.compat.proto.event_pb2 import Event
 
         try:
-            self._writer.write(Event(wall_time=time.time(), **said).SerializeToString())
+            self._writer.write(Event(wall_time=time.time(), **fields).SerializeToString())
         except OSError as error:
             error.filename = str(self._path)
             raise

@@ -25,16 +25,16 @@ def blobs(count, *, apart=6.0, each=25, seed=0):
     random = np.random.default_rng(seed)
     centres = apart * np.stack([np.cos(np.arange(count) * 1.7), np.sin(np.arange(count) * 1.7)], 1)
     member = np.repeat(np.arange(count), each)
-    places = random.normal(size=(len(member), 3))
-    places[:, :2] += centres[member]
-    return places, member
+    points = random.normal(size=(len(member), 3))
+    points[:, :2] += centres[member]
+    return points, member
 
 
-def likelihood(mixture, places):
+def likelihood(mixture, points):
     stats = pytest.importorskip("scipy.stats")
     covariance = np.linalg.inv(mixture.precision)
     densities = [
-        weight * stats.multivariate_normal(mean, covariance).pdf(places)
+        weight * stats.multivariate_normal(mean, covariance).pdf(points)
         for weight, mean in zip(mixture.weights, mixture.means, strict=True)
     ]
     return np.log(np.sum(densities, 0)).mean()
@@ -42,18 +42,18 @@ def likelihood(mixture, places):
 
 @pytest.mark.parametrize("groups", [2, 4])
 def test_a_mixture_is_as_likely_as_scikit_learns(groups):
-    places, _ = blobs(3, apart=2.0)
+    points, _ = blobs(3, apart=2.0)
     peer = pytest.importorskip("sklearn.mixture").GaussianMixture(
         groups, covariance_type="tied", n_init=20, random_state=0
     )
-    own = likelihood(fit_mixture(places, groups), places)
-    assert own >= peer.fit(places).score(places) - 0.01
+    own = likelihood(fit_mixture(points, groups), points)
+    assert own >= peer.fit(points).score(points) - 0.01
 
 
 def test_a_stretched_and_turned_space_has_the_same_groups():
-    places, member = blobs(3)
-    stretched = places @ np.array([[9.0, 2, 0], [0, 0.1, 3], [1, 0, 1]]) + 5
-    for space in (places, stretched):
+    points, member = blobs(3)
+    stretched = points @ np.array([[9.0, 2, 0], [0, 0.1, 3], [1, 0, 1]]) + 5
+    for space in (points, stretched):
         groups = fit_mixture(space, 3)(space)
         assert adjusted_rand(groups, member) == 1
         sizes = np.bincount(groups)
@@ -63,10 +63,10 @@ def test_a_stretched_and_turned_space_has_the_same_groups():
 def test_groups_across_the_longest_axis_are_found():
     random = np.random.default_rng(0)
     member = np.arange(100) % 2
-    places = random.normal(size=(100, 6)) * (5, 4, 3, 2, 2, 0.1)
-    places[:, 5] += member
-    assert adjusted_rand(fit_mixture(places, 2)(places), member) == 1
-    assert adjusted_rand(fit_k_means(places, 2)(places), member) < 0.1
+    points = random.normal(size=(100, 6)) * (5, 4, 3, 2, 2, 0.1)
+    points[:, 5] += member
+    assert adjusted_rand(fit_mixture(points, 2)(points), member) == 1
+    assert adjusted_rand(fit_k_means(points, 2)(points), member) < 0.1
 
 
 @pytest.mark.slow
@@ -76,10 +76,10 @@ def test_as_many_groups_as_there_are_are_stable(monkeypatch):
     assert found.best == 3
     assert found.values[1] == 1
     assert found.p == 1 / 200
-    assert found.shown
+    assert found.significant
     few = Stability(found.counts, found.values, found.clouds[:19])
     assert few.p == 0.05
-    assert not few.shown  # the least that 19 clouds can give
+    assert not few.significant  # the least that 19 clouds can give
     mean, low, high = found.chance
     assert 0 <= low <= mean <= high < 1
 
@@ -88,7 +88,7 @@ def test_no_number_of_groups_is_stable_in_a_cloud():
     cloud = np.random.default_rng(1).normal(size=(60, 3)) * (4, 1, 1)
     found = stability(cloud, counts=(2, 3), progress=Silent())
     assert found.p > 0.1
-    assert not found.shown
+    assert not found.significant
     assert len(found.clouds) in (19, 199)
 
 
@@ -98,13 +98,13 @@ def test_counting_groups_can_be_cancelled():
 
 
 def test_groups_are_named_after_the_stages_that_most_patients_have():
-    places, member = blobs(4)
+    points, member = blobs(4)
     stages = np.array(["T3", "T1", "T4", "T2"])[member]
     stages[::5] = ""
-    mixture = fit_mixture(places, 4)
-    named = by_stage(mixture, mixture(places), stages.tolist())
-    for place, stage in zip(named(places), stages, strict=True):
-        assert stage in ("", f"T{place + 1}")
+    mixture = fit_mixture(points, 4)
+    named = by_stage(mixture, mixture(points), stages.tolist())
+    for group, stage in zip(named(points), stages, strict=True):
+        assert stage in ("", f"T{group + 1}")
 
 
 def test_groups_bear_the_names_of_stages_only_where_they_follow_them():

@@ -108,7 +108,7 @@ def _number(analysis: ClusterAnalysis) -> Iterator[str]:
         f"{format_interval(*stable.chance)} ({format_p(stable.p)}"
         f"{', the least that so many clouds allow' if stable.p * (count + 1) < 1.5 else ''})"
     )
-    if stable.shown:
+    if stable.significant:
         yield f"The patients fall into groups: {numbers}."
     else:
         yield (
@@ -208,7 +208,7 @@ def _cautions(analysis: ClusterAnalysis) -> Iterator[str]:
             "best match of four to four; they are no stages."
         )
     stable = analysis.stable
-    if analysis.stability is not None and analysis.stability.shown and stable is not None:
+    if analysis.stability is not None and analysis.stability.significant and stable is not None:
         most = max((each.all_patients.ari for each in stable.agreements), default=0.0)
         if most < MUCH:
             yield (

@@ -1,4 +1,4 @@
-"""Groups of patients in a small space: found, counted, named after stages."""
+"""Group patients in a small space: fit groups, choose their number, name them after stages."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _HOPELESS = 0.2  # such a p
 LEVEL, MUCH = 0.05, 0.2  # of p; of the adjusted Rand index: less is a weak relation
 SHUFFLES, _NAMED = 2000, 0.01  # behind such a p; the level at which groups get names of stages
 _STARTS, _SHORT, _LEADING = 80, 10, 5  # of a mixture: starts, rounds until few are left, these
-_ROUNDS, _SETTLED = 200, 1e-5
+_ROUNDS, _TOLERANCE = 200, 1e-5  # of the fit: at most, and the least gain that goes on
 _LEAST = 1e-6  # of a variance
 _SMALLEST, _OUTLIERS = 0.05, 1e3  # share of the patients that is a group, and what less costs
 
-Assign = Callable[[np.ndarray], np.ndarray]  # places (N, D) to groups (N,)
+Assign = Callable[[np.ndarray], np.ndarray]  # points (N, D) to groups (N,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,19 +43,19 @@ class Mixture:
     means: np.ndarray
     precision: np.ndarray
 
-    def __call__(self, places: np.ndarray) -> np.ndarray:
-        """The likeliest group (N,) of places (N, D)."""
-        offset = places[:, None] - self.means
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Return the likeliest group (N,) of points (N, D)."""
+        offset = points[:, None] - self.means
         squared = np.einsum("nkd,de,nke->nk", offset, self.precision, offset)
         return np.argmax(np.log(self.weights) - squared / 2, axis=1)
 
     def reordered(self, order: Sequence[int]) -> Mixture:
-        """The same groups with other numbers: the first is what was number `order[0]`."""
+        """Return the same groups with other numbers: the first is what was number `order[0]`."""
         chosen = list(order)
         return Mixture(self.weights[chosen], self.means[chosen], self.precision)
 
 
-def fit_mixture(places: np.ndarray, groups: int, *, seed: int = 0) -> Mixture:
+def fit_mixture(points: np.ndarray, groups: int, *, seed: int = 0) -> Mixture:
     """Fit a mixture by expectation and maximisation; the largest group comes first.
 
     Dempster et al., J R Stat Soc B 1977;39:1, from many starts at once: with fewer, groups that lie
@@ -63,13 +63,13 @@ def fit_mixture(places: np.ndarray, groups: int, *, seed: int = 0) -> Mixture:
     leave of the whole covariance. A few patients far out are no group if there is any other way.
 
     Args:
-        places: (N, D), N at least `groups`.
+        points: (N, D), N at least `groups`.
         groups: how many.
         seed: of the starts.
     """
-    centre = places.mean(0)
-    stretch = np.linalg.cholesky(np.atleast_2d(np.cov(places.T, bias=True)) + _LEAST * _eye(places))
-    x = np.linalg.solve(stretch, (places - centre).T).T  # a round cloud
+    centre = points.mean(0)
+    stretch = np.linalg.cholesky(np.atleast_2d(np.cov(points.T, bias=True)) + _LEAST * _eye(points))
+    x = np.linalg.solve(stretch, (points - centre).T).T  # a round cloud
     member, before = _started(x, groups, seed), np.array(-np.inf)
     for number in range(_ROUNDS):
         weights = member.sum(1) / len(x) + 1e-12
@@ -89,7 +89,7 @@ def fit_mixture(places: np.ndarray, groups: int, *, seed: int = 0) -> Mixture:
         if number == _SHORT:  # those that do not lead by now need not be followed
             leading = np.argsort(-value, kind="stable")[:_LEADING]
             member, value = member[leading], value[leading]
-        elif np.max(value - before) < _SETTLED:
+        elif np.max(value - before) < _TOLERANCE:
             break
         before = value
     best = int(value.argmax())
@@ -103,7 +103,7 @@ def fit_mixture(places: np.ndarray, groups: int, *, seed: int = 0) -> Mixture:
 
 
 def _started(x: np.ndarray, groups: int, seed: int) -> np.ndarray:
-    """Memberships (starts, N, groups): the nearest of some patients, seen from two random sides."""
+    """Return memberships (starts, N, groups): the nearest of random patients in a random plane."""
     random = np.random.default_rng((seed, groups))
     sides = random.normal(size=(_STARTS, x.shape[1], 2))
     seen = x @ sides
@@ -113,16 +113,16 @@ def _started(x: np.ndarray, groups: int, seed: int) -> np.ndarray:
     return (far.argmin(2)[:, :, None] == np.arange(groups)).astype(np.float64)
 
 
-def _eye(places: np.ndarray) -> np.ndarray:
-    return np.eye(places.shape[1])
+def _eye(points: np.ndarray) -> np.ndarray:
+    return np.eye(points.shape[1])
 
 
-def fit_k_means(places: np.ndarray, groups: int, *, seed: int = 0) -> Assign:
+def fit_k_means(points: np.ndarray, groups: int, *, seed: int = 0) -> Assign:
     """Fit k-means, the best of ten starts; see `fit_mixture`."""
     from sklearn.cluster import KMeans
 
-    found = KMeans(groups, n_init=10, random_state=mixed(seed) % 2**32)
-    assign: Assign = found.fit(places).predict
+    k_means = KMeans(groups, n_init=10, random_state=mixed(seed) % 2**32)
+    assign: Assign = k_means.fit(points).predict
     return assign
 
 
@@ -142,13 +142,13 @@ class Stability:
 
     @property
     def p(self) -> float:
-        """How often a cloud without groups is as much above its like, at its best number."""
+        """The p value: how often a cloud without groups exceeds the mean cloud as much."""
         best = (self.values - self.clouds.mean(0)).max()
         chance = (self.clouds - self.clouds.mean(0)).max(1)
         return float((1 + (chance >= best).sum()) / (1 + len(chance)))
 
     @property
-    def shown(self) -> bool:
+    def significant(self) -> bool:
         """Whether there are groups: by enough clouds, the uncertainty of p included."""
         return is_significant(self.p, len(self.clouds))
 
@@ -166,64 +166,64 @@ class Stability:
 
 
 def stability(
-    places: np.ndarray, *, seed: int = 0, progress: Progress, counts: Sequence[int] = COUNTS
+    points: np.ndarray, *, seed: int = 0, progress: Progress, counts: Sequence[int] = COUNTS
 ) -> Stability:
-    """How many groups there are: those that either half of the patients finds.
+    """Choose the number of groups on which random halves of the patients agree best.
 
-    Mixtures of random halves, held against each other on everybody (Lange et al., Neural Comput
+    Mixtures of random halves are compared on all patients (Lange et al., Neural Comput
     2004;16:1299). Halves share no patient, for what chance has put together would be found again by
     whoever shares it. A cloud can be cut in a stable way too, so the same is done to normally
     distributed clouds (Liu et al., J Am Stat Assoc 2008;103:1281): to 199 of them, or to 19 where
     these already reach as much.
 
     Args:
-        places: (N, D).
+        points: (N, D).
         seed: of halves and clouds.
         progress: told each cloud; may cancel.
         counts: numbers of groups to try; those for which a half has too few patients are not.
     """
-    counts = tuple(k for k in counts if 4 * k <= len(places)) or (2,)
-    values = np.array([_stability(places, k, seed) for k in counts])
-    mean, covariance = places.mean(0), np.atleast_2d(np.cov(places.T))
+    counts = tuple(k for k in counts if 4 * k <= len(points)) or (2,)
+    values = np.array([_stability(points, k, seed) for k in counts])
+    mean, covariance = points.mean(0), np.atleast_2d(np.cov(points.T))
     clouds = []
     for number in range(_CLOUDS):
         step(progress, number / _CLOUDS, "How many groups are there?")
         random = np.random.default_rng((seed, number))
-        cloud = random.multivariate_normal(mean, covariance, len(places), method="eigh")
+        cloud = random.multivariate_normal(mean, covariance, len(points), method="eigh")
         clouds.append([_stability(cloud, k, seed) for k in counts])
-        found = Stability(counts, values, np.array(clouds))
-        if len(clouds) == _FIRST and found.p > _HOPELESS:
+        result = Stability(counts, values, np.array(clouds))
+        if len(clouds) == _FIRST and result.p > _HOPELESS:
             break  # 199 clouds take a while, and would not make it small
-    return found
+    return result
 
 
-def _stability(places: np.ndarray, groups: int, seed: int) -> float:
-    """Mean adjusted Rand index between groupings of two halves, on all patients."""
-    found = []
+def _stability(points: np.ndarray, groups: int, seed: int) -> float:
+    """Return the mean adjusted Rand index between groupings of two halves, on all patients."""
+    agreements = []
     for number in range(_SPLITS):
-        order = np.random.default_rng((seed, groups, number)).permutation(len(places))
-        one, other = (
-            fit_mixture(places[half], groups, seed=seed)(places)
+        order = np.random.default_rng((seed, groups, number)).permutation(len(points))
+        first, second = (
+            fit_mixture(points[half], groups, seed=seed)(points)
             for half in np.array_split(order, 2)
         )
-        # Two groupings that put everybody into one group agree, on nothing.
-        alone = len(set(one.tolist())) == 1 or len(set(other.tolist())) == 1
-        found.append(0.0 if alone else adjusted_rand(one, other))
-    return float(np.mean(found))
+        # Two groupings that put all patients into one group agree, on nothing.
+        single_group = len(set(first.tolist())) == 1 or len(set(second.tolist())) == 1
+        agreements.append(0.0 if single_group else adjusted_rand(first, second))
+    return float(np.mean(agreements))
 
 
-def follows(found: ClusterAgreement, *, level: float = LEVEL) -> bool:
-    """Whether groups follow a fact: not weakly (`MUCH`), and beyond what `level` leaves to chance.
+def follows(agreement: ClusterAgreement, *, level: float = LEVEL) -> bool:
+    """Return whether groups follow a fact: not weakly (`MUCH`), and significantly at `level`.
 
     Args:
-        found: of groups and fact.
+        agreement: of groups and fact.
         level: of p, for so many facts as were looked at.
     """
-    return found.ari >= MUCH and is_significant(found.ari_p, SHUFFLES, level)
+    return agreement.ari >= MUCH and is_significant(agreement.ari_p, SHUFFLES, level)
 
 
 def follow_stages(groups: np.ndarray, stages: Sequence[str]) -> bool:
-    """Whether groups (N,) follow T stages ("" where unknown), and may bear their names.
+    """Return whether groups (N,) follow T stages ("" where unknown), and may bear their names.
 
     More is asked than of other facts: a name is read without its p.
     """
@@ -236,17 +236,17 @@ def follow_stages(groups: np.ndarray, stages: Sequence[str]) -> bool:
 
 
 def by_stage(mixture: Mixture, groups: np.ndarray, stages: Sequence[str]) -> Mixture:
-    """A mixture of four groups in the order of T1 to T4 in which most patients agree.
+    """Return a mixture of four groups in the order of T1 to T4 in which most patients agree.
 
     Args:
         mixture: to be reordered.
         groups: (N,) of training patients, in it.
         stages: N of "T1" to "T4", "" where it is not known.
     """
-    known = np.array([[stage == one for one in STAGES] for stage in stages], np.int64)
+    known = np.array([[stage == name for name in STAGES] for stage in stages], np.int64)
     together = (groups[:, None] == np.arange(len(STAGES))).astype(np.int64).T @ known
     best = max(
         permutations(range(len(STAGES))),
-        key=lambda order: sum(together[group, place] for place, group in enumerate(order)),
+        key=lambda order: sum(together[group, position] for position, group in enumerate(order)),
     )
     return mixture.reordered(best)

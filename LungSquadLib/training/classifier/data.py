@@ -214,8 +214,8 @@ def check_label(store: Store, label: str) -> None:
     if not store.cases:
         raise InputError(f"The store '{store.folder}' has no cases.")
     if label not in store.cases[0].columns:
-        there = ", ".join(f"'{name}'" for name in store.cases[0].columns) or "none"
-        raise InputError(f"The store '{store.folder}' has no column '{label}'; it has {there}.")
+        columns = ", ".join(f"'{name}'" for name in store.cases[0].columns) or "none"
+        raise InputError(f"The store '{store.folder}' has no column '{label}'; it has {columns}.")
     if label in RESULT_COLUMNS:
         raise InputError(
             f"The label '{label}' has the name of a column of the results: rename it in the "
@@ -245,9 +245,9 @@ def _check_classes(
     if len(set(classes)) != len(classes):
         raise InputError("A class is named twice.")
     if len(counts) < 2:
-        found = ", ".join(f"'{value}'" for value in counts) or "none"
+        values = ", ".join(f"'{value}'" for value in counts) or "none"
         raise InputError(
-            f"The column '{options.label}' must have two classes at least; found: {found}."
+            f"The column '{options.label}' must have two classes at least; found: {values}."
         )
     if missing := [name for name in classes if name not in counts]:
         raise InputError(f"No case has the {options.label} '{missing[0]}'.")

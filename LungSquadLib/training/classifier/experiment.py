@@ -36,7 +36,7 @@ from ..experiment import (
 )
 from ..loop import Schedule
 from .data import Setup, set_up
-from .export import draft_card, write_model
+from .export import initial_card, write_model
 from .fit import (
     LEARNING_CURVE,
     PERMUTED,
@@ -122,7 +122,7 @@ class ClassifierExperiment(Experiment[ClassifierOptions]):
     def check(self) -> None:
         for fit in (*self.fits(), self.final_fit()):
             pairs_of(self.setup, fit)
-        draft_card(self.setup, self.final_fit(), self.card_text)
+        initial_card(self.setup, self.final_fit(), self.card_text)
 
     def fits(self) -> list[Fit]:
         return list(self._fits())

@@ -78,7 +78,7 @@ def write_model(
     intercept, slope = fit_logistic(volumes, y)
     by_volume = {"AUC": _auc(setup, rows, "volume")} if len(setup.classes) == 2 else {}
     card = replace(
-        draft_card(setup, fit, card_text),
+        initial_card(setup, fit, card_text),
         temperature=temperature,
         metrics=_metrics(setup, rows),
         baseline=Baseline("log_volume_logistic", intercept, slope, by_volume),
@@ -87,7 +87,7 @@ def write_model(
     return write_model_file(folder / MODEL, network, card=card, reference=reference)
 
 
-def draft_card(setup: Setup, fit: Fit, card_text: CardText) -> Card:
+def initial_card(setup: Setup, fit: Fit, card_text: CardText) -> Card:
     """Return the card as far as it is known before the training.
 
     Raises:

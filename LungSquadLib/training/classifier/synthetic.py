@@ -84,7 +84,7 @@ def read_synthesis(name: str, classes: Sequence[str], *, fraction: float) -> Syn
             "model of `lungsquad train inpainting`."
         )
     check_kind(card, "inpainter")
-    codes = [one.code for one in card.classes]
+    codes = [each.code for each in card.classes]
     wanted = [identifier(label) for label in classes]
     conditional = len(set(wanted)) == len(wanted) and set(wanted) <= set(codes)
     numbers = [codes.index(code) if conditional else -1 for code in wanted]
@@ -119,12 +119,12 @@ def source_pairs(
                 f"A training has one patient of the class '{value}', and a synthetic sample takes "
                 "two: bring more patients, or leave out --synthetic."
             )
-        hosts = [(place, case) for place, patient in enumerate(circle) for case in patient]
+        hosts = [(position, case) for position, patient in enumerate(circle) for case in patient]
         for number in range(max(round(fraction * len(hosts)), 1)):
             turn, at = divmod(number, len(hosts))
-            place, ct = hosts[at]
+            position, ct = hosts[at]
             repeat, further = divmod(turn, len(circle) - 1)
-            giver = circle[(place + 1 + further) % len(circle)]
+            giver = circle[(position + 1 + further) % len(circle)]
             pairs.append(SourcePair(ct.case, giver[turn % len(giver)].case, repeat))
     return tuple(pairs)
 
@@ -227,8 +227,8 @@ def _sample(
 def _cube(marked: np.ndarray, model: Model) -> tuple[slice, slice, slice]:
     """Return the middle of a crop: of the model's size, or larger if the masks need it."""
     side, unit = len(marked), model.network.step
-    reach = np.abs(np.argwhere(marked) - (side - 1) / 2).max() + BAND_MM / model.card.image.spacing
-    needed = unit * math.ceil(2 * (reach + 1) / unit)
+    radius = np.abs(np.argwhere(marked) - (side - 1) / 2).max() + BAND_MM / model.card.image.spacing
+    needed = unit * math.ceil(2 * (radius + 1) / unit)
     size = min(max(needed, model.card.image.size), side // unit * unit)
     start = (side - size) // 2
     middle = slice(start, start + size)

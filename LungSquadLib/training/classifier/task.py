@@ -134,9 +134,9 @@ class Classifier(SingleOptimizerTask):
         self.network.eval()
         parts = np.array_split(chosen, max(math.ceil(len(chosen) / batch), 1))
         numbers = range(self.context.rank, len(parts), self.context.size)
-        mine = {n: self._forward(self.samples.plain(parts[n]).to(self.device)) for n in numbers}
+        local = {n: self._forward(self.samples.plain(parts[n]).to(self.device)) for n in numbers}
         return tuple(  # type: ignore[return-value]
-            self._gathered(parts, {n: both[i] for n, both in mine.items()}) for i in (1, 0)
+            self._gathered(parts, {n: both[i] for n, both in local.items()}) for i in (1, 0)
         )
 
     def _batches(self, epoch: int) -> list[np.ndarray]:
@@ -179,13 +179,13 @@ class Classifier(SingleOptimizerTask):
         )
         return all_reduce_sum / weight.to(self.device)
 
-    def _gathered(self, parts: list[np.ndarray], mine: Mapping[int, Tensor]) -> np.ndarray:
+    def _gathered(self, parts: list[np.ndarray], local: Mapping[int, Tensor]) -> np.ndarray:
         """Return the rows of all parts, gathered from all processes, in each process."""
-        width = next(iter(mine.values())).shape[1] if mine else 0
+        width = next(iter(local.values())).shape[1] if local else 0
         width = int(self.context.all_reduce_max(width))
         rows = torch.zeros(sum(map(len, parts)), width, dtype=torch.float64)
         starts = np.cumsum([0, *map(len, parts)])
-        for number, values in mine.items():
+        for number, values in local.items():
             rows[starts[number] : starts[number + 1]] = torch.from_numpy(float64_of(values))
         return self.context.all_reduce_sum(rows).numpy()
 

@@ -109,8 +109,8 @@ def set_up(slices: SliceSet, options: GanOptions) -> GanSetup:
         raise InputError(f"Slices of fewer than {SMALLEST} pixels a side are no images.")
     if options.label is not None:
         if options.label not in cases[0].columns:
-            there = ", ".join(cases[0].columns) or "none"
-            raise InputError(f"The slices have no column '{options.label}'; they have {there}.")
+            columns = ", ".join(cases[0].columns) or "none"
+            raise InputError(f"The slices have no column '{options.label}'; they have {columns}.")
         cases = tuple(case for case in cases if case.value(str(options.label)))
         classes = tuple(sorted({case.value(str(options.label)) for case in cases}))
     half = options.held_out / 2

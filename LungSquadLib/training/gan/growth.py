@@ -67,7 +67,7 @@ class Growth:
 
     @property
     def images(self) -> int:
-        """The number of images shown in all."""
+        """The number of images seen in all."""
         return self.ticks[-1].stop
 
     def batch(self, level: int) -> int:
@@ -75,7 +75,7 @@ class Growth:
         return self.batches[max(size for size in self.batches if size <= 2 << level)]
 
     def _ticks(self) -> Iterator[Tick]:
-        shown = 0
+        images_seen = 0
         for level in range(1, self.levels + 1):
             stable = self.stable * (self.last if level == self.levels else 1)
             for fades, images in ((True, self.fade), (False, stable)):
@@ -87,5 +87,5 @@ class Growth:
                 for n in range(count):
                     part = steps * (n + 1) // count - steps * n // count
                     if part:
-                        yield Tick(level, batch, part, shown, into, steps * batch * fades)
-                    shown, into = shown + part * batch, into + part * batch
+                        yield Tick(level, batch, part, images_seen, into, steps * batch * fades)
+                    images_seen, into = images_seen + part * batch, into + part * batch

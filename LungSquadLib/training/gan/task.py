@@ -97,16 +97,16 @@ class Gan:
 
     def step(self, epoch: int, number: int) -> Mapping[str, float]:
         at = self.growth.ticks[epoch]
-        shown, alpha = at.start + number * at.batch, at.alpha(number)
+        images_seen, alpha = at.start + number * at.batch, at.alpha(number)
         groups = self.context.share(at.batch // GROUP)
         share = slice(groups.start * GROUP, groups.stop * GROUP)
-        real = self._real(at, shown)
+        real = self._real(at, images_seen)
         real = ImageSet(
             self._levelled(real.images[share], at.level, alpha),
             None if real.labels is None else real.labels[share],
         )
-        critic = self._train_critic(real, at, shown, share, alpha)
-        generator = self._train_generator(real.labels, at, shown, share, alpha)
+        critic = self._train_critic(real, at, images_seen, share, alpha)
+        generator = self._train_generator(real.labels, at, images_seen, share, alpha)
         with torch.no_grad():
             for kept, now in zip(
                 self.average.parameters(), self.generator.parameters(), strict=True
@@ -115,16 +115,20 @@ class Gan:
         return {"critic": self._total(critic), "generator": self._total(generator)}
 
     def _train_critic(
-        self, real: ImageSet, at: Tick, shown: int, share: slice, alpha: float
+        self, real: ImageSet, at: Tick, images_seen: int, share: slice, alpha: float
     ) -> Tensor:
         """Update the critic: high scores of real images, low ones of generated ones, slope one."""
         with torch.no_grad():
             fake = self.generator(
-                self._latents(shown, 0, at.batch)[share], real.labels, level=at.level, alpha=alpha
+                self._latents(images_seen, 0, at.batch)[share],
+                real.labels,
+                level=at.level,
+                alpha=alpha,
             )
-        real_augmented = self._augmented(real.images, shown, 0, at.batch, share)
-        fake_augmented = self._augmented(fake, shown, 1, at.batch, share)
-        where = torch.rand(at.batch, 1, 1, 1, generator=self._random(shown, 2))[share].to(fake)
+        real_augmented = self._augmented(real.images, images_seen, 0, at.batch, share)
+        fake_augmented = self._augmented(fake, images_seen, 1, at.batch, share)
+        random = self._random(images_seen, 2)
+        where = torch.rand(at.batch, 1, 1, 1, generator=random)[share].to(fake)
         critic = partial(self.critic, labels=real.labels, level=at.level, alpha=alpha)
         penalty = gradient_penalty(critic, torch.lerp(real_augmented, fake_augmented, where))
         up, down = critic(real_augmented), critic(fake_augmented)
@@ -132,12 +136,12 @@ class Gan:
         return self._update("critic", self.critic, loss.sum() / at.batch)
 
     def _train_generator(
-        self, labels: Tensor | None, at: Tick, shown: int, share: slice, alpha: float
+        self, labels: Tensor | None, at: Tick, images_seen: int, share: slice, alpha: float
     ) -> Tensor:
         """Update the generator: high scores of its images."""
-        z = self._latents(shown, 1, at.batch)[share]
+        z = self._latents(images_seen, 1, at.batch)[share]
         fake = self.generator(z, labels, level=at.level, alpha=alpha)
-        seen = self._augmented(fake, shown, 3, at.batch, share)
+        seen = self._augmented(fake, images_seen, 3, at.batch, share)
         self.critic.requires_grad_(False)
         loss = -self.critic(seen, labels, level=at.level, alpha=alpha).sum() / at.batch
         loss = self._update("generator", self.generator, loss)
@@ -155,7 +159,7 @@ class Gan:
     @torch.no_grad()
     def validate(self) -> Mapping[str, float]:
         """Return the gap between the scores of real and generated images, and the overfitting."""
-        at, shown = self._tick, self._tick.stop
+        at, images_seen = self._tick, self._tick.stop
         alpha = at.alpha(at.steps)
         count = min(_MEASURED, len(self.training.images), len(self.held_out.images))
         scores = {}
@@ -164,21 +168,21 @@ class Gan:
             images = self._levelled(some.images, at.level, alpha)
             scores[kind] = self._score(images, some.labels, at.level, alpha)
             if kind == "training":
-                z = self._latents(shown, 2, count)
+                z = self._latents(images_seen, 2, count)
                 fake = self.generator(z, some.labels, level=at.level, alpha=alpha)
                 scores["generated"] = self._score(fake, some.labels, at.level, alpha)
         gap = scores["training"] - scores["generated"]
         overfit = (scores["training"] - scores["held out"]) / (abs(gap) + 1e-6)
         self._adapt_augmentation(overfit > self.recipe.overfit, at)
-        images_shown = at.steps * at.batch
+        tick_images = at.steps * at.batch
         return {
-            "images": float(shown),
+            "images": float(images_seen),
             "resolution": float(at.resolution),
             "alpha": alpha,
             "gap": gap,
             "overfit": overfit,
             "p_augment": self.p_augment,
-            "s per 1000": (time.monotonic() - self._tick_start) / images_shown * 1000,
+            "s per 1000": (time.monotonic() - self._tick_start) / tick_images * 1000,
             "memory MB": _memory_mb(),
         }
 
@@ -224,10 +228,10 @@ class Gan:
             for name, optimizer in self._optimizers.items():
                 load_optimizer(optimizer, part(f"{name}.", state))
 
-    def _real(self, at: Tick, shown: int) -> ImageSet:
+    def _real(self, at: Tick, images_seen: int) -> ImageSet:
         """Return the real images of a minibatch; each image once before any comes again."""
         count = len(self.training.images)
-        positions = np.arange(shown, shown + at.batch)
+        positions = np.arange(images_seen, images_seen + at.batch)
         rounds = {
             n: _order(count, self.recipe.seed, n + 1) for n in set((positions // count).tolist())
         }
@@ -239,20 +243,20 @@ class Gan:
         return downsampled(images, level, alpha, levels=self.growth.levels)
 
     def _augmented(
-        self, images: Tensor, shown: int, stream: int, total: int, share: slice
+        self, images: Tensor, images_seen: int, stream: int, total: int, share: slice
     ) -> Tensor:
         """Return augmented images; the random numbers of an image are the same in any process."""
-        drawn = torch.rand(total, DRAWN, generator=self._random(shown, 3 + stream))
+        drawn = torch.rand(total, DRAWN, generator=self._random(images_seen, 3 + stream))
         return augment(images, self.p_augment, drawn=drawn[share])
 
-    def _latents(self, shown: int, stream: int, count: int) -> Tensor:
-        random = self._random(shown, 8 + stream)
+    def _latents(self, images_seen: int, stream: int, count: int) -> Tensor:
+        random = self._random(images_seen, 8 + stream)
         z = torch.randn(count, self.generator.latent, generator=random)
         return z.to(next(self.generator.parameters()))
 
-    def _random(self, shown: int, stream: int) -> torch.Generator:
+    def _random(self, images_seen: int, stream: int) -> torch.Generator:
         generator = torch.Generator()
-        return generator.manual_seed(mixed(self.recipe.seed, shown, stream))
+        return generator.manual_seed(mixed(self.recipe.seed, images_seen, stream))
 
     def _total(self, loss: Tensor) -> float:
         return float(self.context.all_reduce_sum(loss))

@@ -40,14 +40,14 @@ class InpaintingDataset:
     Attributes:
         keys: hash of each case's content, on which its random numbers depend.
         read: returns a case's HU and mask, (side, side, side), by its number.
-        others: indices of the cases whose masks make further regions.
+        mask_cases: indices of the cases whose masks make further regions.
         spec: the network's input.
         seed: of the random numbers.
     """
 
     keys: Sequence[str]
     read: Callable[[int], tuple[np.ndarray, np.ndarray]]
-    others: np.ndarray
+    mask_cases: np.ndarray
     spec: InputSpec
     seed: int
 
@@ -71,7 +71,7 @@ class InpaintingDataset:
         )
         random = self._random(number, epoch)
         band = random.uniform(*BANDS_MM)
-        other, shift = random.choice(self.others), random.integers(-16, 17, 3).tolist()
+        other, shift = random.choice(self.mask_cases), random.integers(-16, 17, 3).tolist()
         second = None
         if random.random() < SECOND_REGION:
             mask = self.read(int(other))[1]
@@ -182,8 +182,8 @@ def set_up(store: Store, options: InpaintingOptions) -> InpaintingSetup:
     if label is None:
         return InpaintingSetup(store, options, store.cases, (), held_out(store.cases, seed=seed))
     if not store.cases or label not in store.cases[0].columns:
-        there = ", ".join(store.cases[0].columns) if store.cases else "none"
-        raise InputError(f"The store has no column '{label}'; it has {there}.")
+        columns = ", ".join(store.cases[0].columns) if store.cases else "none"
+        raise InputError(f"The store has no column '{label}'; it has {columns}.")
     cases = tuple(case for case in store.cases if case.value(label))
     labels = [case.value(label) for case in cases]
     fold = folds(cases, labels, count=1, seed=seed)[0]

@@ -35,7 +35,7 @@ from .task import Batch, InpaintingTask
 
 NOTICE = "The tumours of this model are synthetic, and of no patient's disease."
 SAMPLES = "samples"
-_SHOWN = 4  # validation cases of a picture
+_PICTURE_CASES = 4  # validation cases of a picture
 
 
 def train_inpainting(
@@ -187,7 +187,7 @@ class CasePictures:
     def epoch(self, number: int, row: Row) -> None:
         del row
         task = self._task
-        chosen = task.validation[:_SHOWN]
+        chosen = task.validation[:_PICTURE_CASES]
         x = task.samples.plain(chosen).to(task.device)
         batch = Batch.of(x, torch.from_numpy(task.labels[chosen]).to(task.device))
         task.network.eval()

@@ -167,9 +167,11 @@ def _numbers(joined: Joined, name: str) -> np.ndarray:
         if name in source.columns:
             return source.values[:, source.columns.index(name)].astype(np.float64)
     if name not in joined.facts:
-        there = ", ".join(f"'{one_line(fact, most=40)}'" for fact in [*joined.facts][:12]) or "none"
+        columns = (
+            ", ".join(f"'{one_line(fact, most=40)}'" for fact in [*joined.facts][:12]) or "none"
+        )
         raise InputError(
-            f"The tables have no column '{one_line(name)}'; clinical tables have {there}."
+            f"The tables have no column '{one_line(name)}'; clinical tables have {columns}."
         )
     return np.array([number(text) for text in joined.facts[name]])
 

@@ -29,7 +29,7 @@ from ...statistics.discrimination import auc
 from ..card import CardText
 from ..experiment import Experiment, Fit, Session, finish_fit, read_rows, run, write_rows
 from .data import CLINICAL, LOGISTIC, Setup, set_up
-from .export import draft_card, write_model
+from .export import initial_card, write_model
 from .options import IntegrationOptions
 from .task import (
     FittedNetwork,
@@ -105,7 +105,7 @@ class IntegrationExperiment(Experiment[IntegrationOptions]):
         return {"excluded": dict(self.setup.excluded)}
 
     def check(self) -> None:
-        draft_card(self.setup, self.final_fit(), self.card_text)
+        initial_card(self.setup, self.final_fit(), self.card_text)
         for fit in (*self.fits(), self.final_fit()):
             inner_folds(self.setup, fit)
 
@@ -120,8 +120,8 @@ class IntegrationExperiment(Experiment[IntegrationOptions]):
         first = self.setup.splits[0, 0]
         if self.setup.external:
             return self.fits()[0]
-        everybody = replace(first, train=tuple(sorted((*first.train, *first.test))), test=())
-        return Fit("final", 0, -1, everybody)
+        all_patients = replace(first, train=tuple(sorted((*first.train, *first.test))), test=())
+        return Fit("final", 0, -1, all_patients)
 
     def fit(self, fit: Fit, session: Session) -> None:
         """Fit all models; leave weights, predictions, and the attribution of the columns."""

@@ -93,7 +93,7 @@ def _out_of_fold(setup: Setup, fits: Sequence[Fit], folder: Path) -> Iterator[He
         yield HeldOut(*features)
 
 
-def draft_card(setup: Setup, fit: Fit, card_text: CardText) -> Card:
+def initial_card(setup: Setup, fit: Fit, card_text: CardText) -> Card:
     """Return the card as far as it is known before the training.
 
     Raises:

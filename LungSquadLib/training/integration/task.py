@@ -213,9 +213,9 @@ class Tables:
         draws = np.random.default_rng((self.seed, 1, epoch))
         missing = draws.random((len(self.values), len(self.widths))) < DROPPED
         parts = torch.split(rows, [*self.widths], 1)
-        there = torch.stack([~part.isnan().all(1) for part in parts], 1)
+        present = torch.stack([~part.isnan().all(1) for part in parts], 1)
         lost = torch.from_numpy(missing[chosen])
-        lost = lost & (there & ~lost).any(1, keepdim=True)
+        lost = lost & (present & ~lost).any(1, keepdim=True)
         return torch.cat(
             [torch.where(lost[:, n : n + 1], torch.nan, part) for n, part in enumerate(parts)],
             1,
