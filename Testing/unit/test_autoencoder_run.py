@@ -127,8 +127,8 @@ def test_the_page_says_it_and_needs_nothing_else(finished, written):
         assert text in page
     assert "UMAP" not in page  # where it is not installed
     assert "<script" not in page
-    told = json.loads((finished.folder / "groups.json").read_text())
-    assert told["groupings"][0]["follows"][0]["fact"] == "t_stage"
+    results = json.loads((finished.folder / "groups.json").read_text())
+    assert results["groupings"][0]["agreements"][0]["annotation"] == "t_stage"
     rows = list(csv.DictReader((finished.folder / "groups.csv").open()))
     assert {row["part"] for row in rows} == {"train", "validation", "test"}
     assert len(rows) == LEARNT
@@ -136,10 +136,10 @@ def test_the_page_says_it_and_needs_nothing_else(finished, written):
 
 @pytest.mark.slow
 def test_two_planes_have_one_legend(monkeypatch, written):
-    places = written.run.trained.space[:, :2]
-    method = SimpleNamespace(fit_transform=lambda space: places)
+    points = written.run.trained.space[:, :2]
+    method = SimpleNamespace(fit_transform=lambda space: points)
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=lambda **how: method))
-    for one in latent(replace(written, facts=())):
+    for one in latent(replace(written, annotations=())):
         assert one.svg.count(b"<!-- UMAP of the latent space -->") == 1
         texts = re.findall(rb"<!-- ([^<]+ \(\d+\)) -->", one.svg)
         assert len(texts) == len(set(texts)) > 1
@@ -202,15 +202,15 @@ KILLED = """
 import os, sys
 from functools import cache, partial
 from LungSquadLib.training import loop
-from LungSquadLib.training.autoencoder import run
+from LungSquadLib.training.autoencoder import experiment
 from Testing.unit.test_autoencoder_run import OPTIONS, cohort
 save, left = loop._save, [50]
 def end(*told):
     left[0] -= 1
     return save(*told) if left[0] else os.kill(os.getpid(), 9)
 loop._save = end
-run.Plan = partial(run.Plan, save_s=0.0)
-run.train_autoencoder(cohort(), sys.argv[1], OPTIONS)
+experiment.Schedule = partial(experiment.Schedule, save_s=0.0)
+experiment.train_autoencoder(cohort(), sys.argv[1], OPTIONS)
 """
 
 
@@ -219,7 +219,7 @@ run.train_autoencoder(cohort(), sys.argv[1], OPTIONS)
 def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, finished):
     words = [sys.executable, "-c", KILLED, tmp_path / "run"]
     assert subprocess.run(words, cwd=ROOT, check=False).returncode == -signal.SIGKILL
-    assert (tmp_path / "run" / "fits" / "seed-0" / "checkpoint").exists()
+    assert (tmp_path / "run" / "fits" / "seed0" / "checkpoint").exists()
     train_autoencoder(cohort(), tmp_path / "run", OPTIONS)
     assert bytes_of(tmp_path / "run") == bytes_of(finished.folder)
 

@@ -108,7 +108,7 @@ class ClusterAnalysis:
     Attributes:
         run: what was trained.
         annotations: of all patients, to compare clusters with.
-        groupings: the model's own first; none where all units of the latent space collapsed.
+        clusterings: the model's own first; none where all units of the latent space collapsed.
         stability: how many groups there are in the latent space.
         errors: reconstruction errors of each space, and of the mean.
         survival: of the model's groups.
