@@ -369,7 +369,7 @@ def test_the_command_line_trains_and_no_patient_is_named(tmp_path, capsys, monke
     arguments += ["--inner-folds", "2", "--epochs", "2", "--device", "cpu"]
     assert main([*arguments, "-o", "run"]) == 0
     said = capsys.readouterr().out
-    assert re.match("'grade' cannot be separated from these data: AUC", said)
+    assert re.match("'grade' cannot be predicted from these data: AUC", said)
     assert "run/index.html" in said
     for path in (tmp_path / "run").rglob("*"):
         if path.is_file():
