@@ -133,10 +133,10 @@ def _cohort(arguments: argparse.Namespace) -> int:
     from ..errors import InputError
     from ..pipeline.stage_cohort import PAGE, Comparators, stage_cohort
 
-    if arguments.out is None:
+    if arguments.out is None or Path(arguments.ct).is_dir():
         raise InputError(
-            f"There is no MASK for '{arguments.ct}'. If it is the manifest of a cohort, give an "
-            "output folder with -o."
+            f"There is no MASK for '{arguments.ct}'. Give the mask; or the manifest of a "
+            "cohort, and an output folder with -o."
         )
     refuse_ignored(
         arguments,

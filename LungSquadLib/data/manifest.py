@@ -137,7 +137,7 @@ def _table(path: str | os.PathLike[str]) -> tuple[list[str], list[list[str]]]:
     """Return header and rows, without blanks round the cells and without empty rows."""
     content = list(lines(path, most=_LARGEST))
     if not content:
-        raise InputError(f"'{path}' is empty: it lacks the column 'ct' and 'mask'.")
+        raise InputError(f"'{path}' is empty: it lacks the columns 'ct' and 'mask'.")
     try:
         delimiter = delimiter_of(content[0], path).decode()
     except InputError:
@@ -310,8 +310,9 @@ def look(path: Path) -> str:
 
 def _missing(path: str | os.PathLike[str], missing: Sequence[str], columns: Sequence[str]) -> str:
     named = " and ".join(f"'{one_line(name, most=60)}'" for name in missing)
+    column = "column" if len(missing) == 1 else "columns"
     present = one_line(", ".join(f"'{name}'" for name in columns[:20]) or "none")
     return (
-        f"'{path}' lacks the column {named}; it has {present}. Cells are parted by commas, tabs or "
-        "semicolons."
+        f"'{path}' lacks the {column} {named}; it has {present}. Cells are separated by "
+        "commas, tabs or semicolons."
     )

@@ -82,7 +82,7 @@ def overlap(
         known: of the model's card.
         cases: those that it is to be tested on.
         part: what the cases are, in words.
-        where: what has been seen, in words.
+        where: what the training data is, in words.
     """
     hashes = dict(zip(_SEEN, map(set, (known.patients, known.series, known.pixels)), strict=True))
     return _overlap(hashes, cases, part, where, as_known=_short)
@@ -93,16 +93,16 @@ def model_overlap(card: Card, cases: Sequence[Case], *, allowed: bool) -> tuple[
 
     Args:
         card: of the model.
-        cases: those that it is to answer for.
-        allowed: whether it may have seen some.
+        cases: those to predict for.
+        allowed: whether the training data may contain some of them.
 
     Raises:
-        InputError: it has, and may not.
+        InputError: the training data contains some, and `allowed` is false.
     """
     if card.training.seen is None:
         return (
             f"The model '{card.name}' does not say which patients it was trained on: whether they "
-            "are among those of the store cannot be told.",
+            "are among those of the store is unknown.",
         )
     where = f"the training data of the model '{card.name}'"
     shared = overlap(card.training.seen, cases, part="The store", where=where)

@@ -21,7 +21,7 @@ def read_split(path: str | os.PathLike[str], cases: Sequence[StoredCase]) -> Fol
     """A split that somebody made: a CSV with the columns `case` and `part`, others are left alone.
 
     Cases that it does not name are in no part. Rows of the part "synthetic", which runs write of
-    what they painted, are passed over: it is made again.
+    what they inpainted, are passed over: it is made again.
 
     Raises:
         InputError: no such table, an unknown case or part, a case twice, or a part with no case.
@@ -72,7 +72,9 @@ def write_splits(
 def _rows(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
     source = Path(path)
     if source.exists() and not source.is_file():
-        raise InputError(f"'{path}' is no file; a split is a CSV table.")
+        raise InputError(
+            f"'{path}' is not a file. Give a CSV table with the columns case and part."
+        )
     if source.is_file() and source.stat().st_size > _LARGEST:
         raise InputError(f"'{path}' is larger than {_LARGEST >> 20} MB: it is no split.")
     try:

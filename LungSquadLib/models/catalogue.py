@@ -128,7 +128,7 @@ def check_kind(card: Card, kind: str) -> None:
     if card.kind != kind:
         raise ModelError(
             f"The model '{card.name}' is {_with_article(card.kind)}, and {_with_article(kind)} is "
-            "wanted here. Choose one of `lungsquad models list`."
+            "needed here. Choose one of `lungsquad models list`."
         )
 
 

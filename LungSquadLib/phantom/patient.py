@@ -98,7 +98,7 @@ class Phantom:
         of the whole grid.
         """
         hu = np.empty(grid.size[::-1], np.int16)
-        for box, canvas in self._slabs(grid, progress or Silent(), "Painting the CT"):
+        for box, canvas in self._slabs(grid, progress or Silent(), "Making the CT"):
             self._paint(canvas)
             if noise:
                 self._add_noise(canvas)

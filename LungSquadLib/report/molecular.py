@@ -153,7 +153,7 @@ def molecular_markup(case: dict[str, Any]) -> list[Markup]:
     contributions = dict.fromkeys(p["contributions_explanation"] for p in molecular)
     return [
         *section(
-            "Molecules beside images" if case["predictions"] else "Molecules",
+            "Molecules and images" if case["predictions"] else "Molecules",
             element("p", _profile(case["profile"]), class_="soft"),
             element("div", [_question_markup(each) for each in questions(case)], class_="stack"),
             small_print(list(intervals)),

@@ -99,4 +99,4 @@ def test_the_tutorials_synthetic_images(opened, gui, wait_until, screenshot, hea
         done()
     figure("longest gap of the event loop, inpainting a tumour", heartbeat.longest * 1000, "ms")
     assert "Result: mean" in ui.inpaintedLabel.text, ui.statusLabel.text
-    screenshot(ui.inpaintingSection, "painted")
+    screenshot(ui.inpaintingSection, "inpainted")

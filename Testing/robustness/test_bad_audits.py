@@ -49,7 +49,7 @@ def a_file(here):
 OUT = "-o {here}/out"
 AUDITS = {
     "no such model": (lambda here: here / "none.safetensors", slices(), OUT, "no such file"),
-    "no generator": (lambda here: "demo-histology", slices(), OUT, "a generator is wanted here"),
+    "no generator": (lambda here: "demo-histology", slices(), OUT, "a generator is needed here"),
     "another resolution": (
         generator(),
         slices(resolution=32),

@@ -63,10 +63,13 @@ def test_a_model_that_is_none_is_refused(row, good, here, refused):
 HEADER = b"ct,mask,case\n"
 MANIFEST = {
     "no such file": (bad.nothing, "No such file"),
-    "empty": (bad.content("m.csv", b""), "lacks the column 'ct' and 'mask'"),
+    "empty": (bad.content("m.csv", b""), "lacks the columns 'ct' and 'mask'"),
     "header alone": (bad.content("m.csv", HEADER), "has no rows"),
     "column missing": (bad.content("m.csv", b"ct,segmentation\na,b\n"), "lacks the column 'mask'"),
-    "one column": (bad.content("m.csv", b"ct mask\na b\n"), "parted by commas, tabs or semicolons"),
+    "one column": (
+        bad.content("m.csv", b"ct mask\na b\n"),
+        "separated by commas, tabs or semicolons",
+    ),
     "label 0": (
         bad.content("m.csv", b"ct,mask,label\na,b,0\n"),
         "The column 'label' is the tumour's",
@@ -91,9 +94,9 @@ MANIFEST = {
     "Latin-1": (bad.content("m.csv", "ct,mask\nä,b\n".encode("latin-1")), "UTF-8"),
     "ragged": (bad.content("m.csv", HEADER + b"a,b\n"), "more or fewer cells"),
     "label in words": (bad.content("m.csv", b"ct,mask,label\na,b,one\n"), "is not a whole number"),
-    "a folder": (lambda good, _: good.series, "is no file"),
-    "a named pipe": (bad.fifo, "is no file"),
-    "/dev/zero": (bad.device("/dev/zero"), "is no file"),
+    "a folder": (lambda good, _: good.series, "is not a file"),
+    "a named pipe": (bad.fifo, "is not a file"),
+    "/dev/zero": (bad.device("/dev/zero"), "is not a file"),
 }
 
 
@@ -202,9 +205,9 @@ TABLE = {
         f"{SCORE} -o .",
         "is an input or another output",
     ),
-    "a folder": (lambda good, _: good.series, SCORE, "is no file"),
-    "a named pipe": (bad.fifo, SCORE, "is no file"),
-    "/dev/zero": (bad.device("/dev/zero"), SCORE, "is no file"),
+    "a folder": (lambda good, _: good.series, SCORE, "is not a file"),
+    "a named pipe": (bad.fifo, SCORE, "is not a file"),
+    "/dev/zero": (bad.device("/dev/zero"), SCORE, "is not a file"),
 }
 
 

@@ -69,9 +69,9 @@ def counts(inputs):
 GENES = [f"G{number:05d},{number % 7},{number % 5}" for number in range(160)]
 TABLES = {
     "no such file": (lambda inputs: inputs / "none.csv", "No such file"),
-    "a folder": (lambda inputs: inputs, "is no file"),
+    "a folder": (lambda inputs: inputs, "is not a file"),
     "empty": (lines(""), "is empty"),
-    "wrong delimiter": (changed(",", "|"), "parted by commas, tabs or semicolons"),
+    "wrong delimiter": (changed(",", "|"), "separated by commas, tabs or semicolons"),
     "transposed": (changed("gene,", "patient,"), "has 0 of the 160 columns"),
     "other genes": (changed("G00", "ENSG00"), "has 0 of the 160 columns"),
     "counts": (counts, "The table cannot be on the scale of the model 'autoencoder'"),
@@ -101,7 +101,7 @@ def test_a_table_that_has_no_groups_is_refused(row, inputs, refused):
 @pytest.mark.parametrize(
     ("model", "out", "phrase"),
     [
-        ("demo-histology", "o.csv", "autoencoder is wanted here"),
+        ("demo-histology", "o.csv", "autoencoder is needed here"),
         ("it/none.safetensors", "o.csv", "no such file"),
         ("it/expression.csv", "o.csv", "expression.csv"),
         ("it/run/model.safetensors", "it/expression.csv", "is an input"),

@@ -22,7 +22,7 @@ CLINICAL = b"patient,histology\nR01-001,LUAD\nR01-002,LUSC\n"
 MATRICES = {
     "empty": (b"", "is empty"),
     "no rows": (HEAD, "has no rows"),
-    "pipes": (HEAD.replace(b",", b"|") + b"A|1|2\n", "parted by commas, tabs or semicolons"),
+    "pipes": (HEAD.replace(b",", b"|") + b"A|1|2\n", "separated by commas, tabs or semicolons"),
     "blanks": (b"gene R01-001\nA 1\n", "has one column"),
     "short row": (HEAD + b"A,1,2\nB,1\n", "row 2: it has 2 cells, the header has 3"),
     "long row": (HEAD + b"A,1,2\nB,1,2,3\n", "row 2: it has 4 cells"),
@@ -113,7 +113,7 @@ def test_lines_that_no_table_has_are_refused(tmp_path, monkeypatch):
 
 def test_a_folder_is_no_table(tmp_path):
     for read in (read_matrix, read_clinical):
-        assert "is no file" in refused(read, tmp_path)
+        assert "is not a file" in refused(read, tmp_path)
 
 
 def test_ids_that_match_nobody_are_shown_by_their_form_alone(tmp_path):

@@ -250,7 +250,7 @@ COMMANDS = {
     ),
     "painter that tells": (
         f"{SCRATCH} --synthetic {{start}}",
-        "an inpainter is wanted here",
+        "an inpainter is needed here",
     ),
     "painter of slices": (
         f"{SCRATCH} --synthetic {{p}}/generator.safetensors",

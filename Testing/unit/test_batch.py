@@ -195,7 +195,7 @@ def test_processes_end_with_a_parent_that_was_killed(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("ct mask\na b\n", "lacks the column 'ct' and 'mask'"),
+        ("ct mask\na b\n", "lacks the columns 'ct' and 'mask'"),
         ("ct,mask\n", "has no rows"),
         ("ct,mask\na\n", "row 1: it has more or fewer cells"),
         ("ct,mask\na,\n", "row 1: the cell 'mask' is empty"),

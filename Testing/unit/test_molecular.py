@@ -221,7 +221,7 @@ def test_other_classes_or_another_task_are_another_question():
 
 def test_the_report_shows_all_and_names_nobody(case, folder):
     page = unescape((folder / "out" / "report.html").read_text())
-    assert "Molecules beside images" in page
+    assert "Molecules and images" in page
     assert case["profile"]["sha256"] in page
     assert "Check that it is of the patient" in page
     for one in case["molecular"]:

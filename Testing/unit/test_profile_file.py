@@ -101,7 +101,7 @@ def test_a_huge_file_and_a_small_one_that_inflates_are_refused_unread(tmp_path, 
 def test_a_folder_and_a_pipe_are_no_profile(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe"):
-        with pytest.raises(InputError, match="is no file"):
+        with pytest.raises(InputError, match="is not a file"):
             read_profile(path)
 
 

@@ -98,7 +98,7 @@ def lines(path: str | os.PathLike[str], *, most: int = LARGEST) -> Iterator[byte
     """
     source = Path(path)
     if source.exists() and not source.is_file():  # a folder, or a pipe that never ends
-        raise InputError(f"'{path}' is no file; a table (CSV, TSV, or one of them as .gz) is.")
+        raise InputError(f"'{path}' is not a file. Give a table (CSV or TSV, also as .gz).")
     with source.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
@@ -189,7 +189,7 @@ def delimiter_of(
     best = max(_DELIMITERS, key=worth)
     if best not in text:
         raise InputError(
-            f"'{path}' has one column ('{one_line(text, most=60)}'): cells must be parted by "
+            f"'{path}' has one column ('{one_line(text, most=60)}'): cells must be separated by "
             "commas, tabs or semicolons."
         )
     return best.encode()

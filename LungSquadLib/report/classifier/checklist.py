@@ -88,7 +88,7 @@ def _measures(evaluation: Evaluation) -> str:
         ]
     if evaluation.calibration is not None:
         given += [
-            "Brier score beside the prevalence's",
+            "Brier score, with that of the prevalence",
             "calibration curve, slope, intercept",
             "expected calibration error",
             "net benefit",
