@@ -125,6 +125,10 @@ def interpolate(
     """
     check_generator(model.card)
     _check_whole("number of frames", frames, 2, MOST_FRAMES)
+    if keys > frames:
+        raise InputError(
+            f"{keys} keys do not fit on a path of {frames} frames. Use more frames or fewer keys."
+        )
     _check_whole("number of keys", keys, 2, frames)
     _check_seed(seed)
     latents = _drawn(model, _IMAGES, seed, range(keys))

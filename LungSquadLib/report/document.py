@@ -40,7 +40,7 @@ def report_page(
         case,
         section(
             "Predictions",
-            element("div", list(map(_prediction, predictions)), class_="answers"),
+            element("div", list(map(_prediction, predictions)), class_="predictions"),
             small_print(_explanations(predictions)),
         ),
         molecular_markup(case),
@@ -52,7 +52,7 @@ def report_page(
         ),
         section(
             "Input and saliency of the networks",
-            element("div", saliency, class_="answers"),
+            element("div", saliency, class_="predictions"),
             small_print([_SALIENCY]),
         ),
         section("Measurements", table(_measurements(case))),

@@ -43,7 +43,7 @@ def plane_figure(plane: PlaneView, window: str = "lung") -> Markup:
         "svg",
         image,
         element("path", d=outline_path(plane.mask, across, down), class_="outline"),
-        element("path", d=_along(plane.line.tolist()), class_="ruler"),
+        element("path", d=_along(plane.line.tolist()), class_="diameter"),
         element(
             "path",
             d=f"M{_short(width - 10 - _SCALE_BAR_MM)} {_short(height - 8)}h{_SCALE_BAR_MM}",
@@ -82,7 +82,7 @@ def probability_bars(rows: Sequence[tuple[str, float, bool]]) -> Markup:
                     class_="bar-track",
                 ),
                 element("span", format_percent(probability), class_="bar-value"),
-                class_="bar answer" if predicted else "bar",
+                class_="bar predicted" if predicted else "bar",
             )
             for name, probability, predicted in rows
         ],

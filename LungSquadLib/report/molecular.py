@@ -160,7 +160,7 @@ def molecular_markup(case: dict[str, Any]) -> list[Markup]:
         ),
         *section(
             "Largest contributions to the molecular predictions",
-            element("div", [_contributions(each) for each in molecular], class_="answers"),
+            element("div", [_contributions(each) for each in molecular], class_="predictions"),
             small_print(list(contributions)),
         ),
     ]

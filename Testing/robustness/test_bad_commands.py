@@ -194,7 +194,11 @@ TABLE = {
         f"{SCORE} --repeat s",
         "--repeat needs --group",
     ),
-    "score is the label": (bad.content("t.csv", ROWS), "--label y --score y", "two things at once"),
+    "score is the label": (
+        bad.content("t.csv", ROWS),
+        "--label y --score y",
+        "is named for two purposes",
+    ),
     "nothing to evaluate": (bad.content("t.csv", ROWS), "--label y", "Nothing to evaluate"),
     "NaN for a threshold": (bad.content("t.csv", ROWS), f"{SCORE} --threshold nan", "threshold"),
     "negative seed": (bad.content("t.csv", ROWS), f"{SCORE} --seed -1", "seed"),

@@ -65,7 +65,7 @@ COMMANDS = {
         "has no condition 'SCLC'; its conditions: LUAD, LUSC",
     ),
     "a hostile condition": (f"{SAMPLE} {OUT} --label \x1b[2J", "its conditions: none"),
-    "a classifier": (f"gan sample {{model}} {OUT}", "is a classifier, and a generator is wanted"),
+    "a classifier": (f"gan sample {{model}} {OUT}", "is a classifier, and a generator is needed"),
     "a model that is none": (f"gan sample {{here}}/empty.csv {OUT}", "cannot be used"),
     "three channels": (f"gan sample {{here}}/colour.safetensors {OUT}", "images of 3 channels"),
     "images into a file": (f"{SAMPLE} -o {{here}}/empty.csv", "is a file"),
@@ -74,7 +74,7 @@ COMMANDS = {
     "one key": (f"{PATH}plain.safetensors {OUT} --keys 1", "number of keys must be 2"),
     "more keys than frames": (
         f"{PATH}plain.safetensors {OUT} --frames 4 --keys 5",
-        "number of keys must be 2 to 4, not 5",
+        "5 keys do not fit on a path of 4 frames",
     ),
     "a path into a file": (f"{PATH}plain.safetensors -o {{here}}/empty.csv", "is a file"),
     "a path of a classifier": (f"gan interpolate {{model}} {OUT}", "is a classifier"),

@@ -584,7 +584,7 @@ def test_images_are_those_of_the_command_line(tmp_path):
         one, other = ((tmp_path / folder / name).read_bytes() for folder in ("worker", "cli"))
         assert one == other, name
     assert answer == json.loads((tmp_path / "cli" / "samples.json").read_text(encoding="utf-8"))
-    with pytest.raises(ModelError, match="is a generator, and an inpainter is wanted"):
+    with pytest.raises(ModelError, match="is a generator, and an inpainter is needed"):
         result_of("inpaint", ct=HERE, mask=HERE, model=model, out=tmp_path / "x.mha")
 
 

@@ -105,7 +105,7 @@ def _patients_in_header(
     """Return whether the columns are patients, and the reason."""
     sides = (table.rows, table.columns)
     rules = {
-        "another table has them": lambda text: patient_of(text) in known_patients,
+        "their IDs are in another table": lambda text: patient_of(text) in known_patients,
         "they have the form of a known collection's IDs": has_known_form,
     }
     for why, rule in rules.items():

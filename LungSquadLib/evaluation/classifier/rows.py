@@ -82,7 +82,9 @@ class Columns:
         names = [name for name in self if name != self.event or name != self.label]
         repeated = next((name for name in names if names.count(name) > 1), None)
         if repeated is not None:
-            raise InputError(f"The column '{one_line(repeated)}' cannot be two things at once.")
+            raise InputError(
+                f"The column '{one_line(repeated)}' is named for two purposes. Name another one."
+            )
 
     def __iter__(self) -> Iterator[str]:
         """The columns' names."""
