@@ -314,7 +314,7 @@ def test_the_t_stage_by_size_is_in_json_page_and_figures(case):
     page = unescape((folder / "report.html").read_text())
     for sentence in (staged["sentence"], staged["limits"], "By edition: T1a (7th), T1b (8th)"):
         assert sentence in page
-    assert page.count('class="ruler"') == len(VIEWS)
+    assert page.count('class="diameter"') == len(VIEWS)
     assert "the largest diameter, seen from here" in page
 
 
