@@ -71,6 +71,6 @@ def test_held_out_cases_are_measured_from_the_training_of_their_own_fold():
         ball = np.eye(4) * np.trace(covariance) / 4
         inverse = np.linalg.inv(0.9 * covariance + 0.1 * ball)
         mean = fold.training.mean(0)
-        expected += [by_scipy(case, mean, inverse) for case in fold.others]
+        expected += [by_scipy(case, mean, inverse) for case in fold.test]
     np.testing.assert_allclose(reference.distances, np.sort(expected), rtol=1e-9)
     np.testing.assert_allclose(reference.mean, training.mean(0))
