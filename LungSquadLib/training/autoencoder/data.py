@@ -70,7 +70,7 @@ def table_of(joined: Joined, *, seed: int, test_fraction: float) -> Table:
         named = ", ".join(source.name for source in sources) or "none"
         raise InputError(
             f"An autoencoder learns from one table of numbers, and the sources have {named}: name "
-            "one, expression=FILE say, beside clinical tables."
+            "one, such as expression=FILE; clinical tables may be added."
         )
     (matrix,) = sources
     known = ~np.isnan(matrix.values)

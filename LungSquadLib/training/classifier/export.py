@@ -170,7 +170,7 @@ def _training(setup: Setup, fit: Fit, card_text: CardText) -> Training:
         model = setup.synthesis.model
         data += (
             f" Trained on {len(pairs_of(setup, fit))} synthetic samples as well, tumours of these "
-            f"patients painted by '{model.card.name}' (SHA-256 {model.sha256})."
+            f"patients, synthesised by '{model.card.name}' (SHA-256 {model.sha256})."
         )
         seen_cases |= model.card.training.seen or Seen()
     return Training(
@@ -192,7 +192,7 @@ def _licence(setup: Setup) -> str:
         text += f" '{card.name}', its start: {card.licence}"
     if setup.synthesis is not None:
         card = setup.synthesis.model.card
-        text += f" '{card.name}', which painted synthetic samples for it: {card.licence}"
+        text += f" '{card.name}', which made synthetic samples for it: {card.licence}"
     return text
 
 
