@@ -187,7 +187,7 @@ def test_a_table_that_does_not_fit_is_a_sentence(patients, tmp_path, capsys, con
 
 def test_a_manifest_without_a_folder_is_a_sentence(patients, capsys):
     assert main(["stage", str(patients / "manifest.csv")]) == 2
-    assert "give an output folder with -o" in capsys.readouterr().err
+    assert "an output folder with -o" in capsys.readouterr().err
 
 
 def test_of_several_tumours_of_a_patient_the_largest_counts(patients, tmp_path):
