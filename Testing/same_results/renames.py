@@ -69,6 +69,7 @@ NAMES = {
     "ways": "methods",
     "everybody": "all_patients",
     "fact": "annotation",
+    "network.rebuilt": "network.reconstruction",
     "shuffles": "permutations",
     "ablation/tested": "ablation/patients",
     "seed0-fold0-shuffled": "seed0-fold0-permuted",
