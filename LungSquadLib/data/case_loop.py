@@ -115,7 +115,7 @@ def run_cases(
         initializer: called once in each process, with `arguments`.
         arguments: for the initializer.
         messages: of the summary, before those about failures.
-        progress: told how it goes; may cancel.
+        progress: gets the state of the work; may cancel.
 
     Raises:
         CancelledError: `progress` said so.

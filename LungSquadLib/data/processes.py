@@ -61,7 +61,7 @@ def run_all(
         jobs: how many processes.
         initializer: called once in each process, with `arguments`.
         arguments: for the initializer.
-        progress: asked, while processes work, whether the user cancelled; told nothing.
+        progress: asked, while processes work, whether the user cancelled; gets no report.
 
     Raises:
         CancelledError: `progress` was cancelled.

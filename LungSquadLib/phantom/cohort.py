@@ -91,7 +91,7 @@ def write_phantoms(
             describes the cohort.
         options: of the cohort.
         jobs: number of processes.
-        progress: told how it goes; may cancel.
+        progress: gets the state of the work; may cancel.
 
     Returns:
         The path of the manifest.

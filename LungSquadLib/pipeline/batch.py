@@ -62,7 +62,7 @@ def run_batch(
         jobs: processes.
         options: how to run the models.
         threads: of each process; None divides the machine's among the processes.
-        progress: told how it goes; may cancel.
+        progress: gets the state of the work; may cancel.
 
     Raises:
         InputError: the manifest or a model cannot be used. What is wrong with one case is a row.

@@ -46,7 +46,7 @@ def network_features(
             depend on their labels; a note says so.
         device: "cpu", "cuda" or "mps".
         keep: columns of the store to keep although they identify patients.
-        progress: told how it goes; may cancel.
+        progress: gets the state of the work; may cancel.
 
     Raises:
         InputError: the store does not fit the model, has no case, or a file of it is damaged; or
@@ -111,7 +111,7 @@ def read_sources(
         keep_columns: columns to keep as facts although they identify patients.
         allow_overlap: continue if a network was trained on patients of its store; a note says so.
         device: for the networks.
-        progress: told how it goes; may cancel.
+        progress: gets the state of the work; may cancel.
 
     Raises:
         InputError: a text is no source, a source cannot be read or joined, or a network was

@@ -121,7 +121,7 @@ def stage_cohort(
         rule: the diameter that decides.
         jobs: number of processes.
         keep_identity: write the patients' IDs instead of pseudonyms.
-        progress: told how it goes; may cancel.
+        progress: gets the state of the work; may cancel.
 
     Raises:
         InputError: the manifest or a table cannot be used. What is wrong with one case is a row.

@@ -42,7 +42,7 @@ def export_dicom(
         series: the DICOM series that `ct` is a copy of, opened with `open_ct`.
         folder: where to write.
         keep_identity: take the patient's name, ID and dates over from the series.
-        progress: told how it goes; may cancel.
+        progress: gets the state of the work; may cancel.
 
     Returns:
         The two files.

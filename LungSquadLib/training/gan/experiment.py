@@ -21,7 +21,7 @@ from ...models.file import write_model_file
 from ...networks import build
 from ...networks.progressive import GROUP, Critic, Generator, level_of
 from ...progress import Progress
-from ..card import IMAGES_MUST_NOT, NO_LICENCE, CardText, class_labels, trained_on
+from ..card import CardText, image_card, trained_on
 from ..checkpoint import load_weights
 from ..distributed import DistributedContext
 from ..experiment import MODEL, Experiment, Fit, Session, finish_fit, fit_task, read_fit, run
@@ -134,15 +134,19 @@ class GanExperiment(Experiment[GanOptions]):
         training = [by_name[name] for name in setup.fold.train]
         patients = {case.patient for case in training}
         count = sum(case.count for case in training)
-        card = Card(
-            name=text.name or "generator",
-            title=text.title or "Generated slices of tumours",
+        default = CardText(
+            name="generator",
+            title="Generated slices of tumours",
+            question="What do other tumours look like?",
+            notice=NOTICE,
+        )
+        return image_card(
+            text,
+            default,
             task="generation",
-            question=text.question or "What do other tumours look like?",
-            classes=class_labels(setup.classes),
+            classes=setup.classes,
             network=setup.network,
-            input=setup.spec,
-            positive=0,
+            spec=setup.spec,
             training=trained_on(
                 setup.cases,
                 setup.fold,
@@ -152,12 +156,8 @@ class GanExperiment(Experiment[GanOptions]):
                 seed=self.options.seed,
                 command=text.command,
             ),
-            licence=text.licence or NO_LICENCE,
             intended_use="To look at, and as data for the training and testing of networks.",
-            must_not=IMAGES_MUST_NOT,
-            notice=text.notice or NOTICE,
         )
-        return Card.from_json(card.to_json())
 
 
 def _to_channels_last(network: nn.Module) -> None:

@@ -24,7 +24,7 @@ from ...models.file import read_card, write_model_file
 from ...networks import build
 from ...networks.inpainting import Inpainter
 from ...progress import Progress, step
-from ..card import IMAGES_MUST_NOT, NO_LICENCE, CardText, class_labels, trained_on
+from ..card import CardText, image_card, trained_on
 from ..checkpoint import load_weights
 from ..experiment import MODEL, Experiment, Fit, Session, finish_fit, fit_task, read_fit, run
 from ..loop import Row, Schedule
@@ -148,15 +148,19 @@ class InpaintingExperiment(Experiment[InpaintingOptions]):
         setup, text = self.setup, self.card_text
         by_name = {case.case: case for case in setup.cases}
         patients = {by_name[name].patient for name in setup.fold.train}
-        card = Card(
-            name=text.name or "inpainting",
-            title=text.title or "Tumours inpainted in a CT",
+        default = CardText(
+            name="inpainting",
+            title="Tumours inpainted in a CT",
+            question="What would a tumour of this shape look like here?",
+            notice=NOTICE,
+        )
+        return image_card(
+            text,
+            default,
             task="inpainting",
-            question=text.question or "What would a tumour of this shape look like here?",
-            classes=class_labels(setup.classes),
+            classes=setup.classes,
             network=setup.network,
-            input=setup.spec,
-            positive=0,
+            spec=setup.spec,
             training=trained_on(
                 setup.cases,
                 setup.fold,
@@ -165,13 +169,9 @@ class InpaintingExperiment(Experiment[InpaintingOptions]):
                 seed=self.options.seed,
                 command=text.command,
             ),
-            metrics=metrics,
-            licence=text.licence or NO_LICENCE,
             intended_use="Data for the training and testing of networks.",
-            must_not=IMAGES_MUST_NOT,
-            notice=text.notice or NOTICE,
+            metrics=metrics,
         )
-        return Card.from_json(card.to_json())
 
 
 class CasePictures:
