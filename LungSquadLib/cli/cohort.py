@@ -1,4 +1,4 @@
-"""`lungsquad cohort build | check | show | phantoms`."""
+"""`lungsquad cohort build | check | show | phantoms | lidc`."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_check(verbs.add_parser("check", help="damaged files, duplicates, contradicting labels"))
     _add_show(verbs.add_parser("show", help="contents of a store; with -o, an image of each case"))
     _add_phantoms(verbs.add_parser("phantoms", help="write a cohort of phantom patients"))
+    _add_lidc(verbs.add_parser("lidc", help="write the nodules of LIDC-IDRI, with manifests"))
     for verb in verbs.choices.values():
         add_debug_argument(verb)
 
 
 def run(arguments: argparse.Namespace) -> int | None:
     """Run the chosen verb."""
-    verbs = {"build": _build, "check": _check, "show": _show, "phantoms": _phantoms}
+    verbs = {"build": _build, "check": _check, "show": _show, "phantoms": _phantoms, "lidc": _lidc}
     return verbs[arguments.cohort_verb](arguments)
 
 
@@ -84,6 +85,15 @@ def _add_phantoms(phantoms: argparse.ArgumentParser) -> None:
     add_out_argument(phantoms)
     add_options(phantoms, PhantomOptions)
     add_jobs(phantoms)
+
+
+def _add_lidc(lidc: argparse.ArgumentParser) -> None:
+    lidc.add_argument(
+        "source",
+        metavar="FOLDER",
+        help="arrays of LIDC-IDRI: patients.csv and the folders cubes51, voi3d, stacks72, slices71",
+    )
+    add_out_argument(lidc)
 
 
 def _build(arguments: argparse.Namespace) -> int:
@@ -173,3 +183,13 @@ def _phantoms(arguments: argparse.Namespace) -> None:
     options = from_namespace(PhantomOptions, arguments)
     with bar() as progress:
         print(write_phantoms(arguments.out, options, jobs=arguments.jobs, progress=progress))
+
+
+def _lidc(arguments: argparse.Namespace) -> None:
+    """Write the nodules of LIDC-IDRI and print their manifests."""
+    from ..cohorts.lidc import write_lidc
+
+    with bar() as progress:
+        manifests = write_lidc(arguments.source, arguments.out, progress=progress)
+    for path in manifests.values():
+        print(path)

@@ -21,6 +21,7 @@ FLOORS = (
     "evaluation",
     "training",
     "inference",
+    "cohorts",
     "phantom",
     "data",
     "models",

@@ -1,0 +1,1 @@
+"""Public cohorts: recipes that turn their files into manifests."""
