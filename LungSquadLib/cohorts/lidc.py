@@ -203,7 +203,7 @@ Ratings = Mapping[str, Mapping[str, Sequence[int]]]  # by nodule, then by charac
 def _ratings(source: Path) -> Ratings:
     """Return every reader's ratings, by the keys that `voi3d` and `slices71` give a nodule."""
     path = source / "slices71" / "labels.csv"
-    found: dict[str, dict[str, list[int]]] = {}
+    ratings: dict[str, dict[str, list[int]]] = {}
     for row in _table(path) if path.is_file() else []:
         values = {
             name: [
@@ -215,8 +215,8 @@ def _ratings(source: Path) -> Ratings:
         }
         for key in (row["voi3d_key"], f"slice {row['noduleID']}"):
             if key:
-                found[key] = values
-    return found
+                ratings[key] = values
+    return ratings
 
 
 def _rated(values: Mapping[str, Sequence[float]]) -> dict[str, Any]:
