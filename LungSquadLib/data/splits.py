@@ -168,6 +168,46 @@ def held_out(
     return Fold(_names(units[second:]), _names(units[first:second]), _names(units[:first]))
 
 
+def fold_split(
+    cases: Sequence[Case],
+    fold_of: Sequence[str],
+    *,
+    test_fold: str,
+    seed: int,
+    validation: float = 0.1,
+) -> Fold:
+    """Split by folds that the data come with: one is the test, patients of the others validate.
+
+    Args:
+        cases: in any order.
+        fold_of: of each case, the same for all cases of a patient.
+        test_fold: the fold whose cases are the test.
+        seed: another one draws other patients for validation.
+        validation: share of the other folds' patients that validate, at least one.
+
+    Raises:
+        InputError: a case has no fold, a patient is in two, there is no such fold, or the other
+            folds have fewer than two patients.
+    """
+    units = _units(cases, fold_of)
+    values = sorted({unit.label for unit in units})
+    if test_fold not in values:
+        listed = ", ".join(f"'{one_line(value)}'" for value in values) or "none"
+        raise InputError(
+            f"There is no fold '{one_line(test_fold)}' to test on; there are {listed}."
+        )
+    rest = [unit for unit in units if unit.label != test_fold]
+    if len(rest) < 2:
+        raise InputError(
+            f"Beside the fold '{one_line(test_fold)}' there are {len(rest)} patients, and two are "
+            "needed: to train, and to choose the epoch by."
+        )
+    rest.sort(key=lambda unit: _rank(seed, "validation", [unit]))
+    chosen = max(round(validation * len(rest)), 1)
+    tested = [unit for unit in units if unit.label == test_fold]
+    return Fold(_names(rest[chosen:]), _names(rest[:chosen]), _names(tested))
+
+
 def subsample(
     fold: Fold, cases: Sequence[Case], *, labels: Sequence[str], n: int, seed: int
 ) -> Fold:

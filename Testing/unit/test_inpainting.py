@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from LungSquadLib.cli import main
-from LungSquadLib.data.splits import held_out
+from LungSquadLib.data.splits import fold_split, held_out
 from LungSquadLib.data.store import open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.models.file import read_model_file
@@ -247,6 +247,23 @@ def test_a_split_without_labels_parts_patients():
     assert held_out(cases[::-1], seed=0) == fold != held_out(cases, seed=1)
     with pytest.raises(InputError, match="three are needed"):
         held_out(cases[:4], seed=0)
+
+
+def test_the_folds_of_the_data_part_patients():
+    cases = [stored_case(f"c{n}", patient=f"LS-{n // 2}") for n in range(24)]
+    fold_of = [str(n // 2 % 4) for n in range(24)]
+    fold = fold_split(cases, fold_of, test_fold="3", seed=0)
+    assert fold.test == ("c14", "c15", "c22", "c23", "c6", "c7")
+    assert [len(part) for part in fold.parts.values()] == [16, 2, 6]
+    assert int(fold.validation[0][1:]) // 2 == int(fold.validation[1][1:]) // 2
+    assert fold_split(cases[::-1], fold_of[::-1], test_fold="3", seed=0) == fold
+    assert len({fold_split(cases, fold_of, test_fold="3", seed=n).validation for n in range(9)}) > 1
+    with pytest.raises(InputError, match="no fold '4' to test on; there are '0', '1', '2', '3'"):
+        fold_split(cases, fold_of, test_fold="4", seed=0)
+    with pytest.raises(InputError, match="the same patient"):
+        fold_split(cases, ["0", *fold_of[:-1]], test_fold="3", seed=0)
+    with pytest.raises(InputError, match="there are 1 patients, and two"):
+        fold_split(cases[:4], fold_of[:4], test_fold="1", seed=0)
 
 
 def test_the_command_trains_and_tells(tmp_path, store, capsys):
