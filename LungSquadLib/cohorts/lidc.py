@@ -10,6 +10,7 @@ there, and no voxel of a cut-out is that low.
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ CHARACTERISTICS = (
     "calcification",
     "subtlety",
 )
+TEXTURES = {2.5: "ground-glass", 4.5: "part-solid", math.inf: "solid"}  # of mean ratings below
 DIAGNOSES = {"1": "benign", "2": "cancer", "3": "cancer"}  # 2: of the lung, 3: a metastasis
 MOST_READERS = 4
 _KEY = "key"  # of a row: names the same nodule in several sets
@@ -85,8 +87,9 @@ def write_lidc(
     nodule), `voi3d.csv`, `stacks72.csv` (nothing above and below the nodule) and `slices71.csv`
     (one slice a nodule). `nodules.csv` has each nodule once, from the better of `voi3d` and
     `stacks72`; `volumes.csv` has these and the cubes. The columns are the ratings of each
-    characteristic (`malignancy`: the readers' mean; `malignancy_readers`: each one's), `diagnosis`
-    (of the patient's largest nodule, where the patient has one), `fold` and `set`.
+    characteristic (`malignancy`: the readers' mean; `malignancy_readers`: each one's),
+    `texture_class` (solid, part-solid or ground-glass), `diagnosis` (of the patient's largest
+    nodule, where the patient has one), `fold` and `set`.
 
     Args:
         source: folder of the arrays, with `patients.csv` and one folder for each set; sets that are
@@ -226,7 +229,20 @@ def _rated(values: Mapping[str, Sequence[float]]) -> dict[str, Any]:
         given = values.get(name, ())
         columns[name] = round(float(np.mean(given)), 3) if len(given) else ""
         columns[f"{name}_readers"] = " ".join(f"{value:g}" for value in given)
+    columns["texture_class"] = texture_class(values.get("texture", ()))
     return columns
+
+
+def texture_class(ratings: Sequence[float]) -> str:
+    """Return the class that is nearest to the mean rating; "" where there is none.
+
+    The scale has names for three of its values only: 1 ground-glass (non-solid), 3 part-solid, 5
+    solid. A mean that rounds to 1 or 2 is ground-glass, to 3 or 4 part-solid, to 5 solid.
+    """
+    if not len(ratings):
+        return ""
+    mean = float(np.mean(ratings))
+    return next(name for limit, name in TEXTURES.items() if mean < limit)
 
 
 def _known(hu: np.ndarray) -> np.ndarray:
