@@ -82,9 +82,17 @@ NAMES = {
     "seed-0": "seed0",
     "seed-1": "seed1",
     "answer": "predicted_class",
-    "apart_perimeter_mm": "distance_perimeter_mm",
-    "apart_area_mm2": "distance_area_mm2",
-    "apart_at_border": "distance_at_border",
+    "models/mlp/place": "models/mlp/latent_position",
+    "out/ticks.csv": "out/fits/final/log.csv",
+    "out/fits/final/log.csv/changed": "out/fits/final/log.csv/p_augment",
+}
+# Names with a part that varies: a pattern of `re` and what stands in its place.
+PATTERNS = {
+    r"\bapart_(?=[a-z])": "distance_",
+    r"(/measures/[^/]+)/value(?=/)": r"\1/generated",
+    r"(/tables/\d+)/taken_for$": r"\1/kind",
+    r"(/tables/\d+)/words(/\d+)/taken$": r"\1/readings\2/value",
+    r"(/tables/\d+)/words(/\d+)": r"\1/readings\2",
 }
 
 # Parts of a figure's name that say where or when it was made, not what came out.
@@ -114,6 +122,13 @@ REASONS = [
     ("*", "*/run.json/precision", "bf16 is no longer tried at the start: fp32 unless asked for"),
     ("*", "*/run.json/threads", "a number for fits and one for the export"),
     ("*", "*/molecular/*/modality", "the value is called 'molecular'"),
+    ("*", "*/models/mlp/modality", "the value is called 'molecular'"),
+    (
+        "train-synthetic",
+        "*",
+        "the hash of the model file is the seed of the synthetic samples, and " + FORMAT,
+    ),
+    ("join-network", "out/join.json/*", "the hash of a model file, and " + FORMAT),
     ("*", "*/sr.dcm/*", "the SR has more items, with standard codes; tests hold their values"),
     ("*", "*.json/format_version", "keys of JSON files are renamed, and their formats raised"),
 ]
@@ -135,14 +150,21 @@ def translate(
         if not any(checkout.glob(f"LungSquadLib/**/{model}.safetensors"))
     }
     unknown = {word: name for word, name in renamed.items() if word not in known.get(there, ())}
-    rest = words[len(verb.split()) :]
-    return [*there.split(), *({**unknown, **absent}.get(word, word) for word in rest)]
+    rest = [{**unknown, **absent}.get(word, word) for word in words[len(verb.split()) :]]
+    if "--synthetic-fraction" in known.get(there, ()) and "--synthetic" in rest:
+        # In the older words the fraction follows the model after a colon.
+        at = rest.index("--synthetic") + 1
+        model, _, fraction = rest[at].rpartition(":")
+        rest[at : at + 1] = [model, "--synthetic-fraction", fraction]
+    return [*there.split(), *rest]
 
 
 def common_name(name: str) -> str:
     """Return a figure's name with its parts as the newer checkout calls them."""
     for old, new in NAMES.items():
         name = re.sub(rf"(?<![^/.]){re.escape(old)}(?![^/.])", new, name)
+    for pattern, new in PATTERNS.items():
+        name = re.sub(pattern, new, name)
     return name
 
 
