@@ -91,7 +91,8 @@ def _add_lidc(lidc: argparse.ArgumentParser) -> None:
     lidc.add_argument(
         "source",
         metavar="FOLDER",
-        help="arrays of LIDC-IDRI: patients.csv and the folders cubes51, voi3d, stacks72, slices71",
+        help="LIDC-IDRI: DICOM series with the readers' XML files, or arrays: patients.csv and "
+        "the folders cubes51, voi3d, stacks72, slices71",
     )
     add_out_argument(lidc)
 
@@ -190,6 +191,8 @@ def _lidc(arguments: argparse.Namespace) -> None:
     from ..cohorts.lidc import write_lidc
 
     with bar() as progress:
-        manifests = write_lidc(arguments.source, arguments.out, progress=progress)
-    for path in manifests.values():
+        recipe = write_lidc(arguments.source, arguments.out, progress=progress)
+    for message in recipe.messages:
+        print(f"lungsquad: {printable(message)}", file=sys.stderr)
+    for path in recipe.manifests.values():
         print(path)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from LungSquadLib.cohorts.lidc import texture_class
+from LungSquadLib.cohorts.ratings import texture_class
 
 
 @pytest.mark.parametrize(
