@@ -180,6 +180,7 @@ def test_pictures_leave_the_scene_as_it_was(scene, drawn, windowed):
     assert nodes.contents(scene) == before
 
 
+@pytest.mark.slow
 def test_a_case_gets_its_scene_and_pictures(scene, files, model_file, tmp_path):
     model = ls.read_model(model_file)
     before = nodes.contents(scene)
@@ -226,6 +227,7 @@ def demo_models(tmp_path, monkeypatch):
     monkeypatch.setenv("LUNGSQUAD_MODELS", str(folder))
 
 
+@pytest.mark.slow
 def test_the_demo_writes_the_scene_and_says_where(files, demo_models, tmp_path, capsys):
     out = tmp_path / "demo"
     assert main(["demo", "--ct", str(files.ct), "--mask", str(files.mask), "-o", str(out)]) == 0

@@ -23,7 +23,7 @@ from LungSquadLib.training.logs import TensorBoard
 from Testing.ball_cohort import ball_store
 from Testing.samples import write_model
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 COUNT = 24
 KERAS = "oracle/keras122_random_weights.h5"
 

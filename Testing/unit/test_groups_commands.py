@@ -20,7 +20,7 @@ from LungSquadLib.evaluation.clusters import analyse
 from LungSquadLib.statistics.clustering import cluster_agreement
 from LungSquadLib.training.autoencoder.grouping import stability
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 ID = "SIM0-"  # with which the simulated patients' IDs begin
 
 
@@ -89,7 +89,6 @@ def test_no_patient_is_named(folder):
 
 
 @pytest.mark.usefixtures("told")
-@pytest.mark.slow
 def test_the_same_command_gives_the_same_bytes(folder):
     before = written(folder)
     found = json.loads(train(folder, "--json"))

@@ -44,7 +44,7 @@ from LungSquadLib.training.integration.options import IntegrationOptions
 from LungSquadLib.training.integration.task import predict
 from Testing.table_cohort import cohort
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 SMALL = IntegrationOptions("histology", folds=2, seeds=2, inner_folds=2, epochs=3)
 FILES = ("model.safetensors", "predictions.csv", "splits.csv", "run.json")
 
@@ -225,7 +225,6 @@ def simulated(place, label, **how):
     return finished, found, {one.name: one.measures[AUC].value for one in found.models}
 
 
-@pytest.mark.slow
 def test_of_simulated_patients_each_source_tells_what_it_knows(tmp_path):
     finished, found, area = simulated(tmp_path / "histology", "histology", effect=1)
     assert found.above_chance
@@ -316,7 +315,6 @@ def test_another_cohort_has_a_page_of_its_own(tmp_path):
     assert len(list((tmp_path / "run" / "fits").iterdir())) == 1
 
 
-@pytest.mark.slow
 def test_real_tables_tell_histology(tmp_path, shared_data):
     folder = shared_data / "open" / "nsclc_radiogenomics"
     genes = read_matrix(folder / "GSE103584_top1000var_log10_zscore.csv")
@@ -336,7 +334,6 @@ def write_table(path, header, rows):
 
 
 @pytest.mark.usefixtures("no_evaluation")
-@pytest.mark.slow
 def test_the_command_line_trains_and_no_patient_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     quick = partial(report_integration, samples=50)

@@ -201,6 +201,7 @@ def hashed(array):
     return hashlib.sha256(repr((array.shape, array.dtype)).encode() + array.tobytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_crop_slices_stage_and_planes_are_the_same_to_the_bit_in_all_orders():
     first = everything(CT, MASK)
     assert "mask_resampled" not in first

@@ -118,6 +118,7 @@ def test_the_three_files_of_one_nodule_agree(case_data):
     assert len({described["ct_sha256"] for described in crops}) == 1
 
 
+@pytest.mark.slow
 def test_r01_lies_where_the_published_seed_is(case_data):
     line = (case_data / "open/r01_001/seed_LPS.txt").read_text().splitlines()[-1]
     ct, mask = opened(case_data, *CASES["r01"][0])

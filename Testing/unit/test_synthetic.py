@@ -39,7 +39,7 @@ from Testing.samples import write_model
 from Testing.stored_cases import stored_case
 from Testing.unit.test_training_run import StopAt, content
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 ROOT = Path(__file__).parents[2]
 
 
@@ -269,7 +269,6 @@ def test_a_run_that_was_stopped_or_damaged_goes_on_to_the_same_bytes(
     assert content(tmp_path / "run") == content(finished)
 
 
-@pytest.mark.slow
 def test_torchrun_paints_the_same_samples(place, head, finished, tmp_path):
     arguments = [
         "train", "classifier", place / "store", "--label", "histology", "--size", "32",

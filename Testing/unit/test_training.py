@@ -37,6 +37,7 @@ def balls(n):
     return hu, labels
 
 
+@pytest.mark.slow
 def test_a_whole_network_learns_to_tell_solid_from_ground_glass():
     hu, labels = balls(56)
     torch.manual_seed(0)

@@ -43,7 +43,7 @@ from Testing import two_processes
 from Testing.ball_cohort import ball_store, ball_volumes
 from Testing.samples import ball_images, write_model
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 ROOT = Path(__file__).parents[2]
 RECIPE = {"epochs": 2, "batch": 6, "learning_rate": 0.02}
 AUGMENTATION = Augmentation(shift_mm=3)
@@ -112,9 +112,7 @@ class StopAt(Silent):
         return self.left <= 0
 
 
-@pytest.mark.parametrize(
-    "stop", [75, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 30, 110))]
-)
+@pytest.mark.parametrize("stop", [2, 30, 75, 110])
 def test_a_cancelled_transfer_goes_on_to_the_same_bytes(tmp_path, place, transfer, finished, stop):
     with pytest.raises(CancelledError):
         train_classifier(place / "store", tmp_path / "run", transfer, progress=StopAt(stop))
@@ -123,7 +121,6 @@ def test_a_cancelled_transfer_goes_on_to_the_same_bytes(tmp_path, place, transfe
 
 
 @pytest.mark.linux
-@pytest.mark.slow
 def test_a_killed_training_of_a_whole_network_goes_on_to_the_same_bytes(tmp_path, place, whole):
     expected = train_classifier(place / "store", tmp_path / "whole", whole).folder
     call = (
@@ -166,7 +163,6 @@ class Slow(Silent):
         time.sleep(0.3)
 
 
-@pytest.mark.slow
 def test_parallel_trainings_give_the_same_bytes(tmp_path, place, transfer, finished):
     train_classifier(place / "store", tmp_path / "run", transfer, jobs=2)
     assert content(tmp_path / "run") == content(finished)
@@ -178,7 +174,6 @@ def free_port():
         return str(one.getsockname()[1])
 
 
-@pytest.mark.slow
 def test_two_processes_train_what_one_trains(tmp_path, place, monkeypatch):
     two_processes.main(place / "store", tmp_path / "one")
     for name, value in {
@@ -199,7 +194,6 @@ def test_two_processes_train_what_one_trains(tmp_path, place, monkeypatch):
         assert float((value - two[name]).abs().max()) < 1e-9, name
 
 
-@pytest.mark.slow
 def test_torchrun_makes_the_same_model_of_a_transfer(tmp_path, place, transfer):
     arguments = [
         "train", "classifier", place / "store", "--label", "histology", "--size", "32",
@@ -254,7 +248,6 @@ def test_the_heads_scale_is_that_of_the_training_rows(tmp_path, place, transfer,
     np.testing.assert_allclose(on_scale.mean(axis=(0, 1)), 0, atol=1e-3)
 
 
-@pytest.mark.slow
 def test_one_auc_has_one_interval_wherever_it_is_read(tmp_path, place, transfer, finished):
     shutil.copytree(finished, tmp_path / "run")
     evaluate_run(train_classifier(place / "store", tmp_path / "run", transfer))
@@ -329,7 +322,6 @@ def test_a_folder_of_another_run_is_left_alone(place, transfer, finished):
     assert content(finished) == before
 
 
-@pytest.mark.slow
 def test_labels_dealt_out_at_random_are_no_better_than_chance(tmp_path, place, transfer):
     options = replace(transfer, permuted_labels=True, seeds=4, clinical=(), learning_curve=(4,))
     train_classifier(place / "store", tmp_path, options)
@@ -443,7 +435,6 @@ def test_a_trained_network_is_wrapped_for_the_ct_it_was_made_of(finished, place)
     assert prediction.probabilities == pytest.approx(powers / powers.sum(), abs=1e-5)
 
 
-@pytest.mark.slow
 def test_the_packages_example_runs(tmp_path, place, monkeypatch):
     example = LungSquadLib.__doc__.split("with an evaluation:\n")[1].split("\nFrom molecular")[0]
     assert 'freeze="trunk"' in example

@@ -536,6 +536,7 @@ def case(tmp_path_factory):
     }
 
 
+@pytest.mark.slow
 def test_the_workers_result_is_that_of_the_command_line(worker, case, tmp_path):
     progress = Reports()
     answer = worker.request("predict", **case, folder=tmp_path / "worker", progress=progress)
