@@ -156,6 +156,7 @@ def _data(arguments: argparse.Namespace) -> None:
             ("slices", total["slices"]),
             ("slices per case", f"{min(each)} to {max(each)}, mean {sum(each) / len(each):.1f}"),
             ("left out, with too little tumour", total["left_out"]),
+            ("left out, with too much padding", total["padded"]),
         ]
     )
     print(write_slice_overview(slices, slices.folder))

@@ -26,7 +26,7 @@ from .case_file import read_content
 from .store import StoredCase, check_cases, refuse_newer
 
 SLICES = "slices.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MOST_SLICES = 2048  # of a case: more than a CT has
 
 _SMALLEST, _LARGEST = 4, 512  # pixels along each side
@@ -48,10 +48,21 @@ class Slicing:
     context: Context = option(
         "tumour",
         help="tumour: 64 mm around the tumour, with slices 1 mm apart; slice: 400 mm, the whole "
-        "chest, with the slices of the CT",
+        "chest, with the slices of the CT; --field changes the size",
     )
     window: str = option(
         "lung", choices=tuple(WINDOWS), help="HU window of the networks; the slices keep all HU"
+    )
+    field: float | None = option(
+        None, low=8, high=1000, unit="mm", help="length of each side, by default the context's"
+    )
+    largest_padding: float = option(
+        1.0,
+        low=0,
+        high=1,
+        metavar="FRACTION",
+        help="leave out slices of which a greater fraction lies beyond the CT or is -1024 HU as "
+        "there; 0 keeps slices without any, 1 all",
     )
 
     def __post_init__(self) -> None:
@@ -62,7 +73,7 @@ class Slicing:
     @property
     def field_mm(self) -> float:
         """Millimetres a side."""
-        return _FIELDS_MM[self.context]
+        return _FIELDS_MM[self.context] if self.field is None else self.field
 
     @property
     def pixel_mm(self) -> float:
@@ -84,12 +95,26 @@ class Slicing:
     @property
     def hash(self) -> str:
         """16 hexadecimal digits."""
-        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(self.described()).encode()).hexdigest()[:16]
+
+    def described(self) -> dict[str, Any]:
+        """Return the options; `field` and `largest_padding`, which came later, where they are set.
+
+        So sets of before have the hash that they had.
+        """
+        options = asdict(self)
+        for name in ("field", "largest_padding"):
+            if options[name] == type(self).__dataclass_fields__[name].default:
+                del options[name]
+        return options
 
     def __str__(self) -> str:
+        padding = (
+            "" if self.largest_padding == 1 else f", padding at most {self.largest_padding:.0%}"
+        )
         return (
             f"{self.resolution} x {self.resolution} pixels of {self.pixel_mm:g} mm "
-            f"(context {self.context}, window {self.window})"
+            f"(context {self.context}, window {self.window}{padding})"
         )
 
 
@@ -100,19 +125,22 @@ class SliceCase(StoredCase):
     Attributes:
         count: slices.
         left_out: slices with too little tumour, which it does not have.
+        padded: slices with too much padding, likewise.
     """
 
     count: int
     left_out: int
+    padded: int = 0
 
     @classmethod
     def of(cls, fields: Fields) -> SliceCase:
         """The case that `to_dict` described; `ValueError` for anything else."""
         count = fields.integer("count", 1, MOST_SLICES)
         left_out = fields.integer("left_out", 0, MOST_SLICES)
+        padded = fields.integer("padded", 0, MOST_SLICES) if fields.has("padded") else 0
         case = StoredCase.of(fields)
         values = {name: getattr(case, name) for name in StoredCase.__dataclass_fields__}
-        return cls(**values, count=count, left_out=left_out)
+        return cls(**values, count=count, left_out=left_out, padded=padded)
 
 
 @dataclass(frozen=True)
@@ -185,6 +213,8 @@ def _parsed(folder: Path, fields: Fields) -> SliceSet:
         given.integer("resolution", _SMALLEST, _LARGEST),
         cast(Context, given.text("context")),  # which is checked
         given.text("window"),
+        given.number("field") if given.has("field") else None,
+        given.number("largest_padding") if given.has("largest_padding") else 1.0,
     )
     if fields.take("slicing_hash") != slicing.hash:
         raise ValueError("its slicing is not what its hash says")
@@ -203,7 +233,7 @@ def write_index(
         "lungsquad": __version__,
         "notice": "Research software, not a medical device.",
         "slicing": {
-            **asdict(slicing),
+            **slicing.described(),
             "field_mm": slicing.field_mm,
             "pixel_mm": slicing.pixel_mm,
             "hu_low": slicing.hu_low,
@@ -224,4 +254,5 @@ def counts(cases: Sequence[SliceCase]) -> dict[str, int]:
         "patients": len({case.patient for case in cases}),
         "slices": sum(case.count for case in cases),
         "left_out": sum(case.left_out for case in cases),
+        "padded": sum(case.padded for case in cases),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from ..imaging.crop import flags_of_case
 from ..imaging.ct import open_ct
 from ..imaging.files.write import check_distinct
 from ..imaging.mask_files import read_mask
-from ..imaging.slices import AxialSlices, axial_slices, slices_of_cube
+from ..imaging.slices import AxialSlices, axial_slices, slices_of_cube, without_padding
 from ..progress import Progress, Silent
 from .build import FLAGS, check_columns, remove_other_cases, write_case_tables
 from .case_file import (
@@ -159,7 +159,7 @@ def _tasks_of_store(source: Path, folder: Path, slicing: Slicing) -> list[Task]:
     if not store.cases:
         raise InputError(f"The store '{source}' has no cases.")
     done = store.preprocessing
-    if slicing.context != "tumour" or slicing.resolution != _CUBE:
+    if slicing.context != "tumour" or (slicing.resolution, slicing.field_mm) != (_CUBE, _CUBE):
         raise InputError(
             f"A store gives slices of {_CUBE} pixels round the tumour only, and not {slicing}: "
             "give the manifest that it was built from."
@@ -219,7 +219,7 @@ def _work(task: Task) -> SliceCase:
         case, slices = _of_row(task.source, task.slicing)
     else:
         case, slices = task.source.known, _of_cube(task.source)
-    return _written(task, case, slices)
+    return _written(task, case, without_padding(slices, task.slicing.largest_padding))
 
 
 def _stored(task: Task) -> SliceCase | None:
@@ -272,14 +272,14 @@ def _of_cube(cube: Cube) -> AxialSlices:
 def _written(task: Task, case: StoredCase, slices: AxialSlices) -> SliceCase:
     values = {name: getattr(case, name) for name in StoredCase.__dataclass_fields__}
     values |= {"file": case_name(case.case), "sha256": "", "crop": hash_of(slices.hu)}
-    made = SliceCase(**values, count=len(slices.hu), left_out=slices.left_out)
+    made = SliceCase(**values, count=len(slices.hu), left_out=slices.left_out, padded=slices.padded)
     described = made.to_dict()
     del described["sha256"]  # of the file, which cannot say it
     about = {
         "format_version": FORMAT_VERSION,
         "lungsquad": __version__,
         "stamp": task.stamp,
-        "slicing": asdict(task.slicing),
+        "slicing": task.slicing.described(),
         "case": described,
     }
     content = Content(slices.hu, slices.mask, about)

@@ -25,7 +25,7 @@ from .flags import Flag
 from .geometry import Box, Grid
 from .masks import Mask, as_mask
 from .pictures import WINDOWS, windowed
-from .resample import Axis, linear, nearest, needed_box
+from .resample import AIR, Axis, linear, nearest, needed_box
 
 Context: TypeAlias = Literal["tumour", "slice"]
 CONTEXTS: tuple[Context, ...] = get_args(Context)
@@ -112,12 +112,13 @@ def write_slices(
 class AxialSlices:
     """HU (int16) and mask (uint8), both (n, y, x), feet to head, patient's left on the right.
 
-    `left_out` more slices have less than `SMALLEST_MM2` of tumour.
+    `left_out` more slices have less than `SMALLEST_MM2` of tumour, `padded` more too much padding.
     """
 
     hu: np.ndarray
     mask: np.ndarray
     left_out: int
+    padded: int = 0
 
 
 def axial_slices(
@@ -176,6 +177,23 @@ def slices_of_cube(hu: np.ndarray, mask: np.ndarray) -> AxialSlices:
     """
     chosen, left_out = _chosen(mask, 1.0)
     return AxialSlices(hu[chosen], mask[chosen], left_out)
+
+
+def without_padding(slices: AxialSlices, largest: float) -> AxialSlices:
+    """Return the slices of which at most a fraction, 0 to 1, is padding: `AIR` or less.
+
+    Raises:
+        InputError: there is none.
+    """
+    fractions = (slices.hu <= AIR).mean(axis=(1, 2))
+    kept = fractions <= largest
+    if not kept.any():
+        raise InputError(
+            f"Of each slice at least {fractions.min():.0%} is padding ({AIR:g} HU, as beyond the "
+            "CT): choose a smaller --field or a greater --largest-padding."
+        )
+    padded = int(np.count_nonzero(~kept))
+    return AxialSlices(slices.hu[kept], slices.mask[kept], slices.left_out, padded)
 
 
 def _chosen(mask: np.ndarray, pixel_mm: float) -> tuple[np.ndarray, int]:

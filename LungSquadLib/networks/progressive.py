@@ -11,8 +11,10 @@ the cost; LeakyReLU and pixel norm work in place; arrays have their channels las
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +62,56 @@ class PixelNorm(nn.Module):
         return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
 
 
+class PixelNoise(nn.Module):
+    """Add noise to every pixel, each channel as strong as it has learnt (Karras et al. 2018).
+
+    Section 3.2 of arXiv:1812.04948: an image's own noise need not be made out of its latent. Here
+    it is drawn from the latent's bits by integer arithmetic: the same latent has the same noise,
+    in any batch and on any machine, and the least change of it has other noise.
+
+    Args:
+        channels: of the images.
+        number: of the layer: no two layers have the same noise.
+    """
+
+    def __init__(self, channels: int, number: int) -> None:
+        super().__init__()
+        self.strength = nn.Parameter(torch.zeros(channels))
+        self.number = number
+
+    def forward(self, x: Tensor, key: Tensor) -> Tensor:
+        """Add the noise of images with such `noise_keys` (N,) to their features (N, C, y, x)."""
+        height, width = x.shape[-2:]
+        pixels = torch.arange(height * width, device=x.device) + (self.number << 32)
+        bits = _mixed(key[:, None] + pixels * _GOLDEN)
+        # The sum of four uniform numbers of 16 bits is near enough to a normal one.
+        total = torch.stack([(bits >> shift) & 0xFFFF for shift in (0, 16, 32, 48)]).sum(dim=0)
+        noise = (total - 2 * 0xFFFF).to(x.dtype) * (math.sqrt(3) / 0xFFFF)
+        return x + self.strength[:, None, None] * noise.view(-1, 1, height, width)
+
+
+_GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)  # the constants of SplitMix64, as signed numbers
+_FACTORS = (0xBF58476D1CE4E5B9 - (1 << 64), 0x94D049BB133111EB - (1 << 64))
+
+
+def _mixed(values: Tensor) -> Tensor:
+    """Return int64 of which every bit depends on all bits of the value."""
+    for factor in _FACTORS:
+        values = (values ^ _shifted(values)) * factor
+    return values ^ _shifted(values)
+
+
+def _shifted(values: Tensor) -> Tensor:
+    return (values >> 30) & ((1 << 34) - 1)  # without copies of the sign
+
+
+def noise_keys(z: Tensor) -> Tensor:
+    """Return a number, int64 (N,), of all bits of each latent (N, latent)."""
+    bits = z.detach().float().contiguous().view(torch.int32).long()
+    places = torch.arange(1, bits.shape[1] + 1, device=z.device)
+    return _mixed(_mixed(bits + places * _GOLDEN).sum(dim=1))
+
+
 class MinibatchDeviation(nn.Module):
     """Append the minibatch standard deviation as one more channel (section 3).
 
@@ -96,6 +148,7 @@ class Generator(nn.Module):
         classes: conditions, whose one-hot code is joined to the latent; 0: none.
         latent: length of a latent.
         base, most: see `feature_maps`; 8192 and 512 in the paper.
+        noise: whether each layer has `PixelNoise`, which the paper's have not.
     """
 
     def __init__(
@@ -107,28 +160,34 @@ class Generator(nn.Module):
         latent: int = 512,
         base: int = 8192,
         most: int = 512,
+        noise: bool = False,
     ) -> None:
         super().__init__()
         self.resolution, self.channels = resolution, channels
         self.classes, self.latent = classes, latent
+        self.noise = noise
         self.levels = level_of(resolution)
         maps = [feature_maps(level, base, most) for level in range(1, self.levels + 1)]
         self.norm = PixelNorm()
         first = Equalised(latent + classes, maps[0], 4, padding=3)
         self.blocks = nn.ModuleList(
-            [nn.Sequential(first, *self._end(), *self._layer(maps[0], maps[0]))]
+            [nn.Sequential(first, *self._end(maps[0], 0), *self._layer(maps[0], maps[0], 1))]
         )
-        for before, after in itertools.pairwise(maps):
+        for number, (before, after) in enumerate(itertools.pairwise(maps), 1):
             self.blocks.append(
-                nn.Sequential(*self._layer(before, after), *self._layer(after, after))
+                nn.Sequential(
+                    *self._layer(before, after, 2 * number),
+                    *self._layer(after, after, 2 * number + 1),
+                )
             )
         self.to_image = nn.ModuleList(Equalised(n, channels, 1, gain=1) for n in maps)
 
-    def _layer(self, before: int, after: int) -> list[nn.Module]:
-        return [Equalised(before, after, 3, padding=1), *self._end()]
+    def _layer(self, before: int, after: int, number: int) -> list[nn.Module]:
+        return [Equalised(before, after, 3, padding=1), *self._end(after, number)]
 
-    def _end(self) -> list[nn.Module]:
-        return [nn.LeakyReLU(0.2), PixelNorm()]
+    def _end(self, channels: int, number: int) -> list[nn.Module]:
+        noise = [PixelNoise(channels, number)] if self.noise else []
+        return [*noise, nn.LeakyReLU(0.2), PixelNorm()]
 
     def forward(
         self,
@@ -151,10 +210,10 @@ class Generator(nn.Module):
         """
         level = self.levels if level is None else level
         x = self.norm(with_code(z, labels, self.classes))[:, :, None, None]
-        before = x
+        before, keys = x, noise_keys(z) if self.noise else None
         for number, block in enumerate(self.blocks[:level]):
             before = x
-            x = block(_doubled(x) if number else x)
+            x = _through(block.children(), _doubled(x) if number else x, keys)
         image: Tensor = self.to_image[level - 1](x)
         if alpha < 1 and level > 1:
             image = torch.lerp(_doubled(self.to_image[level - 2](before)), image, alpha)
@@ -242,6 +301,13 @@ def downsampled(images: Tensor, level: int, alpha: float, *, levels: int) -> Ten
     return images
 
 
+def _through(layers: Iterable[nn.Module], x: Tensor, keys: Tensor | None) -> Tensor:
+    """Return what layers, one after another, make of features; noise is that of the keys."""
+    for layer in layers:
+        x = layer(x, keys) if isinstance(layer, PixelNoise) else layer(x)
+    return x
+
+
 def _doubled(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
@@ -269,11 +335,17 @@ class FastGenerator(nn.Module):
         super().__init__()
         self.resolution, self.channels = generator.resolution, generator.channels
         self.classes, self.latent = generator.classes, generator.latent
+        self.noise = generator.noise
         layers: list[nn.Module] = []
         for number, block in enumerate(generator.blocks):
-            first, second = (layer for layer in block.children() if isinstance(layer, Equalised))
-            layers += [_doubling(first) if number else _plain(first), _LeakyPixelNorm()]
-            layers += [_plain(second), _LeakyPixelNorm()]
+            for layer in block.children():
+                if isinstance(layer, Equalised):
+                    doubles = number and layer is next(block.children())
+                    layers.append(_doubling(layer) if doubles else _plain(layer))
+                elif isinstance(layer, PixelNoise):
+                    layers.append(copy.deepcopy(layer))
+                elif isinstance(layer, PixelNorm):  # after LeakyReLU
+                    layers.append(_LeakyPixelNorm())
         layers += [
             _plain(layer) for layer in generator.to_image[-1:] if isinstance(layer, Equalised)
         ]
@@ -285,8 +357,7 @@ class FastGenerator(nn.Module):
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """As `Generator.forward`."""
         x = self.norm(with_code(z, labels, self.classes))[:, :, None, None]
-        images: Tensor = self.layers(x)
-        return images
+        return _through(self.layers, x, noise_keys(z) if self.noise else None)
 
 
 class _LeakyPixelNorm(nn.Module):

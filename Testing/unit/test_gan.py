@@ -271,6 +271,27 @@ def test_the_drift_is_the_mean_square_of_the_scores_of_real_images():
     assert losses[1.0] - losses[0.0] == pytest.approx(float(scores.square().mean()), rel=1e-3)
 
 
+def test_the_penalty_of_some_updates_weighs_for_those_without():
+    losses = {}
+    for interval in (1, 3):
+        recipe = GanRecipe(penalty_interval=interval, drift=0.0)
+        task = gan(recipe=recipe)
+        seen = []
+        task.critic.register_forward_pre_hook(lambda _, given, seen=seen: seen.append(len(given)))
+        task.steps(0)
+        losses[interval] = task.step(0, 0)["critic"]
+        calls = [len(seen)]
+        for number in (1, 2, 3):
+            task.step(0, number)
+            calls.append(len(seen) - sum(calls))
+        # Images between, real, generated; and those of the generator's update.
+        assert calls == ([4, 4, 4, 4] if interval == 1 else [4, 3, 3, 4])
+    task = gan(recipe=GanRecipe(penalty=0.0, drift=0.0))
+    task.steps(0)
+    without = task.step(0, 0)["critic"]
+    assert losses[3] - without == pytest.approx(3 * (losses[1] - without), rel=1e-4)
+
+
 def test_the_slope_is_taken_anywhere_between_a_real_and_a_generated_image():
     task, shown = gan(), []
     task.critic.register_forward_pre_hook(lambda _, given: shown.append(given[0].detach()))

@@ -52,6 +52,24 @@ def test_the_run_ends_in_a_generator_that_says_what_it_has_seen(slices, run):
     assert made.hu.shape == made.mask.shape == (3, 16, 16)
 
 
+def test_a_fold_that_the_data_come_with_is_kept_out(slices):
+    ages = {case.case: case.columns["age"] for case in slices.cases}
+    options = GanOptions(preset="tiny", held_out=0.4, fold_column="age", test_fold="57")
+    fold = set_up(slices, options).fold
+    assert [ages[name] for name in fold.test] == ["57"]
+    assert len(fold.validation) == 2  # a fifth of the other eleven patients
+    assert sorted([*fold.train, *fold.validation, *fold.test]) == sorted(ages)
+
+
+def test_a_run_with_noise_ends_in_a_generator_with_noise(slices, tmp_path):
+    options = GanOptions(preset="tiny", phase=8, noise=True, penalty_interval=2)
+    train_gan(slices.folder, tmp_path / "run", options)
+    model = read_model_file(tmp_path / "run" / "model.safetensors")
+    assert model.card.network.arguments["noise"] is True
+    assert any(weights.any() for name, weights in model.weights.items() if "strength" in name)
+    assert sample(model, 2).hu.std() > 0
+
+
 def test_the_weights_are_those_of_the_running_average(run):
     from LungSquadLib.training.experiment import read_fit
 
@@ -110,6 +128,9 @@ WRONG = {
         "--held-out 0",
         "--held-out must be above 0 and below 1, not 0",
     ),
+    "a fold of no column": ("{slices}", "--fold-column fold --test-fold 3", "no column 'fold'"),
+    "no such fold": ("{slices}", "--fold-column age --test-fold 3", "There is no fold '3'"),
+    "a column without a fold": ("{slices}", "--fold-column age", "go together: give both"),
     "two patients": ("{few}", "", "There are 2 patients, and three are needed"),
     "small images": ("{small}", "", "Slices of fewer than 8 pixels a side are no images"),
     "no rate": ("{slices}", "--learning-rate nan", "--learning-rate must be above 0"),

@@ -14,9 +14,11 @@ from LungSquadLib.networks.progressive import (
     Equalised,
     Generator,
     MinibatchDeviation,
+    PixelNoise,
     PixelNorm,
     downsampled,
     feature_maps,
+    noise_keys,
 )
 
 SMALL = {"channels": 2, "base": 64, "most": 8}
@@ -151,6 +153,50 @@ def test_the_network_for_inference_makes_the_same_images(resolution, classes, la
     torch.testing.assert_close(fast(latents, labels), generator(latents, labels).detach())
     assert not any(weight.requires_grad for weight in fast.parameters())
     assert generator.blocks[0][0].scale != 1.0  # the original is as it was
+
+
+def noisy(strength=0.5):
+    generator = Generator(16, channels=2, latent=6, base=256, most=32, noise=True)
+    with torch.no_grad():
+        for layer in generator.modules():
+            if isinstance(layer, PixelNoise):
+                layer.strength.fill_(strength)
+    return generator.double()
+
+
+def test_noise_is_normal_and_of_a_pixel_a_layer_and_a_latent_alone():
+    keys = noise_keys(torch.randn(50, 32, generator=torch.Generator().manual_seed(1)))
+    first, second = (PixelNoise(1, number) for number in (3, 4))
+    with torch.no_grad():
+        for layer in (first, second):
+            layer.strength.fill_(1.0)
+        a, b = (layer(torch.zeros(50, 1, 32, 32), keys)[:, 0] for layer in (first, second))
+    # Of 51,200 numbers a mean is 0 and a product of independent ones is 0, to 0.0044 (one sd).
+    products = [a[1:] * a[:-1], a[:, 1:] * a[:, :-1], a[:, :, 1:] * a[:, :, :-1], a * b]
+    for values in (a, *products):
+        assert abs(float(values.mean())) < 0.02
+    assert float(a.std()) == pytest.approx(1, abs=0.02)
+    # Of a sum of four uniform numbers the kurtosis is 3 - 6/5/4.
+    assert float(a.pow(4).mean()) == pytest.approx(2.7, abs=0.15)
+
+
+def test_the_same_latent_has_the_same_noise_in_any_batch_and_for_inference(latents):
+    generator, latents = noisy(), latents.double()
+    images = generator(latents)
+    torch.testing.assert_close(generator(latents[5:6]), images[5:6])
+    torch.testing.assert_close(generator.for_inference()(latents), images.detach())
+    assert not torch.allclose(images, noisy(0.0).requires_grad_(False)(latents))
+
+
+def test_without_strength_noise_changes_nothing(latents):
+    torch.manual_seed(3)
+    plain = Generator(16, channels=2, latent=6, base=256, most=32)
+    generator = Generator(16, channels=2, latent=6, base=256, most=32, noise=True)
+    strengths = {n: w for n, w in generator.state_dict().items() if n.endswith("strength")}
+    weights = [w for n, w in generator.state_dict().items() if n not in strengths]
+    assert len(strengths) == 2 * generator.levels
+    plain.load_state_dict(dict(zip(plain.state_dict(), weights, strict=True)))
+    torch.testing.assert_close(generator(latents), plain(latents))
 
 
 def test_conditions_matter_to_both_networks_and_have_to_be_given(latents):

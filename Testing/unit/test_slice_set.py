@@ -15,14 +15,21 @@ import SimpleITK as sitk
 from LungSquadLib.cli import main
 from LungSquadLib.data.build import build_cohort
 from LungSquadLib.data.overlap import overlap, seen
-from LungSquadLib.data.slice_set import open_slices
+from LungSquadLib.data.slice_set import Slicing, open_slices
 from LungSquadLib.data.slicing import make_slices
 from LungSquadLib.data.store import Preprocessing, open_store
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.files import sha256_of_file
 from LungSquadLib.imaging.ct import as_ct
 from LungSquadLib.imaging.masks import as_mask
-from LungSquadLib.imaging.slices import SMALLEST_MM2, axial_slices, slices_of_cube, tumour_slices
+from LungSquadLib.imaging.slices import (
+    SMALLEST_MM2,
+    AxialSlices,
+    axial_slices,
+    slices_of_cube,
+    tumour_slices,
+    without_padding,
+)
 from LungSquadLib.progress import Silent
 
 from ..hostile import contents
@@ -115,6 +122,44 @@ def test_a_ct_that_lies_askew_is_cut_along_its_axes():
         image.SetDirection((half, 0, -half, 0, 1, 0, half, 0, half))
     for context in ("tumour", "slice"):
         assert cut(images, context=context, pixels=64, pixel_mm=2.0).hu.shape[1:] == (64, 64)
+
+
+def test_another_field_has_other_pixels_and_the_usual_ones_are_what_they_were():
+    assert (
+        Slicing().hash == "9d51c603955cb3bc"
+    )  # of the sets that were made before there were fields
+    slicing = Slicing(field=48.0)
+    assert (slicing.field_mm, slicing.pixel_mm) == (48, 0.75)
+    assert len({Slicing().hash, slicing.hash, Slicing(largest_padding=0.0).hash}) == 3
+
+
+def test_a_field_on_the_command_line_is_cut_and_read_again(manifest, tmp_path):
+    out = tmp_path / "slices"
+    with here():
+        call = f"gan data {manifest} -o {out} --field 32 --resolution 32 --largest-padding 0.5"
+        assert main(call.split()) == 0
+    slices = open_slices(out)
+    assert (slices.slicing.field_mm, slices.slicing.largest_padding) == (32, 0.5)
+    ball = max(slices.content(slices.cases[0])[1].sum(axis=(1, 2)))
+    assert ball == pytest.approx(np.pi * 6.0**2, rel=0.1)  # of 6 mm, in pixels of 1 mm2
+
+
+def test_slices_with_padding_are_left_out_and_counted():
+    hu, mask = np.zeros((4, 10, 10), np.int16), np.ones((4, 10, 10), np.uint8)
+    hu[1, 0, 0] = hu[3, :5] = -1024  # 1 % and half of the pixels lie beyond the CT
+    hu[2] = -1023
+    slices = AxialSlices(hu, mask, 7)
+    kept = without_padding(slices, 0.0)
+    assert (len(kept.hu), kept.left_out, kept.padded) == (2, 7, 2)
+    assert np.array_equal(kept.hu, hu[[0, 2]])
+    assert [without_padding(slices, largest).padded for largest in (0.01, 0.49, 0.5, 1.0)] == [
+        1,
+        1,
+        0,
+        0,
+    ]
+    with pytest.raises(InputError, match="at least 1% is padding"):
+        without_padding(AxialSlices(hu[[1, 3]], mask[:2], 0), 0.0)
 
 
 def test_finer_pixels_show_the_same_slices():

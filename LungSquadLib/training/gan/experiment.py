@@ -107,12 +107,14 @@ class GanExperiment(Experiment[GanOptions]):
         torch.manual_seed(options.seed)
         arguments = dict(setup.network.arguments)
         generator: Generator = build(setup.network.name, arguments)
-        arguments.pop("latent")
+        for name in ("latent", "noise"):
+            arguments.pop(name, None)
         critic = Critic(arguments.pop("resolution"), **arguments)
         for network in (generator, critic):
             _to_channels_last(network.to(options.device))
         recipe = GanRecipe(
             learning_rate=options.learning_rate,
+            penalty_interval=options.penalty_interval,
             average=preset.average,
             patience=preset.patience,
             seed=options.seed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ...errors import InputError
 from ...options import check, option, seed_option
 from .growth import Growth
 
@@ -83,7 +84,25 @@ class GanOptions:
         below=1.0,
         metavar="FRACTION",
         help="fraction of the patients kept out of the training, to measure overfitting and "
-        "memorisation",
+        "memorisation; with --test-fold half of it, beside that fold",
+    )
+    fold_column: str | None = option(
+        None, metavar="COL", help="column of the slices with each case's fold"
+    )
+    test_fold: str | None = option(
+        None, metavar="FOLD", help="fold of --fold-column that is kept out of the training"
+    )
+    noise: bool = option(
+        False,
+        help="give each layer of the generator noise of its own, for the grain of CT (Karras et "
+        "al. 2018)",
+    )
+    penalty_interval: int = option(
+        1,
+        low=1,
+        unit="updates",
+        help="updates of the critic between two of its gradient penalty, which then weighs as "
+        "many times more: half of the time of an update is the penalty's",
     )
     learning_rate: float = option(
         1e-3, above=0.0, high=1.0, metavar="RATE", help="learning rate of Adam"
@@ -93,6 +112,8 @@ class GanOptions:
 
     def __post_init__(self) -> None:
         check(self)
+        if (self.fold_column is None) != (self.test_fold is None):
+            raise InputError("--fold-column and --test-fold go together: give both or neither.")
 
     def growth(self, levels: int) -> Growth:
         """Return which level is trained when."""

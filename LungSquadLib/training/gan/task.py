@@ -39,6 +39,8 @@ class GanRecipe:
     Attributes:
         learning_rate, betas: of Adam.
         penalty: weight of the gradient penalty (lambda).
+        penalty_interval: updates of the critic from one penalty to the next, which weighs as many
+            times more (Karras et al. 2019, arXiv:1912.04958, section 3.1).
         drift: weight of the critic's squared scores of real images.
         average: decay of the running average of the generator's weights, per update.
         overfit: overfitting of the critic, 0 to 1, above which `p_augment` rises.
@@ -49,6 +51,7 @@ class GanRecipe:
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.0, 0.99)
     penalty: float = 10.0
+    penalty_interval: int = 1
     drift: float = 1e-3
     average: float = 0.999
     overfit: float = 0.5
@@ -130,7 +133,10 @@ class Gan:
         random = self._random(images_seen, 2)
         where = torch.rand(at.batch, 1, 1, 1, generator=random)[share].to(fake)
         critic = partial(self.critic, labels=real.labels, level=at.level, alpha=alpha)
-        penalty = gradient_penalty(critic, torch.lerp(real_augmented, fake_augmented, where))
+        penalty: Tensor | float = 0.0
+        if images_seen // at.batch % self.recipe.penalty_interval == 0:
+            between = torch.lerp(real_augmented, fake_augmented, where)
+            penalty = self.recipe.penalty_interval * gradient_penalty(critic, between)
         up, down = critic(real_augmented), critic(fake_augmented)
         loss = down - up + self.recipe.penalty * penalty + self.recipe.drift * up.square()
         return self._update("critic", self.critic, loss.sum() / at.batch)
