@@ -10,6 +10,7 @@ to separate by openings scaled to the lesion: Kuhnigk et al. 2006, doi:10.1109/T
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -112,7 +113,7 @@ def propose_mask(
             borders on lung to separate it (mediastinum, chest wall, a tumour that fills a lobe).
     """
     ct = as_ct(ct)
-    index = _index_in(ct.grid, point_lps)
+    index = index_in(ct.grid, point_lps)
     region = _region_round(ct, index, point_lps, progress)
     box, array = _on_grid(region, ct.grid)
     if not array.any():
@@ -121,7 +122,8 @@ def propose_mask(
     return Mask(image, "proposal", "region growing from a click", _flags(region))
 
 
-def _index_in(grid: Grid, point: Point) -> np.ndarray:
+def index_in(grid: Grid, point: Point) -> np.ndarray:
+    """Return the continuous index (3,) of a point of the CT; `InputError` if it lies outside."""
     if len(point) != 3 or not np.isfinite(point).all():
         raise InputError("A point must be three finite numbers: X,Y,Z in LPS mm.")
     index = grid.to_index(point)
@@ -263,21 +265,42 @@ def _uphill(depth: np.ndarray, start: _Voxel) -> _Voxel:
 
 def _on_grid(region: _Region, grid: Grid) -> tuple[Box, np.ndarray]:
     """Resample the region onto the CT's grid: return its box, and uint8 (z, y, x)."""
-    cube, spacing = region.cube, np.array(grid.spacing)
-    voxels = np.argwhere(region.voxels)[:, ::-1] + cube.start
-    first, last = (voxels.min(0) - 1) * cube.spacing, (voxels.max(0) + 1) * cube.spacing
-    start, stop = np.floor(first / spacing).astype(int), np.ceil(last / spacing).astype(int) + 1
-    (x0, y0, z0), (x1, y1, z1) = start.tolist(), stop.tolist()
+    level = _distance_to(~region.voxels) - _distance_to(region.voxels)
+    cube = region.cube
+    return level_set_on_grid(level, region.voxels, cube.start, cube.spacing, grid)
+
+
+def level_set_on_grid(
+    level: np.ndarray, mask: np.ndarray, start: Sequence[float], spacing: float, grid: Grid
+) -> tuple[Box, np.ndarray]:
+    """Resample the mask of a cube onto the CT's grid by linear interpolation of a level set.
+
+    Args:
+        level: (z, y, x), 0 or more in the mask.
+        mask: (z, y, x), not empty.
+        start: x, y, z of the cube's first voxel in voxels of its own, from the CT's first voxel
+            along the CT's axes.
+        spacing: of the cube's voxels, in mm.
+        grid: of the CT.
+
+    Returns:
+        The mask's box on the grid, and uint8 (z, y, x).
+    """
+    steps = np.array(grid.spacing)
+    voxels = np.argwhere(mask)[:, ::-1] + np.array(start)
+    first, last = (voxels.min(0) - 1) * spacing, (voxels.max(0) + 1) * spacing
+    low, high = np.floor(first / steps).astype(int), np.ceil(last / steps).astype(int) + 1
+    (x0, y0, z0), (x1, y1, z1) = low.tolist(), high.tolist()
     box = Box((x0, y0, z0), (x1, y1, z1)).within(grid.box)
     # Both grids run along the CT's axes: in mm along these, neither needs a direction.
-    depth = sitk.GetImageFromArray(_distance_to(~region.voxels) - _distance_to(region.voxels))
-    depth.SetSpacing((cube.spacing,) * 3)
-    depth.SetOrigin([float(i) * cube.spacing for i in cube.start])
+    image = sitk.GetImageFromArray(level)
+    image.SetSpacing((spacing,) * 3)
+    image.SetOrigin([float(i) * spacing for i in start])
     wanted = sitk.Image(box.size, sitk.sitkUInt8)
     wanted.SetSpacing(grid.spacing)
-    wanted.SetOrigin([float(i) for i in np.array(box.start) * spacing])
-    on_grid = sitk.Resample(depth, wanted, sitk.Transform(), sitk.sitkLinear, -1.0)
-    return box, (sitk.GetArrayFromImage(on_grid) >= 0).astype(np.uint8)
+    wanted.SetOrigin([float(i) for i in np.array(box.start) * steps])
+    wanted_level = sitk.Resample(image, wanted, sitk.Transform(), sitk.sitkLinear, -1.0)
+    return box, (sitk.GetArrayFromImage(wanted_level) >= 0).astype(np.uint8)
 
 
 def _flags(region: _Region) -> tuple[Flag, ...]:

@@ -145,7 +145,7 @@ class Card:
         name: identifier of the model.
         title, question: for people; the question is one sentence.
         task: what is predicted, as an identifier ("histology", "survival2y"); "generation",
-            "inpainting".
+            "inpainting", "segmentation".
         classes: in the order of the network's outputs; of a generator or inpainter the conditions,
             which may be none.
         positive: index of the class that AUC, baseline and risk are about.
@@ -279,8 +279,8 @@ def _agrees(card: Card) -> None:
         )
     if card.kind != "classifier" and card.baseline:
         raise ValueError("the card has a baseline, which only classifiers have")
-    if card.kind in ("generator", "inpainter") and card.reference:
-        raise ValueError("the card has a reference, which models that make images do not have")
+    if card.kind in ("generator", "inpainter", "segmenter") and card.reference:
+        raise ValueError("the card has a reference, which models of images or masks do not have")
 
 
 def _class_label(fields: Fields) -> ClassLabel:

@@ -23,8 +23,8 @@ class RegisteredNetwork:
 
     Attributes:
         kind: what it does: a "classifier" of images is a `TrunkAndHead`, a "generator" makes
-            images, an "inpainter" makes tumours in a CT; of tables, an "integrator" predicts
-            classes and an "autoencoder" assigns groups.
+            images, an "inpainter" makes tumours in a CT, a "segmenter" finds their masks; of
+            tables, an "integrator" predicts classes and an "autoencoder" assigns groups.
         path: its class, as module:name.
         size: the argument with the voxels or pixels a side of its input or output; None for those
             that take tables, whose `widths` are the columns of each table.
@@ -189,6 +189,18 @@ _NETWORKS = {
             "width": (_integer(1, 256), "a whole number from 1 to 256", 8),
             "depth": (_integer(1, 6), "a whole number from 1 to 6", 4),
             "classes": _CONDITIONS,
+        },
+    ),
+    "segmentation": RegisteredNetwork(
+        "segmenter",
+        ".segmentation:SegmentationNetwork",
+        "input_size",
+        {
+            "dimensions": (_integer(2, 3), "2 or 3", 3),
+            "input_size": (_integer(16, 128), "a whole number from 16 to 128", 40),
+            "width": (_integer(1, 64), "a whole number from 1 to 64", 8),
+            "depth": (_integer(1, 6), "a whole number from 1 to 6", 4),
+            "classes": (_integer(0, 0), "0", 0),
         },
     ),
     "integration": RegisteredNetwork(

@@ -1,0 +1,391 @@
+"""Segmentation of a tumour by a network: from clicks into a CT, or without any.
+
+A cube of 1 mm round the click goes through the network. Where the mask comes near the cube's faces,
+the cube is centred on it anew, then taken at 2, 3 and 4 mm, so that large tumours fit in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from ..errors import InputError, ModelError
+from ..imaging.ct import CT, as_ct
+from ..imaging.flags import Flag
+from ..imaging.geometry import Box, Grid, Index, Point
+from ..imaging.masks import Mask
+from ..imaging.region import index_in, level_set_on_grid, propose_mask
+from ..imaging.resample import AIR, axes_of, linear
+from ..models.catalogue import check_kind
+from ..models.file import Model
+from ..models.inputs import InputSpec
+from ..networks.devices import device_of
+from ..progress import Progress, Silent, step
+
+FACTORS = (1, 2, 3, 4)  # voxels of the cubes, in voxels of the network's spacing
+CLICK_SD = 2.0  # voxels: standard deviation of the Gaussian at a click
+UNSURE = 0.75  # expected Dice coefficient below which a mask is flagged
+DIFFERS = 0.7  # Dice coefficient with region growing below which a mask is flagged
+_MARGIN = 2  # voxels that must stay free at a cube's faces
+
+Clicks: TypeAlias = Sequence[
+    Sequence[float] | np.ndarray
+]  # indices z, y, x (or y, x), may be between voxels
+
+
+def known_voxels(hu: np.ndarray) -> np.ndarray:
+    """Return where a CT is known: beyond a cut-out a crop has exactly `AIR`."""
+    return hu > AIR
+
+
+def click_map(shape: Sequence[int], clicks: Clicks) -> np.ndarray:
+    """Return a Gaussian of height 1 at each click, their maximum; float32 of the shape."""
+    result = np.zeros(tuple(shape), np.float32)
+    for click in clicks:
+        lines = [
+            np.exp(-0.5 * ((np.arange(size, dtype=np.float32) - at) / CLICK_SD) ** 2)
+            for size, at in zip(shape, click, strict=True)
+        ]
+        bump: Any = lines[0]
+        for line in lines[1:]:
+            bump = bump[..., None] * line
+        np.maximum(result, bump, out=result)
+    return result
+
+
+def network_input(
+    spec: InputSpec, hu: np.ndarray, inside: Clicks = (), outside: Clicks = ()
+) -> np.ndarray:
+    """Return the channels (4, ...) of a cube or slice: CT, known, clicks inside and outside."""
+    known = known_voxels(hu)
+    scaled = np.where(known, spec.scaled(hu), np.float32(0))
+    clicks = [click_map(hu.shape, clicks) for clicks in (inside, outside)]
+    return np.stack([scaled, known.astype(np.float32), *clicks])
+
+
+@torch.no_grad()
+def logits_of(network: torch.nn.Module, x: np.ndarray) -> np.ndarray:
+    """Return logits (n, ...) of the channels (n, 4, ...) of cubes or slices of any size."""
+    multiple: int = network.step  # type: ignore[assignment]
+    shape = x.shape[2:]
+    padding = [(0, 0), (0, 0), *((0, -size % multiple) for size in shape)]
+    tensor = torch.from_numpy(np.pad(x, padding)).to(device_of(network))
+    if tensor.ndim == 5:
+        tensor = tensor.contiguous(memory_format=torch.channels_last_3d)
+    logits = network.eval()(tensor)[:, 0].float().cpu().numpy()
+    kept = tuple(slice(size) for size in (len(x), *shape))
+    result: np.ndarray = logits[kept]
+    return result
+
+
+def segment_cube(
+    model: Model, hu: np.ndarray, inside: Clicks = (), outside: Clicks = ()
+) -> np.ndarray:
+    """Segment the tumours in a cube of a store, or in a synthetic one.
+
+    Args:
+        model: a segmenter of cubes.
+        hu: (z, y, x) at the spacing of the model's card; `AIR` where the CT is not known.
+        inside: clicks in the tumour, as indices z, y, x; none: the network finds it.
+        outside: clicks that the mask must leave out.
+
+    Returns:
+        (z, y, x) of bool; with clicks, only what is connected with one of them.
+    """
+    _check_dimensions(model, 3)
+    x = network_input(model.card.image, hu, inside, outside)
+    mask = logits_of(model.network, x[None])[0] > 0
+    return connected(mask, inside) if inside else mask
+
+
+def segment_slices(model: Model, hu: np.ndarray) -> np.ndarray:
+    """Segment the tumours in slices (n, y, x) HU at the spacing of the card: (n, y, x) of bool."""
+    _check_dimensions(model, 2)
+    parts = [
+        logits_of(model.network, network_input(model.card.image, plane)[None]) > 0 for plane in hu
+    ]
+    return np.concatenate(parts) if parts else np.zeros(hu.shape, bool)
+
+
+def connected(mask: np.ndarray, clicks: Clicks) -> np.ndarray:
+    """Return the connected components of a mask that clicks lie in, or within 3 voxels of."""
+    labels = sitk.GetArrayFromImage(
+        sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)), True)
+    )
+    kept = {_component_at(labels, click) for click in clicks} - {0}
+    result: np.ndarray = np.isin(labels, list(kept))
+    return result
+
+
+def _component_at(labels: np.ndarray, click: Sequence[float] | np.ndarray) -> int:
+    """Return the label nearest to a click, 0 if there is none within 3 voxels."""
+    at = np.rint(click).astype(int)
+    start = np.maximum(at - 3, 0)
+    near = labels[tuple(slice(a, b + 4) for a, b in zip(start, at, strict=True))]
+    marked = np.argwhere(near)
+    if not len(marked):
+        return 0
+    distance = ((marked + start - np.asarray(click)) ** 2).sum(axis=1)
+    return int(near[tuple(marked[distance.argmin()])])
+
+
+def expected_dice(probability: np.ndarray, mask: np.ndarray) -> float:
+    """Return the Dice coefficient that a network expects of its own mask."""
+    both = float(probability.sum() + mask.sum())
+    return 2 * float(probability[mask].sum()) / both if both else 0.0
+
+
+def dice(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the Dice coefficient of two masks; 1 if both are empty."""
+    both = np.count_nonzero(first) + np.count_nonzero(second)
+    return 2 * np.count_nonzero(first & second) / both if both else 1.0
+
+
+@dataclass(frozen=True)
+class _Segmented:
+    """A cube of the CT and its mask.
+
+    Attributes:
+        start: x, y, z of the first voxel, in voxels of the cube, from the CT's first voxel.
+        spacing: of its voxels, in mm.
+        near_faces: whether the mask comes near the cube's faces.
+    """
+
+    logits: np.ndarray
+    mask: np.ndarray
+    start: tuple[float, ...]
+    spacing: float
+    near_faces: bool
+
+    @property
+    def expected_dice(self) -> float:
+        shown = np.where(_dilated(self.mask), self.logits, -np.inf)  # of this tumour alone
+        return expected_dice(1 / (1 + np.exp(-shown)), self.mask)
+
+
+@dataclass(frozen=True)
+class _Clicks:
+    """Clicks (n, 3) x, y, z in mm along the CT's axes from its first voxel."""
+
+    inside: np.ndarray
+    outside: np.ndarray
+
+    @classmethod
+    def of(cls, grid: Grid, inside: Sequence[Point], outside: Sequence[Point]) -> _Clicks:
+        inside_mm, outside_mm = (
+            np.array([index_in(grid, point) * np.array(grid.spacing) for point in points])
+            for points in (inside, outside)
+        )
+        return cls(inside_mm.reshape(-1, 3), outside_mm.reshape(-1, 3))
+
+    def in_cube(self, start: np.ndarray, spacing: float) -> tuple[Clicks, Clicks]:
+        """Return the indices z, y, x of both groups in a cube."""
+        inside, outside = (
+            (group / spacing - start)[:, ::-1].tolist() for group in (self.inside, self.outside)
+        )
+        return inside, outside
+
+
+def segment_clicks(
+    model: Model,
+    ct: CT | sitk.Image,
+    inside: Sequence[Point],
+    outside: Sequence[Point] = (),
+    *,
+    progress: Progress | None = None,
+) -> Mask:
+    """Segment the tumour that was clicked into. A person must look at it.
+
+    Args:
+        model: a segmenter of cubes.
+        ct: HU, LPS mm.
+        inside: one or more points in the tumour, LPS mm.
+        outside: points that the mask must leave out, LPS mm.
+        progress: gets the state of the work; may cancel.
+
+    Returns:
+        A mask on voxels of the CT's grid; its flags say where it may be wrong. Where the network
+        finds nothing at the click, it is the mask of region growing, and a flag says so.
+
+    Raises:
+        InputError: there is no point, one lies outside the CT or far from the others, or neither
+            network nor region growing finds anything there.
+        ModelError: the model is no segmenter of cubes.
+    """
+    progress = progress or Silent()
+    _check_dimensions(model, 3)
+    if not inside:
+        raise InputError("There is no point in the tumour: click into it.")
+    ct = as_ct(ct)
+    step(progress, 0.0, "Segmenting")
+    segmented = _segmented(model, ct, _Clicks.of(ct.grid, inside, outside), progress)
+    step(progress, 0.7, "Comparing with region growing")
+    try:
+        grown, why = propose_mask(ct, inside[0]), ""
+    except InputError as error:
+        grown, why = None, str(error)
+    mask = None if segmented is None else _mask_of(segmented, model, ct.grid)
+    if segmented is None or mask is None:
+        return _fallback(grown, why, model)
+    flags = _flags(segmented, None if grown is None else _dice_of_masks(mask, grown, ct.grid))
+    return replace(mask, flags=flags)
+
+
+def mask_from_clicks(
+    model: Model, ct: CT, inside: Sequence[Point], outside: Sequence[Point] = ()
+) -> Mask | None:
+    """Return the network's own mask, without flags; None if it finds nothing at the clicks."""
+    segmented = _segmented(model, ct, _Clicks.of(ct.grid, inside, outside), Silent())
+    return None if segmented is None else _mask_of(segmented, model, ct.grid)
+
+
+def _mask_of(segmented: _Segmented, model: Model, grid: Grid) -> Mask | None:
+    """Resample a mask onto the CT's grid; None if it holds the centre of no voxel."""
+    level = np.where(_dilated(segmented.mask), segmented.logits, -10.0).astype(np.float32)
+    box, array = level_set_on_grid(level, segmented.mask, segmented.start, segmented.spacing, grid)
+    if not array.any():
+        return None
+    return Mask(grid.part(box).image(array), "proposal", f"network {model.card.name} from clicks")
+
+
+def _segmented(model: Model, ct: CT, clicks: _Clicks, progress: Progress) -> _Segmented | None:
+    """Segment cubes round the clicks until the mask ends within its cube; None: nothing there."""
+    low, high = clicks.inside.min(axis=0), clicks.inside.max(axis=0)
+    spec = model.card.image
+    room = (spec.size - 2 * (_MARGIN + 1)) * spec.spacing
+    if (high - low).max() > room * FACTORS[-1]:
+        raise InputError("The points in the tumour lie too far apart to be of one tumour.")
+    best = None
+    for number, factor in enumerate(FACTORS):
+        if (high - low).max() > room * factor:
+            continue
+        step(progress, 0.15 * number, "Segmenting")
+        result = _in_cube(model, ct, clicks, centre=(low + high) / 2, factor=factor)
+        if result is not None and result.near_faces:
+            middle = np.clip(_middle(result), high - room * factor / 2, low + room * factor / 2)
+            result = _in_cube(model, ct, clicks, centre=middle, factor=factor) or result
+        best = result or best
+        if result is not None and not result.near_faces:
+            break
+    return best
+
+
+def _middle(segmented: _Segmented) -> np.ndarray:
+    """Return the middle x, y, z of a mask's box, in mm along the CT's axes."""
+    voxels = np.argwhere(segmented.mask)[:, ::-1] + np.array(segmented.start)
+    middle: np.ndarray = (voxels.min(axis=0) + voxels.max(axis=0)) / 2 * segmented.spacing
+    return middle
+
+
+def _in_cube(
+    model: Model, ct: CT, clicks: _Clicks, *, centre: np.ndarray, factor: int
+) -> _Segmented | None:
+    """Segment the cube at a centre (x, y, z in mm); None if nothing is at the clicks."""
+    spec = model.card.image
+    spacing = spec.spacing * factor
+    x, y, z = (np.rint(centre / spacing).astype(int) - spec.size // 2).tolist()
+    hu = cube_of(ct, (x, y, z), spec.size, spacing=spec.spacing, factor=factor)
+    start = np.array((x, y, z)) - (0 if factor % 2 else 0.5 / factor)
+    inside, outside = clicks.in_cube(start, spacing)
+    logits = logits_of(model.network, network_input(spec, hu, inside, outside)[None])[0]
+    mask = connected(logits > 0, inside)
+    if not mask.any():
+        return None
+    near = np.count_nonzero(mask[(slice(_MARGIN, -_MARGIN),) * 3]) < np.count_nonzero(mask)
+    return _Segmented(logits, mask, tuple(start.tolist()), spacing, bool(near))
+
+
+def cube_of(ct: CT, start: Index, size: int, *, spacing: float, factor: int = 1) -> np.ndarray:
+    """Return HU (z, y, x) of a cube, float32: means of `factor` voxels of `spacing` mm a side.
+
+    Args:
+        ct: the CT.
+        start: number x, y, z of the first voxel, on a grid of `factor * spacing` mm at the CT's
+            first voxel; where the factor is even, half a fine voxel before it.
+        size: voxels a side.
+        spacing: of the finer voxels, in mm.
+        factor: 1 for no averaging.
+    """
+    x, y, z = (number * factor - factor // 2 for number in start)
+    box = Box((x, y, z), (x + size * factor, y + size * factor, z + size * factor))
+    hu = linear(axes_of(box, ct.grid, spacing), ct.grid.size, ct.hu).astype(np.float32)
+    if factor == 1:
+        return hu
+    known = known_voxels(hu)
+    blocks = (size, factor) * 3
+    count = known.reshape(blocks).sum(axis=(1, 3, 5))
+    total = np.where(known, hu, 0).reshape(blocks).sum(axis=(1, 3, 5))
+    mean = total / np.maximum(count, 1)
+    return np.where(2 * count > factor**3, mean, AIR).astype(np.float32)
+
+
+def _flags(segmented: _Segmented, agreement: float | None) -> tuple[Flag, ...]:
+    flags = []
+    if (expected := segmented.expected_dice) < UNSURE:
+        sentence = (
+            f"The network is unsure of this mask: it expects a Dice coefficient of {expected:.2f}. "
+            "Check the border, or add clicks."
+        )
+        flags.append(Flag("segmentation_unsure", "warning", sentence))
+    if segmented.near_faces:
+        side = segmented.mask.shape[0] * segmented.spacing
+        sentence = f"The mask reaches the faces of the cube of {side:g} mm that was looked at."
+        flags.append(Flag("segmentation_reaches_faces", "warning", sentence))
+    if agreement is None:
+        sentence = "Region growing, the other method, finds no tumour here: check the mask."
+        flags.append(Flag("segmentation_differs", "warning", sentence))
+    else:
+        sentence = f"The Dice coefficient with the mask of region growing is {agreement:.2f}."
+        if agreement < DIFFERS:
+            flags.append(Flag("segmentation_differs", "warning", f"{sentence} Check the mask."))
+        else:
+            flags.append(Flag("segmentation_agrees", "info", sentence))
+    return tuple(flags)
+
+
+def _fallback(grown: Mask | None, why: str, model: Model) -> Mask:
+    if grown is None:
+        raise InputError(f"The model '{model.card.name}' finds no tumour at the click. {why}")
+    sentence = (
+        f"The model '{model.card.name}' finds no tumour at the click; this is the mask of region "
+        "growing."
+    )
+    flag = Flag("segmentation_by_region_growing", "warning", sentence)
+    return Mask(grown.image, grown.name, grown.source, (flag, *grown.flags))
+
+
+def _dice_of_masks(first: Mask, second: Mask, grid: Grid) -> float:
+    """Return the Dice coefficient of two masks on voxels of a grid."""
+    arrays = [sitk.GetArrayViewFromImage(mask.image) != 0 for mask in (first, second)]
+    grids = [Grid.of(mask.image) for mask in (first, second)]
+    boxes = [each.box.shifted(each.offset_in(grid) or (0, 0, 0)) for each in grids]
+    shared = boxes[0].within(boxes[1])
+    if not shared.voxels:
+        return 0.0
+    parts = []
+    for array, box in zip(arrays, boxes, strict=True):
+        x, y, z = box.start
+        parts.append(array[shared.shifted((-x, -y, -z)).slices])
+    both = sum(np.count_nonzero(array) for array in arrays)
+    return 2 * np.count_nonzero(parts[0] & parts[1]) / both
+
+
+def _dilated(mask: np.ndarray) -> np.ndarray:
+    """Return a mask with the voxels next to it."""
+    image = sitk.BinaryDilate(sitk.GetImageFromArray(mask.astype(np.uint8)), [1] * mask.ndim)
+    return np.asarray(sitk.GetArrayFromImage(image) > 0)
+
+
+def _check_dimensions(model: Model, dimensions: int) -> None:
+    check_kind(model.card, "segmenter")
+    if model.card.network.arguments["dimensions"] != dimensions:
+        takes, needed = ("slices", "cubes") if dimensions == 3 else ("cubes", "slices")
+        raise ModelError(
+            f"The model '{model.card.name}' segments {takes}, and a model of {needed} is needed "
+            "here."
+        )

@@ -1,0 +1,1 @@
+"""Training of the segmentation network on cubes or slices of CT with tumour masks."""

@@ -1,0 +1,181 @@
+"""The cases of segmentation: cubes of a store or slices of a set, split by patient."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...data.overlap import fold_overlap
+from ...data.slice_set import SLICES, SliceSet, open_slices
+from ...data.splits import Fold, held_out
+from ...data.store import Store, StoredCase, open_store
+from ...errors import InputError
+from ...inference.segmentation import known_voxels
+from ...models.card import NetworkSpec
+from ...models.inputs import InputSpec
+from .options import SegmentationOptions
+from .samples import Samples, central
+
+HU = (-1000.0, 400.0)
+COMPLETE = 0.8  # share of known voxels from which a case has all its surroundings
+
+
+@dataclass(frozen=True)
+class SegmentationSource:
+    """Cubes of a store, or slices of a set; `open_source` makes it."""
+
+    source: Store | SliceSet
+
+    @property
+    def dimensions(self) -> int:
+        """2 for slices, 3 for cubes."""
+        return 2 if isinstance(self.source, SliceSet) else 3
+
+    @property
+    def cases(self) -> tuple[StoredCase, ...]:
+        return self.source.cases
+
+    @property
+    def side(self) -> int:
+        """Voxels along each axis."""
+        if isinstance(self.source, SliceSet):
+            return self.source.slicing.resolution
+        return self.source.preprocessing.side
+
+    @property
+    def spacing(self) -> float:
+        """Millimetres between voxels."""
+        if isinstance(self.source, SliceSet):
+            return self.source.slicing.pixel_mm
+        return self.source.preprocessing.spacing
+
+    @property
+    def hash(self) -> str:
+        """Of how the data were cut."""
+        if isinstance(self.source, SliceSet):
+            return self.source.slicing.hash
+        return self.source.preprocessing.hash
+
+    def read(
+        self, case: StoredCase, random: np.random.Generator | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return HU and mask of a case; see `Samples.read`."""
+        if isinstance(self.source, Store):
+            content = self.source.content(case)
+            return content.hu, content.mask
+        hu, mask = self.source.content(case)  # type: ignore[arg-type]  # of the set's own cases
+        areas = np.count_nonzero(mask, axis=(1, 2))
+        if random is None:
+            chosen = int(areas.argmax())
+        else:
+            chosen = int(random.choice(len(areas), p=areas / areas.sum()))
+        return hu[chosen], mask[chosen]
+
+
+def open_source(folder: str | os.PathLike[str]) -> SegmentationSource:
+    """Open a store of `build_cohort` or a set of slices; `InputError` if it is neither."""
+    is_slices = (Path(folder) / SLICES).is_file()
+    return SegmentationSource(open_slices(folder) if is_slices else open_store(folder))
+
+
+@dataclass(frozen=True)
+class SegmentationSetup:
+    """A run before it starts; `set_up` makes it."""
+
+    source: SegmentationSource
+    options: SegmentationOptions
+    fold: Fold
+
+    @cached_property
+    def network(self) -> NetworkSpec:
+        """The segmentation network."""
+        options = self.options
+        arguments = {
+            "dimensions": self.source.dimensions,
+            "input_size": options.size,
+            "width": options.width,
+            "depth": options.depth,
+            "classes": 0,
+        }
+        return NetworkSpec("segmentation", arguments)
+
+    @cached_property
+    def spec(self) -> InputSpec:
+        """Its input."""
+        return InputSpec(self.options.size, self.source.spacing, *HU, True)
+
+    def indices(self, names: Sequence[str]) -> np.ndarray:
+        """Return the positions (N,) of the named cases."""
+        index = {case.case: number for number, case in enumerate(self.source.cases)}
+        return np.array([index[name] for name in names], np.int64)
+
+    def read(
+        self, number: int, random: np.random.Generator | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return HU and mask of a case."""
+        return self.source.read(self.source.cases[number], random)
+
+    def samples(self) -> Samples:
+        """Return the samples of all cases."""
+        keys = [case.crop for case in self.source.cases]
+        return Samples(keys, self.read, self.spec, self.options)
+
+    def repeated(self, chosen: np.ndarray) -> np.ndarray:
+        """Return numbers of cases, those with all their surroundings several times."""
+        repeats = []
+        for number in chosen.tolist():
+            hu, _ = self.read(number, None)
+            complete = known_voxels(central(hu, self.options.size)).mean() >= COMPLETE
+            repeats.append(self.options.complete_repeats if complete else 1)
+        if min(repeats) == max(repeats):
+            return chosen
+        return np.repeat(chosen, repeats)
+
+    def described(self) -> dict[str, Any]:
+        """Return all that decides the results."""
+        return {
+            "training": "segmentation",
+            "data": self.source.hash,
+            "options": asdict(self.options),
+            "split": self.fold.hash(self.source.cases),
+        }
+
+
+def set_up(source: SegmentationSource, options: SegmentationOptions) -> SegmentationSetup:
+    """Split the cases.
+
+    Raises:
+        InputError: the options or the data cannot be used.
+    """
+    if options.size > source.side:
+        raise InputError(
+            f"The data have {source.side} voxels a side, fewer than --size {options.size}: choose "
+            "a smaller size."
+        )
+    return SegmentationSetup(source, options, _fold(source.cases, options))
+
+
+def _fold(cases: Sequence[StoredCase], options: SegmentationOptions) -> Fold:
+    column, value = options.fold_column, options.test_fold
+    if column is None or value is None:
+        return held_out(cases, seed=options.seed)
+    if not cases or column not in cases[0].columns:
+        columns = ", ".join(cases[0].columns) if cases else "none"
+        raise InputError(f"The data have no column '{column}'; they have {columns}.")
+    test = [case for case in cases if case.value(column) == value]
+    if not test:
+        values = ", ".join(sorted({case.value(column) for case in cases}))
+        raise InputError(f"No case has '{value}' in the column '{column}', which has {values}.")
+    rest = [case for case in cases if case.value(column) != value]
+    parts = held_out(rest, seed=options.seed)
+    train = tuple(sorted((*parts.train, *parts.test)))
+    fold = Fold(train, parts.validation, tuple(sorted(case.case for case in test)))
+    if shared := fold_overlap(fold, cases):
+        raise InputError(f"The column '{column}' does not separate patients: {shared.sentence}")
+    return fold

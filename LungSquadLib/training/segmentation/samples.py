@@ -1,0 +1,189 @@
+"""Samples of segmentation: cubes or slices, augmented, partly hidden, with simulated clicks.
+
+Cut-out CT is unknown beyond its border, which often lies just beyond the tumour. So that the border
+is no clue, parts of all samples are hidden at random: slabs and boxes, also across the tumour.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from ...imaging.resample import AIR
+from ...inference.segmentation import known_voxels, network_input
+from ...models.inputs import InputSpec
+from .options import SegmentationOptions
+
+VOXELS = (0.6, 1.6)  # size of a sample's voxels, relative to those of the data
+SHIFT = 0.25  # largest shift, relative to the sample's size
+HIDDEN = 0.6  # share of the samples of which a part is hidden
+NOISE_HU, OFFSET_HU = 20.0, 20.0
+MOST_CORRECTIONS = 2  # further clicks inside, and outside
+NEAR = 8.0  # voxels from the tumour within which clicks outside are
+TISSUE_HU = -600.0
+
+Hu = np.ndarray
+MaskArray = np.ndarray
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Channels (4, ...) of the network, mask and known voxels (...), float32."""
+
+    x: np.ndarray
+    mask: np.ndarray
+    known: np.ndarray
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples by the number of their case.
+
+    Attributes:
+        keys: hash of each case's content, on which its random numbers depend.
+        read: returns HU and mask of a case by its number: a cube, or a slice that is drawn with the
+            random generator, or without one the slice with the largest mask.
+        spec: the network's input.
+        options: of the training.
+    """
+
+    keys: Sequence[str]
+    read: Callable[[int, np.random.Generator | None], tuple[Hu, MaskArray]]
+    spec: InputSpec
+    options: SegmentationOptions
+
+    def plain(self, number: int) -> Sample:
+        """Return a sample without augmentation, with one click."""
+        random = self._random(number, -1)
+        hu, mask = (central(array, self.spec.size) for array in self.read(number, None))
+        hu, mask = hu.astype(np.float32), (mask != 0) & known_voxels(hu)
+        return self._sample(hu, mask, [draw_voxel(mask, random)] if mask.any() else [], [])
+
+    def augmented(self, number: int, draw: int) -> Sample:
+        """Return one of the samples of a case, by the number of the draw."""
+        random = self._random(number, draw)
+        hu, mask = self.read(number, random)
+        hu, mask = resampled(hu, mask, self.spec.size, random)
+        if random.random() < HIDDEN:
+            hu = np.where(kept_region(mask, random), hu, np.float32(AIR))
+        known = known_voxels(hu)
+        mask &= known
+        noise = random.uniform(0, NOISE_HU) * random.standard_normal(hu.shape, np.float32)
+        changed = np.maximum(hu + noise + OFFSET_HU * random.standard_normal(), AIR + 1)
+        hu = np.where(known, changed, np.float32(AIR)).astype(np.float32)
+        inside, outside = self._clicks(hu, mask, random)
+        return self._sample(hu, mask, inside, outside)
+
+    def _clicks(
+        self, hu: np.ndarray, mask: np.ndarray, random: np.random.Generator
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Simulate a first click, and corrections near the tumour's border."""
+        if random.random() < self.options.without_click or not mask.any():
+            return [], []
+        inside, outside = [draw_voxel(mask, random)], []
+        if random.random() < self.options.corrections:
+            signed = signed_distance(mask)
+            rim = mask & (signed > -2)
+            near = ~mask & (signed < NEAR) & known_voxels(hu)
+            tissue = near & (hu > TISSUE_HU)
+            more, less = random.integers(0, MOST_CORRECTIONS + 1, 2).tolist()
+            inside += [draw_voxel(rim if rim.any() else mask, random) for _ in range(more)]
+            if near.any():
+                where = tissue if tissue.any() else near
+                outside += [draw_voxel(where, random) for _ in range(less)]
+        return inside, outside
+
+    def _sample(
+        self,
+        hu: np.ndarray,
+        mask: np.ndarray,
+        inside: Sequence[np.ndarray],
+        outside: Sequence[np.ndarray],
+    ) -> Sample:
+        x = network_input(self.spec, hu, inside, outside)
+        return Sample(x, mask.astype(np.float32), x[1])
+
+    def _random(self, number: int, draw: int) -> np.random.Generator:
+        key = int.from_bytes(hashlib.sha256(self.keys[number].encode()).digest()[:16], "big")
+        return np.random.default_rng((self.options.seed, 7, draw + 1, key))
+
+
+def central(array: np.ndarray, size: int) -> np.ndarray:
+    """Return the middle `size` voxels along each axis."""
+    starts = ((side - size) // 2 for side in array.shape)
+    return array[tuple(slice(start, start + size) for start in starts)]
+
+
+def draw_voxel(mask: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return the index of a voxel of a mask, all being equally likely."""
+    flat = np.flatnonzero(mask)
+    chosen = int(flat[random.integers(len(flat))])
+    return np.array(np.unravel_index(chosen, mask.shape), float)
+
+
+def signed_distance(mask: np.ndarray) -> np.ndarray:
+    """Return the distance to a mask's border in voxels, negative inside."""
+    image = sitk.GetImageFromArray(mask.astype(np.uint8))
+    distance = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False)
+    return sitk.GetArrayFromImage(distance)
+
+
+def resampled(
+    hu: np.ndarray, mask: np.ndarray, size: int, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a sample with voxels of another size, mirrored, turned and shifted at random.
+
+    Returns:
+        HU, float32, `AIR` where it is not known; and the mask, bool.
+    """
+    dimensions = hu.ndim
+    voxel = np.exp(random.uniform(*np.log(VOXELS)))
+    matrix = np.diag(voxel * random.choice([-1.0, 1.0], dimensions))  # x, y(, z)
+    if random.random() < 0.5:
+        matrix[[0, 1]] = matrix[[1, 0]]
+    angle = np.deg2rad(random.uniform(-15, 15))
+    turn = np.eye(dimensions)
+    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    shift = random.uniform(-SHIFT, SHIFT, dimensions) * size * voxel
+    middle = (np.array(hu.shape[::-1]) - 1) / 2
+    transform = sitk.AffineTransform(dimensions)
+    transform.SetMatrix((turn @ matrix).ravel().tolist())
+    transform.SetTranslation(
+        (middle + shift - turn @ matrix @ np.full(dimensions, (size - 1) / 2)).tolist()
+    )
+    channels = np.stack([hu, mask != 0, known_voxels(hu)], axis=-1).astype(np.float32)
+    filter_ = sitk.ResampleImageFilter()
+    filter_.SetNumberOfThreads(1)
+    filter_.SetTransform(transform)
+    filter_.SetSize((size,) * dimensions)
+    filter_.SetInterpolator(sitk.sitkLinear)
+    filter_.SetDefaultPixelValue(0.0)
+    result = sitk.GetArrayFromImage(filter_.Execute(sitk.GetImageFromArray(channels, True)))
+    known = result[..., 2] > 0.999
+    return np.where(known, result[..., 0], np.float32(AIR)), (result[..., 1] >= 0.5) & known
+
+
+def kept_region(mask: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return a region (bool) that stays known: a box with faces near or across the tumour.
+
+    Each face is moved in with a probability of one half, to 4 voxels within the tumour's extent at
+    most, or to 12 beyond it.
+    """
+    kept = np.ones(mask.shape, bool)
+    for axis in range(mask.ndim):
+        others = tuple(other for other in range(mask.ndim) if other != axis)
+        marked = np.flatnonzero(mask.any(axis=others))
+        size = mask.shape[axis]
+        first, last = (marked[0], marked[-1]) if len(marked) else (size // 4, size - size // 4)
+        low, high = first - random.integers(-4, 13), last + random.integers(-4, 13)
+        line = np.ones(size, bool)
+        if random.random() < 0.5:
+            line[: max(int(low), 0)] = False
+        if random.random() < 0.5:
+            line[min(int(high) + 1, size) :] = False
+        kept &= np.expand_dims(line, others)
+    return kept
