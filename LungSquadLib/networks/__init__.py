@@ -197,7 +197,7 @@ _NETWORKS = {
         "input_size",
         {
             "dimensions": (_integer(2, 3), "2 or 3", 3),
-            "input_size": (_integer(16, 128), "a whole number from 16 to 128", 40),
+            "input_size": (_integer(16, 128), "a whole number from 16 to 128", 32),
             "width": (_integer(1, 64), "a whole number from 1 to 64", 8),
             "depth": (_integer(1, 6), "a whole number from 1 to 6", 4),
             "classes": (_integer(0, 0), "0", 0),

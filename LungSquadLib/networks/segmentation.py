@@ -27,7 +27,7 @@ class SegmentationNetwork(nn.Module):
         self,
         dimensions: int = 3,
         *,
-        input_size: int = 40,
+        input_size: int = 32,
         width: int = 8,
         depth: int = 4,
         classes: int = 0,

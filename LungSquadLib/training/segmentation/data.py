@@ -16,14 +16,12 @@ from ...data.slice_set import SLICES, SliceSet, open_slices
 from ...data.splits import Fold, held_out
 from ...data.store import Store, StoredCase, open_store
 from ...errors import InputError
-from ...inference.segmentation import known_voxels
 from ...models.card import NetworkSpec
 from ...models.inputs import InputSpec
 from .options import SegmentationOptions
-from .samples import Samples, central
+from .samples import Samples, is_complete
 
 HU = (-1000.0, 400.0)
-COMPLETE = 0.8  # share of known voxels from which a case has all its surroundings
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,7 @@ class SegmentationSetup:
         repeats = []
         for number in chosen.tolist():
             hu, _ = self.read(number, None)
-            complete = known_voxels(central(hu, self.options.size)).mean() >= COMPLETE
+            complete = is_complete(hu, self.options.size)
             repeats.append(self.options.complete_repeats if complete else 1)
         if min(repeats) == max(repeats):
             return chosen

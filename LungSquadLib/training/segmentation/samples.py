@@ -20,7 +20,8 @@ from .options import SegmentationOptions
 
 VOXELS = (0.6, 1.6)  # size of a sample's voxels, relative to those of the data
 SHIFT = 0.25  # largest shift, relative to the sample's size
-HIDDEN = 0.6  # share of the samples of which a part is hidden
+COMPLETE = 0.8  # share of known voxels from which a case has all its surroundings
+HIDDEN, HIDDEN_MORE = 0.6, 0.3  # share of which a part is hidden, of complete cases and others
 NOISE_HU, OFFSET_HU = 20.0, 20.0
 MOST_CORRECTIONS = 2  # further clicks inside, and outside
 NEAR = 8.0  # voxels from the tumour within which clicks outside are
@@ -67,8 +68,9 @@ class Samples:
         """Return one of the samples of a case, by the number of the draw."""
         random = self._random(number, draw)
         hu, mask = self.read(number, random)
+        hidden = HIDDEN if is_complete(hu, self.spec.size) else HIDDEN_MORE
         hu, mask = resampled(hu, mask, self.spec.size, random)
-        if random.random() < HIDDEN:
+        if random.random() < hidden:
             hu = np.where(kept_region(mask, random), hu, np.float32(AIR))
         known = known_voxels(hu)
         mask &= known
@@ -110,6 +112,11 @@ class Samples:
     def _random(self, number: int, draw: int) -> np.random.Generator:
         key = int.from_bytes(hashlib.sha256(self.keys[number].encode()).digest()[:16], "big")
         return np.random.default_rng((self.options.seed, 7, draw + 1, key))
+
+
+def is_complete(hu: np.ndarray, size: int) -> bool:
+    """Return whether the surroundings of a case are known, not only a cut-out of them."""
+    return float(known_voxels(central(hu, size)).mean()) >= COMPLETE
 
 
 def central(array: np.ndarray, size: int) -> np.ndarray:

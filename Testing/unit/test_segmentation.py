@@ -1,0 +1,211 @@
+"""Clicks become masks on the CT's grid, whatever its spacing and the tumour's size."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+
+from LungSquadLib.errors import InputError, ModelError
+from LungSquadLib.imaging.ct import as_ct
+from LungSquadLib.imaging.geometry import Grid
+from LungSquadLib.imaging.resample import AIR
+from LungSquadLib.inference import segmentation
+from LungSquadLib.inference.segmentation import (
+    click_map,
+    connected,
+    cube_of,
+    dice,
+    expected_dice,
+    network_input,
+    segment_clicks,
+    segment_cube,
+    segment_slices,
+)
+from LungSquadLib.models.inputs import InputSpec
+from LungSquadLib.networks.segmentation import SegmentationNetwork
+from Testing.segmenters import write_segmenter
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SPEC = InputSpec(32, 1.0, -1000.0, 400.0, True)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write_segmenter(tmp_path_factory.mktemp("model") / "segmenter.safetensors")
+
+
+def ball_ct(radius, *, spacing=(0.8, 0.7, 1.5), side=110.0, middle=(52.0, 55.0, 57.0)):
+    """A CT of lung with a ball of tumour, its grid and the LPS of a point in mm from the corner."""
+    size = tuple(round(side / step) for step in spacing)
+    grid = Grid(size, spacing, (-30.5, 12.25, 100.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    x, y, z = (np.arange(n) * step for n, step in zip(size, spacing, strict=True))
+    distance = np.sqrt(
+        (x - middle[0]) ** 2
+        + ((y - middle[1]) ** 2)[:, None]
+        + ((z - middle[2]) ** 2)[:, None, None]
+    )
+    # A soft border of 1 mm, as a scanner has; half-way at the radius.
+    hu = -850 + 900 * np.clip(radius - distance + 0.5, 0, 1)
+
+    def lps(*aside):
+        aside = aside or (0.0, 0.0, 0.0)
+        index = (np.array(middle) + aside) / np.array(spacing)
+        return tuple(grid.to_lps(index).tolist())
+
+    return grid.image(np.rint(hu).astype(np.int16)), lps
+
+
+def volume_and_middle(mask):
+    array, grid = sitk.GetArrayFromImage(mask.image), Grid.of(mask.image)
+    centre = grid.to_lps(np.argwhere(array)[:, ::-1].mean(axis=0))
+    return np.count_nonzero(array) * grid.voxel_volume, centre
+
+
+def test_a_click_is_a_gaussian_of_two_voxels():
+    drawn = click_map((9, 11, 13), [(4, 5, 6), (4, 5, 12)])
+    assert drawn[4, 5, 6] == 1
+    assert drawn[2, 5, 6] == pytest.approx(np.exp(-0.5))
+    assert drawn[4, 7, 8] == pytest.approx(np.exp(-1))
+    assert drawn[4, 5, 11] == pytest.approx(np.exp(-1 / 8))  # of the nearer click
+    assert not click_map((5, 5), []).any()
+
+
+def test_the_channels_are_ct_known_inside_and_outside():
+    hu = np.array([[AIR, -1000.0], [-300.0, 900.0]])
+    x = network_input(SPEC, hu, [(0, 1)], [(1, 0)])
+    assert x[0].tolist() == [[0, 0], [0.5, 1]]
+    assert x[1].tolist() == [[0, 1], [1, 1]]
+    assert x[2, 0, 1] == x[3, 1, 0] == 1
+    assert x[2, 1, 0] < 1
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4])
+def test_coarse_voxels_are_means_round_their_centres(factor):
+    """In a CT whose HU rise by 10 each mm, the mean of a block is the value at its centre."""
+    z, y, x = np.indices((60, 60, 60))
+    image = sitk.GetImageFromArray((10.0 * x - 7.0 * y + 3.0 * z).astype(np.float32))
+    cube = cube_of(as_ct(image), (2, 3, 4), 6, spacing=1.0, factor=factor)
+    middle = 0 if factor % 2 else 0.5  # mm before the voxel's number times its side
+    zz, yy, xx = np.indices((6, 6, 6))
+    x, y, z = (
+        (index + first) * factor - middle
+        for index, first in zip((xx, yy, zz), (2, 3, 4), strict=True)
+    )
+    assert cube == pytest.approx(10 * x - 7 * y + 3 * z, abs=1e-3)
+
+
+def test_what_lies_beyond_the_ct_is_unknown_in_coarse_voxels_too():
+    image = sitk.GetImageFromArray(np.full((20, 20, 20), -500, np.int16))
+    cube = cube_of(as_ct(image), (-2, -2, -2), 8, spacing=1.0, factor=3)
+    assert (cube[:2] == AIR).all()
+    assert cube[2, 2, 2] == AIR  # 8 known voxels of 27
+    assert cube[2, 5, 5] == -500  # 18 of 27
+    assert (cube[3:, 3:, 3:] == -500).all()
+
+
+@pytest.mark.parametrize("radius", [5.0, 9.0, 16.0, 28.0, 44.0])
+def test_a_ball_of_any_size_is_found_whole_and_in_its_place(model, radius):
+    image, lps = ball_ct(radius)
+    mask = segment_clicks(model, image, [lps(0.3 * radius, 0, -0.4 * radius)])
+    volume, middle = volume_and_middle(mask)
+    assert volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.06)
+    assert middle == pytest.approx(lps(), abs=0.35)
+    assert Grid.of(mask.image).offset_in(as_ct(image).grid) is not None
+    assert "segmentation_reaches_faces" not in {flag.code for flag in mask.flags}
+
+
+def test_the_flags_give_the_agreement_with_region_growing(model):
+    image, lps = ball_ct(9.0)
+    mask = segment_clicks(model, image, [lps()])
+    assert [flag.code for flag in mask.flags] == ["segmentation_agrees"]
+    assert "is 0.9" in mask.flags[0].sentence
+
+
+def test_a_tumour_larger_than_any_cube_is_flagged(model):
+    image, lps = ball_ct(75.0, spacing=(2.0, 2.0, 2.0), side=160.0, middle=(80.0, 80.0, 80.0))
+    codes = {flag.code for flag in segment_clicks(model, image, [lps()]).flags}
+    assert "segmentation_reaches_faces" in codes
+
+
+def test_a_click_outside_is_left_out(model):
+    image, lps = ball_ct(9.0)
+    grid = as_ct(image).grid
+    whole = segment_clicks(model, image, [lps()])
+    less = segment_clicks(model, image, [lps(-4, 0, 0)], [lps(6, 0, 0)])
+    assert volume_and_middle(less)[0] < volume_and_middle(whole)[0]
+    index = np.rint(grid.to_index(lps(6, 0, 0)) - Grid.of(less.image).offset_in(grid)).astype(int)
+    array = sitk.GetArrayFromImage(less.image)
+    x, y, z = index
+    assert x >= array.shape[2] or not array[z, y, x]
+
+
+def test_where_the_network_finds_nothing_region_growing_does(tmp_path):
+    untrained = write_segmenter(tmp_path / "m.safetensors", threshold=False)
+    image, lps = ball_ct(9.0)
+    mask = segment_clicks(untrained, image, [lps()])
+    assert mask.flags[0].code == "segmentation_by_region_growing"
+    with pytest.raises(
+        InputError, match=r"finds no tumour at the click\. The point .* lies in lung"
+    ):
+        segment_clicks(untrained, image, [lps(30, 0, 0)])
+
+
+def test_clicks_that_cannot_be_are_refused(model):
+    image, lps = ball_ct(9.0)
+    with pytest.raises(InputError, match="There is no point in the tumour"):
+        segment_clicks(model, image, [])
+    with pytest.raises(InputError, match="lies outside the CT"):
+        segment_clicks(model, image, [lps(), lps(200, 0, 0)])
+    far, at = ball_ct(9.0, spacing=(2.0, 2.0, 2.0), side=200.0, middle=(50.0, 100.0, 100.0))
+    with pytest.raises(InputError, match="too far apart"):
+        segment_clicks(model, far, [at(), at(140, 0, 0)])
+
+
+def test_a_model_of_slices_is_refused_for_cubes(tmp_path):
+    flat = write_segmenter(tmp_path / "flat.safetensors", dimensions=2)
+    image, lps = ball_ct(9.0)
+    with pytest.raises(ModelError, match="segments slices, and a model of cubes is needed"):
+        segment_clicks(flat, image, [lps()])
+    assert segment_slices(flat, np.full((3, 33, 30), -800)).shape == (3, 33, 30)
+    assert segment_slices(flat, np.zeros((0, 32, 32))).shape == (0, 32, 32)
+
+
+def test_cubes_need_no_click_and_a_click_chooses(model):
+    hu = np.full((30, 31, 33), -800.0)
+    hu[4:9, 4:9, 4:9] = hu[20:26, 20:26, 20:26] = 30
+    assert np.count_nonzero(segment_cube(model, hu)) == 125 + 216
+    chosen = segment_cube(model, hu, [(22, 22, 22)])
+    assert np.count_nonzero(chosen) == 216
+    assert chosen[20, 20, 20]
+    assert not segment_cube(model, hu, [(14, 14, 30)]).any()
+
+
+def test_a_component_is_chosen_by_the_nearest_voxel():
+    mask = np.zeros((1, 12, 12), bool)
+    mask[0, 2, 2] = mask[0, 2, 7:9] = True
+    assert connected(mask, [(0, 2, 4)]).sum() == 1
+    assert connected(mask, [(0, 2, 5.4)]).sum() == 2
+    assert connected(mask, [(0, 2, 4), (0, 2, 7)]).sum() == 3
+    assert not connected(mask, [(0, 10, 10)]).any()
+
+
+def test_dice_and_its_expectation():
+    first, second = np.array([1, 1, 0, 0]) > 0, np.array([1, 0, 1, 0]) > 0
+    assert dice(first, second) == 0.5
+    assert dice(~first & first, ~second & second) == 1
+    probability = np.array([1.0, 0.5, 0.25, 0.0])
+    assert expected_dice(probability, first) == pytest.approx(2 * 1.5 / (1.75 + 2))
+    assert expected_dice(probability * 0, first & False) == 0
+
+
+def test_the_network_takes_any_size_and_pads_with_the_unknown(tmp_path):
+    untrained = write_segmenter(tmp_path / "m.safetensors", threshold=False)
+    x = np.random.default_rng(0).random((2, 4, 13, 16, 18), np.float32)
+    assert segmentation.logits_of(untrained.network, x).shape == (2, 13, 16, 18)
+    with pytest.raises(ValueError, match="not a multiple of 8"):
+        SegmentationNetwork(input_size=36)
+
+
+def test_before_training_nothing_is_tumour():
+    network = SegmentationNetwork(2, input_size=32, width=2)
+    assert (network(torch.rand(1, 4, 32, 32)) == -2).all()
