@@ -164,8 +164,8 @@ class _Segmented:
 
     @property
     def expected_dice(self) -> float:
-        shown = np.where(_dilated(self.mask), self.logits, -np.inf)  # of this tumour alone
-        return expected_dice(1 / (1 + np.exp(-shown)), self.mask)
+        nearby = np.where(_dilated(self.mask), self.logits, -np.inf)  # of this tumour alone
+        return expected_dice(1 / (1 + np.exp(-nearby)), self.mask)
 
 
 @dataclass(frozen=True)

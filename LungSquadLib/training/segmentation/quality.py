@@ -196,8 +196,8 @@ def _unclicked_dice(model: Model, hu: np.ndarray, truth: np.ndarray) -> float:
     return dice((logits > 0) & known_voxels(hu), truth)
 
 
-def _row(clicked: Sequence[float], **others: float) -> Row:
-    values = {"one_click": clicked[0], **others}
+def _row(clicked: Sequence[float], **further: float) -> Row:
+    values = {"one_click": clicked[0], **further}
     return {
         **{f"dice_{name}": values[name] for name in METHODS if name in values},
         "sd_between_clicks": float(np.std(clicked)),
@@ -241,8 +241,8 @@ def _metrics(rows: Sequence[Row], where: str) -> dict[str, Metric]:
             for statistic in ("median", "worst_tenth"):
                 key = f"{name}_{statistic}_{group}"
                 metrics[key] = _metric(members, name, STATISTICS[statistic], words)
-    spread = "sd_between_clicks"
-    metrics[f"dice_{spread}"] = _metric(rows, spread, STATISTICS["median"], where)
+    column = "sd_between_clicks"
+    metrics[f"dice_{column}"] = _metric(rows, column, STATISTICS["median"], where)
     return metrics
 
 

@@ -21,7 +21,7 @@ from .options import SegmentationOptions
 VOXELS = (0.6, 1.6)  # size of a sample's voxels, relative to those of the data
 SHIFT = 0.25  # largest shift, relative to the sample's size
 COMPLETE = 0.8  # share of known voxels from which a case has all its surroundings
-HIDDEN, HIDDEN_MORE = 0.6, 0.3  # share of which a part is hidden, of complete cases and others
+HIDDEN, HIDDEN_MORE = 0.6, 0.3  # share of which a part is hidden, of complete cases and the rest
 NOISE_HU, OFFSET_HU = 20.0, 20.0
 MOST_CORRECTIONS = 2  # further clicks inside, and outside
 NEAR = 8.0  # voxels from the tumour within which clicks outside are
@@ -182,8 +182,8 @@ def kept_region(mask: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """
     kept = np.ones(mask.shape, bool)
     for axis in range(mask.ndim):
-        others = tuple(other for other in range(mask.ndim) if other != axis)
-        marked = np.flatnonzero(mask.any(axis=others))
+        across = tuple(other for other in range(mask.ndim) if other != axis)
+        marked = np.flatnonzero(mask.any(axis=across))
         size = mask.shape[axis]
         first, last = (marked[0], marked[-1]) if len(marked) else (size // 4, size - size // 4)
         low, high = first - random.integers(-4, 13), last + random.integers(-4, 13)
@@ -192,5 +192,5 @@ def kept_region(mask: np.ndarray, random: np.random.Generator) -> np.ndarray:
             line[: max(int(low), 0)] = False
         if random.random() < 0.5:
             line[min(int(high) + 1, size) :] = False
-        kept &= np.expand_dims(line, others)
+        kept &= np.expand_dims(line, across)
     return kept
