@@ -106,6 +106,12 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
         metavar="N",
         help="number of seeds, for intervals (default: 3)",
     )
+    audit.add_argument(
+        "--label",
+        metavar="COL",
+        help="column of the slices with the model's classes: each is generated as often as it is "
+        "among the slices (default: evenly)",
+    )
     add_json_argument(audit)
 
 
@@ -204,7 +210,12 @@ def _audit(arguments: argparse.Namespace) -> None:
     check_folder(arguments.out, model)
     with bar() as progress:
         results = audit(
-            model, slices, images=arguments.images, seeds=arguments.seeds, progress=progress
+            model,
+            slices,
+            images=arguments.images,
+            seeds=arguments.seeds,
+            label=arguments.label,
+            progress=progress,
         )
         page = write_audit(results, model, arguments.out)
     if arguments.json:

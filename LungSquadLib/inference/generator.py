@@ -60,6 +60,7 @@ def sample(
     truncation: float = 1.0,
     label: str | None = None,
     like: int | None = None,
+    shares: Sequence[float] = (),
     device: torch.device | str = "cpu",
 ) -> Images:
     """Generate images 0 to `n` - 1 of a seed; image 5 is the same for any `n`.
@@ -74,9 +75,10 @@ def sample(
         seed: of the latents, and of the conditions if none is given.
         truncation: the fraction of each latent's distance from the centre that is kept, above 0 to
             1 (no truncation).
-        label: code of a condition; drawn evenly by default.
+        label: code of a condition; drawn by default.
         like: number of an image (of this seed, label and truncation): its neighbours are
             generated, a quarter of the way to other images.
+        shares: probabilities of the conditions, in the card's order; even by default.
         device: of the network.
 
     Raises:
@@ -91,7 +93,7 @@ def sample(
     if like is not None:
         _check_whole("number of the image to be like", like, 0, MOST_IMAGES - 1)
     numbers = range(n) if like is None else [like] * n
-    labels = _labels(model.card, label, seed, numbers)
+    labels = _labels(model.card, label, seed, numbers, shares)
     z = _drawn(model, _IMAGES, seed, numbers)
     if truncation < 1:
         z = between(_centres(model, labels, n, device), z, truncation)
@@ -175,7 +177,13 @@ def _drawn(model: Model, stream: int, seed: int, numbers: Iterable[int]) -> np.n
     return np.asarray(z / np.sqrt((z * z).mean(axis=1, keepdims=True)))
 
 
-def _labels(card: Card, label: str | None, seed: int, numbers: Sequence[int]) -> np.ndarray | None:
+def _labels(
+    card: Card,
+    label: str | None,
+    seed: int,
+    numbers: Sequence[int],
+    shares: Sequence[float] = (),
+) -> np.ndarray | None:
     """The conditions (n,): the given one, or drawn."""
     codes = [known.code for known in card.classes]
     if label is not None and label not in codes:
@@ -188,9 +196,10 @@ def _labels(card: Card, label: str | None, seed: int, numbers: Sequence[int]) ->
         return None
     if label is not None:
         return np.full(len(numbers), codes.index(label))
-    return np.array(
-        [np.random.default_rng((_LABELS, seed, k)).integers(len(codes)) for k in numbers]
-    )
+    drawn = (np.random.default_rng((_LABELS, seed, k)) for k in numbers)
+    if shares:
+        return np.array([random.choice(len(codes), p=shares) for random in drawn])
+    return np.array([random.integers(len(codes)) for random in drawn])
 
 
 def _centres(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
@@ -45,6 +46,7 @@ def audit(
     *,
     images: int = 512,
     seeds: int = 3,
+    label: str | None = None,
     progress: Progress | None = None,
 ) -> Audit:
     """Audit a generator with a set of slices; its card has the hashes of its training patients.
@@ -54,19 +56,23 @@ def audit(
         slices: cut as its training slices, with patients that were not in its training.
         images: number of generated slices of each seed.
         seeds: number of seeds, over which the intervals are.
+        label: column of the slices with the model's conditions: each is generated as often as it
+            is among the slices; evenly by default.
         progress: receives the progress.
 
     Raises:
-        InputError: the slices are not of the model's kind, or a number is out of range.
+        InputError: the slices are not of the model's kind, have no such column or none of the
+            conditions in it, or a number is out of range.
         ModelError: the model is no such generator.
     """
     check_fits(model.card, slices.slicing)
     untrained = _untrained(model)
+    shares = _shares(model.card, slices, label) if label is not None else ()
     result = audit_images(
-        lambda n, seed: sample(model, n, seed=seed),
+        lambda n, seed: sample(model, n, seed=seed, shares=shares),
         slices,
         seen=model.card.training.seen,
-        untrained=lambda n, seed: sample(untrained, n, seed=seed),
+        untrained=lambda n, seed: sample(untrained, n, seed=seed, shares=shares),
         images=images,
         seeds=seeds,
         progress=progress,
@@ -158,6 +164,23 @@ def check_fits(card: Card, slicing: Slicing) -> None:
                 f"The {what} of the slices is {given:g} {unit}, that of the model '{card.name}' "
                 f"{expected:g}. Make slices like those of its training (`lungsquad gan data`)."
             )
+
+
+def _shares(card: Card, slices: SliceSet, label: str) -> tuple[float, ...]:
+    """Return which part of the slices each condition of a model has."""
+    columns = slices.cases[0].columns
+    if label not in columns:
+        raise InputError(f"The slices have no column '{label}'; they have {', '.join(columns)}.")
+    counts = Counter[str]()
+    for case in slices.cases:
+        counts[case.value(label)] += case.count
+    known = [counts[each.code] for each in card.classes]
+    if not sum(known):
+        codes = ", ".join(each.code for each in card.classes) or "none"
+        raise InputError(
+            f"The column '{label}' has none of the conditions of the model '{card.name}': {codes}."
+        )
+    return tuple(count / sum(known) for count in known)
 
 
 def _check_numbers(images: int, seeds: int, side: int) -> None:

@@ -22,6 +22,8 @@ SPACES = {"shape": "size, shape and HU", "network": "features of the segmenter"}
 MEASURES = {
     **{f"swd_{2**n}": (f"SWD, {2**n} pixels", LOWER) for n in range(9, 3, -1)},
     "swd_mean": ("SWD, mean of levels", LOWER),
+    "histogram": ("distance of HU histograms, fraction of the window", LOWER),
+    "grain": ("grain: pixels against their neighbours, HU", ALIKE),
     "ms_ssim": ("MS-SSIM of random pairs", ALIKE),
     **{
         f"{measure}_{space}": (f"{label}, {words}", better)
@@ -41,6 +43,7 @@ MEASURES = {
     },
 }
 FRACTIONS = (
+    "histogram",
     "ms_ssim",
     "empty",
     "dice",
