@@ -13,7 +13,11 @@ TABLES ?= ../shared/data/open/nsclc_radiogenomics
 
 JOBS   ?= 2
 
-.PHONY: help demo test test-fast mutants bench lint docs models generators expression pictures clean
+REAL   := build/real
+LIDC   ?= ../shared/data/open/lidc
+
+.PHONY: help demo test test-fast mutants bench lint docs models generators expression \
+	nodule-generator pictures clean
 
 help: ## list the targets (the default)
 	@awk -F ' *:.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +80,22 @@ expression: $(READY) ## train the model of histology from expression again: thre
 		--licence "MIT, as LungSquad; trained on GSE103584 and NSCLC Radiogenomics (Bakr et al. 2018, CC BY 3.0)." \
 		--notice "Trained on 127 patients of one centre, from z-scores of log10 FPKM: give it z-scores."
 	cp build/expression/model.safetensors $(BUNDLED)/expression-histology.safetensors
+
+$(REAL)/manifests/slices71.csv: $(READY)
+	$(BIN)/lungsquad cohort lidc $(LIDC) -o $(REAL)/manifests
+
+# Of every nodule its largest slice; fold 3 is kept for the audit. Each step goes on after a stop.
+nodule-generator: $(REAL)/manifests/slices71.csv ## train the generator of slices of real nodules again, from LIDC-IDRI in LIDC
+	$(BIN)/lungsquad gan data $< -o $(REAL)/slices40 --field 40 --largest-padding 0 --jobs 2
+	OMP_NUM_THREADS=1 $(BIN)/lungsquad train gan $(REAL)/slices40 -o $(REAL)/gan --preset small --phase 7000 \
+		--noise --penalty-interval 4 --learning-rate 0.002 --label texture_class \
+		--fold-column fold --test-fold 3 --device cpu --name nodule-generator \
+		--title "Slices of lung nodules with their masks" \
+		--licence "MIT, as LungSquad; trained on LIDC-IDRI (Armato et al. 2011, doi:10.7937/K9/TCIA.2015.LO9QL9SX, CC BY 3.0)." \
+		--notice "Trained on slices of LIDC-IDRI. Its images are synthetic, and of no patient."
+	$(BIN)/lungsquad gan audit $(REAL)/gan/model.safetensors $(REAL)/slices40 -o $(REAL)/audit \
+		--label texture_class
+	cp $(REAL)/audit/model.safetensors $(BUNDLED)/nodule-generator.safetensors
 
 pictures: $(READY) ## draw the pictures of the panel in the documentation again
 	LUNGSQUAD_SCREENSHOTS=LungSquad/Resources/Screenshots \
