@@ -1,4 +1,4 @@
-"""`lungsquad cohort build | check | show | phantoms | lidc`."""
+"""`lungsquad cohort build | check | show | phantoms | lidc | describe`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_show(verbs.add_parser("show", help="contents of a store; with -o, an image of each case"))
     _add_phantoms(verbs.add_parser("phantoms", help="write a cohort of phantom patients"))
     _add_lidc(verbs.add_parser("lidc", help="write the nodules of LIDC-IDRI, with manifests"))
+    _add_describe(
+        verbs.add_parser("describe", help="a page on the nodules and readers of LIDC-IDRI")
+    )
     for verb in verbs.choices.values():
         add_debug_argument(verb)
 
@@ -35,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int | None:
     """Run the chosen verb."""
     verbs = {"build": _build, "check": _check, "show": _show, "phantoms": _phantoms, "lidc": _lidc}
+    verbs["describe"] = _describe
     return verbs[arguments.cohort_verb](arguments)
 
 
@@ -95,6 +99,11 @@ def _add_lidc(lidc: argparse.ArgumentParser) -> None:
         "the folders cubes51, voi3d, stacks72, slices71",
     )
     add_out_argument(lidc)
+
+
+def _add_describe(describe: argparse.ArgumentParser) -> None:
+    describe.add_argument("folder", metavar="FOLDER", help="output of `lungsquad cohort lidc`")
+    add_out_argument(describe)
 
 
 def _build(arguments: argparse.Namespace) -> int:
@@ -196,3 +205,11 @@ def _lidc(arguments: argparse.Namespace) -> None:
         print(f"lungsquad: {printable(message)}", file=sys.stderr)
     for path in recipe.manifests.values():
         print(path)
+
+
+def _describe(arguments: argparse.Namespace) -> None:
+    """Write the page of the cohort and print its path."""
+    from ..cohorts.description import describe_cohort
+    from ..report.cohort import write_cohort_page
+
+    print(write_cohort_page(describe_cohort(arguments.folder), arguments.out))

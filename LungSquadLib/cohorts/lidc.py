@@ -21,8 +21,10 @@ from ..fields import parsed_json
 from ..files import make_folder, sha256_of_file, sweep, write_csv, write_json
 from ..imaging.files.write import write_volumes
 from ..progress import Progress, Silent, step
-from .lidc_arrays import KEY, SETS, Nodule, Ratings, nodules_of_set, ratings_of_readers, read_table
+from .lidc_arrays import KEY, SETS, Nodule, nodules_of_set, ratings_of_readers, read_table
 from .lidc_dicom import annotated_series, write_originals
+from .reader_agreement import TABLE as READER_MASKS
+from .reader_agreement import compared_masks, format_spacing
 
 ABOUT = "lidc.json"
 CITATION = (
@@ -60,7 +62,9 @@ def write_lidc(
     cubes. From the collection itself there is `nodules.csv` alone, whose CT are the whole series.
 
     The columns are those of `rating_columns`, `diagnosis` (at the patient's largest nodule, where
-    `pathology.csv` has one), `fold` (of `patients.csv`), `set` and `nodule_ml`.
+    `pathology.csv` has one), `fold` (of `patients.csv`), `set`, `nodule_ml` and `spacing_mm`.
+    `reader_masks.csv` has the Dice coefficients of the readers' masks of each nodule, where these
+    are known.
 
     Args:
         source: folder of the arrays, with `patients.csv` and one folder for each set; or folder of
@@ -79,13 +83,15 @@ def write_lidc(
     sets = [name for name in SETS if (source / name / "labels.csv").is_file()]
     diagnoses = _diagnoses(source)
     if sets:
-        tables = _write_sets(source, target, sets, progress)
+        tables, compared = _write_sets(source, target, sets, progress)
         messages: Sequence[str] = ()
     else:
         annotated = annotated_series(source, progress)
         _prepare(target, {"source": "DICOM with XML"})
-        rows, messages = write_originals(annotated, target, _folds(source), progress)
+        rows, compared, messages = write_originals(annotated, target, _folds(source), progress)
         tables = {"nodules": rows}
+    if compared:
+        write_csv(target / READER_MASKS, tuple(compared[0]), compared)
     for name, table in tables.items():
         _diagnose(table, diagnoses)
         write_csv(target / f"{name}.csv", tuple(table[0]), table)
@@ -94,40 +100,34 @@ def write_lidc(
 
 def _write_sets(
     source: Path, target: Path, sets: Sequence[str], progress: Progress
-) -> dict[str, list[dict[str, Any]]]:
-    """Write the nodules of all sets of arrays, and return the manifests' rows by name."""
+) -> tuple[dict[str, list[dict[str, Any]]], list[dict[str, Any]]]:
+    """Write the nodules of all sets of arrays.
+
+    Returns:
+        The manifests' rows by name, and the rows of the comparisons of the readers' masks.
+    """
     folds = _folds(source, required=True)
     ratings = ratings_of_readers(source)
     hashes = {name: sha256_of_file(source / name / "labels.csv") for name in sets}
     _prepare(target, {"source": "arrays", "sets": list(sets), "sha256": hashes})
     rows: dict[str, list[dict[str, Any]]] = {}
+    compared: list[dict[str, Any]] = []
     for number, name in enumerate(sets):
-        rows[name] = _write_set(
-            source / name, target, folds, ratings, (number, len(sets), progress)
-        )
+        make_folder(target / name)
+        sweep(target / name)
+        rows[name] = []
+        for done, nodule in nodules_of_set(source / name, ratings):
+            fraction = (number + done) / len(sets)
+            step(progress, fraction, f"{name}: {len(rows[name])} nodules")
+            row = _write(target, name, nodule, folds)
+            rows[name].append(row)
+            if nodule.drawn is not None:
+                compared += compared_masks(row, nodule.drawn)
     manifests = {**_joined(rows), **rows}
     for table in manifests.values():
         for row in table:
             del row[KEY]
-    return {name: table for name, table in manifests.items() if table}
-
-
-def _write_set(
-    source: Path,
-    target: Path,
-    folds: Mapping[str, str],
-    ratings: Ratings,
-    state: tuple[int, int, Progress],
-) -> list[dict[str, Any]]:
-    """Write the nodules of one set; `state` has its number, the number of sets, the progress."""
-    number, count, progress = state
-    make_folder(target / source.name)
-    sweep(target / source.name)
-    rows: list[dict[str, Any]] = []
-    for done, nodule in nodules_of_set(source, ratings):
-        step(progress, (number + done) / count, f"{source.name}: {len(rows)} nodules")
-        rows.append(_write(target, source.name, nodule, folds))
-    return rows
+    return {name: table for name, table in manifests.items() if table}, compared
 
 
 def _prepare(folder: Path, about: Mapping[str, Any]) -> None:
@@ -168,6 +168,7 @@ def _write(folder: Path, name: str, nodule: Nodule, folds: Mapping[str, str]) ->
         "set": name,
         "fold": folds.get(nodule.patient, ""),
         "nodule_ml": round(nodule.volume_ml, 5),
+        "spacing_mm": format_spacing(nodule.spacing),
         **nodule.columns,
     }
 

@@ -19,6 +19,7 @@ import numpy as np
 from ..errors import InputError, one_line, parsing
 from ..imaging.resample import AIR
 from .ratings import CHARACTERISTICS, MOST_READERS, rating_columns
+from .reader_agreement import consensus
 
 KEY = "key"  # of a row: names the same nodule in several sets
 CUBE, STACK, SLICE = 51, 72, 71  # voxels along a side
@@ -39,6 +40,7 @@ class Nodule:
         mask: uint8, of the same shape.
         spacing: mm along x, y and z.
         columns: of the manifest, beside those that every nodule has.
+        drawn: (readers, z, y, x), 0 or 1, what each reader drew; None where that is not known.
     """
 
     case: str
@@ -47,6 +49,7 @@ class Nodule:
     mask: np.ndarray
     spacing: tuple[float, float, float]
     columns: Mapping[str, Any]
+    drawn: np.ndarray | None = None
 
     @property
     def volume_ml(self) -> float:
@@ -203,8 +206,9 @@ def _stack(row: Row, data: Arrays, ratings: Ratings) -> Nodule | None:
     first, count = int(row["first"]), int(row["n_slices"])
     _index(row["first"], data["u8"])
     _index(str(first + count - 1), data["u8"])
-    drawn = np.unpackbits(data["mask"][first : first + count], axis=2)
-    mask = consensus(drawn.reshape(count, MOST_READERS, STACK, STACK).swapaxes(0, 1))
+    packed = np.unpackbits(data["mask"][first : first + count], axis=2)
+    drawn = packed.reshape(count, MOST_READERS, STACK, STACK).swapaxes(0, 1)
+    mask = consensus(drawn)
     if not mask.any():
         return None
     rated: Mapping[str, Sequence[float]] = {}
@@ -218,6 +222,7 @@ def _stack(row: Row, data: Arrays, ratings: Ratings) -> Nodule | None:
         mask=mask,
         spacing=_spacing(pixel, pixel, row["slice_spacing"]),
         columns={KEY: row["voi3d_key"] or f"stack {at}", **rating_columns(rated)},
+        drawn=drawn,
     )
 
 
@@ -234,19 +239,6 @@ def _slice(row: Row, data: Arrays, ratings: Ratings) -> Nodule:
             **rating_columns(ratings[f"slice {row['noduleID']}"]),
         },
     )
-
-
-def consensus(masks: np.ndarray) -> np.ndarray:
-    """Return the voxels that at least half of the readers drew.
-
-    Args:
-        masks: (readers, ...), 0 or 1; readers who drew nothing do not count.
-
-    Returns:
-        uint8 (...).
-    """
-    readers = int(masks.reshape(len(masks), -1).any(axis=1).sum())
-    return np.asarray(2 * masks.sum(axis=0, dtype=int) >= max(readers, 1), np.uint8)
 
 
 _NUMBER_OF_BYTES = {side: math.ceil(side / 8) for side in (CUBE**3, SLICE**2, STACK**2)}

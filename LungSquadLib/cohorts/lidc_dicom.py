@@ -21,14 +21,25 @@ from ..imaging.dicom.header import read_header
 from ..imaging.files.write import write_volumes
 from ..progress import Progress, step
 from .grouping import Region, same_nodule
-from .lidc_arrays import consensus
-from .lidc_xml import Annotations, Outline, Reading, read_annotations
+from .lidc_xml import Outline, Reading, read_annotations
 from .ratings import CHARACTERISTICS, rating_columns
+from .reader_agreement import compared_masks, consensus, format_spacing
 
 SET = "dicom"
 ERRORS = "errors.csv"
 _MASKS, _SERIES = "masks", "series"
 _MOST_MESSAGES = 5
+
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Nodules:
+    """The manifest's rows of a CT, and the rows of the comparisons of the readers' masks."""
+
+    rows: list[Row]
+    compared: list[Row]
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,7 @@ def annotated_series(source: Path, progress: Progress) -> AnnotatedSeries:
 
 def write_originals(
     annotated: AnnotatedSeries, target: Path, folds: Mapping[str, str], progress: Progress
-) -> tuple[list[dict[str, Any]], Sequence[str]]:
+) -> tuple[list[Row], list[Row], Sequence[str]]:
     """Write a consensus mask for each nodule of all annotated CT.
 
     The mask is on the CT's grid, and has what at least half of the readers of the nodule drew.
@@ -112,7 +123,8 @@ def write_originals(
         progress: gets the state of the work; may cancel.
 
     Returns:
-        The manifest's rows, and sentences for the CT that were left out.
+        The manifest's rows, those of the comparisons of the readers' masks, and sentences for the
+        CT that were left out.
 
     Raises:
         InputError: none of the CT has a nodule that can be read.
@@ -120,14 +132,18 @@ def write_originals(
     for name in (_MASKS, _SERIES):
         make_folder(target / name)
         sweep(target / name)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
+    compared: list[Row] = []
     problems, count = dict(annotated.problems), len(annotated.series)
     for number, series in enumerate(annotated.series):
         step(progress, number / count, f"{number} of {count} CT, {len(rows)} nodules")
         try:
-            rows += _rows_of(series, target)
+            nodules = _nodules_of(series, target)
         except InputError as error:
             problems[str(series.annotations.relative_to(annotated.source))] = str(error)
+            continue
+        rows += [{**row, "ct": str(series.path.absolute())} for row in nodules.rows]
+        compared += nodules.compared
     errors = [{"file": name, "error": sentence} for name, sentence in problems.items()]
     write_csv(target / ERRORS, ("file", "error"), errors)
     messages = [f"{name}: {sentence}" for name, sentence in problems.items()]
@@ -135,7 +151,7 @@ def write_originals(
         raise InputError(" ".join(["No CT has a nodule of 3 mm or more.", *messages[:1]]))
     rows.sort(key=lambda row: (row["patient_id"], row["case"]))
     rows = [{**row, "fold": folds.get(row["patient_id"], "")} for row in rows]
-    return rows, [*messages[:_MOST_MESSAGES], *_count(len(messages))]
+    return rows, compared, [*messages[:_MOST_MESSAGES], *_count(len(messages))]
 
 
 def _count(problems: int) -> list[str]:
@@ -163,58 +179,70 @@ def _series_uid(folder: Path, names: Sequence[str]) -> str:
     return ""
 
 
-def _rows_of(series: _Series, target: Path) -> list[dict[str, Any]]:
-    """Return the manifest's rows of a CT; write its masks unless an earlier run has."""
+def _nodules_of(series: _Series, target: Path) -> _Nodules:
+    """Return the nodules of a CT; write their masks unless an earlier run has."""
     record = target / _SERIES / f"{series.name}.json"
     stamp = sha256_of_file(series.annotations)
-    rows = _recorded(record, stamp)
-    if rows is None or not all((target / row["mask"]).is_file() for row in rows):
+    nodules = _recorded(record, stamp)
+    if nodules is None or not all((target / row["mask"]).is_file() for row in nodules.rows):
         annotations = read_annotations(series.annotations)
-        rows = _written(series, annotations, target) if annotations is not None else []
-        write_json(record, {"annotations_sha256": stamp, "nodules": rows})
-    return [{**row, "ct": str(series.path.absolute())} for row in rows]
+        readings = annotations.readings if annotations is not None else ()
+        nodules = _written(series, readings, target)
+        write_json(
+            record,
+            {
+                "annotations_sha256": stamp,
+                "nodules": nodules.rows,
+                "reader_masks": nodules.compared,
+            },
+        )
+    return nodules
 
 
-def _recorded(path: Path, stamp: str) -> list[dict[str, Any]] | None:
-    """Return the rows that an earlier run has recorded for the same annotations."""
+def _recorded(path: Path, stamp: str) -> _Nodules | None:
+    """Return the nodules that an earlier run has recorded for the same annotations."""
     try:
         record = parsed_json(path.read_text(encoding="utf-8"))
         rows = [dict(row) for row in record["nodules"]]
+        compared = [dict(row) for row in record["reader_masks"]]
         names = [row["mask"] for row in rows]
-        return rows if record["annotations_sha256"] == stamp and all(names) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    same = record["annotations_sha256"] == stamp and all(names)
+    return _Nodules(rows, compared) if same else None
 
 
-def _written(series: _Series, annotations: Annotations, target: Path) -> list[dict[str, Any]]:
+def _written(series: _Series, readings: Sequence[Reading], target: Path) -> _Nodules:
+    """Write the masks of a CT."""
     ct = open_ct(series.path, series=series.uid)
     if ct.dicom is None or not ct.dicom.patient_id:
         raise InputError(f"'{series.path}' has no Patient ID.")
-    drawn = [(reading, region_of(reading, ct)) for reading in annotations.readings]
+    drawn = [(reading, region_of(reading, ct)) for reading in readings]
     kept = [(reading, region) for reading, region in drawn if len(region.voxels)]
-    rows = []
+    nodules = _Nodules([], [])
     for number, group in enumerate(same_nodule([region for _, region in kept]), 1):
         case = f"{series.name}-{number}"
-        mask = _consensus([kept[k][1] for k in group], ct)
         name = f"{_MASKS}/{case}.nrrd"
+        masks, box = _masks_of([kept[k][1] for k in group])
+        mask = np.zeros(ct.stored.size[::-1], np.uint8)
+        mask[box] = consensus(masks)
         write_volumes({target / name: ct.stored.image(mask)})
         ratings = [kept[k][0].ratings for k in group]
-        rows.append(
-            {
-                "case": case,
-                "patient_id": ct.dicom.patient_id,
-                "ct": "",
-                "mask": name,
-                "series": series.uid,
-                "set": SET,
-                "fold": "",
-                "nodule_ml": round(float(mask.sum()) * ct.stored.voxel_volume / 1000, 5),
-                **rating_columns(
-                    {n: [r[n] for r in ratings if n in r] for n in CHARACTERISTICS},
-                ),
-            }
-        )
-    return rows
+        row = {
+            "case": case,
+            "patient_id": ct.dicom.patient_id,
+            "ct": "",
+            "mask": name,
+            "series": series.uid,
+            "set": SET,
+            "fold": "",
+            "nodule_ml": round(float(mask.sum()) * ct.stored.voxel_volume / 1000, 5),
+            "spacing_mm": format_spacing(ct.stored.spacing),
+            **rating_columns({n: [r[n] for r in ratings if n in r] for n in CHARACTERISTICS}),
+        }
+        nodules.rows.append(row)
+        nodules.compared.extend(compared_masks(row, masks))
+    return nodules
 
 
 def region_of(reading: Reading, ct: CT) -> Region:
@@ -256,13 +284,11 @@ def _slice_of(outline: Outline, ct: CT, numbers: Mapping[str, int]) -> int:
     raise InputError(f"A reader's outline is at z = {outline.z:g} mm, where the CT has no slice.")
 
 
-def _consensus(regions: Sequence[Region], ct: CT) -> np.ndarray:
-    """Return the mask of a nodule (z, y, x) on the stored grid."""
+def _masks_of(regions: Sequence[Region]) -> tuple[np.ndarray, tuple[slice, ...]]:
+    """Return the readers' masks (readers, z, y, x) in the box of a nodule, and the box."""
     voxels = np.concatenate([region.voxels for region in regions])
     low, high = voxels.min(axis=0), voxels.max(axis=0) + 1
     masks = np.zeros((len(regions), *(high - low)), np.uint8)
     for mask, region in zip(masks, regions, strict=True):
         mask[tuple((region.voxels - low).T)] = 1
-    whole = np.zeros(ct.stored.size[::-1], np.uint8)
-    whole[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = consensus(masks)
-    return whole
+    return masks, tuple(slice(a, b) for a, b in zip(low, high, strict=True))
