@@ -125,8 +125,8 @@ def _sets(sets: Sequence[SetDescription]) -> Markup:
         for described in sets
     ]
     caption = (
-        "Diameters: median and quartiles. Pixels and slices: median, smallest and largest; a single "
-        "slice is written as 1 mm thick."
+        "Diameters: median and quartiles. Pixels and slices: median, smallest and largest; a "
+        "single slice is written as 1 mm thick."
     )
     return element("div", table(rows, header=header), small_print([caption]))
 
