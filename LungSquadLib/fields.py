@@ -90,6 +90,17 @@ class Fields:
         path = self._path(name)
         return tuple(read(Fields(value, f"{path}[{i}]")) for i, value in enumerate(values))
 
+    def numbers(
+        self, name: str, low: float = -1e12, high: float = 1e12, *, most: int
+    ) -> tuple[float, ...]:
+        """A list of at most `most` finite numbers from `low` to `high`."""
+        values = self._list(name, most)
+        path = self._path(name)
+        return tuple(
+            Fields({"number": value}, f"{path}[{i}]").number("number", low, high)
+            for i, value in enumerate(values)
+        )
+
     def texts(self, name: str, *, most: int) -> tuple[str, ...]:
         """A list of at most `most` texts."""
         values = self._list(name, most)

@@ -24,6 +24,7 @@ VERBS = {
     "demo": "the whole analysis of a phantom patient, or of a CT with its mask",
     "inspect": "series, ROIs, segments, sizes and volumes of a folder or file",
     "segment": "mask proposed from a point in the tumour",
+    "describe": "description of a nodule as radiologists give it",
     "crop": "cube of CT and mask around the tumour",
     "slices": "axial slices that contain tumour, as arrays and PNG",
     "predict": "prediction with its uncertainty, and a report",

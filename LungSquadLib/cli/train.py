@@ -1,4 +1,4 @@
-"""`lungsquad train classifier | gan | inpainting | segmentation | integration | autoencoder`."""
+"""`lungsquad train`: of a classifier, images, integration or an autoencoder."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from .output import (
     printable,
 )
 from .train_arguments import CONTINUES, SEVERAL, add_card, add_run, add_store, card_text, device
+from .train_description import add_description
 from .train_images import add_gan, add_inpainting, add_segmentation
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `train`."""
     verbs = parser.add_subparsers(dest="train_verb", required=True, metavar="VERB")
     _add_classifier(verbs)
+    add_description(verbs)
     add_gan(verbs)
     add_inpainting(verbs)
     add_segmentation(verbs)

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from ..errors import InputError
+from ..models.catalogue import check_kind
 from ..options import listed
-from ..pipeline.options import add_device
-from .output import add_json_argument, add_out_argument, bar, print_json, printable
+from ..pipeline.options import add_device, refuse_ignored
+from .output import add_json_argument, add_out_argument, bar, print_json, print_table, printable
+
+if TYPE_CHECKING:
+    from ..models.card import Metric
+    from ..models.file import Model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `validate`."""
     parser.add_argument(
-        "model", metavar="NAME_OR_FILE", help="classifier, as `lungsquad predict --model`"
+        "model", metavar="NAME_OR_FILE", help="classifier or descriptor: a name or a file"
     )
     parser.add_argument("store", metavar="STORE", help="store of `lungsquad cohort build`")
     parser.add_argument(
-        "--label", required=True, metavar="COL", help="column of the store with the true classes"
+        "--label", metavar="COL", help="classifier: column of the store with the true classes"
     )
     parser.add_argument(
         "--classes",
         metavar="A,B,...",
-        help="values of the column, in the order of the model's classes",
+        help="classifier: values of the column, in the order of the model's classes",
+    )
+    parser.add_argument(
+        "--sets", metavar="A,B,...", help="descriptor: values of the column set to take"
+    )
+    parser.add_argument(
+        "--fold", metavar="FOLD", help="descriptor: value of the column fold to take"
     )
     add_out_argument(parser)
     add_device(parser)
@@ -34,22 +48,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Predict for every case of a store, evaluate, and print the metrics."""
+    """Apply a model to every case of a store, evaluate, and print the metrics."""
     from ..models.catalogue import read_model
     from ..networks.devices import chosen_device
+
+    model = read_model(arguments.model)
+    device = str(chosen_device(arguments.device))
+    if model.card.kind == "descriptor":
+        _descriptor(arguments, model, device)
+    else:
+        check_kind(model.card, "classifier")
+        _classifier(arguments, model, device)
+
+
+def _classifier(arguments: argparse.Namespace, model: Model, device: str) -> None:
     from ..pipeline.evaluate_run import evaluate_predictions
     from ..pipeline.validate import predict_store
     from ..report.classifier.text import as_text
 
+    refuse_ignored(arguments, "the model is a classifier.", sets=None, fold=None)
+    if arguments.label is None:
+        raise InputError("A classifier needs --label, the column with the true classes.")
     with bar() as progress:
         predictions = predict_store(
-            read_model(arguments.model, kind="classifier"),
+            model,
             arguments.store,
             arguments.out,
             label=arguments.label,
             classes=listed(arguments.classes),
             allow_overlap=arguments.allow_overlap,
-            device=str(chosen_device(arguments.device)),
+            device=device,
             progress=progress,
         )
     evaluation = evaluate_predictions(predictions, arguments.out)
@@ -60,3 +88,42 @@ def run(arguments: argparse.Namespace) -> None:
         print(printable(f"warning: {sentence}"))
     print(printable(as_text(evaluation)))
     print(f"{arguments.out}/evaluation/index.html")
+
+
+def _descriptor(arguments: argparse.Namespace, model: Model, device: str) -> None:
+    from ..pipeline.validate_description import RATINGS, validate_description
+
+    refuse_ignored(arguments, "the model is a descriptor.", label=None, classes=None)
+    with bar() as progress:
+        result = validate_description(
+            model,
+            arguments.store,
+            arguments.out,
+            sets=listed(arguments.sets),
+            fold=arguments.fold,
+            allow_overlap=arguments.allow_overlap,
+            device=device,
+            progress=progress,
+        )
+    if arguments.json:
+        print_json(result.to_dict())
+        return
+    for sentence in result.warnings:
+        print(printable(f"warning: {sentence}"))
+    print_description_metrics(result.metrics)
+    print(f"{arguments.out}/{RATINGS}")
+
+
+def print_description_metrics(metrics: Mapping[str, Metric]) -> None:
+    """Print a table of the metrics of a descriptor, measures by characteristic."""
+    names = list(dict.fromkeys(name.split(".", 1)[1] for name in metrics))
+    characteristics = list(dict.fromkeys(name.split(".", 1)[0] for name in metrics))
+    for measure in names:
+        rows = []
+        for name in characteristics:
+            metric = metrics.get(f"{name}.{measure}")
+            if metric is not None:
+                interval = f"{metric.low:.3f} to {metric.high:.3f}"
+                rows.append((f"  {name}", f"{metric.value:.3f}", interval, f"n = {metric.n}"))
+        print(measure.replace("_", " ").replace(".", ", "))
+        print_table(rows)

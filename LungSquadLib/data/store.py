@@ -24,6 +24,7 @@ from ..files import write_json
 from ..imaging import AXES
 from ..imaging.crop import LARGEST_CROP
 from ..imaging.flags import Flag
+from ..models.inputs import InputSpec
 from ..options import check, option
 from .case_file import LARGEST_ABOUT, Content, read_content
 from .tables.text import is_no_label
@@ -157,6 +158,11 @@ class Store:
     def hu(self, case: StoredCase) -> np.ndarray:
         """HU, int16 (side, side, side); see `content`."""
         return self.content(case).hu
+
+    def visible(self, case: StoredCase, spec: InputSpec) -> np.ndarray:
+        """HU as a network sees them; see `content` and `InputSpec.visible`."""
+        content = self.content(case)
+        return spec.visible(content.hu, content.mask)
 
     def mask(self, case: StoredCase) -> np.ndarray:
         """1 in the tumour, uint8 (side, side, side); see `content`."""

@@ -6,7 +6,7 @@ depend on a millimetre. The network sees no mask, so another outline changes onl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -18,7 +18,7 @@ from .crop import box_round, centre_of_mass, mask_box
 from .ct import CT
 from .geometry import Box, Grid, Index, Point
 from .masks import Mask
-from .resample import axes_of, linear
+from .resample import axes_of, linear, nearest
 
 SHIFT_MM = 2.0  # of the mask, along each axis
 MARGINS_MM = (1.0, 2.0)  # grown and shrunk outlines
@@ -67,6 +67,7 @@ def variants(
     size: Index,
     spacing: float,
     centre_lps: Point | None = None,
+    visible: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     progress: Progress | None = None,
 ) -> Variants:
     """Return the crop, and its variants: mask shifted, grown or shrunk, or the crop moved.
@@ -77,6 +78,7 @@ def variants(
         size: of the crop, voxels (x, y, z).
         spacing: of the crop, mm.
         centre_lps: another centre than the mask's centre of mass, in LPS mm; it goes with the mask.
+        visible: returns the HU that the network sees, of HU and mask; it sees all by default.
         progress: receives the progress of reading the CT.
 
     Returns:
@@ -103,6 +105,8 @@ def variants(
     whole = _around([variant.box for variant in positions])
     axes = axes_of(whole, ct.grid, spacing)
     block = linear(axes, ct.grid.size, lambda part: ct.hu(part, progress))
+    if visible is not None:
+        block = visible(block, nearest(axes, array, at))
     return Variants(tuple(positions), tuple(skipped), block, whole)
 
 

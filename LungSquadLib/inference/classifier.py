@@ -85,6 +85,7 @@ def predict(
         size=size,
         spacing=spacing,
         centre_lps=centre_lps,
+        visible=card.image.visible,
         progress=Part(progress, 0.0, 0.3),
     )
     cut = crop(ct, mask, size=side, spacing=spacing, centre_lps=centre_lps)

@@ -295,7 +295,8 @@ def _features(
     spec = extractor.card.image
     cut = crop(ct, mask, size=spec.size, spacing=spec.spacing, centre_lps=centre_lps)
     network = extractor.network.to(chosen_device(device))
-    _, values = logits_and_features(network, spec, [sitk.GetArrayFromImage(cut.ct)])
+    hu, tumour = (sitk.GetArrayFromImage(volume) for volume in (cut.ct, cut.mask))
+    _, values = logits_and_features(network, spec, [spec.visible(hu, tumour)])
     return _selected(source, {f"feature {n}": v for n, v in enumerate(values[0].tolist(), 1)})
 
 

@@ -12,6 +12,7 @@ from ..errors import ModelError
 from ..fields import Fields, parsed_json, printable
 from ..networks import checked_arguments, kind_of, size_of, widths_of
 from ..statistics.intervals import Estimate
+from .characteristics import Characteristic, read_characteristic
 from .inputs import InputSpec, TableSpec, read_input
 
 FORMAT_VERSION = 5  # raised when a field changes; no other version is read
@@ -152,6 +153,7 @@ class Card:
         temperature: the logits are divided by it before the softmax.
         must_not: sentences about uses that are not allowed.
         notice: a sentence that every output must show.
+        characteristics: of a descriptor, in the order of the network's outputs.
     """
 
     name: str
@@ -172,6 +174,7 @@ class Card:
     reference: ReferenceSpec | None = None
     notice: str | None = None
     doi: str | None = None
+    characteristics: tuple[Characteristic, ...] = ()
     format_version: int = FORMAT_VERSION
 
     @property
@@ -239,7 +242,7 @@ def checked_card(text: str) -> Card:
         temperature=fields.number("temperature", 1e-3, 1e3),
         positive=fields.integer("positive", 0, 31),
         training=_training(fields.child("training")),
-        metrics=fields.table("metrics", _metric, most=100),
+        metrics=fields.table("metrics", _metric, most=200),
         baseline=_baseline(fields.child("baseline")) if fields.has("baseline") else None,
         reference=_reference(fields.child("reference")) if fields.has("reference") else None,
         licence=fields.text("licence", most=4000),
@@ -247,6 +250,9 @@ def checked_card(text: str) -> Card:
         must_not=fields.texts("must_not", most=20),
         notice=fields.text("notice") if fields.has("notice") else None,
         doi=fields.text("doi", most=200) if fields.has("doi") else None,
+        characteristics=fields.items("characteristics", read_characteristic, most=32)
+        if fields.has("characteristics")
+        else (),
     )
     fields.end()
     _agrees(card)
@@ -256,11 +262,13 @@ def checked_card(text: str) -> Card:
 def _agrees(card: Card) -> None:
     """Refuse a card whose fields contradict each other."""
     arguments = card.network.arguments
-    if len(card.classes) != arguments["classes"]:
+    if len(card.classes) != (classes := arguments.get("classes", 0)):
         raise ValueError(
-            f"the card names {len(card.classes)} classes, but its network has "
-            f"{arguments['classes']}"
+            f"the card names {len(card.classes)} classes, but its network has {classes}"
         )
+    levels = tuple(len(scale.words) for scale in card.characteristics)
+    if levels != tuple(arguments.get("levels", ())):
+        raise ValueError("the scales of the card's characteristics are not those of its network")
     if len({label.code for label in card.classes}) != len(card.classes):
         raise ValueError("two of the card's classes have the same code")
     if card.positive >= max(len(card.classes), 1):

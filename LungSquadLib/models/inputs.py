@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import SimpleITK as sitk
 
 from ..fields import Fields, is_plain
 from ..imaging import AXES
+from ..imaging.resample import AIR
 
 MAX_COLUMNS = 50_000
 KINDS = ("expression", "clinical", "image", "features")
@@ -17,7 +19,8 @@ KINDS = ("expression", "clinical", "image", "features")
 class InputSpec:
     """An image: `size` voxels of `spacing` mm along each axis, HU `hu_low` to `hu_high`.
 
-    `axes` are the directions of x, y and z in the patient.
+    `axes` are the directions of x, y and z in the patient. `margin_mm` is how far round the mask,
+    in its own axial slices, the network sees the CT; None: everything.
     """
 
     size: int
@@ -26,6 +29,20 @@ class InputSpec:
     hu_high: float
     clip: bool
     axes: str = AXES
+    margin_mm: float | None = None
+
+    def visible(self, hu: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Return HU (z, y, x) with air in place of what the network must not see.
+
+        That is everything above and below the slices of the mask, and what lies farther from it in
+        its slices than `margin_mm`. Cases that were cut out so are then like any others.
+        """
+        if self.margin_mm is None:
+            return hu
+        radius = round(self.margin_mm / self.spacing)
+        image = sitk.GetImageFromArray((mask != 0).astype(np.uint8))
+        near = sitk.BinaryDilate(image, (radius, radius, 0), sitk.sitkBall, 0, 1)
+        return np.where(sitk.GetArrayViewFromImage(near) != 0, hu, np.asarray(AIR, hu.dtype))
 
     def scaled(self, hu: np.ndarray) -> np.ndarray:
         """Scale HU of any shape for the network: `hu_low` is 0, `hu_high` is 1; float32."""
@@ -118,6 +135,7 @@ def _image(fields: Fields) -> InputSpec:
         hu_high=fields.number("hu_high", -1e5, 1e5),
         clip=fields.flag("clip"),
         axes=fields.text("axes", most=20),
+        margin_mm=fields.number("margin_mm", 0, 1000) if fields.has("margin_mm") else None,
     )
     if result.hu_high - result.hu_low < 1:
         raise ValueError("the card's input's 'hu_high' is not above 'hu_low'")

@@ -22,9 +22,10 @@ class RegisteredNetwork:
     """An entry of the registry.
 
     Attributes:
-        kind: what it does: a "classifier" of images is a `TrunkAndHead`, a "generator" makes
-            images, an "inpainter" makes tumours in a CT, a "segmenter" finds their masks; of
-            tables, an "integrator" predicts classes and an "autoencoder" assigns groups.
+        kind: what it does: a "classifier" of images is a `TrunkAndHead`, a "descriptor" rates a
+            nodule's characteristics, a "generator" makes images, an "inpainter" makes tumours in a
+            CT, a "segmenter" finds their masks; of tables, an "integrator" predicts classes and an
+            "autoencoder" assigns groups.
         path: its class, as module:name.
         size: the argument with the voxels or pixels a side of its input or output; None for those
             that take tables, whose `widths` are the columns of each table.
@@ -145,6 +146,7 @@ _SIZE = (_integer(32, 128), "a whole number from 32 to 128")
 _HIDDEN = (_sizes(4, 4096), "a list of at most 4 whole numbers from 1 to 4096", (128,))
 _DROPOUT = (_number(0, 1, below=True), "a number from 0 to below 1", 0.5)
 _WIDTHS = (_sizes(32, 50_000), "a list of at most 32 whole numbers from 1 to 50000", (1,))
+_TRUNKS = ("prognosis", "description")
 _FLAG = (lambda value: isinstance(value, bool), "true or false", False)
 _NETWORKS = {
     "prognosis": RegisteredNetwork(
@@ -162,6 +164,23 @@ _NETWORKS = {
             "classes": _CLASSES,
             "input_size": (*_SIZE, 64),
             "hidden": _HIDDEN,
+            "dropout": _DROPOUT,
+            "trunk": (lambda value: value in _TRUNKS, " or ".join(_TRUNKS), "prognosis"),
+        },
+    ),
+    "description": RegisteredNetwork(
+        "descriptor",
+        ".description:DescriptionNetwork",
+        "input_size",
+        {
+            "width": _WIDTH,
+            "levels": (
+                lambda value: _sizes(32, 20)(value) and len(value) > 0 and min(value) > 1,
+                "a list of 1 to 32 whole numbers from 2 to 20",
+                (5,),
+            ),
+            "input_size": (*_SIZE, 48),
+            "hidden": (_integer(1, 4096), "a whole number from 1 to 4096", 64),
             "dropout": _DROPOUT,
         },
     ),

@@ -68,7 +68,7 @@ def network_features(
     _, features = logits_and_features(
         model.network.to(torch.device(device)),
         card.image,
-        (store.hu(case) for case in store.cases),
+        (store.visible(case, card.image) for case in store.cases),
         progress=progress or Silent(),
         count=len(store.cases),
     )

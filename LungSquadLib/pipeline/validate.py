@@ -84,7 +84,7 @@ def predict_store(
     logits, _ = logits_and_features(
         network,
         card.image,
-        (opened.hu(case) for case in cases),
+        (opened.visible(case, card.image) for case in cases),
         progress=progress or Silent(),
         count=len(cases),
     )

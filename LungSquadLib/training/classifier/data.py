@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,33 +21,17 @@ from ...data.splits import Fold, folds
 from ...data.store import Store, StoredCase, open_store
 from ...errors import InputError
 from ...fields import identifier
-from ...models.card import Card, NetworkSpec, Seen
-from ...models.catalogue import read_model
-from ...models.file import Model
+from ...models.card import NetworkSpec
 from ...models.inputs import InputSpec
-from ...models.keras_import import import_keras
 from ...networks import build
 from ...networks.prognosis import TransferNetwork
 from ...networks.trunk_and_head import TrunkAndHead
 from .options import DECAY, HEAD_DECAY, RESULT_COLUMNS, ClassifierOptions
 from .predictions import number
+from .start import Start, read_start
 from .synthetic import Synthesis, read_synthesis
 
 _UNITS = 128  # of the head's dense layer by default
-
-
-@dataclass(frozen=True)
-class Start:
-    """The network that a training starts from."""
-
-    card: Card | None
-    network: TrunkAndHead | None
-    sha256: str | None
-
-    @property
-    def seen(self) -> Seen | None:
-        """The cases it was trained on; None if its card does not say."""
-        return self.card.training.seen if self.card is not None else None
 
 
 @dataclass(frozen=True)
@@ -174,8 +157,11 @@ def set_up(store: str | os.PathLike[str], options: ClassifierOptions) -> Setup:
     check_clinical(cases, options.clinical)
     check_columns(cases, options.survival or (), "--survival")
     follow_up = follow_up_of(cases, options.survival)
-    start = _start(options.init)
+    start = read_start(options.init)
     spec, network = _network(options, start, len(classes))
+    if spec.margin_mm is not None:  # what the network must not see stays air
+        quiet = replace(options.augmentation, noise_hu=0.0, hu_shift=0.0)
+        options = replace(options, augmentation=quiet)
     check_store(opened, spec)
     synthesis = None
     if options.synthetic is not None:
@@ -271,33 +257,28 @@ def _check_classes(
         raise InputError(f"The positive class '{options.positive}' is none of {list(classes)}.")
 
 
-def _start(init: str | None) -> Start:
-    if init is None:
-        return Start(None, None, None)
-    if Path(init).suffix.lower() in (".h5", ".hdf5"):
-        network, card = import_keras(init)
-        digest = (card.training.fingerprint or "").rsplit(" ", 1)[-1]
-        return Start(card, network, digest)
-    model: Model = read_model(init, kind="classifier")
-    return Start(model.card, model.trainable(), model.sha256)
-
-
 def _network(
     options: ClassifierOptions, start: Start, classes: int
 ) -> tuple[InputSpec, NetworkSpec]:
     """Return the network: a head on a trunk like the pretrained one, with its HU window."""
     width, spec = options.width, InputSpec(options.size, 1.0, *options.hu, True)
-    hidden = options.hidden
+    hidden, trunk = options.hidden, "prognosis"
     if start.card is not None:
-        width = start.card.network.arguments["width"]
+        known = start.card.network.arguments
+        width = known["width"]
         spec = replace(start.card.image, size=options.size, clip=True)
-        hidden = start.card.network.arguments.get("hidden") if hidden is None else hidden
+        trunk = known.get("trunk", trunk)
+        if start.card.kind == "descriptor":
+            trunk = "description"
+        elif hidden is None:
+            hidden = known.get("hidden")
     arguments = {
         "width": width,
         "classes": classes,
         "input_size": options.size,
         "hidden": [_UNITS] if hidden is None else list(hidden),
         "dropout": options.dropout,
+        "trunk": trunk,
     }
     try:
         build("transfer", arguments)

@@ -118,7 +118,9 @@ def _predictions(
     network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return logits (N, classes) and features (N, D) of cases."""
-    return logits_and_features(network, setup.spec, (setup.store.hu(case) for case in cases))
+    return logits_and_features(
+        network, setup.spec, (setup.store.visible(case, setup.spec) for case in cases)
+    )
 
 
 def _out_of_fold(setup: Setup, fits: Sequence[Fit], folder: Path) -> Iterator[HeldOut]:
@@ -144,7 +146,7 @@ def _agreement(network: TrunkAndHead, setup: Setup, cases: Sequence[StoredCase])
     offsets = [(0, 0, 0), *product((-shift, shift), repeat=3)]
     ratings = []
     for case in cases:
-        hu = central_cube(setup.store.hu(case), side + 2 * shift)
+        hu = central_cube(setup.store.visible(case, setup.spec), side + 2 * shift)
         crops = [hu[tuple(slice(shift + n, shift + n + side) for n in at)] for at in offsets]
         ratings.append(log_odds(logits_and_features(network, setup.spec, crops)[0], setup.positive))
     return icc_estimate(np.array(ratings))

@@ -23,8 +23,8 @@ from ...files import whole_file
 from ...models.inputs import InputSpec
 from ...networks.devices import device_of
 from ...networks.folding import folded
-from ...networks.prognosis import GlobalPools
 from ...networks.trunk_and_head import Head, TrunkAndHead
+from ...networks.trunks import GlobalPools
 from ...progress import Progress, step
 from ..augment import Augmentation, Drawn, apply, draw
 
@@ -100,7 +100,7 @@ def cached_features(
         path = Path(folder) / f"{key}.features"
         features = _read(path, views)
         if features is None:
-            hu, rows = store.hu(case), []
+            hu, rows = store.visible(case, spec), []
             for view, drawn in enumerate(_draws(case.crop, spec, views, augmentation, seed=seed)):
                 step(progress, (number + view / views) / len(cases), message)
                 rows.append(_features(prefix, spec.scaled(apply(hu, drawn, size=spec.size))))

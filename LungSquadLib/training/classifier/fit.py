@@ -195,7 +195,7 @@ def _crops(setup: Setup, stores: Sequence[Store], seed: int) -> Crops:
     rows = [(store, case) for store in stores for case in store.cases]
     side = setup.store.preprocessing.side
     read = lru_cache(KEPT_IN_MEMORY // (2 * side**3))(
-        lambda number: rows[number][0].hu(rows[number][1])
+        lambda number: rows[number][0].visible(rows[number][1], setup.spec)
     )
     keys = [case.crop for _, case in rows]
     return Crops(keys, read, setup.spec, setup.options.augmentation, seed)

@@ -1,0 +1,41 @@
+"""The pretrained network that the training of a classifier starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from ...models.card import Card, Seen
+from ...models.catalogue import check_kind, read_model
+from ...models.file import Model
+from ...models.keras_import import import_keras
+
+
+@dataclass(frozen=True)
+class Start:
+    """The network that a training starts from."""
+
+    card: Card | None
+    network: nn.Module | None
+    sha256: str | None
+
+    @property
+    def seen(self) -> Seen | None:
+        """The cases it was trained on; None if its card does not say."""
+        return self.card.training.seen if self.card is not None else None
+
+
+def read_start(init: str | None) -> Start:
+    """Read the network of a model (a classifier or a descriptor), or of Keras weights (.h5)."""
+    if init is None:
+        return Start(None, None, None)
+    if Path(init).suffix.lower() in (".h5", ".hdf5"):
+        network, card = import_keras(init)
+        digest = (card.training.fingerprint or "").rsplit(" ", 1)[-1]
+        return Start(card, network, digest)
+    model: Model = read_model(init)
+    if model.card.kind != "descriptor":
+        check_kind(model.card, "classifier")
+    return Start(model.card, model.trainable(), model.sha256)
