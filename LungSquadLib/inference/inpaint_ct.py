@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from .. import __version__
 from ..errors import InputError, ModelError
 from ..files import whole_folder, write_json
-from ..imaging.blending import blend_weights, distance_mm
+from ..imaging.blending import distance_mm
 from ..imaging.crop import box_round, flags_of_case, mask_box
 from ..imaging.ct import CT, as_ct
 from ..imaging.diameter import axial_diameter
@@ -29,7 +29,17 @@ from ..models.card import Card
 from ..models.catalogue import check_kind
 from ..models.file import Model
 from ..progress import Part, Progress, Silent, step
-from .inpainting import BAND_MM, TYPICAL, InpaintingRequest, blended, dense_component, inpaint_cubes
+from .inpainting import (
+    BAND_MM,
+    CORE_MM,
+    MOSTLY,
+    TYPICAL,
+    InpaintingRequest,
+    blended,
+    dense_component,
+    inpaint_cubes,
+    weights_of,
+)
 
 RESULT = "inpainting.json"
 SYNTHETIC_FIELD = "LungSquad_synthetic"  # of the files' headers
@@ -143,9 +153,13 @@ def inpaint(
     part = _part(ct, masks, blend_mm)
     resampled = _resampled(inpainted, cube, card.image.spacing, part)
     # Thick slices and resampling dilute a small tumour: its mean is corrected here.
-    resampled[part.mask != 0] += mean_hu - resampled[part.mask != 0].mean()
-    hu_in_part = blended(part.hu, resampled, part.distance, band_mm=blend_mm, seed=seed)
-    measured = _measured(hu_in_part, part, mean_hu, blend_mm)
+    near = np.clip(1 - part.distance / CORE_MM, 0, 1)
+    resampled += near * (mean_hu - resampled[part.mask != 0].mean())
+    keeps = model.network.surroundings
+    how = {"band_mm": blend_mm, "keeps_tissue": keeps}
+    hu_in_part = blended(part.hu, resampled, part.distance, **how, seed=seed)
+    weights = weights_of(part.hu, part.distance, **how)
+    measured = _measured(hu_in_part, part, mean_hu, weights > MOSTLY)
     requested = {
         "hu": mean_hu,
         "class": label,
@@ -162,7 +176,7 @@ def inpaint(
     return InpaintedCT(
         ct.as_stored(ct.grid.image(new_hu)),
         ct.as_stored(ct.grid.image(_in_box(masks[0], ct.grid, ct.grid.box))),
-        ct.as_stored(part.grid.image(blend_weights(part.distance, blend_mm))),
+        ct.as_stored(part.grid.image(weights)),
         ct.stored_box(part.box),
         {"name": card.name, "sha256": model.sha256, "notice": card.notice or ""},
         requested,
@@ -322,8 +336,8 @@ def _resampled(inpainted: np.ndarray, cube: Box, spacing: float, part: _Part) ->
     return sitk.GetArrayFromImage(resampled)
 
 
-def _measured(hu: np.ndarray, part: _Part, mean_hu: float, blend_mm: float) -> dict[str, float]:
-    tumour = dense_component(hu, part.mask, part.distance < blend_mm, mean_hu=mean_hu)
+def _measured(hu: np.ndarray, part: _Part, mean_hu: float, region: np.ndarray) -> dict[str, float]:
+    tumour = dense_component(hu, part.mask, region, mean_hu=mean_hu)
     image = part.grid.image(tumour.astype(np.uint8))
     return {
         "hu": float(hu[part.mask != 0].mean()),

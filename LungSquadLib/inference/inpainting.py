@@ -10,12 +10,16 @@ import SimpleITK as sitk
 import torch
 
 from ..imaging.blending import blend_weights, distance_mm, noise_like
+from ..imaging.resample import AIR
 from ..models.file import Model
 from ..models.inputs import InputSpec
 from ..networks.devices import device_of
 from ..networks.inpainting import Inpainter
 
 BAND_MM = 6.0  # beyond the masks, in which the inpainted voxels blend into the CT
+CORE_MM = 2.0  # from the masks on, within which all is filled: there a tumour's edge is blurred
+TISSUE_HU = (-700.0, -600.0)  # lung below, vessels and soft tissue above
+MOSTLY = 0.5  # weight of the inpainted image from which a voxel can be of the synthetic tumour
 LUNG_HU = -850.0
 TYPICAL = "tumour_HU"  # metric of an inpainter's card: mean HU of its training tumours
 
@@ -43,6 +47,37 @@ class InpaintingRequest:
         removed = False if self.remove is None else self.remove != 0
         return distance_mm((self.mask != 0) | removed, (spacing,) * 3)
 
+    def region(self, spacing: float, band_mm: float, *, keeps_tissue: bool) -> np.ndarray:
+        """Return the voxels (z, y, x) that are filled; see `region_to_fill`."""
+        return region_to_fill(
+            self.hu, self.distance(spacing), band_mm=band_mm, keeps_tissue=keeps_tissue
+        )
+
+
+def region_to_fill(
+    hu: np.ndarray, distance: np.ndarray, *, band_mm: float, keeps_tissue: bool
+) -> np.ndarray:
+    """Return the voxels (z, y, x) that are filled: the masks, and known voxels of the band.
+
+    Args:
+        hu: (z, y, x); -1024 HU in the band is not known (beyond the CT).
+        distance: mm from each voxel to the masks.
+        band_mm: width of the band.
+        keeps_tissue: whether vessels and soft tissue from `CORE_MM` on are left as they are.
+    """
+    free = hu > AIR
+    if keeps_tissue:
+        free &= (distance < CORE_MM) | (hu < TISSUE_HU[1])
+    return (distance < band_mm) & (free | (distance <= 0))
+
+
+def tissue_weights(hu: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Return how far each voxel is vessel or soft tissue that is kept: 0 to 1, float32."""
+    low, high = TISSUE_HU
+    dense = np.clip((hu.astype(np.float32) - low) / (high - low), 0, 1)
+    beyond = np.clip(distance - (CORE_MM - 1), 0, 1)
+    return np.asarray(dense * beyond, np.float32)
+
 
 @torch.no_grad()
 def inpaint_cubes(
@@ -51,9 +86,14 @@ def inpaint_cubes(
     requests: Sequence[InpaintingRequest],
     *,
     band_mm: float = BAND_MM,
+    keeps_tissue: bool | None = None,
 ) -> np.ndarray:
-    """Inpaint tumours in cubes of one size: (n, z, y, x) HU, float32, without noise."""
+    """Inpaint tumours in cubes of one size: (n, z, y, x) HU, float32, without noise.
+
+    `keeps_tissue` is that of `region_to_fill`, by default as the network was trained.
+    """
     device = device_of(network)
+    keeps = network.surroundings if keeps_tissue is None else keeps_tissue
 
     def cubes(arrays: list[np.ndarray]) -> torch.Tensor:
         x = torch.from_numpy(np.stack(arrays).astype(np.float32, copy=False))[:, None]
@@ -63,7 +103,7 @@ def inpaint_cubes(
     inpainted = network.eval()(
         cubes([spec.scaled(request.hu) for request in requests]),
         cubes([request.mask != 0 for request in requests]),
-        region=cubes([request.distance(spec.spacing) < band_mm for request in requests]),
+        region=cubes([r.region(spec.spacing, band_mm, keeps_tissue=keeps) for r in requests]),
         mean=torch.from_numpy(means).to(device),
         labels=torch.tensor([request.label for request in requests], device=device),
     )
@@ -72,8 +112,24 @@ def inpaint_cubes(
     return hu
 
 
+def weights_of(
+    hu: np.ndarray, distance: np.ndarray, *, band_mm: float, keeps_tissue: bool
+) -> np.ndarray:
+    """Return the weight of the inpainted image (z, y, x), 0 to 1; arguments as of `blended`."""
+    weight = blend_weights(distance, band_mm)
+    if keeps_tissue:
+        weight *= 1 - tissue_weights(hu, distance)
+    return np.where((hu > AIR) | (distance <= 0), weight, np.float32(0))
+
+
 def blended(
-    hu: np.ndarray, inpainted: np.ndarray, distance: np.ndarray, *, band_mm: float, seed: int
+    hu: np.ndarray,
+    inpainted: np.ndarray,
+    distance: np.ndarray,
+    *,
+    band_mm: float,
+    keeps_tissue: bool,
+    seed: int,
 ) -> np.ndarray:
     """Blend inpainted voxels into a CT, with noise like that of their surroundings.
 
@@ -82,9 +138,11 @@ def blended(
         inpainted: (z, y, x).
         distance: mm from each voxel to the masks; from `band_mm` on nothing changes.
         band_mm: width of the transition.
+        keeps_tissue: whether vessels and soft tissue of the band are left as they are.
         seed: of the noise.
     """
-    weight, random = blend_weights(distance, band_mm), np.random.default_rng((seed, 5))
+    weight = weights_of(hu, distance, band_mm=band_mm, keeps_tissue=keeps_tissue)
+    random = np.random.default_rng((seed, 5))
     noise = noise_like(hu, weight == 0, random=random)
     mixed = hu + weight * (inpainted - hu) + np.sqrt(weight) * noise
     mixed = np.rint(mixed) if hu.dtype.kind == "i" else mixed
@@ -120,7 +178,14 @@ def synthetic_cube(
     spec = model.card.image
     request = InpaintingRequest(hu, new_mask, mean_hu, label, remove=mask)
     inpainted = inpaint_cubes(model.network, spec, [request])[0]
-    return blended(hu, inpainted, request.distance(spec.spacing), band_mm=BAND_MM, seed=seed)
+    return blended(
+        hu,
+        inpainted,
+        request.distance(spec.spacing),
+        band_mm=BAND_MM,
+        keeps_tissue=model.network.surroundings,
+        seed=seed,
+    )
 
 
 def dense_component(

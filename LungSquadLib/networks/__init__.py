@@ -208,6 +208,7 @@ _NETWORKS = {
             "width": (_integer(1, 256), "a whole number from 1 to 256", 8),
             "depth": (_integer(1, 6), "a whole number from 1 to 6", 4),
             "classes": _CONDITIONS,
+            "surroundings": _FLAG,
         },
     ),
     "segmentation": RegisteredNetwork(

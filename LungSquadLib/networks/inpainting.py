@@ -18,6 +18,8 @@ LUNG = (
     0.1  # the scaled value that the masked region starts from: lung, with -1000 to 500 HU as 0 to 1
 )
 
+_SMOOTHINGS = 6  # of the start, each by 3 voxels
+
 
 class Inpainter(nn.Module):
     """Fills a masked region of a CT with a tumour and what surrounds it.
@@ -28,6 +30,8 @@ class Inpainter(nn.Module):
         width: of the `UNet`.
         depth: likewise.
         classes: kinds of tumour that can be requested; 0 where there is nothing to choose.
+        surroundings: whether the masked region starts from the known voxels round it, rather than
+            from `LUNG`; and whether dense tissue round a tumour is to be kept.
     """
 
     def __init__(
@@ -38,9 +42,10 @@ class Inpainter(nn.Module):
         width: int = 8,
         depth: int = 4,
         classes: int = 0,
+        surroundings: bool = False,
     ) -> None:
         super().__init__()
-        self.input_size, self.classes = input_size, classes
+        self.input_size, self.classes, self.surroundings = input_size, classes, surroundings
         self.unet = UNet(dimensions, inputs=3 + classes, outputs=1, width=width, depth=depth)
         self.step = self.unet.step
         if input_size % self.step:
@@ -63,7 +68,8 @@ class Inpainter(nn.Module):
             (N, 1, ...), scaled as `ct`.
         """
         mean = mean.view(-1, *(1 for _ in ct.shape[1:]))
-        start = torch.where(region > 0, LUNG + (mean - LUNG) * blurred(mask), ct)
+        background = from_surroundings(ct, region) if self.surroundings else LUNG
+        start = torch.where(region > 0, background + (mean - background) * blurred(mask), ct)
         x = torch.cat([start, region, conditions(mask, labels, self.classes)], 1)
         return torch.where(region > 0, start + self.unet(x), ct)
 
@@ -112,6 +118,41 @@ def blurred(mask: Tensor) -> Tensor:
     axes: Any = tuple(range(1, mask.ndim))
     inside = (soft * mask).sum(axes, keepdim=True) / mask.sum(axes, keepdim=True).clamp(min=1)
     return soft / inside.clamp(min=0.1)
+
+
+def from_surroundings(ct: Tensor, region: Tensor) -> Tensor:
+    """Fill a region smoothly from the voxels round it.
+
+    Means of the known voxels in ever larger cells (Gortler et al. 1996, doi:10.1145/237170.237200,
+    section 3.3) are smoothed; voxels of 0, which may be beyond the known CT, are not used.
+
+    Args:
+        ct: (N, 1, ...), scaled; what lies in the region is not used.
+        region: (N, 1, ...), 1 where the CT is filled.
+
+    Returns:
+        (N, 1, ...): `ct` outside the region.
+    """
+    pool = {4: nn.functional.avg_pool2d, 5: nn.functional.avg_pool3d}[ct.ndim]
+    weight = ((region == 0) & (ct > 0)).to(ct.dtype)
+    filled = _pulled(torch.where(weight > 0, ct, 0.0), weight)
+    filled = torch.where(region > 0, filled, ct)
+    for _ in range(_SMOOTHINGS):
+        smooth = pool(filled, 3, stride=1, padding=1, count_include_pad=False)
+        filled = torch.where(region > 0, smooth, ct)
+    return filled
+
+
+def _pulled(total: Tensor, weight: Tensor) -> Tensor:
+    """Return weighted means, of the smallest cell round each voxel that has any weight."""
+    means = total / weight.clamp(min=1e-6)
+    if any(side % 2 for side in total.shape[2:]):
+        axes: Any = tuple(range(1, total.ndim))
+        everywhere = total.sum(axes, keepdim=True) / weight.sum(axes, keepdim=True).clamp(min=1e-6)
+        return torch.where(weight > 0, means, everywhere)
+    pool = {4: nn.functional.avg_pool2d, 5: nn.functional.avg_pool3d}[total.ndim]
+    coarse = nn.functional.interpolate(_pulled(pool(total, 2), pool(weight, 2)), scale_factor=2)
+    return torch.where(weight > 0, means, coarse)
 
 
 def conditions(mask: Tensor, labels: Tensor, classes: int) -> Tensor:

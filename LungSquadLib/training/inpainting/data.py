@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...data.splits import Fold, folds, held_out
+from ...data.splits import Fold, fold_split, folds, held_out
 from ...data.store import Store, StoredCase
 from ...errors import InputError
 from ...imaging.blending import distance_mm, noise_like
-from ...inference.inpainting import BAND_MM
+from ...imaging.resample import AIR
+from ...inference.inpainting import BAND_MM, region_to_fill
 from ...models.card import NetworkSpec
 from ...models.inputs import InputSpec
 from ..augment import Augmentation, Drawn, apply, draw
@@ -27,6 +28,7 @@ HU = (-1000.0, 500.0)
 AUGMENTATION = Augmentation(resampled=0.0, noise_hu=0.0, hu_shift=0.0)
 BANDS_MM = (4.0, 10.0)  # width of the region beyond a mask
 SECOND_REGION = 0.5  # probability of a further region, the mask of another case
+KEPT_TISSUE = 0.5  # probability that vessels and soft tissue of the band are kept, if ever
 CT, MASK, REGION, NOISE = range(4)
 
 
@@ -43,6 +45,7 @@ class InpaintingDataset:
         mask_cases: indices of the cases whose masks make further regions.
         spec: the network's input.
         seed: of the random numbers.
+        keeps_tissue: whether some of the regions leave out vessels and soft tissue.
     """
 
     keys: Sequence[str]
@@ -50,6 +53,7 @@ class InpaintingDataset:
     mask_cases: np.ndarray
     spec: InputSpec
     seed: int
+    keeps_tissue: bool = False
 
     def plain(self, chosen: np.ndarray) -> Tensor:
         """Return cubes without augmentation, with a region of `BAND_MM` round the tumour."""
@@ -87,8 +91,10 @@ class InpaintingDataset:
         second: np.ndarray | None = None,
     ) -> np.ndarray:
         hu, mask = (apply(array, drawn, size=self.spec.size) for array in self.read(number))
-        masks = mask if second is None else np.maximum(mask, second)
-        region = distance_mm(masks, (self.spec.spacing,) * 3) < band
+        masks = mask if second is None else np.maximum(mask, second * (hu > AIR))
+        keeps = self.keeps_tissue and random.random() < KEPT_TISSUE
+        distance = distance_mm(masks, (self.spec.spacing,) * 3)
+        region = region_to_fill(hu, distance, band_mm=band, keeps_tissue=keeps)
         noise = noise_like(hu, ~region, random=random) / (self.spec.hu_high - self.spec.hu_low)
         return np.stack([self.spec.scaled(hu), mask, region, noise])
 
@@ -124,6 +130,7 @@ class InpaintingSetup:
             "width": self.options.width,
             "depth": self.options.depth,
             "classes": len(self.classes),
+            "surroundings": self.options.surroundings,
         }
         return NetworkSpec("inpainting", arguments)
 
@@ -154,7 +161,9 @@ class InpaintingSetup:
         """Return the samples of all cases."""
         keys = [case.crop for case in self.cases]
         training = self.indices(self.fold.train)
-        return InpaintingDataset(keys, self.read, training, self.spec, self.options.seed)
+        return InpaintingDataset(
+            keys, self.read, training, self.spec, self.options.seed, self.options.surroundings
+        )
 
     def described(self) -> dict[str, Any]:
         """Return all that decides the results."""
@@ -178,13 +187,18 @@ def set_up(store: Store, options: InpaintingOptions) -> InpaintingSetup:
             f"The store has {store.preprocessing.side} voxels a side, fewer than --size "
             f"{options.size}: build it with a larger size."
         )
-    label, seed = options.label, options.seed
-    if label is None:
-        return InpaintingSetup(store, options, store.cases, (), held_out(store.cases, seed=seed))
-    if not store.cases or label not in store.cases[0].columns:
-        columns = ", ".join(store.cases[0].columns) if store.cases else "none"
-        raise InputError(f"The store has no column '{label}'; it has {columns}.")
-    cases = tuple(case for case in store.cases if case.value(label))
-    labels = [case.value(label) for case in cases]
-    fold = folds(cases, labels, count=1, seed=seed)[0]
+    label, column = options.label, options.fold_column
+    for name in (label, column):
+        if name is not None and (not store.cases or name not in store.cases[0].columns):
+            columns = ", ".join(store.cases[0].columns) if store.cases else "none"
+            raise InputError(f"The store has no column '{name}'; it has {columns}.")
+    cases = tuple(case for case in store.cases if label is None or case.value(label))
+    labels = [case.value(label) for case in cases] if label is not None else []
+    if column is not None and options.test_fold is not None:
+        fold_of = [case.value(column) for case in cases]
+        fold = fold_split(cases, fold_of, test_fold=options.test_fold, seed=options.seed)
+    elif label is not None:
+        fold = folds(cases, labels, count=1, seed=options.seed)[0]
+    else:
+        fold = held_out(cases, seed=options.seed)
     return InpaintingSetup(store, options, cases, tuple(sorted(set(labels))), fold)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...errors import InputError
 from ...options import check, option, seed_option
 
 
@@ -27,13 +28,26 @@ class InpaintingOptions:
     size: int = option(64, low=1, unit="voxels", help="cube of the network, along each axis")
     width: int = option(8, low=1, help="channels of the first level of the U-Net")
     depth: int = 4
+    surroundings: bool = option(
+        False, help="begin from the tissue round the tumour, not from lung; keep vessels round it"
+    )
+    fold_column: str | None = option(
+        None, metavar="COL", help="column of the store with each case's fold"
+    )
+    test_fold: str | None = option(
+        None, metavar="FOLD", help="fold of --fold-column to test on (default: a tenth at random)"
+    )
     epochs: int = option(40, low=1, help="passes over the training cases")
     batch: int = option(2, low=1, unit="cubes", help="batch of an update, over all processes")
     learning_rate: float = option(
         3e-3, above=0.0, high=1.0, metavar="RATE", help="highest learning rate of both networks"
     )
-    critic_start: float = 0.4
-    distance_weight: float = 100.0
+    critic_start: float = option(
+        0.4, low=0.0, high=1.0, help="share of the epochs before the discriminator takes part"
+    )
+    distance_weight: float = option(
+        100.0, low=0.0, help="weight of the HU errors, against 1 for the discriminator"
+    )
     mean_weight: float = 50.0
     tumour_weight: float = 2.0
     seed: int = seed_option()
@@ -41,3 +55,5 @@ class InpaintingOptions:
 
     def __post_init__(self) -> None:
         check(self)
+        if (self.fold_column is None) != (self.test_fold is None):
+            raise InputError("--fold-column and --test-fold go together: give both or neither.")

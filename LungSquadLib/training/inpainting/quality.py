@@ -1,34 +1,54 @@
 """Errors of inpainted tumours, measured on held-out cases.
 
+Each tumour is inpainted anew in its own place, where the network sees neither it nor what is within
+`BAND_MM` of it, except vessels and soft tissue if the network keeps these; metrics with the prefix
+`hidden_` are without that exception.
+
 `HU_error`: mean of the inpainted tumour against the requested mean. `diameter_error_mm`: largest
 diameter of the synthetic tumour against the mask's. `masked_region_error_HU`: voxels of the masked
 region against the true ones. `texture_ratio`: standard deviation of HU in the inpainted tumour,
-divided by the true tumour's.
+divided by the true tumour's. In the shell from 1 mm to `BAND_MM` round the tumour: `rim_HU`: mean
+of inpainted minus true HU where there is soft tissue (below 0: a dark rim); `dense_share`: share
+of voxels above -600 HU, which are vessels and soft tissue; `lung_texture_ratio`: standard deviation
+of HU where there is lung, divided by the true one. A case counts where it has `_FEWEST` such
+voxels.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import SimpleITK as sitk
 
 from ...errors import InputError
+from ...imaging.blending import distance_mm
 from ...imaging.diameter import axial_diameter
+from ...imaging.resample import AIR
 from ...inference.inpainting import (
     BAND_MM,
     LUNG_HU,
+    MOSTLY,
+    TISSUE_HU,
     InpaintingRequest,
     blended,
     dense_component,
     inpaint_cubes,
+    region_to_fill,
+    weights_of,
 )
 from ...models.card import Metric
 from ...models.inputs import InputSpec
 from ...networks.inpainting import Inpainter
 from ...statistics.intervals import bootstrap
 
+HIDDEN = "hidden_"  # prefix of metrics without any tissue that is kept
+SOFT_HU = -200.0
+_EDGE_MM = 1.0  # nearer to the mask, the edge of the tumour itself counts
+_FEWEST = 30  # voxels of a case
 FILLED = "filled_"  # prefix of metrics of a constant tumour with noise, in place of the network's
 TRUE = "true_"  # prefix of metrics of the true image
 
@@ -56,39 +76,82 @@ def inpainting_errors(
     """
     rows = [_row(network, spec, case, seed) for seed, case in enumerate(cases)]
     patients = np.array([case.patient for case in cases])
-    return {
-        name: _metric(np.array([row[name] for row in rows]), patients, where) for name in rows[0]
-    }
+    metrics = {}
+    for name in rows[0]:
+        values = np.array([row[name] for row in rows])
+        counted = np.isfinite(values)
+        if counted.any():
+            metrics[name] = _metric(values[counted], patients[counted], where)
+    return metrics
 
 
 def _row(network: Inpainter, spec: InputSpec, case: HeldOutCase, seed: int) -> dict[str, float]:
-    inside = case.mask != 0
-    mean = float(case.hu[inside].mean())
+    mean = float(case.hu[case.mask != 0].mean())
     request = InpaintingRequest(case.hu, case.mask, mean, case.label)
-    distance = request.distance(spec.spacing)
-    inpainted = inpaint_cubes(network, spec, [request])[0]
-    filled = np.where(inside, np.float32(mean), np.float32(LUNG_HU))
-    region, row = distance < BAND_MM, dict[str, float]()
-    for prefix, cube in (("", inpainted), (FILLED, filled)):
-        hu = blended(case.hu, cube, distance, band_mm=BAND_MM, seed=seed)
-        row |= {
-            f"{prefix}HU_error": abs(float(hu[inside].mean()) - mean),
-            f"{prefix}diameter_error_mm": _diameter_error(
-                hu, case.mask, mean, region, spec.spacing
-            ),
-            f"{prefix}masked_region_error_HU": float(np.abs(cube - case.hu)[region].mean()),
-            f"{prefix}texture_ratio": float(hu[inside].std() / max(case.hu[inside].std(), 1.0)),
+    keeps = network.surroundings
+    measure = _Measure(case, spec.spacing, mean, seed)
+    row = measure.errors("", inpaint_cubes(network, spec, [request])[0], keeps=keeps)
+    if keeps:
+        hidden = inpaint_cubes(network, spec, [request], keeps_tissue=False)[0]
+        row |= measure.errors(HIDDEN, hidden, keeps=False)
+    filled = np.where(case.mask != 0, np.float32(mean), np.float32(LUNG_HU))
+    row |= measure.errors(FILLED, filled, keeps=False)
+    row[f"{TRUE}diameter_error_mm"] = measure.diameter_error(case.hu, keeps=keeps)
+    row[f"{TRUE}dense_share"] = measure.dense_share(case.hu)
+    return row
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """What is measured in one case; `mean` is the requested mean HU."""
+
+    case: HeldOutCase
+    spacing: float
+    mean: float
+    seed: int
+
+    def errors(self, prefix: str, cube: np.ndarray, *, keeps: bool) -> dict[str, float]:
+        """Return all measures of a cube as a network gives it, before it is blended."""
+        true, inside = self.case.hu, self.case.mask != 0
+        region = region_to_fill(true, self.distance, band_mm=BAND_MM, keeps_tissue=keeps)
+        hu = blended(true, cube, self.distance, band_mm=BAND_MM, keeps_tissue=keeps, seed=self.seed)
+        soft, lung = self.shell & (true > SOFT_HU), self.shell & (true < TISSUE_HU[0])
+        rim = float((hu - true.astype(np.float32))[soft].mean()) if _enough(soft) else math.nan
+        texture = hu[lung].std() / max(true[lung].std(), 1.0) if _enough(lung) else math.nan
+        measures = {
+            "HU_error": abs(float(hu[inside].mean()) - self.mean),
+            "diameter_error_mm": self.diameter_error(hu, keeps=keeps),
+            "masked_region_error_HU": float(np.abs(cube - true)[region].mean()),
+            "texture_ratio": float(hu[inside].std() / max(true[inside].std(), 1.0)),
+            "rim_HU": rim,
+            "dense_share": self.dense_share(hu),
+            "lung_texture_ratio": float(texture),
         }
-    true_error = _diameter_error(case.hu, case.mask, mean, region, spec.spacing)
-    return row | {f"{TRUE}diameter_error_mm": true_error}
+        return {f"{prefix}{name}": value for name, value in measures.items()}
+
+    @cached_property
+    def distance(self) -> np.ndarray:
+        """The distance (z, y, x) in mm from the mask."""
+        return distance_mm(self.case.mask, (self.spacing,) * 3)
+
+    @cached_property
+    def shell(self) -> np.ndarray:
+        """The voxels (z, y, x) round the tumour that are compared."""
+        return (self.distance > _EDGE_MM) & (self.distance < BAND_MM) & (self.case.hu > AIR)
+
+    def dense_share(self, hu: np.ndarray) -> float:
+        """Return the share of vessels and soft tissue among the voxels of the shell."""
+        return float((hu[self.shell] > TISSUE_HU[1]).mean()) if self.shell.any() else math.nan
+
+    def diameter_error(self, hu: np.ndarray, *, keeps: bool) -> float:
+        """Return the absolute difference in mm of the diameters of dense component and mask."""
+        weights = weights_of(self.case.hu, self.distance, band_mm=BAND_MM, keeps_tissue=keeps)
+        component = dense_component(hu, self.case.mask, weights > MOSTLY, mean_hu=self.mean)
+        return abs(_diameter(component, self.spacing) - _diameter(self.case.mask, self.spacing))
 
 
-def _diameter_error(
-    hu: np.ndarray, mask: np.ndarray, mean: float, region: np.ndarray, spacing: float
-) -> float:
-    """Return the absolute difference in mm of the diameters of dense component and mask."""
-    component = dense_component(hu, mask, region, mean_hu=mean)
-    return abs(_diameter(component, spacing) - _diameter(mask, spacing))
+def _enough(voxels: np.ndarray) -> bool:
+    return int(np.count_nonzero(voxels)) >= _FEWEST
 
 
 def _diameter(mask: np.ndarray, spacing: float) -> float:
