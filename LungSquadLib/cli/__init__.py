@@ -44,7 +44,9 @@ VERBS = {
     "doctor": "installed and missing packages, and what to do",
 }
 
-_WRITE_A_FILE = frozenset(("crop", "segment", "report", "interpolate", "assign", "import-keras"))
+_WRITE_A_FILE = frozenset(
+    ("crop", "segment", "report", "interpolate", "assign", "import-keras", "shapes")
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

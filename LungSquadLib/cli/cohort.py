@@ -31,14 +31,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_describe(
         verbs.add_parser("describe", help="a page on the nodules and readers of LIDC-IDRI")
     )
+    _add_shapes(verbs.add_parser("shapes", help="write a library of nodule shapes of LIDC-IDRI"))
     for verb in verbs.choices.values():
         add_debug_argument(verb)
 
 
 def run(arguments: argparse.Namespace) -> int | None:
     """Run the chosen verb."""
-    verbs = {"build": _build, "check": _check, "show": _show, "phantoms": _phantoms, "lidc": _lidc}
-    verbs["describe"] = _describe
+    verbs = {
+        "build": _build,
+        "check": _check,
+        "show": _show,
+        "phantoms": _phantoms,
+        "lidc": _lidc,
+        "describe": _describe,
+        "shapes": _shapes,
+    }
     return verbs[arguments.cohort_verb](arguments)
 
 
@@ -104,6 +112,13 @@ def _add_lidc(lidc: argparse.ArgumentParser) -> None:
 def _add_describe(describe: argparse.ArgumentParser) -> None:
     describe.add_argument("folder", metavar="FOLDER", help="output of `lungsquad cohort lidc`")
     add_out_argument(describe)
+
+
+def _add_shapes(shapes: argparse.ArgumentParser) -> None:
+    shapes.add_argument(
+        "source", metavar="FOLDER", help="arrays of LIDC-IDRI, with the folder shapes48"
+    )
+    shapes.add_argument("-o", "--out", required=True, metavar="FILE", help="library: .npz")
 
 
 def _build(arguments: argparse.Namespace) -> int:
@@ -213,3 +228,12 @@ def _describe(arguments: argparse.Namespace) -> None:
     from ..report.cohort import write_cohort_page
 
     print(write_cohort_page(describe_cohort(arguments.folder), arguments.out))
+
+
+def _shapes(arguments: argparse.Namespace) -> None:
+    """Write a library of nodule shapes and print what it holds."""
+    from ..cohorts.lidc_shapes import write_shapes
+
+    counts = write_shapes(arguments.source, arguments.out)
+    print(", ".join(f"{count} {kind}" for kind, count in counts.items()))
+    print(arguments.out)

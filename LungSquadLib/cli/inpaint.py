@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from ..pipeline.options import add_threads
+from ..errors import InputError
+from ..imaging.nodule_shapes import SHAPES
+from ..pipeline.options import add_threads, refuse_ignored
 from .output import (
-    add_case_arguments,
+    add_choice_arguments,
+    add_ct_argument,
     add_json_argument,
     add_out_argument,
     bar,
@@ -14,6 +17,7 @@ from .output import (
     print_json,
     print_table,
 )
+from .segment import lps_point
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +25,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="MODEL", help="model of `lungsquad train inpainting`: its name, or a file"
     )
-    add_case_arguments(parser)
+    add_ct_argument(parser)
+    parser.add_argument(
+        "mask",
+        metavar="MASK",
+        nargs="?",
+        help="where the tumour is to be: label map, .seg.nrrd, DICOM SEG or RTSTRUCT; or --at",
+    )
+    add_choice_arguments(parser)
+    shape = parser.add_argument_group("a mask of a real nodule's shape, in place of MASK")
+    shape.add_argument(
+        "--at",
+        type=lps_point,
+        metavar="X,Y,Z",
+        help="its centre, LPS in mm; a negative one as --at=-57.1,131.3,-520.4",
+    )
+    shape.add_argument(
+        "--ras", action="store_true", help="the point is in RAS, as 3D Slicer shows it"
+    )
+    shape.add_argument("--shape", choices=SHAPES, help="kind of shape (default: any)")
+    shape.add_argument(
+        "--diameter", type=float, metavar="MM", help="longest axial diameter (default: 15)"
+    )
     add_out_argument(parser)
     parser.add_argument(
         "--hu",
@@ -37,7 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_threads(parser)
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="random seed of the noise (default: 0)"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of noise and shape (default: 0)",
     )
     add_json_argument(parser)
 
@@ -47,15 +76,30 @@ def run(arguments: argparse.Namespace) -> None:
     from ..imaging.ct import open_ct
     from ..imaging.files.write import check_distinct
     from ..imaging.mask_files import read_mask
+    from ..imaging.nodule_shapes import nodule_mask
     from ..inference.inpaint_ct import NOTICE, inpaint, write_inpainting
     from ..models.catalogue import read_model
 
+    if (arguments.mask is None) == (arguments.at is None):
+        raise InputError("Give the tumour's place: a MASK, or a point with --at; not both.")
+    if arguments.at is None:
+        refuse_ignored(arguments, "they are for --at.", shape=None, diameter=None, ras=False)
     given = [path for path in (arguments.ct, arguments.mask, arguments.replace) if path]
     check_distinct([arguments.out], given)
     model = read_model(arguments.model, kind="inpainter")
     with bar() as progress:
         ct = open_ct(arguments.ct, series=arguments.series, progress=progress)
-        mask = read_mask(arguments.mask, ct, roi=arguments.roi, label=arguments.label)
+        if arguments.at is None:
+            mask = read_mask(arguments.mask, ct, roi=arguments.roi, label=arguments.label)
+        else:
+            x, y, z = arguments.at
+            mask = nodule_mask(
+                ct,
+                (-x, -y, z) if arguments.ras else (x, y, z),
+                shape=arguments.shape or "any",
+                diameter_mm=15.0 if arguments.diameter is None else arguments.diameter,
+                seed=arguments.seed,
+            )
         remove = read_mask(arguments.replace, ct) if arguments.replace else None
         inpainted = inpaint(
             model,

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at",
         required=True,
-        type=_point,
+        type=lps_point,
         metavar="X,Y,Z",
         help="point in the tumour, LPS in mm; a negative one as --at=-57.1,131.3,-520.4",
     )
@@ -64,7 +64,8 @@ def run(arguments: argparse.Namespace) -> None:
     print_flags(flags)
 
 
-def _point(text: str) -> tuple[float, float, float]:
+def lps_point(text: str) -> tuple[float, float, float]:
+    """Return the three numbers of `X,Y,Z`."""
     try:
         x, y, z = (float(part) for part in text.split(","))
     except ValueError as error:

@@ -58,14 +58,15 @@ class Nodule:
 
 Row = Mapping[str, str]
 Arrays = Mapping[str, np.ndarray]
+ArrayLayout = Mapping[str, tuple[str, tuple[int | None, ...]]]  # type and shape, None: any length
 Ratings = Mapping[str, Mapping[str, Sequence[int]]]  # by nodule, then by characteristic
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A set's arrays (name: type and shape, with None for any length), table, and reader."""
+    """A set's arrays, table, and reader."""
 
-    arrays: Mapping[str, tuple[str, tuple[int | None, ...]]]
+    arrays: ArrayLayout
     columns: tuple[str, ...]
     nodule: Callable[[Row, Arrays, Ratings], Nodule | None]
 
@@ -82,7 +83,7 @@ def nodules_of_set(folder: Path, ratings: Ratings) -> Iterator[tuple[float, Nodu
     """
     layout, path = SETS[folder.name], folder / "labels.csv"
     labels = read_table(path, layout.columns)
-    data = _read_arrays(folder / "data.npz", layout)
+    data = read_arrays(folder / "data.npz", layout.arrays)
     for number, row in enumerate(labels):
         try:
             nodule = layout.nodule(row, data, ratings)
@@ -134,8 +135,12 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     return rows
 
 
-def _read_arrays(path: Path, layout: Layout) -> dict[str, np.ndarray]:
-    """Read the arrays of a set, each once: a member is decompressed at every access."""
+def read_arrays(path: Path, layout: ArrayLayout) -> dict[str, np.ndarray]:
+    """Read the arrays of a set, each once: a member is decompressed at every access.
+
+    Raises:
+        InputError: the file is missing or damaged, or does not have the layout.
+    """
     if not path.is_file():
         raise InputError(f"There is no file '{path}' beside 'labels.csv'. Copy the folder again.")
     with parsing(path, "an archive of arrays"):
@@ -144,8 +149,8 @@ def _read_arrays(path: Path, layout: Layout) -> dict[str, np.ndarray]:
         if size > _LARGEST_ARRAYS:
             raise InputError(f"'{path}' holds {size >> 30} GB of arrays; no set has as much.")
         with np.load(path, allow_pickle=False) as members:
-            arrays = {name: members[name] for name in layout.arrays if name in members.files}
-    for name, (kind, shape) in layout.arrays.items():
+            arrays = {name: members[name] for name in layout if name in members.files}
+    for name, (kind, shape) in layout.items():
         if name not in arrays:
             raise InputError(f"'{path}' has no array '{name}'.")
         array = arrays[name]

@@ -144,6 +144,7 @@ def blended(
     weight = weights_of(hu, distance, band_mm=band_mm, keeps_tissue=keeps_tissue)
     random = np.random.default_rng((seed, 5))
     noise = noise_like(hu, weight == 0, random=random)
+    noise -= noise[distance <= 0].mean()  # the tumour's mean is that of the inpainted voxels
     mixed = hu + weight * (inpainted - hu) + np.sqrt(weight) * noise
     mixed = np.rint(mixed) if hu.dtype.kind == "i" else mixed
     return np.where(weight > 0, mixed, hu).astype(hu.dtype)

@@ -14,13 +14,21 @@ from LungSquadLib.cli import main
 from LungSquadLib.data.splits import fold_split, held_out
 from LungSquadLib.data.store import open_store
 from LungSquadLib.errors import CancelledError, InputError
+from LungSquadLib.imaging.blending import distance_mm
+from LungSquadLib.inference.inpainting import region_to_fill
 from LungSquadLib.models.file import read_model_file
 from LungSquadLib.models.inputs import InputSpec
-from LungSquadLib.networks.inpainting import Inpainter, PatchDiscriminator, conditions
+from LungSquadLib.networks.inpainting import (
+    Inpainter,
+    PatchDiscriminator,
+    conditions,
+    from_surroundings,
+)
 from LungSquadLib.training.distributed import DistributedContext
 from LungSquadLib.training.inpainting.data import CT, MASK, NOISE, REGION, InpaintingDataset
 from LungSquadLib.training.inpainting.experiment import train_inpainting
 from LungSquadLib.training.inpainting.options import InpaintingOptions
+from LungSquadLib.training.inpainting.quality import HeldOutCase, inpainting_errors
 from LungSquadLib.training.inpainting.task import Batch, InpaintingTask
 from Testing.ball_cohort import ball_store
 from Testing.stored_cases import stored_case
@@ -101,6 +109,84 @@ def test_before_training_the_output_is_the_plain_tumour():
     tumour = network(ct, mask, **given).detach()[mask > 0]
     assert float(tumour.mean()) == pytest.approx(0.6, abs=1e-5)
     assert tumour[13] > tumour[0] > 0.1  # the middle is denser than the corners
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_a_region_starts_from_what_surrounds_it(dimensions):
+    shape = (1, 1, *(16,) * dimensions)
+    ct, region = torch.full(shape, 0.1), torch.zeros(shape)
+    region[(..., *(slice(3, 13),) * dimensions)] = 1
+    ct[..., 10:] = 0.7  # soft tissue; the border lies in the region
+    ct[..., :2] = 0.0  # unknown
+    filled = from_surroundings(torch.where(region > 0, 0.99, ct), region)
+    assert torch.equal(filled[region == 0], ct[region == 0])
+    line = filled[(0, 0, *(8,) * (dimensions - 1))]
+    assert line[3] == pytest.approx(0.1, abs=0.02)
+    assert line[12] == pytest.approx(0.7, abs=0.06)
+    assert (line[4:12].diff() > -0.01).all()
+    assert torch.equal(filled, from_surroundings(ct, region))
+    plain = from_surroundings(torch.full(shape, 0.3), region)
+    assert plain.numpy() == pytest.approx(0.3, abs=1e-6)
+
+
+def test_a_network_that_starts_from_the_surroundings_continues_the_wall():
+    torch.manual_seed(0)
+    network = Inpainter(3, input_size=16, width=2, depth=3, surroundings=True)
+    ct, mask, region = torch.full((1, 1, 16, 16, 16), 0.7), *torch.zeros(2, 1, 1, 16, 16, 16)
+    mask[..., 7:9, 7:9, 7:9], region[..., 3:13, 3:13, 3:13] = 1, 1
+    given = {"mean": torch.tensor([0.5]), "labels": torch.tensor([-1])}
+    painted = network(ct, mask, region=region, **given)
+    assert painted[0, 0, 4, 4, 4].item() == pytest.approx(0.7, abs=1e-3)
+    assert painted[mask > 0].mean().item() == pytest.approx(0.5, abs=1e-3)
+
+
+def test_what_is_unknown_or_tissue_of_the_band_is_not_filled():
+    hu = np.full((16, 16, 16), -850, np.int16)
+    hu[:, :, :4], hu[:, 8, :], hu[8, 8, 8] = -1024, 40, -1024
+    mask = np.zeros(hu.shape)
+    mask[8, 8, 8] = 1
+    distance = distance_mm(mask, (1.0, 1.0, 1.0))
+    region = region_to_fill(hu, distance, band_mm=6.0, keeps_tissue=True)
+    assert region[8, 8, 8]
+    assert not region[:, :, :4].any()
+    assert region[8, 8, 9]
+    assert not region[8, 8, 11]
+    assert region[8, 9, 11]
+    assert np.array_equal(
+        region_to_fill(hu, distance, band_mm=6.0, keeps_tissue=False),
+        (distance < 6) & ((hu > -1024) | (mask > 0)),
+    )
+
+
+def wall_case():
+    """A ball of -20 HU in lung of -850 HU, 3 mm from a wall of 40 HU, with noise."""
+    axis = np.arange(32) - 15.5
+    radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
+    hu = np.random.default_rng(0).normal(-850, 15, (32,) * 3)
+    hu[radius < 5] = -20
+    hu[:, :, 24:] = 40
+    return HeldOutCase(hu.astype(np.int16), (radius < 5).astype(np.uint8), "LS-1", -1)
+
+
+def test_a_dark_rim_is_measured_and_tissue_that_is_kept_has_none():
+    case = wall_case()
+    for surroundings in (False, True):
+        network = Inpainter(3, input_size=32, width=2, depth=3, surroundings=surroundings)
+        nn.init.zeros_(network.unet.last.weight)
+        errors = inpainting_errors(network, SPEC, [case], where="here")
+        rim = {name: errors[f"{name}rim_HU"].value for name in ("", "filled_")}
+        assert rim["filled_"] < -40
+        assert rim[""] == pytest.approx(0, abs=1) if surroundings else rim[""] < -40
+        share = errors["true_dense_share"].value
+        assert share == pytest.approx(np.mean(case.hu[shell(case)] > -600), abs=1e-9)
+        if surroundings:
+            assert errors["dense_share"].value >= share
+        assert errors["filled_lung_texture_ratio"].value == pytest.approx(1, abs=0.2)
+
+
+def shell(case):
+    distance = distance_mm(case.mask, (1.0, 1.0, 1.0))
+    return (distance > 1) & (distance < 6)
 
 
 def test_the_size_must_be_one_that_can_be_halved():
