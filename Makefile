@@ -87,8 +87,8 @@ $(REAL)/manifests/slices71.csv: $(READY)
 # Of every nodule its largest slice; fold 3 is kept for the audit. Each step goes on after a stop.
 nodule-generator: $(REAL)/manifests/slices71.csv ## train the generator of slices of real nodules again, from LIDC-IDRI in LIDC
 	$(BIN)/lungsquad gan data $< -o $(REAL)/slices40 --field 40 --largest-padding 0 --jobs 2
-	OMP_NUM_THREADS=1 $(BIN)/lungsquad train gan $(REAL)/slices40 -o $(REAL)/gan --preset small --phase 7000 \
-		--noise --penalty-interval 4 --learning-rate 0.002 --label texture_class \
+	OMP_NUM_THREADS=1 $(BIN)/lungsquad train gan $(REAL)/slices40 -o $(REAL)/gan --preset small --phase 12000 \
+		--loss logistic --noise --penalty-interval 8 --learning-rate 0.002 --label texture_class \
 		--fold-column fold --test-fold 3 --device cpu --name nodule-generator \
 		--title "Slices of lung nodules with their masks" \
 		--licence "MIT, as LungSquad; trained on LIDC-IDRI (Armato et al. 2011, doi:10.7937/K9/TCIA.2015.LO9QL9SX, CC BY 3.0)." \

@@ -16,7 +16,7 @@ from LungSquadLib.training.gan.ada import DRAWN, augment
 from LungSquadLib.training.gan.data import ImageSet
 from LungSquadLib.training.gan.growth import Growth
 from LungSquadLib.training.gan.options import PRESETS
-from LungSquadLib.training.gan.task import Gan, GanRecipe, gradient_penalty
+from LungSquadLib.training.gan.task import Gan, GanRecipe, gradient_penalty, squared_slope
 from LungSquadLib.training.loop import Schedule, fit
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -314,3 +314,32 @@ def test_the_critic_is_to_score_real_images_above_generated_ones_and_the_generat
     _, real, fake, own = scores
     assert losses["critic"] == pytest.approx(fake - real, abs=1e-5)
     assert losses["generator"] == pytest.approx(-own, abs=1e-5)
+
+
+def test_the_logistic_loss_is_what_a_classifier_has_with_half_the_squared_slope_at_real_images():
+    alike = ImageSet(images(1).repeat(20, 1, 1, 1))
+    real = torch.nn.functional.avg_pool2d(alike.images[:8], 4)
+    losses, scores = {}, []
+    for slope in (0.0, 3.0):
+        recipe = GanRecipe(loss="logistic", slope=slope, penalty_interval=2)
+        task = gan(recipe=recipe, training=alike)
+        squared = squared_slope(lambda x, task=task: task.critic(x, level=1), real).detach().mean()
+        scores.clear()
+        task.critic.register_forward_hook(lambda *seen: scores.append(seen[-1].detach()))
+        task.steps(0)
+        losses[slope] = task.step(0, 0)
+    _, up, down, own = (each.double().numpy() for each in scores)
+
+    def wrong(probability):  # cross-entropy of what should be called real
+        return -np.log(probability).mean()
+
+    def real_by(score):
+        return 1 / (1 + np.exp(-score))
+
+    critic = wrong(real_by(up)) + wrong(1 - real_by(down))
+    assert losses[0.0]["critic"] == pytest.approx(critic, abs=1e-5)
+    assert losses[3.0]["generator"] == pytest.approx(wrong(real_by(own)), abs=1e-5)
+    # Every other update has the penalty, twice.
+    added = losses[3.0]["critic"] - losses[0.0]["critic"]
+    assert added == pytest.approx(2 * 3.0 / 2 * float(squared), rel=1e-3)
+    assert float(squared) > 1e-4

@@ -62,7 +62,7 @@ def test_a_fold_that_the_data_come_with_is_kept_out(slices):
 
 
 def test_a_run_with_noise_ends_in_a_generator_with_noise(slices, tmp_path):
-    options = GanOptions(preset="tiny", phase=8, noise=True, penalty_interval=2)
+    options = GanOptions(preset="tiny", phase=8, noise=True, loss="logistic", penalty_interval=2)
     train_gan(slices.folder, tmp_path / "run", options)
     model = read_model_file(tmp_path / "run" / "model.safetensors")
     assert model.card.network.arguments["noise"] is True

@@ -114,6 +114,7 @@ class GanExperiment(Experiment[GanOptions]):
             _to_channels_last(network.to(options.device))
         recipe = GanRecipe(
             learning_rate=options.learning_rate,
+            loss=options.loss,
             penalty_interval=options.penalty_interval,
             average=preset.average,
             patience=preset.patience,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from ...errors import InputError
 from ...options import check, option, seed_option
 from .growth import Growth
+
+Loss: TypeAlias = Literal["wasserstein", "logistic"]
 
 SMALLEST = 8  # pixels a side: below, nothing grows
 
@@ -96,6 +99,11 @@ class GanOptions:
         False,
         help="give each layer of the generator noise of its own, for the grain of CT (Karras et "
         "al. 2018)",
+    )
+    loss: Loss = option(
+        "wasserstein",
+        help="wasserstein: WGAN-GP, as in the paper; logistic: that of a classifier of real and "
+        "generated images, with a penalty of its slope (Mescheder et al. 2018)",
     )
     penalty_interval: int = option(
         1,

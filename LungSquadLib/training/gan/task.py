@@ -1,10 +1,11 @@
 """The task of the progressive GAN (Karras et al. 2017, arXiv:1710.10196).
 
 One update of the critic and one of the generator for each minibatch; WGAN-GP (Gulrajani et al.
-2017, arXiv:1704.00028) with the paper's drift term; the result is a running average of the
-generator's weights. With few patients the critic overfits: images are augmented before it sees
-them, with a probability that follows its overfitting to held-out patients (ADA, Karras et al. 2020,
-arXiv:2006.06676, section 3.1, equation 1, first heuristic).
+2017, arXiv:1704.00028) with the paper's drift term, or the logistic loss with a penalty of the
+slope at real images (R1, Mescheder et al. 2018, arXiv:1801.04406). The result is a running average
+of the generator's weights. With few patients the critic overfits: images are augmented before it
+sees them, with a probability that follows its overfitting to held-out patients (ADA, Karras et al.
+2020, arXiv:2006.06676, section 3.1, equation 1, first heuristic).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ...networks.devices import device_of
 from ...networks.progressive import GROUP, Critic, Generator, downsampled
@@ -28,6 +30,7 @@ from ..distributed import DistributedContext
 from .ada import DRAWN, MOST, augment
 from .data import ImageSet
 from .growth import Growth, Tick
+from .options import Loss
 
 _MEASURED = 64  # images of each kind that the critic scores after a tick
 
@@ -38,10 +41,12 @@ class GanRecipe:
 
     Attributes:
         learning_rate, betas: of Adam.
-        penalty: weight of the gradient penalty (lambda).
+        loss: "wasserstein" or "logistic".
+        penalty: weight of the gradient penalty of WGAN-GP (lambda).
+        slope: weight of the logistic loss's squared slope at real images (gamma, halved).
         penalty_interval: updates of the critic from one penalty to the next, which weighs as many
             times more (Karras et al. 2019, arXiv:1912.04958, section 3.1).
-        drift: weight of the critic's squared scores of real images.
+        drift: weight of the critic's squared scores of real images, for WGAN-GP.
         average: decay of the running average of the generator's weights, per update.
         overfit: overfitting of the critic, 0 to 1, above which `p_augment` rises.
         patience: images in which `p_augment` can rise from 0 to 1.
@@ -50,7 +55,9 @@ class GanRecipe:
 
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.0, 0.99)
+    loss: Loss = "wasserstein"
     penalty: float = 10.0
+    slope: float = 1.0
     penalty_interval: int = 1
     drift: float = 1e-3
     average: float = 0.999
@@ -120,7 +127,7 @@ class Gan:
     def _train_critic(
         self, real: ImageSet, at: Tick, images_seen: int, share: slice, alpha: float
     ) -> Tensor:
-        """Update the critic: high scores of real images, low ones of generated ones, slope one."""
+        """Update the critic: high scores of real images, low of generated ones, a small slope."""
         with torch.no_grad():
             fake = self.generator(
                 self._latents(images_seen, 0, at.batch)[share],
@@ -136,9 +143,17 @@ class Gan:
         penalty: Tensor | float = 0.0
         if images_seen // at.batch % self.recipe.penalty_interval == 0:
             between = torch.lerp(real_augmented, fake_augmented, where)
-            penalty = self.recipe.penalty_interval * gradient_penalty(critic, between)
+            penalty = self.recipe.penalty_interval * (
+                squared_slope(critic, real_augmented)
+                if self.recipe.loss == "logistic"
+                else gradient_penalty(critic, between)
+            )
         up, down = critic(real_augmented), critic(fake_augmented)
-        loss = down - up + self.recipe.penalty * penalty + self.recipe.drift * up.square()
+        if self.recipe.loss == "logistic":
+            loss = functional.softplus(down) + functional.softplus(-up)
+            loss = loss + self.recipe.slope / 2 * penalty
+        else:
+            loss = down - up + self.recipe.penalty * penalty + self.recipe.drift * up.square()
         return self._update("critic", self.critic, loss.sum() / at.batch)
 
     def _train_generator(
@@ -149,8 +164,9 @@ class Gan:
         fake = self.generator(z, labels, level=at.level, alpha=alpha)
         seen = self._augmented(fake, images_seen, 3, at.batch, share)
         self.critic.requires_grad_(False)
-        loss = -self.critic(seen, labels, level=at.level, alpha=alpha).sum() / at.batch
-        loss = self._update("generator", self.generator, loss)
+        lost = -self.critic(seen, labels, level=at.level, alpha=alpha)
+        lost = functional.softplus(lost) if self.recipe.loss == "logistic" else lost
+        loss = self._update("generator", self.generator, lost.sum() / at.batch)
         self.critic.requires_grad_(True)
         return loss
 
@@ -278,9 +294,14 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tens
     Returns:
         (N,), differentiable by the critic's weights.
     """
+    return (squared_slope(critic, images).sqrt() - 1).square()
+
+
+def squared_slope(critic: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Return the squared norm (N,) of the critic's slope at images (N, C, y, x), differentiable."""
     images = images.detach().requires_grad_()
     (slope,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
-    return (slope.square().sum(dim=(1, 2, 3)).sqrt() - 1).square()
+    return slope.square().sum(dim=(1, 2, 3))
 
 
 def _order(count: int, seed: int, number: int) -> np.ndarray:
