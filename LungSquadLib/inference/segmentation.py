@@ -97,7 +97,7 @@ def segment_cube(
     Returns:
         (z, y, x) of bool; with clicks, only what is connected with one of them.
     """
-    _check_dimensions(model, 3)
+    check_dimensions(model, 3)
     x = network_input(model.card.image, hu, inside, outside)
     mask = logits_of(model.network, x[None])[0] > 0
     return connected(mask, inside) if inside else mask
@@ -105,7 +105,7 @@ def segment_cube(
 
 def segment_slices(model: Model, hu: np.ndarray) -> np.ndarray:
     """Segment the tumours in slices (n, y, x) HU at the spacing of the card: (n, y, x) of bool."""
-    _check_dimensions(model, 2)
+    check_dimensions(model, 2)
     parts = [
         logits_of(model.network, network_input(model.card.image, plane)[None]) > 0 for plane in hu
     ]
@@ -218,7 +218,7 @@ def segment_clicks(
         ModelError: the model is no segmenter of cubes.
     """
     progress = progress or Silent()
-    _check_dimensions(model, 3)
+    check_dimensions(model, 3)
     if not inside:
         raise InputError("There is no point in the tumour: click into it.")
     ct = as_ct(ct)
@@ -381,7 +381,8 @@ def _dilated(mask: np.ndarray) -> np.ndarray:
     return np.asarray(sitk.GetArrayFromImage(image) > 0)
 
 
-def _check_dimensions(model: Model, dimensions: int) -> None:
+def check_dimensions(model: Model, dimensions: int) -> None:
+    """Raise `ModelError` unless a model is a segmenter of cubes (3) or slices (2)."""
     check_kind(model.card, "segmenter")
     if model.card.network.arguments["dimensions"] != dimensions:
         takes, needed = ("slices", "cubes") if dimensions == 3 else ("cubes", "slices")

@@ -33,10 +33,10 @@ from ...models.file import Model
 from ...progress import Progress, Silent, step
 from ...statistics.intervals import bootstrap
 from .data import SegmentationSource
-from .samples import central, draw_voxel, signed_distance
+from .samples import central, draw_voxel, is_complete, signed_distance
 
 RESULT, CASES = "segmentation.json", "segmentation.csv"
-CLICKS = 5  # of a case
+CLICKS = 3  # of a case
 SIZES = {"below_10_mm": (0.0, 10.0), "10_to_20_mm": (10.0, 20.0), "above_20_mm": (20.0, np.inf)}
 TEXTURES = {"ground_glass": (0.0, 2.5), "part_solid": (2.5, 4.0), "solid": (4.0, 5.1)}
 
@@ -61,9 +61,9 @@ class Quality:
     """Dice coefficients of cases (`rows`) and what they come to (`metrics`).
 
     Attributes:
-        rows: case, patient, diameter in mm, texture, Dice of each method, and the standard
-            deviation of the Dice coefficient between clicks.
-        metrics: by "dice_METHOD_STATISTIC", and "..._GROUP" for sizes and textures.
+        rows: case, patient, diameter in mm, texture, whether the surroundings are complete or a
+            cut-out, Dice of each method, mean and standard deviation of Dice over the clicks.
+        metrics: by "dice_METHOD_STATISTIC", and "..._GROUP" for sizes, textures and surroundings.
     """
 
     rows: list[Row]
@@ -105,11 +105,11 @@ def segmentation_quality(
             measured = (_slice_dice if source.dimensions == 2 else _cube_dice)(
                 model, hu, truth, random=_random(case)
             )
-            rows.append({**_facts(case, source, truth), **measured})
+            rows.append({**_facts(case, source, hu, truth), **measured})
     return Quality(rows, _metrics(rows, where))
 
 
-def _facts(case: StoredCase, source: SegmentationSource, truth: np.ndarray) -> Row:
+def _facts(case: StoredCase, source: SegmentationSource, hu: np.ndarray, truth: np.ndarray) -> Row:
     size = np.count_nonzero(truth) * source.spacing**source.dimensions
     if source.dimensions == 3:
         diameter = (6 * size / np.pi) ** (1 / 3)
@@ -121,6 +121,7 @@ def _facts(case: StoredCase, source: SegmentationSource, truth: np.ndarray) -> R
         "patient": case.patient,
         "diameter_mm": round(float(diameter), 3),
         "texture": texture,
+        "surroundings": "complete" if is_complete(hu, source.side // 2) else "cut_out",
     }
 
 
@@ -257,6 +258,8 @@ def _groups(rows: Sequence[Row]) -> dict[str, list[Row]]:
         name: [row for row in rated if low <= float(row["texture"]) < high]
         for name, (low, high) in TEXTURES.items()
     }
+    for name in ("complete", "cut_out"):
+        groups[name] = [row for row in rows if row["surroundings"] == name]
     return {name: members for name, members in groups.items() if members}
 
 
