@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `validate`."""
     parser.add_argument(
-        "model", metavar="NAME_OR_FILE", help="classifier or descriptor: a name or a file"
+        "model", metavar="NAME_OR_FILE", help="classifier, descriptor or segmenter: name or file"
     )
-    parser.add_argument("store", metavar="STORE", help="store of `lungsquad cohort build`")
+    parser.add_argument(
+        "store",
+        metavar="STORE",
+        help="store of `lungsquad cohort build`; for a segmenter of slices, slices of `lungsquad "
+        "gan data`",
+    )
     parser.add_argument(
         "--label", metavar="COL", help="classifier: column of the store with the true classes"
     )
@@ -32,10 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="classifier: values of the column, in the order of the model's classes",
     )
     parser.add_argument(
-        "--sets", metavar="A,B,...", help="descriptor: values of the column set to take"
+        "--sets", metavar="A,B,...", help="not for a classifier: values of the column set to take"
     )
     parser.add_argument(
-        "--fold", metavar="FOLD", help="descriptor: value of the column fold to take"
+        "--fold", metavar="FOLD", help="not for a classifier: value of the column fold to take"
     )
     add_out_argument(parser)
     add_device(parser)
@@ -56,6 +61,8 @@ def run(arguments: argparse.Namespace) -> None:
     device = str(chosen_device(arguments.device))
     if model.card.kind == "descriptor":
         _descriptor(arguments, model, device)
+    elif model.card.kind == "segmenter":
+        _segmenter(arguments, model)
     else:
         check_kind(model.card, "classifier")
         _classifier(arguments, model, device)
@@ -112,6 +119,39 @@ def _descriptor(arguments: argparse.Namespace, model: Model, device: str) -> Non
         print(printable(f"warning: {sentence}"))
     print_description_metrics(result.metrics)
     print(f"{arguments.out}/{RATINGS}")
+
+
+def _segmenter(arguments: argparse.Namespace, model: Model) -> None:
+    from ..pipeline.validate_segmentation import validate_segmentation
+    from ..training.segmentation.quality import RESULT
+
+    refuse_ignored(arguments, "the model is a segmenter.", label=None, classes=None)
+    with bar() as progress:
+        result = validate_segmentation(
+            model,
+            arguments.store,
+            arguments.out,
+            sets=listed(arguments.sets),
+            fold=arguments.fold,
+            allow_overlap=arguments.allow_overlap,
+            progress=progress,
+        )
+    if arguments.json:
+        print_json(result.to_dict())
+        return
+    for sentence in result.warnings:
+        print(printable(f"warning: {sentence}"))
+    print_segmentation_metrics(result.quality.metrics)
+    print(f"{arguments.out}/{RESULT}")
+
+
+def print_segmentation_metrics(metrics: Mapping[str, Metric]) -> None:
+    """Print a table of the metrics of a segmenter."""
+    rows = [
+        (name, f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}", str(m.n))
+        for name, m in metrics.items()
+    ]
+    print_table([("DICE COEFFICIENT", "VALUE", "95 %", "CASES"), *rows])
 
 
 def print_description_metrics(metrics: Mapping[str, Metric]) -> None:

@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 import torch
 
+from LungSquadLib.cli import main
 from LungSquadLib.data.slice_set import Slicing
-from LungSquadLib.errors import CancelledError, InputError
+from LungSquadLib.errors import CancelledError, InputError, ModelError
 from LungSquadLib.imaging.resample import AIR
 from LungSquadLib.inference.segmentation import known_voxels
+from LungSquadLib.models.catalogue import read_model
 from LungSquadLib.models.file import read_card
 from LungSquadLib.models.inputs import InputSpec
+from LungSquadLib.pipeline.validate_segmentation import validate_segmentation
+from LungSquadLib.training.experiment import read_rows
 from LungSquadLib.training.segmentation.data import open_source, set_up
 from LungSquadLib.training.segmentation.experiment import train_segmentation
 from LungSquadLib.training.segmentation.options import SegmentationOptions
@@ -20,6 +24,7 @@ from LungSquadLib.training.segmentation.quality import correction
 from LungSquadLib.training.segmentation.samples import Samples, kept_region, resampled
 from LungSquadLib.training.segmentation.task import segmentation_loss
 from Testing.ball_cohort import ball_store
+from Testing.segmenters import write_segmenter
 from Testing.slice_samples import disc_set
 from Testing.unit.test_training_run import StopAt
 
@@ -162,3 +167,32 @@ def test_a_correction_is_in_the_thickest_error():
     assert inside == []
     assert excess[tuple(click.astype(int))]
     assert correction(truth, truth, known) == ([], [])
+
+
+def test_validation_measures_what_the_training_measured(tmp_path, store, finished):
+    """The cases that were held out get the same clicks and the same figures."""
+    arguments = ["validate", str(finished / "model.safetensors"), str(store)]
+    with pytest.raises(InputError, match=r"shares .* patients and .* with the training data"):
+        validate_segmentation(read_model(arguments[1]), store, tmp_path / "refused")
+    out = tmp_path / "validation"
+    main([*arguments, "-o", str(out), "--allow-overlap"])
+    written, measured = (
+        {row["case"]: row for row in read_rows(folder / "segmentation.csv")}
+        for folder in (finished, out)
+    )
+    assert len(measured) == 10
+    assert {case: measured[case] for case in written} == written
+
+
+def test_data_that_do_not_fit_the_model_are_refused(tmp_path, store, finished):
+    model = read_model(finished / "model.safetensors")
+    slices = disc_set(tmp_path / "slices", 12, slicing=Slicing(32)).folder
+    with pytest.raises(ModelError, match="segments cubes, and a model of slices"):
+        validate_segmentation(model, slices, tmp_path / "out")
+    with pytest.raises(InputError, match="holds a training"):
+        validate_segmentation(model, store, finished)
+    with pytest.raises(InputError, match=r"No case of .* is of these sets and of this fold"):
+        validate_segmentation(model, store, tmp_path / "out", fold="3")
+    finer = write_segmenter(tmp_path / "finer.safetensors", spacing=0.5)
+    with pytest.raises(InputError, match="40 voxels of 1 mm a side, and the model 'segmenter'"):
+        validate_segmentation(finer, store, tmp_path / "out")
