@@ -38,8 +38,9 @@ class Rating:
     """A characteristic of a nodule on the readers' scale.
 
     Attributes:
-        value: the mean rating that is expected of readers.
-        low, high: the interval that holds at least `INTERVAL` of single readers' ratings.
+        value: the rating; see `Characteristic.scaling`.
+        low, high: the interval that holds at least `INTERVAL` of single readers' ratings, and the
+            rounded value.
         sd: standard deviation of readers in training nodules of the rounded value.
         expected_sd: standard deviation of readers that the network expects for this nodule.
         abstains: whether the rating should not be used: readers would disagree too much, or the
@@ -195,14 +196,16 @@ def by_characteristic(
 
 def _rating(scale: Characteristic, columns: np.ndarray, volume_ml: float, outside: bool) -> Rating:
     probabilities = tempered(columns, scale.temperature)
-    mean, sd = mean_and_sd(probabilities, scale.lowest)
+    expected, sd = mean_and_sd(probabilities, scale.lowest)
     low, high = central_range(probabilities, scale.lowest, level=INTERVAL)
+    value = float(scale.rating(expected))
+    rounded = scale.rounded(value)
     return Rating(
         scale,
-        float(mean),
-        int(low),
-        int(high),
-        scale.sd[scale.rounded(float(mean)) - scale.lowest],
+        value,
+        min(int(low), rounded),
+        max(int(high), rounded),
+        scale.sd[rounded - scale.lowest],
         float(sd),
         outside or float(sd) > scale.most_sd,
         scale.by_volume(volume_ml),

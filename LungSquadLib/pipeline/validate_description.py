@@ -105,9 +105,10 @@ def _rows(nodules: Nodules, output: np.ndarray, model: Model) -> list[dict[str, 
         {"case": case.case, "patient": case.patient} for case in nodules.cases
     ]
     for scale, columns in by_characteristic(model.card.characteristics, output):
-        mean, sd = mean_and_sd(tempered(columns, scale.temperature), scale.lowest)
+        expected, sd = mean_and_sd(tempered(columns, scale.temperature), scale.lowest)
+        ratings = scale.rating(expected)
         truth = nodules.means(scale.name)
-        for row, value, deviation, readers in zip(rows, mean, sd, truth, strict=True):
+        for row, value, deviation, readers in zip(rows, ratings, sd, truth, strict=True):
             row[scale.name] = round(float(value), 4)
             row[f"{scale.name}_readers"] = "" if np.isnan(readers) else round(float(readers), 4)
             row[f"{scale.name}_abstains"] = int(deviation > scale.most_sd)

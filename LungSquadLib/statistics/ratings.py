@@ -57,6 +57,21 @@ def sd_by_value(ratings: Ratings, lowest: int, count: int) -> np.ndarray:
     return result
 
 
+def same_variance(x: np.ndarray, y: np.ndarray, *, steepest: float = 5.0) -> tuple[float, float]:
+    """Return intercept and slope of the line that gives x (N,) the mean and variance of y (N,).
+
+    The reduced major axis (Kermack and Haldane, Biometrika 1950;37:30-41). Least squares would
+    give values nearer to the mean, which no scale's ends are reached with. The sign is that of the
+    correlation. A slope of more than `steepest` would enlarge noise, and is not given.
+    """
+    deviations = x - x.mean(), y - y.mean()
+    if not deviations[0].any():
+        return float(y.mean()), 0.0
+    sign = 1.0 if (deviations[0] * deviations[1]).sum() >= 0 else -1.0
+    slope = sign * min(float(y.std() / x.std()), steepest)
+    return float(y.mean() - slope * x.mean()), slope
+
+
 def tempered(log_probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Return probabilities (N, K) of log probabilities divided by a temperature."""
     scaled = np.asarray(log_probabilities, np.float64) / temperature

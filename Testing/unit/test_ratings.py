@@ -10,6 +10,7 @@ from LungSquadLib.statistics.ratings import (
     leave_one_reader_out,
     mean_and_sd,
     nearest,
+    same_variance,
     scale_kappa,
     sd_by_value,
     temperature_of_votes,
@@ -55,6 +56,20 @@ def test_mean_spread_and_range_are_those_of_a_discrete_distribution():
         assert mean[row] == pytest.approx(known.mean())
         assert sd[row] == pytest.approx(known.std())
         assert (low[row], high[row]) == (known.ppf(0.1), known.ppf(0.9))
+
+
+def test_the_line_gives_mean_and_variance_and_keeps_the_sign():
+    random = np.random.default_rng(2)
+    x = random.normal(2, 0.5, 100)
+    for sign in (1, -1):
+        y = 3 + sign * x + random.normal(0, 1, 100)
+        intercept, slope = same_variance(x, y)
+        line = intercept + slope * x
+        assert np.sign(slope) == sign
+        assert line.mean() == pytest.approx(y.mean())
+        assert line.std() == pytest.approx(y.std())
+    assert same_variance(np.arange(3.0) / 100, np.arange(3.0)) == pytest.approx((0.95, 5))
+    assert same_variance(np.ones(5), np.arange(5.0)) == (2.0, 0.0)
 
 
 def test_the_temperature_is_the_best_for_the_readers_ratings():

@@ -22,6 +22,7 @@ from ...options import described
 from ...progress import Progress, step
 from ...statistics.ratings import (
     mean_and_sd,
+    same_variance,
     sd_by_value,
     temperature_of_votes,
     tempered,
@@ -151,16 +152,17 @@ class DescriptionExperiment(Experiment[DescriptionOptions]):
             stop = start + len(scale.words)
             columns, votes = output[:, start:stop], self.votes[validation, start:stop]
             temperature = temperature_of_votes(columns, votes) if votes.any() else 1.0
-            _, sd = mean_and_sd(tempered(columns, temperature), LOWEST)
-            means = nodules.means(name)[training]
-            known = ~np.isnan(means)
-            slope, intercept = np.polyfit(log_volume[training][known], means[known], 1)
+            expected, sd = mean_and_sd(tempered(columns, temperature), LOWEST)
+            means = nodules.means(name)
+            known, rated = (part[~np.isnan(means[part])] for part in (training, validation))
+            validated = ~np.isnan(means[validation])
             ratings = nodules.ratings[nodules.names.index(name)]
             result.append(
                 Characteristic(
                     name,
                     LOWEST,
                     scale.words,
+                    same_variance(expected[validated], means[rated]),
                     temperature,
                     float(np.quantile(sd, 1 - self.options.abstaining)),
                     tuple(
@@ -169,7 +171,7 @@ class DescriptionExperiment(Experiment[DescriptionOptions]):
                         ).tolist()
                     ),
                     scale.groups,
-                    (float(intercept), float(slope)),
+                    same_variance(log_volume[known], means[known]),
                 )
             )
             start = stop

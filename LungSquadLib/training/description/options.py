@@ -35,7 +35,7 @@ class DescriptionOptions:
     width: float = option(
         1.0, above=0.0, high=4.0, metavar="FACTOR", help="width of the network's trunk"
     )
-    epochs: int = option(14, low=1, help="passes over the training cases")
+    epochs: int = option(10, low=1, help="passes over the training cases")
     batch: int = option(16, low=2, unit="crops", help="batch of an update")
     learning_rate: float = option(
         2e-3, above=0.0, high=1.0, metavar="RATE", help="highest learning rate of AdamW"

@@ -83,7 +83,8 @@ class _Rated:
         self.ratings = [ratings[number] for number in chosen[known].tolist()]
         self.patients = nodules.patients[chosen][known]
         self.probabilities = tempered(columns[known], scale.temperature)
-        self.mean, self.sd = mean_and_sd(self.probabilities, scale.lowest)
+        expected, self.sd = mean_and_sd(self.probabilities, scale.lowest)
+        self.rating = scale.rating(expected)
         volumes = [nodules.cases[number].volume_ml for number in chosen[known].tolist()]
         self.by_volume = np.array([scale.by_volume(volume) for volume in volumes])
         self.log_volume = np.log(volumes) * np.sign(scale.volume[1] or 1)
@@ -94,7 +95,7 @@ class _Rated:
         rows = list(leave_one_reader_out(self.ratings))
         rated_nodules = np.array([row[0] for row in rows], np.int64)
         measured: list[tuple[str, Callable[..., float], Any, np.ndarray]] = [
-            ("kappa", self._kappa, (self.truth, self.mean), self.patients),
+            ("kappa", self._kappa, (self.truth, self.rating), self.patients),
             ("volume_kappa", self._kappa, (self.truth, self.by_volume), self.patients),
             (
                 "readers_kappa",
@@ -102,10 +103,10 @@ class _Rated:
                 (np.array([row[1] for row in rows]), np.array([row[2] for row in rows])),
                 self.patients[rated_nodules] if rows else self.patients[:0],
             ),
-            ("error", _error, (self.truth, self.mean), self.patients),
+            ("error", _error, (self.truth, self.rating), self.patients),
             ("kept", _share, (kept.astype(float),), self.patients),
-            ("kept_error", _error, (self.truth[kept], self.mean[kept]), self.patients[kept]),
-            ("kept_kappa", self._kappa, (self.truth[kept], self.mean[kept]), self.patients[kept]),
+            ("kept_error", _error, (self.truth[kept], self.rating[kept]), self.patients[kept]),
+            ("kept_kappa", self._kappa, (self.truth[kept], self.rating[kept]), self.patients[kept]),
             *self._discrimination(),
             *self._calibration(),
         ]
@@ -118,7 +119,7 @@ class _Rated:
         low, high = self.scale.groups
         here = (self.truth <= low) | (self.truth >= high)
         y, patients = (self.truth[here] >= high).astype(np.int64), self.patients[here]
-        network, volume = self.mean[here], self.log_volume[here]
+        network, volume = self.rating[here], self.log_volume[here]
         yield "AUC", auc, (y, network), patients
         yield "volume_AUC", auc, (y, volume), patients
         yield "AUC_gain", _gain, (y, network, volume), patients
