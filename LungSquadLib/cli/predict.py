@@ -126,6 +126,8 @@ def show(described: dict[str, Any], folder: str) -> None:
             print(
                 f"  volume-only baseline: {format_percent(prediction['volume_only_baseline'], 1)}"
             )
+    for description in described.get("descriptions", ()):
+        print(printable(f"\n{description['sentence']}\n{description['impression']}"))
     _show_molecular(described)
     print()
     print_flags(described["flags"])

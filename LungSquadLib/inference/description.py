@@ -31,6 +31,7 @@ from .prediction import ModelUsed, OODScore
 INTERVAL = 0.8  # share of readers' ratings that an interval holds
 IMPRESSION = "An impression as radiologists rate it, learnt from their ratings; it is no pathology."
 MALIGNANCY = "malignancy"
+REPORTED = ("kappa", "readers_kappa", "AUC", "volume_AUC")  # metrics of the card beside a rating
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,20 @@ class Description:
             "out_of_distribution": None if self.ood is None else asdict(self.ood),
             "flags": [flag.to_dict() for flag in self.flags],
             "notice": card.notice,
-            "model": {"name": card.name, "title": card.title, "sha256": self.model.sha256},
+            "model": {
+                "name": card.name,
+                "title": card.title,
+                "sha256": self.model.sha256,
+                "training_data": card.training.data,
+                "licence": card.licence,
+                "intended_use": card.intended_use,
+                "must_not": list(card.must_not),
+                "metrics": {
+                    name: asdict(metric)
+                    for name, metric in card.metrics.items()
+                    if name.partition(".")[2] in REPORTED
+                },
+            },
             "crop": self.crop.to_dict(),
         }
 

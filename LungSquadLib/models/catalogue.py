@@ -15,6 +15,7 @@ from .file import SUFFIX, Model, read_card, read_model_file
 
 VARIABLE = "LUNGSQUAD_MODELS"
 OF_IMAGES, OF_TABLES = ("classifier",), ("integrator", "autoencoder")  # kinds that predict
+DESCRIBES = ("descriptor",)  # kinds that describe a nodule
 BUNDLED = Path(__file__).parent / "bundled"
 
 
@@ -118,7 +119,7 @@ def read_predictor(name_or_file: str | os.PathLike[str]) -> Model:
         ModelError: as `read_model`.
     """
     model = read_model(name_or_file)
-    if model.card.kind not in (*OF_IMAGES, *OF_TABLES):
+    if model.card.kind not in (*OF_IMAGES, *OF_TABLES, *DESCRIBES):
         check_kind(model.card, "classifier")
     return model
 

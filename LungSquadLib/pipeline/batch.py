@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..files import make_folder, sweep, whole_file, write_csv
 from ..identity import pseudonym
 from ..imaging.files.write import check_distinct
-from ..models.catalogue import OF_IMAGES
+from ..models.catalogue import DESCRIBES, OF_IMAGES
 from ..models.file import Model, read_model_file
 from ..networks.devices import chosen_device
 from ..progress import Progress, Silent
@@ -72,7 +72,7 @@ def run_batch(
     chosen_device(options.device)
     rows, target = read_manifest(manifest, keep_identity=options.keep_identity), Path(folder)
     check_distinct([target / name for name in (_RESULTS, ERRORS, _INDEX)], [manifest])
-    if any(row.profile for row in rows) and all(model.card.kind in OF_IMAGES for model in models):
+    if any(row.profile for row in rows) and all(_of_images(model) for model in models):
         raise InputError(f"'{manifest}' names profiles, and none of the models takes one.")
     tasks = [_task(row, target, models, options) for row in rows]
     make_folder(target / "cases")
@@ -100,9 +100,13 @@ def _task(row: Row, target: Path, models: Sequence[Model], options: PredictionOp
     values = [row.roi, row.label, row.series, repr(options), row.problem, __version__]
     hashes = [model.sha256 for model in models]
     stamp = stamp_of(*(f"{file} {look(file)}" for file in files), *values, *hashes)
-    suitable = [model for model in models if row.profile or model.card.kind in OF_IMAGES]
+    suitable = [model for model in models if row.profile or _of_images(model)]
     names = tuple(str(model.path) for model in suitable or models)  # which say what they lack
     return Task(row, stamp, target / "cases" / row.case, names, options)
+
+
+def _of_images(model: Model) -> bool:
+    return model.card.kind in (*OF_IMAGES, *DESCRIBES)
 
 
 def _stored(task: Task) -> dict[str, Any] | None:

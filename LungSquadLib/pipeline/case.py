@@ -22,9 +22,10 @@ from ..imaging.masks import Mask
 from ..imaging.pictures import VIEWS, plane_through_tumour
 from ..imaging.stage import SizeStage, size_stage
 from ..inference.classifier import predict
+from ..inference.description import Description, describe
 from ..inference.prediction import Prediction
 from ..inference.profile import ProfilePrediction
-from ..models.catalogue import OF_IMAGES
+from ..models.catalogue import DESCRIBES, OF_IMAGES
 from ..models.file import Model
 from ..networks.devices import chosen_device
 from ..progress import Part, Progress, Silent, step
@@ -52,8 +53,8 @@ def run_case(
 ) -> dict[str, Any]:
     """Predict for one patient, write its folder, and return the content of `prediction.json`.
 
-    Models of images predict from the tumour, models of tables from the profile, without and with
-    the image.
+    Models of images predict from the tumour or describe it, models of tables predict from the
+    profile, without and with the image.
 
     The folder gets `report.html`, `prediction.json`, the crop and its mask, a saliency volume for
     each model, the planes of the report's figures and, if the CT is DICOM and highdicom is
@@ -98,8 +99,15 @@ def run_case(
         )
         for number, model in enumerate(of_images)
     ]
+    descriptions = tuple(
+        describe(model, ct, mask, device=options.device)
+        for model in models
+        if model.card.kind in DESCRIBES
+    )
     step(progress, 0.8, "Writing the report")
-    results = Results(ct, mask, cut, tuple(predictions), options, profile, tuple(molecular))
+    results = Results(
+        ct, mask, cut, tuple(predictions), options, profile, tuple(molecular), descriptions
+    )
     with whole_folder(folder, last=RESULT) as temporary:
         if stamp is not None:
             (temporary / stamp[0]).write_text(stamp[1] + "\n", encoding="utf-8")
@@ -121,6 +129,7 @@ class Results:
     options: PredictionOptions
     profile: Profile | None = None
     molecular: tuple[ProfilePrediction, ...] = ()
+    descriptions: tuple[Description, ...] = ()
 
     @cached_property
     def t_stage(self) -> SizeStage:
@@ -134,7 +143,7 @@ class Results:
             "format_version": FORMAT_VERSION,
             "lungsquad": __version__,
             "notice": RESEARCH,
-            "notices": notices_of([*self.predictions, *self.molecular]),
+            "notices": notices_of([*self.predictions, *self.molecular, *self.descriptions]),
             "patient": patient_of(self.ct, keep=keep),
             "ct": {
                 "source": "DICOM series" if self.ct.dicom else "volume file",
@@ -153,6 +162,7 @@ class Results:
             "t_stage": self.t_stage.to_dict(),
             "flags": [flag.to_dict() for flag in self._flags()],
             "predictions": [prediction.to_dict() for prediction in self.predictions],
+            "descriptions": [description.to_dict() for description in self.descriptions],
             **molecular_part(self.profile, self.molecular),
             "files": {},
             **identity_of(self.ct, keep=keep),
@@ -194,6 +204,9 @@ class Results:
 
     def _flags(self) -> tuple[Flag, ...]:
         """Flags of the images, of the T stage and of the models; see `merged`."""
-        of_images = [(each.model.card.title, each.flags) for each in self.predictions]
+        of_images = [
+            *((each.model.card.title, each.flags) for each in self.predictions),
+            *((each.model.card.title, each.flags) for each in self.descriptions),
+        ]
         shared = (*self.crop.flags, *self.t_stage.flags)
         return merged(shared, [*of_images, *molecular_flags(self.molecular)])

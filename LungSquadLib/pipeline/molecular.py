@@ -12,6 +12,7 @@ from ..imaging.ct import CT
 from ..imaging.flags import Flag
 from ..imaging.geometry import Point
 from ..imaging.masks import Mask
+from ..inference.description import Description
 from ..inference.prediction import Prediction
 from ..inference.profile import ProfilePrediction, predict_multimodal
 from ..models.catalogue import OF_IMAGES, OF_TABLES
@@ -77,7 +78,7 @@ def molecular_flags(
         yield f"{prediction.model.card.title} ({prediction.modality})", prediction.flags
 
 
-def notices_of(predictions: Sequence[Prediction | ProfilePrediction]) -> list[str]:
+def notices_of(predictions: Sequence[Prediction | ProfilePrediction | Description]) -> list[str]:
     """Return the notices of the models' cards, each once."""
     notices = (prediction.model.card.notice for prediction in predictions)
     return list(dict.fromkeys(notice for notice in notices if notice))

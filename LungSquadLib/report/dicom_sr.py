@@ -95,7 +95,11 @@ def _group(case: dict[str, Any], seg: Any, sources: Sequence[Any]) -> Any:
         finding_sites=[sr.FindingSite(dc.LUNG)],
         algorithm_id=sr.AlgorithmIdentification("LungSquad", __version__),
         measurements=[*_sizes(case), *_probabilities(case)],
-        qualitative_evaluations=[_stage(case["t_stage"]), *map(_flag, case["flags"])],
+        qualitative_evaluations=[
+            _stage(case["t_stage"]),
+            *_ratings(case.get("descriptions", ())),
+            *map(_flag, case["flags"]),
+        ],
     )
     content = group[0].ContentSequence
     content.extend(_points(case, sources[0].FrameOfReferenceUID))
@@ -177,6 +181,29 @@ def _stage(stage: dict[str, Any]) -> Any:
         ]
     )
     return evaluation
+
+
+def _ratings(descriptions: Sequence[dict[str, Any]]) -> list[Any]:
+    """Return the ratings of descriptions, but those from which the model abstains."""
+    evaluations = []
+    for description in descriptions:
+        for name, rating in description["ratings"].items():
+            if rating["abstains"]:
+                continue
+            code = dc.rating_code(name, rating["rounded"], rating["word"])
+            evaluation = sr.QualitativeEvaluation(dc.characteristic_code(name), code)
+            interval = rating["interval"]
+            comment = (
+                f"{rating['rounded']} of {max(map(int, rating['scale']))}: {rating['word']}; "
+                f"{interval['level']:.0%} of readers {interval['low']} to {interval['high']}; "
+                f"readers' standard deviation {rating['readers_sd']}. {description['impression']} "
+                f"Model: {description['model']['title']}, {description['model']['sha256']}."
+            )
+            evaluation[0].ContentSequence = sr.ContentSequence(
+                [_text(dc.COMMENT, comment, "HAS PROPERTIES")]
+            )
+            evaluations.append(evaluation)
+    return evaluations
 
 
 def _flag(flag: dict[str, str]) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..statistics.text import format_interval, format_number, format_percent
+from .description import description_sections, model_sections
 from .figures import interval_figure, probability_bars
 from .molecular import modality_suffix, molecular_markup
 from .page import Child, Markup, element, flag_markup, page, section, small_print, table
@@ -43,6 +44,7 @@ def report_page(
             element("div", list(map(_prediction, predictions)), class_="predictions"),
             small_print(_explanations(predictions)),
         ),
+        description_sections(case.get("descriptions", ())),
         molecular_markup(case),
         _flags(case["flags"]),
         section("The tumour in the CT", element("div", list(planes), class_="planes")),
@@ -57,6 +59,7 @@ def report_page(
         ),
         section("Measurements", table(_measurements(case))),
         _models(case),
+        model_sections(case.get("descriptions", ())),
         section("Provenance", table(_provenance(case))),
         made=made,
         script=_VIEWER.read_text(encoding="utf-8"),

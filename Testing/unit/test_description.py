@@ -1,6 +1,7 @@
 """The network that describes nodules: what it sees, what it learns, what it says."""
 
 import csv
+import html
 import json
 
 import numpy as np
@@ -232,3 +233,32 @@ def test_a_store_without_ratings_is_refused_before_anything_is_written(tmp_path,
     assert not (tmp_path / "run").exists()
     assert open_store(place / "store").rows == 24
     assert isinstance(build("description", {}), DescriptionNetwork)
+
+
+def test_the_report_and_the_case_have_the_description(place, finished, tmp_path, capsys):
+    volumes = place / "volumes"
+    case = ["predict", str(volumes / "ct5.nrrd"), str(volumes / "mask5.nrrd"), "--device", "cpu"]
+    assert main([*case, "--model", str(finished), "-o", str(tmp_path / "case")]) == 0
+    printed = capsys.readouterr().out
+    described = json.loads((tmp_path / "case" / "prediction.json").read_text(encoding="utf-8"))
+    (description,) = described["descriptions"]
+    page = (tmp_path / "case" / "report.html").read_text(encoding="utf-8")
+    for text in (printed, page):
+        assert html.escape(description["sentence"], quote=False) in html.unescape(text)
+        assert "no pathology" in text
+    assert "Readers' spread" in html.unescape(page)
+    assert description["model"]["sha256"] in page
+
+
+def test_the_structured_report_has_standard_terms_for_findings_and_private_ones_for_degrees():
+    codes = pytest.importorskip("LungSquadLib.imaging.dicom.codes")
+    assert codes.rating_code("spiculation", 4, "near marked") == codes.codes.DCM.Spiculated
+    assert codes.rating_code("texture", 1, "ground glass") == codes.codes.DCM.GroundGlassOpacity
+    for name, scale in SCALES.items():
+        private = [codes.characteristic_code(name)]
+        private += [codes.rating_code(name, v, word) for v, word in enumerate(scale.words, 1)]
+        for code in private:
+            assert len(code.value) <= 16
+            assert len(code.meaning) <= 64
+            assert code.scheme_designator in ("99LUNGSQUAD", "DCM")
+        assert len({code.value for code in private[:3]}) == 3

@@ -88,6 +88,18 @@ ANALYTIC_SHAPE = Code("ANALYTIC", SCHEME, "Analytic shape")
 # No scheme tells a T stage that is taken from the size alone from one that a physician gives.
 STAGE_BY_SIZE = Code("TBYSIZE", SCHEME, "T stage by size alone")
 
+# The radiologists' scales of LIDC-IDRI are in no scheme of PS3.16, whose terms name a finding and
+# not its degree: CID 6119 has the spiculated and the lobulated, CID 6104 the ground glass.
+_DESCRIPTIONS = {
+    ("spiculation", 3): codes.DCM.Spiculated,
+    ("spiculation", 4): codes.DCM.Spiculated,
+    ("spiculation", 5): codes.DCM.Spiculated,
+    ("lobulation", 3): codes.DCM.Lobulated,
+    ("lobulation", 4): codes.DCM.Lobulated,
+    ("lobulation", 5): codes.DCM.Lobulated,
+    ("texture", 1): codes.DCM.GroundGlassOpacity,
+}
+
 _FLAGS = {"lossy_compression": codes.DCM.LossyCompression}
 
 
@@ -123,6 +135,17 @@ def class_code(task: str, code: str, name: str) -> Code:
             return _CLASSES[label]
     fits = len(name) <= MOST and "\\" not in name
     return Code(f"{task}:{code}", SCHEME, name if fits else code)
+
+
+def characteristic_code(name: str) -> Code:
+    """Return the private code of a characteristic that radiologists rate."""
+    return Code(f"rating:{name}"[:16], SCHEME, f"{name.capitalize()} as radiologists rate it")
+
+
+def rating_code(name: str, value: int, word: str) -> Code:
+    """Return the code of a rating: a standard term where there is one of this meaning."""
+    private = Code(f"{name[:12]}:{value}", SCHEME, f"{value}: {word}"[:MOST])
+    return _DESCRIPTIONS.get((name, value)) or private
 
 
 def flag_code(code: str) -> Code:
