@@ -19,8 +19,8 @@ _HEADER = (
 _SPREAD = (
     "Readers' spread: the standard deviation of radiologists' ratings of training nodules with "
     "this rating. Kappa (quadratic-weighted) on held-out patients: of the model with the readers' "
-    "mean, and of each reader with the mean of the others. A characteristic is not rated where readers "
-    "would disagree too much, or where the nodule is out of distribution."
+    "mean, and of each reader with the mean of the others. A characteristic is not rated where "
+    "readers would disagree too much, or where the nodule is out of distribution."
 )
 
 
