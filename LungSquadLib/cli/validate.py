@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `validate`."""
     parser.add_argument(
-        "model", metavar="NAME_OR_FILE", help="classifier, descriptor or segmenter: name or file"
+        "model",
+        metavar="NAME_OR_FILE",
+        help="model: its name, or a file; a generator has `lungsquad gan audit`",
     )
     parser.add_argument(
         "store",
@@ -63,6 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
         _descriptor(arguments, model, device)
     elif model.card.kind == "segmenter":
         _segmenter(arguments, model)
+    elif model.card.kind == "inpainter":
+        _inpainter(arguments, model, device)
     else:
         check_kind(model.card, "classifier")
         _classifier(arguments, model, device)
@@ -143,6 +147,34 @@ def _segmenter(arguments: argparse.Namespace, model: Model) -> None:
         print(printable(f"warning: {sentence}"))
     print_segmentation_metrics(result.quality.metrics)
     print(f"{arguments.out}/{RESULT}")
+
+
+def _inpainter(arguments: argparse.Namespace, model: Model, device: str) -> None:
+    from ..pipeline.validate_inpainting import METRICS, validate_inpainting
+
+    refuse_ignored(arguments, "the model is an inpainter.", label=None, classes=None)
+    with bar() as progress:
+        result = validate_inpainting(
+            model,
+            arguments.store,
+            arguments.out,
+            sets=listed(arguments.sets),
+            fold=arguments.fold,
+            allow_overlap=arguments.allow_overlap,
+            device=device,
+            progress=progress,
+        )
+    if arguments.json:
+        print_json(result.to_dict())
+        return
+    for sentence in result.warnings:
+        print(printable(f"warning: {sentence}"))
+    rows = [
+        (name, f"{m.value:.2f}", f"{m.low:.2f} to {m.high:.2f}", str(m.n))
+        for name, m in result.metrics.items()
+    ]
+    print_table([("INPAINTED ANEW", "MEAN", "95 %", "PATIENTS"), *rows])
+    print(f"{arguments.out}/{METRICS}")
 
 
 def print_segmentation_metrics(metrics: Mapping[str, Metric]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -43,7 +45,8 @@ def noise_like(hu: np.ndarray, known: np.ndarray, *, random: np.random.Generator
     """Draw noise with the strength and texture of that of the known voxels; float32, mean 0.
 
     White noise is blurred along rows and columns, by as much as the second differences of the known
-    voxels at distances 1 and 2 imply.
+    voxels at distances 1 and 2 imply; and across slices, by as much as these differences are alike
+    in neighbouring slices, as they are where thick slices were resampled.
 
     Args:
         hu: (z, y, x), slices as the scanner made them, or resampled.
@@ -57,22 +60,31 @@ def noise_like(hu: np.ndarray, known: np.ndarray, *, random: np.random.Generator
     drawn = random.standard_normal(hu.shape, np.float32)
     for axis in (1, 2):
         drawn += np.float32(blur) * (np.roll(drawn, 1, axis) + np.roll(drawn, -1, axis))
-    return drawn * np.float32(fine / _expected(blur, 1))
+    change = _roughness(hu, known, 1, across=True) / fine
+    alike = np.clip(1 - change**2 / 2, 0, 1)  # correlation of neighbouring slices
+    across = np.interp(alike, 2 * _BLURS / (1 + 2 * _BLURS**2), _BLURS)
+    drawn += np.float32(across) * (np.roll(drawn, 1, 0) + np.roll(drawn, -1, 0))
+    return drawn * np.float32(fine / (_expected(blur, 1) * math.sqrt(1 + 2 * across**2)))
 
 
-def _roughness(hu: np.ndarray, known: np.ndarray, step: int) -> float:
+def _roughness(hu: np.ndarray, known: np.ndarray, step: int, *, across: bool = False) -> float:
     """Standard deviation of the second differences along both axes, over so many voxels.
 
     After Immerkaer (Computer Vision and Image Understanding 1996;64:300): neither slopes nor
-    straight borders change it. The median makes it robust to vessels.
+    straight borders change it. The lower quartile makes it robust to vessels. With `across`, that
+    of their differences between neighbouring slices; where there is one slice, as of independent
+    ones.
     """
     rows = hu[:, 2 * step :] - 2 * hu[:, step:-step].astype(np.float32) + hu[:, : -2 * step]
     second = rows[..., 2 * step :] - 2 * rows[..., step:-step] + rows[..., : -2 * step]
     inner = (slice(None), slice(step, -step), slice(step, -step))
-    chosen = second[known[inner] & (hu[inner] > _NOTHING)]
+    counted = known[inner] & (hu[inner] > _NOTHING)
+    if across:
+        second, counted = np.diff(second, axis=0), counted[1:] & counted[:-1]
+    chosen = second[counted]
     if chosen.size < _FEWEST:
-        return 0.0
-    return float(np.median(np.abs(chosen))) / 0.6745
+        return math.sqrt(2) * _roughness(hu, known, step) if across else 0.0
+    return float(np.quantile(np.abs(chosen), 0.25)) / 0.3186
 
 
 def _expected(blur: np.ndarray | float, step: int) -> np.ndarray:

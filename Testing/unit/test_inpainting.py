@@ -1,5 +1,6 @@
 """The translator sees nothing of what it replaces, and its training goes on after any stop."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from LungSquadLib.training.inpainting.options import InpaintingOptions
 from LungSquadLib.training.inpainting.quality import HeldOutCase, inpainting_errors
 from LungSquadLib.training.inpainting.task import Batch, InpaintingTask
 from Testing.ball_cohort import ball_store
+from Testing.inpainters import write_inpainter
 from Testing.stored_cases import stored_case
 from Testing.unit.test_training_run import StopAt
 
@@ -162,9 +164,10 @@ def wall_case():
     """A ball of -20 HU in lung of -850 HU, 3 mm from a wall of 40 HU, with noise."""
     axis = np.arange(32) - 15.5
     radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
-    hu = np.random.default_rng(0).normal(-850, 15, (32,) * 3)
+    hu = np.full((32,) * 3, -850.0)
     hu[radius < 5] = -20
     hu[:, :, 24:] = 40
+    hu += np.random.default_rng(0).normal(0, 15, hu.shape)
     return HeldOutCase(hu.astype(np.int16), (radius < 5).astype(np.uint8), "LS-1", -1)
 
 
@@ -282,6 +285,26 @@ def test_a_run_ends_in_a_model_that_says_how_good_it_is(store, finished):
     assert len(list((finished / "fits" / "final" / "samples").iterdir())) == 2
     tumours = card.metrics["tumour_HU"]
     assert -400 < tumours.low <= tumours.value <= tumours.high < 100
+
+
+def test_a_model_is_validated_on_a_store(tmp_path, store, finished, capsys):
+    model = write_inpainter(tmp_path / "plain.safetensors", surroundings=True)
+    words = ["validate", str(model.path), str(store), "-o", str(tmp_path / "out"), "--json"]
+    assert main(words) == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())["metrics"]
+    assert json.loads(capsys.readouterr().out)["metrics"] == metrics
+    assert metrics["HU_error"]["n"] == 10
+    assert metrics["HU_error"]["value"] < 10  # an untrained network gives the requested mean
+    assert metrics["filled_masked_region_error_HU"]["value"] < 60  # a ball is uniform
+    refusals = {
+        "was trained on": [str(finished / "model.safetensors")],
+        "No case of the store": [str(model.path), "--sets", "cubes51"],
+        "the model is an inpainter": [str(model.path), "--label", "histology"],
+    }
+    for phrase, (name, *more) in refusals.items():
+        assert main(["validate", name, str(store), *more, "-o", str(tmp_path / "none")]) == 2
+        assert phrase in capsys.readouterr().err
+        assert not (tmp_path / "none").exists()
 
 
 def test_more_processes_than_a_batch_has_cubes_are_refused():

@@ -182,11 +182,7 @@ def set_up(store: Store, options: InpaintingOptions) -> InpaintingSetup:
     Raises:
         InputError: the options or the store cannot be used.
     """
-    if options.size > store.preprocessing.side:
-        raise InputError(
-            f"The store has {store.preprocessing.side} voxels a side, fewer than --size "
-            f"{options.size}: build it with a larger size."
-        )
+    check_side(store, options.size)
     label, column = options.label, options.fold_column
     for name in (label, column):
         if name is not None and (not store.cases or name not in store.cases[0].columns):
@@ -202,3 +198,13 @@ def set_up(store: Store, options: InpaintingOptions) -> InpaintingSetup:
     else:
         fold = held_out(cases, seed=options.seed)
     return InpaintingSetup(store, options, cases, tuple(sorted(set(labels))), fold)
+
+
+def check_side(store: Store, size: int) -> None:
+    """Raise `InputError` where the cubes of a store are smaller than a network's."""
+    side = store.preprocessing.side
+    if size > side:
+        raise InputError(
+            f"The store has {side} voxels a side, fewer than the {size} of the network: build it "
+            "with a larger size."
+        )

@@ -15,7 +15,6 @@ import torch
 
 from ...data.store import open_store
 from ...errors import InputError
-from ...imaging.crop import central_cube
 from ...imaging.files.write import write_png
 from ...imaging.pictures import windowed
 from ...inference.inpainting import TYPICAL
@@ -125,14 +124,9 @@ class InpaintingExperiment(Experiment[InpaintingOptions]):
         return network
 
     def _held_out(self, number: int) -> HeldOutCase:
-        hu, mask = self.setup.read(number)
-        size = self.options.size
-        return HeldOutCase(
-            central_cube(hu, size).astype(np.int16),
-            central_cube(mask, size).astype(np.uint8),
-            self.setup.cases[number].patient,
-            int(self.setup.labels[number]),
-        )
+        case, label = self.setup.cases[number], int(self.setup.labels[number])
+        content = self.setup.store.content(case)
+        return HeldOutCase.of(content, self.options.size, patient=case.patient, label=label)
 
     def _typical_mean(self) -> Metric:
         """Return the median and the central 95 % of the training tumours' mean HU."""

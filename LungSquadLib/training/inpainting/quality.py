@@ -24,8 +24,10 @@ from functools import cached_property
 import numpy as np
 import SimpleITK as sitk
 
+from ...data.case_file import Content
 from ...errors import InputError
 from ...imaging.blending import distance_mm
+from ...imaging.crop import central_cube
 from ...imaging.diameter import axial_diameter
 from ...imaging.resample import AIR
 from ...inference.inpainting import (
@@ -61,6 +63,12 @@ class HeldOutCase:
     mask: np.ndarray
     patient: str
     label: int
+
+    @classmethod
+    def of(cls, content: Content, size: int, *, patient: str, label: int = -1) -> HeldOutCase:
+        """Return the middle of a stored case, `size` voxels a side."""
+        hu, mask = (central_cube(array, size) for array in (content.hu, content.mask))
+        return cls(hu.astype(np.int16), mask.astype(np.uint8), patient, label)
 
 
 def inpainting_errors(
