@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
         metavar="NAME_OR_FILE",
-        help="model: its name, or a file; a generator has `lungsquad gan audit`",
+        help="model: its name, or a file",
     )
     parser.add_argument(
         "store",
