@@ -17,7 +17,7 @@ REAL   := build/real
 LIDC   ?= ../shared/data/open/lidc
 
 .PHONY: help demo test test-fast mutants bench lint docs models generators expression \
-	nodule-generator pictures clean
+	nodule-generator nodule-inpainting pictures clean
 
 help: ## list the targets (the default)
 	@awk -F ' *:.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,20 @@ nodule-generator: $(REAL)/manifests/slices71.csv ## train the generator of slice
 	$(BIN)/lungsquad gan audit $(REAL)/gan/model.safetensors $(REAL)/slices40 -o $(REAL)/audit \
 		--label texture_class
 	cp $(REAL)/audit/model.safetensors $(BUNDLED)/nodule-generator.safetensors
+
+# Cubes with everything round the nodule, and larger nodules of voi3d; fold 3 is kept for the test.
+nodule-inpainting: $(REAL)/manifests/slices71.csv ## train the inpainting of real nodules again, from LIDC-IDRI in LIDC
+	awk -F, 'NR == 1 || $$5 == "cubes51" || ($$5 == "voi3d" && $$7 > 0.4)' $(REAL)/manifests/volumes.csv \
+		> $(REAL)/manifests/inpainting.csv
+	$(BIN)/lungsquad cohort build $(REAL)/manifests/inpainting.csv -o $(REAL)/cubes48 --size 48 --margin 8 --jobs 2
+	OMP_NUM_THREADS=1 $(BIN)/lungsquad train inpainting $(REAL)/cubes48 -o $(REAL)/inpainting --size 48 \
+		--surroundings --fold-column fold --test-fold 3 --device cpu --epochs 10 --learning-rate 0.002 \
+		--critic-start 0.3 --distance-weight 20 --name nodule-inpainting \
+		--title "A lung nodule inpainted in a CT" \
+		--licence "MIT, as LungSquad; trained on LIDC-IDRI (Armato et al. 2011, doi:10.1118/1.3528204; data doi:10.7937/K9/TCIA.2015.LO9QL9SX, CC BY 3.0)." \
+		--notice "The nodules that this model inpaints are synthetic. It learnt from real nodules of LIDC-IDRI, of folds 0 to 2."
+	cp $(REAL)/inpainting/model.safetensors $(BUNDLED)/nodule-inpainting.safetensors
+	$(BIN)/lungsquad cohort shapes $(LIDC) -o LungSquadLib/imaging/nodule-shapes.npz
 
 pictures: $(READY) ## draw the pictures of the panel in the documentation again
 	LUNGSQUAD_SCREENSHOTS=LungSquad/Resources/Screenshots \
