@@ -16,6 +16,7 @@ from .file import SUFFIX, Model, read_card, read_model_file
 VARIABLE = "LUNGSQUAD_MODELS"
 OF_IMAGES, OF_TABLES = ("classifier",), ("integrator", "autoencoder")  # kinds that predict
 DESCRIBES = ("descriptor",)  # kinds that describe a nodule
+DEMO = "demo-"  # how the names of such models begin
 BUNDLED = Path(__file__).parent / "bundled"
 
 
@@ -54,7 +55,8 @@ def user_folder() -> Path:
 def available() -> list[Entry]:
     """List all models: those of LUNGSQUAD_MODELS, then the user's, then the bundled ones.
 
-    Cards are read, weights are not. A broken file is an entry with its problem.
+    Demo models, which learnt from phantoms alone, come last. Cards are read, weights are not. A
+    broken file is an entry with its problem.
     """
     entries: list[Entry] = []
     names: set[str] = set()
@@ -70,7 +72,12 @@ def available() -> list[Entry]:
                 continue
             entries.append(Entry(card.name, path, source, card, shadowed=card.name in names))
             names.add(card.name)
-    return entries
+    return sorted(entries, key=lambda entry: is_demo(entry.name))
+
+
+def is_demo(name: str) -> bool:
+    """Return whether a model is named as one that learnt from phantoms alone."""
+    return name.startswith(DEMO)
 
 
 def find(name_or_file: str | os.PathLike[str]) -> Path:
@@ -96,7 +103,10 @@ def find(name_or_file: str | os.PathLike[str]) -> Path:
             raise ModelError(entry.problem)
     if Path(text).is_file():
         return Path(text)
-    names = sorted({entry.name for entry in entries if entry.card is not None})
+    names = sorted(
+        {entry.name for entry in entries if entry.card is not None},
+        key=lambda name: (is_demo(name), name),
+    )
     available_names = f"there are {', '.join(names)}" if names else "there is none on this machine"
     raise ModelError(
         f"There is no model named {quoted_path(text)}: {available_names}. Give a name, a "

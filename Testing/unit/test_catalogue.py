@@ -38,6 +38,16 @@ def test_models_are_found_in_all_places(folders):
     assert find("c") == folders[2] / "file-c.safetensors"
 
 
+def test_demo_models_come_last(folders):
+    names = [("demo-b", 0), ("z", 0), ("demo-a", 1), ("y", 2), ("demo-b", 2)]
+    for number, (name, folder) in enumerate(names):
+        samples.model_file(folders[folder] / f"{number}.safetensors", name=name)
+    assert [entry.name for entry in available()] == ["z", "y", "demo-b", "demo-a", "demo-b"]
+    assert find("demo-b") == folders[0] / "0.safetensors"
+    with pytest.raises(ModelError, match=r"there are y, z, demo-a, demo-b\."):
+        find("x")
+
+
 def test_the_first_of_two_with_one_name_is_found(folders):
     first = samples.model_file(folders[0] / "x.safetensors", name="same")
     samples.model_file(folders[2] / "y.safetensors", name="same")
