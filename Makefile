@@ -17,10 +17,11 @@ REAL   := build/real
 LIDC   ?= ../shared/data/open/lidc
 
 .PHONY: help demo test test-fast mutants bench lint docs models generators expression \
-	nodule-generator nodule-inpainting pictures clean
+	real-models real-data nodule-segmenter nodule-description nodule-generator nodule-inpainting \
+	pictures clean
 
 help: ## list the targets (the default)
-	@awk -F ' *:.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ' *:.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## the whole job on a phantom patient, into demo/
 	$(BIN)/lungsquad demo -o demo
@@ -81,8 +82,39 @@ expression: $(READY) ## train the model of histology from expression again: thre
 		--notice "Trained on 127 patients of one centre, from z-scores of log10 FPKM: give it z-scores."
 	cp build/expression/model.safetensors $(BUNDLED)/expression-histology.safetensors
 
+# All models that learnt from real nodules, from nothing; a step that was stopped goes on by the same
+# command. times.log has a line for each finished step.
+real-models: $(READY) ## train all models of real nodules again, from LIDC-IDRI in LIDC: hours
+	@mkdir -p $(REAL)
+	@for step in real-data nodule-segmenter nodule-description nodule-generator nodule-inpainting; do \
+		start=$$(date +%s); \
+		$(MAKE) $$step LIDC="$(LIDC)" || exit 1; \
+		echo "$$step: $$(( $$(date +%s) - start )) s" | tee -a $(REAL)/times.log; \
+	done
+
+real-data: $(REAL)/volumes/index.json ## manifests and a store of LIDC-IDRI in LIDC, and a page on its readers
+	$(BIN)/lungsquad cohort describe $(REAL)/manifests -o $(REAL)/readers
+
+CITED := Armato et al. 2011, doi:10.1118/1.3528204; data doi:10.7937/K9/TCIA.2015.LO9QL9SX, CC BY 3.0
+
+nodule-segmenter: $(REAL)/volumes/index.json ## train the segmenter of real nodules again
+	OMP_NUM_THREADS=1 $(BIN)/lungsquad train segmentation $(REAL)/volumes -o $(REAL)/segmenter \
+		--fold-column fold --test-fold 3 --epochs 3 --threads 1 --name nodule-segmenter \
+		--title "Nodule masks from clicks" --licence "MIT, as LungSquad; trained on LIDC-IDRI ($(CITED))." \
+		--notice "Trained on nodules of LIDC-IDRI. A person must check each mask."
+	cp $(REAL)/segmenter/model.safetensors $(BUNDLED)/nodule-segmenter.safetensors
+
+nodule-description: $(REAL)/volumes/index.json ## train the description of real nodules again
+	OMP_NUM_THREADS=1 $(BIN)/lungsquad train description $(REAL)/volumes -o $(REAL)/description \
+		--sets voi3d,stacks72 --test-fold 3 --epochs 10 --device cpu \
+		--licence "MIT, as LungSquad; trained on LIDC-IDRI ($(CITED))."
+	cp $(REAL)/description/model.safetensors $(BUNDLED)/nodule-description.safetensors
+
 $(REAL)/manifests/slices71.csv: $(READY)
-	$(BIN)/lungsquad cohort lidc $(LIDC) -o $(REAL)/manifests
+	$(BIN)/lungsquad cohort lidc "$(LIDC)" -o $(REAL)/manifests
+
+$(REAL)/volumes/index.json: $(REAL)/manifests/slices71.csv
+	$(BIN)/lungsquad cohort build $(REAL)/manifests/volumes.csv -o $(REAL)/volumes --size 48 --margin 8 --jobs $(JOBS)
 
 # Of every nodule its largest slice; fold 3 is kept for the audit. Each step goes on after a stop.
 nodule-generator: $(REAL)/manifests/slices71.csv ## train the generator of slices of real nodules again, from LIDC-IDRI in LIDC

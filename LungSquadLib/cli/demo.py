@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..pipeline.options import add_threads, refuse_ignored
-from .output import add_choice_arguments, bar, printable
+from .output import add_choice_arguments, bar
 from .predict import show
 from .segment import lps_point
 
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Segment, describe and predict for a phantom patient or a CT, and print the results."""
     from ..pipeline.case import run_case
-    from ..pipeline.real_case import DESCRIPTION, write_description, write_synthetic
+    from ..pipeline.real_case import write_synthetic
     from ..progress import Part
 
     _check(arguments)
@@ -62,17 +62,14 @@ def run(arguments: argparse.Namespace) -> None:
     pictures: list[Path] = []
     with bar() as progress:
         case, sentence = _case(arguments, out, Part(progress, 0.0, 0.4))
-        description = write_description(case, out, progress=Part(progress, 0.4, 0.5))
         result = run_case(
-            case, models, out / "result", more=more, progress=Part(progress, 0.5, 0.9)
+            case, models, out / "result", more=more, progress=Part(progress, 0.4, 0.9)
         )
         if is_phantom:
             pictures = write_synthetic(case, out / "synthetic", progress=Part(progress, 0.9, 1.0))
     if sentence:
         print(sentence)
-    if description is not None:
-        print(printable(f"description: {description.sentence} ({out / DESCRIPTION})"))
-    if not models:
+    if not result["predictions"]:
         print("No classifier on this machine learnt from patients, so nothing was predicted.")
     show(result, str(out / "result"))
     for picture in pictures:
@@ -102,13 +99,14 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _models(arguments: argparse.Namespace) -> list[Model]:
-    """Return the demo models; for a point in a CT, the classifiers that learnt from patients."""
+    """Return descriptors and the demo models; for a point in a CT, real models alone."""
     from ..models.catalogue import read_model
     from ..pipeline.real_case import models_of
 
+    describing = models_of("descriptor")
     if arguments.at is not None:
-        return models_of("classifier")
-    return [read_model(name) for name in MODELS]
+        return [*describing, *models_of("classifier")]
+    return [*describing, *(read_model(name) for name in MODELS)]
 
 
 def _case(arguments: argparse.Namespace, out: Path, progress: Progress) -> tuple[CaseInput, str]:

@@ -1,7 +1,7 @@
 """The whole job on one nodule by the models on this machine: mask, description, prediction.
 
-A point in the nodule becomes a mask, by the segmenter that ships or else by region growing. The
-mask becomes a description and, by classifiers that learnt from patients, predictions and a report.
+A point in the nodule becomes a mask, by the segmenter that ships or else by region growing. With it
+`run_case` describes the nodule, and predicts by classifiers that learnt from patients.
 """
 
 from __future__ import annotations
@@ -10,21 +10,20 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..files import make_folder, write_json
+from ..files import make_folder
 from ..imaging.ct import CT, open_ct
 from ..imaging.files.transfer import write_mask
 from ..imaging.geometry import Point
 from ..imaging.mask_files import read_mask
 from ..imaging.masks import Mask
 from ..imaging.region import propose_mask
-from ..inference.description import Description, describe
 from ..inference.segmentation import segment_clicks
 from ..models.catalogue import available, is_demo
 from ..models.file import Model, read_model_file
 from ..progress import Part, Progress, Silent, step
 from .case_input import CaseInput
 
-MASK, DESCRIPTION = "tumour.seg.nrrd", "description.json"
+MASK = "tumour.seg.nrrd"
 
 
 def shipped_model(kind: str, *, demo: bool = False) -> Model | None:
@@ -77,22 +76,6 @@ def write_point_mask(
     make_folder(Path(folder))
     write_mask(mask, Path(folder) / MASK)
     return CaseInput(ct_path, Path(folder) / MASK, series=series), method
-
-
-def write_description(
-    case: CaseInput, folder: str | os.PathLike[str], *, progress: Progress | None = None
-) -> Description | None:
-    """Write the description of a nodule as JSON; None where no model describes nodules."""
-    model = shipped_model("descriptor")
-    if model is None:
-        return None
-    step(progress or Silent(), 0.0, "Describing")
-    ct = open_ct(case.ct, series=case.series)
-    mask = read_mask(case.mask, ct, roi=case.roi, label=case.label)
-    description = describe(model, ct, mask)
-    make_folder(Path(folder))
-    write_json(Path(folder) / DESCRIPTION, description.to_dict())
-    return description
 
 
 def write_synthetic(
