@@ -16,9 +16,7 @@ JOBS   ?= 2
 REAL   := build/real
 LIDC   ?= ../shared/data/open/lidc
 
-.PHONY: help demo test test-fast mutants bench lint docs models generators expression \
-	real-models real-data nodule-segmenter nodule-description nodule-generator nodule-inpainting \
-	pictures clean
+.PHONY: help demo test test-fast mutants bench lint docs models generators expression real-models real-data nodule-segmenter nodule-description nodule-generator nodule-inpainting pictures clean
 
 help: ## list the targets (the default)
 	@awk -F ' *:.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
