@@ -41,7 +41,7 @@ _MODULES = {
     "CT": "imaging.ct",
     "read_mask": "imaging.mask_files",
     "Mask": "imaging.masks",
-    "propose_mask": "imaging.region",
+    "propose_mask": "pipeline.propose:propose",
     "crop": "imaging.crop",
     "Crop": "imaging.crop",
     "tumour_slices": "imaging.slices",

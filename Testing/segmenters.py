@@ -29,14 +29,22 @@ class Threshold(torch.nn.Module):
         return torch.where((known > 0) & (outside < 0.14), (ct - self.scaled) * 20, -9.0)
 
 
-def write_segmenter(path: Path, *, threshold=True, spacing=1.0, **arguments) -> Model:
+def write_segmenter(
+    path: Path,
+    *,
+    threshold=True,
+    spacing=1.0,
+    name="segmenter",
+    title="A segmenter for tests",
+    **arguments,
+) -> Model:
     """A model file with random weights; the `threshold` one ignores them."""
     arguments = {"input_size": 32, "width": 2, "depth": 3} | arguments | {"classes": 0}
     torch.manual_seed(0)
     spec = InputSpec(arguments["input_size"], spacing, -1000.0, 400.0, True)
     card = Card(
-        name="segmenter",
-        title="A segmenter for tests",
+        name=name,
+        title=title,
         task="segmentation",
         question="Where is it?",
         classes=(),

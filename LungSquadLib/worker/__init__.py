@@ -26,9 +26,10 @@ their required fields, and below them the optional ones:
         optional: "roi", "label", "series"
         result: "name", "source", "volume_ml" and "flags" of the tumour, which is written on the
         CT's voxels as .seg.nrrd
-    {"id": 7, "verb": "segment", "ct": PATH, "point": POINT, "out": PATH}
-        optional: "series"
-        result: as of "mask", for the tumour at a point
+    {"id": 7, "verb": "segment", "ct": PATH, "inside": [POINT], "out": PATH}
+        optional: "outside" (points to leave out), "model" (a segmenter, or "region-growing"),
+        "series"
+        result: as of "mask", for the tumour at the points
     {"id": 8, "verb": "sample", "folder": PATH}
         optional: "seed"
         result: "name", "ct" and "mask" of a computer-made sample patient

@@ -17,6 +17,7 @@ from .protocol import Message
 from .verbs import VERBS, Cancel, Ping, Work
 
 MOST_ITEMS = 16  # of a list
+MOST_POINTS = 100
 _LARGEST_INTEGER, _LARGEST_NUMBER = 2**63 - 1, 1e12
 
 Request: TypeAlias = Ping | Cancel | Work
@@ -107,10 +108,24 @@ def _path(given: Fields, name: str) -> str:
 
 def _point(given: Fields, name: str, _option: Option | None) -> Point:
     values: Any = given.take(name)
-    numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
-    if not numbers or len(values) != 3 or not plausible_position(values):
+    if not _is_point(values):
         raise _wrong(name, f"three numbers within {FARTHEST_MM:g} mm", values)
     return (float(values[0]), float(values[1]), float(values[2]))
+
+
+def _points(given: Fields, name: str, _option: Option | None) -> tuple[Point, ...]:
+    values: Any = given.take(name)
+    points = isinstance(values, list) and all(map(_is_point, values))
+    if not points or not 1 <= len(values) <= MOST_POINTS:
+        raise _wrong(
+            name, f"1 to {MOST_POINTS} points of three numbers within {FARTHEST_MM:g} mm", values
+        )
+    return tuple((float(x), float(y), float(z)) for x, y, z in values)
+
+
+def _is_point(values: Any) -> bool:
+    numbers = isinstance(values, list) and all(type(value) in (int, float) for value in values)
+    return numbers and len(values) == 3 and plausible_position(values)
 
 
 def _texts(given: Fields, name: str, _option: Option | None) -> tuple[str, ...]:
@@ -131,5 +146,6 @@ _READERS: dict[Any, Callable[[Fields, str, Option | None], Any]] = {
     bool: lambda given, name, _option: given.flag(name),
     str: _choice,
     Point: _point,
+    tuple[Point, ...]: _points,
     tuple[str, ...]: _texts,
 }

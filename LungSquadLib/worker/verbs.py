@@ -151,22 +151,30 @@ class ImportMask:
 
 @dataclass(frozen=True)
 class Segment:
-    """Segment the tumour at a point, as `lungsquad segment`, and write the mask."""
+    """Segment the tumour at points, as `lungsquad segment`, and write the mask."""
 
     ct: str | os.PathLike[str]
-    point: Point
+    inside: tuple[Point, ...]
     out: str | os.PathLike[str]
+    outside: tuple[Point, ...] | None = None
+    model: str | None = None
     series: str | None = None
 
     def run(self, progress: Progress) -> dict[str, Any]:
         from ..imaging.ct import open_ct
         from ..imaging.files.transfer import write_mask
         from ..imaging.files.write import check_distinct
-        from ..imaging.region import propose_mask
+        from ..pipeline.propose import propose
 
         check_distinct([self.out], [self.ct])
         ct = open_ct(self.ct, series=self.series, progress=progress)
-        mask = propose_mask(ct, self.point, progress=progress)
+        mask = propose(
+            ct,
+            self.inside,
+            self.outside or (),
+            model=self.model,
+            progress=Part(progress, 0.0, 0.9),
+        )
         step(progress, 0.9, "Writing the mask")
         write_mask(mask, self.out)
         return _described(mask, ct)

@@ -30,7 +30,7 @@ def test_what_qt_keeps_goes_with_the_widget(panel, module, application):
 
     timers = [panel._timer, panel.tasks._timer, panel.crop._timer, panel.worker._cancel_timer]
     timers += [panel.synthetic._timer]
-    timers += [section._picker._timer for section in (panel.crop, panel.tumour)]
+    timers += [section._picker._timer for section in (panel.crop, panel.tumour.clicks)]
     module.cleanup()
     application.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     assert not any(map(isValid, (panel.widget, *timers)))
@@ -41,7 +41,7 @@ def test_a_clicked_node_stays_while_slicer_works_with_it(panel, scene, applicati
     node = scene.GetFirstNodeByClass("vtkMRMLMarkupsFiducialNode")
     interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
     clicked = []
-    panel.tumour._picker._picked = clicked.append
+    panel.tumour.clicks._picker._picked = clicked.append
     node.AddControlPointWorld(1.0, 2.0, 3.0)
     interaction.SetCurrentInteractionMode(interaction.ViewTransform)
     assert scene.IsNodePresent(node)
@@ -56,9 +56,9 @@ def test_back_to_the_arrow_ends_the_wait_for_a_click(panel, scene, application):
     panel.ui.segmentButton.click()
     interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
     interaction.SetCurrentInteractionMode(interaction.ViewTransform)
-    assert panel.tumour._picker.active
+    assert panel.tumour.clicks._picker.active
     application.processEvents()
-    assert not panel.tumour._picker.active
+    assert not panel.tumour.clicks._picker.active
     assert not panel.ui.segmentButton.checked
 
 

@@ -38,7 +38,7 @@ def test_the_tutorial(opened, gui, wait_until, screenshot, heartbeat):
     assert "Click on the tumour" in panel.context.status
     x, y, z = panel.crop.crop.mask_centre_of_mass_lps
     with heartbeat:
-        panel.tumour._picker._node.AddControlPointWorld(-x, -y, z)
+        panel.tumour.clicks._picker._node.AddControlPointWorld(-x, -y, z)
         wait_until(lambda: panel.tasks.title)
         done()
     figure("longest gap of the event loop, outlining from a click", heartbeat.longest * 1000, "ms")

@@ -51,6 +51,7 @@ STAND_IN = "Testing.worker_stand_in"
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 HERE = str(Path(__file__).resolve())
 PREDICT = {"verb": "predict", "ct": HERE, "mask": HERE, "models": ["m"], "folder": HERE}
+SEGMENT = {"verb": "segment", "ct": HERE, "out": HERE}
 GENERATE = {"verb": "generate", "model": "m", "folder": HERE}
 INPAINT = {"verb": "inpaint", "ct": HERE, "mask": HERE, "model": "m", "out": HERE}
 BATCH = {"verb": "batch", "manifest": HERE, "models": ["m"], "folder": HERE}
@@ -125,7 +126,10 @@ def test_a_line_without_end_is_not_kept():
         ({"id": 1, "verb": "rois", "mask": "m"}, "'mask' must be a full path"),
         ({"id": 1, "verb": "mask", "ct": HERE, "mask": HERE}, "has no 'out'"),
         ({"id": 1, "verb": "mask", "ct": HERE, "mask": HERE, "out": "o"}, "'out' must be a full"),
-        ({"id": 1, "verb": "segment", "ct": HERE, "out": HERE, "point": [1]}, "'point' must be"),
+        ({"id": 1, **SEGMENT, "inside": [1, 2, 3]}, "'inside' must be 1 to 100 points"),
+        ({"id": 1, **SEGMENT, "inside": []}, "'inside' must be 1 to 100 points"),
+        ({"id": 1, **SEGMENT, "inside": [[1, 2, 3]] * 101}, "'inside' must be 1 to 100 points"),
+        ({"id": 1, **SEGMENT, "inside": [[1, 2, 3]], "outside": [[1, 2]]}, "'outside' must be"),
         ({"id": 1, "verb": "sample", "folder": HERE, "seed": -1}, "'seed' must be a whole number"),
         ({"id": 1, "verb": "dicom", "results": HERE, "ct": HERE}, "has no 'mask'"),
         ({"id": 1, **PREDICT, "centre_lps": "1,2,3"}, "'centre_lps' must be three numbers"),
@@ -178,7 +182,10 @@ def test_the_protocols_documentation_has_every_field_of_every_request():
         optional = rest.partition("optional:")[2].partition("result:")[0]
         documented[verb] = (names_in(required, r'"(\w+)":'), names_in(optional, r'"(\w+)"'))
     assert documented == {verb: fields_of(cls) for verb, cls in VERBS.items()}
-    assert documented["segment"] == ({"ct", "point", "out"}, {"series"})
+    assert documented["segment"] == (
+        {"ct", "inside", "out"},
+        {"outside", "model", "series"},
+    )
 
 
 def names_in(text, pattern):
@@ -635,14 +642,14 @@ def test_the_tumour_at_a_point_is_segmented(worker, case, tmp_path):
     out, ct = tmp_path / "proposed.seg.nrrd", open_ct(case["ct"])
     drawn = crop(ct, read_mask(case["mask"], ct))
     there = [float(value) for value in drawn.mask_centre_of_mass_lps]
-    result = worker.request("segment", ct=case["ct"], point=there, out=out)
+    result = worker.request("segment", ct=case["ct"], inside=[there], out=out)
     assert result["volume_ml"] == pytest.approx(drawn.mask_volume_ml, rel=0.1)
     proposed = read_mask(out, ct)
     assert proposed.name == result["name"]
     assert [flag.to_dict() for flag in proposed.flags] == result["flags"][: len(proposed.flags)]
     out.unlink()
     with pytest.raises(InputError, match="lies in lung or air"):
-        worker.request("segment", ct=case["ct"], point=[there[0] - 25, *there[1:]], out=out)
+        worker.request("segment", ct=case["ct"], inside=[[there[0] - 25, *there[1:]]], out=out)
     assert not out.exists()
 
 

@@ -124,7 +124,13 @@ class Panel:
     def _list_models(self) -> None:
         """List the models on this machine; headers are read, weights are not."""
         entries = available()
-        for section in (self.prediction, self.profile, self.synthetic, self.inpainting):
+        for section in (
+            self.tumour.clicks,
+            self.prediction,
+            self.profile,
+            self.synthetic,
+            self.inpainting,
+        ):
             section.list_models(entries)
 
     # State

@@ -10,7 +10,6 @@ import qt
 from slicer.i18n import tr as _
 
 from ...errors import InputError
-from ...imaging.geometry import Point
 from ...imaging.mask_files import read_mask
 from ...imaging.masks import Mask
 from ..hierarchy import remove
@@ -19,11 +18,11 @@ from ..scene import singleton
 from ..segments import add_empty_segment, add_segment, add_segmentation
 from ..temporary_files import CaseFiles, CtFileCache
 from ..volumes import ct_of_volume
+from .clicks import Clicks
 from .context import Context
 from .section import Section
 from .state import MODULE
 from .tasks import Steps, WorkerCall, check_in_scene
-from .views import PointPicker
 
 _NAME = "tumour"
 _PROPOSED = "LungSquad.proposed"  # tag of a segment that was neither accepted nor discarded
@@ -46,7 +45,7 @@ class TumourSection(Section):
         """
         super().__init__(context)
         self._ct_files, self._tumour_chosen = ct_files, tumour_chosen
-        self._picker = PointPicker(context.widget, self._segment_at, self._picker_ended)
+        self.clicks = Clicks(context, self)
         self._offered: list[dict[str, Any]] = []
         self._updating = False
         self._editor_node: Any = None
@@ -55,11 +54,10 @@ class TumourSection(Section):
         ui.segmentSelector.connect("currentSegmentChanged(QString)", self._segment_chosen)
         self.on_click(ui.importMaskButton, self._choose_file)
         self.on_click(ui.importRoiButton, self._import_chosen)
-        self.on_click(ui.segmentButton, self._segment_pressed)
         self.on_click(ui.drawButton, self._draw)
         self.on_click(ui.acceptButton, self._accept)
         self.on_click(ui.refineButton, self._refine)
-        self.on_click(ui.discardButton, self._discard)
+        self.on_click(ui.discardButton, self.discard)
         ui.editorSection.connect("contentsCollapsed(bool)", lambda _folded: context.refresh())
 
     def missing(self) -> str:
@@ -81,14 +79,14 @@ class TumourSection(Section):
             ui.segmentSelector.setCurrentSegmentID(state.segment)
         self._updating = False
         busy = bool(self.tasks.title)
-        for button in (ui.segmentButton, ui.importMaskButton, ui.drawButton, ui.importRoiButton):
+        for button in (ui.importMaskButton, ui.drawButton, ui.importRoiButton):
             button.enabled = not busy
-        ui.segmentButton.checked = self._picker.active
-        ui.proposalFrame.visible = self._proposal() is not None
+        ui.proposalFrame.visible = self.proposal() is not None
+        self.clicks.update()
         self._update_editor()
 
     def scene_closes(self) -> None:
-        self._picker.stop()
+        self.clicks.scene_closes()
         self.offer([])
         self._editor_node = None
         editor = self.ui.segmentEditor
@@ -102,7 +100,7 @@ class TumourSection(Section):
 
     def leave(self) -> None:
         """End what waits for the user in the views: another module is opened."""
-        self._picker.stop()
+        self.clicks.stop()
         self.ui.segmentEditor.setActiveEffectByName("")
         self.ui.segmentEditor.uninstallKeyboardShortcuts()
 
@@ -184,13 +182,13 @@ class TumourSection(Section):
             for name in ("mask", "roi", "label")
             if outline.get(name) is not None
         }
-        mask, _result = yield from self._mask_from_worker("mask", fields)
+        mask, _result = yield from self.mask_from_worker("mask", fields)
         segmentation = self._segmentation()
         self.choose(segmentation, add_segment(segmentation, mask, name=outline["name"]))
         self.offer([])
         self.context.report(_("The outline is imported. Next: the prediction."))
 
-    def _mask_from_worker(
+    def mask_from_worker(
         self, verb: str, fields: dict[str, Any]
     ) -> Generator[float | WorkerCall, Any, tuple[Mask, dict[str, Any]]]:
         """Return a mask on the CT's grid that the worker makes, and the worker's result."""
@@ -204,36 +202,21 @@ class TumourSection(Section):
                 raise InputError(_("Another CT was chosen meanwhile. Choose the first one again."))
             return read_mask(files.mask, ct_of_volume(ct)), result
 
-    # Segmenting from a point
+    # Proposals
 
-    def _segment_pressed(self) -> None:
-        if self.ui.segmentButton.checked:
-            self._picker.start(self.state.ct.GetScene())
-            self.context.report(_("Click on the tumour in a slice view."))
-        else:
-            self._picker.stop()
-
-    def _picker_ended(self) -> None:
-        self.ui.segmentButton.checked = False
-
-    def _segment_at(self, point: Point) -> None:
-        if self.state.ct is not None:
-            title = _("Segmenting the tumour")
-            self.tasks.start(title, self._segment(point), nodes=[self.state.ct])
-
-    def _segment(self, point: Point) -> Steps:
-        mask, result = yield from self._mask_from_worker("segment", {"point": list(point)})
+    def add_proposal(self, mask: Mask, text: str) -> Any:
+        """Show an outline for the user to accept or discard, in place of the last; its segment."""
         self._remove_proposal()
         segmentation = self._segmentation()
         segment_id = add_segment(segmentation, mask, name=_("proposed tumour"))
-        segmentation.GetSegmentation().GetSegment(segment_id).SetTag(_PROPOSED, "yes")
+        segment = segmentation.GetSegmentation().GetSegment(segment_id)
+        segment.SetTag(_PROPOSED, "yes")
         self.choose(segmentation, segment_id)
-        sentences = [_("Proposed outline: {ml:.2f} mL.").format(ml=result["volume_ml"])]
-        sentences += [flag["sentence"] for flag in result["flags"]]
-        self.ui.proposalLabel.text = " ".join(sentences)
+        self.ui.proposalLabel.text = text
         self.context.report(_("Check the proposed outline: accept, refine or discard it."))
+        return segment
 
-    def _proposal(self) -> Any:
+    def proposal(self) -> Any:
         """Return the chosen segment if it is a proposal, else None."""
         state = self.state
         if state.segmentation is None:
@@ -242,7 +225,7 @@ class TumourSection(Section):
         return segment if segment is not None and segment.HasTag(_PROPOSED) else None
 
     def _accept(self) -> None:
-        segment = self._proposal()
+        segment = self.proposal()
         segment.RemoveTag(_PROPOSED)
         segment.SetName(_NAME)
         self.context.report(_("The outline is accepted. Next: the prediction."))
@@ -252,13 +235,14 @@ class TumourSection(Section):
         self._open_editor()
         self.context.report(_("Paint or erase in the slice views. The crop follows the outline."))
 
-    def _discard(self) -> None:
+    def discard(self) -> None:
+        """Remove the proposed outline."""
         self._remove_proposal()
         self.context.report(_("The proposed outline is discarded."))
 
     def _remove_proposal(self) -> None:
         state = self.state
-        if self._proposal() is None:
+        if self.proposal() is None:
             return
         segmentation = state.segmentation
         segmentation.GetSegmentation().RemoveSegment(state.segment)

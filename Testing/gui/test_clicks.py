@@ -1,0 +1,168 @@
+"""Outlines from clicks by a network: further clicks, undo, a click while another is at work."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from ..mrml.nodes import segment_ids
+from .conftest import at_rest
+from .figures import figure
+from .test_panel_tumour import MIDDLE, click, fiducials
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def models(tmp_path):
+    """A folder with a segmenter of random weights, which the panel takes by default."""
+    pytest.importorskip("torch", reason="networks: torch is not installed")
+    from LungSquadLib.pipeline.propose import SEGMENTER
+
+    from ..segmenters import write_segmenter
+
+    write_segmenter(tmp_path / "s.safetensors", name=SEGMENTER, title="Nodules")
+    return tmp_path
+
+
+@pytest.fixture
+def network(monkeypatch):
+    """All segmenters take what is dense for tumour, as `segmenters.Threshold`; their inputs."""
+    from LungSquadLib.inference import segmentation
+
+    from ..segmenters import Threshold
+
+    def logits_of(network, x):
+        import torch
+
+        calls.append(x)
+        return Threshold(SPEC)(torch.from_numpy(x))[:, 0].numpy()
+
+    from LungSquadLib.models.inputs import InputSpec
+
+    SPEC = InputSpec(32, 1.0, -1000.0, 400.0, True)
+    calls: list = []
+    monkeypatch.setattr(segmentation, "logits_of", logits_of)
+    return calls
+
+
+@pytest.fixture
+def settled(panel, wait_until):
+    def wait() -> str:
+        wait_until(lambda: at_rest(panel) and not panel.tasks.title, 20)
+        return panel.ui.proposalLabel.text
+
+    return wait
+
+
+def beside(mm):
+    return (MIDDLE[0] + mm, *MIDDLE[1:])
+
+
+def test_clicks_add_exclude_and_are_taken_back(panel, network, working_here, scene, drawn, settled):
+    ui = panel.ui
+    assert ui.segmenterFrame.visible
+    assert [ui.segmenterSelector.itemText(i) for i in range(2)] == ["Nodules", "Region growing"]
+    assert ui.segmenterSelector.currentIndex == 0
+    click(panel, scene, ui.segmentButton, MIDDLE)
+    text = settled()
+    assert "by network nodule-segmenter from clicks (1 click)." in text
+    assert "The Dice coefficient with the mask of region growing is" in text
+    whole = panel.crop.crop.mask_volume_ml
+    assert whole == pytest.approx(3.05, rel=0.1)  # of the ball
+    assert fiducials(scene) == 0
+
+    click(panel, scene, ui.excludeButton, beside(7.0))
+    assert "(2 clicks)" in settled()
+    assert panel.crop.crop.mask_volume_ml < 0.97 * whole
+    click(panel, scene, ui.includeButton, beside(-5.0))
+    assert "(3 clicks)" in settled()
+    inside, outside = network[-1][0, 2], network[-1][0, 3]
+    assert (inside == 1).sum() <= 2
+    assert inside.max() > 0.9
+    assert outside.max() > 0.9
+
+    ui.undoButton.click()
+    ui.undoButton.click()  # while the first is still at work
+    assert "(1 click)" in settled()
+    assert panel.crop.crop.mask_volume_ml == pytest.approx(whole)
+    ui.undoButton.click()
+    settled()
+    assert not ui.proposalFrame.visible
+    assert segment_ids(drawn[1]) == [drawn[2]]
+
+
+def test_region_growing_can_be_chosen_and_takes_one_click(
+    panel, network, working_here, scene, drawn, settled
+):
+    ui = panel.ui
+    ui.segmenterSelector.currentIndex = 1
+    click(panel, scene, ui.segmentButton, MIDDLE)
+    assert "by region growing from a click (1 click)." in settled()
+    assert not network
+    assert not ui.includeButton.enabled
+    assert not ui.excludeButton.enabled
+    ui.segmenterSelector.currentIndex = 0
+    settled()
+    assert ui.excludeButton.enabled
+    panel.enter()  # the user's choice stays
+    assert ui.segmenterSelector.currentIndex == 0
+
+
+def test_clicks_belong_to_their_outline(panel, network, working_here, scene, drawn, settled):
+    click(panel, scene, panel.ui.segmentButton, MIDDLE)
+    settled()
+    panel.ui.acceptButton.click()
+    settled()
+    assert not panel.ui.undoButton.enabled
+    click(panel, scene, panel.ui.segmentButton, beside(-25.0))  # in air
+    settled()
+    assert "finds no tumour at the click" in panel.ui.statusLabel.text
+    assert not panel.ui.proposalFrame.visible
+
+
+def test_a_click_cancels_the_request_of_the_click_before(panel, scene, drawn, settled, monkeypatch):
+    """The first request is never answered."""
+    import qt
+
+    asked, cancelled = [], []
+
+    def request(verb, fields, callbacks):
+        asked.append(fields)
+        if len(asked) == 2:
+            error = RuntimeError("answered")
+            qt.QTimer.singleShot(0, lambda: callbacks.error(error))
+        return len(asked)
+
+    monkeypatch.setattr(panel.worker, "request", request)
+    monkeypatch.setattr(panel.worker, "cancel", cancelled.append)
+    click(panel, scene, panel.ui.segmentButton, MIDDLE)
+    end = time.monotonic() + 20
+    while len(asked) < 1 and time.monotonic() < end:
+        qt.QApplication.processEvents()
+    assert panel.tasks.title
+    assert panel.ui.segmentButton.enabled
+    click(panel, scene, panel.ui.segmentButton, beside(2.0))
+    while len(asked) < 2 and time.monotonic() < end:
+        qt.QApplication.processEvents()
+    settled()
+    assert cancelled[0] == 1
+    assert asked[1]["inside"] == [pytest.approx(list(beside(2.0)))]
+    assert fiducials(scene) == 0
+
+
+@pytest.mark.slow
+def test_how_soon_a_click_is_an_outline(panel, scene, drawn, settled, heartbeat):
+    """In a worker of its own, cold and warm."""
+    seconds = []
+    for _ in range(4):
+        start = time.perf_counter()
+        with heartbeat:
+            click(panel, scene, panel.ui.segmentButton, MIDDLE)
+            settled()
+        seconds.append(time.perf_counter() - start)
+        assert "Proposed outline" in panel.ui.proposalLabel.text, panel.ui.statusLabel.text
+    figure("outline from a click by a network, worker cold", seconds[0], "s")
+    figure("outline from a click by a network, worker warm", min(seconds[1:]), "s")
+    figure("longest gap of the event loop, a click by a network", heartbeat.longest * 1000, "ms")
