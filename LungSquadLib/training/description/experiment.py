@@ -37,6 +37,7 @@ from .quality import description_metrics
 from .scales import LOWEST, SCALES
 from .task import DescriptionTask
 
+_REFERENCE = 500  # training nodules of the out-of-distribution score, at most
 MUST_NOT = (
     "Must not be used for the care of a patient.",
     "Must not be taken for a diagnosis: it repeats how radiologists rate images.",
@@ -124,7 +125,8 @@ class DescriptionExperiment(Experiment[DescriptionOptions]):
         parts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         for number, part in enumerate(self.fold.parts):
             step(session.progress, number / 3, f"Describing the {part} nodules")
-            parts[part] = task.predict(self._indices(part))
+            chosen = self._indices(part)
+            parts[part] = task.predict(_spaced(chosen) if part == "train" else chosen)
         characteristics = self._characteristics(parts["validation"][0])
         metrics = description_metrics(
             self.nodules,
@@ -239,3 +241,8 @@ class DescriptionExperiment(Experiment[DescriptionOptions]):
         torch.manual_seed(self.options.seed)
         network: DescriptionNetwork = build(self.network.name, self.network.arguments)
         return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+
+
+def _spaced(chosen: np.ndarray) -> np.ndarray:
+    """Return at most `_REFERENCE` of the indices, evenly spaced."""
+    return chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), _REFERENCE)).astype(np.int64)]
