@@ -9,6 +9,7 @@ import pytest
 
 from LungSquadLib.models.catalogue import BUNDLED, DEMO
 from LungSquadLib.models.file import read_card
+from LungSquadLib.training.card import kept_for_test
 
 FILES = sorted(BUNDLED.glob("*.safetensors"))
 LARGEST_FILE, LARGEST_SUM = 5_000_000, 20_000_000  # bytes
@@ -41,3 +42,8 @@ def test_a_model_of_real_nodules_says_where_they_are_from(path):
     assert card.training.patients
     assert card.training.seen
     assert "phantom" not in (card.notice or "").lower()
+
+
+def test_a_card_says_which_fold_was_kept():
+    assert kept_for_test(None, None) == ""
+    assert kept_for_test("fold", "3") == " The cases whose fold is 3 were kept for the test."
