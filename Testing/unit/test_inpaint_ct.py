@@ -166,6 +166,24 @@ def test_a_tumour_is_replaced_by_another(inpainter, images):
     assert made[gone].mean() == pytest.approx(-850, abs=25)
 
 
+def test_vessels_and_walls_round_the_mask_are_kept(folder, inpainter, images):
+    ct, mask = images
+    values, inside = array(ct), array(mask) > 0
+    distance = distance_mm(inside, ct.GetSpacing())
+    tissue = np.zeros(values.shape, bool)
+    tissue[:, int(np.argwhere(inside)[:, 1].max()) + 3 :] = True  # a wall, nearer than the band
+    values[tissue] = 40
+    chest = sitk.GetImageFromArray(values)
+    chest.CopyInformation(ct)
+    keeping = write_inpainter(folder / "keeping.safetensors", surroundings=True)
+    kept, lost = (array(inpaint(model, chest, mask, hu=0).ct) for model in (keeping, inpainter))
+    far = tissue & (distance > 2) & (distance < 5)
+    assert far.sum() > 50
+    assert np.array_equal(kept[far], values[far])
+    assert lost[far].mean() < -100  # the dark rim
+    assert kept[inside].mean() == pytest.approx(0, abs=1)
+
+
 def test_a_mask_at_the_border_of_the_ct_is_inpainted(inpainter, images):
     ct, mask = images
     made = inpaint(inpainter, ct[:, :, 18:24], mask[:, :, 18:24])

@@ -295,6 +295,7 @@ def test_a_model_is_validated_on_a_store(tmp_path, store, finished, capsys):
     assert json.loads(capsys.readouterr().out)["metrics"] == metrics
     assert metrics["HU_error"]["n"] == 10
     assert metrics["HU_error"]["value"] < 10  # an untrained network gives the requested mean
+    assert metrics["HU_error.10_to_20_mm"]["n"] + metrics["HU_error.below_10_mm"]["n"] == 10
     assert metrics["filled_masked_region_error_HU"]["value"] < 60  # a ball is uniform
     refusals = {
         "shares 8 patients": [str(finished / "model.safetensors")],

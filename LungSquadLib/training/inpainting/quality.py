@@ -11,7 +11,8 @@ divided by the true tumour's. In the shell from 1 mm to `BAND_MM` round the tumo
 of inpainted minus true HU where there is soft tissue (below 0: a dark rim); `dense_share`: share
 of voxels above -600 HU, which are vessels and soft tissue; `lung_texture_ratio`: standard deviation
 of HU where there is lung, divided by the true one. A case counts where it has `_FEWEST` such
-voxels.
+voxels. Of some there are the means by largest axial diameter, with names such as
+`HU_error.below_10_mm`.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ from ...networks.inpainting import Inpainter
 from ...statistics.intervals import bootstrap
 
 HIDDEN = "hidden_"  # prefix of metrics without any tissue that is kept
+SIZES = {"below_10_mm": (0.0, 10.0), "10_to_20_mm": (10.0, 20.0), "above_20_mm": (20.0, np.inf)}
+BY_SIZE = ("HU_error", "diameter_error_mm", "masked_region_error_HU", "rim_HU", "dense_share")
 SOFT_HU = -200.0
 _EDGE_MM = 1.0  # nearer to the mask, the edge of the tumour itself counts
 _FEWEST = 30  # voxels of a case
@@ -90,6 +93,13 @@ def inpainting_errors(
         counted = np.isfinite(values)
         if counted.any():
             metrics[name] = _metric(values[counted], patients[counted], where)
+    diameters = np.array([_diameter(case.mask, spec.spacing) for case in cases])
+    for size, (low, high) in SIZES.items():
+        for name in BY_SIZE:
+            values = np.array([row[name] for row in rows])
+            counted = np.isfinite(values) & (diameters >= low) & (diameters < high)
+            if counted.any():
+                metrics[f"{name}.{size}"] = _metric(values[counted], patients[counted], where)
     return metrics
 
 
