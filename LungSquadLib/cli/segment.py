@@ -12,7 +12,10 @@ from .output import (
     print_flags,
     print_json,
     print_table,
+    printable,
 )
+
+CANDIDATE_COLUMNS = ("x_lps_mm", "y_lps_mm", "z_lps_mm", "score", "diameter_mm", "volume_ml")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,11 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at",
         action="append",
-        required=True,
+        default=[],
         type=lps_point,
         metavar="X,Y,Z",
         help="point in the tumour, LPS in mm; a negative one as --at=-57.1,131.3,-520.4; a "
-        "segmenter takes several",
+        "segmenter takes several; without --at, candidates in the whole CT are listed "
+        "(experimental)",
     )
     parser.add_argument(
         "--exclude",
@@ -45,14 +49,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "region-growing)",
     )
     parser.add_argument(
-        "-o", "--out", required=True, metavar="FILE", help="mask: .nrrd, .nii.gz or .mha"
+        "-o",
+        "--out",
+        required=True,
+        metavar="FILE",
+        help="mask: .nrrd, .nii.gz or .mha; candidates: .csv",
     )
     add_series_argument(parser)
     add_json_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Propose a mask from points in the tumour, and write it."""
+    """Propose a mask from points in the tumour and write it; without points, list candidates."""
+    if arguments.at:
+        _write_mask(arguments)
+    else:
+        _write_candidates(arguments)
+
+
+def _write_mask(arguments: argparse.Namespace) -> None:
     import numpy as np
     import SimpleITK as sitk
 
@@ -93,6 +108,45 @@ def run(arguments: argparse.Namespace) -> None:
         ]
     )
     print_flags(flags)
+
+
+def _write_candidates(arguments: argparse.Namespace) -> None:
+    from ..errors import InputError
+    from ..files import write_csv
+    from ..imaging.ct import open_ct
+    from ..imaging.files.write import check_distinct
+    from ..pipeline.propose import EXPERIMENTAL, find_candidates
+
+    for option in ("exclude", "ras"):
+        if getattr(arguments, option):
+            raise InputError(f"--{option} would be ignored: it is about the points of --at.")
+    if not arguments.out.lower().endswith(".csv"):
+        raise InputError(
+            "Without --at, candidates are listed, in a table: give -o a name that ends in .csv. "
+            "For a mask, give a point in the tumour with --at."
+        )
+    check_distinct([arguments.out], [arguments.ct])
+    with bar() as progress:
+        ct = open_ct(arguments.ct, series=arguments.series, progress=progress)
+        listed = find_candidates(ct, model=arguments.model, progress=progress)
+    rows = [
+        {
+            **dict(zip(("x_lps_mm", "y_lps_mm", "z_lps_mm"), candidate.position, strict=True)),
+            "score": candidate.score,
+            "diameter_mm": candidate.diameter_mm,
+            "volume_ml": candidate.volume_ml,
+        }
+        for candidate in listed
+    ]
+    write_csv(arguments.out, CANDIDATE_COLUMNS, rows)
+    if arguments.json:
+        described = [candidate.to_dict() for candidate in listed]
+        print_json({"notice": EXPERIMENTAL, "candidates": described})
+        return
+    formatted = [[f"{row[name]:.2f}" for name in CANDIDATE_COLUMNS] for row in rows]
+    print_table([CANDIDATE_COLUMNS, *formatted])
+    print(f"{len(rows)} candidates, written to {printable(arguments.out)}.")
+    print(EXPERIMENTAL)
 
 
 def lps_point(text: str) -> tuple[float, float, float]:

@@ -14,7 +14,7 @@ from vtkmodules.vtkCommonCore import vtkPoints, vtkStringArray
 from ..fields import parsed_json
 from ..imaging.crop import Crop
 from ..imaging.diameter import Diameter
-from ..imaging.geometry import Grid
+from ..imaging.geometry import Grid, Point
 from ..inference.prediction import Prediction
 from ..report.molecular import IMAGE, modality, questions
 from ..report.tables import prediction_row
@@ -201,6 +201,21 @@ def add_size_measurement(scene: Any) -> Any:
     display.SetGlyphScale(1.5)
     display.SetColor(*_MEASUREMENT_COLOUR)
     display.SetSelectedColor(*_MEASUREMENT_COLOUR)
+    return node
+
+
+def add_candidates(volume: Any, points: Sequence[tuple[Point, str]], *, model: str) -> Any:
+    """Add the candidates of tumours in a CT as locked points (LPS mm), each with its label."""
+    scene = volume.GetScene()
+    with _placement_kept(scene):
+        node = new_node(scene, "vtkMRMLMarkupsFiducialNode", "Candidates (experimental)")
+    node.CreateDefaultDisplayNodes()
+    for point, label in points:
+        number = node.AddControlPointWorld(*to_ras(point).tolist())
+        node.SetNthControlPointLabel(number, label)
+    node.SetLocked(True)
+    mark_as_result([node], model)
+    file_beside(volume, [node], folder="LungSquad candidates")
     return node
 
 

@@ -1,4 +1,4 @@
-"""A mask from clicks into a tumour: by a network where one is installed, or by region growing."""
+"""A mask from clicks into a tumour, or candidates without clicks."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
     from ..imaging.ct import CT
     from ..imaging.masks import Mask
+    from ..inference.candidates import Candidate
     from ..progress import Progress
 
 SEGMENTER = "nodule-segmenter"  # the model that is used where none is named
 REGION_GROWING = "region-growing"
+EXPERIMENTAL = (
+    "Experimental: tumours may be missed, and candidates may be none. A person must look at each."
+)
 
 
 def default_method() -> str:
@@ -72,6 +76,31 @@ def propose(
             "or use a segmenter: `lungsquad models list` lists the models."
         )
     return region.propose_mask(ct, inside[0], progress=progress)
+
+
+def find_candidates(
+    ct: CT | sitk.Image,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> list[Candidate]:
+    """Return the candidates of tumours in the lungs of a CT, the highest score first. Experimental.
+
+    Args:
+        ct: HU, LPS mm.
+        model: name or file of a segmenter; without it `nodule-segmenter`.
+        progress: receives the progress; may cancel.
+
+    Raises:
+        InputError: the CT has no lung, or the model is region growing, which needs a point.
+        ModelError: there is no such model, or it is no segmenter of cubes.
+    """
+    if model == REGION_GROWING:
+        raise InputError("Region growing finds no candidates: give a point, or use a segmenter.")
+    segmenter = read_model(SEGMENTER if model is None else model, kind="segmenter")
+    from ..inference.candidates import candidates
+
+    return candidates(segmenter, ct, progress=progress)
 
 
 def _points(point: Point | Sequence[Point]) -> list[Point]:

@@ -49,6 +49,10 @@ their required fields, and below them the optional ones:
         optional: "hu", "label" (the tumour's class), "seed"
         result: the content of `inpainting.json`, with the position of the part of the CT that
         changes, which is written
+    {"id": 14, "verb": "candidates", "ct": PATH}
+        optional: "model" (a segmenter), "series"
+        result: "notice", and "candidates" of tumours in the whole CT, the highest score first, each
+        with its "position", "score", "diameter_mm" and "volume_ml"; experimental
 
 Responses:
 

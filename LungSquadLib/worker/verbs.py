@@ -180,6 +180,24 @@ class Segment:
         return _described(mask, ct)
 
 
+@dataclass(frozen=True)
+class Candidates:
+    """List the candidates of tumours in a CT, as `lungsquad segment` without points."""
+
+    ct: str | os.PathLike[str]
+    model: str | None = None
+    series: str | None = None
+
+    def run(self, progress: Progress) -> dict[str, Any]:
+        from ..imaging.ct import open_ct
+        from ..pipeline.propose import EXPERIMENTAL, find_candidates
+
+        ct = open_ct(self.ct, series=self.series, progress=progress)
+        listed = find_candidates(ct, model=self.model, progress=progress)
+        described = [candidate.to_dict() for candidate in listed]
+        return {"notice": EXPERIMENTAL, "candidates": described}
+
+
 def _described(mask: Mask, ct: CT) -> dict[str, Any]:
     """Return a mask's name, source, volume and flags."""
     import SimpleITK as sitk
@@ -325,6 +343,7 @@ VERBS: dict[str, type] = {
     "rois": Rois,
     "mask": ImportMask,
     "segment": Segment,
+    "candidates": Candidates,
     "sample": Sample,
     "dicom": ExportDicom,
     "inspect": Inspect,

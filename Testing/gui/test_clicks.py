@@ -152,6 +152,73 @@ def test_a_click_cancels_the_request_of_the_click_before(panel, scene, drawn, se
     assert fiducials(scene) == 0
 
 
+def test_candidates_are_listed_marked_and_outlined_when_asked_for(
+    panel, scene, drawn, settled, monkeypatch
+):
+    """The worker's responses are set here; `test_candidates.py` finds balls in a chest."""
+    import qt
+
+    from LungSquadLib.mrml.results import is_result
+    from LungSquadLib.pipeline.propose import EXPERIMENTAL
+
+    asked, centred = [], []
+    two = [
+        {"position": list(MIDDLE), "score": 0.934, "diameter_mm": 18.2, "volume_ml": 3.1},
+        {"position": list(beside(9.0)), "score": 0.5, "diameter_mm": 4.0, "volume_ml": 0.03},
+    ]
+
+    def request(verb, fields, callbacks):
+        asked.append((verb, fields))
+        if verb == "candidates":
+            result = {"notice": EXPERIMENTAL, "candidates": two[: 3 - len(asked)]}
+            qt.QTimer.singleShot(0, lambda: callbacks.result(result))
+        return len(asked)
+
+    monkeypatch.setattr(panel.worker, "request", request)
+    monkeypatch.setattr(
+        "LungSquadLib.mrml.panel.candidates.centre_views",
+        lambda _scene, point: centred.append(point),
+    )
+    ui = panel.ui
+    settled()
+    assert not asked
+    ui.candidateSection.collapsed = False
+    ui.findCandidatesButton.click()
+    settled()
+    assert ui.statusLabel.text == f"2 candidates. {EXPERIMENTAL}"
+    assert ui.candidateLabel.text == EXPERIMENTAL
+    ras = f"{-MIDDLE[0]:.0f}, {-MIDDLE[1]:.0f}, {MIDDLE[2]:.0f}"
+    assert ui.candidateList.item(0).text() == f"1: score 0.93, 18 mm, at RAS {ras}"
+    (node,) = (
+        scene.GetNthNodeByClass(n, "vtkMRMLMarkupsFiducialNode") for n in range(fiducials(scene))
+    )
+    assert node.GetNumberOfControlPoints() == 2
+    assert node.GetNthControlPointLabel(1) == "2: 0.50"
+    assert node.GetNthControlPointPositionWorld(0) == pytest.approx(
+        (-MIDDLE[0], -MIDDLE[1], MIDDLE[2])
+    )
+    assert node.GetLocked()
+    assert is_result(node)
+    assert not ui.outlineCandidateButton.enabled
+    ui.candidateList.currentRow = 1
+    settled()
+    assert centred == [two[1]["position"]]
+    ui.findCandidatesButton.click()  # again: one candidate in place of two
+    settled()
+    assert (ui.candidateList.count, fiducials(scene)) == (1, 1)
+    ui.candidateList.currentRow = 0
+    settled()
+    ui.outlineCandidateButton.click()
+    end = time.monotonic() + 20
+    while asked[-1][0] != "segment" and time.monotonic() < end:
+        qt.QApplication.processEvents()
+    assert asked[-1][1]["inside"] == [list(MIDDLE)]
+    panel.tasks.cancel()
+    panel.context.state.ct = None
+    settled()
+    assert (ui.candidateList.count, fiducials(scene)) == (0, 0)
+
+
 @pytest.mark.slow
 def test_how_soon_a_click_is_an_outline(panel, scene, drawn, settled, heartbeat):
     """In a worker of its own, cold and warm."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ import SimpleITK as sitk
 
 import LungSquadLib as ls
 from LungSquadLib.cli import main
+from LungSquadLib.cli.segment import CANDIDATE_COLUMNS
 from LungSquadLib.errors import InputError, ModelError
 from LungSquadLib.models import catalogue
 from LungSquadLib.pipeline import propose as module
@@ -116,3 +118,55 @@ def test_an_unknown_model_and_one_of_another_kind_are_sentences(folder):
     write_model(folder / "c.safetensors", seed=0, name="c", title="C")
     with pytest.raises(ModelError, match="is a classifier, and a segmenter is needed here"):
         propose(ct, MIDDLE, model="c")
+
+
+def test_candidates_are_a_table_that_says_what_it_is(installed, tmp_path, capsys, monkeypatch):
+    from LungSquadLib.inference import candidates as module_of_candidates
+    from LungSquadLib.inference.candidates import Candidate
+
+    two = [Candidate((-7.5, 52.25, 150.0), 0.934, 18.2, 3.1), Candidate((0, 1, 2), 0.5, 4, 0.03)]
+    monkeypatch.setattr(module_of_candidates, "candidates", lambda *_args, **_options: two)
+    ct, out = tmp_path / "ct.nrrd", tmp_path / "c.csv"
+    sitk.WriteImage(ball_images()[0], str(ct))
+    command = ["segment", str(ct), "-o", str(out)]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[1].split() == ["-7.50", "52.25", "150.00", "0.93", "18.20", "3.10"]
+    assert "Experimental" in printed
+    with out.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(value) for value in rows[0].values()] == [-7.5, 52.25, 150.0, 0.934, 18.2, 3.1]
+    assert list(rows[0]) == list(CANDIDATE_COLUMNS)
+    assert len(rows) == 2
+    assert main([*command, "--json"]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert described["candidates"][0]["position"] == [-7.5, 52.25, 150.0]
+    assert described["notice"].startswith("Experimental")
+    for more, sentence in (
+        (["--ras"], "--ras would be ignored"),
+        (["--exclude=1,2,3"], "--exclude would be ignored"),
+        (["--model", REGION_GROWING], "Region growing finds no candidates"),
+        (["-o", str(tmp_path / "c.nrrd")], "give -o a name that ends in .csv"),
+    ):
+        assert main([*command, *more]) == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_candidates_in_the_worker_s_words(installed, tmp_path):
+    """A ball in a body with lung is the first candidate."""
+    from LungSquadLib.progress import Silent
+    from LungSquadLib.worker.requests import read_request
+
+    hu = np.full((60, 60, 60), -1000, np.int16)
+    hu[:, 4:56, 4:56] = 40
+    hu[:, 8:52, 8:52] = -850
+    z, y, x = np.ogrid[:60, :60, :60]
+    hu[(z - 30) ** 2 + (y - 30) ** 2 + (x - 25) ** 2 < 16] = 40
+    image = sitk.GetImageFromArray(hu)
+    image.SetSpacing((2.0, 2.0, 2.0))
+    ct = tmp_path / "ct.nrrd"
+    sitk.WriteImage(image, str(ct))
+    request = read_request({"id": 1, "verb": "candidates", "ct": str(ct)})
+    first = request.run(Silent())["candidates"][0]
+    assert first["position"] == pytest.approx((50.0, 60.0, 60.0), abs=1.0)
+    assert first["diameter_mm"] == pytest.approx(16.0, abs=1.5)

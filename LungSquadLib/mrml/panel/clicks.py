@@ -90,6 +90,10 @@ class Clicks(Section):
         selector.currentIndex = 0 if default else len(segmenters)
         self.ui.segmenterFrame.visible = bool(segmenters)
 
+    def network(self) -> Entry | None:
+        """Return the chosen network, the first where region growing is chosen; None without any."""
+        return self._segmenter() or next(iter(self._segmenters), None)
+
     def _segmenter(self) -> Entry | None:
         """Return the chosen network; None for region growing."""
         index = self.ui.segmenterSelector.currentIndex

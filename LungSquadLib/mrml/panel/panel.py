@@ -14,6 +14,7 @@ from ...models.catalogue import available
 from ..hierarchy import nodes_of
 from ..results import is_result
 from ..temporary_files import CtFileCache
+from .candidates import Candidates
 from .context import Context
 from .crop import CropSection
 from .events import Observers, single_shot
@@ -51,6 +52,7 @@ class Panel:
         self.tumour = TumourSection(
             context, ct_files=ct_files, tumour_chosen=self.crop.centre_views_next
         )
+        self.candidates = Candidates(context, ct_files=ct_files, clicks=self.tumour.clicks)
         self.patient = PatientSection(context, tumour=self.tumour)
         self.profile = ProfileSection(context)
         self.prediction = PredictionSection(
@@ -62,6 +64,7 @@ class Panel:
         self._sections: tuple[Section, ...] = (
             self.patient,
             self.tumour,
+            self.candidates,
             self.crop,
             self.prediction,
             self.profile,
