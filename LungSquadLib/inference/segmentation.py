@@ -1,149 +1,45 @@
 """Segmentation of a tumour by a network: from clicks into a CT, or without any.
 
 A cube of 1 mm round the click goes through the network. Where the mask comes near the cube's faces,
-the cube is centred on it anew, then taken at 2, 3 and 4 mm, so that large tumours fit in.
+the cube is centred on it anew. Where it still does, or where the network doubts its mask, the cube
+is taken at 2, 3 and 4 mm, so that large tumours fit in; the mask that it doubts least is taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
 
 import numpy as np
 import SimpleITK as sitk
-import torch
 
-from ..errors import InputError, ModelError
+from ..errors import InputError
 from ..imaging.ct import CT, as_ct
 from ..imaging.flags import Flag
 from ..imaging.geometry import Box, Grid, Index, Point
 from ..imaging.masks import Mask
 from ..imaging.region import index_in, level_set_on_grid, propose_mask
 from ..imaging.resample import AIR, axes_of, linear
-from ..models.catalogue import check_kind
 from ..models.file import Model
-from ..models.inputs import InputSpec
-from ..networks.devices import device_of
 from ..progress import Progress, Silent, step
+from .segmentation_cubes import (
+    Clicks,
+    check_dimensions,
+    connected,
+    expected_dice,
+    known_voxels,
+    logits_of,
+    network_input,
+)
 
 FACTORS = (1, 2, 3, 4)  # voxels of the cubes, in voxels of the network's spacing
-CLICK_SD = 2.0  # voxels: standard deviation of the Gaussian at a click
+SURE = 0.85  # expected Dice coefficient from which no coarser cube is tried
+SMALL = 0.4  # of the cube's side: a smaller mask is of no tumour that is larger than the cube
+THRESHOLDS = (1.0, 2.0, 3.0, 4.0)  # logits, tried in turn
+GROWN_BACK = 1  # voxels, after a higher threshold
 UNSURE = 0.75  # expected Dice coefficient below which a mask is flagged
 DIFFERS = 0.7  # Dice coefficient with region growing below which a mask is flagged
 _MARGIN = 2  # voxels that must stay free at a cube's faces
-
-Clicks: TypeAlias = Sequence[
-    Sequence[float] | np.ndarray
-]  # indices z, y, x (or y, x), may be between voxels
-
-
-def known_voxels(hu: np.ndarray) -> np.ndarray:
-    """Return where a CT is known: beyond a cut-out a crop has exactly `AIR`."""
-    return hu > AIR
-
-
-def click_map(shape: Sequence[int], clicks: Clicks) -> np.ndarray:
-    """Return a Gaussian of height 1 at each click, their maximum; float32 of the shape."""
-    result = np.zeros(tuple(shape), np.float32)
-    for click in clicks:
-        lines = [
-            np.exp(-0.5 * ((np.arange(size, dtype=np.float32) - at) / CLICK_SD) ** 2)
-            for size, at in zip(shape, click, strict=True)
-        ]
-        bump: Any = lines[0]
-        for line in lines[1:]:
-            bump = bump[..., None] * line
-        np.maximum(result, bump, out=result)
-    return result
-
-
-def network_input(
-    spec: InputSpec, hu: np.ndarray, inside: Clicks = (), outside: Clicks = ()
-) -> np.ndarray:
-    """Return the channels (4, ...) of a cube or slice: CT, known, clicks inside and outside."""
-    known = known_voxels(hu)
-    scaled = np.where(known, spec.scaled(hu), np.float32(0))
-    clicks = [click_map(hu.shape, clicks) for clicks in (inside, outside)]
-    return np.stack([scaled, known.astype(np.float32), *clicks])
-
-
-@torch.no_grad()
-def logits_of(network: torch.nn.Module, x: np.ndarray) -> np.ndarray:
-    """Return logits (n, ...) of the channels (n, 4, ...) of cubes or slices of any size."""
-    multiple: int = network.step  # type: ignore[assignment]
-    shape = x.shape[2:]
-    padding = [(0, 0), (0, 0), *((0, -size % multiple) for size in shape)]
-    tensor = torch.from_numpy(np.pad(x, padding)).to(device_of(network))
-    if tensor.ndim == 5:
-        tensor = tensor.contiguous(memory_format=torch.channels_last_3d)
-    logits = network.eval()(tensor)[:, 0].float().cpu().numpy()
-    kept = tuple(slice(size) for size in (len(x), *shape))
-    result: np.ndarray = logits[kept]
-    return result
-
-
-def segment_cube(
-    model: Model, hu: np.ndarray, inside: Clicks = (), outside: Clicks = ()
-) -> np.ndarray:
-    """Segment the tumours in a cube of a store, or in a synthetic one.
-
-    Args:
-        model: a segmenter of cubes.
-        hu: (z, y, x) at the spacing of the model's card; `AIR` where the CT is not known.
-        inside: clicks in the tumour, as indices z, y, x; none: the network finds it.
-        outside: clicks that the mask must leave out.
-
-    Returns:
-        (z, y, x) of bool; with clicks, only what is connected with one of them.
-    """
-    check_dimensions(model, 3)
-    x = network_input(model.card.image, hu, inside, outside)
-    mask = logits_of(model.network, x[None])[0] > 0
-    return connected(mask, inside) if inside else mask
-
-
-def segment_slices(model: Model, hu: np.ndarray) -> np.ndarray:
-    """Segment the tumours in slices (n, y, x) HU at the spacing of the card: (n, y, x) of bool."""
-    check_dimensions(model, 2)
-    parts = [
-        logits_of(model.network, network_input(model.card.image, plane)[None]) > 0 for plane in hu
-    ]
-    return np.concatenate(parts) if parts else np.zeros(hu.shape, bool)
-
-
-def connected(mask: np.ndarray, clicks: Clicks) -> np.ndarray:
-    """Return the connected components of a mask that clicks lie in, or within 3 voxels of."""
-    labels = sitk.GetArrayFromImage(
-        sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)), True)
-    )
-    kept = {_component_at(labels, click) for click in clicks} - {0}
-    result: np.ndarray = np.isin(labels, list(kept))
-    return result
-
-
-def _component_at(labels: np.ndarray, click: Sequence[float] | np.ndarray) -> int:
-    """Return the label nearest to a click, 0 if there is none within 3 voxels."""
-    at = np.rint(click).astype(int)
-    start = np.maximum(at - 3, 0)
-    near = labels[tuple(slice(a, b + 4) for a, b in zip(start, at, strict=True))]
-    marked = np.argwhere(near)
-    if not len(marked):
-        return 0
-    distance = ((marked + start - np.asarray(click)) ** 2).sum(axis=1)
-    return int(near[tuple(marked[distance.argmin()])])
-
-
-def expected_dice(probability: np.ndarray, mask: np.ndarray) -> float:
-    """Return the Dice coefficient that a network expects of its own mask."""
-    both = float(probability.sum() + mask.sum())
-    return 2 * float(probability[mask].sum()) / both if both else 0.0
-
-
-def dice(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the Dice coefficient of two masks; 1 if both are empty."""
-    both = np.count_nonzero(first) + np.count_nonzero(second)
-    return 2 * np.count_nonzero(first & second) / both if both else 1.0
 
 
 @dataclass(frozen=True)
@@ -163,7 +59,13 @@ class _Segmented:
     near_faces: bool
 
     @property
+    def extent(self) -> int:
+        """Voxels of the longest side of the mask's box."""
+        return int(np.ptp(np.argwhere(self.mask), axis=0).max()) + 1
+
+    @property
     def expected_dice(self) -> float:
+        """The Dice coefficient that the network expects."""
         nearby = np.where(_dilated(self.mask), self.logits, -np.inf)  # of this tumour alone
         return expected_dice(1 / (1 + np.exp(-nearby)), self.mask)
 
@@ -260,7 +162,7 @@ def _segmented(model: Model, ct: CT, clicks: _Clicks, progress: Progress) -> _Se
     room = (spec.size - 2 * (_MARGIN + 1)) * spec.spacing
     if (high - low).max() > room * FACTORS[-1]:
         raise InputError("The points in the tumour lie too far apart to be of one tumour.")
-    best = None
+    results: list[_Segmented] = []
     for number, factor in enumerate(FACTORS):
         if (high - low).max() > room * factor:
             continue
@@ -269,10 +171,16 @@ def _segmented(model: Model, ct: CT, clicks: _Clicks, progress: Progress) -> _Se
         if result is not None and result.near_faces:
             middle = np.clip(_middle(result), high - room * factor / 2, low + room * factor / 2)
             result = _in_cube(model, ct, clicks, centre=middle, factor=factor) or result
-        best = result or best
-        if result is not None and not result.near_faces:
-            break
-    return best
+        if result is not None:
+            results.append(result)
+            small = result.extent < spec.size * SMALL
+            if not result.near_faces and (small or result.expected_dice >= SURE):
+                break
+    # Deep in a large tumour the finest cube shows no border, and the network doubts its mask.
+    whole = [result for result in results if not result.near_faces]
+    if whole:
+        return max(whole, key=lambda result: result.expected_dice)
+    return results[-1] if results else None
 
 
 def _middle(segmented: _Segmented) -> np.ndarray:
@@ -293,11 +201,34 @@ def _in_cube(
     start = np.array((x, y, z)) - (0 if factor % 2 else 0.5 / factor)
     inside, outside = clicks.in_cube(start, spacing)
     logits = logits_of(model.network, network_input(spec, hu, inside, outside)[None])[0]
-    mask = connected(logits > 0, inside)
+    mask = _separated(logits, inside)
     if not mask.any():
         return None
-    near = np.count_nonzero(mask[(slice(_MARGIN, -_MARGIN),) * 3]) < np.count_nonzero(mask)
-    return _Segmented(logits, mask, tuple(start.tolist()), spacing, bool(near))
+    return _Segmented(logits, mask, tuple(start.tolist()), spacing, _near_faces(mask))
+
+
+def _separated(logits: np.ndarray, inside: Clicks) -> np.ndarray:
+    """Return the mask at the clicks, cut off from what it touches where that reaches the faces.
+
+    Bridges to a wall or a vessel are less probable than the tumour: a higher threshold breaks them,
+    and the mask grows back to as many voxels as a bridge is thick.
+    """
+    mask = whole = connected(logits > 0, inside)
+    for threshold in THRESHOLDS:
+        if not _near_faces(mask):
+            break
+        core = connected(logits > threshold, inside)
+        if not core.any():
+            return whole
+        mask = _dilated(core, GROWN_BACK) & whole
+        mask = connected(mask, inside)
+    return whole if _near_faces(mask) else mask
+
+
+def _near_faces(mask: np.ndarray) -> bool:
+    """Whether a mask comes near the faces of its cube."""
+    inner = mask[(slice(_MARGIN, -_MARGIN),) * 3]
+    return bool(np.count_nonzero(inner) < np.count_nonzero(mask))
 
 
 def cube_of(ct: CT, start: Index, size: int, *, spacing: float, factor: int = 1) -> np.ndarray:
@@ -375,18 +306,7 @@ def _dice_of_masks(first: Mask, second: Mask, grid: Grid) -> float:
     return 2 * np.count_nonzero(parts[0] & parts[1]) / both
 
 
-def _dilated(mask: np.ndarray) -> np.ndarray:
-    """Return a mask with the voxels next to it."""
-    image = sitk.BinaryDilate(sitk.GetImageFromArray(mask.astype(np.uint8)), [1] * mask.ndim)
+def _dilated(mask: np.ndarray, voxels: int = 1) -> np.ndarray:
+    """Return a mask with the voxels round it."""
+    image = sitk.BinaryDilate(sitk.GetImageFromArray(mask.astype(np.uint8)), [voxels] * mask.ndim)
     return np.asarray(sitk.GetArrayFromImage(image) > 0)
-
-
-def check_dimensions(model: Model, dimensions: int) -> None:
-    """Raise `ModelError` unless a model is a segmenter of cubes (3) or slices (2)."""
-    check_kind(model.card, "segmenter")
-    if model.card.network.arguments["dimensions"] != dimensions:
-        takes, needed = ("slices", "cubes") if dimensions == 3 else ("cubes", "slices")
-        raise ModelError(
-            f"The model '{model.card.name}' segments {takes}, and a model of {needed} is needed "
-            "here."
-        )

@@ -11,7 +11,7 @@ from typing import Any
 from ..data.overlap import model_overlap
 from ..errors import InputError
 from ..files import write_json
-from ..inference.segmentation import check_dimensions
+from ..inference.segmentation_cubes import check_dimensions
 from ..models.file import Model
 from ..progress import Progress, Silent
 from ..training.experiment import write_rows

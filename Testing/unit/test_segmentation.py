@@ -9,15 +9,14 @@ from LungSquadLib.errors import InputError, ModelError
 from LungSquadLib.imaging.ct import as_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.resample import AIR
-from LungSquadLib.inference import segmentation
-from LungSquadLib.inference.segmentation import (
+from LungSquadLib.inference.segmentation import cube_of, segment_clicks
+from LungSquadLib.inference.segmentation_cubes import (
     click_map,
     connected,
-    cube_of,
     dice,
     expected_dice,
+    logits_of,
     network_input,
-    segment_clicks,
     segment_cube,
     segment_slices,
 )
@@ -121,6 +120,22 @@ def test_the_flags_give_the_agreement_with_region_growing(model):
     assert "is 0.9" in mask.flags[0].sentence
 
 
+def test_a_bridge_to_the_wall_that_is_less_probable_is_cut(model):
+    """A ball of 50 HU hangs on a wall by a bridge of -300 HU, which the network holds for 80 %."""
+    image, lps = ball_ct(9.0)
+    hu, grid = sitk.GetArrayFromImage(image), as_ct(image).grid
+    z, y, x = np.indices(hu.shape)
+    x, y, z = (index * step for index, step in zip((x, y, z), grid.spacing, strict=True))
+    bridge = (abs(y - 55) < 3) & (abs(z - 57) < 3) & (x > 52)
+    hu = np.maximum(hu, np.where(bridge, -300, -1000))
+    hu[x > 66] = 50
+    mask = segment_clicks(model, grid.image(hu.astype(np.int16)), [lps()])
+    volume, middle = volume_and_middle(mask)
+    assert volume == pytest.approx(4 / 3 * np.pi * 9**3, rel=0.15)
+    assert middle == pytest.approx(lps(), abs=0.8)
+    assert "segmentation_reaches_faces" not in {flag.code for flag in mask.flags}
+
+
 def test_a_tumour_larger_than_any_cube_is_flagged(model):
     image, lps = ball_ct(75.0, spacing=(2.0, 2.0, 2.0), side=160.0, middle=(80.0, 80.0, 80.0))
     codes = {flag.code for flag in segment_clicks(model, image, [lps()]).flags}
@@ -180,6 +195,14 @@ def test_cubes_need_no_click_and_a_click_chooses(model):
     assert not segment_cube(model, hu, [(14, 14, 30)]).any()
 
 
+def test_nothing_unknown_is_in_a_mask(tmp_path):
+    untrained = write_segmenter(tmp_path / "m.safetensors", threshold=False)
+    torch.nn.init.constant_(untrained.network.unet.last.bias, 5.0)  # all would be tumour
+    hu = np.full((16, 16, 16), -500)
+    hu[:4] = AIR
+    assert segment_cube(untrained, hu).sum() == 12 * 16 * 16
+
+
 def test_a_component_is_chosen_by_the_nearest_voxel():
     mask = np.zeros((1, 12, 12), bool)
     mask[0, 2, 2] = mask[0, 2, 7:9] = True
@@ -201,7 +224,7 @@ def test_dice_and_its_expectation():
 def test_the_network_takes_any_size_and_pads_with_the_unknown(tmp_path):
     untrained = write_segmenter(tmp_path / "m.safetensors", threshold=False)
     x = np.random.default_rng(0).random((2, 4, 13, 16, 18), np.float32)
-    assert segmentation.logits_of(untrained.network, x).shape == (2, 13, 16, 18)
+    assert logits_of(untrained.network, x).shape == (2, 13, 16, 18)
     with pytest.raises(ValueError, match="not a multiple of 8"):
         SegmentationNetwork(input_size=36)
 

@@ -11,7 +11,7 @@ from LungSquadLib.cli import main
 from LungSquadLib.data.slice_set import Slicing
 from LungSquadLib.errors import CancelledError, InputError, ModelError
 from LungSquadLib.imaging.resample import AIR
-from LungSquadLib.inference.segmentation import known_voxels
+from LungSquadLib.inference.segmentation_cubes import known_voxels
 from LungSquadLib.models.catalogue import read_model
 from LungSquadLib.models.file import read_card
 from LungSquadLib.models.inputs import InputSpec

@@ -20,12 +20,12 @@ from ...imaging.ct import as_ct
 from ...imaging.geometry import Grid, Point, point_of
 from ...imaging.masks import Mask
 from ...imaging.region import propose_mask
-from ...inference.segmentation import (
+from ...inference.segmentation import mask_from_clicks
+from ...inference.segmentation_cubes import (
     connected,
     dice,
     known_voxels,
     logits_of,
-    mask_from_clicks,
     network_input,
 )
 from ...models.card import Metric
@@ -36,7 +36,7 @@ from .data import SegmentationSource
 from .samples import central, draw_voxel, is_complete, signed_distance
 
 RESULT, CASES = "segmentation.json", "segmentation.csv"
-CLICKS = 3  # of a case
+CLICKS = 2  # of a case
 SIZES = {"below_10_mm": (0.0, 10.0), "10_to_20_mm": (10.0, 20.0), "above_20_mm": (20.0, np.inf)}
 TEXTURES = {"ground_glass": (0.0, 2.5), "part_solid": (2.5, 4.0), "solid": (4.0, 5.1)}
 

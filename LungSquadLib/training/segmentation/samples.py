@@ -14,7 +14,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ...imaging.resample import AIR
-from ...inference.segmentation import known_voxels, network_input
+from ...inference.segmentation_cubes import known_voxels, network_input
 from ...models.inputs import InputSpec
 from .options import SegmentationOptions
 

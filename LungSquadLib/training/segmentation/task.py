@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...inference.segmentation import dice
+from ...inference.segmentation_cubes import dice
 from ...networks.devices import device_of
 from ..checkpoint import load_optimizer, load_weights, optimizer_tensors, part, prefixed
 from ..samples import Prefetcher

@@ -1,0 +1,145 @@
+"""The segmentation network on cubes and slices: channels with clicks, logits and masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from ..errors import ModelError
+from ..imaging.resample import AIR
+from ..models.catalogue import check_kind
+from ..models.file import Model
+from ..models.inputs import InputSpec
+from ..networks.devices import device_of
+
+UNKNOWN_LOGIT = -10.0
+CLICK_SD = 2.0  # voxels: standard deviation of the Gaussian at a click
+
+Clicks: TypeAlias = Sequence[
+    Sequence[float] | np.ndarray
+]  # indices z, y, x (or y, x), may be between voxels
+
+
+def known_voxels(hu: np.ndarray) -> np.ndarray:
+    """Return where a CT is known: beyond a cut-out a crop has exactly `AIR`."""
+    return hu > AIR
+
+
+def click_map(shape: Sequence[int], clicks: Clicks) -> np.ndarray:
+    """Return a Gaussian of height 1 at each click, their maximum; float32 of the shape."""
+    result = np.zeros(tuple(shape), np.float32)
+    for click in clicks:
+        lines = [
+            np.exp(-0.5 * ((np.arange(size, dtype=np.float32) - at) / CLICK_SD) ** 2)
+            for size, at in zip(shape, click, strict=True)
+        ]
+        bump: Any = lines[0]
+        for line in lines[1:]:
+            bump = bump[..., None] * line
+        np.maximum(result, bump, out=result)
+    return result
+
+
+def network_input(
+    spec: InputSpec, hu: np.ndarray, inside: Clicks = (), outside: Clicks = ()
+) -> np.ndarray:
+    """Return the channels (4, ...) of a cube or slice: CT, known, clicks inside and outside."""
+    known = known_voxels(hu)
+    scaled = np.where(known, spec.scaled(hu), np.float32(0))
+    clicks = [click_map(hu.shape, clicks) for clicks in (inside, outside)]
+    return np.stack([scaled, known.astype(np.float32), *clicks])
+
+
+@torch.no_grad()
+def logits_of(network: torch.nn.Module, x: np.ndarray) -> np.ndarray:
+    """Return logits (n, ...) of the channels (n, 4, ...) of cubes or slices of any size.
+
+    Where nothing is known they are `UNKNOWN_LOGIT`: the network has learnt nothing of such voxels.
+    """
+    multiple: int = network.step  # type: ignore[assignment]
+    shape = x.shape[2:]
+    padding = [(0, 0), (0, 0), *((0, -size % multiple) for size in shape)]
+    tensor = torch.from_numpy(np.pad(x, padding)).to(device_of(network))
+    if tensor.ndim == 5:
+        tensor = tensor.contiguous(memory_format=torch.channels_last_3d)
+    logits = network.eval()(tensor)[:, 0].float().cpu().numpy()
+    kept = tuple(slice(size) for size in (len(x), *shape))
+    result: np.ndarray = np.where(x[:, 1] > 0, logits[kept], np.float32(UNKNOWN_LOGIT))
+    return result
+
+
+def segment_cube(
+    model: Model, hu: np.ndarray, inside: Clicks = (), outside: Clicks = ()
+) -> np.ndarray:
+    """Segment the tumours in a cube of a store, or in a synthetic one.
+
+    Args:
+        model: a segmenter of cubes.
+        hu: (z, y, x) at the spacing of the model's card; `AIR` where the CT is not known.
+        inside: clicks in the tumour, as indices z, y, x; none: the network finds it.
+        outside: clicks that the mask must leave out.
+
+    Returns:
+        (z, y, x) of bool; with clicks, only what is connected with one of them.
+    """
+    check_dimensions(model, 3)
+    x = network_input(model.card.image, hu, inside, outside)
+    mask = logits_of(model.network, x[None])[0] > 0
+    return connected(mask, inside) if inside else mask
+
+
+def segment_slices(model: Model, hu: np.ndarray) -> np.ndarray:
+    """Segment the tumours in slices (n, y, x) HU at the spacing of the card: (n, y, x) of bool."""
+    check_dimensions(model, 2)
+    parts = [
+        logits_of(model.network, network_input(model.card.image, plane)[None]) > 0 for plane in hu
+    ]
+    return np.concatenate(parts) if parts else np.zeros(hu.shape, bool)
+
+
+def connected(mask: np.ndarray, clicks: Clicks) -> np.ndarray:
+    """Return the connected components of a mask that clicks lie in, or within 3 voxels of."""
+    image = sitk.GetImageFromArray(mask.astype(np.uint8))
+    labels = sitk.GetArrayFromImage(sitk.ConnectedComponent(image, True))
+    kept = {_component_at(labels, click) for click in clicks} - {0}
+    result: np.ndarray = np.isin(labels, list(kept))
+    return result
+
+
+def _component_at(labels: np.ndarray, click: Sequence[float] | np.ndarray) -> int:
+    """Return the label nearest to a click, 0 if there is none within 3 voxels."""
+    at = np.rint(click).astype(int)
+    start = np.maximum(at - 3, 0)
+    near = labels[tuple(slice(a, b + 4) for a, b in zip(start, at, strict=True))]
+    marked = np.argwhere(near)
+    if not len(marked):
+        return 0
+    distance = ((marked + start - np.asarray(click)) ** 2).sum(axis=1)
+    return int(near[tuple(marked[distance.argmin()])])
+
+
+def expected_dice(probability: np.ndarray, mask: np.ndarray) -> float:
+    """Return the Dice coefficient that a network expects of its own mask."""
+    both = float(probability.sum() + mask.sum())
+    return 2 * float(probability[mask].sum()) / both if both else 0.0
+
+
+def dice(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the Dice coefficient of two masks; 1 if both are empty."""
+    both = np.count_nonzero(first) + np.count_nonzero(second)
+    return 2 * np.count_nonzero(first & second) / both if both else 1.0
+
+
+def check_dimensions(model: Model, dimensions: int) -> None:
+    """Raise `ModelError` unless a model is a segmenter of cubes (3) or slices (2)."""
+    check_kind(model.card, "segmenter")
+    if model.card.network.arguments["dimensions"] != dimensions:
+        takes, needed = ("slices", "cubes") if dimensions == 3 else ("cubes", "slices")
+        raise ModelError(
+            f"The model '{model.card.name}' segments {takes}, and a model of {needed} is needed "
+            "here."
+        )
