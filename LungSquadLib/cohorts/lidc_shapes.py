@@ -65,7 +65,7 @@ def write_shapes(source: str | os.PathLike[str], file: str | os.PathLike[str]) -
     if not all(chosen.values()):
         raise InputError(f"'{folder}' has no shapes of both kinds.")
     packed = read_arrays(folder / "data.npz", _LAYOUT)["mask"]
-    numbers = {kind: _spread(indices) for kind, indices in chosen.items()}
+    numbers = {kind: _evenly_chosen(indices) for kind, indices in chosen.items()}
     kinds = [kind for kind, indices in numbers.items() for _ in indices]
     masks = [
         np.unpackbits(packed[index]).reshape((SIDE,) * 3)
@@ -85,7 +85,7 @@ def _kind(rows: Sequence[Mapping[str, str]]) -> int | None:
     return SMOOTH if max(spiculation, lobulation) <= 1.25 else None
 
 
-def _spread(indices: Sequence[int]) -> list[int]:
+def _evenly_chosen(indices: Sequence[int]) -> list[int]:
     """Return at most `_MOST` of the indices, evenly from first to last."""
     count = min(_MOST, len(indices))
     return [indices[number * len(indices) // count] for number in range(count)]

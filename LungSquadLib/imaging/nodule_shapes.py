@@ -110,9 +110,9 @@ def nodule_mask(
 
 def _box_round(index: np.ndarray, grid: Grid, side_mm: float) -> Box:
     """Return the voxels within `side_mm` of an index (x, y, z), within the grid."""
-    reach = np.ceil(side_mm / np.array(grid.spacing)).astype(int)
+    radius = np.ceil(side_mm / np.array(grid.spacing)).astype(int)
     middle = np.rint(index).astype(int)
-    (x0, y0, z0), (x1, y1, z1) = (middle - reach).tolist(), (middle + reach + 1).tolist()
+    (x0, y0, z0), (x1, y1, z1) = (middle - radius).tolist(), (middle + radius + 1).tolist()
     return Box((x0, y0, z0), (x1, y1, z1)).within(grid.box)
 
 

@@ -60,7 +60,7 @@ def sample(
     truncation: float = 1.0,
     label: str | None = None,
     like: int | None = None,
-    shares: Sequence[float] = (),
+    class_fractions: Sequence[float] = (),
     device: torch.device | str = "cpu",
 ) -> Images:
     """Generate images 0 to `n` - 1 of a seed; image 5 is the same for any `n`.
@@ -78,7 +78,7 @@ def sample(
         label: code of a condition; drawn by default.
         like: number of an image (of this seed, label and truncation): its neighbours are
             generated, a quarter of the way to other images.
-        shares: probabilities of the conditions, in the card's order; even by default.
+        class_fractions: probabilities of the conditions, in the card's order; even by default.
         device: of the network.
 
     Raises:
@@ -93,7 +93,7 @@ def sample(
     if like is not None:
         _check_whole("number of the image to be like", like, 0, MOST_IMAGES - 1)
     numbers = range(n) if like is None else [like] * n
-    labels = _labels(model.card, label, seed, numbers, shares)
+    labels = _labels(model.card, label, seed, numbers, class_fractions)
     z = _drawn(model, _IMAGES, seed, numbers)
     if truncation < 1:
         z = between(_centres(model, labels, n, device), z, truncation)
@@ -182,7 +182,7 @@ def _labels(
     label: str | None,
     seed: int,
     numbers: Sequence[int],
-    shares: Sequence[float] = (),
+    class_fractions: Sequence[float] = (),
 ) -> np.ndarray | None:
     """The conditions (n,): the given one, or drawn."""
     codes = [known.code for known in card.classes]
@@ -197,8 +197,8 @@ def _labels(
     if label is not None:
         return np.full(len(numbers), codes.index(label))
     drawn = (np.random.default_rng((_LABELS, seed, k)) for k in numbers)
-    if shares:
-        return np.array([random.choice(len(codes), p=shares) for random in drawn])
+    if class_fractions:
+        return np.array([random.choice(len(codes), p=class_fractions) for random in drawn])
     return np.array([random.integers(len(codes)) for random in drawn])
 
 

@@ -108,8 +108,8 @@ def _shifted(values: Tensor) -> Tensor:
 def noise_keys(z: Tensor) -> Tensor:
     """Return a number, int64 (N,), of all bits of each latent (N, latent)."""
     bits = z.detach().float().contiguous().view(torch.int32).long()
-    places = torch.arange(1, bits.shape[1] + 1, device=z.device)
-    return _mixed(_mixed(bits + places * _GOLDEN).sum(dim=1))
+    positions = torch.arange(1, bits.shape[1] + 1, device=z.device)
+    return _mixed(_mixed(bits + positions * _GOLDEN).sum(dim=1))
 
 
 class MinibatchDeviation(nn.Module):

@@ -16,7 +16,7 @@ _HEADER = (
     "Kappa: model",
     "Kappa: readers",
 )
-_SPREAD = (
+_DISAGREEMENT = (
     "Readers' spread: the standard deviation of radiologists' ratings of training nodules with "
     "this rating. Kappa (quadratic-weighted) on held-out patients: of the model with the readers' "
     "mean, and of each reader with the mean of the others. A characteristic is not rated where "
@@ -55,7 +55,7 @@ def _section(description: dict[str, Any]) -> list[Markup]:
         element("p", description["impression"]),
         table(rows, header=_HEADER),
         _by_volume(description),
-        small_print([_SPREAD]),
+        small_print([_DISAGREEMENT]),
     )
 
 

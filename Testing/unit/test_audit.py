@@ -14,8 +14,8 @@ pytest.importorskip("matplotlib")
 from LungSquadLib.data.overlap import seen
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.evaluation.generator import audit as audit_module
-from LungSquadLib.evaluation.generator.audit import _shares, audit_images
-from LungSquadLib.evaluation.generator.compare import _interval, grain, histogram_distance
+from LungSquadLib.evaluation.generator.audit import _class_fractions, audit_images
+from LungSquadLib.evaluation.generator.compare import _interval, histogram_distance, noise_texture
 from LungSquadLib.evaluation.generator.findings import findings
 from LungSquadLib.evaluation.generator.image_set import split
 from LungSquadLib.evaluation.generator.results import ImageSetMeasure
@@ -101,7 +101,7 @@ def test_an_honest_generator_is_called_good(good):
     assert swd.reference.value < swd.gaussian.value
     assert dice.generated.low > 0.7
     assert dice.reference.value > 0.7
-    histogram, each = good.measure("histogram"), good.measure("grain")
+    histogram, each = good.measure("histogram"), good.measure("noise_texture")
     assert 5 * histogram.generated.value < histogram.untrained.value
     assert each.generated.value == pytest.approx(each.reference.value, rel=0.1)
     assert not good.memorisation.flagged
@@ -150,7 +150,7 @@ def test_nonsense_is_called_bad(bad):
 def test_where_everybody_was_seen_only_the_images_themselves_are_measured(slices):
     for whom in (seen(slices.cases), None):
         found = audit_images(honest(slices), slices, seen=whom, images=IMAGES, seeds=2)
-        assert [one.name for one in found.measures] == ["grain", "ms_ssim", "dice", "empty"]
+        assert [one.name for one in found.measures] == ["noise_texture", "ms_ssim", "dice", "empty"]
         assert all(one.reference is None for one in found.measures)
         assert found.memorisation is None
         assert found.counts.held_out_slices == found.counts.compared == 0
@@ -227,12 +227,12 @@ def test_likeness_is_held_against_the_better_baseline(good, baseline, said):
     assert said in sentence
 
 
-def test_the_grain_of_noise_is_what_its_deviation_says_and_of_a_slope_nothing():
+def test_the_texture_of_noise_is_what_its_deviation_says_and_of_a_slope_nothing():
     noise = np.random.default_rng(0).normal(-800, 40, (3, 64, 64))
     # The quartile of a normal distribution is 0.6745; the mean of four adds a quarter of variance.
-    assert grain(noise) == pytest.approx(np.full(3, 40 * 0.6745 * np.sqrt(1.25)), rel=0.05)
+    assert noise_texture(noise) == pytest.approx(np.full(3, 40 * 0.6745 * np.sqrt(1.25)), rel=0.05)
     y, x = np.mgrid[:16, :16]
-    assert grain((3 * x + 5 * y)[None]) == pytest.approx([0])
+    assert noise_texture((3 * x + 5 * y)[None]) == pytest.approx([0])
 
 
 def test_the_distance_of_histograms_is_how_far_pixels_are_shifted():
@@ -247,16 +247,16 @@ def test_each_condition_is_generated_as_often_as_the_slices_have_it(slices, tmp_
     columns = [{"histology": code} for code in ["LUAD"] * 27 + ["LUSC"] * 9]
     cases = [replace(case, columns=c) for case, c in zip(slices.cases, columns, strict=True)]
     model = write_generator(tmp_path / "model.safetensors", conditions=("LUAD", "LUSC"))
-    shares = _shares(model.card, replace(slices, cases=tuple(cases)), "histology")
+    shares = _class_fractions(model.card, replace(slices, cases=tuple(cases)), "histology")
     assert shares == (0.75, 0.25)
-    labels = sample(model, 200, shares=shares).labels
+    labels = sample(model, 200, class_fractions=shares).labels
     assert labels.mean() == pytest.approx(0.25, abs=0.09)  # three standard deviations
     assert sample(model, 200).labels.mean() == pytest.approx(0.5, abs=0.11)
-    assert sample(model, 5, shares=shares).labels.tolist() == labels[:5].tolist()
+    assert sample(model, 5, class_fractions=shares).labels.tolist() == labels[:5].tolist()
     with pytest.raises(InputError, match="have no column 'stage'"):
-        _shares(model.card, slices, "stage")
+        _class_fractions(model.card, slices, "stage")
     with pytest.raises(InputError, match="has none of the conditions of the model"):
-        _shares(model.card, slices, "age")
+        _class_fractions(model.card, slices, "age")
 
 
 def test_intervals_are_students():

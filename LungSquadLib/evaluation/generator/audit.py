@@ -67,12 +67,12 @@ def audit(
     """
     check_fits(model.card, slices.slicing)
     untrained = _untrained(model)
-    shares = _shares(model.card, slices, label) if label is not None else ()
+    class_fractions = _class_fractions(model.card, slices, label) if label is not None else ()
     result = audit_images(
-        lambda n, seed: sample(model, n, seed=seed, shares=shares),
+        lambda n, seed: sample(model, n, seed=seed, class_fractions=class_fractions),
         slices,
         seen=model.card.training.seen,
-        untrained=lambda n, seed: sample(untrained, n, seed=seed, shares=shares),
+        untrained=lambda n, seed: sample(untrained, n, seed=seed, class_fractions=class_fractions),
         images=images,
         seeds=seeds,
         progress=progress,
@@ -166,7 +166,7 @@ def check_fits(card: Card, slicing: Slicing) -> None:
             )
 
 
-def _shares(card: Card, slices: SliceSet, label: str) -> tuple[float, ...]:
+def _class_fractions(card: Card, slices: SliceSet, label: str) -> tuple[float, ...]:
     """Return which part of the slices each condition of a model has."""
     columns = slices.cases[0].columns
     if label not in columns:

@@ -39,7 +39,7 @@ class MeasuredSlices:
     Attributes:
         images: HU and mask.
         channels: (n, 2, y, x) CT and mask in -1..1.
-        grain: (n,) HU of noise and fine structure, see `grain`.
+        noise_texture: (n,) HU of noise and fine structure, see `noise_texture`.
         shapes: each of `imaging.features.SLICE_FEATURES`; NaN where a mask is empty.
         network: (n, D) features of the segmenter, and `dice` (n,) its agreement with the mask;
             None where there is no segmenter.
@@ -47,7 +47,7 @@ class MeasuredSlices:
 
     images: ImageSet
     channels: np.ndarray
-    grain: np.ndarray
+    noise_texture: np.ndarray
     shapes: dict[str, np.ndarray]
     network: np.ndarray | None
     dice: np.ndarray | None
@@ -61,7 +61,7 @@ class MeasuredSlices:
             self,
             images=self.images.subset(chosen),
             channels=self.channels[chosen],
-            grain=self.grain[chosen],
+            noise_texture=self.noise_texture[chosen],
             shapes={name: values[chosen] for name, values in self.shapes.items()},
             network=None if self.network is None else self.network[chosen],
             dice=None if self.dice is None else self.dice[chosen],
@@ -76,7 +76,7 @@ def measure_slices(
     channels = to_channels(hu, mask, low=slicing.hu_low, high=slicing.hu_high)
     clipped = np.clip(hu, slicing.hu_low, slicing.hu_high)  # as generated slices are
     shapes = slice_features(clipped, mask, spacing_mm=slicing.pixel_mm)
-    noise = grain(clipped)
+    noise = noise_texture(clipped)
     if segmenter is None:
         return MeasuredSlices(images, channels, noise, shapes, None, None)
     small = reduced(channels)
@@ -85,7 +85,7 @@ def measure_slices(
     return MeasuredSlices(images, channels, noise, shapes, features, agreement)
 
 
-def grain(hu: np.ndarray) -> np.ndarray:
+def noise_texture(hu: np.ndarray) -> np.ndarray:
     """Return the median deviation of pixels from the mean of their four neighbours (n,), in HU.
 
     Of independent normal noise it is 0.754 of the standard deviation (0.674 of it, and a quarter
@@ -113,10 +113,10 @@ def reduced(channels: np.ndarray) -> np.ndarray:
 
 
 def single_set(view: MeasuredSlices, *, seed: int) -> dict[str, float]:
-    """Return the measures of a set without a reference: grain, MS-SSIM, empty masks, Dice."""
+    """Return the measures of a set alone: noise texture, MS-SSIM, empty masks, Dice."""
     first, second = random_pairs(len(view), _PAIRS, seed=seed)
     values = {
-        "grain": float(view.grain.mean()),
+        "noise_texture": float(view.noise_texture.mean()),
         "ms_ssim": float(ms_ssim(view.channels[first], view.channels[second]).mean()),
         "empty": float(np.isnan(view.shapes["area_mm2"]).mean()),
     }

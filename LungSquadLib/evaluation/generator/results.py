@@ -23,7 +23,7 @@ MEASURES = {
     **{f"swd_{2**n}": (f"SWD, {2**n} pixels", LOWER) for n in range(9, 3, -1)},
     "swd_mean": ("SWD, mean of levels", LOWER),
     "histogram": ("distance of HU histograms, fraction of the window", LOWER),
-    "grain": ("grain: pixels against their neighbours, HU", ALIKE),
+    "noise_texture": ("noise texture: pixels against their neighbours, HU", ALIKE),
     "ms_ssim": ("MS-SSIM of random pairs", ALIKE),
     **{
         f"{measure}_{space}": (f"{label}, {words}", better)

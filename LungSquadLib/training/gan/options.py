@@ -97,8 +97,8 @@ class GanOptions:
     )
     noise: bool = option(
         False,
-        help="give each layer of the generator noise of its own, for the grain of CT (Karras et "
-        "al. 2018)",
+        help="give each layer of the generator noise of its own, for the noise texture of CT "
+        "(Karras et al. 2018)",
     )
     loss: Loss = option(
         "wasserstein",
