@@ -11,17 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from ..files import make_folder
-from ..imaging.ct import CT, open_ct
+from ..imaging.ct import open_ct
 from ..imaging.files.transfer import write_mask
 from ..imaging.geometry import Point
 from ..imaging.mask_files import read_mask
-from ..imaging.masks import Mask
-from ..imaging.region import propose_mask
-from ..inference.segmentation import segment_clicks
 from ..models.catalogue import available, is_demo
 from ..models.file import Model, read_model_file
 from ..progress import Part, Progress, Silent, step
 from .case_input import CaseInput
+from .propose import default_method, propose
 
 MASK = "tumour.seg.nrrd"
 
@@ -49,18 +47,6 @@ def models_of(kind: str, *, demo: bool = False) -> list[Model]:
     ]
 
 
-def segment_point(ct: CT, point: Point, *, progress: Progress | None = None) -> tuple[Mask, str]:
-    """Return the mask of the tumour at a point (LPS mm), and the name of the method.
-
-    Raises:
-        InputError: as `segment_clicks` or `propose_mask`.
-    """
-    model = shipped_model("segmenter")
-    if model is None:
-        return propose_mask(ct, point, progress=progress), "region growing"
-    return segment_clicks(model, ct, [point], progress=progress), model.card.name
-
-
 def write_point_mask(
     ct_path: str | os.PathLike[str],
     point: Point,
@@ -72,10 +58,10 @@ def write_point_mask(
     """Write the mask of the tumour at a point, and return the case and the method's name."""
     progress = progress or Silent()
     ct = open_ct(ct_path, series=series, progress=progress)
-    mask, method = segment_point(ct, point, progress=Part(progress, 0.2, 1.0))
+    mask = propose(ct, point, progress=Part(progress, 0.2, 1.0))
     make_folder(Path(folder))
     write_mask(mask, Path(folder) / MASK)
-    return CaseInput(ct_path, Path(folder) / MASK, series=series), method
+    return CaseInput(ct_path, Path(folder) / MASK, series=series), default_method()
 
 
 def write_synthetic(

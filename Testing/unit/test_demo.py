@@ -9,7 +9,8 @@ import pytest
 import SimpleITK as sitk
 
 from LungSquadLib.cli import main
-from LungSquadLib.pipeline.real_case import models_of, segment_point, shipped_model
+from LungSquadLib.pipeline.propose import REGION_GROWING, SEGMENTER
+from LungSquadLib.pipeline.real_case import models_of, shipped_model, write_point_mask
 from Testing import model_samples
 from Testing.segmenters import write_segmenter
 
@@ -48,7 +49,7 @@ def demo(ct, out):
 def test_a_point_becomes_a_mask_and_a_report(ct, models, tmp_path, capsys):
     assert demo(ct, tmp_path / "out") == 0
     printed = capsys.readouterr().out
-    assert "mask: by region growing" in printed
+    assert "mask: by region-growing" in printed
     assert "No classifier on this machine learnt from patients" in printed
     result = json.loads((tmp_path / "out" / "result" / "prediction.json").read_text())
     assert result["crop"]["mask_volume_ml"] == pytest.approx(
@@ -68,12 +69,10 @@ def test_real_classifiers_predict_and_demo_models_do_not(ct, models, tmp_path, c
     assert shipped_model("generator", demo=True) is None
 
 
-def test_the_segmenter_is_used_where_there_is_one(ct, models):
-    from LungSquadLib.imaging.ct import open_ct
-
-    write_segmenter(models / "segmenter.safetensors", threshold=False)
-    _, method = segment_point(open_ct(ct), CENTRE)
-    assert method == "segmenter"
+def test_the_segmenter_is_used_where_there_is_one(ct, models, tmp_path):
+    assert write_point_mask(ct, CENTRE, tmp_path)[1] == REGION_GROWING
+    write_segmenter(models / f"{SEGMENTER}.safetensors", name=SEGMENTER, threshold=False)
+    assert write_point_mask(ct, CENTRE, tmp_path)[1] == SEGMENTER
 
 
 @pytest.mark.parametrize(
