@@ -104,7 +104,7 @@ nodule-segmenter: $(REAL)/volumes/index.json ## train the segmenter of real nodu
 
 nodule-description: $(REAL)/volumes/index.json ## train the description of real nodules again
 	OMP_NUM_THREADS=1 $(BIN)/lungsquad train description $(REAL)/volumes -o $(REAL)/description \
-		--sets voi3d,stacks72 --test-fold 3 --epochs 10 --device cpu \
+		--sets voi3d,stacks72 --fold-column fold --test-fold 3 --epochs 10 --device cpu \
 		--licence "MIT, as LungSquad; trained on LIDC-IDRI ($(CITED))."
 	cp $(REAL)/description/model.safetensors $(BUNDLED)/nodule-description.safetensors
 

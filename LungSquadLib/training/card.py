@@ -93,18 +93,6 @@ def image_card(
     return Card.from_json(card.to_json())
 
 
-def kept_for_test(column: str | None, value: str | None) -> str:
-    """Return the sentence of a card on the fold of a store that was kept for the test; "" if none.
-
-    Args:
-        column: of the store, with each case's fold; None where the fold was drawn.
-        value: of the fold.
-    """
-    if column is None:
-        return ""
-    return f" The cases whose {column} is {value} were kept for the test."
-
-
 def trained_on(
     cases: Sequence[Case], fold: Fold, *, data: str, seed: int, command: str | None
 ) -> Training:

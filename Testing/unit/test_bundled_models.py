@@ -9,7 +9,7 @@ import pytest
 
 from LungSquadLib.models.catalogue import BUNDLED, DEMO
 from LungSquadLib.models.file import read_card
-from LungSquadLib.training.card import kept_for_test
+from LungSquadLib.training.folds import FoldOptions
 
 FILES = sorted(BUNDLED.glob("*.safetensors"))
 LARGEST_FILE, LARGEST_SUM = 5_000_000, 20_000_000  # bytes
@@ -45,5 +45,6 @@ def test_a_model_of_real_nodules_says_where_they_are_from(path):
 
 
 def test_a_card_says_which_fold_was_kept():
-    assert kept_for_test(None, None) == ""
-    assert kept_for_test("fold", "3") == " The cases whose fold is 3 were kept for the test."
+    assert FoldOptions().kept_for_test == ""
+    sentence = FoldOptions(fold_column="fold", test_fold="3").kept_for_test
+    assert sentence == " The cases whose fold is 3 were kept for the test."

@@ -28,7 +28,9 @@ from Testing.ball_cohort import ball_volumes
 from Testing.unit.test_training_run import StopAt
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-OPTIONS = DescriptionOptions(size=32, width=0.25, epochs=2, batch=4, margin_mm=4.0)
+OPTIONS = DescriptionOptions(
+    size=32, width=0.25, epochs=2, batch=4, margin_mm=4.0, fold_column="fold", test_fold="3"
+)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +122,14 @@ def test_the_card_says_what_was_measured_and_on_whom(finished):
 def learnt(place):
     """A model that has had the time to learn."""
     options = DescriptionOptions(
-        size=32, width=0.25, epochs=25, batch=4, learning_rate=3e-3, margin_mm=4.0
+        size=32,
+        width=0.25,
+        epochs=25,
+        batch=4,
+        learning_rate=3e-3,
+        margin_mm=4.0,
+        fold_column="fold",
+        test_fold="3",
     )
     train_description(place / "store", place / "longer", options)
     return place / "longer" / "model.safetensors"
@@ -227,7 +236,7 @@ def test_a_store_without_ratings_is_refused_before_anything_is_written(tmp_path,
     build_cohort(manifest, plain / "store", preprocessing=Preprocessing(32, 4))
     with pytest.raises(InputError, match="malignancy_readers"):
         train_description(plain / "store", tmp_path / "run", OPTIONS)
-    options = DescriptionOptions(size=32, test_fold="9")
+    options = DescriptionOptions(size=32, fold_column="fold", test_fold="9")
     with pytest.raises(InputError, match="fold '9'"):
         train_description(place / "store", tmp_path / "run", options)
     assert not (tmp_path / "run").exists()

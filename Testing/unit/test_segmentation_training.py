@@ -83,13 +83,11 @@ def test_the_test_fold_is_a_column_s(store):
     of = {case.case: case.columns["histology"] for case in setup.source.cases}
     assert {of[name] for name in setup.fold.test} == {"LUSC"}
     assert {of[name] for name in (*setup.fold.train, *setup.fold.validation)} == {"LUAD"}
-    with pytest.raises(
-        InputError, match="No case has 'C' in the column 'histology', which has LUAD, LUSC"
-    ):
+    with pytest.raises(InputError, match="no fold 'C' to test on; there are 'LUAD', 'LUSC'"):
         set_up(open_source(store), replace(options, test_fold="C"))
     with pytest.raises(InputError, match="no column 'wing'"):
         set_up(open_source(store), replace(options, fold_column="wing"))
-    with pytest.raises(InputError, match="belong together"):
+    with pytest.raises(InputError, match="go together"):
         replace(OPTIONS, fold_column="histology")
     with pytest.raises(InputError, match="40 voxels a side, fewer than --size 48"):
         set_up(open_source(store), replace(OPTIONS, size=48))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...data.splits import Fold, fold_split, held_out
+from ...data.splits import Fold, held_out
 from ...data.store import Store, StoredCase
 from ...errors import InputError
 from ...imaging.crop import central_cube
@@ -178,16 +178,13 @@ def input_spec(store: Store, options: DescriptionOptions) -> InputSpec:
 
 
 def split(nodules: Nodules, options: DescriptionOptions) -> Fold:
-    """Split by the column `fold`, or at random where the store has none; by patient always.
+    """Split by the folds of the store if one is named, else at random; by patient always.
 
     Raises:
-        InputError: as `fold_split` and `held_out`.
+        InputError: as `FoldOptions.given_split` and `held_out`.
     """
-    cases = nodules.cases
-    if "fold" not in cases[0].columns:
-        return held_out(cases, seed=options.seed)
-    folds = [case.columns["fold"] for case in cases]
-    return fold_split(cases, folds, test_fold=options.test_fold, seed=options.seed)
+    given = options.given_split(nodules.cases, seed=options.seed)
+    return given or held_out(nodules.cases, seed=options.seed)
 
 
 def _readers(case: StoredCase, name: str) -> tuple[int, ...]:

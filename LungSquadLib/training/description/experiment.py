@@ -27,7 +27,7 @@ from ...statistics.ratings import (
     temperature_of_votes,
     tempered,
 )
-from ..card import NO_LICENCE, UNTESTED, CardText, HeldOut, kept_for_test, reference_of, trained_on
+from ..card import NO_LICENCE, UNTESTED, CardText, HeldOut, reference_of, trained_on
 from ..checkpoint import load_weights
 from ..experiment import MODEL, Experiment, Fit, Session, finish_fit, fit_task, read_fit, run
 from ..loop import Schedule
@@ -202,7 +202,7 @@ class DescriptionExperiment(Experiment[DescriptionOptions]):
                 f"{len(self.fold.train)} nodules of {self._patients('train')} patients; "
                 f"{len(self.fold.validation)} nodules of {self._patients('validation')} more "
                 "patients chose the epoch, the temperatures and the limits of abstention."
-                + kept_for_test("fold", self.options.test_fold),
+                + self.options.kept_for_test,
                 seed=self.options.seed,
                 command=text.command,
             ),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...options import check, option, seed_option
+from ...options import option, seed_option
+from ..folds import FoldOptions
 
 
 @dataclass(frozen=True)
-class DescriptionOptions:
+class DescriptionOptions(FoldOptions):
     """Options of the training of a network that describes nodules.
 
     Attributes:
@@ -20,9 +21,6 @@ class DescriptionOptions:
 
     sets: tuple[str, ...] = option(
         (), help="values of the column set whose cases are taken (default: all cases)"
-    )
-    test_fold: str = option(
-        "3", metavar="FOLD", help="value of the column fold whose patients are the test"
     )
     size: int = option(48, low=32, high=128, unit="voxels", help="crop along each axis")
     margin_mm: float = option(
@@ -44,6 +42,3 @@ class DescriptionOptions:
     abstaining: float = 0.1
     seed: int = seed_option()
     device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        check(self)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...data.slice_set import SliceCase, SliceSet
-from ...data.splits import Fold, fold_split, held_out
+from ...data.splits import Fold, held_out
 from ...errors import InputError
 from ...imaging.slices import to_channels
 from ...models.card import NetworkSpec
@@ -109,19 +109,14 @@ def set_up(slices: SliceSet, options: GanOptions) -> GanSetup:
     cases, classes = slices.cases, tuple[str, ...]()
     if slices.slicing.resolution < SMALLEST:
         raise InputError(f"Slices of fewer than {SMALLEST} pixels a side are no images.")
-    for name in (options.label, options.fold_column):
-        if name is not None and name not in cases[0].columns:
-            columns = ", ".join(cases[0].columns) or "none"
-            raise InputError(f"The slices have no column '{name}'; they have {columns}.")
     if options.label is not None:
+        if options.label not in cases[0].columns:
+            columns = ", ".join(cases[0].columns) or "none"
+            raise InputError(f"The slices have no column '{options.label}'; they have {columns}.")
         cases = tuple(case for case in cases if case.value(str(options.label)))
         classes = tuple(sorted({case.value(str(options.label)) for case in cases}))
     half = options.held_out / 2
-    if options.fold_column is not None and options.test_fold is not None:
-        folds = [case.value(options.fold_column) for case in cases]
-        fold = fold_split(
-            cases, folds, test_fold=options.test_fold, seed=options.seed, validation=half
-        )
-    else:
-        fold = held_out(cases, seed=options.seed, validation=half, test=half)
+    fold = options.given_split(cases, seed=options.seed, validation=half) or held_out(
+        cases, seed=options.seed, validation=half, test=half
+    )
     return GanSetup(slices, options, cases, classes, fold)

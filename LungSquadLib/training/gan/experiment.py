@@ -21,7 +21,7 @@ from ...models.file import write_model_file
 from ...networks import build
 from ...networks.progressive import GROUP, Critic, Generator, level_of
 from ...progress import Progress
-from ..card import CardText, image_card, kept_for_test, trained_on
+from ..card import CardText, image_card, trained_on
 from ..checkpoint import load_weights
 from ..distributed import DistributedContext
 from ..experiment import MODEL, Experiment, Fit, Session, finish_fit, fit_task, read_fit, run
@@ -155,7 +155,7 @@ class GanExperiment(Experiment[GanOptions]):
                 setup.fold,
                 data=f"From scratch, with {count} slices of {len(patients)} patients, "
                 f"{setup.slices.slicing}; {len(setup.fold.validation)} more cases to detect "
-                "overfitting." + kept_for_test(self.options.fold_column, self.options.test_fold),
+                "overfitting." + self.options.kept_for_test,
                 seed=self.options.seed,
                 command=text.command,
             ),

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ...errors import InputError
-from ...options import check, option, seed_option
+from ...options import option, seed_option
+from ..folds import FoldOptions
 from .growth import Growth
 
 Loss: TypeAlias = Literal["wasserstein", "logistic"]
@@ -61,7 +61,7 @@ PRESETS = {
 
 
 @dataclass(frozen=True)
-class GanOptions:
+class GanOptions(FoldOptions):
     """Options of the training of a progressive GAN."""
 
     preset: str = option(
@@ -89,12 +89,6 @@ class GanOptions:
         help="fraction of the patients kept out of the training, to measure overfitting and "
         "memorisation; with --test-fold half of it, beside that fold",
     )
-    fold_column: str | None = option(
-        None, metavar="COL", help="column of the slices with each case's fold"
-    )
-    test_fold: str | None = option(
-        None, metavar="FOLD", help="fold of --fold-column that is kept out of the training"
-    )
     noise: bool = option(
         False,
         help="give each layer of the generator noise of its own, for the noise texture of CT "
@@ -119,9 +113,7 @@ class GanOptions:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        check(self)
-        if (self.fold_column is None) != (self.test_fold is None):
-            raise InputError("--fold-column and --test-fold go together: give both or neither.")
+        super().__post_init__()
 
     def growth(self, levels: int) -> Growth:
         """Return which level is trained when."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...data.splits import Fold, fold_split, folds, held_out
+from ...data.splits import Fold, folds, held_out
 from ...data.store import Store, StoredCase
 from ...errors import InputError
 from ...imaging.blending import distance_mm, noise_like
@@ -183,20 +183,16 @@ def set_up(store: Store, options: InpaintingOptions) -> InpaintingSetup:
         InputError: the options or the store cannot be used.
     """
     check_side(store, options.size)
-    label, column = options.label, options.fold_column
-    for name in (label, column):
-        if name is not None and (not store.cases or name not in store.cases[0].columns):
-            columns = ", ".join(store.cases[0].columns) if store.cases else "none"
-            raise InputError(f"The store has no column '{name}'; it has {columns}.")
+    label = options.label
+    if label is not None and (not store.cases or label not in store.cases[0].columns):
+        columns = ", ".join(store.cases[0].columns) if store.cases else "none"
+        raise InputError(f"The store has no column '{label}'; it has {columns}.")
     cases = tuple(case for case in store.cases if label is None or case.value(label))
     labels = [case.value(label) for case in cases] if label is not None else []
-    if column is not None and options.test_fold is not None:
-        fold_of = [case.value(column) for case in cases]
-        fold = fold_split(cases, fold_of, test_fold=options.test_fold, seed=options.seed)
-    elif label is not None:
+    fold = options.given_split(cases, seed=options.seed)
+    if fold is None and label is not None:
         fold = folds(cases, labels, count=1, seed=options.seed)[0]
-    else:
-        fold = held_out(cases, seed=options.seed)
+    fold = fold or held_out(cases, seed=options.seed)
     return InpaintingSetup(store, options, cases, tuple(sorted(set(labels))), fold)
 
 

@@ -23,7 +23,7 @@ from ...models.file import read_card, write_model_file
 from ...networks import build
 from ...networks.inpainting import Inpainter
 from ...progress import Progress, step
-from ..card import CardText, image_card, kept_for_test, trained_on
+from ..card import CardText, image_card, trained_on
 from ..checkpoint import load_weights
 from ..experiment import MODEL, Experiment, Fit, Session, finish_fit, fit_task, read_fit, run
 from ..loop import Row, Schedule
@@ -160,7 +160,7 @@ class InpaintingExperiment(Experiment[InpaintingOptions]):
                 setup.fold,
                 data=f"From scratch, with the tumours of {len(patients)} patients; "
                 f"{len(setup.fold.validation)} more cases to choose the epoch."
-                + kept_for_test(self.options.fold_column, self.options.test_fold),
+                + self.options.kept_for_test,
                 seed=self.options.seed,
                 command=text.command,
             ),

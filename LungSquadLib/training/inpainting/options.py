@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...errors import InputError
-from ...options import check, option, seed_option
+from ...options import option, seed_option
+from ..folds import FoldOptions
 
 
 @dataclass(frozen=True)
-class InpaintingOptions:
+class InpaintingOptions(FoldOptions):
     """Options of the training of inpainting.
 
     Attributes:
@@ -31,12 +31,6 @@ class InpaintingOptions:
     surroundings: bool = option(
         False, help="begin from the tissue round the tumour, not from lung; keep vessels round it"
     )
-    fold_column: str | None = option(
-        None, metavar="COL", help="column of the store with each case's fold"
-    )
-    test_fold: str | None = option(
-        None, metavar="FOLD", help="fold of --fold-column to test on (default: a tenth at random)"
-    )
     epochs: int = option(40, low=1, help="passes over the training cases")
     batch: int = option(2, low=1, unit="cubes", help="batch of an update, over all processes")
     learning_rate: float = option(
@@ -54,6 +48,4 @@ class InpaintingOptions:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        check(self)
-        if (self.fold_column is None) != (self.test_fold is None):
-            raise InputError("--fold-column and --test-fold go together: give both or neither.")
+        super().__post_init__()

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ...data.overlap import fold_overlap
 from ...data.slice_set import SLICES, SliceSet, open_slices
 from ...data.splits import Fold, held_out
 from ...data.store import Store, StoredCase, open_store
@@ -156,24 +155,7 @@ def set_up(source: SegmentationSource, options: SegmentationOptions) -> Segmenta
             f"The data have {source.side} voxels a side, fewer than --size {options.size}: choose "
             "a smaller size."
         )
-    return SegmentationSetup(source, options, _fold(source.cases, options))
-
-
-def _fold(cases: Sequence[StoredCase], options: SegmentationOptions) -> Fold:
-    column, value = options.fold_column, options.test_fold
-    if column is None or value is None:
-        return held_out(cases, seed=options.seed)
-    if not cases or column not in cases[0].columns:
-        columns = ", ".join(cases[0].columns) if cases else "none"
-        raise InputError(f"The data have no column '{column}'; they have {columns}.")
-    test = [case for case in cases if case.value(column) == value]
-    if not test:
-        values = ", ".join(sorted({case.value(column) for case in cases}))
-        raise InputError(f"No case has '{value}' in the column '{column}', which has {values}.")
-    rest = [case for case in cases if case.value(column) != value]
-    parts = held_out(rest, seed=options.seed)
-    train = tuple(sorted((*parts.train, *parts.test)))
-    fold = Fold(train, parts.validation, tuple(sorted(case.case for case in test)))
-    if shared := fold_overlap(fold, cases):
-        raise InputError(f"The column '{column}' does not separate patients: {shared.sentence}")
-    return fold
+    fold = options.given_split(source.cases, seed=options.seed) or held_out(
+        source.cases, seed=options.seed
+    )
+    return SegmentationSetup(source, options, fold)

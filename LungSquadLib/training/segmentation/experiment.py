@@ -16,7 +16,7 @@ from ...models.file import read_card, read_model_file, write_model_file
 from ...networks import build
 from ...networks.segmentation import SegmentationNetwork
 from ...progress import Part, Progress
-from ..card import CardText, image_card, kept_for_test, trained_on
+from ..card import CardText, image_card, trained_on
 from ..checkpoint import load_weights
 from ..experiment import (
     MODEL,
@@ -141,7 +141,7 @@ class SegmentationExperiment(Experiment[SegmentationOptions]):
                 setup.fold,
                 data=f"From scratch, with the tumours of {len(patients)} patients; "
                 f"{len(setup.fold.validation)} more cases to choose the epoch."
-                + kept_for_test(self.options.fold_column, self.options.test_fold),
+                + self.options.kept_for_test,
                 seed=self.options.seed,
                 command=text.command,
             ),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...errors import InputError
-from ...options import check, option, seed_option
+from ...options import option, seed_option
+from ..folds import FoldOptions
 
 
 @dataclass(frozen=True)
-class SegmentationOptions:
+class SegmentationOptions(FoldOptions):
     """Options of the training of a segmentation network.
 
     Attributes:
@@ -17,14 +17,6 @@ class SegmentationOptions:
         device: "cpu", "cuda" or "mps".
     """
 
-    fold_column: str | None = option(
-        None, metavar="COL", help="column of the folds of the patients, for --test-fold"
-    )
-    test_fold: str | None = option(
-        None,
-        metavar="VALUE",
-        help="fold that the model is tested on; a tenth of the patients by default",
-    )
     size: int = option(
         32, low=16, high=128, unit="voxels", help="cube or slice of the network, along each axis"
     )
@@ -52,6 +44,4 @@ class SegmentationOptions:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        check(self)
-        if (self.fold_column is None) != (self.test_fold is None):
-            raise InputError("--fold-column and --test-fold belong together: give both or none.")
+        super().__post_init__()
