@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--at",
         type=lps_point,
         metavar="X,Y,Z",
-        help="its centre, LPS in mm; a negative one as --at=-57.1,131.3,-520.4",
+        help="centre of the nodule, LPS in mm; a negative one as --at=-57.1,131.3,-520.4",
     )
     shape.add_argument(
         "--ras", action="store_true", help="the point is in RAS, as 3D Slicer shows it"

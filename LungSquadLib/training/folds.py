@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..options import check, option
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FoldOptions:
     """Options of a training whose data can come with folds of their own."""
 

@@ -265,7 +265,7 @@ COMMANDS = {
         "holds no CT series with the UID",
     ),
     "negative seed of the demo": ("demo --seed -1 -o {here}/out", "seed"),
-    "CT without mask": ("demo --ct {ct} -o {here}/out", "--ct and --mask together"),
+    "CT without mask": ("demo --ct {ct} -o {here}/out", "Give --ct with --mask or --at"),
     "no such model": (
         "predict {ct} {mask} --model nobody -o {here}/out",
         "There is no model named 'nobody'",

@@ -22,7 +22,7 @@ COMMANDS = {
     # slices
     "a folder of something else": (f"{DATA}other {OUT}", "neither a store of a cohort nor a man"),
     "nothing": (f"{DATA}gone {OUT}", "No such file"),
-    "no table": (f"{DATA}plain.safetensors {OUT}", "is no text in UTF-8"),
+    "no table": (f"{DATA}binary.csv {OUT}", "is no text in UTF-8"),
     "an empty manifest": (f"{DATA}empty.csv {OUT}", "has no rows"),
     "a manifest without patients": (f"{DATA}nobody.csv {OUT}", "lacks the column 'patient_id'"),
     "a column that cases have": (f"{DATA}taken.csv {OUT}", "a column 'pixels'"),
@@ -114,6 +114,7 @@ def made(tmp_path_factory):
     (folder / "damaged").mkdir()
     write_index(folder / "damaged", Slicing())
     (folder / "damaged" / "slices.json").write_text("{", encoding="utf-8")
+    (folder / "binary.csv").write_bytes(bytes(range(0x80, 0x100)))
     write_generator(folder / "plain.safetensors")
     write_generator(folder / "conditional.safetensors", conditions=("LUAD", "LUSC"))
     write_generator(folder / "colour.safetensors", channels=3)

@@ -98,7 +98,7 @@ def test_identity_is_hidden_unless_it_is_to_be_kept(case, tmp_path):
         for path in files:
             dataset = pydicom.dcmread(path)
             assert (str(dataset.PatientName), dataset.PatientID) == (name, patient)
-            assert keep or b"4711" not in path.read_bytes()
+            assert keep or b"MRN-4711" not in path.read_bytes()
 
 
 def changed(case, index=None, origin=0.0):
