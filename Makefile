@@ -139,7 +139,7 @@ nodule-inpainting: $(REAL)/manifests/slices71.csv ## train the inpainting of rea
 		--licence "MIT, as LungSquad; trained on LIDC-IDRI (Armato et al. 2011, doi:10.1118/1.3528204; data doi:10.7937/K9/TCIA.2015.LO9QL9SX, CC BY 3.0)." \
 		--notice "The nodules that this model inpaints are synthetic. It learnt from real nodules of LIDC-IDRI, of folds 0 to 2."
 	cp $(REAL)/inpainting/model.safetensors $(BUNDLED)/nodule-inpainting.safetensors
-	$(BIN)/lungsquad cohort shapes $(LIDC) -o LungSquadLib/imaging/nodule-shapes.npz
+	$(BIN)/lungsquad cohort shapes $(LIDC) -o $(REAL)/nodule-shapes.npz
 
 pictures: $(READY) ## draw the pictures of the panel in the documentation again
 	LUNGSQUAD_SCREENSHOTS=LungSquad/Resources/Screenshots \

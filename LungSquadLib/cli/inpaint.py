@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from ..errors import InputError
 from ..imaging.nodule_shapes import SHAPES
@@ -43,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shape.add_argument(
         "--ras", action="store_true", help="the point is in RAS, as 3D Slicer shows it"
     )
+    shape.add_argument(
+        "--shapes", metavar="FILE", help="library of shapes, of `lungsquad cohort shapes`"
+    )
     shape.add_argument("--shape", choices=SHAPES, help="kind of shape (default: any)")
     shape.add_argument(
         "--diameter", type=float, metavar="MM", help="longest axial diameter (default: 15)"
@@ -76,15 +80,22 @@ def run(arguments: argparse.Namespace) -> None:
     from ..imaging.ct import open_ct
     from ..imaging.files.write import check_distinct
     from ..imaging.mask_files import read_mask
-    from ..imaging.nodule_shapes import nodule_mask
+    from ..imaging.nodule_shapes import nodule_mask, read_library
     from ..inference.inpaint_ct import NOTICE, inpaint, write_inpainting
     from ..models.catalogue import read_model
 
     if (arguments.mask is None) == (arguments.at is None):
         raise InputError("Give the tumour's place: a MASK, or a point with --at; not both.")
     if arguments.at is None:
-        refuse_ignored(arguments, "they are for --at.", shape=None, diameter=None, ras=False)
-    given = [path for path in (arguments.ct, arguments.mask, arguments.replace) if path]
+        unused = {"shapes": None, "shape": None, "diameter": None, "ras": False}
+        refuse_ignored(arguments, "they are for --at.", **unused)
+    elif arguments.shapes is None:
+        raise InputError(
+            "--at needs a library of shapes: make one with `lungsquad cohort shapes`, and give it "
+            "with --shapes."
+        )
+    inputs = (arguments.ct, arguments.mask, arguments.replace, arguments.shapes)
+    given = [path for path in inputs if path]
     check_distinct([arguments.out], given)
     model = read_model(arguments.model, kind="inpainter")
     with bar() as progress:
@@ -96,6 +107,7 @@ def run(arguments: argparse.Namespace) -> None:
             mask = nodule_mask(
                 ct,
                 (-x, -y, z) if arguments.ras else (x, y, z),
+                read_library(Path(arguments.shapes)),
                 shape=arguments.shape or "any",
                 diameter_mm=15.0 if arguments.diameter is None else arguments.diameter,
                 seed=arguments.seed,

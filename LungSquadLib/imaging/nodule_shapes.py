@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,6 @@ SHAPES = ("any", "smooth", "spiculated")
 SMOOTH, SPICULATED = 0, 1
 SIDE = 48  # voxels of 1 mm
 DIAMETERS_MM = (3.0, 60.0)
-LIBRARY = Path(__file__).with_name("nodule-shapes.npz")
 CITATION = (
     "Shapes: contours of LIDC-IDRI, The Cancer Imaging Archive, CC BY 3.0: Armato et al. 2011, "
     "doi:10.1118/1.3528204; data doi:10.7937/K9/TCIA.2015.LO9QL9SX."
@@ -53,9 +51,13 @@ def write_library(file: Path, masks: np.ndarray, kinds: np.ndarray) -> None:
         np.savez_compressed(target, masks=packed, kinds=kinds, citation=np.array(CITATION))
 
 
-@lru_cache(maxsize=1)
-def library(file: Path = LIBRARY) -> ShapeLibrary:
-    """Read a library of shapes; by default the one that comes with the package."""
+def read_library(file: Path) -> ShapeLibrary:
+    """Read a library of shapes.
+
+    Raises:
+        InputError: the file is damaged or is none.
+        OSError: it cannot be read.
+    """
     with parsing(file, "a library of shapes"), np.load(file, allow_pickle=False) as archive:
         packed, kinds = archive["masks"], archive["kinds"]
         masks = np.unpackbits(packed, axis=1).reshape(len(kinds), SIDE, SIDE, SIDE)
@@ -63,7 +65,13 @@ def library(file: Path = LIBRARY) -> ShapeLibrary:
 
 
 def nodule_mask(
-    ct: CT, at: Point, *, shape: str = "any", diameter_mm: float = 15.0, seed: int = 0
+    ct: CT,
+    at: Point,
+    library: ShapeLibrary,
+    *,
+    shape: str = "any",
+    diameter_mm: float = 15.0,
+    seed: int = 0,
 ) -> Mask:
     """Make the mask of a nodule of a real one's shape at a point of a CT.
 
@@ -72,6 +80,7 @@ def nodule_mask(
     Args:
         ct: HU.
         at: the nodule's centre, LPS mm.
+        library: of shapes.
         shape: one of `SHAPES`.
         diameter_mm: longest axial diameter of the shape.
         seed: chooses the shape and how it is turned.
@@ -91,7 +100,7 @@ def nodule_mask(
         raise InputError(
             f"The point is outside the CT, which covers {ct.grid.extent_text} mm (LPS)."
         )
-    drawn = library().chosen(shape, np.random.default_rng((seed, 6)))
+    drawn = library.chosen(shape, np.random.default_rng((seed, 6)))
     box = _box_round(index, ct.grid, diameter_mm + 2 * _WALL_MM)
     placed = _placed(drawn, at, diameter_mm, ct.grid.part(box))
     left = _largest(placed & ~_wall(ct.hu(box), ct.grid.spacing))
