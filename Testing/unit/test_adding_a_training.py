@@ -16,7 +16,7 @@ from LungSquadLib.training.checkpoint import read_checkpoint
 from Testing.ball_cohort import ball_store
 from Testing.unit.test_training_run import StopAt
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 PAGE = Path(__file__).parents[2] / "Docs" / "AddATraining.md"
 FILES = ("options.py", "data.py", "task.py", "experiment.py")
 SHORT = {"size": 16, "width": 4, "epochs": 12, "batch": 2, "learning_rate": 0.02}

@@ -27,7 +27,7 @@ from LungSquadLib.training.description.scales import SCALES
 from Testing.ball_cohort import ball_volumes
 from Testing.unit.test_training_run import StopAt
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 OPTIONS = DescriptionOptions(
     size=32, width=0.25, epochs=2, batch=4, margin_mm=4.0, fold_column="fold", test_fold="3"
 )
@@ -60,7 +60,6 @@ def finished(place):
     return place / "run" / "model.safetensors"
 
 
-@pytest.mark.slow
 def test_a_stopped_training_ends_with_the_same_bytes(place, finished, tmp_path):
     with pytest.raises(CancelledError):
         train_description(place / "store", tmp_path / "run", OPTIONS, progress=StopAt(7))
@@ -135,7 +134,6 @@ def learnt(place):
     return place / "longer" / "model.safetensors"
 
 
-@pytest.mark.slow
 def test_it_learns_what_readers_rate(place, learnt):
     model = read_model_file(learnt)
     ratings = []
@@ -206,7 +204,6 @@ def test_validation_of_the_test_fold_gives_the_figures_of_the_card(place, finish
     assert all(again[name].value == pytest.approx(known[name].value, abs=1e-6) for name in known)
 
 
-@pytest.mark.slow
 def test_its_trunk_starts_a_classifier_that_sees_as_little(place, finished, tmp_path):
     options = {"hidden": (), "folds": 2, "seeds": 1, "epochs": 2, "views": 2, "size": 32}
     for freeze in ("trunk", "gradual"):

@@ -38,6 +38,8 @@ STUDY = StudyDescription(
     software={"LungSquad": "0.1"},
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def found():

@@ -28,7 +28,7 @@ from Testing.segmenters import write_segmenter
 from Testing.slice_samples import disc_set
 from Testing.unit.test_training_run import StopAt
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 OPTIONS = SegmentationOptions(size=32, width=2, depth=3, epochs=2, learning_rate=0.01)
 
 
