@@ -482,6 +482,7 @@ def test_a_damaged_checkpoint_is_refused_and_can_be_removed(
     assert content(here / "run") == content(place / "finished")
 
 
+@pytest.mark.slow
 def test_a_case_that_is_damaged_in_training_is_named_and_built_again(place, here, capfd):
     store = Path(shutil.copytree(place / "store", here / "store"))
     shutil.rmtree(store / "features")
@@ -513,6 +514,7 @@ def test_features_go_into_the_run_where_the_store_is_read_only(place, here, monk
     assert {k: v for k, v in made.items() if k not in features} == content(place / "finished")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("room", "what"), [(2000, "checkpoint"), (20000, "weights.safetensors")])
 def test_a_full_disk_is_said_and_the_same_command_finishes(room, what, place, here):
     pytest.importorskip("resource")
@@ -530,8 +532,6 @@ ENDED = """
 import signal, sys
 from LungSquadLib.cli import main
 from LungSquadLib.training import experiment, logs
-
-pytestmark = pytest.mark.slow
 number = int(sys.argv[1])
 def end(*_arguments):
     signal.raise_signal(number)
@@ -550,6 +550,7 @@ if __name__ == "__main__":
 
 @pytest.mark.skipif(os.name == "nt", reason="this system has no such signals")
 @pytest.mark.parametrize(("name", "jobs"), [("SIGINT", "1"), ("SIGTERM", "2")])
+@pytest.mark.slow
 def test_a_training_that_is_ended_goes_on(name, jobs, place, here):
     command = [*filled(HEAD, place, here), "--jobs", jobs]
     process = subprocess.Popen(
@@ -587,6 +588,7 @@ CLASSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSES)
 def test_classes_of_any_name_are_trained_and_evaluated(name, place, here, capsys):
     values = CLASSES[name]
