@@ -30,7 +30,7 @@ TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 test: $(READY) ## every test, in JOBS=2 processes: eight minutes on two cores
 	$(TESTS)
 
-test-fast: $(READY) ## the tests not marked as slow: five minutes of CPU time, shared by JOBS processes
+test-fast: $(READY) ## the tests not marked as slow: six minutes of CPU time, shared by JOBS processes
 	$(TESTS) -m "not slow"
 
 # Each fault of Testing/mutants/*.tsv in a scratch copy, with the tests that must notice it;
