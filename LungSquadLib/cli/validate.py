@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InputError
 from ..models.catalogue import check_kind
@@ -101,6 +101,22 @@ def _classifier(arguments: argparse.Namespace, model: Model, device: str) -> Non
     print(f"{arguments.out}/evaluation/index.html")
 
 
+class _Result(Protocol):
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+def _as_json(arguments: argparse.Namespace, result: _Result) -> bool:
+    """Print the result as JSON if that is wanted, otherwise its warnings; return which."""
+    if arguments.json:
+        print_json(result.to_dict())
+    else:
+        for sentence in result.warnings:
+            print(printable(f"warning: {sentence}"))
+    return bool(arguments.json)
+
+
 def _descriptor(arguments: argparse.Namespace, model: Model, device: str) -> None:
     from ..pipeline.validate_description import RATINGS, validate_description
 
@@ -116,11 +132,8 @@ def _descriptor(arguments: argparse.Namespace, model: Model, device: str) -> Non
             device=device,
             progress=progress,
         )
-    if arguments.json:
-        print_json(result.to_dict())
+    if _as_json(arguments, result):
         return
-    for sentence in result.warnings:
-        print(printable(f"warning: {sentence}"))
     print_description_metrics(result.metrics)
     print(f"{arguments.out}/{RATINGS}")
 
@@ -140,11 +153,8 @@ def _segmenter(arguments: argparse.Namespace, model: Model) -> None:
             allow_overlap=arguments.allow_overlap,
             progress=progress,
         )
-    if arguments.json:
-        print_json(result.to_dict())
+    if _as_json(arguments, result):
         return
-    for sentence in result.warnings:
-        print(printable(f"warning: {sentence}"))
     print_segmentation_metrics(result.quality.metrics)
     print(f"{arguments.out}/{RESULT}")
 
@@ -164,11 +174,8 @@ def _inpainter(arguments: argparse.Namespace, model: Model, device: str) -> None
             device=device,
             progress=progress,
         )
-    if arguments.json:
-        print_json(result.to_dict())
+    if _as_json(arguments, result):
         return
-    for sentence in result.warnings:
-        print(printable(f"warning: {sentence}"))
     rows = [
         (name, f"{m.value:.2f}", f"{m.low:.2f} to {m.high:.2f}", str(m.n))
         for name, m in result.metrics.items()
