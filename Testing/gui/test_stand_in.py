@@ -297,6 +297,23 @@ def test_a_process_is_heard_while_the_event_loop_runs(gui, wait_until, heartbeat
     wait_until(lambda: codes[-1] == qt.QProcess.FailedToStart)
 
 
+def test_progress_messages_drop_no_reference_to_none(gui, application):
+    """As methods of Qt that return nothing do in PySide6 6.12.0.
+
+    Python before 3.12 counts these references, and ends with "none_dealloc" when none is left.
+    """
+    import qt
+
+    timer, messages = qt.QTimer(), []
+    timer.setSingleShot(True)
+    timer.timeout.connect(lambda: messages.append("Searching the lungs"))
+    before = sys.getrefcount(None)
+    while len(messages) < 1000:
+        timer.start()
+        application.processEvents()
+    assert sys.getrefcount(None) > before - 1000, "Install the PySide6 of constraints.txt."
+
+
 def test_the_heartbeat_notices_a_deaf_event_loop(heartbeat, wait_until):
     with heartbeat:
         time.sleep(0.15)
