@@ -9,6 +9,7 @@ from ..errors import InputError
 from ..imaging.files.write import write_png
 from ..imaging.pictures import VIEWS, WINDOWS
 from ..report.render import VIEW
+from .descriptions import show_descriptions
 from .hierarchy import scene_kept
 from .pictures import slice_picture, space_picture
 from .results import show_prediction
@@ -25,8 +26,9 @@ SCENE = "scene.mrb"
 def write_case_scene(results: Results, folder: Path) -> dict[str, str]:
     """Write `scene.mrb` and pictures of it; the argument `more` of `run_case` can be this function.
 
-    The scene holds the CT, the tumour as a segment, and for each prediction its table, saliency
-    and crop box, but no identity of the patient. A machine that cannot render writes no pictures.
+    The scene holds the CT, the tumour as a segment, a table of its description, and for each
+    prediction its table, saliency and crop box, but no identity of the patient. A machine that
+    cannot render writes no pictures.
 
     Returns:
         The names of the files by their content.
@@ -39,6 +41,8 @@ def write_case_scene(results: Results, folder: Path) -> dict[str, str]:
         add_segment(segmentation, results.mask)
         segmentation.CreateClosedSurfaceRepresentation()  # for 3D views
         nodes = [show_prediction(prediction, volume) for prediction in results.predictions]
+        if results.descriptions:
+            show_descriptions([each.to_dict() for each in results.descriptions], volume)
         write_scene(scene, folder / SCENE)
         saliencies = {
             f"{VIEW}saliency-{prediction.model.card.name}": added.saliency

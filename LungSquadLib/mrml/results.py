@@ -81,7 +81,7 @@ def show_prediction(prediction: Prediction, volume: Any, *, with_box: bool = Tru
         add_crop_box(scene, prediction.crop) if with_box else None,
         add_table(scene, prediction),
         add_saliency(scene, prediction),
-        add_record(scene, prediction),
+        add_record(scene, f"Record {card.title}", prediction.to_dict()),
     )
     mark_as_result(added.nodes, card.name)
     file_beside(volume, added.nodes, folder=f"LungSquad: {card.title}")
@@ -130,7 +130,12 @@ def is_result(node: Any) -> bool:
 
 def remove_prediction(volume: Any, model: str) -> None:
     """Remove a model's results for a volume from the scene."""
-    remove(node for node in results_of(volume) if node.GetAttribute(_MODEL) == model)
+    remove(nodes_of_model(volume, model))
+
+
+def nodes_of_model(volume: Any, model: str) -> list[Any]:
+    """Return the nodes of a model's results for a volume."""
+    return [node for node in results_of(volume) if node.GetAttribute(_MODEL) == model]
 
 
 def _parsed_record(text: str) -> dict[str, Any] | None:
@@ -145,10 +150,10 @@ def _parsed_record(text: str) -> dict[str, Any] | None:
     return dict(described)
 
 
-def add_record(scene: Any, prediction: Prediction) -> Any:
+def add_record(scene: Any, name: str, described: Any) -> Any:
     """Add a text node with all numbers and their provenance, as JSON."""
-    node = new_node(scene, "vtkMRMLTextNode", f"Record {prediction.model.card.title}")
-    node.SetText(json.dumps(prediction.to_dict(), ensure_ascii=False, allow_nan=False))
+    node = new_node(scene, "vtkMRMLTextNode", name)
+    node.SetText(json.dumps(described, ensure_ascii=False, allow_nan=False))
     return node
 
 

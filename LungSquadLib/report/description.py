@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..statistics.text import format_interval
 from .page import Child, Markup, element, section, small_print, table
 
-_HEADER = (
+RATING_TITLES = (
     "Characteristic",
     "Rating",
     "8 of 10 readers",
-    "Readers' spread",
+    "Spread",
     "Kappa: model",
     "Kappa: readers",
 )
 _DISAGREEMENT = (
-    "Readers' spread: the standard deviation of radiologists' ratings of training nodules with "
+    "Spread: the standard deviation of radiologists' ratings of training nodules with "
     "this rating. Kappa (quadratic-weighted) on held-out patients: of the model with the readers' "
     "mean, and of each reader with the mean of the others. A characteristic is not rated where "
     "readers would disagree too much, or where the nodule is out of distribution."
@@ -34,9 +34,10 @@ def model_sections(descriptions: Sequence[dict[str, Any]]) -> list[list[Markup]]
     return [_model(description["model"]) for description in descriptions]
 
 
-def _section(description: dict[str, Any]) -> list[Markup]:
+def rating_rows(description: Mapping[str, Any]) -> list[list[str]]:
+    """Return the ratings of a description as rows of texts, in the columns of `RATING_TITLES`."""
     metrics = description["model"]["metrics"]
-    rows = [
+    return [
         [
             name,
             _rated(rating),
@@ -49,27 +50,16 @@ def _section(description: dict[str, Any]) -> list[Markup]:
         ]
         for name, rating in description["ratings"].items()
     ]
-    return section(
-        "Description",
-        element("p", description["sentence"], class_="verdict"),
-        element("p", description["impression"]),
-        table(rows, header=_HEADER),
-        _by_volume(description),
-        small_print([_DISAGREEMENT]),
-    )
 
 
-def _rated(rating: dict[str, Any]) -> str:
-    if rating["abstains"]:
-        return "not rated"
-    return f"{rating['rounded']} of {max(map(int, rating['scale']))}: {rating['word']}"
+def volume_sentence(description: Mapping[str, Any]) -> str:
+    """Return the suspicion by the volume alone, with the AUC of both on held-out patients.
 
-
-def _by_volume(description: dict[str, Any]) -> Markup | None:
-    """Return the suspicion by the volume alone, with the AUC of both on held-out patients."""
+    It is empty where malignancy is not rated.
+    """
     malignancy = description["ratings"].get("malignancy")
     if malignancy is None:
-        return None
+        return ""
     metrics = description["model"]["metrics"]
     names = ("malignancy.AUC", "malignancy.volume_AUC")
     text = f"By its volume alone, the suspicion would be {malignancy['by_volume']:.1f}."
@@ -79,7 +69,24 @@ def _by_volume(description: dict[str, Any]) -> Markup | None:
             for name in names
         )
         text += f" AUC between low and high suspicion: model {model}, volume alone {volume}."
-    return element("p", text)
+    return text
+
+
+def _section(description: dict[str, Any]) -> list[Markup]:
+    return section(
+        "Description",
+        element("p", description["sentence"], class_="verdict"),
+        element("p", description["impression"]),
+        table(rating_rows(description), header=RATING_TITLES),
+        element("p", volume_sentence(description)),
+        small_print([_DISAGREEMENT]),
+    )
+
+
+def _rated(rating: Mapping[str, Any]) -> str:
+    if rating["abstains"]:
+        return "not rated"
+    return f"{rating['rounded']} of {max(map(int, rating['scale']))}: {rating['word']}"
 
 
 def _model(model: dict[str, Any]) -> list[Markup]:

@@ -1,4 +1,4 @@
-"""Read the predictions of another process from its folder of results.
+"""Read the predictions and descriptions of another process from its folder of results.
 
 Needs no torch: Slicer's process reads here what a worker has written.
 """
@@ -56,12 +56,46 @@ def read_predictions(
         ]
 
 
-def _prediction(
-    entry: dict[str, Any], ct: CT, mask: Mask, model: Path, saliency: sitk.Image
-) -> Prediction:
+def read_descriptions(
+    folder: str | os.PathLike[str],
+    ct: CT,
+    mask: Mask,
+    models: Sequence[str | os.PathLike[str]],
+) -> list[dict[str, Any]]:
+    """The descriptions of a case, as `Description.to_dict` gave them.
+
+    Args:
+        folder: as `run_case` wrote it.
+        ct: the CT that it was made from.
+        mask: the mask.
+        models: those that were asked to describe, in that order, by name or file.
+
+    Raises:
+        InputError, ModelError: as `read_predictions`.
+    """
+    here = Path(folder)
+    with parsing(here / RESULT, "a result of this LungSquad"):
+        described: list[dict[str, Any]] = read_result(here)["descriptions"]
+        if len(described) != len(models):
+            raise InputError(f"'{here}' holds {len(described)} descriptions, not {len(models)}.")
+        for entry, model in zip(described, models, strict=True):
+            spec = _model_used(entry, find(model)).card.image
+            if crop(ct, mask, size=spec.size, spacing=spec.spacing).to_dict() != entry["crop"]:
+                raise InputError("This was described from another CT or mask; predict again.")
+        return described
+
+
+def _model_used(entry: dict[str, Any], model: Path) -> ModelUsed:
     used = ModelUsed(read_card(model), sha256_of_file(model))
     if used.sha256 != entry["model"]["sha256"]:
         raise ModelError(f"'{model}' is not the model that predicted this; predict again.")
+    return used
+
+
+def _prediction(
+    entry: dict[str, Any], ct: CT, mask: Mask, model: Path, saliency: sitk.Image
+) -> Prediction:
+    used = _model_used(entry, model)
     size, spacing = used.card.image.size, used.card.image.spacing
     centre, ood = entry["crop"].get("chosen_centre_lps"), entry["out_of_distribution"]
     prediction = Prediction(

@@ -172,7 +172,12 @@ def test_a_section_needs_only_what_it_is_handed(gui, scene, tmp_path):
         files.results.mkdir()
         (files.results / "report.html").write_text("the report")
         predictions = SimpleNamespace(stored=[], files_for=lambda _volume: files)
-        section = ReportSection(context, ct_files=CtFileCache(), predictions=predictions)
+        section = ReportSection(
+            context,
+            ct_files=CtFileCache(),
+            predictions=predictions,
+            descriptions=SimpleNamespace(stored=None),
+        )
         section.update()
         assert context.ui.reportHint.text == "Run a prediction first."
         assert not context.ui.reportFrame.enabled

@@ -252,7 +252,7 @@ def test_the_report_and_the_case_have_the_description(place, finished, tmp_path,
     for text in (printed, page):
         assert html.escape(description["sentence"], quote=False) in html.unescape(text)
         assert "no pathology" in text
-    assert "Readers' spread" in html.unescape(page)
+    assert "Spread: the standard deviation of radiologists' ratings" in html.unescape(page)
     assert description["model"]["sha256"] in page
 
 

@@ -1,8 +1,9 @@
 """Coded concepts of SEG and SR: standard terms where there are any, private ones where not.
 
 The standard terms are those of PS3.16 (DCM, SNOMED CT, LOINC, UCUM, IBSI) as pydicom lists them,
-and the T stages of the NCI Thesaurus, a scheme of PS3.16 Table 8-1. The private ones belong to the
-scheme `SCHEME`, which every file identifies (PS3.3 C.12.1, Coding Scheme Identification Sequence).
+and T stages and characteristics of nodules of the NCI Thesaurus and of RadLex, schemes of PS3.16
+Table 8-1. The private ones belong to the scheme `SCHEME`, which every file identifies (PS3.3
+C.12.1, Coding Scheme Identification Sequence).
 
 Needs pydicom 3, as highdicom does.
 """
@@ -88,16 +89,29 @@ ANALYTIC_SHAPE = Code("ANALYTIC", SCHEME, "Analytic shape")
 # No scheme tells a T stage that is taken from the size alone from one that a physician gives.
 STAGE_BY_SIZE = Code("TBYSIZE", SCHEME, "T stage by size alone")
 
-# The radiologists' scales of LIDC-IDRI are in no scheme of PS3.16, whose terms name a finding and
-# not its degree: CID 6119 has the spiculated and the lobulated, CID 6104 the ground glass.
-_DESCRIPTIONS = {
-    ("spiculation", 3): codes.DCM.Spiculated,
-    ("spiculation", 4): codes.DCM.Spiculated,
-    ("spiculation", 5): codes.DCM.Spiculated,
-    ("lobulation", 3): codes.DCM.Lobulated,
-    ("lobulation", 4): codes.DCM.Lobulated,
-    ("lobulation", 5): codes.DCM.Lobulated,
-    ("texture", 1): codes.DCM.GroundGlassOpacity,
+# The characteristics that LIDC-IDRI's readers rated, and values that a standard term says in full:
+# as in the DICOM edition of the readers' own ratings (Fedorov et al., Med Phys 2020;47:5953-5965,
+# doi 10.1002/mp.14445, collection DICOM-LIDC-IDRI-Nodules). Degrees between them have no term.
+_CHARACTERISTICS = {
+    "malignancy": Code("RID36042", "RADLEX", "Malignancy"),
+    "spiculation": Code("C28749", "NCIt", "Spiculation"),
+    "lobulation": Code("C62175", "NCIt", "Lobular Pattern"),
+    "margin": Code("C25563", "NCIt", "Margin"),
+    "texture": Code("C41144", "NCIt", "Texture"),
+    "calcification": Code("C3672", "NCIt", "Calcification"),
+    "subtlety": Code("C45992", "NCIt", "Subtlety score"),
+}
+_RATINGS = {
+    ("margin", 1): Code("RID5709", "RADLEX", "Indistinct margin"),
+    ("margin", 5): Code("RID5707", "RADLEX", "Circumscribed margin"),
+    ("sphericity", 1): Code("RID5811", "RADLEX", "linear"),
+    ("sphericity", 3): Code("RID5800", "RADLEX", "ovoid"),
+    ("sphericity", 5): Code("RID5799", "RADLEX", "round"),
+    ("texture", 1): Code("RID50153", "RADLEX", "non-solid pulmonary nodule"),
+    ("texture", 3): Code("RID50152", "RADLEX", "part-solid pulmonary nodule"),
+    ("texture", 5): Code("RID50151", "RADLEX", "solid pulmonary nodule"),
+    ("calcification", 1): Code("RID35453", "RADLEX", "Popcorn calcification sign"),
+    ("calcification", 6): Code("RID28473", "RADLEX", "absent"),
 }
 
 _FLAGS = {"lossy_compression": codes.DCM.LossyCompression}
@@ -138,14 +152,15 @@ def class_code(task: str, code: str, name: str) -> Code:
 
 
 def characteristic_code(name: str) -> Code:
-    """Return the private code of a characteristic that radiologists rate."""
-    return Code(f"rating:{name}"[:16], SCHEME, f"{name.capitalize()} as radiologists rate it")
+    """Return the code of a characteristic that radiologists rate."""
+    private = Code(f"rating:{name}"[:16], SCHEME, f"{name.capitalize()} as radiologists rate it")
+    return _CHARACTERISTICS.get(name) or private
 
 
 def rating_code(name: str, value: int, word: str) -> Code:
-    """Return the code of a rating: a standard term where there is one of this meaning."""
+    """Return the code of a rating: a standard term where one says the same, else a private one."""
     private = Code(f"{name[:12]}:{value}", SCHEME, f"{value}: {word}"[:MOST])
-    return _DESCRIPTIONS.get((name, value)) or private
+    return _RATINGS.get((name, value)) or private
 
 
 def flag_code(code: str) -> Code:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ...imaging.crop import Crop
 from ...models.catalogue import Entry
+from ..descriptions import StoredDescriptions
 from ..results import StoredPrediction
 from ..temporary_files import CaseFiles
 
@@ -56,3 +57,11 @@ class PredictionSource(Protocol):
 
     def files_for(self, volume: Any) -> CaseFiles:
         """Return the files of the last prediction for a CT; `InputError` where there are none."""
+
+
+class DescriptionSource(Protocol):
+    """The descriptions for the CT that is chosen."""
+
+    @property
+    def stored(self) -> StoredDescriptions | None:
+        """The descriptions that the scene holds."""

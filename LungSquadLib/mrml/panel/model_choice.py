@@ -10,12 +10,12 @@ from slicer.i18n import tr as _
 from ...models.catalogue import Entry
 
 
-def usable_models(entries: Sequence[Entry], kind: str) -> list[Entry]:
-    """Return the models of a kind that can be chosen."""
+def usable_models(entries: Sequence[Entry], *kinds: str) -> list[Entry]:
+    """Return the models of some kinds that can be chosen."""
     return [
         entry
         for entry in entries
-        if entry.card is not None and entry.card.kind == kind and not entry.shadowed
+        if entry.card is not None and entry.card.kind in kinds and not entry.shadowed
     ]
 
 

@@ -17,6 +17,7 @@ from ..temporary_files import CtFileCache
 from .candidates import Candidates
 from .context import Context
 from .crop import CropSection
+from .description import DescriptionSection
 from .events import Observers, single_shot
 from .inpainting import InpaintingSection
 from .patient import PatientSection
@@ -58,15 +59,22 @@ class Panel:
         self.prediction = PredictionSection(
             context, ct_files=ct_files, crop=self.crop, profile=self.profile
         )
+        self.description = DescriptionSection(context, crop=self.crop)
         self.synthetic = SyntheticSection(context, crop=self.crop)
         self.inpainting = InpaintingSection(context, ct_files=ct_files, crop=self.crop)
-        self.report = ReportSection(context, ct_files=ct_files, predictions=self.prediction)
+        self.report = ReportSection(
+            context,
+            ct_files=ct_files,
+            predictions=self.prediction,
+            descriptions=self.description,
+        )
         self._sections: tuple[Section, ...] = (
             self.patient,
             self.tumour,
             self.candidates,
             self.crop,
             self.prediction,
+            self.description,
             self.profile,
             self.synthetic,
             self.inpainting,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -11,10 +12,11 @@ from ...errors import InputError
 from ...imaging.crop import Crop
 from ...imaging.files.transfer import write_mask
 from ...imaging.flags import Flag
-from ...models.catalogue import Entry
-from ...report.read_back import read_predictions
+from ...models.catalogue import DESCRIBES, OF_IMAGES, Entry
+from ...report.read_back import read_descriptions, read_predictions
 from ...report.render import read_result
 from ...statistics.text import format_number, format_percent
+from ..descriptions import show_descriptions
 from ..results import StoredPrediction, remove_prediction, show_prediction, stored_predictions
 from ..segments import mask_on_ct
 from ..temporary_files import CaseFiles, CtFileCache
@@ -23,7 +25,7 @@ from .context import Context
 from .drawing import pixmap, probability_picture
 from .inputs import CropSource, ProfileSource
 from .model_choice import offer_models, usable_models
-from .section import Section, flags_text, show_text
+from .section import Section, flags_text, is_of_tumour, show_text, show_whether_current
 from .state import ALL_MODELS, crop_centre
 from .tasks import Steps, WorkerCall, check_in_scene
 from .views import show_overlay
@@ -31,6 +33,8 @@ from .views import show_overlay
 
 class PredictionSection(Section):
     """Runs image models on the tumour and shows their predictions.
+
+    Those that describe a nodule run as well; `DescriptionSection` shows what they give.
 
     Attributes:
         files: what the last prediction wrote, or None; `files_of`: the CT that it was made for.
@@ -82,7 +86,7 @@ class PredictionSection(Section):
 
     def list_models(self, entries: Sequence[Entry]) -> None:
         """Offer the image models among the models on this machine."""
-        self._entries = usable_models(entries, "classifier")
+        self._entries = usable_models(entries, *OF_IMAGES, *DESCRIBES)
         self._updating = True
         selector = self.ui.modelSelector
         offer_models(selector, self._entries)
@@ -131,7 +135,7 @@ class PredictionSection(Section):
         mask = mask_on_ct(segmentation, state.segment, volume, ct)
         centre = crop_centre(state)
         ct_file = yield from self._ct_files.file(volume, share=0.1)
-        models = [entry.path for entry in entries]
+        models, describing = _paths(entries, OF_IMAGES), _paths(entries, DESCRIBES)
         profile, every = self._profile.file, len(entries) == len(self._entries)
         profile_models = self._profile.models_for(entries, every=every)
         files = CaseFiles()
@@ -140,7 +144,7 @@ class PredictionSection(Section):
             request = {
                 "ct": str(ct_file),
                 "mask": str(files.mask),
-                "models": [str(path) for path in (*models, *profile_models)],
+                "models": [str(path) for path in (*models, *describing, *profile_models)],
                 "folder": str(files.results),
                 "device": state.device,
                 **({} if centre is None else {"centre_lps": list(centre)}),
@@ -149,8 +153,11 @@ class PredictionSection(Section):
             yield WorkerCall("predict", request, 0.1, 0.95)
             check_in_scene(volume, segmentation)
             predictions = read_predictions(files.results, ct, mask, models)
+            descriptions = read_descriptions(files.results, ct, mask, describing)
             yield 0.97
             check_in_scene(volume, segmentation)
+            if descriptions:
+                show_descriptions(descriptions, volume)
             for prediction in predictions:
                 remove_prediction(volume, prediction.model.card.name)
                 show_prediction(prediction, volume, with_box=False)
@@ -198,8 +205,7 @@ class PredictionSection(Section):
     def _show_result(self, described: Mapping[str, Any]) -> None:
         ui, crop = self.ui, self._crop.crop
         current = crop is not None and is_prediction_of(described, crop)
-        outdated = _("Out of date: the outline or the crop has changed since. Predict again.")
-        show_text(ui.outdatedLabel, "" if current else outdated)
+        show_whether_current(ui.outdatedLabel, current)
         ui.predictedClassLabel.text = _class_text(described)
         ui.probabilityPicture.setPixmap(pixmap(probability_picture(described)))
         ui.uncertaintyLabel.text = _uncertainty_text(described)
@@ -217,12 +223,13 @@ class PredictionSection(Section):
 
 def is_prediction_of(described: Mapping[str, Any], crop: Crop) -> bool:
     """Return whether a prediction was made on a crop's tumour, where the crop is now."""
-    predicted, centre = described["crop"], crop.chosen_centre_lps
-    return (
-        predicted.get("mask_voxels") == crop.mask_voxels
-        and predicted.get("mask_centre_of_mass_lps") == list(crop.mask_centre_of_mass_lps)
-        and predicted.get("chosen_centre_lps") == (None if centre is None else list(centre))
-    )
+    centre = None if crop.chosen_centre_lps is None else list(crop.chosen_centre_lps)
+    return is_of_tumour(described, crop) and described["crop"].get("chosen_centre_lps") == centre
+
+
+def _paths(entries: Sequence[Entry], kinds: Sequence[str]) -> list[Path]:
+    """Return the files of the models of some kinds."""
+    return [entry.path for entry in entries if entry.card is not None and entry.card.kind in kinds]
 
 
 def _is_complete(described: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from ..scene import SUFFIX, write_scene
 from ..temporary_files import CtFileCache
 from ..volumes import dicom_source
 from .context import Context, wait_cursor
-from .inputs import PredictionSource
+from .inputs import DescriptionSource, PredictionSource
 from .section import Section
 from .tasks import Steps, WorkerCall
 
@@ -27,10 +27,16 @@ class ReportSection(Section):
     name = "report"
 
     def __init__(
-        self, context: Context, *, ct_files: CtFileCache, predictions: PredictionSource
+        self,
+        context: Context,
+        *,
+        ct_files: CtFileCache,
+        predictions: PredictionSource,
+        descriptions: DescriptionSource,
     ) -> None:
         super().__init__(context)
         self._ct_files, self._predictions = ct_files, predictions
+        self._descriptions = descriptions
         for button, action in (
             (self.ui.openReportButton, self._open),
             (self.ui.saveReportButton, self._save_files),
@@ -41,7 +47,7 @@ class ReportSection(Section):
             self.on_click(button, action)
 
     def missing(self) -> str:
-        if not self._predictions.stored:
+        if not (self._predictions.stored or self._descriptions.stored):
             return _("Run a prediction first.")
         return ""
 
@@ -50,6 +56,7 @@ class ReportSection(Section):
         busy = bool(self.tasks.title)
         for button in (self.ui.openReportButton, self.ui.saveReportButton, self.ui.dicomButton):
             button.enabled = not busy
+        self.ui.saveTableButton.enabled = bool(self._predictions.stored)
 
     def _open(self) -> None:
         report = self._predictions.files_for(self.state.ct).results / "report.html"
