@@ -254,17 +254,3 @@ def test_the_report_and_the_case_have_the_description(place, finished, tmp_path,
         assert "no pathology" in text
     assert "Spread: the standard deviation of radiologists' ratings" in html.unescape(page)
     assert description["model"]["sha256"] in page
-
-
-def test_the_structured_report_has_standard_terms_for_findings_and_private_ones_for_degrees():
-    codes = pytest.importorskip("LungSquadLib.imaging.dicom.codes")
-    assert codes.rating_code("spiculation", 4, "near marked") == codes.codes.DCM.Spiculated
-    assert codes.rating_code("texture", 1, "ground glass") == codes.codes.DCM.GroundGlassOpacity
-    for name, scale in SCALES.items():
-        private = [codes.characteristic_code(name)]
-        private += [codes.rating_code(name, v, word) for v, word in enumerate(scale.words, 1)]
-        for code in private:
-            assert len(code.value) <= 16
-            assert len(code.meaning) <= 64
-            assert code.scheme_designator in ("99LUNGSQUAD", "DCM")
-        assert len({code.value for code in private[:3]}) == 3

@@ -153,13 +153,13 @@ def class_code(task: str, code: str, name: str) -> Code:
 
 def characteristic_code(name: str) -> Code:
     """Return the code of a characteristic that radiologists rate."""
-    private = Code(f"rating:{name}"[:16], SCHEME, f"{name.capitalize()} as radiologists rate it")
+    private = Code(f"rating:{name}", SCHEME, f"{name.capitalize()} as radiologists rate it")
     return _CHARACTERISTICS.get(name) or private
 
 
 def rating_code(name: str, value: int, word: str) -> Code:
     """Return the code of a rating: a standard term where one says the same, else a private one."""
-    private = Code(f"{name[:12]}:{value}", SCHEME, f"{value}: {word}"[:MOST])
+    private = Code(f"{name}:{value}", SCHEME, f"{value}: {word}"[:MOST])
     return _RATINGS.get((name, value)) or private
 
 
