@@ -11,9 +11,8 @@ import numpy as np
 from ..data.overlap import seen
 from ..data.splits import Case, Fold
 from ..fields import identifier
-from ..models.card import Card, ClassLabel, Metric, NetworkSpec, Training
+from ..models.card import ClassLabel, Metric, Training
 from ..models.file import Reference
-from ..models.inputs import InputSpec
 from ..statistics.distance import mahalanobis, shrunk_precision
 from ..statistics.intervals import Estimate
 from ..statistics.labelled_rows import LabelledRows
@@ -52,45 +51,6 @@ def class_labels(names: Sequence[str]) -> tuple[ClassLabel, ...]:
     if len(set(codes)) < len(codes):
         codes = [identifier(f"{number}-{code}") for number, code in enumerate(codes)]
     return tuple(ClassLabel(code, name) for code, name in zip(codes, names, strict=True))
-
-
-def image_card(
-    text: CardText,
-    default: CardText,
-    *,
-    task: str,
-    classes: Sequence[str],
-    network: NetworkSpec,
-    spec: InputSpec,
-    training: Training,
-    intended_use: str,
-    metrics: Mapping[str, Metric] | None = None,
-) -> Card:
-    """Return the card of a model that makes images; see `Card` for its fields.
-
-    `text` is what the user writes into it, and `default` has name, title, question and notice where
-    the user writes none.
-
-    Raises:
-        ModelError: texts or classes do not fit into a card.
-    """
-    card = Card(
-        name=text.name or str(default.name),
-        title=text.title or str(default.title),
-        task=task,
-        question=text.question or str(default.question),
-        classes=class_labels(classes),
-        network=network,
-        input=spec,
-        positive=0,
-        training=training,
-        metrics=metrics or {},
-        licence=text.licence or NO_LICENCE,
-        intended_use=intended_use,
-        must_not=IMAGES_MUST_NOT,
-        notice=text.notice or default.notice,
-    )
-    return Card.from_json(card.to_json())
 
 
 def trained_on(

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from ..data.splits import Fold, fold_split
 from ..data.store import StoredCase
 from ..errors import InputError
-from ..options import check, option
+from ..options import check, option, seed_option
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoldOptions:
-    """Options of a training whose data can come with folds of their own."""
+    """Options of a training whose data can come with folds of their own.
+
+    Attributes:
+        device: "cpu", "cuda" or "mps".
+    """
 
     fold_column: str | None = option(
         None, metavar="COL", help="column of the data with each case's fold"
@@ -23,6 +27,8 @@ class FoldOptions:
         metavar="FOLD",
         help="fold of --fold-column to test on (default: patients drawn at random)",
     )
+    seed: int = seed_option()
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         check(self)
@@ -36,9 +42,7 @@ class FoldOptions:
             return ""
         return f" The cases whose {self.fold_column} is {self.test_fold} were kept for the test."
 
-    def given_split(
-        self, cases: Sequence[StoredCase], *, seed: int, validation: float = 0.1
-    ) -> Fold | None:
+    def given_split(self, cases: Sequence[StoredCase], *, validation: float = 0.1) -> Fold | None:
         """Return the split by the folds of the data; None where no fold is named.
 
         Raises:
@@ -50,4 +54,6 @@ class FoldOptions:
             columns = (", ".join(cases[0].columns) if cases else "") or "none"
             raise InputError(f"The data have no column '{self.fold_column}'; they have {columns}.")
         folds = [case.value(self.fold_column) for case in cases]
-        return fold_split(cases, folds, test_fold=self.test_fold, seed=seed, validation=validation)
+        return fold_split(
+            cases, folds, test_fold=self.test_fold, seed=self.seed, validation=validation
+        )

@@ -183,7 +183,7 @@ def split(nodules: Nodules, options: DescriptionOptions) -> Fold:
     Raises:
         InputError: as `FoldOptions.given_split` and `held_out`.
     """
-    given = options.given_split(nodules.cases, seed=options.seed)
+    given = options.given_split(nodules.cases)
     return given or held_out(nodules.cases, seed=options.seed)
 
 

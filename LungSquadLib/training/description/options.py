@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...options import option, seed_option
+from ...options import option
 from ..folds import FoldOptions
 
 
@@ -16,7 +16,6 @@ class DescriptionOptions(FoldOptions):
         weight_decay: of AdamW.
         abstaining: share of the validation cases with the largest predicted spread of the readers,
             whose spread makes the model abstain.
-        device: "cpu", "cuda" or "mps".
     """
 
     sets: tuple[str, ...] = option(
@@ -40,5 +39,3 @@ class DescriptionOptions(FoldOptions):
     )
     weight_decay: float = 0.02
     abstaining: float = 0.1
-    seed: int = seed_option()
-    device: str = "cpu"

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from ...data.slice_set import SliceCase, SliceSet
-from ...data.splits import Fold, held_out
+from ...data.splits import held_out
 from ...errors import InputError
 from ...imaging.slices import to_channels
 from ...models.card import NetworkSpec
 from ...models.inputs import InputSpec
+from ..single_fit import Setup
 from .options import PRESETS, SMALLEST, GanOptions
 
 
@@ -34,19 +35,10 @@ class ImageSet:
 
 
 @dataclass(frozen=True)
-class GanSetup:
-    """A run before it starts; `set_up` makes it.
-
-    Attributes:
-        cases: that have a label, or all if the GAN is unconditional.
-        classes: conditions of the generator; empty: it is unconditional.
-    """
+class GanSetup(Setup[GanOptions, SliceCase]):
+    """A run before it starts; `set_up` makes it."""
 
     slices: SliceSet
-    options: GanOptions
-    cases: tuple[SliceCase, ...]
-    classes: tuple[str, ...]
-    fold: Fold
 
     @cached_property
     def network(self) -> NetworkSpec:
@@ -116,7 +108,7 @@ def set_up(slices: SliceSet, options: GanOptions) -> GanSetup:
         cases = tuple(case for case in cases if case.value(str(options.label)))
         classes = tuple(sorted({case.value(str(options.label)) for case in cases}))
     half = options.held_out / 2
-    fold = options.given_split(cases, seed=options.seed, validation=half) or held_out(
+    fold = options.given_split(cases, validation=half) or held_out(
         cases, seed=options.seed, validation=half, test=half
     )
-    return GanSetup(slices, options, cases, classes, fold)
+    return GanSetup(options, cases, classes, fold, slices)

@@ -6,8 +6,8 @@ The folder of the fit has samples of the same latents after each tick in `sample
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,16 +16,15 @@ from torch import nn
 from ...data.slice_set import open_slices
 from ...errors import InputError
 from ...imaging.files.write import write_png
-from ...models.card import Card
+from ...models.card import Card, Metric
 from ...models.file import write_model_file
-from ...networks import build
 from ...networks.progressive import GROUP, Critic, Generator, level_of
 from ...progress import Progress
-from ..card import CardText, image_card, trained_on
-from ..checkpoint import load_weights
+from ..card import CardText
 from ..distributed import DistributedContext
-from ..experiment import MODEL, Experiment, Fit, Session, finish_fit, fit_task, read_fit, run
+from ..experiment import MODEL, Fit, Session, finish_fit, fit_task, run
 from ..loop import Row, Schedule
+from ..single_fit import SingleFit
 from .data import GanSetup, set_up
 from .options import PRESETS, GanOptions
 from .task import Gan, GanRecipe
@@ -60,26 +59,13 @@ def train_gan(
     Raises:
         InputError: the set, the options or the folder cannot be used.
     """
-    experiment = GanExperiment(set_up(open_slices(slices), options), card_text or CardText())
+    experiment = GanExperiment(set_up(open_slices(slices), options), card_text)
     context = run(experiment, Path(folder), progress=progress)
     return Path(folder) / MODEL if context.is_main_process else None
 
 
-class GanExperiment(Experiment[GanOptions]):
+class GanExperiment(SingleFit[GanOptions, GanSetup]):
     """One fit of generator and critic; the model is the running average of the generator."""
-
-    def __init__(self, setup: GanSetup, card_text: CardText) -> None:
-        self.setup, self.card_text = setup, card_text
-        self.options = setup.options
-
-    def described(self) -> dict[str, Any]:
-        return self.setup.described()
-
-    def check(self) -> None:
-        self._card()
-
-    def fits(self) -> list[Fit]:
-        return [Fit("final", self.options.seed, 0, self.setup.fold)]
 
     def fit(self, fit: Fit, session: Session) -> None:
         task, folder = self._task(session.context), session.of_fit(fit)
@@ -89,11 +75,8 @@ class GanExperiment(Experiment[GanOptions]):
             finish_fit(folder, task.average.state_dict())
 
     def export(self, session: Session) -> None:
-        (fit,) = self.fits()
-        spec = self.setup.network
-        generator = build(spec.name, spec.arguments)
-        load_weights(generator, read_fit(session.of_fit(fit))[0])
-        write_model_file(session.folder / MODEL, generator, card=self._card())
+        network = self.trained_network(session)
+        write_model_file(session.folder / MODEL, network, card=self.card({}))
 
     def _task(self, context: DistributedContext) -> Gan:
         setup, options, preset = self.setup, self.options, PRESETS[self.options.preset]
@@ -104,9 +87,8 @@ class GanExperiment(Experiment[GanOptions]):
                 f"{context.size} processes cannot share a minibatch of {fewest} images: "
                 f"start {fewest // GROUP} at most."
             )
-        torch.manual_seed(options.seed)
+        generator: Generator = setup.initial_network()
         arguments = dict(setup.network.arguments)
-        generator: Generator = build(setup.network.name, arguments)
         for name in ("latent", "noise"):
             arguments.pop(name, None)
         critic = Critic(arguments.pop("resolution"), **arguments)
@@ -130,36 +112,22 @@ class GanExperiment(Experiment[GanOptions]):
             context=context,
         )
 
-    def _card(self) -> Card:
-        """Return the model's card; `ModelError` if its texts or classes do not fit into one."""
-        setup, text = self.setup, self.card_text
-        by_name = {case.case: case for case in setup.cases}
-        training = [by_name[name] for name in setup.fold.train]
-        patients = {case.patient for case in training}
-        count = sum(case.count for case in training)
+    def card(self, metrics: Mapping[str, Metric]) -> Card:
+        setup, fold = self.setup, self.setup.fold
+        count = sum(setup.cases[number].count for number in setup.indices(fold.train).tolist())
         default = CardText(
             name="generator",
             title="Generated slices of tumours",
             question="What do other tumours look like?",
             notice=NOTICE,
         )
-        return image_card(
-            text,
+        return self.image_card(
             default,
             task="generation",
-            classes=setup.classes,
-            network=setup.network,
-            spec=setup.spec,
-            training=trained_on(
-                setup.cases,
-                setup.fold,
-                data=f"From scratch, with {count} slices of {len(patients)} patients, "
-                f"{setup.slices.slicing}; {len(setup.fold.validation)} more cases to detect "
-                "overfitting." + self.options.kept_for_test,
-                seed=self.options.seed,
-                command=text.command,
-            ),
+            data=f"From scratch, with {count} slices of {setup.patients(fold.train)} patients, "
+            f"{setup.slices.slicing}; {len(fold.validation)} more cases to detect overfitting.",
             intended_use="To look at, and as data for the training and testing of networks.",
+            metrics=metrics,
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ...options import option, seed_option
+from ...options import option
 from ..folds import FoldOptions
 from .growth import Growth
 
@@ -109,11 +109,6 @@ class GanOptions(FoldOptions):
     learning_rate: float = option(
         1e-3, above=0.0, high=1.0, metavar="RATE", help="learning rate of Adam"
     )
-    seed: int = seed_option()
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
 
     def growth(self, levels: int) -> Growth:
         """Return which level is trained when."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...data.splits import Fold, folds, held_out
+from ...data.splits import folds, held_out
 from ...data.store import Store, StoredCase
 from ...errors import InputError
 from ...imaging.blending import distance_mm, noise_like
@@ -21,6 +21,7 @@ from ...inference.inpainting import BAND_MM, region_to_fill
 from ...models.card import NetworkSpec
 from ...models.inputs import InputSpec
 from ..augment import Augmentation, Drawn, apply, draw
+from ..single_fit import Setup
 from .options import InpaintingOptions
 
 HU = (-1000.0, 500.0)
@@ -108,19 +109,10 @@ class InpaintingDataset:
 
 
 @dataclass(frozen=True)
-class InpaintingSetup:
-    """A run before it starts; `set_up` makes it.
-
-    Attributes:
-        cases: that have a label, or all if the network is unconditional.
-        classes: conditions of the network; empty: it is unconditional.
-    """
+class InpaintingSetup(Setup[InpaintingOptions, StoredCase]):
+    """A run before it starts; `set_up` makes it."""
 
     store: Store
-    options: InpaintingOptions
-    cases: tuple[StoredCase, ...]
-    classes: tuple[str, ...]
-    fold: Fold
 
     @cached_property
     def network(self) -> NetworkSpec:
@@ -146,11 +138,6 @@ class InpaintingSetup:
         if label is None:
             return np.full(len(self.cases), -1)
         return np.array([self.classes.index(case.value(label)) for case in self.cases])
-
-    def indices(self, names: Sequence[str]) -> np.ndarray:
-        """Return the positions (N,) of the named cases in `cases`."""
-        index = {case.case: number for number, case in enumerate(self.cases)}
-        return np.array([index[name] for name in names], np.int64)
 
     def read(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return HU and mask of a case, with margins."""
@@ -189,11 +176,11 @@ def set_up(store: Store, options: InpaintingOptions) -> InpaintingSetup:
         raise InputError(f"The store has no column '{label}'; it has {columns}.")
     cases = tuple(case for case in store.cases if label is None or case.value(label))
     labels = [case.value(label) for case in cases] if label is not None else []
-    fold = options.given_split(cases, seed=options.seed)
+    fold = options.given_split(cases)
     if fold is None and label is not None:
         fold = folds(cases, labels, count=1, seed=options.seed)[0]
     fold = fold or held_out(cases, seed=options.seed)
-    return InpaintingSetup(store, options, cases, tuple(sorted(set(labels))), fold)
+    return InpaintingSetup(options, cases, tuple(sorted(set(labels))), fold, store)
 
 
 def check_side(store: Store, size: int) -> None:

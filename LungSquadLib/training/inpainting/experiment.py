@@ -8,25 +8,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from ...data.store import open_store
-from ...errors import InputError
 from ...imaging.files.write import write_png
 from ...imaging.pictures import windowed
 from ...inference.inpainting import TYPICAL
 from ...models.card import Card, Metric
 from ...models.file import read_card, write_model_file
-from ...networks import build
-from ...networks.inpainting import Inpainter
 from ...progress import Progress, step
-from ..card import CardText, image_card, trained_on
-from ..checkpoint import load_weights
-from ..experiment import MODEL, Experiment, Fit, Session, finish_fit, fit_task, read_fit, run
+from ..card import CardText
+from ..experiment import MODEL, Fit, Session, finish_fit, fit_task, run
 from ..loop import Row, Schedule
+from ..single_fit import SingleFit
 from .data import InpaintingSetup, set_up
 from .options import InpaintingOptions
 from .quality import HeldOutCase, inpainting_errors
@@ -60,34 +56,18 @@ def train_inpainting(
     Raises:
         InputError: the store, the options or the folder cannot be used.
     """
-    experiment = InpaintingExperiment(set_up(open_store(store), options), card_text or CardText())
+    experiment = InpaintingExperiment(set_up(open_store(store), options), card_text)
     context = run(experiment, Path(folder), progress=progress)
     return read_card(Path(folder) / MODEL).metrics if context.is_main_process else {}
 
 
-class InpaintingExperiment(Experiment[InpaintingOptions]):
+class InpaintingExperiment(SingleFit[InpaintingOptions, InpaintingSetup]):
     """One fit of the inpainting network and its discriminator."""
-
-    def __init__(self, setup: InpaintingSetup, card_text: CardText) -> None:
-        self.setup, self.card_text = setup, card_text
-        self.options = setup.options
-
-    def described(self) -> dict[str, Any]:
-        return self.setup.described()
-
-    def check(self) -> None:
-        self._card({})
-        self._network()
-
-    def fits(self) -> list[Fit]:
-        return [Fit("final", self.options.seed, 0, self.setup.fold)]
 
     def fit(self, fit: Fit, session: Session) -> None:
         setup, folder = self.setup, session.of_fit(fit)
         task = InpaintingTask(
-            self._network().to(  # type: ignore[call-overload]
-                self.options.device, memory_format=torch.channels_last_3d
-            ),
+            setup.initial_network().to(self.options.device, memory_format=torch.channels_last_3d),
             setup.dataset(),
             labels=setup.labels,
             training=setup.indices(fit.parts.train),
@@ -102,8 +82,7 @@ class InpaintingExperiment(Experiment[InpaintingOptions]):
 
     def export(self, session: Session) -> None:
         (fit,), setup = self.fits(), self.setup
-        network = self._network().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        load_weights(network, read_fit(session.of_fit(fit))[0])
+        network = self.trained_network(session).to(memory_format=torch.channels_last_3d)
         step(session.progress, 0.0, "Inpainting the tumours of the test patients")
         metrics = inpainting_errors(
             network.eval(),
@@ -112,16 +91,7 @@ class InpaintingExperiment(Experiment[InpaintingOptions]):
             where="tumours of held-out patients, inpainted anew",
         )
         metrics[TYPICAL] = self._typical_mean()
-        write_model_file(session.folder / MODEL, network, card=self._card(metrics))
-
-    def _network(self) -> Inpainter:
-        torch.manual_seed(self.options.seed)
-        spec = self.setup.network
-        try:
-            network: Inpainter = build(spec.name, spec.arguments)
-        except ValueError as error:
-            raise InputError(f"There is no such network: {error}.") from error
-        return network
+        write_model_file(session.folder / MODEL, network, card=self.card(metrics))
 
     def _held_out(self, number: int) -> HeldOutCase:
         case, label = self.setup.cases[number], int(self.setup.labels[number])
@@ -138,32 +108,19 @@ class InpaintingExperiment(Experiment[InpaintingOptions]):
         where = "tumours of the training: the median, and the range of 95 % of them"
         return Metric(median, low, high, len(means), where)
 
-    def _card(self, metrics: dict[str, Metric]) -> Card:
-        setup, text = self.setup, self.card_text
-        by_name = {case.case: case for case in setup.cases}
-        patients = {by_name[name].patient for name in setup.fold.train}
+    def card(self, metrics: Mapping[str, Metric]) -> Card:
+        fold, patients = self.setup.fold, self.setup.patients(self.setup.fold.train)
         default = CardText(
             name="inpainting",
             title="Tumours inpainted in a CT",
             question="What would a tumour of this shape look like here?",
             notice=NOTICE,
         )
-        return image_card(
-            text,
+        return self.image_card(
             default,
             task="inpainting",
-            classes=setup.classes,
-            network=setup.network,
-            spec=setup.spec,
-            training=trained_on(
-                setup.cases,
-                setup.fold,
-                data=f"From scratch, with the tumours of {len(patients)} patients; "
-                f"{len(setup.fold.validation)} more cases to choose the epoch."
-                + self.options.kept_for_test,
-                seed=self.options.seed,
-                command=text.command,
-            ),
+            data=f"From scratch, with the tumours of {patients} patients; "
+            f"{len(fold.validation)} more cases to choose the epoch.",
             intended_use="Data for the training and testing of networks.",
             metrics=metrics,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...options import option, seed_option
+from ...options import option
 from ..folds import FoldOptions
 
 
@@ -19,7 +19,6 @@ class InpaintingOptions(FoldOptions):
         distance_weight: of the L1 distance in the generator's loss, as in the paper.
         mean_weight: of the error of the tumour's mean HU in the generator's loss.
         tumour_weight: of a tumour's voxel in the L1 distance, relative to the band around it.
-        device: "cpu", "cuda" or "mps".
     """
 
     label: str | None = option(
@@ -44,8 +43,3 @@ class InpaintingOptions(FoldOptions):
     )
     mean_weight: float = 50.0
     tumour_weight: float = 2.0
-    seed: int = seed_option()
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from ...data.slice_set import SLICES, SliceSet, open_slices
-from ...data.splits import Fold, held_out
+from ...data.splits import held_out
 from ...data.store import Store, StoredCase, open_store
 from ...errors import InputError
 from ...models.card import NetworkSpec
 from ...models.inputs import InputSpec
+from ..single_fit import Setup
 from .options import SegmentationOptions
 from .samples import Samples, is_complete
 
@@ -82,12 +82,10 @@ def open_source(folder: str | os.PathLike[str]) -> SegmentationSource:
 
 
 @dataclass(frozen=True)
-class SegmentationSetup:
+class SegmentationSetup(Setup[SegmentationOptions, StoredCase]):
     """A run before it starts; `set_up` makes it."""
 
     source: SegmentationSource
-    options: SegmentationOptions
-    fold: Fold
 
     @cached_property
     def network(self) -> NetworkSpec:
@@ -107,20 +105,15 @@ class SegmentationSetup:
         """Its input."""
         return InputSpec(self.options.size, self.source.spacing, *HU, True)
 
-    def indices(self, names: Sequence[str]) -> np.ndarray:
-        """Return the positions (N,) of the named cases."""
-        index = {case.case: number for number, case in enumerate(self.source.cases)}
-        return np.array([index[name] for name in names], np.int64)
-
     def read(
         self, number: int, random: np.random.Generator | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return HU and mask of a case."""
-        return self.source.read(self.source.cases[number], random)
+        return self.source.read(self.cases[number], random)
 
     def samples(self) -> Samples:
         """Return the samples of all cases."""
-        keys = [case.crop for case in self.source.cases]
+        keys = [case.crop for case in self.cases]
         return Samples(keys, self.read, self.spec, self.options)
 
     def repeated(self, chosen: np.ndarray) -> np.ndarray:
@@ -140,7 +133,7 @@ class SegmentationSetup:
             "training": "segmentation",
             "data": self.source.hash,
             "options": asdict(self.options),
-            "split": self.fold.hash(self.source.cases),
+            "split": self.fold.hash(self.cases),
         }
 
 
@@ -155,7 +148,5 @@ def set_up(source: SegmentationSource, options: SegmentationOptions) -> Segmenta
             f"The data have {source.side} voxels a side, fewer than --size {options.size}: choose "
             "a smaller size."
         )
-    fold = options.given_split(source.cases, seed=options.seed) or held_out(
-        source.cases, seed=options.seed
-    )
-    return SegmentationSetup(source, options, fold)
+    fold = options.given_split(source.cases) or held_out(source.cases, seed=options.seed)
+    return SegmentationSetup(options, source.cases, (), fold, source)

@@ -5,31 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from ...errors import InputError
 from ...files import write_json
 from ...models.card import Card, Metric
 from ...models.file import read_card, read_model_file, write_model_file
-from ...networks import build
-from ...networks.segmentation import SegmentationNetwork
 from ...progress import Part, Progress
-from ..card import CardText, image_card, trained_on
-from ..checkpoint import load_weights
+from ..card import CardText
 from ..experiment import (
     MODEL,
-    Experiment,
     Fit,
     Session,
     finish_fit,
     fit_task,
-    read_fit,
     run,
     write_rows,
 )
 from ..loop import Schedule
+from ..single_fit import SingleFit
 from .data import SegmentationSetup, open_source, set_up
 from .options import SegmentationOptions
 from .quality import CASES, RESULT, segmentation_quality
@@ -60,34 +54,20 @@ def train_segmentation(
         InputError: the data, the options or the folder cannot be used.
     """
     setup = set_up(open_source(source), options)
-    run(SegmentationExperiment(setup, card_text or CardText()), Path(folder), progress=progress)
+    run(SegmentationExperiment(setup, card_text), Path(folder), progress=progress)
     return read_card(Path(folder) / MODEL).metrics
 
 
-class SegmentationExperiment(Experiment[SegmentationOptions]):
+class SegmentationExperiment(SingleFit[SegmentationOptions, SegmentationSetup]):
     """One fit of the segmentation network."""
 
     distributable = False
-
-    def __init__(self, setup: SegmentationSetup, card_text: CardText) -> None:
-        self.setup, self.card_text = setup, card_text
-        self.options = setup.options
-
-    def described(self) -> dict[str, Any]:
-        return self.setup.described()
-
-    def check(self) -> None:
-        self._card({})
-        self._network()
-
-    def fits(self) -> list[Fit]:
-        return [Fit("final", self.options.seed, 0, self.setup.fold)]
 
     def fit(self, fit: Fit, session: Session) -> None:
         setup, folder = self.setup, session.of_fit(fit)
         layout = torch.channels_last_3d if setup.source.dimensions == 3 else torch.channels_last
         task = SegmentationTask(
-            self._network().to(self.options.device, memory_format=layout),  # type: ignore[call-overload]
+            setup.initial_network().to(self.options.device, memory_format=layout),
             setup,
             training=setup.repeated(setup.indices(fit.parts.train)),
             validation=setup.indices(fit.parts.validation),
@@ -97,9 +77,8 @@ class SegmentationExperiment(Experiment[SegmentationOptions]):
 
     def export(self, session: Session) -> None:
         (fit,), setup, path = self.fits(), self.setup, session.folder / MODEL
-        network = self._network()
-        load_weights(network, read_fit(session.of_fit(fit))[0])
-        write_model_file(path, network, card=self._card({}))
+        network = self.trained_network(session)
+        write_model_file(path, network, card=self.card({}))
         quality = segmentation_quality(
             read_model_file(path),
             setup.source,
@@ -109,42 +88,20 @@ class SegmentationExperiment(Experiment[SegmentationOptions]):
         )
         write_rows(session.folder / CASES, quality.rows)
         write_json(session.folder / RESULT, quality.to_dict())
-        write_model_file(path, network, card=self._card(quality.metrics))
+        write_model_file(path, network, card=self.card(quality.metrics))
 
-    def _network(self) -> SegmentationNetwork:
-        torch.manual_seed(self.options.seed)
-        spec = self.setup.network
-        try:
-            network: SegmentationNetwork = build(spec.name, spec.arguments)
-        except ValueError as error:
-            raise InputError(f"There is no such network: {error}.") from error
-        return network
-
-    def _card(self, metrics: Mapping[str, Metric]) -> Card:
-        setup, text = self.setup, self.card_text
-        by_name = {case.case: case for case in setup.source.cases}
-        patients = {by_name[name].patient for name in setup.fold.train}
+    def card(self, metrics: Mapping[str, Metric]) -> Card:
+        fold, patients = self.setup.fold, self.setup.patients(self.setup.fold.train)
         default = CardText(
             name="segmenter",
             title="Tumour masks from clicks",
             question="Which voxels belong to the tumour that was clicked into?",
         )
-        return image_card(
-            text,
+        return self.image_card(
             default,
             task="segmentation",
-            classes=(),
-            network=setup.network,
-            spec=setup.spec,
-            training=trained_on(
-                setup.source.cases,
-                setup.fold,
-                data=f"From scratch, with the tumours of {len(patients)} patients; "
-                f"{len(setup.fold.validation)} more cases to choose the epoch."
-                + self.options.kept_for_test,
-                seed=self.options.seed,
-                command=text.command,
-            ),
+            data=f"From scratch, with the tumours of {patients} patients; "
+            f"{len(fold.validation)} more cases to choose the epoch.",
             intended_use="A mask to start from, which a person checks.",
             metrics=metrics,
         )

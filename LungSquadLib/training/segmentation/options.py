@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...options import option, seed_option
+from ...options import option
 from ..folds import FoldOptions
 
 
@@ -14,7 +14,6 @@ class SegmentationOptions(FoldOptions):
 
     Attributes:
         average: share of the averaged weights that each update keeps.
-        device: "cpu", "cuda" or "mps".
     """
 
     size: int = option(
@@ -40,8 +39,3 @@ class SegmentationOptions(FoldOptions):
         "these are rare",
     )
     average: float = 0.995
-    seed: int = seed_option()
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
