@@ -18,9 +18,8 @@ from .output import (
     print_json,
     printable,
 )
-from .train_arguments import CONTINUES, SEVERAL, add_card, add_run, add_store, card_text, device
-from .train_description import add_description
-from .train_images import add_gan, add_inpainting, add_segmentation
+from .train_arguments import CONTINUES, SEVERAL, add_card, add_run, card_text, device
+from .train_images import add_description, add_gan, add_inpainting, add_segmentation
 
 if TYPE_CHECKING:
     from ..data.tables.matrix import Joined
@@ -55,7 +54,7 @@ def _add_classifier(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Cross-validates a classifier on a store of `lungsquad cohort build`, trains "
         f"the final model, and evaluates it. {CONTINUES} {SEVERAL}",
     )
-    add_store(verb)
+    verb.add_argument("store", metavar="STORE", help="store of `lungsquad cohort build`")
     add_run(verb, "target", "network", "validation", "training")
     add_options(verb, ClassifierOptions)
     add_card(verb, name="the label", question=True)

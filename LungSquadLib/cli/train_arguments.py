@@ -23,11 +23,6 @@ def add_run(verb: argparse.ArgumentParser, *sections: str) -> None:
         verb.add_argument_group(title)
 
 
-def add_store(verb: argparse.ArgumentParser) -> None:
-    """Add the store."""
-    verb.add_argument("store", metavar="STORE", help="store of `lungsquad cohort build`")
-
-
 def add_card(verb: argparse.ArgumentParser, *, name: str, question: bool = False) -> None:
     """Add texts of the model's card; `name` is the default of the model's name."""
     group = verb.add_argument_group("model card")
