@@ -8,18 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from LungSquadLib.cohorts.ratings import CHARACTERISTICS
 from LungSquadLib.imaging.contours import outlines
 
-NAMES = (
-    "malignancy",
-    "spiculation",
-    "lobulation",
-    "margin",
-    "sphericity",
-    "texture",
-    "calcification",
-    "subtlety",
-)
 PATIENTS = {"LIDC-IDRI-0001": "0", "LIDC-IDRI-0002": "3"}
 
 
@@ -67,10 +58,10 @@ def write_arrays(folder: Path) -> dict[str, dict[str, np.ndarray]]:
             "mask": np.stack([np.packbits(corner_mask((1, 71, 71)))] * 2),
         },
     }
-    ratings = {f"{name.capitalize()}_{k}": 0 for name in NAMES for k in (1, 2, 3, 4)}
-    rated = {**ratings, **{f"{name.capitalize()}_1": 4 for name in NAMES}}
+    ratings = {f"{name.capitalize()}_{k}": 0 for name in CHARACTERISTICS for k in (1, 2, 3, 4)}
+    rated = {**ratings, **{f"{name.capitalize()}_1": 4 for name in CHARACTERISTICS}}
     rated |= {"Malignancy_3": 5, "Texture_3": 5}
-    majority = {f"{name.capitalize()}_value": 2 for name in NAMES}
+    majority = {f"{name.capitalize()}_value": 2 for name in CHARACTERISTICS}
     tables = {
         "cubes51": [{"index": 0, "patient_id": second, "malignancy": 1, "texture": 5}],
         "voi3d": [

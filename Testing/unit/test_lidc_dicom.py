@@ -12,14 +12,15 @@ import SimpleITK as sitk
 from LungSquadLib.cohorts.grouping import Region, dice, same_nodule
 from LungSquadLib.cohorts.lidc import write_lidc
 from LungSquadLib.cohorts.lidc_xml import read_annotations
+from LungSquadLib.cohorts.ratings import CHARACTERISTICS
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.mask_files import read_mask
 from Testing.dicom_maker import some_hu, write_series
-from Testing.lidc_samples import NAMES, message_xml, nodule_xml, roi_xml, rois_of, write_table
+from Testing.lidc_samples import message_xml, nodule_xml, roi_xml, rois_of, write_table
 
 UID = "1.2.3.4"
-RATED = dict.fromkeys(NAMES, 3)
+RATED = dict.fromkeys(CHARACTERISTICS, 3)
 SQUARE = np.array([(10, 10), (14, 10), (14, 14), (10, 14)])  # 3 x 3 pixels are inside
 
 

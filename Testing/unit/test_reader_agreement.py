@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from LungSquadLib.cli import main
+from LungSquadLib.cohorts.ratings import CHARACTERISTICS
 from LungSquadLib.cohorts.reader_agreement import (
     CONSENSUS,
     PAIR,
@@ -20,12 +21,12 @@ from LungSquadLib.cohorts.reader_agreement import (
 )
 from LungSquadLib.errors import InputError
 from LungSquadLib.report.cohort import write_cohort_page
-from Testing.lidc_samples import NAMES, write_arrays
+from Testing.lidc_samples import write_arrays
 
 
 def rated(patient, ratings):
     return {"patient_id": patient} | {
-        f"{name}_readers": ratings if name == "texture" else "" for name in NAMES
+        f"{name}_readers": ratings if name == "texture" else "" for name in CHARACTERISTICS
     }
 
 
