@@ -1,4 +1,4 @@
-"""`lungsquad cohort build | check | show | phantoms | lidc | describe`."""
+"""`lungsquad cohort fetch | build | check | show | phantoms | lidc | describe`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ from .output import (
     printable,
 )
 
+_MOST_PROBLEMS = 5  # that are printed
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `cohort`."""
     verbs = parser.add_subparsers(dest="cohort_verb", required=True, metavar="VERB")
+    _add_fetch(verbs.add_parser("fetch", help="fetch a public cohort: CT, outlines, labels"))
     _add_build(verbs.add_parser("build", help="crop every case of a manifest into a store"))
     _add_check(verbs.add_parser("check", help="damaged files, duplicates, contradicting labels"))
     _add_show(verbs.add_parser("show", help="contents of a store; with -o, an image of each case"))
@@ -39,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int | None:
     """Run the chosen verb."""
     verbs = {
+        "fetch": _fetch,
         "build": _build,
         "check": _check,
         "show": _show,
@@ -48,6 +52,20 @@ def run(arguments: argparse.Namespace) -> int | None:
         "shapes": _shapes,
     }
     return verbs[arguments.cohort_verb](arguments)
+
+
+def _add_fetch(fetch: argparse.ArgumentParser) -> None:
+    from ..cohorts.fetch import FetchOptions
+    from ..cohorts.series_list import names
+
+    fetch.add_argument(
+        "name", metavar="NAME", help=f"{', '.join(names())}, or a list of series (.csv.gz)"
+    )
+    add_out_argument(fetch)
+    add_options(fetch, FetchOptions)
+    fetch.add_argument(
+        "--dry-run", action="store_true", help="print sizes and licence, and fetch nothing"
+    )
 
 
 def _add_build(build: argparse.ArgumentParser) -> None:
@@ -119,6 +137,30 @@ def _add_shapes(shapes: argparse.ArgumentParser) -> None:
         "source", metavar="FOLDER", help="arrays of LIDC-IDRI, with the folder shapes48"
     )
     shapes.add_argument("-o", "--out", required=True, metavar="FILE", help="library: .npz")
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    """Fetch the cohort and print its manifest; return 2 if series are left out."""
+    from ..cohorts.fetch import FetchOptions, fetch_cohort, plan_fetch
+
+    options = from_namespace(FetchOptions, arguments)
+    if arguments.dry_run:
+        print_table(plan_fetch(arguments.name, arguments.out, options).rows())
+        return 0
+    with bar() as progress:
+        fetched = fetch_cohort(arguments.name, arguments.out, options, progress=progress)
+    for patient, series in list(fetched.problems)[:_MOST_PROBLEMS]:
+        sentence = fetched.problems[patient, series]
+        print(printable(f"lungsquad: {patient}: {sentence}"), file=sys.stderr)
+    if fetched.problems:
+        print(
+            f"lungsquad: {len(fetched.problems)} series are left out; see {arguments.out}/"
+            "errors.csv. The same command tries them again.",
+            file=sys.stderr,
+        )
+    print(f"{fetched.cases} cases")
+    print(fetched.manifest)
+    return 2 if fetched.problems else 0
 
 
 def _build(arguments: argparse.Namespace) -> int:

@@ -31,6 +31,7 @@ FLOORS = (
     "identifying",
     "identity",
     "fields",
+    "download",
     "files",
     "progress",
     "options",
