@@ -92,6 +92,8 @@ def need(*modules: str) -> None:
 _PACKAGES = {
     "torch": ("torch", "Running a network", "networks"),
     "sklearn": ("scikit-learn", "Training on tables", "molecules"),
+    "h5py": ("h5py", "Importing Keras weights", "keras"),
+    "safetensors": ("safetensors", "Writing a model file", "networks"),
     "matplotlib": ("matplotlib", "Drawing figures", "plots"),
 }
 

@@ -29,7 +29,7 @@ VERBS = {
     "slices": "axial slices that contain tumour, as arrays and PNG",
     "predict": "prediction with its uncertainty, and a report",
     "batch": "predictions for every row of a table, in several processes, resumable",
-    "cohort": "store of many patients: build, check, show; phantom patients",
+    "cohort": "store of many patients: build, check, show; public and phantom patients",
     "tables": "clinical, molecular and image tables of the same patients: check, join, simulate",
     "train": "training of a network, with its evaluation",
     "gan": "synthetic images: training slices, samples, interpolation, audit",
@@ -40,7 +40,7 @@ VERBS = {
     "compare": "comparison of training runs on the same patients",
     "report": "report of a finished case, rendered again",
     "inpaint": "synthetic tumour in a CT, at the place of a mask",
-    "models": "models: list, show, import, verify, train",
+    "models": "models: list, show, fetch, import, verify, train",
     "doctor": "installed and missing packages, and what to do",
 }
 

@@ -1,10 +1,11 @@
-"""`lungsquad models list | show | import-keras | verify | train-demo`."""
+"""`lungsquad models list | show | fetch | import-keras | verify | train-demo`."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
 
+from ..errors import InputError
 from .output import (
     add_debug_argument,
     add_json_argument,
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = verbs.add_parser("show", help="card of a model")
     _add_model(show)
     add_json_argument(show)
+    _add_fetch(verbs.add_parser("fetch", help="fetch a published model by name"))
     importing = verbs.add_parser(
         "import-keras", help="convert the weights of Hosny et al. 2018 (Keras 1.2.2 .h5)"
     )
@@ -63,6 +65,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_debug_argument(verb)
 
 
+def _add_fetch(fetch: argparse.ArgumentParser) -> None:
+    fetch.add_argument("name", metavar="NAME", nargs="?", help="model, see --list")
+    fetch.add_argument(
+        "--list", action="store_true", help="print names, sizes and licences, and fetch nothing"
+    )
+    fetch.add_argument(
+        "-o", "--out", metavar="DIR", help="output folder (default: that of your models)"
+    )
+    fetch.add_argument(
+        "--weights", metavar="FILE", help="published weights on this machine: no internet is used"
+    )
+    fetch.add_argument(
+        "--server", metavar="URL", help="mirror with the same paths (default: GitHub)"
+    )
+    add_json_argument(fetch)
+
+
 def _add_model(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("model", metavar="NAME_OR_FILE", help="model, by its name or its file")
 
@@ -70,7 +89,7 @@ def _add_model(verb: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int | None:
     """Run the chosen verb."""
     verbs = {"list": _list, "show": _show, "import-keras": _import_keras, "verify": _verify}
-    verbs["train-demo"] = _train_demo
+    verbs |= {"train-demo": _train_demo, "fetch": _fetch}
     return verbs[arguments.models_verb](arguments)
 
 
@@ -142,6 +161,33 @@ def _show(arguments: argparse.Namespace) -> None:
             ("licence", card.licence),
         ]
     )
+
+
+def _fetch(arguments: argparse.Namespace) -> None:
+    from ..models.published import PUBLISHED, SERVER, fetch_model
+
+    if arguments.list:
+        models = PUBLISHED.values()
+        if arguments.json:
+            print_json([asdict(model) for model in models])
+            return
+        rows = [(m.name, f"{m.size / 1e6:.1f} MB", m.licence, m.hospital, m.title) for m in models]
+        print_table([("NAME", "SIZE", "LICENCE", "IN A HOSPITAL", "TITLE"), *rows])
+        return
+    if arguments.name is None:
+        raise InputError("Name a model: `lungsquad models fetch --list` prints their names.")
+    with bar() as progress:
+        path = fetch_model(
+            arguments.name,
+            arguments.out,
+            source=arguments.weights,
+            server=arguments.server or SERVER,
+            progress=progress,
+        )
+    if arguments.json:
+        print_json({"path": str(path)})
+    else:
+        print(path)
 
 
 def _import_keras(arguments: argparse.Namespace) -> None:

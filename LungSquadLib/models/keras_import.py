@@ -46,6 +46,7 @@ def import_keras(
     name: str = "hosny-2018",
     licence: str = "That of the imported weights; see where they came from.",
     intended_use: str = "Research, within what the authors of the weights allow.",
+    trained_on: str = "That of the authors of the weights; converted from a Keras file.",
     width: float = 1.0,
 ) -> tuple[PrognosisNetwork, Card]:
     """Import the weights of a Keras 1.2.2 file into the prognosis network, with a card.
@@ -58,6 +59,7 @@ def import_keras(
         name: of the new model.
         licence: of the weights, for the card.
         intended_use: for the card.
+        trained_on: the training data, for the card.
         width: 1 for the paper's network.
 
     Returns:
@@ -80,7 +82,8 @@ def import_keras(
             f"The Keras file {quoted_path(path)} cannot be imported: {reason(error)}."
         ) from error
     spec = NetworkSpec("prognosis", {"width": width})
-    return network, _card(spec, sha256, name=name, licence=licence, intended_use=intended_use)
+    training = Training(data=trained_on, fingerprint=f"sha256 of the Keras file: {sha256}")
+    return network, _card(spec, training, name=name, licence=licence, intended_use=intended_use)
 
 
 def _load(network: PrognosisNetwork, path: Path) -> None:
@@ -166,7 +169,9 @@ def _text(shapes: Sequence[Shape]) -> str:
     return " and ".join("x".join(map(str, shape)) or "one number" for shape in shapes)
 
 
-def _card(network: NetworkSpec, sha256: str, *, name: str, licence: str, intended_use: str) -> Card:
+def _card(
+    network: NetworkSpec, training: Training, *, name: str, licence: str, intended_use: str
+) -> Card:
     card = Card(
         name=name,
         title="Hosny et al. 2018",
@@ -178,10 +183,7 @@ def _card(network: NetworkSpec, sha256: str, *, name: str, licence: str, intende
             size=50, spacing=1.0, hu_low=-1024.0, hu_high=3071.0, clip=False, axes="LPS"
         ),
         positive=1,
-        training=Training(
-            data="That of the authors of the weights; converted from a Keras file.",
-            fingerprint=f"sha256 of the Keras file: {sha256}",
-        ),
+        training=training,
         licence=licence,
         intended_use=intended_use,
         must_not=(
