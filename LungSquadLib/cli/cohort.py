@@ -59,7 +59,7 @@ def _add_fetch(fetch: argparse.ArgumentParser) -> None:
     from ..cohorts.series_list import names
 
     fetch.add_argument(
-        "name", metavar="NAME", help=f"{', '.join(names())}, or a list of series (.csv.gz)"
+        "name", metavar="NAME", help=f"cohort: {', '.join(names())}; or a list of series (.csv.gz)"
     )
     add_out_argument(fetch)
     add_options(fetch, FetchOptions)

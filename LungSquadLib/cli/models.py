@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from ..errors import InputError
+from ..pipeline.options import refuse_ignored
 from .output import (
     add_debug_argument,
     add_json_argument,
@@ -167,6 +168,8 @@ def _fetch(arguments: argparse.Namespace) -> None:
     from ..models.published import PUBLISHED, SERVER, fetch_model
 
     if arguments.list:
+        ignored = {"name": None, "out": None, "weights": None, "server": None}
+        refuse_ignored(arguments, "--list prints what can be had.", **ignored)
         models = PUBLISHED.values()
         if arguments.json:
             print_json([asdict(model) for model in models])
@@ -174,6 +177,8 @@ def _fetch(arguments: argparse.Namespace) -> None:
         rows = [(m.name, f"{m.size / 1e6:.1f} MB", m.licence, m.hospital, m.title) for m in models]
         print_table([("NAME", "SIZE", "LICENCE", "IN A HOSPITAL", "TITLE"), *rows])
         return
+    if arguments.weights is not None:
+        refuse_ignored(arguments, "--weights needs no server.", server=None)
     if arguments.name is None:
         raise InputError("Name a model: `lungsquad models fetch --list` prints their names.")
     with bar() as progress:

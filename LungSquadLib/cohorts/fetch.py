@@ -15,7 +15,7 @@ from ..download import Client, ObjectError, check_space, checked_server, gigabyt
 from ..errors import InputError, parsing
 from ..fields import parsed_json
 from ..files import make_folder, sweep, write_csv, write_json
-from ..options import check, option
+from ..options import check, option, refuse_ignored
 from ..progress import Part, Progress, Silent, step
 from .bucket import Bucket, is_whole
 from .fetched_manifest import ERRORS, MANIFEST, references_of, write_manifest
@@ -50,6 +50,8 @@ class FetchOptions:
     def __post_init__(self) -> None:
         check(self)
         checked_server(self.server)
+        if self.clinical is not None:
+            refuse_ignored(self, ("labels",), "--clinical gives the labels.")
 
 
 @dataclass(frozen=True)

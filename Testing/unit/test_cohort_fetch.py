@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import gzip
 import hashlib
 import io
 import json
@@ -23,6 +24,7 @@ from LungSquadLib.cohorts.series_list import names, read_list
 from LungSquadLib.data.store import open_store
 from LungSquadLib.errors import CancelledError, InputError
 from Testing.bucket_stand_in import BUCKET, PATIENTS, REAL, serving, write_bucket
+from Testing.cohort_lists import list_of
 
 # Patients, series of outlines, CT series of their studies and GB of both, of version 25.
 LISTS = {
@@ -128,6 +130,68 @@ def test_the_lists_are_those_of_the_documentation_and_small():
     assert names() == sorted(LISTS)
     folder = Path(fetch.__file__).parent / "series"
     assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
+
+
+def row_of_index(number, modality, **changed):
+    return {
+        "PatientID": "RIDER-1",
+        "StudyInstanceUID": "1.2",
+        "SeriesInstanceUID": f"1.2.{number}",
+        "Modality": modality,
+        "collection_id": "rider_lung_ct",
+        "analysis_result_id": None if modality == "CT" else "rider_lungct_seg",
+        "crdc_series_uuid": f"{number:08d}-0000-0000-0000-000000000000",
+        "aws_bucket": "idc-open-data",
+        "instanceCount": 20,
+        "series_size_MB": 26.405988,
+        "license_short_name": "CC BY 4.0",
+        **changed,
+    }
+
+
+def test_a_list_is_made_of_the_outlines_and_the_ct_of_their_studies(tmp_path):
+    rows = [
+        row_of_index(1, "CT"),
+        row_of_index(2, "RTSTRUCT", instanceCount=1, license_short_name="CC BY 3.0"),
+        row_of_index(3, "CT", StudyInstanceUID="1.3"),  # a study without outlines
+        row_of_index(4, "CT", instanceCount=1),  # a localizer
+        row_of_index(5, "CT", analysis_result_id="another"),
+        row_of_index(6, "RTSTRUCT", analysis_result_id="another"),
+        row_of_index(7, "CT", collection_id="nlst"),
+    ]
+    path = tmp_path / "rider.csv.gz"
+    path.write_bytes(gzip.compress(list_of("rider-lung-ct", rows, "1.0").encode()))
+    cohort = read_list(path)
+    assert [series.uuid[:8] for series in cohort.ct] == ["00000001"]
+    assert [series.uuid[:8] for series in cohort.outlines] == ["00000002"]
+    assert (cohort.ct[0].size, cohort.ct[0].uid) == (26_405_988, "1.2.1")
+    assert cohort.licence == "CC BY 4.0 (CT), CC BY 3.0 (outlines)"
+    assert cohort.source == "idc-index-data 1.0"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("RIDER-1", "../RIDER"),
+        ("00000001-0000", "../00001-0000"),
+        ("idc-open-data", "a/b"),
+        ("20,26405988", "20,x"),
+        (",CT,", ",MR,"),
+        ("00000002-", "00000001-"),
+        ("patient_id,study", "study,patient_id"),
+        ("rider-lung-ct", "../rider"),
+    ],
+)
+def test_a_damaged_list_is_refused(tmp_path, old, new):
+    text = list_of("rider-lung-ct", [row_of_index(1, "CT"), row_of_index(2, "RTSTRUCT")], "1.0")
+    assert old in text
+    path = tmp_path / "rider.csv.gz"
+    path.write_bytes(gzip.compress(text.replace(old, new).encode()))
+    with pytest.raises(InputError, match="is damaged or is not a list of series"):
+        read_list(path)
+    path.write_bytes(gzip.compress(text.encode())[:-20])
+    with pytest.raises(InputError, match="is damaged or is not a list of series"):
+        read_list(path)
 
 
 def test_lung_pet_ct_dx_tells_the_histology_by_the_ids():
