@@ -46,6 +46,8 @@ _MODULES = {
     "Crop": "imaging.crop",
     "tumour_slices": "imaging.slices",
     "size_stage": "imaging.stage",
+    "radiomic_features": "radiomics.extract",
+    "RadiomicsSettings": "radiomics.settings",
     "inspect": "imaging.inspect",
     "read_model": "models.catalogue",
     "fetch_model": "models.published",

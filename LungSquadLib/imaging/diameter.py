@@ -76,6 +76,14 @@ def largest_diameter(mask: sitk.Image) -> Diameter:
     return _diameter(length, ends / steps, grid)
 
 
+def hull_candidates(mask: sitk.Image) -> np.ndarray:
+    """Return border points (n, 3) of a mask among which are all corners of its convex hull.
+
+    Indices along x, y and z, with halves: the border runs half-way between voxel centres.
+    """
+    return _border(_tumour(mask), _IN_SPACE)
+
+
 def _tumour(mask: sitk.Image) -> np.ndarray:
     """Return the tumour voxels of a mask (x, y, z), which must not be empty."""
     tumour: np.ndarray = sitk.GetArrayViewFromImage(mask).transpose() != 0

@@ -25,6 +25,7 @@ FLOORS = (
     "phantom",
     "data",
     "models",
+    "radiomics",
     "imaging",
     "statistics",
     "networks",

@@ -1,0 +1,65 @@
+"""The convex hull of points in space, exactly, for whole coordinates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def hull_triangles(points: np.ndarray) -> np.ndarray:
+    """Return the hull of points as triangles, by adding one point after the other.
+
+    Args:
+        points: (n, 3) whole numbers below 100,000, not all in one plane.
+
+    Returns:
+        (triangles, 3) numbers of points, counterclockwise as seen from outside.
+    """
+    points = points.astype(np.int64)
+    first = _tetrahedron(points)
+    triangles = np.array([(0, 2, 1), (0, 1, 3), (1, 2, 3), (2, 0, 3)])
+    triangles = np.array(first)[triangles]
+    normals, offsets = _planes(points, triangles)
+    # The farthest come first: most of the rest then lie inside.
+    distance = ((points - points.mean(0)) ** 2).sum(1)
+    for number in np.argsort(-distance, kind="stable"):
+        visible = normals @ points[number] > offsets
+        if not visible.any():
+            continue
+        edges = triangles[visible][:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+        keys, reverse = edges @ (len(points), 1), edges @ (1, len(points))
+        horizon = edges[~np.isin(keys, reverse)]
+        new = np.column_stack([horizon, np.full(len(horizon), number)])
+        new_normals, new_offsets = _planes(points, new)
+        triangles = np.concatenate([triangles[~visible], new])
+        normals = np.concatenate([normals[~visible], new_normals])
+        offsets = np.concatenate([offsets[~visible], new_offsets])
+    return triangles
+
+
+def _planes(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the outward normals of triangles, and their products with a point of each."""
+    a, b, c = (points[triangles[:, corner]] for corner in range(3))
+    normals = np.cross(b - a, c - a)
+    return normals, (normals * a).sum(1)
+
+
+def _tetrahedron(points: np.ndarray) -> list[int]:
+    """Return four points that are not in one plane, the last above the first three."""
+    first = int(np.lexsort(points.T)[0])
+    away = points - points[first]
+    second = int((away**2).sum(1).argmax())
+    across = np.cross(away, away[second])
+    third = int((across.astype(float) ** 2).sum(1).argmax())
+    heights = away @ np.cross(away[second], away[third])
+    fourth = int(np.abs(heights).argmax())
+    if heights[fourth] == 0:
+        raise ValueError("the points lie in one plane")
+    return [first, second, third, fourth] if heights[fourth] > 0 else [first, third, second, fourth]
+
+
+def hull_volume_and_area(points: np.ndarray, spacing: np.ndarray) -> tuple[float, float]:
+    """Return volume and surface of the hull of whole points (n, 3), each axis times its spacing."""
+    a, b, c = (points[corner] * spacing for corner in hull_triangles(points).T)
+    normals = np.cross(b - a, c - a)
+    volume = (a * normals).sum() / 6
+    return float(volume), float(np.sqrt((normals**2).sum(1)).sum() / 2)
