@@ -281,6 +281,14 @@ def test_outliers_are_those_of_the_mask_as_it_was_drawn():
     assert region.values.tolist() == [14]
 
 
+def test_the_deviation_of_outliers_is_that_of_the_population():
+    hu = np.zeros((1, 1, 10), np.int16)
+    hu[0, 0, 4] = 50  # 3 standard deviations from the mean, or 2.85 of a sample
+    ct, mask = image(hu), image(np.ones_like(hu))
+    assert region_of(ct, mask, replace(PLAIN, outlier_sd=2.9)).values.max() == 0
+    assert region_of(ct, mask, replace(PLAIN, outlier_sd=3.1)).values.max() == 50
+
+
 def test_a_mask_of_one_voxel_has_its_size_and_no_texture():
     mask = np.zeros((9, 9, 9), np.uint8)
     mask[4, 4, 4] = 1
