@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
-from LungSquadLib.models.card import Card, Metric, NetworkSpec, Training
+from LungSquadLib.models.card import Card, Metric, NetworkSpec, ReferenceSpec, Training
 from LungSquadLib.models.characteristics import Characteristic
-from LungSquadLib.models.file import Model, read_model_file, write_model_file
+from LungSquadLib.models.file import Model, Reference, read_model_file, write_model_file
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
 from LungSquadLib.training.description.scales import SCALES
 
-SPREAD = 0.7  # of readers, at every rating
+SPREAD = 0.7  # of readers, at every rating unless a test says otherwise
 RATINGS = {"malignancy": 4, "spiculation": 5, "margin": 1, "texture": 5, "subtlety": 2}
 
 
@@ -24,6 +24,9 @@ def write_descriptor(
     *,
     ratings: Mapping[str, int] = RATINGS,
     abstains: Collection[str] = ("subtlety",),
+    scaling: tuple[float, float] = (0.0, 1.0),
+    spread: Sequence[float] = (SPREAD,) * 6,
+    reference: Reference | None = None,
     **changes,
 ) -> Model:
     """A model file that gives these ratings to every nodule, and abstains from some of them."""
@@ -47,10 +50,10 @@ def write_descriptor(
             name,
             1,
             words,
-            scaling=(0.0, 1.0),
+            scaling=scaling,
             temperature=1.0,
             most_sd=0.0 if name in abstains else 5.0,
-            sd=(SPREAD,) * len(words),
+            sd=tuple(spread[: len(words)]),
             groups=(2.0, 4.0),
             volume=(3.0, 0.0),
         )
@@ -77,6 +80,7 @@ def write_descriptor(
         "intended_use": "Tests.",
         "must_not": ("Must not be used.",),
         "notice": "Set ratings: they mean nothing.",
+        "reference": None if reference is None else ReferenceSpec(50),
     }
-    write_model_file(path, network, card=Card(**fields | changes))
+    write_model_file(path, network, card=Card(**fields | changes), reference=reference)
     return read_model_file(path)

@@ -40,6 +40,7 @@ def write_arrays(folder: Path) -> dict[str, dict[str, np.ndarray]]:
         folder / "pathology.csv",
         [
             {"patient_id": first, "diagnosis_patient": 2},
+            {"patient_id": second, "diagnosis_patient": 1},
             {"patient_id": "X", "diagnosis_patient": 1},
         ],
     )

@@ -15,9 +15,15 @@ from LungSquadLib.data.overlap import seen
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.evaluation.generator import audit as audit_module
 from LungSquadLib.evaluation.generator.audit import _class_fractions, audit_images
-from LungSquadLib.evaluation.generator.compare import _interval, histogram_distance, noise_texture
+from LungSquadLib.evaluation.generator.compare import (
+    _interval,
+    histogram_distance,
+    measure_slices,
+    noise_texture,
+    single_set,
+)
 from LungSquadLib.evaluation.generator.findings import findings
-from LungSquadLib.evaluation.generator.image_set import split
+from LungSquadLib.evaluation.generator.image_set import ImageSet, split
 from LungSquadLib.evaluation.generator.results import ImageSetMeasure
 from LungSquadLib.inference.generator import Images, sample
 from LungSquadLib.inference.segmenter import train_segmenter
@@ -233,6 +239,18 @@ def test_the_texture_of_noise_is_what_its_deviation_says_and_of_a_slope_nothing(
     assert noise_texture(noise) == pytest.approx(np.full(3, 40 * 0.6745 * np.sqrt(1.25)), rel=0.05)
     y, x = np.mgrid[:16, :16]
     assert noise_texture((3 * x + 5 * y)[None]) == pytest.approx([0])
+
+
+def test_the_texture_of_a_set_is_the_mean_over_its_slices(slices):
+    """Within the window: what lies above and below it is cut off, as in generated slices."""
+    hu, mask = disc_slices(40, slices.slicing, seed=1)
+    hu = hu.copy()
+    hu[:20] = -600 + np.random.default_rng(0).normal(0, 60, hu[:20].shape)
+    measured = measure_slices(ImageSet(hu, mask, np.arange(40)), slices.slicing, None)
+    low, high = slices.slicing.hu_low, slices.slicing.hu_high
+    texture = [float(noise_texture(np.clip(each, low, high)[None])[0]) for each in hu]
+    assert np.ptp(texture) > 10
+    assert single_set(measured, seed=0)["noise_texture"] == pytest.approx(np.mean(texture))
 
 
 def test_the_distance_of_histograms_is_how_far_pixels_are_shifted():

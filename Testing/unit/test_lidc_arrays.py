@@ -100,9 +100,14 @@ def test_each_nodule_is_listed_once_with_fold_and_diagnosis(manifests):
     # The first stack is the first volume.
     assert [row["case"] for row in nodules] == ["voi-0000", "voi-0001", "stack-0001"]
     assert [row["fold"] for row in nodules] == ["0", "3", "3"]
-    assert [row["diagnosis"] for row in nodules] == ["cancer", "", ""]
+    # It is the largest nodule's: of the second patient the stack is larger, and the cube largest.
+    assert [row["diagnosis"] for row in nodules] == ["cancer", "", "benign"]
+    sizes = [float(row["nodule_ml"]) for row in nodules]
+    assert sizes[2] > sizes[1]
     volumes = [row["case"] for row in manifests["volumes"][1]]
     assert volumes == ["cube-0000", "voi-0000", "voi-0001", "stack-0001"]
+    diagnoses = [row["diagnosis"] for row in manifests["volumes"][1]]
+    assert diagnoses == ["benign", "cancer", "", ""]
 
 
 @pytest.mark.parametrize(

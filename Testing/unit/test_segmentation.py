@@ -9,7 +9,7 @@ from LungSquadLib.errors import InputError, ModelError
 from LungSquadLib.imaging.ct import as_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.resample import AIR
-from LungSquadLib.inference.segmentation import cube_of, segment_clicks
+from LungSquadLib.inference.segmentation import _separated, cube_of, segment_clicks
 from LungSquadLib.inference.segmentation_cubes import (
     click_map,
     connected,
@@ -134,6 +134,41 @@ def test_a_bridge_to_the_wall_that_is_less_probable_is_cut(model):
     assert volume == pytest.approx(4 / 3 * np.pi * 9**3, rel=0.15)
     assert middle == pytest.approx(lps(), abs=0.8)
     assert "segmentation_reaches_faces" not in {flag.code for flag in mask.flags}
+
+
+def test_a_mask_that_was_cut_off_grows_back_to_its_border():
+    """The logits fall by 1 a voxel from the middle: a threshold of 1 takes a shell of 1 voxel."""
+    z, y, x = np.indices((40,) * 3) - 19.5
+    distance = np.sqrt(x * x + y * y + z * z)
+    bridge = (np.abs(y) < 1) & (np.abs(z) < 1) & (x > 0)
+    mask = _separated(np.maximum(8 - distance, np.where(bridge, 0.5, -9)), [(19, 19, 19)])
+    ball = distance < 8
+    assert np.count_nonzero(mask & ball) > 0.95 * np.count_nonzero(ball)
+    assert np.count_nonzero(mask & ~ball) < 0.01 * np.count_nonzero(ball)
+
+
+class DoubtsLarge(torch.nn.Module):
+    """Takes what is dense for tumour; doubts it where it fills much of the cube."""
+
+    step = 1
+
+    def __init__(self, threshold):
+        super().__init__()
+        self.weight, self.dense = threshold.weight, threshold
+
+    def forward(self, x):
+        logits = self.dense(x)
+        large = (logits > 0).flatten(1).sum(1) > 2000
+        return torch.where(large[:, None, None, None, None], logits.clamp(-9, 0.2), logits)
+
+
+def test_of_several_cubes_the_one_that_the_network_doubts_least_is_taken(tmp_path):
+    """In voxels of 1 mm a ball of 10 mm is large, in voxels of 2 mm it is not."""
+    model = write_segmenter(tmp_path / "m.safetensors")
+    model.__dict__["network"] = DoubtsLarge(model.network)
+    image, lps = ball_ct(10.0)
+    codes = {flag.code for flag in segment_clicks(model, image, [lps()]).flags}
+    assert "segmentation_unsure" not in codes
 
 
 def test_a_tumour_larger_than_any_cube_is_flagged(model):
