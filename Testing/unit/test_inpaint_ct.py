@@ -10,7 +10,7 @@ from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError, ModelError
 from LungSquadLib.imaging.blending import FAR_MM, blend_weights, distance_mm, noise_like
 from LungSquadLib.inference.inpaint_ct import NOTICE, SYNTHETIC_FIELD, inpaint
-from LungSquadLib.inference.inpainting import synthetic_cube
+from LungSquadLib.inference.inpainting import blended, synthetic_cube, weights_of
 from LungSquadLib.models.file import read_model_file
 from Testing.inpainters import write_inpainter
 from Testing.samples import ball_images, write_model
@@ -152,6 +152,44 @@ def test_the_blend_is_whole_in_the_mask_and_fades_to_nothing():
     assert weight[6] == pytest.approx((1 + np.cos(0.4 * np.pi)) / 2)
     assert (np.diff(weight) <= 0).all()
     assert (distance_mm(np.zeros((2, 2, 2)), (1, 1, 1)) == FAR_MM).all()
+
+
+def blended_slabs(noise, *, air=None):
+    """A band beside a tumour of 0 HU in lung of -850 HU, blended, and the weights."""
+    mask = np.zeros(noise.shape)
+    mask[:, :, :3] = 1
+    distance = distance_mm(mask, (1.0, 1.0, 1.0))
+    hu = (noise - 850).astype(np.float32)
+    if air is not None:
+        hu[..., air] = -1024
+    inpainted = np.where(mask > 0, 0, -850).astype(np.float32)
+    parts = {"band_mm": 20.0, "keeps_tissue": False}
+    return (
+        hu,
+        blended(hu, inpainted, distance, seed=1, **parts),
+        weights_of(hu, distance, **parts)[0, 0],
+    )
+
+
+def test_the_noise_is_not_averaged_away_where_both_are_mixed():
+    """The CT's share of the variance is (1 - w)^2, and that of the noise that is added is w."""
+    noise = np.random.default_rng(0).normal(0, 20, (40, 60, 40))
+    _, mixed, weight = blended_slabs(noise)
+    assert weight[2] == 1
+    half = int(np.abs(weight - 0.5).argmin())
+    for column in (half - 3, half, half + 3):
+        w = weight[column]
+        expected = 20 * np.sqrt((1 - w) ** 2 + w)
+        assert mixed[..., column].std() == pytest.approx(expected, rel=0.05), w
+    assert mixed[..., :3].mean() == pytest.approx(0, abs=0.01)
+
+
+def test_what_is_not_known_stays_as_it_is():
+    noise = np.random.default_rng(0).normal(0, 20, (8, 20, 40))
+    hu, mixed, weight = blended_slabs(noise, air=slice(8, 12))
+    assert not weight[8:12].any()
+    assert weight[7] > 0.5 < weight[12] + 0.3
+    assert np.array_equal(mixed[..., 8:12], hu[..., 8:12])
 
 
 def test_a_tumour_is_replaced_by_another(inpainter, images):
