@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -143,37 +142,6 @@ def activation_grid(layers: Iterable[nn.Module], input_size: int) -> ActivationG
         field += jump * (kernel - 1)
         jump *= stride
     return ActivationGrid(size, jump, offset, field)
-
-
-class Activity:
-    """The squared outputs of a network's convolutions and dense layers, added up."""
-
-    def __init__(self) -> None:
-        self._terms: list[Tensor] = []
-
-    def penalty(self, coefficient: float = 1e-5) -> Tensor:
-        """Return `coefficient` times the sum of squares over the batch since recording began."""
-        return coefficient * torch.stack(self._terms).sum()
-
-    def _add(self, _layer: nn.Module, _inputs: object, output: Tensor) -> None:
-        self._terms.append(output.square().sum())
-
-
-@contextmanager
-def recorded_activity(network: nn.Module) -> Iterator[Activity]:
-    """Record the outputs of all convolutions and dense layers that run inside the `with`.
-
-    The activity regulariser of Keras 1.2.2 (`activity_l2` on every such layer): a sum over the
-    batch, not a mean. Outside the `with` the network carries nothing of it.
-    """
-    activity = Activity()
-    layers = [layer for layer in network.modules() if isinstance(layer, (nn.Conv3d, nn.Linear))]
-    hooks = [layer.register_forward_hook(activity._add) for layer in layers]
-    try:
-        yield activity
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def _drop(x: Tensor, p: float, generator: torch.Generator) -> Tensor:

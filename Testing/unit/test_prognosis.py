@@ -8,7 +8,6 @@ from torch import nn
 
 from LungSquadLib.networks import MAX_PARAMETERS, build, checked_arguments
 from LungSquadLib.networks.prognosis import PrognosisNetwork, TransferNetwork
-from LungSquadLib.networks.trunk_and_head import recorded_activity
 from Testing.model_samples import crops, randomise
 
 
@@ -185,29 +184,6 @@ def test_head_is_not_sampled_in_training_mode():
     network = PrognosisNetwork(0.1, input_size=32)
     with pytest.raises(RuntimeError, match="eval"):
         network.head.sample(torch.zeros(1, 51, 4, 4, 4), n=2, generator=torch.Generator())
-
-
-def test_activity_penalty_is_the_sum_of_squares_of_every_weighted_layer():
-    network = randomise(PrognosisNetwork(0.05, input_size=32))
-    x = crops(2, 32)
-    expected, y = 0.0, x
-    for layer in [*network.trunk, *network.head.before, *network.head.after]:
-        y = layer(y)
-        if isinstance(layer, (nn.Conv3d, nn.Linear)):
-            expected += 1e-5 * y.detach().square().sum().item()
-    with recorded_activity(network) as activity:
-        network(x)
-    penalty = activity.penalty()
-    assert penalty.item() == pytest.approx(expected, rel=1e-5)
-    penalty.backward()
-    assert network.trunk.conv1.weight.grad.abs().sum() > 0
-
-
-def test_activity_costs_nothing_after_recording():
-    network = randomise(PrognosisNetwork(0.05, input_size=32))
-    with pytest.raises(KeyError), recorded_activity(network):
-        raise KeyError
-    assert not any(layer._forward_hooks for layer in network.modules())
 
 
 def test_build_gives_the_named_network():
