@@ -105,18 +105,3 @@ class TransferNetwork(TrunkAndHead):
             classes=classes,
         )
         initialise(self)
-
-    def load_trunk(self, source: PrognosisNetwork | TransferNetwork) -> None:
-        """Copy the trunk's weights and batch-norm statistics from a network of the same width."""
-        channels, source_channels = _channels(self.trunk), _channels(source.trunk)
-        if channels != source_channels:
-            raise ValueError(
-                f"The trunk to start from has {source_channels} channels and this network has "
-                f"{channels}: build this one with the same width."
-            )
-        self.trunk.load_state_dict(source.trunk.state_dict())
-
-
-def _channels(trunk: nn.Sequential) -> str:
-    counts = [layer.out_channels for layer in trunk if isinstance(layer, nn.Conv3d)]
-    return ", ".join(map(str, counts))

@@ -116,17 +116,6 @@ def test_trunk_and_head_apart_give_what_the_network_gives():
     assert not torch.equal(output.logits[0], output.logits[1])
 
 
-def test_trunk_is_copied_whole_and_only_from_the_same_width():
-    source = randomise(PrognosisNetwork(0.1, input_size=32), seed=3)
-    network = TransferNetwork(0.1, input_size=32).eval()
-    x = crops(1, 32)
-    assert not torch.allclose(network.trunk(x), source.trunk(x))
-    network.load_trunk(source)
-    torch.testing.assert_close(network.trunk(x), source.trunk(x), rtol=0, atol=0)
-    with pytest.raises(ValueError, match=r"7, 13, 27, 54 channels .* 6, 13, 26, 51:"):
-        network.load_trunk(PrognosisNetwork(0.105, input_size=32))
-
-
 @pytest.mark.parametrize(("size", "voxel"), [(50, 0), (50, 9), (32, 2)])
 def test_activation_voxels_have_the_receptive_fields_of_the_grid(size, voxel):
     network = randomise(PrognosisNetwork(0.25, input_size=size))
