@@ -295,25 +295,6 @@ def macro_auc_interval(
     return logit_interval(value, float(np.sqrt(variance)))
 
 
-def brier_multiclass(y: np.ndarray, p: np.ndarray) -> float:
-    """Return the multiclass Brier score: 0 to 2; for two classes twice `brier`.
-
-    Brier, Monthly Weather Review 1950;78:1-3.
-
-    Args:
-        y: (N,) classes 0 .. K-1.
-        p: (N, K) probabilities, each row summing to 1.
-
-    Raises:
-        ValueError: a class is out of range, or rows are no probabilities.
-    """
-    p = np.asarray(p, np.float64)
-    here = _one_hot(y, p)
-    if not ((p >= 0).all() and np.allclose(p.sum(axis=1), 1, atol=1e-4)):
-        raise ValueError("probabilities of a case do not sum to 1")
-    return float(((p - here) ** 2).sum(axis=1).mean())
-
-
 def balanced_accuracy(y: np.ndarray, predicted: np.ndarray) -> float:
     """Return the recall averaged over classes; 1 / K by chance.
 

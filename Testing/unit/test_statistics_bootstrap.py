@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from LungSquadLib.statistics.calibration import brier
-from LungSquadLib.statistics.discrimination import auc, auc_interval, brier_multiclass, macro_auc
+from LungSquadLib.statistics.discrimination import auc, auc_interval, macro_auc
 from LungSquadLib.statistics.intervals import bootstrap, permutation_test, repeated
 from LungSquadLib.statistics.survival import concordance
 
@@ -167,15 +166,9 @@ def test_several_classes():
     y, p = random.integers(0, 3, 50), random.dirichlet(np.ones(3), 50)
     expected = roc_auc_score(y, p, multi_class="ovr", average="macro")
     assert macro_auc(y, p) == pytest.approx(expected)
-    assert brier_multiclass(y, np.eye(3)[y]) == 0
-    two = p[:, :2] / p[:, :2].sum(axis=1, keepdims=True)
-    assert brier_multiclass(y % 2, two) == pytest.approx(2 * brier(y % 2, two[:, 1]))
     with pytest.raises(ValueError, match="both classes"):
         macro_auc(np.array([0, 1]), np.eye(3)[:2])
     with pytest.raises(ValueError, match="a label is none"):
         macro_auc(np.array([0, 3]), np.eye(3)[:2])
     with pytest.raises(ValueError, match="together"):
         macro_auc(np.array([0, 1, 2]), np.eye(3)[:2])
-    for wrong in (2 * np.eye(3), np.full((3, 3), np.nan)):
-        with pytest.raises(ValueError, match="sum to 1"):
-            brier_multiclass(np.array([0, 1, 2]), wrong)
