@@ -35,22 +35,6 @@ def adjusted_rand(first: np.ndarray, second: np.ndarray) -> float:
     return _adjusted_rand(_contingency(_codes(first), _codes(second)))
 
 
-def normalised_information(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the mutual information over the mean entropy (NMI): 0 to 1; above 0 by chance.
-
-    Strehl and Ghosh, J Mach Learn Res 2002;3:583, with the arithmetic mean. Two clusterings of one
-    cluster each are equal: 1.
-
-    Args:
-        first: (N,) the cluster of each patient, any values.
-        second: likewise.
-
-    Raises:
-        ValueError: they are of different numbers of patients, or of none.
-    """
-    return _information(_contingency(_codes(first), _codes(second)))
-
-
 def cluster_agreement(
     first: np.ndarray, second: np.ndarray, *, n: int = 2000, seed: int = 0
 ) -> ClusterAgreement:
@@ -102,6 +86,10 @@ def _adjusted_rand(table: np.ndarray) -> float:
 
 
 def _information(table: np.ndarray) -> float:
+    """Return the mutual information over the mean entropy; 1 for two of one cluster each.
+
+    Strehl and Ghosh, J Mach Learn Res 2002;3:583, with the arithmetic mean.
+    """
     rows, columns = _entropy(table.sum(axis=1)), _entropy(table.sum(axis=0))
     mutual = rows + columns - _entropy(table.ravel())
     return max(mutual, 0.0) / ((rows + columns) / 2) if rows + columns else 1.0
