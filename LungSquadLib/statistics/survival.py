@@ -25,14 +25,6 @@ class KaplanMeier:
     events: np.ndarray
 
 
-class Median(NamedTuple):
-    """A median time and its interval; None where survival stays above one half."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
 class LogRank(NamedTuple):
     """The result of a log-rank test: chi-square, degrees of freedom, p."""
 
@@ -72,20 +64,6 @@ def kaplan_meier(time: np.ndarray, event: np.ndarray, *, level: float = 0.95) ->
     high[between] = np.exp(logarithm * np.exp(-width))
     high[survival == 0] = high[between][-1] if between.any() else 1.0
     return KaplanMeier(times, survival, low, high, at_risk, events.astype(np.int64))
-
-
-def median_survival(curve: KaplanMeier) -> Median:
-    """Return the first time at which survival is one half or less.
-
-    The interval is of the times at which the ends of the curve's interval do so: Brookmeyer and
-    Crowley, Biometrics 1982;38:29-41.
-    """
-
-    def first(bound: np.ndarray) -> float | None:
-        reached = np.flatnonzero(bound <= 0.5 + 1e-12)  # products of fractions round
-        return float(curve.time[reached[0]]) if len(reached) else None
-
-    return Median(first(curve.survival), first(curve.low), first(curve.high))
 
 
 def log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray) -> LogRank:
