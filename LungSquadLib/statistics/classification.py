@@ -52,21 +52,10 @@ def at_sensitivity(y: np.ndarray, score: np.ndarray, target: float = 0.9) -> flo
     Raises:
         ValueError: only one class occurs, a score is NaN, or the target is not in 0..1.
     """
+    if not 0 <= target <= 1:
+        raise ValueError(f"a target of {target} is not in 0..1")
     curve = roc_curve(y, score)
-    _check(target)
     return float(curve.thresholds[1:][(curve.y[1:] >= target - 1e-12).argmax()])
-
-
-def at_specificity(y: np.ndarray, score: np.ndarray, target: float = 0.9) -> float:
-    """Return the lowest threshold with this specificity; above all scores where none has it.
-
-    Raises:
-        ValueError: only one class occurs, a score is NaN, or the target is not in 0..1.
-    """
-    curve = roc_curve(y, score)
-    _check(target)
-    last = np.flatnonzero(1 - curve.x >= target - 1e-12)[-1]
-    return float(curve.thresholds[last] if last else np.nextafter(curve.thresholds[1], np.inf))
 
 
 def at_threshold(y: np.ndarray, score: np.ndarray, t: float) -> AtThreshold:
@@ -94,11 +83,6 @@ def at_threshold(y: np.ndarray, score: np.ndarray, t: float) -> AtThreshold:
         2 * hits / named if named else None,
         balanced,
     )
-
-
-def _check(target: float) -> None:
-    if not 0 <= target <= 1:
-        raise ValueError(f"a target of {target} is not in 0..1")
 
 
 @dataclass(frozen=True)

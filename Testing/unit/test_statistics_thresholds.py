@@ -8,7 +8,6 @@ from sklearn import metrics
 
 from LungSquadLib.statistics.classification import (
     at_sensitivity,
-    at_specificity,
     at_threshold,
     decision_curve,
     youden,
@@ -37,9 +36,6 @@ def test_thresholds_reach_their_target_and_no_better_one_does(rows, target):
     t = at_sensitivity(y, score, target)
     assert measured(y, score, t)[0] >= target
     assert all(measured(y, score, higher)[0] < target for higher in candidates[:-1] if higher > t)
-    t = at_specificity(y, score, target)
-    assert measured(y, score, t)[1] >= target
-    assert all(measured(y, score, lower)[1] < target for lower in candidates if lower < t)
     best = sum(measured(y, score, youden(y, score)))
     assert best >= max(sum(measured(y, score, t)) for t in candidates[:-1]) - 1e-9
 
@@ -47,13 +43,6 @@ def test_thresholds_reach_their_target_and_no_better_one_does(rows, target):
 def test_of_equally_good_thresholds_the_highest_is_taken():
     y, score = np.array([1, 0, 1, 0, 1, 0]), np.arange(6, 0, -1)
     assert youden(y, score) == 6  # 1 - 2/3 is more than 1/3 only by rounding
-
-
-def test_a_specificity_that_no_score_has_calls_nobody():
-    y, score = np.array([1, 0]), np.array([0.2, 0.9])
-    t = at_specificity(y, score, 1.0)
-    assert np.isfinite(t)
-    assert not (score >= t).any()
 
 
 def test_what_a_threshold_is_worth():
@@ -84,9 +73,8 @@ def test_what_is_undefined_at_a_threshold_is_none():
 
 
 def test_targets_out_of_range_are_said():
-    for choose in (at_sensitivity, at_specificity):
-        with pytest.raises(ValueError, match="target of 90"):
-            choose(np.array([0, 1]), np.array([0.0, 1]), 90)
+    with pytest.raises(ValueError, match="target of 90"):
+        at_sensitivity(np.array([0, 1]), np.array([0.0, 1]), 90)
 
 
 @given(PROBABILITIES)
