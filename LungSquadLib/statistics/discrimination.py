@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .checks import labelled, patients
-from .intervals import Estimate, two_sided_p, two_sided_quantile
+from .intervals import HALF_WIDTH, LEVEL, Estimate, two_sided_p
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,6 @@ def auc_interval(
     *,
     strata: np.ndarray | None = None,
     groups: np.ndarray | None = None,
-    level: float = 0.95,
 ) -> tuple[float, float]:
     """Return the DeLong confidence interval of the AUC, on the logit scale, so within 0 and 1.
 
@@ -55,7 +54,6 @@ def auc_interval(
         scores: (N,) higher for 1.
         strata: as in `auc`.
         groups: as in `delong`.
-        level: of the interval.
 
     Raises:
         ValueError: as `auc`.
@@ -65,16 +63,16 @@ def auc_interval(
     if fewer < 2:
         return 0.0, 1.0
     if area in (0.0, 1.0):  # no variance can be estimated: as far as chance can explain
-        hidden = float(1 - ((1 - level) / 2) ** (1 / fewer))
+        hidden = float(1 - ((1 - LEVEL) / 2) ** (1 / fewer))
         return (1 - hidden, 1.0) if area else (0.0, hidden)
     covariance = delong(labels, np.asarray(scores)[None], strata=strata, groups=groups)[1]
-    return logit_interval(area, math.sqrt(covariance[0, 0]), level=level)
+    return logit_interval(area, math.sqrt(covariance[0, 0]))
 
 
-def logit_interval(value: float, error: float, *, level: float = 0.95) -> tuple[float, float]:
+def logit_interval(value: float, error: float) -> tuple[float, float]:
     """Return the interval of a value between 0 and 1 by its standard error on the logit scale."""
     centre = np.log(value / (1 - value))
-    half = two_sided_quantile(level) * error / (value * (1 - value))
+    half = HALF_WIDTH * error / (value * (1 - value))
     low, high = 1 / (1 + np.exp(-(centre - half))), 1 / (1 + np.exp(-(centre + half)))
     return float(low), float(high)
 
@@ -120,7 +118,6 @@ def paired_difference(
     *,
     strata: np.ndarray | None = None,
     groups: np.ndarray | None = None,
-    level: float = 0.95,
 ) -> tuple[Estimate, float]:
     """Return the AUC of score `a` less that of `b` on the same cases, and p of no difference.
 
@@ -141,7 +138,7 @@ def paired_difference(
     if error < 1e-9:  # rounding aside, none: the same order, or no case ever out of order
         same = abs(value) < 1e-9
         return Estimate(value, *((value, value) if same else (-1.0, 1.0)), "DeLong, paired"), 1.0
-    half = two_sided_quantile(level) * error
+    half = HALF_WIDTH * error
     low, high = max(value - half, -1.0), min(value + half, 1.0)
     return Estimate(value, low, high, "DeLong, paired"), two_sided_p(value / error)
 

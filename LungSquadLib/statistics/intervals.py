@@ -12,6 +12,8 @@ import numpy as np
 from .checks import patients
 
 Statistic = Callable[..., float]
+LEVEL = 0.95  # of all intervals
+HALF_WIDTH = NormalDist().inv_cdf(0.5 + LEVEL / 2)  # of a normal interval, in standard errors
 SAMPLES = 1000  # bootstrap samples, unless another number is given
 MIN_PERMUTATIONS = 199  # behind a p that a headline may rest on
 
@@ -60,7 +62,6 @@ def bootstrap(
     groups: np.ndarray | None = None,
     n: int = SAMPLES,
     seed: int = 0,
-    level: float = 0.95,
     stratify: bool = True,
 ) -> Estimate:
     """Estimate a statistic with the percentile interval of a bootstrap over patients.
@@ -76,7 +77,6 @@ def bootstrap(
         groups: (N,) the patient of each row; without it each row is a patient.
         n: number of samples.
         seed: seed of the random draws.
-        level: confidence level of the interval.
         stratify: draw as many patients of each label as there are. Right for statistics that do not
             depend on the prevalence; pass False where `y` holds no classes (times, for example).
 
@@ -104,7 +104,7 @@ def bootstrap(
     values = [value for value in values if not np.isnan(value)]
     if not values:
         raise ValueError("no sample gave a value")
-    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
+    low, high = np.quantile(values, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     method = "bootstrap" if groups is None else "bootstrap of patients"
     return Estimate(value, float(low), float(high), method)
 
@@ -118,7 +118,6 @@ def repeated(
     groups: np.ndarray | None = None,
     n: int = SAMPLES,
     seed: int = 0,
-    level: float = 0.95,
     stratify: bool = True,
 ) -> Estimate:
     """Estimate the mean of a statistic over repeats of a cross-validation.
@@ -134,7 +133,6 @@ def repeated(
         groups: (N,) the patient of each row.
         n: number of samples.
         seed: seed of the random draws.
-        level: confidence level of the interval.
         stratify: as in `bootstrap`.
 
     Raises:
@@ -147,9 +145,7 @@ def repeated(
         values = [statistic(y[repeat == k], score[repeat == k]) for k in np.unique(repeat)]
         return float(np.mean(values))
 
-    mean = bootstrap(
-        averaged, y, score, repeat, groups=groups, n=n, seed=seed, level=level, stratify=stratify
-    )
+    mean = bootstrap(averaged, y, score, repeat, groups=groups, n=n, seed=seed, stratify=stratify)
     return Estimate(mean.value, mean.low, mean.high, f"mean of repeats, {mean.method}")
 
 
@@ -168,12 +164,12 @@ def _strata(y: np.ndarray, rows: list[np.ndarray]) -> list[np.ndarray]:
     return strata
 
 
-def proportion(hits: int, n: int, *, level: float = 0.95) -> Proportion:
+def proportion(hits: int, n: int) -> Proportion:
     """Estimate a proportion with its Wilson interval."""
-    return Proportion(hits / n if n else None, *wilson(hits, n, level=level), hits, n)
+    return Proportion(hits / n if n else None, *wilson(hits, n), hits, n)
 
 
-def wilson(hits: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
+def wilson(hits: int, n: int) -> tuple[float, float]:
     """Return the Wilson interval of a proportion; 0 to 1 where n is 0.
 
     Wilson, J Am Stat Assoc 1927;22:209-212.
@@ -185,16 +181,11 @@ def wilson(hits: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
         raise ValueError(f"{hits} of {n} is no proportion")
     if n == 0:
         return 0.0, 1.0
-    share, z = hits / n, two_sided_quantile(level)
+    share, z = hits / n, HALF_WIDTH
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     # The ends are exactly 0 and 1 for no hits and for n hits, whatever the rounding.
     return (middle - half if hits else 0.0), (middle + half if hits < n else 1.0)
-
-
-def two_sided_quantile(level: float) -> float:
-    """Return the half width of a normal interval in standard errors: 1.96 for a level of 0.95."""
-    return NormalDist().inv_cdf(0.5 + level / 2)
 
 
 def two_sided_p(z: float) -> float:

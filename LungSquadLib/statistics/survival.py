@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .intervals import chi_square_tail, two_sided_quantile
+from .intervals import HALF_WIDTH, chi_square_tail
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LogRank(NamedTuple):
     p: float
 
 
-def kaplan_meier(time: np.ndarray, event: np.ndarray, *, level: float = 0.95) -> KaplanMeier:
+def kaplan_meier(time: np.ndarray, event: np.ndarray) -> KaplanMeier:
     """Estimate the survival curve of Kaplan and Meier.
 
     J Am Stat Assoc 1958;53:457-481. Intervals after Greenwood, on the scale of log(-log S), which
@@ -44,7 +44,6 @@ def kaplan_meier(time: np.ndarray, event: np.ndarray, *, level: float = 0.95) ->
     Args:
         time: (N,) 0 or later.
         event: (N,) 1 for an event, 0 for censoring.
-        level: of the interval.
 
     Raises:
         ValueError: a time is negative or not finite, an event neither 0 nor 1, or no row.
@@ -59,7 +58,7 @@ def kaplan_meier(time: np.ndarray, event: np.ndarray, *, level: float = 0.95) ->
     left = np.where(between, at_risk - events, 1)
     greenwood = np.sqrt(np.cumsum(np.where(between, events / (at_risk * left), 0.0)))
     logarithm = np.log(survival[between])
-    width = two_sided_quantile(level) * greenwood[between] / np.abs(logarithm)
+    width = HALF_WIDTH * greenwood[between] / np.abs(logarithm)
     low[between] = np.exp(logarithm * np.exp(width))
     high[between] = np.exp(logarithm * np.exp(-width))
     high[survival == 0] = high[between][-1] if between.any() else 1.0
