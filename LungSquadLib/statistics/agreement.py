@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from .intervals import Estimate
@@ -50,32 +48,26 @@ def icc_estimate(ratings: np.ndarray, *, n: int = 1000) -> Estimate:
     return Estimate(value, min(float(low), value), max(float(high), value), "bootstrap of patients")
 
 
-def weighted_kappa(
-    confusion: np.ndarray, weights: Literal["quadratic", "linear"] | None = "quadratic"
-) -> float:
-    """Return the weighted kappa of a square table: a near miss counts less than a far one.
+def weighted_kappa(confusion: np.ndarray) -> float:
+    """Return the quadratic-weighted kappa of a square table: near misses count less than far ones.
 
     Cohen, Psychological Bulletin 1968;70:213-220.
 
     Args:
         confusion: (K, K) counts, classes in their order (T1, T2, ...).
-        weights: how a miss grows with its distance; None: all misses count alike.
 
     Returns:
         1 where all agree, around 0 by chance. NaN where no disagreement is expected.
 
     Raises:
-        ValueError: the table is not square, negative or empty, or the weights are unknown.
+        ValueError: the table is not square, negative or empty.
     """
     table = np.asarray(confusion, np.float64)
     if table.ndim != 2 or table.shape[0] != table.shape[1]:
         raise ValueError(f"kappa needs a square table, not {table.shape}")
     if not (table >= 0).all() or not table.sum():
         raise ValueError("kappa needs counts, at least one")
-    apart = np.abs(np.subtract.outer(np.arange(len(table)), np.arange(len(table))))
-    misses = {"quadratic": apart**2, "linear": apart, None: apart > 0}
-    if weights not in misses:
-        raise ValueError(f"no weights '{weights}'; there are quadratic, linear and None")
+    misses = np.subtract.outer(np.arange(len(table)), np.arange(len(table))) ** 2
     by_chance = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
-    expected = (misses[weights] * by_chance).sum()
-    return float(1 - (misses[weights] * table).sum() / expected) if expected else float("nan")
+    expected = (misses * by_chance).sum()
+    return float(1 - (misses * table).sum() / expected) if expected else float("nan")
