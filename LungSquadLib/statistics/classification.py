@@ -95,9 +95,7 @@ class DecisionCurve:
     treat_none: np.ndarray
 
 
-def decision_curve(
-    y: np.ndarray, p: np.ndarray, thresholds: np.ndarray, *, standardised: bool = False
-) -> DecisionCurve:
+def decision_curve(y: np.ndarray, p: np.ndarray, thresholds: np.ndarray) -> DecisionCurve:
     """Return the net benefit of treating patients whose probability reaches the threshold.
 
     Vickers and Elkin, Med Decis Making 2006;26:565-574: true positives less false positives, the
@@ -107,8 +105,6 @@ def decision_curve(
         y: (N,) 0 or 1.
         p: (N,) probability of 1.
         thresholds: (T,) each at least 0 and below 1.
-        standardised: divided by the prevalence, so that 1 is the maximum (Kerr et al.,
-            J Clin Oncol 2016;34:2534-2540).
 
     Raises:
         ValueError: a threshold or probability is out of range or NaN, or only one class occurs.
@@ -118,7 +114,6 @@ def decision_curve(
     if not ((thresholds >= 0) & (thresholds < 1)).all():
         raise ValueError("a threshold is below 0, or 1 or more")
     odds = thresholds / (1 - thresholds)
-    unit = positive.mean() if standardised else 1.0
 
     def reached(values: np.ndarray) -> np.ndarray:
         return len(values) - np.searchsorted(np.sort(values), thresholds)
@@ -127,8 +122,8 @@ def decision_curve(
     share = positive.mean()
     return DecisionCurve(
         thresholds,
-        (hits - alarms * odds) / len(p) / unit,
-        (share - (1 - share) * odds) / unit,
+        (hits - alarms * odds) / len(p),
+        share - (1 - share) * odds,
         np.zeros(len(thresholds)),
     )
 

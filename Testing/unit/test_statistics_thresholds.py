@@ -91,12 +91,6 @@ def test_net_benefit_is_counted_as_vickers_and_elkin_do(rows):
     assert curve.model[0] == pytest.approx(curve.treat_all[0])
 
 
-def test_standardised_net_benefit_of_a_perfect_model_is_one():
-    y = np.array([0, 0, 0, 1])
-    curve = decision_curve(y, y.astype(float), np.array([0.2, 0.5]), standardised=True)
-    assert curve.model == pytest.approx([1, 1])
-
-
 def test_thresholds_of_a_decision_out_of_range_are_said():
     for wrong in (1.0, -0.1, np.nan):
         with pytest.raises(ValueError, match="threshold"):
