@@ -76,11 +76,6 @@ class CT:
         """The stored grid with its axes in LPS order."""
         return self._to_lps.grid(self.stored)
 
-    @property
-    def slice_axis(self) -> int:
-        """The axis of the grid (0 to 2) along which the stored slices follow one another."""
-        return self._to_lps.order.index(2)
-
     def hu(self, box: Box, progress: Progress | None = None) -> np.ndarray:
         """HU of a box of the grid (index order) as an array (z, y, x), int16 or float32.
 

@@ -10,7 +10,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import numpy as np
 import SimpleITK as sitk
@@ -28,7 +28,6 @@ from .pictures import WINDOWS, windowed
 from .resample import AIR, Axis, linear, nearest, needed_box
 
 Context: TypeAlias = Literal["tumour", "slice"]
-CONTEXTS: tuple[Context, ...] = get_args(Context)
 SMALLEST_MM2 = 12.0  # of tumour in a slice, a disc 4 mm wide: less is the frayed end of a mask
 
 _HEAD_FOOT = 2  # the axis of a CT's grid
