@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -46,19 +47,25 @@ def floor_of(path: Path) -> str:
     return path.relative_to(ROOT).with_suffix("").parts[0]
 
 
-def imports(path: Path, *, at_file_scope: bool = False):
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(path: Path, *, at_file_scope: bool = False) -> list[str]:
     """Modules that a file imports, absolute, with its own package's as LungSquadLib.x."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = tree.body if at_file_scope else ast.walk(tree)
+    nodes = parsed(path).body if at_file_scope else ast.walk(parsed(path))
     package = ["LungSquadLib", *path.relative_to(ROOT).parent.parts]
+    modules = []
     for node in nodes:
         if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
+            modules += [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
-            yield module
-            yield from (f"{module}.{name.name}" for name in node.names)
+            modules += [module, *(f"{module}.{name.name}" for name in node.names)]
+    return modules
 
 
 def test_imports_point_down():
@@ -115,9 +122,8 @@ def test_slicer_and_torch_stay_where_they_belong():
 
 def test_files_are_short_and_say_their_subject():
     for path in FILES:
-        text = path.read_text(encoding="utf-8")
-        assert len(text.splitlines()) <= 400, path
-        assert ast.get_docstring(ast.parse(text)), path
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
+        assert ast.get_docstring(parsed(path)), path
 
 
 def test_importing_the_package_pulls_nothing_heavy():
