@@ -14,6 +14,14 @@ RIM_MM = 3.0  # how far around a tumour its surroundings are measured
 _AT_ONCE = 64  # slices that are measured in one image
 
 # The label and unit of each feature of a slice, and of a tumour.
+_HU_FEATURES = {
+    "hu_mean": "mean HU inside",
+    "hu_sd": "standard deviation of HU inside",
+    "hu_p10": "10th percentile of HU inside",
+    "hu_p50": "median HU inside",
+    "hu_p90": "90th percentile of HU inside",
+    "hu_rim": f"mean HU in a rim of {RIM_MM:g} mm",
+}
 SLICE_FEATURES = {
     "area_mm2": "area, mm²",
     "equivalent_diameter_mm": "diameter of a disc of that area, mm",
@@ -22,12 +30,7 @@ SLICE_FEATURES = {
     "compactness": "compactness (1: a disc)",
     "components": "separate parts",
     "at_border": "touches the image's border",
-    "hu_mean": "mean HU inside",
-    "hu_sd": "standard deviation of HU inside",
-    "hu_p10": "10th percentile of HU inside",
-    "hu_p50": "median HU inside",
-    "hu_p90": "90th percentile of HU inside",
-    "hu_rim": f"mean HU in a rim of {RIM_MM:g} mm",
+    **_HU_FEATURES,
 }
 TUMOUR_FEATURES = {
     "equivalent_diameter_mm": "diameter of a ball of that volume, mm",
@@ -38,12 +41,7 @@ TUMOUR_FEATURES = {
     "flatness": "third by first principal axis (1: a ball)",
     "components": "separate parts",
     "at_border": "touches the crop's border",
-    "hu_mean": "mean HU inside",
-    "hu_sd": "standard deviation of HU inside",
-    "hu_p10": "10th percentile of HU inside",
-    "hu_p50": "median HU inside",
-    "hu_p90": "90th percentile of HU inside",
-    "hu_rim": f"mean HU in a rim of {RIM_MM:g} mm",
+    **_HU_FEATURES,
     "hu_skewness": "skewness of HU inside",
     "hu_kurtosis": "kurtosis of HU inside (3: normal)",
 }

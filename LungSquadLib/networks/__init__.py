@@ -195,7 +195,7 @@ _NETWORKS = {
             "latent": (_integer(1, 4096), "a whole number from 1 to 4096", 512),
             "base": (_integer(1, 1 << 16), "a whole number from 1 to 65536", 8192),
             "most": (_integer(1, 4096), "a whole number from 1 to 4096", 512),
-            "noise": (lambda value: isinstance(value, bool), "true or false", False),
+            "noise": _FLAG,
         },
     ),
     "inpainting": RegisteredNetwork(
