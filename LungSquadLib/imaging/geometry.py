@@ -17,8 +17,6 @@ from typing import TypeAlias
 import numpy as np
 import SimpleITK as sitk
 
-from . import AXES
-
 Index: TypeAlias = tuple[int, int, int]
 Point: TypeAlias = tuple[float, float, float]
 
@@ -320,13 +318,6 @@ def in_lps(image: sitk.Image) -> sitk.Image:
 def with_axes_of(image: sitk.Image, grid: Grid) -> sitk.Image:
     """Return an image with its axes in the order of another grid's; see `in_lps`."""
     return reorientation(Grid.of(image), grid.direction).image(image)
-
-
-def axis_codes(grid: Grid) -> str:
-    """Return the three letters of the axes' directions, as in "LPS" or "RAS"."""
-    back = reorientation(grid).inverse
-    letters = zip(back.order, back.flipped, strict=True)
-    return "".join("RAI"[axis] if flipped else AXES[axis] for axis, flipped in letters)
 
 
 def _signs(cosines: np.ndarray, order: tuple[int, ...]) -> np.ndarray:

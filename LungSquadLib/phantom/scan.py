@@ -60,15 +60,13 @@ class PhantomCase:
     volume_ml: float
 
 
-def phantom_cases(
-    seeds: Sequence[int], *, jobs: int, progress: Progress, message: str
-) -> list[PhantomCase]:
+def phantom_cases(seeds: Sequence[int], *, jobs: int, progress: Progress) -> list[PhantomCase]:
     """Return the cases of seeds, in order, computed in `jobs` processes."""
     cases: list[PhantomCase] = []
     spawn = get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=begin) as pool:
         for case in pool.map(phantom_case, seeds, chunksize=4):
-            step(progress, len(cases) / len(seeds), f"{message} ({len(cases)}/{len(seeds)})")
+            step(progress, len(cases) / len(seeds), f"Making phantoms ({len(cases)}/{len(seeds)})")
             cases.append(case)
     return cases
 

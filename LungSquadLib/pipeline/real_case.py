@@ -24,14 +24,9 @@ from .propose import default_method, propose
 MASK = "tumour.seg.nrrd"
 
 
-def shipped_model(kind: str, *, demo: bool = False) -> Model | None:
-    """Return the first model of a kind on this machine; None if there is none.
-
-    Args:
-        kind: of the card.
-        demo: whether a demo model, which learnt from phantoms, is also good enough.
-    """
-    models = models_of(kind, demo=demo)
+def shipped_model(kind: str) -> Model | None:
+    """Return the first model of a kind on this machine, a demo model last; None without any."""
+    models = models_of(kind, demo=True)
     return models[0] if models else None
 
 
@@ -76,14 +71,14 @@ def write_synthetic(
     from ..inference.inpaint_ct import inpaint, write_inpainting
 
     progress, pictures = progress or Silent(), []
-    generator = shipped_model("generator", demo=True)
+    generator = shipped_model("generator")
     if generator is not None:
         step(progress, 0.0, "Generating")
         images = sample(generator, 16, seed=0)
         parameters: dict[str, Any] = {"seed": 0, "truncation": 1.0, "label": None}
         written = write_samples(Path(folder) / "slices", images, generator, **parameters)
         pictures.append(written / "grid.png")
-    inpainter = shipped_model("inpainter", demo=True)
+    inpainter = shipped_model("inpainter")
     if inpainter is not None:
         ct = open_ct(case.ct, series=case.series)
         mask = read_mask(case.mask, ct, roi=case.roi, label=case.label)

@@ -150,9 +150,7 @@ def train_demo_models(
     """
     demos, jobs = _checked(folder, only, jobs)
     split, progress = split or Split(), progress or Silent()
-    cases = phantom_cases(
-        split.seeds, jobs=jobs, progress=Part(progress, 0.0, 0.1), message="Making phantoms"
-    )
+    cases = phantom_cases(split.seeds, jobs=jobs, progress=Part(progress, 0.0, 0.1))
     share, written = 0.9 / len(demos), {}
     for number, demo in enumerate(demos):
         part = Part(progress, 0.1 + number * share, 0.1 + (number + 1) * share)
@@ -183,9 +181,7 @@ def renew_references(
     split, progress = split or Split(), progress or Silent()
     torch.set_num_threads(jobs)
     models = [read_model_file(Path(folder) / f"{demo.name}.safetensors") for demo in demos]
-    cases = phantom_cases(
-        split.seeds[split.slices[2]], jobs=jobs, progress=progress, message="Making phantoms"
-    )
+    cases = phantom_cases(split.seeds[split.slices[2]], jobs=jobs, progress=progress)
     written = {}
     for demo, model in zip(demos, models, strict=True):
         if model.reference is None:

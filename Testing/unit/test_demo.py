@@ -66,7 +66,7 @@ def test_real_classifiers_predict_and_demo_models_do_not(ct, models, tmp_path, c
     result = json.loads((tmp_path / "out" / "result" / "prediction.json").read_text())
     assert [each["model"]["name"] for each in result["predictions"]] == ["real"]
     assert [model.card.name for model in models_of("classifier", demo=True)] == ["real", "demo-a"]
-    assert shipped_model("generator", demo=True) is None
+    assert shipped_model("generator") is None
 
 
 def test_the_segmenter_is_used_where_there_is_one(ct, models, tmp_path):

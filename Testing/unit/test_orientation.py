@@ -15,7 +15,7 @@ from LungSquadLib.errors import InputError, ModelError
 from LungSquadLib.imaging import AXES
 from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import as_ct, content_hash, open_ct
-from LungSquadLib.imaging.geometry import Grid, Reorientation, axis_codes, in_lps, reorientation
+from LungSquadLib.imaging.geometry import Grid, Reorientation, in_lps, reorientation
 from LungSquadLib.imaging.jitter import variants
 from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.imaging.masks import Mask, as_mask
@@ -95,6 +95,13 @@ def rotation(random: np.random.Generator, most: float) -> np.ndarray:
     turned = sitk.Euler3DTransform()
     turned.SetRotation(*random.uniform(-most, most, 3))
     return np.array(turned.GetMatrix()).reshape(3, 3)
+
+
+def axis_codes(grid: Grid) -> str:
+    """Return the three letters of the axes' directions, as in "LPS" or "RAS"."""
+    back = reorientation(grid).inverse
+    letters = zip(back.order, back.flipped, strict=True)
+    return "".join("RAI"[axis] if flipped else AXES[axis] for axis, flipped in letters)
 
 
 def test_every_order_is_brought_to_lps_as_simpleitk_does():
