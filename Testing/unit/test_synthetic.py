@@ -29,10 +29,10 @@ from LungSquadLib.training.classifier.data import set_up
 from LungSquadLib.training.classifier.experiment import ClassifierExperiment, train_classifier
 from LungSquadLib.training.classifier.fit import pairs_of, synthetic_samples
 from LungSquadLib.training.classifier.options import ClassifierOptions
-from LungSquadLib.training.classifier.synthetic import SourcePair, read_synthesis, source_pairs
 from LungSquadLib.training.classifier.task import Classifier
 from LungSquadLib.training.distributed import DistributedContext
 from LungSquadLib.training.experiment import Session
+from LungSquadLib.training.synthetic import SourcePair, read_synthesis, source_pairs
 from Testing.ball_cohort import ball_store
 from Testing.inpainters import write_inpainter
 from Testing.samples import write_model

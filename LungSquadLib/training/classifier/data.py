@@ -26,10 +26,10 @@ from ...models.inputs import InputSpec
 from ...networks import build
 from ...networks.prognosis import TransferNetwork
 from ...networks.trunk_and_head import TrunkAndHead
+from ..synthetic import Synthesis, read_synthesis
 from .options import DECAY, HEAD_DECAY, RESULT_COLUMNS, ClassifierOptions
 from .predictions import number
 from .start import Start, read_start
-from .synthetic import Synthesis, read_synthesis
 
 _UNITS = 128  # of the head's dense layer by default
 

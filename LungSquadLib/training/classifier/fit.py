@@ -19,9 +19,9 @@ from ...progress import Progress
 from ..checkpoint import load_weights
 from ..experiment import FITS, Fit, Session, read_fit
 from ..samples import Crops, Samples
+from ..synthetic import SourcePair, source_pairs, synthetic_store
 from .data import Setup
 from .features import Features, FeatureScale, cached_features, frozen_prefix
-from .synthetic import SourcePair, source_pairs, synthetic_store
 from .task import Classifier, head_groups, layer_groups
 
 KEPT_IN_MEMORY = 2 << 30  # bytes of crops

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...data.case_file import Content, read_unknown, write_content
-from ...data.store import Store, StoredCase, case_name
-from ...errors import InputError, ModelError
-from ...fields import identifier
-from ...inference.inpainting import BAND_MM, synthetic_cube
-from ...models.catalogue import check_kind, read_model
-from ...models.file import Model
-from ...progress import Progress, step
+from ..data.case_file import Content, read_unknown, write_content
+from ..data.store import Store, StoredCase, case_name
+from ..errors import InputError, ModelError
+from ..fields import identifier
+from ..inference.inpainting import BAND_MM, synthetic_cube
+from ..models.catalogue import check_kind, read_model
+from ..models.file import Model
+from ..progress import Progress, step
 
 
 @dataclass(frozen=True)
