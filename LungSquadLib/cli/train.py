@@ -24,6 +24,8 @@ from .train_images import add_description, add_gan, add_inpainting, add_segmenta
 if TYPE_CHECKING:
     from ..data.tables.matrix import Joined
     from ..progress import Progress
+    from ..training.classifier.options import ClassifierOptions
+    from ..training.integration.options import IntegrationOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,8 +78,7 @@ def _train_classifier(arguments: argparse.Namespace) -> None:
         refuse_ignored(options, ["precision"], "a head on a frozen trunk is trained in fp32.")
     if options.split is not None:
         refuse_ignored(options, ["folds"], "--split is a single split.")
-    if options.synthetic is None:
-        refuse_ignored(options, ["synthetic_fraction"], "there is no --synthetic.")
+    _check_synthetic(options)
     from ..pipeline.evaluate_run import evaluate_run
     from ..report.classifier.text import as_text
     from ..training.classifier.experiment import train_classifier
@@ -102,6 +103,11 @@ def _train_classifier(arguments: argparse.Namespace) -> None:
     print(printable(as_text(evaluation)))
     print(f"{arguments.out}/model.safetensors")
     print(f"{arguments.out}/evaluation/index.html")
+
+
+def _check_synthetic(options: ClassifierOptions | IntegrationOptions) -> None:
+    if options.synthetic is None:
+        refuse_ignored(options, ["synthetic_fraction"], "there is no --synthetic.")
 
 
 def _add_integration(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -161,26 +167,34 @@ def _train_integration(arguments: argparse.Namespace) -> None:
         raise InputError("--both-directions needs another cohort: name it with --external-test.")
     if arguments.external_test:
         refuse_ignored(options, ["folds"], "--external-test replaces the cross-validation.")
+    _check_synthetic(options)
     from ..pipeline.report_integration import report_integration
+    from ..pipeline.sources import training_images
     from ..training.integration.experiment import train_integration
 
     with bar() as progress:
         cohort = _read_sources(arguments, arguments.sources, progress)
         external = arguments.external_test
         other = _read_sources(arguments, external, progress) if external else None
-        runs = {arguments.out: (cohort, other)}
+        runs = {arguments.out: (arguments.sources, cohort, other)}
         if arguments.both_directions and other is not None:
             runs = {
-                f"{arguments.out}/forward": (cohort, other),
-                f"{arguments.out}/reverse": (other, cohort),
+                f"{arguments.out}/forward": (arguments.sources, cohort, other),
+                f"{arguments.out}/reverse": (external, other, cohort),
             }
         results = {}
-        for folder, (training, external_test) in runs.items():
+        for folder, (sources, training, external_test) in runs.items():
+            images = None
+            if options.synthetic is not None:
+                images = training_images(
+                    sources, allow_overlap=options.allow_overlap, device=device(arguments)
+                )
             finished = train_integration(
                 training,
                 folder,
                 options,
                 external_test=external_test,
+                images=images,
                 card_text=card_text(arguments),
                 threads=arguments.threads or 1,
                 progress=progress,

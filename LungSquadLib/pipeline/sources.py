@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +24,9 @@ from ..files import sha256_of_file
 from ..models.catalogue import check_kind, find, read_model
 from ..models.file import Model
 from ..progress import Part, Progress, Silent
+
+if TYPE_CHECKING:
+    from ..training.integration.synthetic import TrainingImages
 
 _KINDS = ("expression", "clinical", "image")  # as names of sources begin; others are features
 
@@ -145,6 +150,38 @@ def read_sources(
     return replace(joined, sources=(*sources, matrix), notes=(*joined.notes, *matrix.notes))
 
 
+def training_images(
+    texts: Sequence[str], *, allow_overlap: bool = False, device: str = "cpu"
+) -> TrainingImages | None:
+    """Return the images of sources; None if they have none.
+
+    Args:
+        texts: the sources, as for `read_sources`.
+        allow_overlap: as for `read_sources`.
+        device: for the networks.
+
+    Raises:
+        InputError: the sources have images of different stores.
+        ModelError, OSError: a store or model cannot be read.
+    """
+    from ..training.integration.synthetic import TrainingImages
+
+    if len(texts) == 1 and "=" not in texts[0]:
+        return None
+    images = [source for source in map(_source, texts) if source.kind == "image"]
+    if len({source.path.resolve() for source in images}) > 1:
+        raise InputError(
+            "--synthetic makes images from one store, and --sources names several: name one."
+        )
+    if not images:
+        return None
+    features = {
+        source.name: partial(_image_features, source, allow_overlap=allow_overlap, device=device)
+        for source in images
+    }
+    return TrainingImages(open_store(images[0].path), features, device)
+
+
 def join_sources(
     texts: Sequence[str],
     folder: str | os.PathLike[str],
@@ -208,6 +245,29 @@ def _source(text: str) -> _Source:
     return _Source(name, kind, Path(store), model)
 
 
+def _image_features(
+    source: _Source,
+    store: Store,
+    progress: Progress,
+    *,
+    allow_overlap: bool,
+    device: str,
+    keep: Collection[str] = (),
+) -> Matrix:
+    """Return the features of a store's cases as an image source has them."""
+    if source.model is None:
+        return mask_features(store, name=source.name, keep=keep, progress=progress)
+    return network_features(
+        store,
+        read_model(source.model),
+        name=source.name,
+        allow_overlap=allow_overlap,
+        device=device,
+        keep=keep,
+        progress=progress,
+    )
+
+
 def _joined(
     sources: Sequence[_Source],
     *,
@@ -239,20 +299,14 @@ def _joined(
                 mapping=mapping,
                 keep=keep,
             )
-        elif source.model is None:
-            matrix = mask_features(
-                open_store(source.path), name=source.name, keep=keep, progress=part
-            )
         else:
-            store, model = open_store(source.path), read_model(source.model)
-            matrix = network_features(
-                store,
-                model,
-                name=source.name,
+            matrix = _image_features(
+                source,
+                open_store(source.path),
+                part,
                 allow_overlap=allow_overlap,
                 device=device,
                 keep=keep,
-                progress=part,
             )
         patients |= set(matrix.patients)
         matrices[source.name] = matrix

@@ -3,6 +3,9 @@
 After Shin et al. 2018 (arXiv:1807.10225, section 4.1). A sample has the CT of one case, whose
 tumour is removed, and the tumour's shape, mean HU and label of another case of the same class. Both
 are training cases of the same fold, so that no data of its validation or test get into training.
+So a model without classes serves any label: what the class has of its own is shape and density,
+which are real, and the network makes texture and edge. Voxels that are unknown in the CT (-1024 HU,
+beyond a cut-out) stay unknown, but where the tumour is.
 """
 
 from __future__ import annotations
@@ -18,9 +21,12 @@ import numpy as np
 import torch
 
 from ..data.case_file import Content, read_unknown, write_content
+from ..data.overlap import Overlap, overlap
+from ..data.splits import Case
 from ..data.store import Store, StoredCase, case_name
 from ..errors import InputError, ModelError
 from ..fields import identifier
+from ..imaging.resample import AIR
 from ..inference.inpainting import BAND_MM, synthetic_cube
 from ..models.catalogue import check_kind, read_model
 from ..models.file import Model
@@ -61,16 +67,39 @@ class Synthesis:
     fraction: float
     conditions: Mapping[str, int]
 
+    def sentence(self, count: int) -> str:
+        """Return what a card says of so many samples."""
+        return (
+            f"Trained on {count} synthetic samples as well, tumours of these patients, synthesised "
+            f"by '{self.model.card.name}' (SHA-256 {self.model.sha256})."
+        )
+
+    @property
+    def licence(self) -> str:
+        """What the licence of a model says that was trained on the samples."""
+        card = self.model.card
+        return f"'{card.name}', which made synthetic samples for it: {card.licence}"
+
+    def overlap(self, held_out: Sequence[Case]) -> Overlap | None:
+        """Return the overlap of cases of validation and test with the model's training data."""
+        known = self.model.card.training.seen
+        return known and overlap(
+            known,
+            held_out,
+            part="What is validated or tested on",
+            where="the training data of the model of --synthetic",
+        )
+
 
 def read_synthesis(name: str, classes: Sequence[str], *, fraction: float) -> Synthesis:
     """Read the model of the option `synthetic`.
 
     It is conditional on the class of each tumour if it has all classes, by their codes. If it has
-    only some, it is unconditional for all: a classifier could learn which samples are conditional.
+    only some, it is unconditional for all: a network could learn which samples are conditional.
 
     Args:
         name: of the model, or its file.
-        classes: of the classifier.
+        classes: of the training.
         fraction: number of samples for each training case.
 
     Raises:
@@ -80,7 +109,7 @@ def read_synthesis(name: str, classes: Sequence[str], *, fraction: float) -> Syn
     card = model.card
     if card.kind == "generator" or card.network.arguments.get("dimensions") == 2:
         raise ModelError(
-            f"The model '{card.name}' makes slices, and a classifier is trained on cubes: name a "
+            f"The model '{card.name}' makes slices, and a synthetic sample is a cube: name a "
             "model of `lungsquad train inpainting`."
         )
     check_kind(card, "inpainter")
@@ -205,7 +234,8 @@ def _sample(
 ) -> Content:
     host, giver = store.content(ct), store.content(tumour)
     marked = giver.mask != 0
-    if not marked.any():
+    known = marked & (giver.hu > AIR)
+    if not known.any():
         raise InputError(
             f"The crop of the case '{tumour.case}' has no voxel of its tumour, so no sample "
             "can be made of it: leave the case or --synthetic out."
@@ -217,7 +247,7 @@ def _sample(
         host.hu[cube],
         host.mask[cube],
         new_mask=giver.mask[cube],
-        mean_hu=float(giver.hu[marked].mean()),
+        mean_hu=float(giver.hu[known].mean()),
         label=condition,
         seed=int(key[:16], 16),
     )

@@ -41,6 +41,8 @@ IGNORED = {
     "train classifier s -o out --label y --views 4": "--views would be ignored",
     "train classifier s -o out --label y --init m --precision bf16": "--precision would be ignored",
     "train classifier s -o out --label y --split p.csv --folds 3": "--folds would be ignored",
+    "train classifier s -o out --label y --synthetic-fraction 1": "--synthetic-fraction would",
+    "train integration --sources a=a.csv --label y --synthetic-fraction 1 -o o": "--synthetic-fr",
     "train integration --sources a --external-test b --folds 3 --label y -o out": "--folds would",
     "train integration --sources a=a.csv --both-directions --label y -o out": "--both-directions",
     "train integration --sources joined --mapping m.json --label y -o out": "columns and names",

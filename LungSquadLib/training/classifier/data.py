@@ -361,16 +361,10 @@ def _overlaps(
     overlaps: list[Overlap] = [fold_overlap(fold, cases) for fold in splits.values()]
     if start.seen is not None:
         overlaps.append(overlap(start.seen, cases, part="The store"))
-    if synthesis is not None and synthesis.model.card.training.seen is not None:
+    if synthesis is not None:
         names = {name for fold in splits.values() for name in (*fold.validation, *fold.test)}
-        overlaps.append(
-            overlap(
-                synthesis.model.card.training.seen,
-                [case for case in cases if case.case in names],
-                part="What is validated or tested on",
-                where="the training data of the model of --synthetic",
-            )
-        )
+        shared = synthesis.overlap([case for case in cases if case.case in names])
+        overlaps += [shared] if shared else []
     leaks = [leak for leak in overlaps if leak]
     if leaks and not options.allow_overlap:
         raise InputError(leaks[0].refusal)

@@ -169,12 +169,8 @@ def _training(setup: Setup, fit: Fit, card_text: CardText) -> Training:
     if start.seen is not None:
         seen_cases |= start.seen
     if setup.synthesis is not None:
-        model = setup.synthesis.model
-        data += (
-            f" Trained on {len(pairs_of(setup, fit))} synthetic samples as well, tumours of these "
-            f"patients, synthesised by '{model.card.name}' (SHA-256 {model.sha256})."
-        )
-        seen_cases |= model.card.training.seen or Seen()
+        data += f" {setup.synthesis.sentence(len(pairs_of(setup, fit)))}"
+        seen_cases |= setup.synthesis.model.card.training.seen or Seen()
     return Training(
         data=data[:2000],
         patients=len(patients),
@@ -193,8 +189,7 @@ def _licence(setup: Setup) -> str:
     if (card := setup.start.card) is not None:
         text += f" '{card.name}', its start: {card.licence}"
     if setup.synthesis is not None:
-        card = setup.synthesis.model.card
-        text += f" '{card.name}', which made synthetic samples for it: {card.licence}"
+        text += f" {setup.synthesis.licence}"
     return text
 
 

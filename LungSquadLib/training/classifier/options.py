@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ...errors import InputError
 from ...options import check, option, seed_option
@@ -28,6 +29,28 @@ RESULT_COLUMNS = frozenset(
 )
 LARGEST_HU = 100_000
 MOST_SYNTHETIC = 10  # samples for each training case
+
+
+def synthetic_option() -> Any:
+    """Return the field of the model that makes synthetic samples; None by default."""
+    return option(
+        None,
+        group="training",
+        metavar="MODEL",
+        help="model of `lungsquad train inpainting`: also train on synthetic tumours",
+    )
+
+
+def synthetic_fraction_option() -> Any:
+    """Return the field of the number of synthetic samples, 0.5 by default."""
+    return option(
+        0.5,
+        above=0.0,
+        high=MOST_SYNTHETIC,
+        group="training",
+        metavar="FRACTION",
+        help="number of synthetic tumours for each training case, with --synthetic",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,20 +210,8 @@ class ClassifierOptions(Recipe):
     learning_curve: tuple[int, ...] = option(
         (), low=1, group="validation", help="numbers of training patients of a learning curve"
     )
-    synthetic: str | None = option(
-        None,
-        group="training",
-        metavar="MODEL",
-        help="model of `lungsquad train inpainting`: also train on synthetic tumours",
-    )
-    synthetic_fraction: float = option(
-        0.5,
-        above=0.0,
-        high=MOST_SYNTHETIC,
-        group="training",
-        metavar="FRACTION",
-        help="number of synthetic tumours for each training case, with --synthetic",
-    )
+    synthetic: str | None = synthetic_option()
+    synthetic_fraction: float = synthetic_fraction_option()
     allow_overlap: bool = option(
         False,
         group="validation",

@@ -22,6 +22,7 @@ from ...statistics.text import format_number, format_p
 from ..classifier.predictions import number
 from .cohort import Cohort, check_excluded, check_follow_up, classes_of, kept_patients
 from .options import IntegrationOptions
+from .synthetic import SyntheticPatients, TrainingImages, check_held_out, synthetic_patients
 from .task import Rows, Shape, rows_of
 
 LOGISTIC, CLINICAL = "logistic", "clinical"  # compared models that are no networks
@@ -54,6 +55,7 @@ class Setup:
         dropped: patients that were excluded when the tables were joined.
         warnings: sentences for the user.
         external: whether the test is another cohort.
+        synthetic: how synthetic patients are made, if there are to be any.
     """
 
     options: IntegrationOptions
@@ -70,6 +72,7 @@ class Setup:
     dropped: tuple[Dropped, ...]
     warnings: tuple[str, ...]
     external: bool
+    synthetic: SyntheticPatients | None = None
 
     @cached_property
     def rows(self) -> Rows:
@@ -140,9 +143,13 @@ class Setup:
 
     def described(self) -> dict[str, Any]:
         """Return all that decides the results."""
+        options = asdict(self.options)
+        if self.synthetic is not None:
+            synthesis = self.synthetic.synthesis
+            options["synthetic"] = [synthesis.model.sha256, synthesis.fraction, self.synthetic.hash]
         return {
             "training": "integration",
-            "options": json.loads(json.dumps(asdict(self.options))),
+            "options": json.loads(json.dumps(options)),
             "classes": list(self.classes),
             "data": self.fingerprint,
             "split_hash": self.split_hash,
@@ -150,7 +157,11 @@ class Setup:
 
 
 def set_up(
-    joined: Joined, options: IntegrationOptions, *, external_test: Joined | None = None
+    joined: Joined,
+    options: IntegrationOptions,
+    *,
+    external_test: Joined | None = None,
+    images: TrainingImages | None = None,
 ) -> Setup:
     """Choose patients and columns of tables, and split the patients.
 
@@ -158,6 +169,7 @@ def set_up(
         joined: the patients of the training.
         options: of the training.
         external_test: another cohort for the test, in place of folds.
+        images: of the patients, for synthetic ones.
 
     Raises:
         InputError: the options or the tables cannot be used, a column leaks the label, or patients
@@ -187,6 +199,17 @@ def set_up(
         check_group_scaling(cohort.sources, options.label, y)
     patients = _patients(cohort, y, tested, warnings)
     warnings += _warnings(cohort, y, classes, options.label)
+    splits = _splits(patients, cohort.labels, tested, options)
+    synthetic = synthetic_patients(
+        images,
+        options,
+        sources=cohort.sources,
+        patients=patients,
+        labels=cohort.labels,
+        classes=classes,
+    )
+    if synthetic is not None:
+        warnings += check_held_out(synthetic, patients, splits, options)
     return Setup(
         options=options,
         patients=patients,
@@ -197,11 +220,12 @@ def set_up(
         y=y,
         classes=classes,
         positive=classes.index(options.positive or classes[-1]),
-        splits=_splits(patients, cohort.labels, tested, options),
+        splits=splits,
         excluded=excluded,
         dropped=(*joined.dropped, *(external_test.dropped if external_test is not None else ())),
         warnings=tuple(dict.fromkeys(warnings)),
         external=external_test is not None,
+        synthetic=synthetic,
     )
 
 

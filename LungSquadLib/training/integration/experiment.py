@@ -2,13 +2,16 @@
 
 In each fold these models are fitted on the training patients and predict the others: the network
 with all sources, the network with each single source, ridge logistic regression with all sources
-and with clinical facts. Reference scores are taken from the tables.
+and with clinical facts. Reference scores are taken from the tables. With `--synthetic`, networks
+with an image source are trained on synthetic patients as well (see `synthetic`, whose samples are
+in the folder `synthetic/`): those of the fold's training patients, and in its inner folds only
+those of inner training patients. No figure is measured on them, and the regressions do without.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...data.split_files import SYNTHETIC
 from ...data.splits import folds
+from ...data.store import CASES
 from ...data.tables.matrix import Joined, Matrix
 from ...errors import need
+from ...files import sweep
 from ...inference.attribution import integrated_gradients
 from ...networks.devices import float64_of
 from ...networks.seeded_dropout import mixed
@@ -27,14 +33,16 @@ from ...progress import Part, Progress, step
 from ...statistics.calibration import log_odds
 from ...statistics.discrimination import auc
 from ..card import CardText
-from ..experiment import Experiment, Fit, Session, finish_fit, read_rows, run, write_rows
+from ..experiment import Experiment, Fit, Session, Split, finish_fit, read_rows, run, write_rows
 from .data import CLINICAL, LOGISTIC, Setup, set_up
 from .export import initial_card, write_model
 from .options import IntegrationOptions
+from .synthetic import TrainingImages, pairs_of, synthetic_rows
 from .task import (
     FittedNetwork,
     Rows,
     Setting,
+    SyntheticRows,
     choose_setting,
     fit_network,
     log_loss,
@@ -62,6 +70,7 @@ def train_integration(
     options: IntegrationOptions,
     *,
     external_test: Joined | None = None,
+    images: TrainingImages | None = None,
     card_text: CardText | None = None,
     threads: int = 1,
     progress: Progress | None = None,
@@ -74,6 +83,7 @@ def train_integration(
         options: of the training.
         external_test: patients of another cohort, on whom all models are tested in place of a
             cross-validation.
+        images: of the patients, from which --synthetic makes further ones.
         card_text: what the user writes into the model's card.
         threads: of the processor; with networks so small more than one make it slower.
         progress: gets the state of the run; may cancel, and nothing but the current fold is lost.
@@ -83,7 +93,7 @@ def train_integration(
         MissingPackageError: scikit-learn is not installed.
     """
     need("sklearn")
-    setup = set_up(joined, options, external_test=external_test)
+    setup = set_up(joined, options, external_test=external_test, images=images)
     experiment = IntegrationExperiment(setup, card_text or CardText())
     run(experiment, Path(folder), threads=threads, progress=progress)
     return IntegrationRun(Path(folder), setup)
@@ -108,9 +118,25 @@ class IntegrationExperiment(Experiment[IntegrationOptions]):
         initial_card(self.setup, self.final_fit(), self.card_text)
         for fit in (*self.fits(), self.final_fit()):
             inner_folds(self.setup, fit)
+            pairs_of(self.setup, fit)
 
     def fits(self) -> list[Fit]:
         return outer_fits(self.setup)
+
+    def splits(self) -> list[Split]:
+        if self.setup.synthetic is None:
+            return [*super().splits()]
+        return [
+            (
+                fit.seed,
+                fit.fold,
+                {**fit.parts.parts, SYNTHETIC: [pair.name for pair in pairs_of(self.setup, fit)]},
+            )
+            for fit in self.fits()
+        ]
+
+    def prepare(self, session: Session) -> None:
+        sweep(session.folder / SYNTHETIC / CASES)
 
     def final_fit(self) -> Fit:
         """Return a fit on all patients but a validation part.
@@ -125,16 +151,20 @@ class IntegrationExperiment(Experiment[IntegrationOptions]):
 
     def fit(self, fit: Fit, session: Session) -> None:
         """Fit all models; leave weights, predictions, and the attribution of the columns."""
-        setup, folder, fold = self.setup, session.of_fit(fit), _Fold.of(self.setup, fit)
+        setup, folder = self.setup, session.of_fit(fit)
         step(session.progress, 0.0, session.message)
+        images = 0.0 if setup.synthetic is None else 0.5
+        synthetic = synthetic_rows(setup, fit, session.folder, Part(session.progress, 0.0, images))
+        fold = _Fold.of(setup, fit, synthetic)
+        progress = Part(session.progress, images, 1.0)
         seed = mixed(self.options.seed, fit.seed, fit.fold + 1)
         single = setup.single_sources if fit.fold >= 0 else ()
         count = 1 + len(single)
-        part = Part(session.progress, 0.0, 1 / count)
+        part = Part(progress, 0.0, 1 / count)
         setting, main = fold.network(setup.sources, seed, part)
         logits = {"": main.logits(setup.rows.x[fold.evaluated])}
         for number, source in enumerate(single, 1):
-            part = Part(session.progress, number / count, (number + 1) / count)
+            part = Part(progress, number / count, (number + 1) / count)
             _, fitted = fold.network((source,), mixed(seed, number), part)
             logits[f"{source.name} alone"] = fitted.logits(source.values[fold.evaluated])
         if fit.fold >= 0:
@@ -193,16 +223,36 @@ def inner_folds(setup: Setup, fit: Fit) -> InnerFolds:
 
 @dataclass(frozen=True, eq=False)
 class _Fold:
-    """The patients of a fit, by indices, and its inner folds."""
+    """The patients of a fit, by indices, its inner folds, and its synthetic patients."""
 
     setup: Setup
     parts: Mapping[str, np.ndarray]
     inner: InnerFolds
+    synthetic: SyntheticRows | None
 
     @classmethod
-    def of(cls, setup: Setup, fit: Fit) -> _Fold:
+    def of(cls, setup: Setup, fit: Fit, synthetic: SyntheticRows | None) -> _Fold:
         parts = {name: setup.indices(names) for name, names in fit.parts.parts.items()}
-        return cls(setup, parts, inner_folds(setup, fit))
+        return cls(setup, parts, inner_folds(setup, fit), synthetic)
+
+    def synthetic_of(self, sources: Sequence[Matrix]) -> Callable[[np.ndarray], Rows] | None:
+        """Return what gives synthetic rows by indices among the training patients.
+
+        None without synthetic patients, and for a single source that has no images: such rows
+        would be repeats.
+        """
+        setup, synthetic = self.setup, self.synthetic
+        if synthetic is None or setup.synthetic is None:
+            return None
+        columns = slice(None)
+        if len(sources) < len(setup.sources):
+            (source,) = sources
+            if source.name not in setup.synthetic.images.features:
+                return None
+            starts = setup.shape(setup.sources).starts
+            at = [each.name for each in setup.sources].index(source.name)
+            columns = slice(starts[at], starts[at + 1])
+        return lambda chosen: synthetic.of(self.parts["train"][chosen], columns)
 
     @property
     def evaluated(self) -> np.ndarray:
@@ -216,12 +266,14 @@ class _Fold:
         rows = rows_of(sources, self.setup.y)
         training, validation = rows[self.parts["train"]], rows[self.parts["validation"]]
         shape, epochs = self.setup.shape(sources), self.setup.options.epochs
+        synthetic = self.synthetic_of(sources)
         setting = choose_setting(
             training,
             self.inner,
             shape=shape,
             epochs=epochs,
             seed=seed,
+            synthetic=synthetic,
             progress=Part(progress, 0.0, 0.9),
         )
         fitted = fit_network(
@@ -231,6 +283,7 @@ class _Fold:
             setting=setting,
             epochs=epochs,
             seed=seed,
+            synthetic=None if synthetic is None else synthetic(np.arange(len(training))),
             progress=Part(progress, 0.9, 1.0),
         )
         return setting, fitted

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...data.overlap import seen
 from ...fields import identifier
-from ...models.card import Card, Metric, NetworkSpec, ReferenceSpec, Training
+from ...models.card import Card, Metric, NetworkSpec, ReferenceSpec, Seen, Training
 from ...models.file import write_model_file
 from ...statistics.calibration import brier, log_odds
 from ...statistics.discrimination import balanced_accuracy
@@ -27,6 +27,7 @@ from ..card import (
 from ..checkpoint import load_weights
 from ..experiment import FITS, MODEL, Fit, read_fit
 from .data import Setup
+from .synthetic import pairs_of
 from .task import SETTINGS, FittedNetwork, Setting, initial_network, network_arguments, predict
 
 
@@ -112,6 +113,16 @@ def _card(
     counts = np.bincount(y, minlength=len(setup.classes)).tolist()
     classes = ", ".join(f"{n} {name}" for n, name in zip(counts, setup.classes, strict=True))
     arguments = network_arguments(setup.shape(setup.sources), setting, spec.widths)
+    data = (
+        f"{len(training)} patients ({classes}) with {spec}; {len(validation)} more to choose the "
+        "epoch and the temperature."
+    )
+    known, licence = seen([*training, *validation]), card_text.licence or NO_LICENCE
+    if setup.synthetic is not None:
+        synthesis = setup.synthetic.synthesis
+        data += f" {synthesis.sentence(len(pairs_of(setup, fit)))}"
+        known |= synthesis.model.card.training.seen or Seen()
+        licence = card_text.licence or f"{NO_LICENCE} {synthesis.licence}"
     card = Card(
         name=card_text.name or identifier(label),
         title=card_text.title or f"{label}: {' or '.join(setup.classes)}"[:200],
@@ -122,16 +133,15 @@ def _card(
         input=spec,
         positive=setup.positive,
         training=Training(
-            data=f"{len(training)} patients ({classes}) with {spec}; {len(validation)} more to "
-            "choose the epoch and the temperature."[:2000],
+            data=data[:2000],
             patients=len(training),
             fingerprint=setup.fingerprint,
             split_hash=setup.split_hash,
             seed=setup.options.seed,
             command=card_text.command,
-            seen=seen([*training, *validation]),
+            seen=known,
         ),
-        licence=card_text.licence or NO_LICENCE,
+        licence=licence,
         intended_use="Research on cohorts like the one it was trained on.",
         must_not=(
             "Must not be used to diagnose, to choose a treatment or to tell a patient a prognosis.",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...errors import InputError
 from ...options import check, option, seed_option
-from ..classifier.options import RESULT_COLUMNS
+from ..classifier.options import RESULT_COLUMNS, synthetic_fraction_option, synthetic_option
 
 # Classes of labels that have further values, which are excluded.
 CLASSES = {
@@ -56,6 +56,8 @@ class IntegrationOptions:
     epochs: int = option(
         60, low=1, group="training", help="passes over the training patients, at most"
     )
+    synthetic: str | None = synthetic_option()
+    synthetic_fraction: float = synthetic_fraction_option()
     seed: int = seed_option(group="training")
     allow_leakage: bool = option(
         False, group="validation", help="continue if a column seems to leak the target"

@@ -6,7 +6,7 @@ patients of a fold never are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from typing import Any
@@ -67,6 +67,24 @@ class Rows:
         return len(self.y)
 
 
+@dataclass(frozen=True)
+class SyntheticRows:
+    """Rows of synthetic patients, which are trained on and nothing else.
+
+    Attributes:
+        rows: N of them, with the columns of all sources.
+        made_of: (N, 2) indices of the patients whose CT and whose tumour each has.
+    """
+
+    rows: Rows
+    made_of: np.ndarray
+
+    def of(self, patients: np.ndarray, columns: slice) -> Rows:
+        """Return some columns of the rows that are made of some patients (indices) alone."""
+        chosen = np.isin(self.made_of, patients).all(axis=1)
+        return Rows(self.rows.x[chosen][:, columns], self.rows.y[chosen])
+
+
 def rows_of(sources: Sequence[Matrix], y: np.ndarray) -> Rows:
     """Return the columns of some sources side by side."""
     return Rows(np.concatenate([source.values for source in sources], axis=1), y)
@@ -121,27 +139,30 @@ def fit_network(
     setting: Setting,
     epochs: int,
     seed: int,
+    synthetic: Rows | None = None,
     progress: Progress | None = None,
 ) -> FittedNetwork:
     """Fit a network: the validation patients choose the best epoch and the temperature.
 
-    Columns are ranked and scaled on the training patients.
+    Columns are ranked and scaled on the training patients, without synthetic ones.
     """
     columns, widths = chosen_columns(training, shape, setting.columns)
     network = initial_network(network_arguments(shape, setting, widths), seed)
     priors = np.bincount(training.y, minlength=shape.classes) / len(training)
     network.init_output_bias(torch.from_numpy(priors))
-    both = np.concatenate([training.x, validation.x])[:, columns]
-    network.scale.fit(torch.from_numpy(both[: len(training)]))
+    parts = [training, validation, *([] if synthetic is None else [synthetic])]
+    x = np.concatenate([part.x for part in parts])[:, columns]
+    network.scale.fit(torch.from_numpy(x[: len(training)]))
+    real = len(training) + len(validation)
     recipe = replace(RECIPE, epochs=epochs, seed=seed)
     task = Classifier(
         network,
         network,
         [Group(("",), 1.0)],
-        samples=Tables(torch.from_numpy(both), widths, seed),
-        labels=np.concatenate([training.y, validation.y]),
-        training=np.arange(len(training)),
-        validation=np.arange(len(training), len(both)),
+        samples=Tables(torch.from_numpy(x), widths, seed),
+        labels=np.concatenate([part.y for part in parts]),
+        training=np.concatenate([np.arange(len(training)), np.arange(real, len(x))]),
+        validation=np.arange(len(training), real),
         classes=shape.classes,
         recipe=recipe,
         context=DistributedContext(),
@@ -230,6 +251,7 @@ def choose_setting(
     epochs: int,
     seed: int,
     progress: Progress,
+    synthetic: Callable[[np.ndarray], Rows] | None = None,
 ) -> Setting:
     """Return the setting with the least log loss in an inner cross-validation.
 
@@ -240,6 +262,7 @@ def choose_setting(
         seed: of all random numbers.
         epochs: at most.
         progress: gets the state; may cancel.
+        synthetic: returns the synthetic patients that are made of some training patients alone.
     """
     losses = np.zeros(len(SETTINGS))
     count = len(SETTINGS) * len(inner)
@@ -253,6 +276,7 @@ def choose_setting(
                 setting=setting,
                 epochs=epochs,
                 seed=mixed(seed, number),
+                synthetic=None if synthetic is None else synthetic(training),
                 progress=Part(progress, done / count, (done + 1) / count),
             )
             losses[index] += log_loss(fitted.logits(known.x[test]), known.y[test])
