@@ -82,9 +82,10 @@ class Synthesis:
 
     def overlap(self, held_out: Sequence[Case]) -> Overlap | None:
         """Return the overlap of cases of validation and test with the model's training data."""
-        known = self.model.card.training.seen
-        return known and overlap(
-            known,
+        if (seen := self.model.card.training.seen) is None:
+            return None
+        return overlap(
+            seen,
             held_out,
             part="What is validated or tested on",
             where="the training data of the model of --synthetic",

@@ -37,7 +37,7 @@ class Stopping(Silent):
 def cohort(tmp_path_factory):
     """Sources of a store and a table of two genes; their images; options."""
     folder = tmp_path_factory.mktemp("balls")
-    store = ball_store(folder, 24)
+    store = ball_store(folder, 20)
     write_inpainter(folder / "inpainter.safetensors", classes=("LUAD", "LUSC"))
     draws = np.random.default_rng(0)
     with (folder / "genes.csv").open("w", encoding="utf-8", newline="") as file:
@@ -50,7 +50,7 @@ def cohort(tmp_path_factory):
         folds=2,
         seeds=1,
         inner_folds=2,
-        epochs=2,
+        epochs=1,
         allow_leakage=True,
         synthetic=str(folder / "inpainter.safetensors"),
     )
@@ -86,6 +86,7 @@ def test_rows_are_made_of_the_folds_training_patients(cohort, tmp_path):
         assert np.array_equal(some.x, made.rows.x[inside])
 
 
+@pytest.mark.slow
 def test_a_stopped_run_ends_with_the_same_bytes_and_says_what_it_used(cohort, tmp_path):
     joined, images, options = cohort
     whole = train_integration(joined, tmp_path / "whole", options, images=images)
@@ -102,6 +103,7 @@ def test_a_stopped_run_ends_with_the_same_bytes_and_says_what_it_used(cohort, tm
         train_integration(joined, tmp_path / "run", replace(options, synthetic=None))
 
 
+@pytest.mark.slow
 def test_the_regressions_do_without_and_the_network_does_not(cohort, tmp_path):
     joined, images, options = cohort
     columns = {}
