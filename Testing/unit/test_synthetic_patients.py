@@ -15,7 +15,7 @@ from LungSquadLib.training.integration import task as integration
 from LungSquadLib.training.integration.data import set_up
 from LungSquadLib.training.integration.experiment import outer_fits, train_integration
 from LungSquadLib.training.integration.options import IntegrationOptions
-from LungSquadLib.training.integration.synthetic import pairs_of, synthetic_rows
+from LungSquadLib.training.integration.synthetic_rows import pairs_of, synthetic_rows
 from Testing.ball_cohort import ball_store
 from Testing.inpainters import write_inpainter
 

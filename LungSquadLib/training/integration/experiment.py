@@ -37,7 +37,8 @@ from ..experiment import Experiment, Fit, Session, Split, finish_fit, read_rows,
 from .data import CLINICAL, LOGISTIC, Setup, set_up
 from .export import initial_card, write_model
 from .options import IntegrationOptions
-from .synthetic import TrainingImages, pairs_of, synthetic_rows
+from .synthetic import TrainingImages
+from .synthetic_rows import pairs_of, synthetic_rows
 from .task import (
     FittedNetwork,
     Rows,
@@ -238,20 +239,15 @@ class _Fold:
     def synthetic_of(self, sources: Sequence[Matrix]) -> Callable[[np.ndarray], Rows] | None:
         """Return what gives synthetic rows by indices among the training patients.
 
-        None without synthetic patients, and for a single source that has no images: such rows
-        would be repeats.
+        None without synthetic patients, and without images: such rows would be repeats.
         """
         setup, synthetic = self.setup, self.synthetic
-        if synthetic is None or setup.synthetic is None:
+        names = {source.name for source in sources}
+        images = setup.synthetic.images.features if setup.synthetic is not None else {}
+        if synthetic is None or names.isdisjoint(images):
             return None
-        columns = slice(None)
-        if len(sources) < len(setup.sources):
-            (source,) = sources
-            if source.name not in setup.synthetic.images.features:
-                return None
-            starts = setup.shape(setup.sources).starts
-            at = [each.name for each in setup.sources].index(source.name)
-            columns = slice(starts[at], starts[at + 1])
+        widths = [len(source.columns) for source in setup.sources]
+        columns = np.repeat([source.name in names for source in setup.sources], widths)
         return lambda chosen: synthetic.of(self.parts["train"][chosen], columns)
 
     @property

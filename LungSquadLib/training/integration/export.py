@@ -27,7 +27,7 @@ from ..card import (
 from ..checkpoint import load_weights
 from ..experiment import FITS, MODEL, Fit, read_fit
 from .data import Setup
-from .synthetic import pairs_of
+from .synthetic_rows import pairs_of
 from .task import SETTINGS, FittedNetwork, Setting, initial_network, network_arguments, predict
 
 

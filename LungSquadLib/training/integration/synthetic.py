@@ -13,26 +13,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from ...data.split_files import SYNTHETIC
-from ...data.splits import Fold
+from ...data.splits import Case, Fold
 from ...data.store import Store, StoredCase
 from ...data.tables.matrix import Matrix
 from ...errors import InputError
 from ...progress import Progress
 from ..classifier.data import check_store
-from ..experiment import Fit
-from ..synthetic import SourcePair, Synthesis, read_synthesis, source_pairs, synthetic_store
-from .task import SyntheticRows, rows_of
-
-if TYPE_CHECKING:
-    from .data import Patient, Setup
-    from .options import IntegrationOptions
+from ..synthetic import Synthesis, read_synthesis
+from .options import IntegrationOptions
 
 
 @dataclass(frozen=True)
@@ -77,7 +68,7 @@ def synthetic_patients(
     options: IntegrationOptions,
     *,
     sources: Sequence[Matrix],
-    patients: Sequence[Patient],
+    patients: Sequence[Case],
     labels: Sequence[str],
     classes: Sequence[str],
 ) -> SyntheticPatients | None:
@@ -115,7 +106,7 @@ def synthetic_patients(
 
 def check_held_out(
     synthetic: SyntheticPatients,
-    patients: Sequence[Patient],
+    patients: Sequence[Case],
     splits: Mapping[tuple[int, int], Fold],
     options: IntegrationOptions,
 ) -> tuple[str, ...]:
@@ -137,67 +128,3 @@ def check_held_out(
             f"{shared.sentence} Leave them out, or pass --allow-overlap; the results then say so."
         )
     return (shared.sentence,) if shared else ()
-
-
-def pairs_of(setup: Setup, fit: Fit) -> tuple[SourcePair, ...]:
-    """Return the pairs of training patients that a fit's synthetic patients are made of."""
-    if setup.synthetic is None:
-        return ()
-    cases = setup.synthetic.cases
-    return source_pairs(
-        [cases[name] for name in fit.parts.train if name in cases],
-        setup.options.label,
-        fraction=setup.synthetic.synthesis.fraction,
-        seed=(setup.options.seed, fit.seed),
-    )
-
-
-def synthetic_rows(
-    setup: Setup, fit: Fit, folder: Path, progress: Progress
-) -> SyntheticRows | None:
-    """Return the synthetic patients of a fit's training; None without --synthetic.
-
-    The samples are in the run's folder, where those that other fits have made are only read.
-    """
-    if setup.synthetic is None:
-        return None
-    pairs, images = pairs_of(setup, fit), setup.synthetic.images
-    samples = synthetic_store(
-        replace(images.store, cases=tuple(setup.synthetic.cases.values())),
-        pairs,
-        setup.synthetic.synthesis,
-        label=setup.options.label,
-        folder=folder / SYNTHETIC,
-        device=torch.device(images.device),
-        progress=progress,
-    )
-    names = [f"sample-{number}" for number in range(len(pairs))]
-    # Tables have a row for each patient.
-    alone = tuple(
-        replace(case, patient=name, columns={})
-        for case, name in zip(samples.cases, names, strict=True)
-    )
-    tumours = setup.indices([pair.tumour for pair in pairs])
-    sources = []
-    for source in setup.sources:
-        values = source.values[tumours]
-        if source.name in images.features:
-            matrix = images.features[source.name](replace(samples, cases=alone), progress)
-            values = _aligned(matrix, names, source)
-        sources.append(replace(source, patients=tuple(names), values=values))
-    hosts = setup.indices([pair.ct for pair in pairs])
-    rows = rows_of(sources, setup.y[tumours])
-    return SyntheticRows(rows, np.column_stack([hosts, tumours]))
-
-
-def _aligned(matrix: Matrix, names: Sequence[str], source: Matrix) -> np.ndarray:
-    """Return features (N, D) in the order of the names, with the columns of the source."""
-    if (matrix.extractor, matrix.cube) != (source.extractor, source.cube):
-        raise InputError(
-            f"The features of '{source.name}' were computed differently from those of its "
-            "synthetic patients: name the store and the model that they came from."
-        )
-    row = {name: n for n, name in enumerate(matrix.patients)}
-    column = {name: n for n, name in enumerate(matrix.columns)}
-    values: np.ndarray = matrix.values[[row[name] for name in names]]
-    return values[:, [column[name] for name in source.columns]]

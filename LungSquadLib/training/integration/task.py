@@ -79,7 +79,7 @@ class SyntheticRows:
     rows: Rows
     made_of: np.ndarray
 
-    def of(self, patients: np.ndarray, columns: slice) -> Rows:
+    def of(self, patients: np.ndarray, columns: np.ndarray | slice) -> Rows:
         """Return some columns of the rows that are made of some patients (indices) alone."""
         chosen = np.isin(self.made_of, patients).all(axis=1)
         return Rows(self.rows.x[chosen][:, columns], self.rows.y[chosen])
