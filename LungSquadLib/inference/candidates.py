@@ -84,7 +84,7 @@ def candidates(
         step(progress, done, f"Searching window {number + 1} of {len(windows)}")
         hu = cube_of(ct, start, spec.size, spacing=spec.spacing)
         logits = logits_of(model.network, network_input(spec, hu)[None])[0]
-        _put(probability, 1 / (1 + np.exp(-logits)), start)
+        _put(probability, 1 / (1 + np.exp(-np.maximum(logits, -30))), start)
     step(progress, 0.95, "Listing candidates")
     return _listed(probability, lung, ct.grid, spec.spacing, least_score)
 

@@ -1,8 +1,8 @@
 """Segmentation of a tumour by a network: from clicks into a CT, or without any.
 
 A cube of 1 mm round the click goes through the network. Where the mask comes near the cube's faces,
-the cube is centred on it anew. Where it still does, or where the network doubts its mask, the cube
-is taken at 2, 3 and 4 mm, so that large tumours fit in; the mask that it doubts least is taken.
+the cube is centred on it anew. Where it still does, the cube is taken at 2, 3 and 4 mm, so that
+large tumours fit in.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ from ..models.file import Model
 from ..progress import Progress, Silent, step
 from .segmentation_cubes import (
     Clicks,
+    averaged_logits,
     check_dimensions,
     connected,
     expected_dice,
     known_voxels,
-    logits_of,
     network_input,
 )
 
 FACTORS = (1, 2, 3, 4)  # voxels of the cubes, in voxels of the network's spacing
-SURE = 0.85  # expected Dice coefficient from which no coarser cube is tried
-SMALL = 0.4  # of the cube's side: a smaller mask is of no tumour that is larger than the cube
+LUNG_HU = -500.0  # below: lung
+LEAST_FREE = 0.25  # share of a tumour's surface that borders on lung; else coarser cubes are tried
+CENTRED = 3  # times that a cube is looked at, each time round the mask that was found
 THRESHOLDS = (1.0, 2.0, 3.0, 4.0)  # logits, tried in turn
 GROWN_BACK = 1  # voxels, after a higher threshold
 UNSURE = 0.75  # expected Dice coefficient below which a mask is flagged
@@ -50,6 +51,7 @@ class _Segmented:
         start: x, y, z of the first voxel, in voxels of the cube, from the CT's first voxel.
         spacing: of its voxels, in mm.
         near_faces: whether the mask comes near the cube's faces.
+        free: share of its surface that borders on lung.
     """
 
     logits: np.ndarray
@@ -57,11 +59,7 @@ class _Segmented:
     start: tuple[float, ...]
     spacing: float
     near_faces: bool
-
-    @property
-    def extent(self) -> int:
-        """Voxels of the longest side of the mask's box."""
-        return int(np.ptp(np.argwhere(self.mask), axis=0).max()) + 1
+    free: float
 
     @property
     def expected_dice(self) -> float:
@@ -167,20 +165,19 @@ def _segmented(model: Model, ct: CT, clicks: _Clicks, progress: Progress) -> _Se
         if (high - low).max() > room * factor:
             continue
         step(progress, 0.15 * number, "Segmenting")
-        result = _in_cube(model, ct, clicks, centre=(low + high) / 2, factor=factor)
-        if result is not None and result.near_faces:
-            middle = np.clip(_middle(result), high - room * factor / 2, low + room * factor / 2)
-            result = _in_cube(model, ct, clicks, centre=middle, factor=factor) or result
-        if result is not None:
-            results.append(result)
-            small = result.extent < spec.size * SMALL
-            if not result.near_faces and (small or result.expected_dice >= SURE):
+        centre = (low + high) / 2
+        for _ in range(CENTRED):
+            result = _in_cube(model, ct, clicks, centre=centre, factor=factor)
+            if result is None:
                 break
-    # Deep in a large tumour the finest cube shows no border, and the network doubts its mask.
-    whole = [result for result in results if not result.near_faces]
-    if whole:
-        return max(whole, key=lambda result: result.expected_dice)
-    return results[-1] if results else None
+            results.append(result)
+            if not result.near_faces:
+                break
+            centre = np.clip(_middle(result), high - room * factor / 2, low + room * factor / 2)
+        # Deep in a large tumour the finest cube shows no lung, and its mask is a part.
+        if result is not None and not result.near_faces and result.free >= LEAST_FREE:
+            return result
+    return max(results, key=lambda result: (not result.near_faces, result.free), default=None)
 
 
 def _middle(segmented: _Segmented) -> np.ndarray:
@@ -200,11 +197,13 @@ def _in_cube(
     hu = cube_of(ct, (x, y, z), spec.size, spacing=spec.spacing, factor=factor)
     start = np.array((x, y, z)) - (0 if factor % 2 else 0.5 / factor)
     inside, outside = clicks.in_cube(start, spacing)
-    logits = logits_of(model.network, network_input(spec, hu, inside, outside)[None])[0]
+    logits = averaged_logits(model.network, network_input(spec, hu, inside, outside)[None])[0]
     mask = _separated(logits, inside)
     if not mask.any():
         return None
-    return _Segmented(logits, mask, tuple(start.tolist()), spacing, _near_faces(mask))
+    shell = _dilated(mask) & ~mask & known_voxels(hu)
+    free = float((hu[shell] < LUNG_HU).mean()) if shell.any() else 1.0
+    return _Segmented(logits, mask, tuple(start.tolist()), spacing, _near_faces(mask), free)
 
 
 def _separated(logits: np.ndarray, inside: Clicks) -> np.ndarray:

@@ -72,6 +72,15 @@ def logits_of(network: torch.nn.Module, x: np.ndarray) -> np.ndarray:
     return result
 
 
+def averaged_logits(network: torch.nn.Module, x: np.ndarray) -> np.ndarray:
+    """Return the mean logits (n, ...) of x (n, 4, ...) as it is and mirrored along each axis."""
+    total = logits_of(network, x)
+    for axis in range(2, x.ndim):
+        mirrored = logits_of(network, np.ascontiguousarray(np.flip(x, axis)))
+        total = total + np.flip(mirrored, axis - 1)
+    return total / (x.ndim - 1)
+
+
 def segment_cube(
     model: Model, hu: np.ndarray, inside: Clicks = (), outside: Clicks = ()
 ) -> np.ndarray:
@@ -88,7 +97,7 @@ def segment_cube(
     """
     check_dimensions(model, 3)
     x = network_input(model.card.image, hu, inside, outside)
-    mask = logits_of(model.network, x[None])[0] > 0
+    mask = averaged_logits(model.network, x[None])[0] > 0
     return connected(mask, inside) if inside else mask
 
 
@@ -96,7 +105,8 @@ def segment_slices(model: Model, hu: np.ndarray) -> np.ndarray:
     """Segment the tumours in slices (n, y, x) HU at the spacing of the card: (n, y, x) of bool."""
     check_dimensions(model, 2)
     parts = [
-        logits_of(model.network, network_input(model.card.image, plane)[None]) > 0 for plane in hu
+        averaged_logits(model.network, network_input(model.card.image, plane)[None]) > 0
+        for plane in hu
     ]
     return np.concatenate(parts) if parts else np.zeros(hu.shape, bool)
 

@@ -11,6 +11,7 @@ from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.resample import AIR
 from LungSquadLib.inference.segmentation import _separated, cube_of, segment_clicks
 from LungSquadLib.inference.segmentation_cubes import (
+    averaged_logits,
     click_map,
     connected,
     dice,
@@ -147,8 +148,31 @@ def test_a_mask_that_was_cut_off_grows_back_to_its_border():
     assert np.count_nonzero(mask & ~ball) < 0.01 * np.count_nonzero(ball)
 
 
-class DoubtsLarge(torch.nn.Module):
-    """Takes what is dense for tumour; doubts it where it fills much of the cube."""
+class Ramp(torch.nn.Module):
+    """The CT's channel plus the index along the last axis."""
+
+    step = 1
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return x[:, :1] + torch.arange(x.shape[-1])
+
+
+def test_mirrored_logits_are_turned_back():
+    """Mirrored along the last of three axes the index is reversed: once in four."""
+    random = np.random.default_rng(0)
+    x = random.random((2, 4, 8, 6, 5)).astype(np.float32)
+    x[:, 1] = 1
+    index = np.arange(5)
+    expected = x[:, 0] + (3 * index + index[::-1]) / 4
+    assert averaged_logits(Ramp(), x) == pytest.approx(expected, abs=1e-5)
+
+
+class BlobWithoutLung(torch.nn.Module):
+    """Takes what is dense for tumour; where a cube has no lung, only what is near the click."""
 
     step = 1
 
@@ -158,17 +182,19 @@ class DoubtsLarge(torch.nn.Module):
 
     def forward(self, x):
         logits = self.dense(x)
-        large = (logits > 0).flatten(1).sum(1) > 2000
-        return torch.where(large[:, None, None, None, None], logits.clamp(-9, 0.2), logits)
+        lung = (logits < 0).flatten(1).any(1)
+        near = torch.where(x[:, 2:3] > 0.05, logits, -9.0)
+        return torch.where(lung[:, None, None, None, None], logits, near)
 
 
-def test_of_several_cubes_the_one_that_the_network_doubts_least_is_taken(tmp_path):
-    """In voxels of 1 mm a ball of 10 mm is large, in voxels of 2 mm it is not."""
+def test_deep_in_a_large_tumour_a_cube_is_taken_that_reaches_the_lung(tmp_path):
     model = write_segmenter(tmp_path / "m.safetensors")
-    model.__dict__["network"] = DoubtsLarge(model.network)
-    image, lps = ball_ct(10.0)
-    codes = {flag.code for flag in segment_clicks(model, image, [lps()]).flags}
-    assert "segmentation_unsure" not in codes
+    model.__dict__["network"] = BlobWithoutLung(model.network)
+    radius = 30.0
+    image, lps = ball_ct(radius, spacing=(1.0, 1.0, 2.0), side=120.0, middle=(60.0, 60.0, 60.0))
+    volume, middle = volume_and_middle(segment_clicks(model, image, [lps()]))
+    assert volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.1)
+    assert middle == pytest.approx(lps(), abs=1.5)
 
 
 def test_a_tumour_larger_than_any_cube_is_flagged(model):

@@ -117,7 +117,9 @@ class SegmentationSetup(Setup[SegmentationOptions, StoredCase]):
         return Samples(keys, self.read, self.spec, self.options)
 
     def repeated(self, chosen: np.ndarray) -> np.ndarray:
-        """Return numbers of cases, those with all their surroundings several times."""
+        """Return numbers of cases, cubes with all their surroundings several times."""
+        if self.source.dimensions == 2:
+            return chosen
         repeats = []
         for number in chosen.tolist():
             hu, _ = self.read(number, None)

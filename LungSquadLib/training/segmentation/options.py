@@ -19,9 +19,9 @@ class SegmentationOptions(FoldOptions):
     size: int = option(
         32, low=16, high=128, unit="voxels", help="cube or slice of the network, along each axis"
     )
-    width: int = option(8, low=1, high=64, help="channels of the first level of the U-Net")
+    width: int = option(12, low=1, high=64, help="channels of the first level of the U-Net")
     depth: int = option(4, low=1, high=6, help="levels of the U-Net")
-    epochs: int = option(6, low=1, help="passes over the training cases")
+    epochs: int = option(11, low=1, help="passes over the training cases")
     batch: int = option(2, low=1, unit="cubes", help="batch of an update")
     learning_rate: float = option(
         3e-3, above=0.0, high=1.0, metavar="RATE", help="highest learning rate of AdamW"
@@ -33,9 +33,9 @@ class SegmentationOptions(FoldOptions):
         0.4, low=0.0, high=1.0, help="share of the samples with a click that have more of them"
     )
     complete_repeats: int = option(
-        6,
+        8,
         low=1,
-        help="times that a case with all its surroundings is shown in an epoch; of cut-out CT "
+        help="times that a cube with all its surroundings is shown in an epoch; among cut-outs "
         "these are rare",
     )
     average: float = 0.995

@@ -22,10 +22,10 @@ from ...imaging.masks import Mask
 from ...imaging.region import propose_mask
 from ...inference.segmentation import mask_from_clicks
 from ...inference.segmentation_cubes import (
+    averaged_logits,
     connected,
     dice,
     known_voxels,
-    logits_of,
     network_input,
 )
 from ...models.card import Metric
@@ -178,7 +178,7 @@ def _slice_dice(
 
     def segmented(inside: Sequence[np.ndarray], outside: Sequence[np.ndarray] = ()) -> np.ndarray:
         x = network_input(spec, hu, inside, outside)
-        return connected(logits_of(model.network, x[None])[0] > 0, inside) & known
+        return connected(averaged_logits(model.network, x[None])[0] > 0, inside) & known
 
     clicks = [draw_voxel(truth, random) for _ in range(CLICKS)]
     masks = [segmented([click]) for click in clicks]
@@ -193,7 +193,7 @@ def _slice_dice(
 def _unclicked_dice(model: Model, hu: np.ndarray, truth: np.ndarray) -> float:
     size = model.card.image.size
     hu, truth = central(hu, size), central(truth, size)
-    logits = logits_of(model.network, network_input(model.card.image, hu)[None])[0]
+    logits = averaged_logits(model.network, network_input(model.card.image, hu)[None])[0]
     return dice((logits > 0) & known_voxels(hu), truth)
 
 

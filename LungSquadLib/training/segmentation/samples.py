@@ -1,7 +1,9 @@
 """Samples of segmentation: cubes or slices, augmented, partly hidden, with simulated clicks.
 
 Cut-out CT is unknown beyond its border, which often lies just beyond the tumour. So that the border
-is no clue, parts of all samples are hidden at random: slabs and boxes, also across the tumour.
+is no clue, the slices beyond the tumour's own are often made up, from the last of them without the
+tumour, so that walls and vessels go on; and parts of all samples are hidden at random: slabs and
+boxes, also across the tumour.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ VOXELS = (0.6, 1.6)  # size of a sample's voxels, relative to those of the data
 SHIFT = 0.25  # largest shift, relative to the sample's size
 COMPLETE = 0.8  # share of known voxels from which a case has all its surroundings
 HIDDEN, HIDDEN_MORE = 0.6, 0.3  # share of which a part is hidden, of complete cases and the rest
+EXTENDED = 0.6  # share of the cut-out cubes beyond which slices are made up
+EXTENDED_NOISE_HU, EXTENDED_SHIFT = 15.0, 0.3  # of each of them: noise; probability of a shift
 NOISE_HU, OFFSET_HU = 20.0, 20.0
 MOST_CORRECTIONS = 2  # further clicks inside, and outside
 NEAR = 8.0  # voxels from the tumour within which clicks outside are
@@ -68,7 +72,10 @@ class Samples:
         """Return one of the samples of a case, by the number of the draw."""
         random = self._random(number, draw)
         hu, mask = self.read(number, random)
-        hidden = HIDDEN if is_complete(hu, self.spec.size) else HIDDEN_MORE
+        complete = is_complete(hu, self.spec.size)
+        hidden = HIDDEN if complete else HIDDEN_MORE
+        if hu.ndim == 3 and not complete and random.random() < EXTENDED:
+            hu = extended(hu, mask != 0, random)
         hu, mask = resampled(hu, mask, self.spec.size, random)
         if random.random() < hidden:
             hu = np.where(kept_region(mask, random), hu, np.float32(AIR))
@@ -172,6 +179,52 @@ def resampled(
     result = sitk.GetArrayFromImage(filter_.Execute(sitk.GetImageFromArray(channels, True)))
     known = result[..., 2] > 0.999
     return np.where(known, result[..., 0], np.float32(AIR)), (result[..., 1] >= 0.5) & known
+
+
+def extended(hu: np.ndarray, mask: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return a cut-out cube (z, y, x) with further slices: its last ones, without the tumour.
+
+    Each goes on from the one before, with noise, and at times shifted by a voxel.
+    """
+    known = np.flatnonzero(known_voxels(hu).any(axis=(1, 2)))
+    if not len(known):
+        return hu
+    result = hu.astype(np.float32)
+    for last, direction in ((known[0], -1), (known[-1], 1)):
+        room = last if direction < 0 else len(hu) - 1 - last
+        plane = without_tumour(result[last], mask[last], random)
+        for number in range(1, int(random.integers(room + 1)) + 1):
+            if random.random() < EXTENDED_SHIFT:
+                plane = np.roll(plane, int(random.choice([-1, 1])), axis=int(random.integers(2)))
+            noise = EXTENDED_NOISE_HU * random.standard_normal(plane.shape, np.float32)
+            noisy = np.where(known_voxels(plane), np.maximum(plane + noise, AIR + 1), AIR)
+            result[last + direction * number] = noisy
+    return result
+
+
+def without_tumour(plane: np.ndarray, mask: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return a slice (y, x) with HU from the lung around in place of its tumour."""
+    if not mask.any():
+        return plane
+    image = sitk.GetImageFromArray(mask.astype(np.uint8))
+    filled, near = (
+        sitk.GetArrayFromImage(sitk.BinaryDilate(image, [voxels] * 2)) > 0 for voxels in (1, 6)
+    )
+    around = near & ~filled & known_voxels(plane)
+    lung = around & (plane < TISSUE_HU)
+    values = plane[lung if lung.any() else around]
+    filled &= known_voxels(plane)
+    if not len(values) or not filled.any():
+        return plane
+    result = plane.copy()
+    drawn = np.zeros_like(plane)
+    drawn[filled] = random.choice(values, int(filled.sum()))
+    smooth = sitk.GetArrayFromImage(sitk.Mean(sitk.GetImageFromArray(drawn), [1, 1]))
+    weight = sitk.GetArrayFromImage(
+        sitk.Mean(sitk.GetImageFromArray(filled.astype(np.float32)), [1, 1])
+    )
+    result[filled] = smooth[filled] / weight[filled]
+    return result
 
 
 def kept_region(mask: np.ndarray, random: np.random.Generator) -> np.ndarray:
