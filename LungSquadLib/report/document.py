@@ -41,8 +41,10 @@ def report_page(
         case,
         section(
             "Predictions",
-            element("div", list(map(_prediction, predictions)), class_="predictions"),
-            small_print(_explanations(predictions)),
+            element("div", list(map(_prediction, predictions)), class_="predictions")
+            if predictions
+            else None,
+            small_print(_explanations(predictions)) if predictions else None,
         ),
         description_sections(case.get("descriptions", ())),
         molecular_markup(case),
@@ -54,8 +56,8 @@ def report_page(
         ),
         section(
             "Input and saliency of the networks",
-            element("div", saliency, class_="predictions"),
-            small_print([_SALIENCY]),
+            element("div", saliency, class_="predictions") if saliency else None,
+            small_print([_SALIENCY]) if saliency else None,
         ),
         section("Measurements", table(_measurements(case))),
         _models(case),
