@@ -97,14 +97,14 @@ CITED := Armato et al. 2011, doi:10.1118/1.3528204; data doi:10.7937/K9/TCIA.201
 
 nodule-segmenter: $(REAL)/volumes/index.json ## train the segmenter of real nodules again
 	OMP_NUM_THREADS=1 $(BIN)/lungsquad train segmentation $(REAL)/volumes -o $(REAL)/segmenter \
-		--fold-column fold --test-fold 3 --epochs 3 --threads 1 --name nodule-segmenter \
+		--fold-column fold --test-fold 3 --threads 1 --name nodule-segmenter \
 		--title "Nodule masks from clicks" --licence "MIT, as LungSquad; trained on LIDC-IDRI ($(CITED))." \
 		--notice "Trained on nodules of LIDC-IDRI. A person must check each mask."
 	cp $(REAL)/segmenter/model.safetensors $(BUNDLED)/nodule-segmenter.safetensors
 
 nodule-description: $(REAL)/volumes/index.json ## train the description of real nodules again
 	OMP_NUM_THREADS=1 $(BIN)/lungsquad train description $(REAL)/volumes -o $(REAL)/description \
-		--sets voi3d,stacks72 --fold-column fold --test-fold 3 --epochs 10 --device cpu \
+		--sets voi3d,stacks72 --fold-column fold --test-fold 3 --epochs 20 --device cpu \
 		--licence "MIT, as LungSquad; trained on LIDC-IDRI ($(CITED))."
 	cp $(REAL)/description/model.safetensors $(BUNDLED)/nodule-description.safetensors
 
@@ -133,7 +133,7 @@ nodule-inpainting: $(REAL)/manifests/slices71.csv ## train the inpainting of rea
 		> $(REAL)/manifests/inpainting.csv
 	$(BIN)/lungsquad cohort build $(REAL)/manifests/inpainting.csv -o $(REAL)/cubes48 --size 48 --margin 8 --jobs 2
 	OMP_NUM_THREADS=1 $(BIN)/lungsquad train inpainting $(REAL)/cubes48 -o $(REAL)/inpainting --size 48 \
-		--surroundings --fold-column fold --test-fold 3 --device cpu --epochs 10 --learning-rate 0.002 \
+		--surroundings --fold-column fold --test-fold 3 --device cpu --epochs 12 --learning-rate 0.002 \
 		--critic-start 0.3 --distance-weight 20 --name nodule-inpainting \
 		--title "A lung nodule inpainted in a CT" \
 		--licence "MIT, as LungSquad; trained on LIDC-IDRI (Armato et al. 2011, doi:10.1118/1.3528204; data doi:10.7937/K9/TCIA.2015.LO9QL9SX, CC BY 3.0)." \
