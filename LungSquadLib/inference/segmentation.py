@@ -35,6 +35,7 @@ from .segmentation_cubes import (
 FACTORS = (1, 2, 3, 4)  # voxels of the cubes, in voxels of the network's spacing
 LUNG_HU = -500.0  # below: lung
 LEAST_FREE = 0.25  # share of a tumour's surface that borders on lung; else coarser cubes are tried
+NEAR = 3  # voxels of the finest cube between a click and its mask
 CENTRED = 3  # times that a cube is looked at, each time round the mask that was found
 THRESHOLDS = (1.0, 2.0, 3.0, 4.0)  # logits, tried in turn
 GROWN_BACK = 1  # voxels, after a higher threshold
@@ -198,7 +199,7 @@ def _in_cube(
     start = np.array((x, y, z)) - (0 if factor % 2 else 0.5 / factor)
     inside, outside = clicks.in_cube(start, spacing)
     logits = averaged_logits(model.network, network_input(spec, hu, inside, outside)[None])[0]
-    mask = _separated(logits, inside)
+    mask = _separated(logits, inside, near=NEAR // factor)
     if not mask.any():
         return None
     shell = _dilated(mask) & ~mask & known_voxels(hu)
@@ -206,21 +207,21 @@ def _in_cube(
     return _Segmented(logits, mask, tuple(start.tolist()), spacing, _near_faces(mask), free)
 
 
-def _separated(logits: np.ndarray, inside: Clicks) -> np.ndarray:
+def _separated(logits: np.ndarray, inside: Clicks, *, near: int = NEAR) -> np.ndarray:
     """Return the mask at the clicks, cut off from what it touches where that reaches the faces.
 
     Bridges to a wall or a vessel are less probable than the tumour: a higher threshold breaks them,
     and the mask grows back to as many voxels as a bridge is thick.
     """
-    mask = whole = connected(logits > 0, inside)
+    mask = whole = connected(logits > 0, inside, near=near)
     for threshold in THRESHOLDS:
         if not _near_faces(mask):
             break
-        core = connected(logits > threshold, inside)
+        core = connected(logits > threshold, inside, near=near)
         if not core.any():
             return whole
         mask = _dilated(core, GROWN_BACK) & whole
-        mask = connected(mask, inside)
+        mask = connected(mask, inside, near=near)
     return whole if _near_faces(mask) else mask
 
 

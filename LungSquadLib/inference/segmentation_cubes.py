@@ -111,25 +111,25 @@ def segment_slices(model: Model, hu: np.ndarray) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros(hu.shape, bool)
 
 
-def connected(mask: np.ndarray, clicks: Clicks) -> np.ndarray:
-    """Return the connected components of a mask that clicks lie in, or within 3 voxels of."""
+def connected(mask: np.ndarray, clicks: Clicks, *, near: int = 3) -> np.ndarray:
+    """Return the connected components of a mask that clicks lie in, or within `near` voxels of."""
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
     labels = sitk.GetArrayFromImage(sitk.ConnectedComponent(image, True))
-    kept = {_component_at(labels, click) for click in clicks} - {0}
+    kept = {_component_at(labels, click, near) for click in clicks} - {0}
     result: np.ndarray = np.isin(labels, list(kept))
     return result
 
 
-def _component_at(labels: np.ndarray, click: Sequence[float] | np.ndarray) -> int:
-    """Return the label nearest to a click, 0 if there is none within 3 voxels."""
+def _component_at(labels: np.ndarray, click: Sequence[float] | np.ndarray, near: int) -> int:
+    """Return the label nearest to a click, 0 if there is none within `near` voxels."""
     at = np.rint(click).astype(int)
-    start = np.maximum(at - 3, 0)
-    near = labels[tuple(slice(a, b + 4) for a, b in zip(start, at, strict=True))]
-    marked = np.argwhere(near)
+    start = np.maximum(at - near, 0)
+    nearby = labels[tuple(slice(a, b + near + 1) for a, b in zip(start, at, strict=True))]
+    marked = np.argwhere(nearby)
     if not len(marked):
         return 0
     distance = ((marked + start - np.asarray(click)) ** 2).sum(axis=1)
-    return int(near[tuple(marked[distance.argmin()])])
+    return int(nearby[tuple(marked[distance.argmin()])])
 
 
 def expected_dice(probability: np.ndarray, mask: np.ndarray) -> float:

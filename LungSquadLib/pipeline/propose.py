@@ -11,13 +11,13 @@ import numpy as np
 
 from ..errors import InputError
 from ..imaging import region
+from ..imaging.ct import CT, as_ct
 from ..imaging.geometry import Point
 from ..models.catalogue import available, read_model
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-    from ..imaging.ct import CT
     from ..imaging.masks import Mask
     from ..inference.candidates import Candidate
     from ..progress import Progress
@@ -63,7 +63,9 @@ def propose(
             given more than one point.
         ModelError: there is no such model, or it is no segmenter of cubes.
     """
-    inside = _points(point)
+    inside, ct = _points(point), as_ct(ct)
+    for each in (*inside, *outside):
+        region.index_in(ct.grid, each)  # refuses a point outside the CT before a network is read
     method = default_method() if model is None else model
     if method != REGION_GROWING:
         from ..inference.segmentation import segment_clicks

@@ -33,7 +33,7 @@ def network(monkeypatch):
 
     from ..segmenters import Threshold
 
-    def logits_of(network, x):
+    def averaged_logits(network, x):
         import torch
 
         calls.append(x)
@@ -43,7 +43,7 @@ def network(monkeypatch):
 
     SPEC = InputSpec(32, 1.0, -1000.0, 400.0, True)
     calls: list = []
-    monkeypatch.setattr(segmentation, "logits_of", logits_of)
+    monkeypatch.setattr(segmentation, "averaged_logits", averaged_logits)
     return calls
 
 

@@ -339,7 +339,8 @@ def test_a_click_proposes_the_same_mask_and_writes_it_on_the_file_s_own_grid(tmp
         assert found.flags == first.flags
     sitk.WriteImage(image, str(tmp_path / "ct.nrrd"))
     at = "--at=" + ",".join(map(str, POINT))
-    assert main(["segment", str(tmp_path / "ct.nrrd"), at, "-o", str(tmp_path / "m.nrrd")]) == 0
+    arguments = ["segment", str(tmp_path / "ct.nrrd"), at, "--model", "region-growing"]
+    assert main([*arguments, "-o", str(tmp_path / "m.nrrd")]) == 0
     written = sitk.ReadImage(str(tmp_path / "m.nrrd"))
     assert Grid.of(written).direction == Grid.of(image).direction
     assert same_images(sitk.DICOMOrient(written, AXES), first.image)

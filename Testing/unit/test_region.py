@@ -244,7 +244,8 @@ def test_the_command_writes_a_mask_that_the_others_read(tmp_path, capsys):
     lung.hu[lung.ball(9)] = 40
     sitk.WriteImage(lung.image, str(tmp_path / "ct.nrrd"))
     x, y, z = lung.lps()
-    arguments = ["segment", str(tmp_path / "ct.nrrd"), "-o"]
+    method = ["--model", "region-growing"]
+    arguments = ["segment", str(tmp_path / "ct.nrrd"), *method, "-o"]
     assert main([*arguments, str(tmp_path / "lps.nrrd"), f"--at={x},{y},{z}", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert main([*arguments, str(tmp_path / "ras.nrrd"), f"--at={-x},{-y},{z}", "--ras"]) == 0

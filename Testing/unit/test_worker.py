@@ -642,16 +642,15 @@ def test_the_tumour_at_a_point_is_segmented(worker, case, tmp_path):
     out, ct = tmp_path / "proposed.seg.nrrd", open_ct(case["ct"])
     drawn = crop(ct, read_mask(case["mask"], ct))
     there = [float(value) for value in drawn.mask_centre_of_mass_lps]
-    result = worker.request(
-        "segment", ct=case["ct"], inside=[there], model="region-growing", out=out
-    )
+    arguments = {"ct": case["ct"], "model": "region-growing", "out": out}
+    result = worker.request("segment", inside=[there], **arguments)
     assert result["volume_ml"] == pytest.approx(drawn.mask_volume_ml, rel=0.1)
     proposed = read_mask(out, ct)
     assert proposed.name == result["name"]
     assert [flag.to_dict() for flag in proposed.flags] == result["flags"][: len(proposed.flags)]
     out.unlink()
     with pytest.raises(InputError, match="lies in lung or air"):
-        worker.request("segment", ct=case["ct"], inside=[[there[0] - 25, *there[1:]]], out=out)
+        worker.request("segment", inside=[[there[0] - 25, *there[1:]]], **arguments)
     assert not out.exists()
 
 

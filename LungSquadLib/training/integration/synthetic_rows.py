@@ -53,7 +53,7 @@ def synthetic_rows(
     )
     names = [f"sample-{number}" for number in range(len(pairs))]
     # Tables have a row for each patient.
-    alone = tuple(
+    single_source = tuple(
         replace(case, patient=name, columns={})
         for case, name in zip(samples.cases, names, strict=True)
     )
@@ -62,7 +62,7 @@ def synthetic_rows(
     for source in setup.sources:
         values = source.values[tumours]
         if source.name in images.features:
-            matrix = images.features[source.name](replace(samples, cases=alone), progress)
+            matrix = images.features[source.name](replace(samples, cases=single_source), progress)
             values = _aligned(matrix, names, source)
         sources.append(replace(source, patients=tuple(names), values=values))
     hosts = setup.indices([pair.ct for pair in pairs])
