@@ -254,11 +254,11 @@ COMMANDS = {
     ),
     "painter of slices": (
         f"{SCRATCH} --synthetic {{p}}/generator.safetensors",
-        "makes slices, and a classifier is trained on cubes",
+        "makes slices, and a synthetic sample is a cube",
     ),
     "flat painter": (
         f"{SCRATCH} --synthetic {{p}}/flat-painter.safetensors",
-        "makes slices, and a classifier is trained on cubes",
+        "makes slices, and a synthetic sample is a cube",
     ),
     "painter of larger cubes": (
         f"{SCRATCH} --synthetic {{p}}/large-painter.safetensors",

@@ -130,7 +130,7 @@ def test_the_inner_folds_choose_by_rows_that_were_not_trained_on(monkeypatch):
 
 def test_the_penalty_of_the_logistic_regression_is_chosen_likewise(monkeypatch):
     setup = set_up(cohort(60, missing=0), IntegrationOptions("histology", folds=3, inner_folds=3))
-    fold = integration_fold._Fold.of(setup, integration_fold.outer_fits(setup)[0])
+    fold = integration_fold._Fold.of(setup, integration_fold.outer_fits(setup)[0], None)
     x = setup.rows.x.copy()
     x[:, 0] = np.arange(len(x))
     asked = []
