@@ -17,10 +17,8 @@ from ..imaging.ct import CT, as_ct
 from ..imaging.geometry import Grid, Index, Point, point_of
 from ..models.file import Model
 from ..progress import Progress, Silent, step
-from .segmentation import cube_of
+from .segmentation import LUNG_HU, cube_of
 from .segmentation_cubes import check_dimensions, logits_of, network_input
-
-LUNG_HU = -500.0  # below: lung, or air
 
 LUNG_STEP_MM = 3.0
 LEAST_LUNG_ML = 100.0  # of a connected region

@@ -33,7 +33,7 @@ from .segmentation_cubes import (
 )
 
 FACTORS = (1, 2, 3, 4)  # voxels of the cubes, in voxels of the network's spacing
-LUNG_HU = -500.0  # below: lung
+LUNG_HU = -500.0  # below: lung, or air
 LEAST_FREE = 0.25  # share of a tumour's surface that borders on lung; else coarser cubes are tried
 NEAR = 3  # voxels of the finest cube between a click and its mask
 CENTRED = 3  # times that a cube is looked at, each time round the mask that was found
