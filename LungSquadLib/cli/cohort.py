@@ -1,4 +1,4 @@
-"""`lungsquad cohort fetch | build | check | show | phantoms | lidc | describe`."""
+"""`lungsquad cohort fetch | build | merge | check | show | phantoms | lidc | describe`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="cohort_verb", required=True, metavar="VERB")
     _add_fetch(verbs.add_parser("fetch", help="fetch a public cohort: CT, outlines, labels"))
     _add_build(verbs.add_parser("build", help="crop every case of a manifest into a store"))
+    _add_merge(verbs.add_parser("merge", help="one store of all parts of a cohort"))
     _add_check(verbs.add_parser("check", help="damaged files, duplicates, contradicting labels"))
     _add_show(verbs.add_parser("show", help="contents of a store; with -o, an image of each case"))
     _add_phantoms(verbs.add_parser("phantoms", help="write a cohort of phantom patients"))
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     verbs = {
         "fetch": _fetch,
         "build": _build,
+        "merge": _merge,
         "check": _check,
         "show": _show,
         "phantoms": _phantoms,
@@ -83,14 +85,27 @@ def _add_build(build: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="dask scheduler (tcp://HOST:PORT) whose workers do the work; they must see all paths "
-        "as this machine does, and run one thread each. Name only one that you trust: whoever "
-        "controls it can run any program here and on the workers",
+        help="dask scheduler (tcp://HOST:PORT, or the file that `dask scheduler --scheduler-file` "
+        "wrote) whose workers do the work; they must see all paths as this machine does, and run "
+        "one thread each. Name only one that you trust: whoever controls it can run any program "
+        "here and on the workers",
+    )
+    build.add_argument(
+        "--part",
+        metavar="I/N",
+        help="build only part I of N of the rows; `cohort merge` makes one store of all parts",
     )
     build.add_argument(
         "--keep-identity", action="store_true", help="store patient IDs instead of pseudonyms"
     )
     add_keep_column_argument(build)
+
+
+def _add_merge(merge: argparse.ArgumentParser) -> None:
+    merge.add_argument(
+        "parts", nargs="+", metavar="PART", help="stores of `cohort build --part`, all of them"
+    )
+    add_out_argument(merge, metavar="STORE")
 
 
 def _add_check(check: argparse.ArgumentParser) -> None:
@@ -166,6 +181,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
 def _build(arguments: argparse.Namespace) -> int:
     """Build the store; return 1 if not one case could be done."""
     from ..data.build import build_cohort
+    from ..data.parts import parse_part
     from ..data.store import Preprocessing
 
     if arguments.scheduler is not None:
@@ -177,12 +193,23 @@ def _build(arguments: argparse.Namespace) -> int:
             preprocessing=from_namespace(Preprocessing, arguments),
             jobs=arguments.jobs,
             scheduler=arguments.scheduler,
+            part=None if arguments.part is None else parse_part(arguments.part),
             keep_identity=arguments.keep_identity,
             keep_columns=arguments.keep_column,
             progress=progress,
         )
     print(summary)
     print_failures(summary, f"see {arguments.out}/errors.csv for what failed.")
+    return summary.exit_code
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    """Merge the parts; return 1 if they have not one case."""
+    from ..data.build import merge_parts
+
+    with bar() as progress:
+        summary = merge_parts(arguments.parts, arguments.out, progress=progress)
+    print(summary)
     return summary.exit_code
 
 

@@ -35,6 +35,7 @@ from .case_file import (
 )
 from .case_loop import ERRORS, CaseTask, RowTask, Summary, run_cases, stamp_of, write_errors
 from .manifest import Row, look, messages_about, read_manifest
+from .parts import BuiltPart, Part, copy_cases, read_part, read_parts
 from .processes import cluster
 from .store import (
     CASES,
@@ -67,6 +68,15 @@ class Task(RowTask):
     maker: str  # version and identity key, which must be the worker's
 
 
+@dataclass(frozen=True)
+class MergedTask:
+    """A row that a part of the cohort has done."""
+
+    case: str
+    number: int
+    row: None = None
+
+
 def build_cohort(
     manifest: str | os.PathLike[str],
     folder: str | os.PathLike[str],
@@ -74,6 +84,7 @@ def build_cohort(
     preprocessing: Preprocessing | None = None,
     jobs: int = 1,
     scheduler: str | None = None,
+    part: Part | None = None,
     keep_identity: bool = False,
     keep_columns: Collection[str] = (),
     progress: Progress | None = None,
@@ -89,15 +100,16 @@ def build_cohort(
         folder: of the store.
         preprocessing: how to crop.
         jobs: how many processes.
-        scheduler: the address of a dask scheduler to use instead of processes. Its workers must
-            see manifest, images and store under the same paths.
+        scheduler: the address of a dask scheduler to use instead of processes, or the file that
+            it wrote. Its workers must see manifest, images and store under the same paths.
+        part: build only this part of the rows; `merge_parts` makes one store of all.
         keep_identity: store the patients' IDs instead of pseudonyms.
         keep_columns: further columns to keep though they identify the patients.
         progress: receives the progress; may cancel.
 
     Raises:
-        InputError: the manifest cannot be used, or the folder holds another store. What is wrong
-            with one case is a row.
+        InputError: the manifest cannot be used, the folder holds another store, or a worker of the
+            scheduler has another version. What is wrong with one case is a row.
         MissingPackageError: `scheduler` is given, and dask's `distributed` is not installed.
         CancelledError: `progress` was cancelled; what was finished stays and is in the index.
     """
@@ -109,14 +121,19 @@ def build_cohort(
     check_columns(manifest, rows[0])
     check_distinct([store / name for name in (STORE, INDEX, ERRORS, FLAGS)], [manifest])
     by = maker()
+    built = None if part is None else BuiltPart(part, _hash_of_rows(rows))
+    if part is not None:
+        rows = [*part.of(rows)]
+        if not rows:
+            raise InputError(f"'{manifest}' has fewer rows than parts: {part} has none.")
     tasks = [_task(row, store, preprocessing, keep=keep_identity, by=by) for row in rows]
-    with nullcontext() if scheduler is None else cluster(scheduler) as executor:
-        _prepare(store, preprocessing)  # not before the scheduler has answered
+    with nullcontext() if scheduler is None else cluster(scheduler, maker) as executor:
+        _prepare(store, preprocessing, built)  # not before the scheduler has answered
         run = run_cases(
             tasks,
             _work,
             stored=_stored,
-            write=partial(_write, tasks),
+            write=partial(_write, tasks, built),
             keep_identity=keep_identity,
             jobs=jobs,
             executor=executor,
@@ -125,6 +142,46 @@ def build_cohort(
         )
     remove_other_cases(store, tasks)
     return run.summary
+
+
+def merge_parts(
+    parts: Sequence[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
+    *,
+    progress: Progress | None = None,
+) -> Summary:
+    """Make one store of all parts of a cohort, with the bytes of a store built at once.
+
+    Args:
+        parts: the stores that `build_cohort` made of each part, in any order.
+        folder: of the new store. What an interrupted call has copied is kept.
+        progress: receives the progress; may cancel.
+
+    Raises:
+        InputError: the parts are no parts, not finished, not all, or not of one cohort; or the
+            folder holds something else.
+        CancelledError: `progress` was cancelled.
+    """
+    stores, store = read_parts(parts), Path(folder).absolute()
+    preprocessing = stores[0].preprocessing
+    _prepare(store, preprocessing, None)
+    copy_cases(stores, store, progress=progress)
+    cases = {number: case for part in stores for number, case in part.cases.items()}
+    failed = {int(row["row"]): row for part in stores for row in part.failed}
+    tasks = [
+        MergedTask(cases[number].case if number in cases else failed[number]["case"], number)
+        for number in sorted(cases | failed)
+    ]
+    errors = {row["case"]: row["error"] for row in failed.values()}
+    results = {case.case: case for case in cases.values()}
+    _write_tables(store, preprocessing, tasks, results=results, errors=errors)
+    remove_other_cases(store, tasks)
+    return Summary(len(cases), 0, len(failed))
+
+
+def _hash_of_rows(rows: Sequence[Row]) -> str:
+    """Return a hash of all that the manifest says; slow to make, for patients' IDs are in it."""
+    return pseudonym_of(stamp_of(*([row.case, dict(row.cells), row.columns] for row in rows)))
 
 
 def check_columns(manifest: str | os.PathLike[str], row: Row) -> None:
@@ -136,9 +193,14 @@ def check_columns(manifest: str | os.PathLike[str], row: Row) -> None:
             )
 
 
-def _prepare(store: Path, preprocessing: Preprocessing) -> None:
+def _prepare(store: Path, preprocessing: Preprocessing, built: BuiltPart | None) -> None:
     """Have `store` be a store of ours, or raise."""
     existing = read_preprocessing(store)
+    if existing is not None:
+        held = read_part(store)
+        part, wanted = (each.part if each else "a whole cohort" for each in (held, built))
+        if part != wanted:
+            raise InputError(f"'{store}' holds {part}, not {wanted}; choose another folder.")
     if existing is not None and existing != preprocessing:
         raise InputError(
             f"'{store}' holds cases of {existing}, not of {preprocessing}; choose another folder."
@@ -148,7 +210,7 @@ def _prepare(store: Path, preprocessing: Preprocessing) -> None:
     if existing is None:
         if any(store.iterdir()):
             raise InputError(f"'{store}' is no store and is not empty; choose another folder.")
-        write_store(store, preprocessing)
+        write_store(store, preprocessing, part=built.to_dict() if built else None)
     make_folder(store / CASES)
     sweep(store / CASES)
 
@@ -225,19 +287,36 @@ def _written(task: Task, ct: CT, cut: Crop) -> StoredCase:
 
 
 def _write(
-    tasks: Sequence[Task], results: Mapping[str, StoredCase], errors: Mapping[str, str]
+    tasks: Sequence[Task],
+    built: BuiltPart | None,
+    results: Mapping[str, StoredCase],
+    errors: Mapping[str, str],
+) -> None:
+    first = tasks[0]
+    _write_tables(
+        first.store, first.preprocessing, tasks, results=results, errors=errors, built=built
+    )
+
+
+def _write_tables(
+    store: Path,
+    preprocessing: Preprocessing,
+    tasks: Sequence[CaseTask],
+    *,
+    results: Mapping[str, StoredCase],
+    errors: Mapping[str, str],
+    built: BuiltPart | None = None,
 ) -> None:
     """Write the tables, `index.json`, and in `store.json` how many cases there are."""
-    first = tasks[0]
-    cases = write_case_tables(first.store, tasks, results, errors)
-    write_index(first.store, cases, rows=len(tasks))
+    cases = write_case_tables(store, tasks, results, errors)
+    write_index(store, cases, rows=len(tasks))
     counts = {
         "rows": len(tasks),
         "cases": len(cases),
         "failed": len(errors),
         "patients": len({case.patient for case in cases}),
     }
-    write_store(first.store, first.preprocessing, counts)
+    write_store(store, preprocessing, counts, part=built.to_dict() if built else None)
 
 
 def write_case_tables(

@@ -16,9 +16,20 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ..errors import CancelledError, InputError, MissingPackageError, one_line, understood
+from .. import __version__
+from ..errors import (
+    CancelledError,
+    InputError,
+    MissingPackageError,
+    one_line,
+    parsing,
+    understood,
+)
+from ..fields import Fields, parsed_json
+from ..identity import KEY_VARIABLE
 from ..progress import Progress, Silent
 
 Task = TypeVar("Task")
@@ -202,24 +213,31 @@ def _guarded(work: Callable[[Task], Any], task: Task) -> tuple[Any, str | None]:
 
 
 _TIMEOUT_S = 3
+_LARGEST_SCHEDULER_FILE = 1 << 24
 
 
 @contextmanager
-def cluster(address: str) -> Iterator[Executor]:
+def cluster(scheduler: str, maker: Callable[[], str]) -> Iterator[Executor]:
     """The workers of a dask scheduler, which see the same files under the same paths.
 
     Dask's processes pickle what they send one another: whoever reaches the scheduler can run
     anything on the workers and here.
 
+    Args:
+        scheduler: its address, or the file that `dask scheduler --scheduler-file` wrote.
+        maker: a function of LungSquad whose value must be the same on all workers.
+
     Raises:
         MissingPackageError: `distributed` is not installed.
-        InputError: no scheduler answers, it has no workers, or they cannot import LungSquad.
+        InputError: no scheduler answers, it has no workers, they cannot import LungSquad, or they
+            have another version of it.
     """
     try:
         from distributed import Client
         from distributed.comm import get_address_host_port
     except ModuleNotFoundError as error:
         raise MissingPackageError("distributed", "Running on a cluster", "cluster") from error
+    address = scheduler if "://" in scheduler else _address_in(scheduler)
     try:
         # A client that reached nobody waits at its end, and shows a traceback.
         socket.create_connection(get_address_host_port(address), timeout=_TIMEOUT_S).close()
@@ -230,23 +248,37 @@ def cluster(address: str) -> Iterator[Executor]:
             "`dask scheduler` says it."
         ) from error
     with client:
-        _check_workers(client, address)
+        _check_workers(client, address, maker)
         yield client.get_executor(pure=False)
 
 
-def _check_workers(client: Any, address: str) -> None:
+def _address_in(scheduler: str) -> str:
+    """Return the address in a scheduler file; the text itself where there is no such file."""
+    path = Path(scheduler)
+    if not path.is_file():
+        return scheduler
+    with parsing(path, "a scheduler file"):
+        if path.stat().st_size > _LARGEST_SCHEDULER_FILE:
+            raise ValueError("it is too large")
+        return Fields(parsed_json(path.read_text(encoding="utf-8")), "it").text("address")
+
+
+def _check_workers(client: Any, address: str, maker: Callable[[], str]) -> None:
     try:
         client.wait_for_workers(1, timeout=_TIMEOUT_S)
     except TimeoutError as error:
         raise InputError(f"The scheduler at '{address}' has no workers: start some.") from error
     try:
-        client.run(_imports)
+        makers = client.run(maker)
     except Exception as error:  # whatever goes wrong where we are not
         raise InputError(
             f"The workers of '{address}' cannot import LungSquad ({one_line(error)}): install the "
             "same version there."
         ) from error
-
-
-def _imports() -> None:
-    """Nothing: that it can be called is all."""
+    wrong = [worker for worker, made_by in makers.items() if made_by != maker()]
+    if wrong:
+        raise InputError(
+            f"{len(wrong)} of {len(makers)} workers of '{address}' (first: {wrong[0]}) have "
+            f"another version than LungSquad {__version__}, or another {KEY_VARIABLE}: both must "
+            "be the same everywhere."
+        )

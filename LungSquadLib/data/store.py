@@ -230,9 +230,20 @@ def read_preprocessing(folder: Path) -> Preprocessing | None:
 
 
 def write_store(
-    folder: Path, preprocessing: Preprocessing, counts: Mapping[str, int] | None = None
+    folder: Path,
+    preprocessing: Preprocessing,
+    counts: Mapping[str, int] | None = None,
+    *,
+    part: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write `store.json`; without `counts` it describes a store that is not finished."""
+    """Write `store.json`; without `counts` it describes a store that is not finished.
+
+    Args:
+        folder: of the store.
+        preprocessing: of its cases.
+        counts: of rows, cases and patients.
+        part: which part of a cohort it is, see `parts`; None for all.
+    """
     described = {
         "format_version": FORMAT_VERSION,
         "lungsquad": __version__,
@@ -241,6 +252,7 @@ def write_store(
         "preprocessing": asdict(preprocessing),
         "preprocessing_hash": preprocessing.hash,
         "counts": counts,
+        **({"part": part} if part else {}),
     }
     write_json(folder / STORE, described)
 

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -139,7 +140,9 @@ def test_two_processes_give_the_bytes_of_one(built, manifest, tmp_path, capsys):
     assert contents(tmp_path / "s") == contents(built)
 
 
-def test_a_cluster_gives_the_bytes_of_this_machine(built, manifest, tmp_path):
+@contextmanager
+def cluster_of_one():
+    """Yield the address of a dask scheduler with one worker, in this process."""
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
         n_workers=1,
@@ -148,10 +151,34 @@ def test_a_cluster_gives_the_bytes_of_this_machine(built, manifest, tmp_path):
         protocol="tcp",
         dashboard_address=None,
     ) as cluster:
-        build_cohort(
-            manifest, tmp_path / "s", preprocessing=SMALL, scheduler=cluster.scheduler_address
-        )
-    assert contents(tmp_path / "s") == contents(built)
+        yield cluster.scheduler_address
+
+
+def test_a_cluster_gives_the_bytes_of_this_machine(built, manifest, tmp_path):
+    """By its address, and by the file that `dask scheduler --scheduler-file` writes."""
+    with cluster_of_one() as address:
+        file = tmp_path / "scheduler.json"
+        file.write_text(json.dumps({"type": "Scheduler", "address": address, "workers": {}}))
+        for number, scheduler in enumerate((address, str(file))):
+            store = tmp_path / f"s{number}"
+            build_cohort(manifest, store, preprocessing=SMALL, scheduler=scheduler)
+            assert contents(store) == contents(built)
+
+
+def test_workers_of_another_version_are_refused_in_one_sentence(manifest, tmp_path, monkeypatch):
+    with cluster_of_one() as address:  # whose worker is another thread
+        monkeypatch.setattr(build, "maker", lambda: threading.current_thread().name)
+        with pytest.raises(InputError, match=r"1 of 1 workers .* another version than LungSquad"):
+            build_cohort(manifest, tmp_path / "s", preprocessing=SMALL, scheduler=address)
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("text", ["{}", "tcp://127.0.0.1:9", '{"address": 3}', "[1]"])
+def test_a_file_of_no_scheduler_is_refused(manifest, tmp_path, text):
+    pytest.importorskip("distributed")
+    (tmp_path / "scheduler.json").write_text(text)
+    with pytest.raises(InputError, match="is not a scheduler file"):
+        build_cohort(manifest, tmp_path / "s", scheduler=str(tmp_path / "scheduler.json"))
 
 
 def test_without_dask_a_cluster_is_refused_with_what_to_install(manifest, tmp_path, monkeypatch):
