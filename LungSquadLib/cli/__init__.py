@@ -27,6 +27,7 @@ VERBS = {
     "describe": "description of a nodule as radiologists give it",
     "crop": "cube of CT and mask around the tumour",
     "slices": "axial slices that contain tumour, as arrays and PNG",
+    "radiomics": "radiomic features of the IBSI standard, and their robustness",
     "predict": "prediction with its uncertainty, and a report",
     "batch": "predictions for every row of a table, in several processes, resumable",
     "cohort": "store of many patients: build, check, show; public and phantom patients",
@@ -45,7 +46,10 @@ VERBS = {
 }
 
 _WRITE_A_FILE = frozenset(
-    ("crop", "segment", "report", "interpolate", "assign", "import-keras", "shapes")
+    (
+        *("crop", "segment", "report", "interpolate", "assign", "import-keras", "shapes"),
+        "radiomics",
+    )
 )
 
 

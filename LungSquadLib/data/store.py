@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 
 from .. import __version__
 from ..errors import InputError
@@ -23,7 +24,9 @@ from ..fields import Fields, parsed_json
 from ..files import write_json
 from ..imaging import AXES
 from ..imaging.crop import LARGEST_CROP
+from ..imaging.ct import CT, as_ct
 from ..imaging.flags import Flag
+from ..imaging.masks import Mask, as_mask
 from ..models.inputs import InputSpec
 from ..options import check, option
 from .case_file import LARGEST_ABOUT, Content, read_content
@@ -167,6 +170,15 @@ class Store:
     def mask(self, case: StoredCase) -> np.ndarray:
         """1 in the tumour, uint8 (side, side, side); see `content`."""
         return self.content(case).mask
+
+    def volume(self, case: StoredCase) -> tuple[CT, Mask]:
+        """HU and mask of a case as a CT of the cube's size and its mask; see `content`."""
+        content, images = self.content(case), []
+        for array in (content.hu, content.mask):
+            images.append(sitk.GetImageFromArray(array))
+            images[-1].SetSpacing((self.preprocessing.spacing,) * 3)
+        ct = as_ct(images[0])
+        return ct, as_mask(images[1], ct)
 
 
 def open_store(folder: str | os.PathLike[str]) -> Store:

@@ -110,6 +110,23 @@ def variants(
     return Variants(tuple(positions), tuple(skipped), block, whole)
 
 
+def perturbed_masks(mask: Mask, ct: CT) -> Iterator[tuple[str, sitk.Image]]:
+    """Yield the shifted, grown and shrunk masks of `variants`: name, and image on any grid.
+
+    A mask that shrinking leaves nothing of is not among them.
+    """
+    grid = ct.grid
+    directions = np.array(grid.direction).reshape(3, 3)
+    for name, offset in _shifts():
+        moved = sitk.Image(mask.image)
+        moved.SetOrigin((np.array(mask.image.GetOrigin()) + directions @ offset).tolist())
+        yield name, moved
+    array, at = sitk.GetArrayFromImage(mask.image), mask_box(mask, grid)
+    for name, changed, box in _margins(array, at, grid):
+        if changed.any():
+            yield name, grid.part(box).image(changed)
+
+
 def _distance(start: Index) -> tuple[int, Index]:
     return sum(n * n for n in start), start
 

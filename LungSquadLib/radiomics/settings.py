@@ -22,37 +22,71 @@ class RadiomicsSettings:
     """
 
     spacing_mm: float | None = option(
-        1.0, help="voxel spacing after interpolation", low=0.05, high=20, unit="mm"
+        1.0,
+        help="voxel spacing after interpolation",
+        low=0.05,
+        high=20,
+        unit="mm",
+        group=_PREPARATION,
     )
-    by_slice: bool = option(False, help="interpolate within axial slices only")
-    interpolation: Literal["linear", "cubic"] = option("linear", help="of HU; masks are linear")
+    by_slice: bool = option(False, help="interpolate within axial slices only", group=_PREPARATION)
+    interpolation: Literal["linear", "cubic"] = option(
+        "linear", help="of HU; masks are linear", group=_PREPARATION
+    )
     mask_threshold: float = option(
-        0.5, help="least share of an interpolated voxel in the mask", above=0, high=1
+        0.5,
+        help="least share of an interpolated voxel in the mask",
+        above=0,
+        high=1,
+        group=_PREPARATION,
     )
-    round_hu: bool = option(True, help="leave interpolated HU as they are")
+    round_hu: bool = option(True, help="leave interpolated HU as they are", group=_PREPARATION)
     hu_range: tuple[float, float] | None = option(
-        (-1000.0, 400.0), help="HU that intensity and texture are computed from", unit="HU"
+        (-1000.0, 400.0),
+        help="HU that intensity and texture are computed from",
+        metavar=("LOW", "HIGH"),
+        unit="HU",
+        group=_PREPARATION,
     )
     outlier_sd: float | None = option(
         None,
         help="leave out voxels further from the mean than so many standard deviations",
         above=0,
+        group=_PREPARATION,
     )
     bin_size: float | None = option(
-        25.0, help="width of a grey level, from the lower end of the range on", above=0, unit="HU"
+        25.0,
+        help="width of a grey level, from the lower end of the range on",
+        above=0,
+        unit="HU",
+        group=_GREY_LEVELS,
     )
-    bin_number: int | None = option(None, help="grey levels, instead of a width", low=2, high=4096)
+    bin_number: int | None = option(
+        None, help="grey levels, instead of a width", low=2, high=4096, group=_GREY_LEVELS
+    )
     ivh_bin_size: float | None = option(
-        None, help="bin width of the intensity-volume histogram", above=0, unit="HU"
+        None,
+        help="bin width of the intensity-volume histogram",
+        above=0,
+        unit="HU",
+        group=_GREY_LEVELS,
     )
     ivh_bin_number: int | None = option(
-        None, help="bins of the intensity-volume histogram, instead of a width", low=2, high=100000
+        None,
+        help="bins of the intensity-volume histogram, instead of a width",
+        low=2,
+        high=100000,
+        group=_GREY_LEVELS,
     )
     dimensions: tuple[str, ...] = option(
-        ("3D",), help="of texture", choices=("2D", "2.5D", "3D"), metavar="D,..."
+        ("3D",), help="of texture", choices=("2D", "2.5D", "3D"), metavar="D,...", group=_FEATURES
     )
     families: tuple[str, ...] = option(
-        tuple(FAMILIES), help="features to compute", choices=tuple(FAMILIES), metavar="NAME,..."
+        tuple(FAMILIES),
+        help="features to compute",
+        choices=tuple(FAMILIES),
+        metavar="NAME,...",
+        group=_FEATURES,
     )
 
     def __post_init__(self) -> None:
