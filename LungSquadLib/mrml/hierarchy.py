@@ -14,6 +14,7 @@ from .scene import slicer
 
 RESULT_OF = "LungSquad.resultOf"
 _FOLDER = "LungSquad.results"
+_RESULT = "LungSquad.ofVolume"
 
 
 def file_beside(volume: Any, nodes: Iterable[Any], *, folder: str) -> None:
@@ -24,6 +25,7 @@ def file_beside(volume: Any, nodes: Iterable[Any], *, folder: str) -> None:
     new = _new_folder(tree, parent, tree.GenerateUniqueItemName(folder))
     for node in nodes:
         node.SetNodeReferenceID(RESULT_OF, volume.GetID())
+        node.SetAttribute(_RESULT, "true")  # the reference goes with the volume
         _file(tree, node, new)
 
 
@@ -58,6 +60,15 @@ def results_of(volume: Any) -> list[Any]:
         node
         for node in nodes_of(volume.GetScene())
         if node.GetNodeReferenceID(RESULT_OF) == volume.GetID()
+    ]
+
+
+def results_without_volume(scene: Any) -> list[Any]:
+    """Return the nodes that are results of a volume which was removed from the scene."""
+    return [
+        node
+        for node in nodes_of(scene)
+        if node.GetAttribute(_RESULT) and node.GetNodeReference(RESULT_OF) is None
     ]
 
 

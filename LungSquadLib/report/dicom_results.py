@@ -1,7 +1,8 @@
 """Results as DICOM: the mask as SEG (PS3.3 A.51), measurements and predictions as SR (A.35.13).
 
-Study, series and instance UIDs of the CT stay as they are, for without them a SEG belongs to
-nothing; name, ID, dates and the like are replaced unless identity is to be kept.
+Series and instance UIDs of the CT stay as they are, for without them a SEG belongs to nothing.
+Name, ID, dates and the like are replaced unless identity is to be kept, and the study UID with
+them: an archive that holds the study would move all of it to the pseudonym.
 """
 
 from __future__ import annotations
@@ -141,8 +142,11 @@ def _hide_identity(dataset: Any, patient: str) -> None:
     dataset.PatientID, dataset.PatientName = patient, f"{patient}^"
     for keyword in _IDENTITY:
         setattr(dataset, keyword, "")
+    dataset.StudyInstanceUID = _uid("study", dataset.StudyInstanceUID)
     dataset.PatientIdentityRemoved = "YES"
-    dataset.DeidentificationMethod = "Name and ID replaced, dates removed, UIDs kept"
+    dataset.DeidentificationMethod = (
+        "Name, ID and study UID replaced, dates removed, other UIDs kept"
+    )
 
 
 def _segment(case: dict[str, Any], mask: Mask) -> Any:

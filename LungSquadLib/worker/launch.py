@@ -47,11 +47,21 @@ def not_started(python: str | os.PathLike[str], why: str) -> WorkerError:
     )
 
 
+def ended(
+    code: int | None, last_line: str, python: str | os.PathLike[str], *, ready: bool
+) -> WorkerError:
+    """Return the error of a worker that ended by itself; see `not_started` and `died`."""
+    if ready:
+        return died(code, last_line)
+    return not_started(python, last_line or _cause(code))
+
+
 def died(code: int | None, last_line: str) -> WorkerError:
     """Return the error of a worker that ended during its work.
 
     Args:
-        code: as `Popen.returncode`, None where it is unknown.
+        code: as `Popen.returncode`, None where it is unknown; 128 + n of a launcher, as Slicer's
+            Python is one, stands for the signal n of the worker behind it.
         last_line: of its standard error.
     """
     last = f" Its last message: {one_line(last_line)}" if last_line else ""
@@ -64,6 +74,8 @@ def died(code: int | None, last_line: str) -> WorkerError:
 def _cause(code: int | None) -> str:
     if code is None:
         return "its output ended"
+    if os.name != "nt" and code - 128 in _SIGNALS:
+        code = 128 - code
     if code >= 0:
         return f"exit code {code}" if code < 256 else f"exit code {code:#x}"  # as Windows writes it
     return f"killed by {_SIGNALS.get(-code, f'signal {-code}')}"

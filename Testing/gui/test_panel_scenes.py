@@ -108,6 +108,36 @@ def test_several_scenes_one_after_the_other(panel, wait_until, scene, drawn):
         assert not scene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode")
 
 
+def test_the_status_line_follows_the_scene(panel, wait_until, scene, tmp_path):
+    from LungSquadLib.mrml.scene import write_scene
+
+    panel.context.report("The outline is accepted. Next: the prediction.")
+    write_scene(scene, tmp_path / "scene.mrb")
+    scene.Clear(0)
+    wait_until(lambda: at_rest(panel))
+    assert panel.ui.statusLabel.text == "The scene was closed. Load a CT."
+    read_scene(scene, tmp_path / "scene.mrb", tmp_path / "read")
+    wait_until(lambda: at_rest(panel))
+    assert panel.ui.statusLabel.text == "The scene is loaded."
+
+
+def test_the_results_of_a_deleted_ct_go_with_it(predicted, wait_until, scene, drawn):
+    from LungSquadLib.mrml.results import is_result
+
+    def results() -> list[str]:
+        nodes = map(scene.GetNthNode, range(scene.GetNumberOfNodes()))
+        return [node.GetName() for node in nodes if is_result(node)]
+
+    other = another_case(scene, predicted, wait_until)
+    assert len(results()) == 4  # table, saliency, record, box
+    scene.RemoveNode(other)
+    wait_until(lambda: at_rest(predicted))
+    assert len(results()) == 4
+    scene.RemoveNode(drawn[0])
+    wait_until(lambda: at_rest(predicted))
+    assert results() == []
+
+
 def test_a_saved_scene_is_restored(predicted, wait_until, scene, drawn, tmp_path):
     from LungSquadLib.mrml.scene import write_scene
 

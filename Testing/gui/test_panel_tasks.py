@@ -80,6 +80,26 @@ def test_a_worker_that_fails_to_start_at_once_is_reported(panel, predict, monkey
     assert predict().startswith("The worker could not be started with")
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("raise SystemExit('No module named numpy')", "No module named numpy"),
+        ("raise SystemExit(3)", "exit code 3"),
+        pytest.param("import os; os._exit(128 + 9)", "killed by SIGKILL", marks=pytest.mark.linux),
+    ],
+)
+def test_a_worker_that_ends_before_it_is_ready_did_not_start(
+    code, reason, panel, predict, monkeypatch
+):
+    from LungSquadLib.mrml.panel import worker_process
+
+    monkeypatch.setattr(worker_process, "command", lambda python: [python, "-c", code])
+    message = predict()
+    assert message.startswith("The worker could not be started with")
+    assert f"({reason})" in message
+    assert "memory" not in message
+
+
 def test_pressing_predict_again_cancels_and_leaves_nothing(at_work, wait_until, temporary, scene):
     nodes, pid = scene.GetNumberOfNodes(), at_work.worker.pid
     assert at_work.ui.predictButton.text == "Cancel"

@@ -96,6 +96,8 @@ def test_from_dicom_folder_to_report(
     report = Path(shown[0].toLocalFile())
     assert report.name == "report.html"
     assert report.is_file()
+    done()
+    assert ui.statusLabel.text == "The report is open in the web browser."
     assert clicks - 2 < 10  # one prediction was for the picture alone
     figure("clicks from the DICOM folder to the report (its folder chosen besides)", clicks - 2, "")
     screenshot(opened.widget, "7-whole")

@@ -87,6 +87,7 @@ def _add_modules(patch):
     library.DICOMUtils = dicom
     patch.setitem(sys.modules, "DICOMLib", library)
     patch.setattr(slicer, "dicomDatabase", dicom.Database(), raising=False)
+    patch.setattr(slicer, "dicomDatabaseDirectorySettingsKey", dicom.SETTINGS_KEY, raising=False)
 
 
 def _add_views():

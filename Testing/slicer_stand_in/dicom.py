@@ -11,50 +11,101 @@ from LungSquadLib.imaging.dicom import header as tags
 from LungSquadLib.imaging.dicom.series import find_series
 from LungSquadLib.mrml import add_volume
 
+SETTINGS_KEY = "DatabaseDirectory_1"
+
 
 class Database:
-    """The series of the folders that were imported."""
-
-    isOpen = True
+    """The series of the folders that were imported; as in Slicer, a study has one patient."""
 
     def __init__(self):
-        self._series = {}
+        self.isOpen = True  # as after the module DICOM was opened
+        self._series, self._headers, self._patients = {}, {}, {}
+
+    def openDatabase(self, file):
+        """As Slicer's: it makes the file, but no folder."""
+        self.isOpen = Path(file).parent.is_dir()
+        if self.isOpen:
+            Path(file).touch()
+
+    def closeDatabase(self):
+        self.isOpen = False
+
+    def schemaVersion(self):
+        return "1"
+
+    def schemaVersionLoaded(self):
+        return "1"
 
     def add(self, folder):
-        """Take in all series of a folder; files that were there before stay."""
+        """Take in all files of a folder; files that were there before stay."""
         for series in find_series(folder).series:
-            files = {header.text(tags.SOP_INSTANCE): str(header.path) for header in series.headers}
-            self._series.setdefault(series.uid, (series, {}))[1].update(files)
+            self._series.setdefault(series.uid, series)
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            header = tags.read_header(path)
+            if header is not None:
+                self._headers.setdefault(header.text(tags.SOP_INSTANCE), header)
+                self._patients[header.text(tags.STUDY_UID)] = header.text(tags.PATIENT_ID)
 
     def ct(self, uid):
         """The CT of a series."""
-        return ct_of_series(self._series[uid][0])
+        return ct_of_series(self._series[uid])
+
+    def patients(self):
+        return sorted(set(self._patients.values()))
+
+    def studiesForPatient(self, patient):
+        return [study for study, owner in self._patients.items() if owner == patient]
+
+    def seriesForStudy(self, study):
+        headers = self._headers.values()
+        return sorted(
+            {
+                header.text(tags.SERIES_UID)
+                for header in headers
+                if header.text(tags.STUDY_UID) == study
+            }
+        )
 
     def instancesForSeries(self, uid):
-        return list(self._series[uid][1]) if uid in self._series else []
+        headers = self._headers.items()
+        return [instance for instance, header in headers if header.text(tags.SERIES_UID) == uid]
 
     def filesForSeries(self, uid):
-        return list(self._series[uid][1].values()) if uid in self._series else []
+        return [str(self._headers[instance].path) for instance in self.instancesForSeries(uid)]
 
     def fileForInstance(self, uid):
-        return next((files[uid] for _, files in self._series.values() if uid in files), "")
+        return str(self._headers[uid].path) if uid in self._headers else ""
 
     def seriesForFile(self, file):
-        series = (uid for uid, (_, files) in self._series.items() if file in files.values())
+        headers = self._headers.values()
+        series = (header.text(tags.SERIES_UID) for header in headers if str(header.path) == file)
         return next(series, "")
 
     def allSeries(self):
         return list(self._series)
 
 
+def openDatabase(databaseDir):
+    """Open the database in a folder that is there."""
+    if not Path(databaseDir).is_dir():
+        return False
+    slicer.dicomDatabase.openDatabase(f"{databaseDir}/ctkDICOM.sql")
+    return slicer.dicomDatabase.isOpen
+
+
 def importDicom(dicomDataDir, dicomDatabase=None, copyFiles=False):
     """Put a folder into a database, by default into Slicer's."""
-    (dicomDatabase or slicer.dicomDatabase).add(Path(dicomDataDir))
+    database = dicomDatabase or slicer.dicomDatabase
+    if not database.isOpen:
+        return False
+    database.add(Path(dicomDataDir))
     return True
 
 
 def loadSeriesByUID(seriesUIDs):
     """Load CT series as volume nodes; their IDs."""
+    if not slicer.dicomDatabase.isOpen:
+        raise OSError("DICOM module or database cannot be accessed")
     return [_loaded(uid).GetID() for uid in seriesUIDs]
 
 

@@ -218,6 +218,8 @@ def test_the_cause_of_a_workers_end_is_reported():
     assert "SIGKILL" in str(died(-9, "")) or os.name == "nt"
     assert "0xc0000005" in str(died(0xC0000005, ""))
     assert "last message: out of luck" in str(died(1, "out of luck"))
+    assert "killed by SIGTERM" in str(died(128 + 15, "")) or os.name == "nt"  # of a launcher
+    assert "exit code 128" in str(died(128, ""))
 
 
 # The process, line by line

@@ -11,7 +11,7 @@ from vtkmodules.vtkCommonCore import vtkCommand
 
 from ...imaging.files.volumes import is_volume_file
 from ...models.catalogue import available
-from ..hierarchy import nodes_of
+from ..hierarchy import nodes_of, remove, results_without_volume
 from ..results import is_result
 from ..temporary_files import CtFileCache
 from .candidates import Candidates
@@ -42,6 +42,7 @@ class Panel:
             widget: what `slicer.util.loadUI` made of LungSquad.ui, with its scene set.
         """
         self.widget = widget
+        self._node_was_removed = False
         self._gui_connection: Any = None  # of the state to the widgets
         self._state_observers, self._scene_observers = Observers(), Observers()
         self._timer = single_shot(widget, self._update)
@@ -87,7 +88,7 @@ class Panel:
             (scene.StartCloseEvent, self._scene_closes),
             (scene.EndCloseEvent, self._attach),
             (scene.StartImportEvent, self._detach),  # what is read is checked before it is shown
-            (scene.EndImportEvent, self._attach),
+            (scene.EndImportEvent, self._imported),
             (scene.NodeRemovedEvent, self._node_removed),
         ):
             self._scene_observers.add(scene, event, call)
@@ -168,13 +169,27 @@ class Panel:
         if self.tasks.title:
             stopped = _("The scene was closed, so this was stopped: {title}.")
             self.tasks.cancel(stopped.format(title=self.tasks.title))
+        else:
+            self.context.report(_("The scene was closed. Load a CT."))
         for section in self._sections:
             section.scene_closes()
         self._detach()
 
+    def _imported(self) -> None:
+        self._attach()
+        if not self.tasks.title:
+            self.context.report(_("The scene is loaded."))
+
     def _node_removed(self) -> None:
         self.tasks.check_nodes()
+        self._node_was_removed = True
         self.refresh()
+
+    def _remove_orphans(self) -> None:
+        """Remove the results of a CT that the user removed."""
+        if self._node_was_removed:
+            self._node_was_removed = False
+            remove(results_without_volume(slicer.mrmlScene))
 
     # Display
 
@@ -189,6 +204,7 @@ class Panel:
         ui.progressBar.value = round(100 * self.tasks.fraction)
         ui.cancelButton.enabled = running
         if self.context.has_state:
+            self._remove_orphans()
             for section in self._sections:
                 try:
                     section.update()

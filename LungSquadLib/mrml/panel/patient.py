@@ -14,6 +14,7 @@ from ..results import is_result
 from ..sample_patient import load_sample_patient
 from ..temporary_files import CaseFiles
 from .context import Context
+from .dicom_database import import_series, open_database
 from .inputs import OutlineReceiver
 from .section import Section
 from .tasks import Steps, WorkerCall
@@ -86,24 +87,17 @@ class PatientSection(Section):
     def _load_series(self, uid: str) -> Steps:
         """Import and load a series as Slicer does, which cannot be cut into steps."""
         yield 0.5
-        from DICOMLib import DICOMUtils
-
-        if not slicer.dicomDatabase or not slicer.dicomDatabase.isOpen:
-            raise InputError(
-                _("Slicer's DICOM database is not open. Open the module DICOM once, then retry.")
-            )
-        DICOMUtils.importDicom(self._folder)
-        nodes = map(slicer.mrmlScene.GetNodeByID, DICOMUtils.loadSeriesByUID([uid]))
-        volumes = [node for node in nodes if node and node.IsA("vtkMRMLScalarVolumeNode")]
-        if not volumes:
-            raise InputError(_("Slicer could not load this series. See its error log."))
+        created = open_database()
+        volume = import_series(self._folder, uid)
         self.ui.seriesFrame.visible = False
-        self._use(volumes[0])
+        self._use(volume)
         if self._outlines:
             self._tumour.offer(self._outlines)
             self.context.report(
                 _("The CT is loaded. The folder also holds outlines: import the tumour's.")
             )
+        if created:
+            self.context.report(f"{self.context.status} {created}")
 
     def _use(self, volume: Any) -> None:
         state = self.state

@@ -13,9 +13,10 @@ from ...errors import InputError
 from ...files import unused_name, write_csv
 from ...report.tables import COLUMNS, prediction_row
 from ..scene import SUFFIX, write_scene
-from ..temporary_files import CtFileCache
+from ..temporary_files import CaseFiles, CtFileCache
 from ..volumes import dicom_source
 from .context import Context, wait_cursor
+from .dicom_database import add_to_database, open_database
 from .inputs import DescriptionSource, PredictionSource
 from .section import Section
 from .tasks import Steps, WorkerCall
@@ -43,6 +44,7 @@ class ReportSection(Section):
             (self.ui.saveTableButton, self._save_table),
             (self.ui.saveSceneButton, self._save_scene),
             (self.ui.dicomButton, self._add_dicom),
+            (self.ui.saveDicomButton, self._save_dicom),
         ):
             self.on_click(button, action)
 
@@ -53,23 +55,26 @@ class ReportSection(Section):
 
     def update(self) -> None:
         super().update()
-        busy = bool(self.tasks.title)
-        for button in (self.ui.openReportButton, self.ui.saveReportButton, self.ui.dicomButton):
-            button.enabled = not busy
-        self.ui.saveTableButton.enabled = bool(self._predictions.stored)
+        ui, idle = self.ui, not self.tasks.title
+        for button in (
+            ui.openReportButton,
+            ui.saveReportButton,
+            ui.dicomButton,
+            ui.saveDicomButton,
+        ):
+            button.enabled = idle
+        ui.saveTableButton.enabled = bool(self._predictions.stored)
 
     def _open(self) -> None:
         report = self._predictions.files_for(self.state.ct).results / "report.html"
         if not qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(report))):
             raise InputError(_("No web browser could be opened. Save the results instead."))
+        self.context.report(_("The report is open in the web browser."))
 
     def _save_files(self) -> None:
         files = self._predictions.files_for(self.state.ct)
-        folder = qt.QFileDialog.getExistingDirectory(
-            self.context.widget, _("Where to put the folder with the results")
-        )
-        if folder:
-            target = unused_name(Path(folder) / "LungSquad results")
+        if folder := self._folder(_("Where to put the folder with the results")):
+            target = unused_name(folder / "LungSquad results")
             shutil.copytree(files.results, target)
             self.context.report(_("Saved in '{folder}'.").format(folder=target))
 
@@ -85,6 +90,10 @@ class ReportSection(Section):
                 write_scene(slicer.mrmlScene, path)
             self.context.report(_("Saved as '{path}'.").format(path=path))
 
+    def _folder(self, title: str) -> Path | None:
+        folder = qt.QFileDialog.getExistingDirectory(self.context.widget, title)
+        return Path(folder) if folder else None
+
     def _file_to_save(self, title: str, kinds: str, suffix: str) -> Path | None:
         name = qt.QFileDialog.getSaveFileName(self.context.widget, title, "", kinds)
         if not name:
@@ -92,13 +101,33 @@ class ReportSection(Section):
         return Path(name if name.lower().endswith(suffix) else name + suffix)
 
     def _add_dicom(self) -> None:
+        """Add SEG and SR to the patient's study; without identity they would move that study."""
+        self._export(_("Writing DICOM SEG and SR"), self._add_to_study())
+
+    def _save_dicom(self) -> None:
+        """Save SEG and SR with a pseudonym in a folder, which no database may take."""
+        if folder := self._folder(_("Where to put the folder with SEG and SR")):
+            self._export(_("Writing DICOM SEG and SR"), self._save_without_identity(folder))
+
+    def _export(self, title: str, steps: Steps) -> None:
         volume = self.state.ct
         self._predictions.files_for(volume)
-        self.tasks.start(_("Writing DICOM SEG and SR"), self._export(), nodes=[volume])
+        self.tasks.start(title, steps, nodes=[volume])
 
-    def _export(self) -> Steps:
-        from DICOMLib import DICOMUtils
+    def _add_to_study(self) -> Steps:
+        open_database()
+        with CaseFiles() as files:
+            yield from self._write_dicom(files.results, keep_identity=True)
+            add_to_database(files.results)
+        self.context.report(_("SEG and SR are in the patient's study in Slicer's DICOM database."))
 
+    def _save_without_identity(self, folder: Path) -> Steps:
+        target = unused_name(folder / "LungSquad DICOM")
+        yield from self._write_dicom(target, keep_identity=False)
+        saved = _("Saved in '{folder}', with a pseudonym for the patient.")
+        self.context.report(saved.format(folder=target))
+
+    def _write_dicom(self, folder: Path, *, keep_identity: bool) -> Steps:
         volume = self.state.ct
         source = dicom_source(volume)
         if source is None:
@@ -108,20 +137,16 @@ class ReportSection(Section):
                     "Load the CT from its DICOM folder."
                 )
             )
-        folder, series = source
+        series_folder, series = source
         files = self._predictions.files_for(volume)
-        out = files.results.parent / "dicom"
         ct_file = yield from self._ct_files.file(volume, share=0.2)
         request = {
             "results": str(files.results),
             "ct": str(ct_file),
             "mask": str(files.mask),
-            "source": str(folder),
+            "source": str(series_folder),
             "series": series,
-            "folder": str(out),
-            "keep_identity": bool(self.ui.identityCheckBox.checked),
+            "folder": str(folder),
+            "keep_identity": keep_identity,
         }
         yield WorkerCall("dicom", request, 0.2, 0.9)
-        if not DICOMUtils.importDicom(str(out), copyFiles=True):
-            raise InputError(_("Slicer's DICOM database took no SEG and SR. See its error log."))
-        self.context.report(_("SEG and SR are in Slicer's DICOM database."))

@@ -11,7 +11,7 @@ from typing import Any
 import qt
 
 from ...errors import WorkerError
-from ...worker.launch import check_ready, command, died, environment, not_started
+from ...worker.launch import check_ready, command, ended, environment, not_started
 from ...worker.protocol import MOST_RESPONSE, Decoder, Message, encoded, error_of
 from .events import single_shot
 from .tasks import Callbacks
@@ -143,7 +143,8 @@ class WorkerProcess:
     def _finished(self, code: int, _status: Any) -> None:
         crashed = self._process.exitStatus() == qt.QProcess.CrashExit
         # After a crash Qt gives the signal's number as the code on Unix.
-        self._fail(died(-code if crashed and os.name != "nt" else code, self._last_line))
+        code = -code if crashed and os.name != "nt" else code
+        self._fail(ended(code, self._last_line, self._python, ready=self._ready))
 
     def _not_started(self, _error: Any) -> None:
         if self._process.error() == qt.QProcess.FailedToStart:
