@@ -33,6 +33,10 @@ SOFT_TISSUE_HU = (-850.0, 250.0)  # between lung and bone: where a tumour's medi
 METAL_HU = 2500  # above cortical bone
 BEYOND_VIEW_HU = -1100  # below air: written outside the scanner's field of view
 LUNG_HU = -500
+LUNG_RANGE_HU = (-980, -500)  # between the air outside the body and soft tissue
+BORDER_MM = 3.0  # round the outline, where lung is looked for
+BORDER_WORTH_REPORTING = 0.01
+CONTRAST_HU = 50.0  # noise and vessels differ by less from lung, ground glass by more
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,12 @@ def crop(
         *ct.flags,
         *flags_of_mask(mask, grid),
         *crop_flags(
-            hu, cut, padding=1 - inside, tumour_outside=outside, chosen=centre_lps is not None
+            hu,
+            cut,
+            padding=1 - inside,
+            tumour_outside=outside,
+            chosen=centre_lps is not None,
+            spacing=spacing,
         ),
         *_centre_flags(centre_lps, grid.to_lps(mass)),
     )
@@ -262,7 +271,13 @@ def central_cube(hu: np.ndarray, size: int) -> np.ndarray:
 
 
 def crop_flags(
-    ct: np.ndarray, mask: np.ndarray, *, padding: float, tumour_outside: float, chosen: bool
+    ct: np.ndarray,
+    mask: np.ndarray,
+    *,
+    padding: float,
+    tumour_outside: float,
+    chosen: bool,
+    spacing: float = 1.0,
 ) -> list[Flag]:
     """Return the flags of a crop.
 
@@ -272,6 +287,7 @@ def crop_flags(
         padding: the fraction of the crop outside the CT.
         tumour_outside: the fraction of the tumour outside the crop.
         chosen: whether the user chose the crop's centre.
+        spacing: mm between its voxels.
     """
     flags = []
     if tumour_outside > 0:
@@ -282,7 +298,7 @@ def crop_flags(
     if padding > PADDING_WORTH_REPORTING:
         sentence = f"{padding:.0%} of the crop lies outside the CT and was filled with {AIR} HU."
         flags.append(Flag("padding", "warning" if padding > 0.1 else "info", sentence))
-    return flags + _hu_flags(ct, mask)
+    return flags + _hu_flags(ct, mask) + _border_flags(ct, mask, spacing)
 
 
 def mask_flags(mask: np.ndarray, at: Box, ct: Grid) -> list[Flag]:
@@ -329,6 +345,47 @@ def _hu_flags(ct: np.ndarray, mask: np.ndarray) -> list[Flag]:
         sentence = "There is no lung in the crop: is this the tumour's mask?"
         flags.append(Flag("no_lung", "severe", sentence))
     return flags
+
+
+def _border_flags(ct: np.ndarray, mask: np.ndarray, spacing: float) -> list[Flag]:
+    """Return the flags of an outline that does not lie against lung, or is lung itself."""
+    inside, reach = mask > 0, max(1, round(BORDER_MM / spacing))
+    around = ct[_widened(inside, reach) & ~inside]
+    lung = around[(around > LUNG_RANGE_HU[0]) & (around < LUNG_RANGE_HU[1])]
+    if not inside.any() or not (ct[~inside & (ct > AIR)] < LUNG_HU).any():
+        return []  # there is no lung at all, which is another flag
+    median = float(np.median(ct[inside]))
+    if lung.size < BORDER_WORTH_REPORTING * around.size:
+        if median < SOFT_TISSUE_HU[0]:
+            return []  # air, which is another flag
+        sentence = (
+            f"No lung borders on the outline (median {median:.0f} HU inside): it may lie in the "
+            "chest wall or the mediastinum. Check that it is the tumour's."
+        )
+        return [Flag("not_at_lung", "warning", sentence)]
+    beside = float(np.median(lung))
+    if 2 * lung.size > around.size and median - beside < CONTRAST_HU:
+        sentence = (
+            f"The outline is as dense as the lung round it (median {median:.0f} HU inside, "
+            f"{beside:.0f} HU around). Check that it is the tumour's."
+        )
+        return [Flag("no_contrast", "warning", sentence)]
+    return []
+
+
+def _widened(inside: np.ndarray, reach: int) -> np.ndarray:
+    """Return the voxels at most so many steps away along each axis."""
+    for axis in range(3):
+        counts = np.cumsum(
+            np.pad(inside, [(reach + 1, reach) if a == axis else (0, 0) for a in range(3)]),
+            axis,
+            np.int32,
+        )
+        n = inside.shape[axis]
+        inside = counts.take(range(2 * reach + 1, 2 * reach + 1 + n), axis) > counts.take(
+            range(n), axis
+        )
+    return inside
 
 
 def _component_sizes(mask: np.ndarray) -> list[int]:

@@ -15,6 +15,7 @@ from .pictures import slice_picture, space_picture
 from .results import show_prediction
 from .scene import start, write_scene
 from .segments import add_segment, add_segmentation
+from .tumour import CaseKey, Tumour
 from .volumes import add_volume
 
 if TYPE_CHECKING:
@@ -38,11 +39,14 @@ def write_case_scene(results: Results, folder: Path) -> dict[str, str]:
         ct = results.ct.as_stored(results.ct.read())
         volume = add_volume(scene, ct, name="CT", window=WINDOWS["lung"])
         segmentation = add_segmentation(scene, volume, name="Tumour")
-        add_segment(segmentation, results.mask)
+        segment = add_segment(segmentation, results.mask)
         segmentation.CreateClosedSurfaceRepresentation()  # for 3D views
-        nodes = [show_prediction(prediction, volume) for prediction in results.predictions]
+        key = CaseKey.of(results.ct, results.mask, results.crop.chosen_centre_lps)
+        tumour = Tumour(segmentation, segment, key)
+        nodes = [show_prediction(each, volume, tumour=tumour) for each in results.predictions]
         if results.descriptions:
-            show_descriptions([each.to_dict() for each in results.descriptions], volume)
+            described = [each.to_dict() for each in results.descriptions]
+            show_descriptions(described, volume, tumour=tumour)
         write_scene(scene, folder / SCENE)
         saliencies = {
             f"{VIEW}saliency-{prediction.model.card.name}": added.saliency

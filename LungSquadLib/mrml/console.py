@@ -15,6 +15,7 @@ from .hierarchy import remove, results_of
 from .predictors import Predictor, default_predictor
 from .results import show_crop, show_prediction
 from .segments import mask_on_ct
+from .tumour import CaseKey, Tumour
 from .volumes import ct_of_volume
 
 
@@ -98,7 +99,8 @@ def predict(
         ct, mask, model, device=device, seed=seed, centre_lps=centre_lps, progress=progress
     )
     if show:
-        show_prediction(prediction, volume)
+        key = CaseKey.of(ct, mask, centre_lps)
+        show_prediction(prediction, volume, tumour=Tumour(segmentation, segment_id, key))
     return prediction
 
 

@@ -11,6 +11,7 @@ from ..imaging.flags import Flag
 from ..report.description import RATING_TITLES, rating_rows, volume_sentence
 from .hierarchy import file_beside
 from .results import add_record, mark_as_result, nodes_of_model, remove_prediction, text_table
+from .tumour import Tumour, tumour_of
 
 _TITLES = RATING_TITLES[:4]  # the others are about the model, and stand in the report
 _DESCRIPTIONS = "(descriptions)"  # in place of a model's name, which cannot have brackets
@@ -22,19 +23,23 @@ class StoredDescriptions:
 
     described: list[dict[str, Any]]
     table: Any
+    tumour: Tumour | None = None
 
 
-def show_descriptions(descriptions: Sequence[Mapping[str, Any]], volume: Any) -> list[Any]:
+def show_descriptions(
+    descriptions: Sequence[Mapping[str, Any]], volume: Any, *, tumour: Tumour | None = None
+) -> list[Any]:
     """Add the descriptions of a nodule as a table and a record, in place of earlier ones.
 
     Args:
         descriptions: of one or more models, as `Description.to_dict` gives them.
         volume: the CT's node.
+        tumour: the tumour that they describe; without it, the only one.
 
     Returns:
         The nodes.
     """
-    remove_prediction(volume, _DESCRIPTIONS)
+    remove_prediction(volume, _DESCRIPTIONS, tumour)
     rows = []
     for description in descriptions:
         if len(descriptions) > 1:
@@ -45,20 +50,24 @@ def show_descriptions(descriptions: Sequence[Mapping[str, Any]], volume: Any) ->
         text_table(scene, name, _TITLES, rows),
         add_record(scene, "Record of the description", list(descriptions)),
     ]
-    mark_as_result(nodes, _DESCRIPTIONS)
-    file_beside(volume, nodes, folder="LungSquad: description")
+    mark_as_result(nodes, _DESCRIPTIONS, tumour)
+    of = "" if tumour is None else f", {tumour.name}"
+    file_beside(volume, nodes, folder=f"LungSquad: description{of}")
     return nodes
 
 
-def stored_descriptions(volume: Any) -> StoredDescriptions | None:
-    """Return the descriptions that the scene holds for a volume; None without whole ones."""
-    nodes = nodes_of_model(volume, _DESCRIPTIONS)
-    tables = [node for node in nodes if node.IsA("vtkMRMLTableNode")]
-    for record in nodes:
-        described = _parsed(record.GetText()) if record.IsA("vtkMRMLTextNode") else []
+def stored_descriptions(volume: Any) -> list[StoredDescriptions]:
+    """Return the descriptions that the scene holds for the tumours of a volume, the whole ones."""
+    stored = []
+    for record in nodes_of_model(volume, _DESCRIPTIONS):
+        if not record.IsA("vtkMRMLTextNode"):
+            continue
+        described, tumour = _parsed(record.GetText()), tumour_of(record)
+        nodes = nodes_of_model(volume, _DESCRIPTIONS, tumour)
+        tables = [node for node in nodes if node.IsA("vtkMRMLTableNode")]
         if described and tables:
-            return StoredDescriptions(described, tables[-1])
-    return None
+            stored.append(StoredDescriptions(described, tables[-1], tumour))
+    return stored
 
 
 def _parsed(text: str) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,14 @@ from ..statistics.text import format_number, format_percent
 from .coordinates import index_to_ras, matrix_of, to_ras
 from .hierarchy import file_beside, remove, results_of
 from .scene import new_node
+from .tumour import Tumour, segment_of, tumour_of
 from .volumes import add_volume
 
 RESEARCH = "Research software, not a medical device."
-# Colours of the saliency, which every scene has; below the threshold the CT is visible.
-_COLOURS = "vtkMRMLPETProceduralColorNodePET-Heat"
-_SALIENCY_THRESHOLD = 0.15
+# Colours of the saliency, from black to magenta, which every scene has and no segment is drawn in.
+# Below the threshold the CT is visible.
+_COLOURS = "vtkMRMLColorTableNodeMagenta"
+SALIENCY_THRESHOLD = 0.15
 _BOX_COLOUR = (0.36, 0.75, 0.95)
 _MEASUREMENT_COLOUR = (1.0, 0.9, 0.3)
 _MODEL = "LungSquad.model"
@@ -70,11 +73,13 @@ def show_crop(crop: Crop, volume: Any) -> ResultNodes:
     return ResultNodes(box)
 
 
-def show_prediction(prediction: Prediction, volume: Any, *, with_box: bool = True) -> ResultNodes:
+def show_prediction(
+    prediction: Prediction, volume: Any, *, tumour: Tumour | None = None, with_box: bool = True
+) -> ResultNodes:
     """Add a prediction's table, saliency, record and crop box to the scene of its CT's node.
 
     They are filed beside the CT. Nothing else in the scene changes; what the views show is left to
-    the caller.
+    the caller. `tumour` is noted on them, where it is given.
     """
     scene, card = volume.GetScene(), prediction.model.card
     added = ResultNodes(
@@ -83,8 +88,9 @@ def show_prediction(prediction: Prediction, volume: Any, *, with_box: bool = Tru
         add_saliency(scene, prediction),
         add_record(scene, f"Record {card.title}", prediction.to_dict()),
     )
-    mark_as_result(added.nodes, card.name)
-    file_beside(volume, added.nodes, folder=f"LungSquad: {card.title}")
+    mark_as_result(added.nodes, card.name, tumour)
+    of = "" if tumour is None else f", {tumour.name}"
+    file_beside(volume, added.nodes, folder=f"LungSquad: {card.title}{of}")
     return added
 
 
@@ -93,34 +99,43 @@ def show_prediction(prediction: Prediction, volume: Any, *, with_box: bool = Tru
 
 @dataclass(frozen=True)
 class StoredPrediction:
-    """A prediction that a scene holds: what `Prediction.to_dict` gave, and its nodes."""
+    """A prediction that a scene holds: what `Prediction.to_dict` gave, its nodes, its tumour."""
 
     described: dict[str, Any]
     table: Any
     saliency: Any
+    tumour: Tumour | None = None
 
 
 def stored_predictions(volume: Any) -> list[StoredPrediction]:
     """Return the predictions that the scene holds for a volume, without broken records."""
+    origins: dict[tuple[Any, ...], list[Any]] = {}
+    for node in results_of(volume):
+        origins.setdefault(_origin(node), []).append(node)
     predictions = []
-    nodes = results_of(volume)
-    for record in nodes:
-        if not record.IsA("vtkMRMLTextNode"):
-            continue
-        described = _parsed_record(record.GetText())
-        model = record.GetAttribute(_MODEL)
-        same_model = [node for node in nodes if node.GetAttribute(_MODEL) == model]
-        tables = [node for node in same_model if node.IsA("vtkMRMLTableNode")]
-        saliencies = [node for node in same_model if node.IsA("vtkMRMLScalarVolumeNode")]
-        if described is not None and tables and saliencies:
-            predictions.append(StoredPrediction(described, tables[-1], saliencies[-1]))
+    for nodes in origins.values():
+        tables = [node for node in nodes if node.IsA("vtkMRMLTableNode")]
+        saliencies = [node for node in nodes if node.IsA("vtkMRMLScalarVolumeNode")]
+        for record in nodes if tables and saliencies else ():
+            described = _parsed_record(record.GetText()) if record.IsA("vtkMRMLTextNode") else None
+            if described is not None:
+                tumour = tumour_of(record)
+                stored = StoredPrediction(described, tables[-1], saliencies[-1], tumour)
+                predictions.append(stored)
     return predictions
 
 
-def mark_as_result(nodes: Iterable[Any], model: str) -> None:
-    """Note on nodes which model made them; none of them is a patient's data."""
+def _origin(node: Any) -> tuple[Any, ...]:
+    """Return the model and the segment that a result is of."""
+    return (node.GetAttribute(_MODEL), *segment_of(node))
+
+
+def mark_as_result(nodes: Iterable[Any], model: str, tumour: Tumour | None = None) -> None:
+    """Note on nodes which model made them, and of which tumour; none is a patient's data."""
     for node in nodes:
         node.SetAttribute(_MODEL, model)
+        if tumour is not None:
+            tumour.mark(node)
 
 
 def is_result(node: Any) -> bool:
@@ -128,16 +143,21 @@ def is_result(node: Any) -> bool:
     return node.GetAttribute(_MODEL) is not None
 
 
-def remove_prediction(volume: Any, model: str) -> None:
-    """Remove a model's results for a volume from the scene."""
-    remove(nodes_of_model(volume, model))
+def remove_prediction(volume: Any, model: str, tumour: Tumour | None = None) -> None:
+    """Remove a model's results for a volume, or for one tumour in it, from the scene."""
+    remove(nodes_of_model(volume, model, tumour))
 
 
-def nodes_of_model(volume: Any, model: str) -> list[Any]:
-    """Return the nodes of a model's results for a volume."""
-    return [node for node in results_of(volume) if node.GetAttribute(_MODEL) == model]
+def nodes_of_model(volume: Any, model: str, tumour: Tumour | None = None) -> list[Any]:
+    """Return the nodes of a model's results for a volume, or for one tumour in it."""
+    nodes = [node for node in results_of(volume) if node.GetAttribute(_MODEL) == model]
+    if tumour is None:
+        return nodes
+    segments = ((tumour.segmentation, tumour.segment), (None, None))
+    return [node for node in nodes if segment_of(node) in segments]
 
 
+@lru_cache(maxsize=64)
 def _parsed_record(text: str) -> dict[str, Any] | None:
     """Return the prediction in a record, which may come from anywhere, or None."""
     try:
@@ -204,6 +224,7 @@ def add_size_measurement(scene: Any) -> Any:
     display.SetHandlesInteractive(False)
     display.SetPointLabelsVisibility(False)
     display.SetGlyphScale(1.5)
+    display.SetTextScale(2.2)  # or the label is cut at the edge of a small view
     display.SetColor(*_MEASUREMENT_COLOUR)
     display.SetSelectedColor(*_MEASUREMENT_COLOUR)
     return node
@@ -252,7 +273,7 @@ def add_saliency(scene: Any, prediction: Prediction) -> Any:
     display.SetAndObserveColorNodeID(_COLOURS)
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(0.0, 1.0)
-    display.SetThreshold(_SALIENCY_THRESHOLD, 1.0)
+    display.SetThreshold(SALIENCY_THRESHOLD, 1.0)
     display.SetApplyThreshold(True)
     return node
 

@@ -39,7 +39,25 @@ NEOPLASM_OF_LUNG = "~".join(
         "^^",
     )
 )
-_COLOUR = (1.0, 0.69, 0.18)  # as in the report
+# Of segments, distinct with any colour vision; the first is the report's, and none is the
+# saliency's, the crop box's or the size measurement's.
+_COLOURS = (
+    (1.0, 0.69, 0.18),
+    (0.0, 0.62, 0.45),
+    (0.55, 0.45, 1.0),
+    (0.84, 0.37, 0.0),
+    (0.6, 0.9, 0.45),
+    (0.9, 0.9, 0.9),
+    (0.0, 0.45, 0.7),
+    (0.6, 0.45, 0.3),
+)
+
+
+def segment_ids(node: Any) -> list[str]:
+    """Return the IDs of a segmentation node's segments."""
+    segmentation = node.GetSegmentation()
+    numbers = range(segmentation.GetNumberOfSegments())
+    return [str(segmentation.GetNthSegmentID(number)) for number in numbers]
 
 
 def mask_of_segment(node: Any, segment_id: str, volume: Any) -> sitk.Image:
@@ -150,9 +168,11 @@ def add_empty_segment(node: Any, *, name: str = "tumour") -> str:
 
 
 def _add(node: Any, oriented: Any, name: str) -> str:
+    used = [node.GetSegmentation().GetSegment(each).GetColor() for each in segment_ids(node)]
+    free = (colour for colour in _COLOURS if not any(np.allclose(colour, u) for u in used))
     segment = slicer.vtkSegment()
     segment.SetName(name)
-    segment.SetColor(*_COLOUR)
+    segment.SetColor(*next(free, _COLOURS[len(used) % len(_COLOURS)]))
     segment.SetTag(segment.GetTerminologyEntryTagName(), NEOPLASM_OF_LUNG)
     segment.AddRepresentation(LABEL_MAP, oriented)
     segmentation = node.GetSegmentation()
@@ -210,8 +230,7 @@ def _grid(node: Any, image: Any) -> Grid:
 def _unknown(node: Any, segment_id: str) -> str:
     segmentation = node.GetSegmentation()
     segments = [
-        f"'{each}' ({segmentation.GetSegment(each).GetName()})"
-        for each in map(segmentation.GetNthSegmentID, range(segmentation.GetNumberOfSegments()))
+        f"'{each}' ({segmentation.GetSegment(each).GetName()})" for each in segment_ids(node)
     ]
     listed = f"it has {', '.join(segments)}" if segments else "it has none"
     return f"'{node.GetName()}' has no segment with the ID '{segment_id}': {listed}."

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from ..imaging.files.transfer import ct_writer
-from .volumes import ct_of_volume
+from .volumes import ct_of_volume, voxels_and_grid
 
 
 class CaseFiles:
@@ -69,7 +69,7 @@ class CtFileCache:
             InputError: as `ct_of_volume`.
         """
         ct = ct_of_volume(volume)
-        key = (volume.GetID(), volume.GetImageData().GetMTime(), ct.stored)
+        key = (volume.GetID(), voxels_and_grid(volume))
         if self._files is None:
             self._files = CaseFiles()
         path = self._files.ct

@@ -29,6 +29,15 @@ def ct_of_volume(node: Any) -> CT:
     return CT(grid_of_volume(node), ArrayVoxels(voxel_array(node.GetImageData(), node.GetName())))
 
 
+def voxels_and_grid(node: Any) -> tuple[int, Grid | str]:
+    """Return what changes with a volume's voxels, and its grid in world LPS or why it has none."""
+    image = node.GetImageData()
+    try:
+        return (0 if image is None else image.GetMTime(), grid_of_volume(node))
+    except InputError as error:
+        return (0, str(error))
+
+
 def image_of_volume(node: Any) -> sitk.Image:
     """Copy a scalar or label map volume node to an image, in world LPS, of the same scalar type.
 

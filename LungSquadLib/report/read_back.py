@@ -6,7 +6,7 @@ Needs no torch: Slicer's process reads here what a worker has written.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,20 @@ def read_predictions(
     mask: Mask,
     models: Sequence[str | os.PathLike[str]],
 ) -> list[Prediction]:
-    """The predictions of a case, as `predict` gave them but for the rounding of `to_dict`.
+    """Return all predictions of a case; see `each_prediction`."""
+    return list(each_prediction(folder, ct, mask, models))
 
-    The crops are cut again, and everything is compared with what the folder says.
+
+def each_prediction(
+    folder: str | os.PathLike[str],
+    ct: CT,
+    mask: Mask,
+    models: Sequence[str | os.PathLike[str]],
+) -> Iterator[Prediction]:
+    """Yield the predictions of a case one by one, so that a window can respond between them.
+
+    They are as `predict` gave them, but for the rounding of `to_dict`. The crops are cut again, and
+    everything is compared with what the folder says.
 
     Args:
         folder: as `run_case` wrote it.
@@ -50,10 +61,11 @@ def read_predictions(
         entries = described["predictions"]
         if len(entries) != len(models):
             raise InputError(f"'{here}' holds {len(entries)} predictions, not {len(models)}.")
-        return [
-            _prediction(entry, ct, mask, find(model), saliency_of(here, described, entry))
-            for entry, model in zip(entries, models, strict=True)
-        ]
+    for entry, model in zip(entries, models, strict=True):
+        with parsing(here / RESULT, "a result of this LungSquad"):
+            saliency = saliency_of(here, described, entry)
+            prediction = _prediction(entry, ct, mask, find(model), saliency)
+        yield prediction
 
 
 def read_descriptions(

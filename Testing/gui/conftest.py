@@ -94,7 +94,7 @@ def opened(module, application):
     area.show()
     module.enter()
     panel = module.panel
-    timers = (panel._timer, panel.crop._timer, panel.synthetic._timer)
+    timers = (panel._timer, panel.crop._timer, panel.synthetic._timer, panel.table._timer)
     yield SimpleNamespace(
         widget=module.parent,
         panel=panel,
@@ -209,7 +209,7 @@ def file_names(folder) -> list[str]:
 
 def at_rest(panel) -> bool:
     """Whether no task is running and no timer is waiting."""
-    timers = (panel._timer, panel.crop._timer, panel.synthetic._timer)
+    timers = (panel._timer, panel.crop._timer, panel.synthetic._timer, panel.table._timer)
     return not (panel.tasks.title or any(timer.isActive() for timer in timers))
 
 

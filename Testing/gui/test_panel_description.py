@@ -77,7 +77,10 @@ def test_a_worker_describes_the_nodule_and_the_panel_shows_it(
     assert not ui.resultFrame.visible
     assert ui.reportFrame.enabled
     assert not ui.saveTableButton.enabled
-    report = describing.prediction.files.results / "report.html"
+    report = (
+        describing.prediction.files.runs(describing.context.state.ct)[0].files.results
+        / "report.html"
+    )
     assert "markedly spiculated" in report.read_text(encoding="utf-8")
     screenshot(ui.predictionSection, "description")
 
@@ -91,7 +94,7 @@ def test_it_stands_beside_predictions_and_there_is_one(
         predict()
         assert describing.ui.descriptionFrame.visible
         assert describing.ui.resultFrame.visible
-        assert len(describing.prediction.stored) == 1
+        assert len(describing.result.stored) == 1
         assert scene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 2
         assert scene.GetNumberOfNodesByClass("vtkMRMLTextNode") == 2
     assert describing.ui.saveTableButton.enabled

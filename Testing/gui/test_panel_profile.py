@@ -101,7 +101,7 @@ def test_without_a_profile_the_image_alone_is_used(molecular, predict):
     assert not ui.profileRemoveButton.enabled
     assert predict() == "Prediction finished. Read the warnings before the probabilities."
     assert not ui.molecularFrame.visible
-    assert len(molecular.prediction.stored) == 2
+    assert len(molecular.result.stored) == 2
 
 
 def test_image_molecules_and_both_stand_side_by_side(
@@ -122,7 +122,9 @@ def test_image_molecules_and_both_stand_side_by_side(
     sha256 = next(row[0] for row in rows if row[0].startswith("Profile")).rpartition(" ")[2]
     assert sha256[:12] in ui.molecularLabel.text
     assert "largest contributions GENE" in ui.molecularFlags.text
-    report = molecular.prediction.files.results / "report.html"
+    report = (
+        molecular.prediction.files.runs(molecular.context.state.ct)[0].files.results / "report.html"
+    )
     assert sha256 in report.read_text()
     assert "Hans" not in report.read_text() + str(rows) + ui.molecularFlags.text
     assert not any("Hans" in text for node in nodes_of(scene) for text in texts_of(node))

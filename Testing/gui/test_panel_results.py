@@ -44,7 +44,7 @@ def test_the_saliency_of_the_chosen_result_is_laid_over(seen, scene, wait_until)
         wait_until(lambda: at_rest(seen))
         assert layers(scene) == {(f"Saliency Model {name}", 0.4)}
         assert ui.resultTable.mrmlTableNode().GetName() == f"Prediction Model {name}"
-        described = seen.prediction.stored[number].described
+        described = seen.result.stored[number].described
         value = described["probabilities"][described["predicted_class"]]
         assert f"{value:.0%}" in ui.predictedClassLabel.text
         notice, *flags = ui.resultFlags.text.split("\n")
@@ -155,37 +155,63 @@ def test_with_a_result_there_is_something_to_report(seen, wait_until):
     assert seen.ui.reportHint.text == ""
 
 
-def test_a_section_needs_only_what_it_is_handed(gui, scene, tmp_path):
-    """Without the panel: the widgets, a stand-in for the predictions, and no worker."""
+def test_the_methods_text_names_every_model_once(seen, wait_until):
+    import qt
+
+    from LungSquadLib import __version__
+
+    seen.ui.copyMethodsButton.click()
+    text = qt.QApplication.clipboard().text()
+    for stored in seen.result.stored:
+        model = stored.described["model"]
+        assert text.count(model["sha256"]) == 1
+        assert model["training_data"].rstrip(".") in text
+    assert "crops of 50 x 50 x 50 voxels of 1 mm" in text
+    assert f"LungSquad {__version__}" in text
+    assert "predicted with 2 models" in text
+
+
+def test_a_section_needs_only_what_it_is_handed(gui, scene, drawn, tmp_path):
+    """Without the panel: the widgets, stand-ins for the other sections, and no worker."""
     import slicer
 
     from LungSquadLib.mrml.panel.context import Context
+    from LungSquadLib.mrml.panel.prediction_files import CaseRun, PredictionFiles
     from LungSquadLib.mrml.panel.report import ReportSection
     from LungSquadLib.mrml.panel.state import state_of
     from LungSquadLib.mrml.temporary_files import CaseFiles, CtFileCache
+    from LungSquadLib.mrml.tumour import Tumour
 
     widget = slicer.util.loadUI(str(MODULE.parent / "Resources/UI/LungSquad.ui"))
     widget.setMRMLScene(scene)
     context = Context(widget, worker=None, refresh=lambda: None)
-    context.set_state(state_of(scene))
-    with CaseFiles() as files:
-        files.results.mkdir()
-        (files.results / "report.html").write_text("the report")
-        predictions = SimpleNamespace(stored=[], files_for=lambda _volume: files)
+    state = state_of(scene)
+    state.ct, state.segmentation, state.segment = drawn
+    context.set_state(state)
+    with CaseFiles() as case_files:
+        case_files.results.mkdir()
+        (case_files.results / "report.html").write_text("the report")
+        files = PredictionFiles()
+        files.add(CaseRun(drawn[0], Tumour(*drawn[1:]), case_files))
+        predictions = SimpleNamespace(all_stored=[])
         section = ReportSection(
             context,
             ct_files=CtFileCache(),
+            files=files,
             predictions=predictions,
-            descriptions=SimpleNamespace(stored=None),
+            descriptions=SimpleNamespace(all_stored=[]),
+            measurements=SimpleNamespace(rows=lambda: [{"tumour": "left"}]),
+            crop=SimpleNamespace(key=None),
         )
         section.update()
         assert context.ui.reportHint.text == "Run a prediction first."
         assert not context.ui.reportFrame.enabled
-        predictions.stored = [object()]
+        predictions.all_stored = [object()]
         section.update()
         assert context.ui.reportFrame.enabled
         gui.file_answers.append(str(tmp_path))
         context.ui.saveReportButton.click()
-    saved = tmp_path / "LungSquad results" / "report.html"
-    assert saved.read_text() == "the report"
-    assert context.status == f"Saved in '{saved.parent}'."
+    saved = tmp_path / "LungSquad results"
+    assert (saved / "report.html").read_text() == "the report"
+    assert "left" in (saved / "tumours.csv").read_text()
+    assert context.status == f"Saved in '{saved}'."

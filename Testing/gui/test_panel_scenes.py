@@ -89,7 +89,7 @@ def test_harmless_changes_do_not_disturb_a_prediction(panel, wait_until, scene, 
         panel.ui.statusLabel.text
         == "Prediction finished. Read the warnings before the probabilities."
     )
-    assert [stored.described["model"]["name"] for stored in panel.prediction.stored] == ["one"]
+    assert [stored.described["model"]["name"] for stored in panel.result.stored] == ["one"]
     assert len(file_names(temporary)) > 3  # for the report
     scene.Clear(0)
     assert file_names(temporary) == ["ct.mha"]
@@ -204,7 +204,7 @@ def test_hostile_records_do_no_harm(predicted, wait_until, scene, caplog):
         record.SetText(text)
         panel.refresh()
         wait_until(lambda: at_rest(panel))
-        assert (name, panel.prediction.stored, caplog.text) == (name, [], "")
+        assert (name, panel.result.stored, caplog.text) == (name, [], "")
         assert not panel.ui.resultFrame.visible
         assert not panel.ui.reportFrame.enabled
     record.SetText(good)

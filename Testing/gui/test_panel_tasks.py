@@ -58,7 +58,7 @@ def test_a_killed_worker_is_reported_and_the_next_prediction_starts_another(
     assert panel.ui.predictButton.text == "Predict"
     assert predict() == "Prediction finished. Read the warnings before the probabilities."
     assert panel.worker.pid != pid
-    assert len(panel.prediction.stored) == 1
+    assert len(panel.result.stored) == 1
 
 
 def test_a_python_that_cannot_be_started_is_reported(panel, predict, monkeypatch, tmp_path):

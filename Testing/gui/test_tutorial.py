@@ -60,7 +60,7 @@ def test_the_tutorial(opened, gui, wait_until, screenshot, heartbeat):
 
     centre = panel.crop.crop.mask_centre_of_mass_lps
     state.segmentation.CreateClosedSurfaceRepresentation()
-    saliency = panel.prediction.stored[0].saliency
+    saliency = panel.result.stored[0].saliency
     views = [
         slice_picture(state.ct, "axial", centre, over=saliency, pixels=400),
         slice_picture(state.ct, "coronal", centre, over=saliency, pixels=400),

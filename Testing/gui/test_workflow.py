@@ -75,7 +75,7 @@ def test_from_dicom_folder_to_report(
     assert not ui.outdatedLabel.visible
     screenshot(ui.predictionSection, "4-prediction")
     layer = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
-    assert layer.GetForegroundVolumeID() == panel.prediction.stored[0].saliency.GetID()
+    assert layer.GetForegroundVolumeID() == panel.result.stored[0].saliency.GetID()
 
     click(ui.predictButton)
     wait_until(lambda: ui.progressBar.value > 20, 60)

@@ -27,7 +27,7 @@ class ctkCollapsibleButton(QAbstractButton):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._wanted, self._own_doing = {}, False
+        self._wanted, self._own_doing, self._collapsed_height = {}, False, 14
         self.checkable = self.checked = True
         self.setContentsMargins(0, _HEADER, 0, 0)
         self.setSizePolicy(QSizePolicy.Minimum, QSizePolicy.Preferred)
@@ -41,10 +41,18 @@ class ctkCollapsibleButton(QAbstractButton):
 
     collapsed = Property(bool, _collapsed, _set_collapsed)
 
+    def _height(self):
+        return self._collapsed_height
+
+    def _set_height(self, height):
+        self._collapsed_height = height
+
+    collapsedHeight = Property(int, _height, _set_height)
+
     def _show_contents(self, shown):
         for child, wanted in self._wanted.items():
             self._show(child, shown and wanted)
-        self.maximumHeight = _NO_LIMIT if shown else _HEADER
+        self.maximumHeight = _NO_LIMIT if shown else _HEADER + self._collapsed_height
         self.contentsCollapsed.emit(not shown)
 
     def _show(self, child, shown):
@@ -72,7 +80,8 @@ class ctkCollapsibleButton(QAbstractButton):
 
     def sizeHint(self):
         layout = self.layout()
-        return layout.sizeHint() if layout is not None and self.checked else QSize(120, _HEADER)
+        folded = QSize(120, _HEADER + self._collapsed_height)
+        return layout.sizeHint() if layout is not None and self.checked else folded
 
     def hitButton(self, place):
         return place.y() < _HEADER

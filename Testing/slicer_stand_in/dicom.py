@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import slicer
@@ -91,6 +92,16 @@ def openDatabase(databaseDir):
         return False
     slicer.dicomDatabase.openDatabase(f"{databaseDir}/ctkDICOM.sql")
     return slicer.dicomDatabase.isOpen
+
+
+@contextmanager
+def TemporaryDICOMDatabase(directory=None):
+    """Another database instead of Slicer's, for a while."""
+    before, slicer.dicomDatabase = slicer.dicomDatabase, Database()
+    try:
+        yield slicer.dicomDatabase
+    finally:
+        slicer.dicomDatabase = before
 
 
 def importDicom(dicomDataDir, dicomDatabase=None, copyFiles=False):

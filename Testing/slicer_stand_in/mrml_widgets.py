@@ -7,7 +7,15 @@ from functools import partial
 import slicer
 from PySide6.QtCore import Property, Signal
 from PySide6.QtGui import QImage, QStandardItem, QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QTableView, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QTableView,
+    QWidget,
+)
 
 _NONE = "None"
 
@@ -232,6 +240,31 @@ class qMRMLSegmentSelectorWidget(qMRMLWidget, _Watching):
             chosen = self._segments.itemData(index)
             self._segment_id = "" if chosen in (_NONE, None) else chosen
             self.currentSegmentChanged.emit(self._segment_id)
+
+
+class qMRMLSegmentationShow3DButton(QPushButton):
+    """Makes and removes the surfaces of a segmentation."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._node = None
+        self.checkable = True
+        self.clicked.connect(self._clicked)
+
+    def segmentationNode(self):
+        return self._node
+
+    def setSegmentationNode(self, node):
+        self._node = node
+        self.checked = node is not None and node.GetSegmentation().ContainsRepresentation(
+            "Closed surface"
+        )
+
+    def _clicked(self, checked):
+        if checked:
+            self._node.CreateClosedSurfaceRepresentation()
+        else:
+            self._node.RemoveClosedSurfaceRepresentation()
 
 
 class qMRMLSegmentEditorWidget(qMRMLWidget):

@@ -283,9 +283,30 @@ def test_every_flag_is_raised_by_its_cause_alone():
     assert spoil(hu=air) == ["implausible_hu", "padding"]
     assert spoil(hu=all_soft) == ["no_lung", "padding"]
     assert spoil(marked=pieces) == ["several_components", "padding"]
-    assert spoil(marked=dot) == ["tiny_mask", "padding"]
+    assert spoil(marked=dot) == ["tiny_mask", "not_at_lung", "padding"]
     assert spoil(spacing=(0.8, 0.7, 5.0), size=(80, 90, 20)) == ["thick_slices", "padding"]
     assert spoil(centre=(34.0, 30.0, 2.0)) == ["mask_at_ct_border", "padding"]
+
+
+def test_an_outline_in_the_chest_wall_or_in_lung_is_reported():
+    """The ball's CT: lung of -800 HU with noise of 12, chest wall of 60 in the last 10 rows."""
+
+    def in_wall(mask):
+        mask[:] = 0
+        mask[18:22, -4:, 40:50] = 1  # 6 rows, 4.2 mm, away from the lung
+
+    def in_lung(mask):
+        mask[:] = 0
+        mask[5:8, 20:28, 20:28] = 1
+
+    def at_wall(mask):
+        mask[:] = 0
+        mask[18:22, -10:-4, 40:50] = 1
+
+    assert "not_at_lung" in spoil(marked=in_wall)
+    assert "no_contrast" in spoil(marked=in_lung)
+    assert not {"not_at_lung", "no_contrast"} & set(spoil(marked=at_wall))
+    assert not {"not_at_lung", "no_contrast"} & set(spoil())
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from ..coordinates import to_ras
 from ..hierarchy import remove
 from ..results import add_candidates
 from ..temporary_files import CtFileCache
+from ..volumes import voxels_and_grid
 from .clicks import Clicks
 from .context import Context
 from .section import Section, show_text
@@ -25,6 +26,7 @@ class Candidates(Section):
         super().__init__(context)
         self._ct_files, self._clicks = ct_files, clicks
         self._ct: Any = None  # that the candidates lie in
+        self._grid: Any = None  # of the CT when they were searched
         self._candidates: list[dict[str, Any]] = []
         self._markups: Any = None
         ui = self.ui
@@ -37,6 +39,8 @@ class Candidates(Section):
         ui, busy = self.ui, bool(self.tasks.title)
         if self._ct is not None and self._ct is not self.state.ct:
             self._clear()
+        elif self._ct is not None and voxels_and_grid(self._ct)[1] != self._grid:
+            self._clear()  # a transform has moved the CT
         ui.candidateSection.visible = self._clicks.network() is not None
         ui.findCandidatesButton.enabled = not busy
         ui.candidateList.visible = ui.outlineCandidateButton.visible = bool(self._candidates)
@@ -67,6 +71,7 @@ class Candidates(Section):
         check_in_scene(ct)
         self._clear()
         self._ct, self._candidates = ct, result["candidates"]
+        self._grid = voxels_and_grid(ct)[1]
         points = []
         for number, candidate in enumerate(self._candidates, 1):
             position, score = candidate["position"], candidate["score"]

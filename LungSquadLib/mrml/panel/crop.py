@@ -6,6 +6,7 @@ from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
+from vtkmodules.vtkCommonCore import vtkCommand
 
 from ...imaging.crop import Crop
 from ...imaging.crop import crop as crop_tumour
@@ -15,14 +16,15 @@ from ...imaging.pictures import VIEWS
 from ...imaging.stage import LIMITS, SizeStage, size_stage
 from ..results import add_crop_box, add_size_measurement, place_crop_box, place_size_measurement
 from ..segments import mask_on_ct
-from ..volumes import ct_of_volume
+from ..tumour import CaseKey
+from ..volumes import ct_of_volume, voxels_and_grid
 from .context import Context
 from .drawing import pixmap, plane_pictures
 from .events import Observers, single_shot
 from .section import Section, flags_text, show_text
 from .state import crop_centre
 from .tasks import message_of
-from .views import PointPicker, centre_views
+from .views import PointPicker, show_surface, zoom_on
 
 _DELAY_MS = 20  # a stroke of the brush is many events: wait for the last of them
 
@@ -32,6 +34,8 @@ class CropSection(Section):
 
     Attributes:
         crop: the crop; None where there is none, and `problem` says why.
+        key: what the crop was made from, with which results are compared.
+        edits: how often a segment was changed, added, moved or removed.
     """
 
     name = "crop"
@@ -39,10 +43,12 @@ class CropSection(Section):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.crop: Crop | None = None
+        self.key: CaseKey | None = None
         self.problem = ""
-        self._key: Any = None
-        self._centre_views_next = False
-        self._observed: Any = None
+        self.edits = 0
+        self._inputs: Any = None  # of the crop, or of the one that is due
+        self._show_tumour_next = self._making_surface = False
+        self._observed: tuple[Any, Any] = (None, None)
         self._observers = Observers()
         self._picker = PointPicker(context.widget, self._move, self._picker_ended)
         self._timer = single_shot(context.widget, self._recompute, ms=_DELAY_MS)
@@ -57,7 +63,7 @@ class CropSection(Section):
         return self.problem
 
     def update(self) -> None:
-        self._observe(self.state.segmentation)
+        self._observe(self.state.ct, self.state.segmentation)
         self._check_inputs()
         super().update()
         ui, exists = self.ui, self.crop is not None
@@ -76,52 +82,61 @@ class CropSection(Section):
         self._picker.stop()
         self._timer.stop()
         self._observers.clear()
-        self._observed, self._key, self.crop, self.problem = None, None, None, ""
+        self._observed = (None, None)
+        self._clear()
 
     def leave(self) -> None:
         """Stop waiting for a click: the user opens another module."""
         self._picker.stop()
 
-    def centre_views_next(self) -> None:
-        """Centre the views on the tumour with the next crop: another tumour was chosen."""
-        self._centre_views_next = True
+    def show_tumour_next(self) -> None:
+        """Zoom the views on the tumour with the next crop: another tumour was chosen."""
+        self._show_tumour_next = True
 
     # Its inputs
 
-    def _observe(self, segmentation: Any) -> None:
-        if segmentation is self._observed:
+    def _observe(self, ct: Any, segmentation: Any) -> None:
+        if (ct, segmentation) == self._observed:
             return
         self._observers.clear()
-        self._observed = segmentation
-        if segmentation is None:
-            return
-        events, segments = slicer.vtkSegmentation, segmentation.GetSegmentation()
-        for event in (
-            events.SourceRepresentationModified,
-            events.RepresentationModified,
-            events.SegmentModified,
-            events.SegmentAdded,
-            events.SegmentRemoved,
-        ):
-            self._observers.add(segments, event, self._edited)
-        moved = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
-        self._observers.add(segmentation, moved, self._edited)
+        self._observed = (ct, segmentation)
+        moved = slicer.vtkMRMLTransformableNode.TransformModifiedEvent  # of their parents, too
+        if ct is not None:
+            for event in (moved, ct.ImageDataModifiedEvent, vtkCommand.ModifiedEvent):
+                self._observers.add(ct, event, self.context.refresh)
+        if segmentation is not None:
+            events, segments = slicer.vtkSegmentation, segmentation.GetSegmentation()
+            self._observers.add(segmentation, moved, self._edited)
+            for event in (
+                events.SourceRepresentationModified,
+                events.RepresentationModified,
+                events.SegmentModified,
+                events.SegmentAdded,
+                events.SegmentRemoved,
+            ):
+                self._observers.add(segments, event, self._edited)
 
     def _edited(self) -> None:
-        self._key = None
+        if self._making_surface:
+            return  # it changes no outline
+        self._inputs = None
+        self.edits += 1
         self.context.refresh()
+
+    def _clear(self) -> None:
+        self._inputs, self.crop, self.key, self.problem = None, None, None, ""
 
     def _check_inputs(self) -> None:
         """Compute the crop again, soon, if one of its inputs has changed."""
         state = self.state
         if state.ct is None or state.segmentation is None or not state.segment:
             self._timer.stop()
-            self._key, self.crop, self.problem = None, None, ""
+            self._clear()
             return
-        changed = state.ct.GetImageData().GetMTime() if state.ct.GetImageData() else 0
-        key = (state.ct, changed, state.segmentation, state.segment, state.centre, state.edition)
-        if key != self._key:
-            self._key = key
+        segment = (state.segmentation, state.segment)
+        inputs = (state.ct, voxels_and_grid(state.ct), *segment, state.centre, state.edition)
+        if inputs != self._inputs:
+            self._inputs = inputs
             self._timer.start()
 
     def _recompute(self) -> None:
@@ -129,12 +144,14 @@ class CropSection(Section):
         try:
             ct = ct_of_volume(state.ct)
             mask = mask_on_ct(state.segmentation, state.segment, state.ct, ct)
-            self.crop = crop_tumour(ct, mask, centre_lps=crop_centre(state))
+            centre = crop_centre(state)
+            crop = crop_tumour(ct, mask, centre_lps=centre)
+            self.key = CaseKey.of(ct, mask, centre)
         except Exception as error:
-            self.crop, self.problem = None, message_of(error)
+            self.crop, self.key, self.problem = None, None, message_of(error)
         else:
-            self.problem = ""
-            self._show(self.crop, mask)
+            self.crop, self.problem = crop, ""
+            self._show(crop, mask)
         self.context.refresh()
 
     # Its display
@@ -142,7 +159,8 @@ class CropSection(Section):
     def _show(self, crop: Crop, mask: Mask) -> None:
         state, scene = self.state, self.state.ct.GetScene()
         stage = size_stage(mask.image, edition=state.edition)
-        for view, picture in plane_pictures(crop).items():
+        segment = state.segmentation.GetSegmentation().GetSegment(state.segment)
+        for view, picture in plane_pictures(crop, colour=segment.GetColor()).items():
             getattr(self.ui, f"{view}Picture").setPixmap(pixmap(picture))
         show_text(self.ui.cropLabel, _crop_text(crop))
         show_text(self.ui.stageLabel, _stage_text(stage))
@@ -154,9 +172,12 @@ class CropSection(Section):
         if state.size_measurement is None:
             state.size_measurement = add_size_measurement(scene)
         place_size_measurement(state.size_measurement, stage.axial)
-        if self._centre_views_next:
-            self._centre_views_next = False
-            centre_views(scene, crop.mask_centre_of_mass_lps)
+        if self._show_tumour_next:
+            self._show_tumour_next = False
+            zoom_on(scene, crop.mask_centre_of_mass_lps)
+            self._making_surface = True
+            show_surface(state.segmentation)
+            self._making_surface = False
 
     # Its position
 

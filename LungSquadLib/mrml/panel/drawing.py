@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,21 +21,29 @@ _OUTLINE = (255, 176, 46)
 _GROUND, _BAR, _LINE, _TICK = (205, 208, 214), (92, 191, 242), (40, 48, 64), (255, 176, 46)
 
 
-def plane_pictures(crop: Crop, *, pixels: int = 128) -> dict[View, np.ndarray]:
+def plane_pictures(
+    crop: Crop, *, colour: Sequence[float] = (), pixels: int = 128
+) -> dict[View, np.ndarray]:
     """Return the crop's planes with most tumour in them, in the lung window, with the outline.
+
+    Args:
+        crop: the crop.
+        colour: of the outline, 0 to 1; by default the report's.
+        pixels: width and height.
 
     Returns:
         For each view (pixels, pixels, 3), uint8; turned as radiologists look at it.
     """
     ct, mask = as_ct(crop.ct), Mask(crop.mask, "crop", "crop")
     planes = (plane_through_tumour(ct, mask, view) for view in VIEWS)
-    return {plane.view: _outlined(plane, pixels) for plane in planes}
+    outline = tuple(round(255 * value) for value in colour) or _OUTLINE
+    return {plane.view: _outlined(plane, outline, pixels) for plane in planes}
 
 
-def _outlined(plane: PlaneView, pixels: int) -> np.ndarray:
+def _outlined(plane: PlaneView, colour: tuple[int, ...], pixels: int) -> np.ndarray:
     grey, inside = _enlarged(windowed(plane.hu), pixels), _enlarged(plane.mask > 0, pixels)
     picture = np.repeat(grey[..., None], 3, axis=2)
-    picture[_border(inside)] = _OUTLINE
+    picture[_border(inside)] = colour
     return picture
 
 
@@ -69,6 +77,17 @@ def probability_picture(
         at = column(baseline)
         picture[:, max(at - 1, 0) : at + 2] = _TICK
     return picture
+
+
+def saliency_bar(threshold: float, *, width: int = 360, height: int = 14) -> np.ndarray:
+    """Draw the saliency's colours from 0 to 1, which are shown from a threshold on.
+
+    Returns:
+        (height, width, 3), uint8.
+    """
+    values = np.linspace(0.0, 1.0, width)
+    colours = np.where(values[:, None] < threshold, _GROUND, 255 * values[:, None] * (1, 0, 1))
+    return np.repeat(np.rint(colours)[None].astype(np.uint8), height, axis=0)
 
 
 def pixmap(picture: np.ndarray) -> Any:

@@ -10,7 +10,7 @@ from ...imaging.crop import Crop
 from ...models.catalogue import Entry
 from ..descriptions import StoredDescriptions
 from ..results import StoredPrediction
-from ..temporary_files import CaseFiles
+from ..tumour import CaseKey
 
 
 class OutlineReceiver(Protocol):
@@ -30,8 +30,27 @@ class CropSource(Protocol):
     def crop(self) -> Crop | None:
         """The crop; None while there is none."""
 
+    @property
+    def key(self) -> CaseKey | None:
+        """What the crop was made from."""
+
     def missing(self) -> str:
         """Return what the user must do to get a crop, or an empty text."""
+
+
+class EditCounter(Protocol):
+    """Counts the changes of the outlines."""
+
+    @property
+    def edits(self) -> int:
+        """How often a segment was changed, added, moved or removed."""
+
+
+class ModelChoice(Protocol):
+    """The models that the user chose for predictions."""
+
+    def chosen_paths(self) -> list[Path]:
+        """Return their files."""
 
 
 class ProfileSource(Protocol):
@@ -53,10 +72,18 @@ class PredictionSource(Protocol):
 
     @property
     def stored(self) -> list[StoredPrediction]:
-        """The predictions that the scene holds."""
+        """The predictions that the scene holds for the chosen tumour."""
 
-    def files_for(self, volume: Any) -> CaseFiles:
-        """Return the files of the last prediction for a CT; `InputError` where there are none."""
+    @property
+    def all_stored(self) -> list[StoredPrediction]:
+        """The predictions that the scene holds for all tumours."""
+
+
+class MeasurementSource(Protocol):
+    """The measurements of the tumours of the segmentation that is chosen."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row for each tumour and prediction, as the CSV file of the table has it."""
 
 
 class DescriptionSource(Protocol):
@@ -64,4 +91,8 @@ class DescriptionSource(Protocol):
 
     @property
     def stored(self) -> StoredDescriptions | None:
-        """The descriptions that the scene holds."""
+        """The descriptions that the scene holds for the chosen tumour."""
+
+    @property
+    def all_stored(self) -> list[StoredDescriptions]:
+        """The descriptions that the scene holds for all tumours."""

@@ -14,6 +14,7 @@ from ...models.catalogue import available
 from ..hierarchy import nodes_of, remove, results_without_volume
 from ..results import is_result
 from ..temporary_files import CtFileCache
+from .batch import BatchSection
 from .candidates import Candidates
 from .context import Context
 from .crop import CropSection
@@ -22,6 +23,7 @@ from .events import Observers, single_shot
 from .inpainting import InpaintingSection
 from .patient import PatientSection
 from .prediction import PredictionSection
+from .prediction_result import ResultSection
 from .profile import ProfileSection
 from .report import ReportSection
 from .section import Section
@@ -29,6 +31,7 @@ from .state import state_of
 from .synthetic import SyntheticSection
 from .tasks import message_of
 from .tumour import TumourSection
+from .tumour_table import TumourTable
 from .worker_process import WorkerProcess
 
 
@@ -52,34 +55,53 @@ class Panel:
         self._ct_files = ct_files = CtFileCache()
         self.crop = CropSection(context)
         self.tumour = TumourSection(
-            context, ct_files=ct_files, tumour_chosen=self.crop.centre_views_next
+            context, ct_files=ct_files, tumour_chosen=self.crop.show_tumour_next
         )
         self.candidates = Candidates(context, ct_files=ct_files, clicks=self.tumour.clicks)
         self.patient = PatientSection(context, tumour=self.tumour)
         self.profile = ProfileSection(context)
+        self.result = ResultSection(context, crop=self.crop)
         self.prediction = PredictionSection(
-            context, ct_files=ct_files, crop=self.crop, profile=self.profile
+            context,
+            ct_files=ct_files,
+            crop=self.crop,
+            profile=self.profile,
+            predicted=self.result.show_saliency_next,
         )
         self.description = DescriptionSection(context, crop=self.crop)
+        self.table = TumourTable(
+            context,
+            tumour=self.tumour,
+            crop=self.crop,
+            predictions=self.result,
+            descriptions=self.description,
+        )
         self.synthetic = SyntheticSection(context, crop=self.crop)
         self.inpainting = InpaintingSection(context, ct_files=ct_files, crop=self.crop)
         self.report = ReportSection(
             context,
             ct_files=ct_files,
-            predictions=self.prediction,
+            files=self.prediction.files,
+            predictions=self.result,
             descriptions=self.description,
+            measurements=self.table,
+            crop=self.crop,
         )
+        self.batch = BatchSection(context, models=self.prediction)
         self._sections: tuple[Section, ...] = (
             self.patient,
             self.tumour,
             self.candidates,
             self.crop,
             self.prediction,
+            self.result,
             self.description,
+            self.table,
             self.profile,
             self.synthetic,
             self.inpainting,
             self.report,
+            self.batch,
         )
         self._list_models()
         self.ui.cancelButton.clicked.connect(lambda _checked=False: self.tasks.cancel())

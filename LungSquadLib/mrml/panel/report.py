@@ -11,15 +11,21 @@ from slicer.i18n import tr as _
 
 from ...errors import InputError
 from ...files import unused_name, write_csv
-from ...report.tables import COLUMNS, prediction_row
+from ...models.catalogue import available
+from ...report.methods import methods_text
+from ...report.tables import COLUMNS
+from ...report.tumours import write_tumours
 from ..scene import SUFFIX, write_scene
 from ..temporary_files import CaseFiles, CtFileCache
+from ..tumour import CaseKey
 from ..volumes import dicom_source
 from .context import Context, wait_cursor
 from .dicom_database import add_to_database, open_database
-from .inputs import DescriptionSource, PredictionSource
+from .inputs import CropSource, DescriptionSource, MeasurementSource, PredictionSource
+from .prediction_files import CaseRun, PredictionFiles
 from .section import Section
 from .tasks import Steps, WorkerCall
+from .tumour_table import MEASURED
 
 
 class ReportSection(Section):
@@ -32,24 +38,29 @@ class ReportSection(Section):
         context: Context,
         *,
         ct_files: CtFileCache,
+        files: PredictionFiles,
         predictions: PredictionSource,
         descriptions: DescriptionSource,
+        measurements: MeasurementSource,
+        crop: CropSource,
     ) -> None:
         super().__init__(context)
-        self._ct_files, self._predictions = ct_files, predictions
-        self._descriptions = descriptions
+        self._ct_files, self._files, self._predictions = ct_files, files, predictions
+        self._descriptions, self._measurements, self._crop = descriptions, measurements, crop
+        self._tumours: CaseFiles | None = None  # the report of several tumours
         for button, action in (
             (self.ui.openReportButton, self._open),
             (self.ui.saveReportButton, self._save_files),
             (self.ui.saveTableButton, self._save_table),
             (self.ui.saveSceneButton, self._save_scene),
+            (self.ui.copyMethodsButton, self._copy_methods),
             (self.ui.dicomButton, self._add_dicom),
             (self.ui.saveDicomButton, self._save_dicom),
         ):
             self.on_click(button, action)
 
     def missing(self) -> str:
-        if not (self._predictions.stored or self._descriptions.stored):
+        if not (self._predictions.all_stored or self._descriptions.all_stored):
             return _("Run a prediction first.")
         return ""
 
@@ -63,26 +74,59 @@ class ReportSection(Section):
             ui.saveDicomButton,
         ):
             button.enabled = idle
-        ui.saveTableButton.enabled = bool(self._predictions.stored)
+        predicted = bool(self._predictions.all_stored)
+        ui.saveTableButton.enabled = ui.copyMethodsButton.enabled = predicted
+
+    def scene_closes(self) -> None:
+        self._remove_tumours()
+
+    def _remove_tumours(self) -> None:
+        if self._tumours is not None:
+            self._tumours.close()
+        self._tumours = None
+
+    def _run(self) -> CaseRun:
+        """Return the files of the last prediction for the chosen tumour."""
+        state = self.state
+        return self._files.run(state.ct, state.segmentation, state.segment)
+
+    def _results(self) -> Path:
+        """Return the folder of results: of the tumour, or of all where several have results."""
+        runs = self._files.runs(self.state.ct)
+        if len(runs) < 2:
+            return (runs[0] if runs else self._run()).files.results
+        self._remove_tumours()
+        self._tumours = files = CaseFiles()
+        cases = [(run.tumour.name, run.files.results) for run in runs]
+        return write_tumours(cases, files.results)
 
     def _open(self) -> None:
-        report = self._predictions.files_for(self.state.ct).results / "report.html"
+        report = self._results() / "report.html"
         if not qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(report))):
             raise InputError(_("No web browser could be opened. Save the results instead."))
         self.context.report(_("The report is open in the web browser."))
 
     def _save_files(self) -> None:
-        files = self._predictions.files_for(self.state.ct)
+        results = self._results()
         if folder := self._folder(_("Where to put the folder with the results")):
             target = unused_name(folder / "LungSquad results")
-            shutil.copytree(files.results, target)
+            shutil.copytree(results, target)
+            self._write_table(target / "tumours.csv")
             self.context.report(_("Saved in '{folder}'.").format(folder=target))
 
     def _save_table(self) -> None:
         if path := self._file_to_save(_("Table of the results"), _("Table (*.csv)"), ".csv"):
-            rows = [prediction_row(stored.described) for stored in self._predictions.stored]
-            write_csv(path, COLUMNS, rows)
+            self._write_table(path)
             self.context.report(_("Saved as '{path}'.").format(path=path))
+
+    def _write_table(self, path: Path) -> None:
+        write_csv(path, (*MEASURED, *COLUMNS), self._measurements.rows())
+
+    def _copy_methods(self) -> None:
+        dois = {entry.name: entry.card.doi for entry in available() if entry.card is not None}
+        described = [stored.described for stored in self._predictions.all_stored]
+        qt.QApplication.clipboard().setText(methods_text(described, dois))
+        self.context.report(_("The methods text is in the clipboard. Paste it into your paper."))
 
     def _save_scene(self) -> None:
         if path := self._file_to_save(_("Scene"), _("Slicer scene (*.mrb)"), SUFFIX):
@@ -110,9 +154,15 @@ class ReportSection(Section):
             self._export(_("Writing DICOM SEG and SR"), self._save_without_identity(folder))
 
     def _export(self, title: str, steps: Steps) -> None:
-        volume = self.state.ct
-        self._predictions.files_for(volume)
-        self.tasks.start(title, steps, nodes=[volume])
+        if not _is_current(self._run(), self._crop.key):
+            steps.close()
+            raise InputError(
+                _(
+                    "The CT, the outline or the crop has changed since the prediction. Predict "
+                    "again before SEG and SR are written."
+                )
+            )
+        self.tasks.start(title, steps, nodes=[self.state.ct])
 
     def _add_to_study(self) -> Steps:
         open_database()
@@ -138,7 +188,7 @@ class ReportSection(Section):
                 )
             )
         series_folder, series = source
-        files = self._predictions.files_for(volume)
+        files = self._run().files
         ct_file = yield from self._ct_files.file(volume, share=0.2)
         request = {
             "results": str(files.results),
@@ -150,3 +200,7 @@ class ReportSection(Section):
             "keep_identity": keep_identity,
         }
         yield WorkerCall("dicom", request, 0.2, 0.9)
+
+
+def _is_current(run: CaseRun, key: CaseKey | None) -> bool:
+    return run.tumour.key is not None and run.tumour.key.matches(key)

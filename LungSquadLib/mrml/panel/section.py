@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from slicer.i18n import tr as _
 
-from ...imaging.crop import Crop
 from ...imaging.flags import Flag, merged
+from ..tumour import CaseKey, Tumour
 from .context import Context
 from .state import State
 from .tasks import Tasks
@@ -70,20 +70,19 @@ def show_text(label: Any, text: str) -> None:
     label.text, label.visible = text, bool(text)
 
 
-def show_whether_current(label: Any, current: bool) -> None:
-    """Say in a label that results are out of date, if they are."""
-    outdated = _("Out of date: the outline or the crop has changed since. Predict again.")
+def show_whether_current(label: Any, tumour: Tumour | None, key: CaseKey | None) -> None:
+    """Say in a label that results are out of date, if they were not made from what is there now.
+
+    Args:
+        label: the label.
+        tumour: that the results are of.
+        key: of the crop that is shown.
+    """
+    current = tumour is not None and tumour.key is not None and tumour.key.matches(key)
+    outdated = _("Out of date: the CT, the outline or the crop has changed since. Predict again.")
     show_text(label, "" if current else outdated)
 
 
 def flags_text(flags: Sequence[Flag]) -> str:
     """Return flags as lines of text, the severe ones first."""
     return "\n".join(f"{flag.severity.capitalize()}: {flag.sentence}" for flag in merged(flags))
-
-
-def is_of_tumour(described: Mapping[str, Any], crop: Crop) -> bool:
-    """Return whether a result is of a crop's tumour, as it is outlined now."""
-    of = described["crop"]
-    return of.get("mask_voxels") == crop.mask_voxels and of.get("mask_centre_of_mass_lps") == list(
-        crop.mask_centre_of_mass_lps
-    )

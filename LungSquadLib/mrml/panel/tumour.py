@@ -15,7 +15,7 @@ from ...imaging.masks import Mask
 from ..hierarchy import remove
 from ..results import is_result
 from ..scene import singleton
-from ..segments import add_empty_segment, add_segment, add_segmentation
+from ..segments import add_empty_segment, add_segment, add_segmentation, segment_ids
 from ..temporary_files import CaseFiles, CtFileCache
 from ..volumes import ct_of_volume
 from .clicks import Clicks
@@ -23,6 +23,7 @@ from .context import Context
 from .section import Section
 from .state import MODULE
 from .tasks import Steps, WorkerCall, check_in_scene
+from .views import hide_surface
 
 _NAME = "tumour"
 _PROPOSED = "LungSquad.proposed"  # tag of a segment that was neither accepted nor discarded
@@ -81,6 +82,8 @@ class TumourSection(Section):
         busy = bool(self.tasks.title)
         for button in (ui.importMaskButton, ui.drawButton, ui.importRoiButton):
             button.enabled = not busy
+        ui.show3DButton.setSegmentationNode(state.segmentation)
+        ui.show3DButton.enabled = state.segmentation is not None
         ui.proposalFrame.visible = self.proposal() is not None
         self.clicks.update()
         self._update_editor()
@@ -89,6 +92,7 @@ class TumourSection(Section):
         self.clicks.scene_closes()
         self.offer([])
         self._editor_node = None
+        self.ui.show3DButton.setSegmentationNode(None)
         editor = self.ui.segmentEditor
         editor.setSegmentationNode(None)  # ends the effect...
         editor.removeViewObservations()  # ...but not its hold on the views while a scene closes
@@ -122,12 +126,15 @@ class TumourSection(Section):
             self.state.segment = segment_id
 
     def choose(self, segmentation: Any, segment_id: str) -> None:
-        """Make a segment the tumour."""
+        """Make a segment the tumour, and show it in the views."""
+        self._set(segmentation, segment_id)
+        self._tumour_chosen()
+
+    def _set(self, segmentation: Any, segment_id: str) -> None:
         state = self.state
         state.segmentation = segmentation
         state.segment = segment_id
         state.centre = ""
-        self._tumour_chosen()
 
     def _segmentation(self) -> Any:
         """Return the segmentation for new segments: the chosen one, if it belongs to this CT."""
@@ -257,12 +264,13 @@ class TumourSection(Section):
 
     def _draw(self) -> None:
         segmentation = self._segmentation()
-        self.choose(segmentation, add_empty_segment(segmentation, name=_NAME))
+        self._set(segmentation, add_empty_segment(segmentation, name=_NAME))
         self._open_editor()
         self.context.report(_("Draw the tumour in the slice views. The crop follows the outline."))
 
     def _open_editor(self) -> None:
         self.ui.editorSection.collapsed = False
+        hide_surface(self.state.segmentation)
         self._update_editor()
         self.ui.segmentEditor.setActiveEffectByName("Paint")
 
@@ -280,9 +288,7 @@ class TumourSection(Section):
 
 
 def _first_segment(segmentation: Any) -> str:
-    if segmentation is None or not segmentation.GetSegmentation().GetNumberOfSegments():
-        return ""
-    return str(segmentation.GetSegmentation().GetNthSegmentID(0))
+    return next(iter(segment_ids(segmentation)), "") if segmentation is not None else ""
 
 
 def _outline_text(outline: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import slicer
 
 from ...imaging.geometry import Point
@@ -12,8 +13,13 @@ from ...imaging.pictures import WINDOWS
 from ..coordinates import to_ras
 from ..hierarchy import nodes_of, remove
 from ..scene import new_node
+from ..segments import segment_ids
 from ..volumes import set_window
 from .events import single_shot
+
+_AROUND_MM = 150.0  # the smaller side of a slice view
+_CAMERA_MM = np.array([-120.0, 260.0, 110.0])  # from the point: in front, to the left, above
+_MOST_SURFACES = 12
 
 
 def show_ct(volume: Any) -> None:
@@ -41,6 +47,33 @@ def centre_views(scene: Any, point_lps: Point) -> None:
     for node in nodes_of(scene):
         if node.IsA("vtkMRMLSliceNode"):
             node.JumpSliceByCentering(*to_ras(point_lps))
+
+
+def zoom_on(scene: Any, point_lps: Point) -> None:
+    """Centre all views on a point, and show what lies around it: the tumour and its crop."""
+    centre_views(scene, point_lps)
+    point = to_ras(point_lps)
+    for node in nodes_of(scene):
+        if node.IsA("vtkMRMLSliceNode"):
+            width, height, depth = node.GetFieldOfView()
+            factor = _AROUND_MM / min(width, height)
+            node.SetFieldOfView(width * factor, height * factor, depth)
+        elif node.IsA("vtkMRMLCameraNode"):
+            node.SetFocalPoint(*point)
+            node.SetPosition(*(point + _CAMERA_MM))
+            node.SetViewUp(0, 0, 1)
+            node.ResetClippingRange()
+
+
+def show_surface(segmentation: Any) -> None:
+    """Show a segmentation's surfaces in 3D, where it has few segments: each takes its time."""
+    if len(segment_ids(segmentation)) <= _MOST_SURFACES:
+        segmentation.CreateClosedSurfaceRepresentation()
+
+
+def hide_surface(segmentation: Any) -> None:
+    """Remove a segmentation's surfaces, which would be made anew at every stroke of the brush."""
+    segmentation.RemoveClosedSurfaceRepresentation()
 
 
 class PointPicker:
