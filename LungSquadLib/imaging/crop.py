@@ -349,15 +349,15 @@ def _hu_flags(ct: np.ndarray, mask: np.ndarray) -> list[Flag]:
 
 def _border_flags(ct: np.ndarray, mask: np.ndarray, spacing: float) -> list[Flag]:
     """Return the flags of an outline that does not lie against lung, or is lung itself."""
-    inside, reach = mask > 0, max(1, round(BORDER_MM / spacing))
-    around = ct[_widened(inside, reach) & ~inside]
+    inside = mask > 0
+    if not inside.any():
+        return []
+    around = ct[_widened(inside, max(1, round(BORDER_MM / spacing))) & ~inside]
     lung = around[(around > LUNG_RANGE_HU[0]) & (around < LUNG_RANGE_HU[1])]
-    if not inside.any() or not (ct[~inside & (ct > AIR)] < LUNG_HU).any():
-        return []  # there is no lung at all, which is another flag
     median = float(np.median(ct[inside]))
     if lung.size < BORDER_WORTH_REPORTING * around.size:
-        if median < SOFT_TISSUE_HU[0]:
-            return []  # air, which is another flag
+        if median < SOFT_TISSUE_HU[0] or not (ct[~inside & (ct > AIR)] < LUNG_HU).any():
+            return []  # air inside, or no lung anywhere: these are other flags
         sentence = (
             f"No lung borders on the outline (median {median:.0f} HU inside): it may lie in the "
             "chest wall or the mediastinum. Check that it is the tumour's."
@@ -374,17 +374,16 @@ def _border_flags(ct: np.ndarray, mask: np.ndarray, spacing: float) -> list[Flag
 
 
 def _widened(inside: np.ndarray, reach: int) -> np.ndarray:
-    """Return the voxels at most so many steps away along each axis."""
-    for axis in range(3):
-        counts = np.cumsum(
-            np.pad(inside, [(reach + 1, reach) if a == axis else (0, 0) for a in range(3)]),
-            axis,
-            np.int32,
-        )
-        n = inside.shape[axis]
-        inside = counts.take(range(2 * reach + 1, 2 * reach + 1 + n), axis) > counts.take(
-            range(n), axis
-        )
+    """Return the voxels that are at most so many steps away along each axis."""
+    for axis in range(inside.ndim):
+        done = 0
+        while done < reach:  # each pass reaches as far again as all before, and one step more
+            step = min(done + 1, reach - done)
+            wide = inside.copy()
+            to, by = np.moveaxis(wide, axis, 0), np.moveaxis(inside, axis, 0)
+            to[step:] |= by[:-step]
+            to[:-step] |= by[step:]
+            inside, done = wide, done + step
     return inside
 
 

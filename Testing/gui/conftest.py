@@ -18,6 +18,7 @@ from ..samples import write_model
 
 LIBRARIES = "libdbus-1-3 libegl1 libfontconfig1 libgl1 libglib2.0-0 libx11-6 libxkbcommon0"
 MODULE = Path(__file__).resolve().parents[2] / "LungSquad" / "LungSquad.py"
+PATIENCE = float(os.environ.get("LUNGSQUAD_PATIENCE", "1"))  # of waiting, on a busy machine
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
@@ -127,7 +128,7 @@ def wait_until(application):
     """Run the event loop until a condition holds, or fail after some seconds."""
 
     def wait(condition, seconds: float = 10.0) -> None:
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         while not condition():
             assert time.monotonic() < end, f"not so after {seconds:g} s"
             application.processEvents()

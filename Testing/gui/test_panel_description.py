@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from ..mrml.nodes import halve_segment
 from .conftest import at_rest
 from .test_panel_profile import texts
 
@@ -115,10 +116,13 @@ def test_a_description_of_another_outline_is_called_out_of_date(
     assert not label.visible
     other = lsm.add_segmentation(scene, drawn[0], name="Others")
     describing.tumour.choose(other, lsm.add_segment(other, ball_images(radius=6.0)[1]))
+    wait_until(lambda: not describing.ui.descriptionFrame.visible)  # it is of the first tumour
+    describing.tumour.choose(*drawn[1:])
+    wait_until(lambda: describing.ui.descriptionFrame.visible and at_rest(describing))
+    assert not label.visible
+    halve_segment(*drawn[1:])
     wait_until(lambda: label.visible)
     assert "Predict again" in label.text
-    describing.tumour.choose(*drawn[1:])
-    wait_until(lambda: not label.visible)
 
 
 @pytest.mark.parametrize("how", ["ct", "deleted ct", "scene", "table"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from ..mrml.nodes import halve_segment
 from ..samples import ball_images
 from .conftest import at_rest
 
@@ -43,23 +44,6 @@ def cells(panel) -> list[list[str]]:
         [table.item(row, column).text() for column in range(table.columnCount)]
         for row in range(table.rowCount)
     ]
-
-
-def halve(segmentation, segment: str) -> None:
-    """Rub out half of a segment, as the Segment Editor does."""
-    import slicer
-
-    from LungSquadLib.mrml.segments import LABEL_MAP
-    from LungSquadLib.mrml.volumes import voxel_array
-
-    image = slicer.vtkOrientedImageData()
-    inside = segmentation.GetSegmentation().GetSegment(segment)
-    image.DeepCopy(inside.GetRepresentation(LABEL_MAP))
-    array = voxel_array(image, segment)
-    voxels = np.argwhere(array == inside.GetLabelValue())
-    array[: int(np.median(voxels[:, 0]))] = 0
-    image.Modified()
-    slicer.modules.segmentations.logic().SetBinaryLabelmapToSegment(image, segmentation, segment)
 
 
 def done(panel, wait_until, seconds=120) -> str:
@@ -142,7 +126,7 @@ def test_all_are_predicted_and_each_keeps_its_result(
     assert len(panel.result.all_stored) == 3
 
     # One is edited: its row says so.
-    halve(drawn[1], ids[2])
+    halve_segment(drawn[1], ids[2])
     wait_until(lambda: at_rest(panel))
     rows = cells(panel)
     assert [row[6].endswith("(out of date)") for row in rows] == [False, False, True]

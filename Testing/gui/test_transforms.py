@@ -91,6 +91,16 @@ def test_a_prediction_of_a_moved_ct_is_of_its_place(predicted, drawn, scene, wai
     assert next(centres) == pytest.approx(next(centres), abs=0.5)  # the outline stayed
 
 
+def test_a_ct_and_its_outline_that_move_together_are_elsewhere(predicted, drawn, scene, wait_until):
+    """Their voxels are the same, but the saliency lies where they were."""
+    for node in drawn[:2]:
+        under_transform(scene, node, moved(10.0))
+    wait_until(lambda: at_rest(predicted) and predicted.ui.outdatedLabel.visible)
+    for node in drawn[:2]:
+        node.SetAndObserveTransformNodeID(None)
+    wait_until(lambda: at_rest(predicted) and not predicted.ui.outdatedLabel.visible)
+
+
 def test_what_is_out_of_date_is_not_exported(predicted, drawn, scene, wait_until):
     panel = predicted
     under_transform(scene, drawn[0], moved(10.0))
