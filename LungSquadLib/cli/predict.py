@@ -73,6 +73,7 @@ def _check(arguments: argparse.Namespace) -> None:
             series=None,
             centre=None,
             keep_identity=False,
+            radiomics=False,
         )
 
 

@@ -149,11 +149,12 @@ def intensity(hu: np.ndarray, mask: np.ndarray, rim: np.ndarray) -> tuple[float,
 def tumour_features(hu: np.ndarray, mask: np.ndarray, *, spacing_mm: float) -> dict[str, float]:
     """Compute `TUMOUR_FEATURES` of a tumour; NaN throughout where the mask is empty.
 
-    Surface after Lehmann and Legland, Insight Journal 2012; sphericity, elongation and flatness as
-    in the reference manual of the Image Biomarker Standardisation Initiative (Zwanenburg et al.
-    2020), a voxel having its own extent. Voxels that touch at a corner belong to one part. Where
-    no voxel round the tumour is in the image, the HU of the rim are NaN; where HU do not vary,
-    skewness and kurtosis are.
+    Surface, and with it sphericity, after Lehmann and Legland, Insight Journal 2012; elongation and
+    flatness are ratios of principal axes to which the extent of a voxel (1/12 of its side squared)
+    is added. So they differ from the features of the same name of the Image Biomarker
+    Standardisation Initiative, which the package `radiomics` computes. Voxels that touch at a
+    corner belong to one part. Where no voxel round the tumour is in the image, the HU of the rim
+    are NaN; where HU do not vary, skewness and kurtosis are.
 
     Args:
         hu: (z, y, x).

@@ -28,7 +28,7 @@ from .case_input import CaseInput
 from .options import PredictionOptions
 
 _STAMP = "inputs.sha256"
-_RESULTS, _INDEX = "results.csv", "index.html"
+_RESULTS, _INDEX, _RADIOMICS = "results.csv", "index.html", "radiomics.csv"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def run_batch(
     """Run every case of a manifest; cases that an earlier run has finished are kept.
 
     Writes `cases/NAME/` for each case, `results.csv` (a row for each case and model), `errors.csv`
-    (a row for each case that failed, with the reason) and `index.html`.
+    (a row for each case that failed, with the reason) and `index.html`; and `radiomics.csv` (a row
+    for each case) if the options ask for it.
 
     Args:
         manifest: see `read_manifest`.
@@ -71,7 +72,7 @@ def run_batch(
     options, progress = options or PredictionOptions(), progress or Silent()
     chosen_device(options.device)
     rows, target = read_manifest(manifest, keep_identity=options.keep_identity), Path(folder)
-    check_distinct([target / name for name in (_RESULTS, ERRORS, _INDEX)], [manifest])
+    check_distinct([target / name for name in (_RESULTS, ERRORS, _INDEX, _RADIOMICS)], [manifest])
     if any(row.profile for row in rows) and all(_of_images(model) for model in models):
         raise InputError(f"'{manifest}' names profiles, and none of the models takes one.")
     tasks = [_task(row, target, models, options) for row in rows]
@@ -153,10 +154,29 @@ def _write_tables(
         for prediction in _predictions(results[task.case])
     ]
     write_csv(target / _RESULTS, ("row", "case", "patient", *COLUMNS, "t_stage", "size_mm"), rows)
+    if options.radiomics:
+        _write_radiomics(finished, target, options, results)
     failed = write_errors(target, tasks, errors)
     cases = [(task.case, results[task.case]) for task in finished]
     with whole_file(target / _INDEX) as temporary:
         temporary.write_text(index_page(cases, failed, len(tasks)), encoding="utf-8")
+
+
+def _write_radiomics(
+    tasks: Sequence[Task],
+    target: Path,
+    options: PredictionOptions,
+    results: Mapping[str, dict[str, Any]],
+) -> None:
+    """Write a row for each case that has a CT."""
+    rows: list[dict[str, Any]] = []
+    for task in tasks:
+        described = results[task.case]
+        if "radiomics" in described:
+            about = {"case": task.case, "patient": _patient(task, described, options)}
+            rows.append({**about, **described["radiomics"]["features"]})
+    names = [*rows[0]] if rows else ["case", "patient"]
+    write_csv(target / _RADIOMICS, names, rows)
 
 
 def _predictions(described: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -169,15 +189,19 @@ def _result(
     prediction: Mapping[str, Any],
     options: PredictionOptions,
 ) -> dict[str, Any]:
-    patient = described["patient"]
-    if task.row.patient_id:
-        identity = task.row.patient_id
-        patient = identity if options.keep_identity else pseudonym(identity)
     return {
         "row": task.number,
         "case": task.case,
-        "patient": patient,
+        "patient": _patient(task, described, options),
         **prediction_row(prediction, described["flags"]),
         "t_stage": described["t_stage"]["stage"],
         "size_mm": described["t_stage"]["size_mm"],
     }
+
+
+def _patient(task: Task, described: Mapping[str, Any], options: PredictionOptions) -> str:
+    """Return the patient of a row as the tables name them."""
+    identity = task.row.patient_id
+    if not identity:
+        return str(described["patient"])
+    return identity if options.keep_identity else pseudonym(identity)

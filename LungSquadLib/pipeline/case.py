@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,6 +30,8 @@ from ..models.catalogue import DESCRIBES, OF_IMAGES
 from ..models.file import Model
 from ..networks.devices import chosen_device
 from ..progress import Part, Progress, Silent, step
+from ..radiomics.extract import radiomic_features
+from ..radiomics.settings import RadiomicsSettings
 from ..report.dicom_results import write_dicom
 from ..report.identity import identity_of, patient_of
 from ..report.page import RESEARCH
@@ -105,8 +108,17 @@ def run_case(
         if model.card.kind in DESCRIBES
     )
     step(progress, 0.8, "Writing the report")
+    radiomics = radiomic_features(ct, mask) if options.radiomics else {}
     results = Results(
-        ct, mask, cut, tuple(predictions), options, profile, tuple(molecular), descriptions
+        ct,
+        mask,
+        cut,
+        tuple(predictions),
+        options,
+        profile,
+        tuple(molecular),
+        descriptions,
+        radiomics,
     )
     with whole_folder(folder, last=RESULT) as temporary:
         if stamp is not None:
@@ -130,6 +142,7 @@ class Results:
     profile: Profile | None = None
     molecular: tuple[ProfilePrediction, ...] = ()
     descriptions: tuple[Description, ...] = ()
+    radiomics: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def t_stage(self) -> SizeStage:
@@ -164,9 +177,17 @@ class Results:
             "predictions": [prediction.to_dict() for prediction in self.predictions],
             "descriptions": [description.to_dict() for description in self.descriptions],
             **molecular_part(self.profile, self.molecular),
+            **self._radiomics(),
             "files": {},
             **identity_of(self.ct, keep=keep),
         }
+
+    def _radiomics(self) -> dict[str, Any]:
+        """Return the radiomic features and their settings; nothing where there are none."""
+        if not self.radiomics:
+            return {}
+        known = {n: None if math.isnan(value) else value for n, value in self.radiomics.items()}
+        return {"radiomics": {"settings": RadiomicsSettings().to_dict(), "features": known}}
 
     def write(self, folder: Path, more: More | None = None) -> dict[str, Any]:
         """Write all files of the case into a folder; `prediction.json` last."""

@@ -23,6 +23,9 @@ class PredictionOptions:
     device: str = option("auto", choices=DEVICES, help=DEVICE_HELP)
     seed: int = seed_option("random seed of the dropout samples that give the interval")
     keep_identity: bool = option(False, help="write patient IDs instead of pseudonyms")
+    radiomics: bool = option(
+        False, help="also compute the radiomic features of the IBSI standard, with its defaults"
+    )
 
     def __post_init__(self) -> None:
         check(self)

@@ -249,6 +249,41 @@ def aggregations(family: str, dimension: str) -> dict[str, str]:
     return UNDIRECTED[dimension] if family in ("szm", "dzm", "ngt", "ngl") else {}
 
 
+# Units (UCUM) of features that have one, by the tag, or by the family for the rest of it.
+_MM, _HU, _NONE = "mm", "[hnsf'U]", "1"
+_UNITS = {
+    **dict.fromkeys(("morph_volume", "morph_vol_approx"), "mm3"),
+    "morph_area_mesh": "mm2",
+    "morph_av": "/mm",
+    **dict.fromkeys(("morph_com", "morph_diam"), _MM),
+    **{f"morph_pca_{axis}_axis": _MM for axis in ("maj", "min", "least")},
+    "morph_integ_int": f"{_HU}.mm3",
+    **dict.fromkeys(("stat_skew", "stat_kurt", "stat_cov", "stat_qcod"), _NONE),
+    **dict.fromkeys(("stat_var", "stat_energy"), f"{_HU}2"),
+    **dict.fromkeys(("loc", "stat", "ivh_i10", "ivh_i90", "ivh_diff_i10_i90"), _HU),
+}
+AGGREGATION_LABELS = {
+    _VOLUME: "Volume",
+    "BTW3": "2D, averaged over slices and directions",
+    "SUJT": "2D, directions merged, averaged over slices",
+    "JJUI": "2.5D, slices merged, averaged over directions",
+    "ZW7Z": "2.5D, merged",
+    "ITBB": "3D, averaged over directions",
+    "IAZD": "3D, directions merged",
+    "8QNN": "2D, averaged over slices",
+    "62GR": "2.5D, slices merged",
+    "KOBO": "3D",
+}
+
+
+def unit_of(tag: str) -> str:
+    """Return the unit (UCUM) of a feature, "1" for none.
+
+    The intensities of an intensity-volume histogram are HU unless it has a fixed number of bins.
+    """
+    return _UNITS.get(tag) or _UNITS.get(tag.split("_", maxsplit=1)[0], _NONE)
+
+
 def described(name: str) -> tuple[Feature, str]:
     """Return the feature that a name stands for, and the code of its aggregation.
 

@@ -14,6 +14,7 @@ from highdicom import sr
 
 from .. import __version__
 from ..imaging.dicom import codes as dc
+from ..radiomics.names import AGGREGATION_LABELS, described, unit_of
 
 
 def measurement_report(
@@ -94,7 +95,7 @@ def _group(case: dict[str, Any], seg: Any, sources: Sequence[Any]) -> Any:
         finding_type=dc.TUMOUR,
         finding_sites=[sr.FindingSite(dc.LUNG)],
         algorithm_id=sr.AlgorithmIdentification("LungSquad", __version__),
-        measurements=[*_sizes(case), *_probabilities(case)],
+        measurements=[*_sizes(case), *_probabilities(case), *_radiomics(case)],
         qualitative_evaluations=[
             _stage(case["t_stage"]),
             *_ratings(case.get("descriptions", ())),
@@ -162,6 +163,24 @@ def _probability(prediction: dict[str, Any], label: dict[str, str]) -> Any:
         comment = _text(dc.COMMENT, f"{span}: {interval['explanation']}", "HAS PROPERTIES")
         measurement[0].ContentSequence.append(comment)
     return measurement
+
+
+def _radiomics(case: dict[str, Any]) -> list[Any]:
+    """Return the radiomic features that are defined, with the codes of the IBSI."""
+    measurements = []
+    for name, value in case.get("radiomics", {}).get("features", {}).items():
+        if value is None:
+            continue
+        feature, aggregation = described(name)
+        method = dc.feature_code(aggregation, AGGREGATION_LABELS[aggregation])
+        measurement = sr.Measurement(
+            dc.feature_code(feature.code, feature.label),
+            float(f"{value:.9g}"),
+            dc.unit_code(unit_of(feature.tag)),
+            method=method,
+        )
+        measurements.append(measurement)
+    return measurements
 
 
 def _uncertainty(value: float, interval: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from .description import description_sections, model_sections
 from .figures import interval_figure, probability_bars
 from .molecular import modality_suffix, molecular_markup
 from .page import Child, Markup, element, flag_markup, page, section, small_print, table
+from .radiomics import radiomics_section
 
 _VIEWER = Path(__file__).parent / "viewer.js"
 
@@ -60,6 +61,7 @@ def report_page(
             small_print([_SALIENCY]) if saliency else None,
         ),
         section("Measurements", table(_measurements(case))),
+        radiomics_section(case),
         _models(case),
         model_sections(case.get("descriptions", ())),
         section("Provenance", table(_provenance(case))),

@@ -15,7 +15,7 @@ their required fields, and below them the optional ones:
         result: the catalogue of models with their cards
     {"id": 3, "verb": "predict", "ct": PATH, "mask": PATH, "models": [NAME_OR_PATH], "folder": PATH}
         optional: "roi", "label", "series", "centre_lps" (of the crop), "profile" (path of the
-        patient's expression), "device", "seed", "keep_identity"
+        patient's expression), "device", "seed", "keep_identity", "radiomics"
         result: the content of `prediction.json`
     {"id": 4, "verb": "cancel", "request": 3}
         result: {"cancelled": whether there is such a request}
@@ -40,7 +40,7 @@ their required fields, and below them the optional ones:
     {"id": 10, "verb": "inspect", "path": PATH}
         result: as `lungsquad inspect --json`
     {"id": 11, "verb": "batch", "manifest": PATH, "models": [NAME_OR_PATH], "folder": PATH}
-        optional: "device", "seed", "keep_identity", "jobs"
+        optional: "device", "seed", "keep_identity", "radiomics", "jobs"
         result: the numbers of cases that were done, skipped and failed, and messages
     {"id": 12, "verb": "generate", "model": NAME_OR_PATH, "folder": PATH}
         optional: "n", "seed", "truncation", "label", "like"

@@ -163,6 +163,16 @@ def rating_code(name: str, value: int, word: str) -> Code:
     return _RATINGS.get((name, value)) or private
 
 
+def feature_code(code: str, label: str) -> Code:
+    """Return the code of a radiomic feature, or of its aggregation, in the IBSI's scheme."""
+    return Code(code, "IBSI", label[:1].upper() + label[1:])
+
+
+def unit_code(unit: str) -> Code:
+    """Return the code of a unit of UCUM."""
+    return NO_UNIT if unit == "1" else Code(unit, "UCUM", unit.replace("[hnsf'U]", "HU"))
+
+
 def flag_code(code: str) -> Code:
     """Return the code of a quality flag: mostly private, for PS3.16 has none for what models need.
 
