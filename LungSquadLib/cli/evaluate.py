@@ -23,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_options(parser, Columns)
     parser.add_argument(
+        "--radiomics",
+        metavar="FILE.csv",
+        help="table of `lungsquad radiomics`, pyradiomics or mirp: a baseline, fitted on the other "
+        "folds (--fold) for each fold; rows are matched by the column case, or the patient's",
+    )
+    parser.add_argument(
         "--positive", metavar="VALUE", help="positive class (default: the last in order)"
     )
     parser.add_argument(
@@ -47,12 +53,22 @@ def run(arguments: argparse.Namespace) -> None:
     from ..report.classifier.write import FILES
 
     columns = from_namespace(Columns, arguments)
+    names = tuple(columns)
     if columns.score is None:
         refuse_ignored(arguments, "it is about a --score.", threshold=None)
     if arguments.out is not None:
         check_distinct([Path(arguments.out) / name for name in FILES], [arguments.table])
+    if arguments.radiomics is not None:
+        from ..data.feature_table import read_feature_table
+        from ..evaluation.classifier.radiomics import key_column, with_radiomics
+
+        features = read_feature_table(arguments.radiomics)
+        table = read_table(arguments.table, (*names, key_column(features, columns)))
+        table, columns = with_radiomics(table, columns, features, positive=arguments.positive)
+    else:
+        table = read_table(arguments.table, names)
     evaluation = evaluate(
-        read_table(arguments.table, columns),
+        table,
         columns,
         positive=arguments.positive,
         threshold=arguments.threshold,

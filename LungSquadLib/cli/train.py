@@ -126,7 +126,8 @@ def _add_integration(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
     patients = next(group for group in verb._action_groups if group.title == "patients")
     _add_sources(
         patients,
-        "expression=E.csv, clinical=C.csv, radiomics=R.csv, image=STORE (features of the masks), "
+        "expression=E.csv, clinical=C.csv, radiomics=R.csv or STORE (of `lungsquad radiomics`, "
+        "pyradiomics or mirp; or computed from a store), image=STORE (features of the masks), "
         "image=STORE:MODEL (features of a network); or a folder of `lungsquad tables join`",
     )
     patients.add_argument(
@@ -242,7 +243,8 @@ def _add_autoencoder(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     _add_sources(
         verb,
-        "a table of numbers (expression=E.csv) and clinical tables (clinical=C.csv); or a folder "
+        "a table of numbers (expression=E.csv), radiomics=R.csv or STORE, and clinical tables "
+        "(clinical=C.csv); or a folder "
         "of `lungsquad tables join`",
     )
     add_run(verb)

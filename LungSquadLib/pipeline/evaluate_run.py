@@ -38,12 +38,13 @@ def evaluate_run(finished: ClassifierRun) -> Evaluation:
     setup, folder = finished.setup, finished.folder
     options = setup.options
     binary = len(setup.classes) == 2
-    clinical = ("clinical",) if options.clinical else ()
+    fitted = {"clinical": options.clinical, "radiomics": options.radiomics}
+    more = tuple(name for name, named in fitted.items() if named)
     columns = Columns(
         label=options.label,
         score="score" if binary else None,
         predicted=None if binary else "predicted",
-        baselines=("volume", *clinical) if binary else (),
+        baselines=("volume", *more) if binary else (),
         group="patient",
         repeat="seed" if options.seeds > 1 else None,
         fold="fold" if binary and len({fold for _, fold in setup.splits}) > 1 else None,

@@ -182,7 +182,7 @@ def extract_cohort(
         step(progress, 1.0, "Robustness")
         measured = robustness({case: result.values for case, result in run.results.items()})
         columns = [*measured[0]] if measured else ["feature"]
-        write_csv(_beside(target, ROBUSTNESS), columns, measured)
+        write_csv(_sibling(target, ROBUSTNESS), columns, measured)
     return run.summary
 
 
@@ -278,11 +278,11 @@ def _target(table: str | os.PathLike[str], inputs: Sequence[str | os.PathLike[st
     if target.suffix.casefold() != ".csv":
         raise InputError(f"'{target}' must be the name of a table, such as features.csv.")
     names = ("", PERTURBED, ROBUSTNESS)
-    check_distinct([target.with_suffix(".json"), *(_beside(target, n) for n in names)], inputs)
+    check_distinct([target.with_suffix(".json"), *(_sibling(target, n) for n in names)], inputs)
     return target
 
 
-def _beside(target: Path, name: str) -> Path:
+def _sibling(target: Path, name: str) -> Path:
     return target.with_suffix(f".{name}.csv") if name else target
 
 
@@ -310,7 +310,7 @@ def _write(
 
     tables = {target: (*start, *names)}
     if tasks[0].perturb:
-        tables[_beside(target, PERTURBED)] = (*start, "perturbation", *names)
+        tables[_sibling(target, PERTURBED)] = (*start, "perturbation", *names)
     for path, columns in tables.items():
         write_csv(path, columns, [*rows(perturbed="perturbation" in columns)])
     write_json(

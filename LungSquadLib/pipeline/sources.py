@@ -14,7 +14,7 @@ import numpy as np
 from ..data.overlap import model_overlap
 from ..data.store import INDEX, Store, open_store
 from ..data.tables.clinical import clinical_matrix, read_clinical
-from ..data.tables.image import image_matrix, mask_features
+from ..data.tables.image import image_matrix, mask_features, radiomics_matrix
 from ..data.tables.join import is_joined, join, open_joined, write_joined
 from ..data.tables.matrix import Clinical, Joined, Matrix
 from ..data.tables.matrix_file import read_matrix
@@ -28,7 +28,8 @@ from ..progress import Part, Progress, Silent
 if TYPE_CHECKING:
     from ..training.integration.synthetic import TrainingImages
 
-_KINDS = ("expression", "clinical", "image")  # as names of sources begin; others are features
+# As names of sources begin; others are features.
+_KINDS = ("expression", "clinical", "image", "radiomics")
 
 
 def network_features(
@@ -105,8 +106,8 @@ def read_sources(
 
     A source is NAME=FILE; the beginning of its name is its kind. `expression=E.csv` is a matrix of
     genes; `clinical=C.csv` gives facts; `image=STORE` gives features of the masks and
-    `image=STORE:MODEL` those of a network; any other file has features of patients. Or
-    it is one folder of joined tables, without a name.
+    `image=STORE:MODEL` those of a network; `radiomics=STORE` gives radiomic features; any other
+    file has features of patients. Or it is one folder of joined tables, without a name.
 
     Args:
         texts: the sources.
@@ -224,7 +225,7 @@ class _Source:
     @property
     def hashes(self) -> list[str]:
         """The SHA-256 of its file, or of its store's index, and of the model."""
-        file = self.path / INDEX if self.kind == "image" else self.path
+        file = self.path / INDEX if self.kind in ("image", "radiomics") else self.path
         model = find(self.model) if self.model else None
         return [sha256_of_file(path) for path in (file, model) if path is not None]
 
@@ -237,7 +238,7 @@ def _source(text: str) -> _Source:
             "('expression=E.csv', 'clinical=C.csv', 'image=STORE')."
         )
     kind = next((kind for kind in _KINDS if name.casefold().startswith(kind)), "features")
-    if kind == "image" and Path(value).is_file():  # a table of image features
+    if kind in ("image", "radiomics") and Path(value).is_file():  # a table of such features
         kind = "features"
     store, _, model = value.rpartition(":")
     if kind != "image" or Path(value).is_dir() or not store:
@@ -286,11 +287,14 @@ def _joined(
     patients = {patient for table in clinicals for patient in table.patients}
     matrices: dict[str, Matrix] = {}
     # Expression last: known patients decide whether they are its rows or its columns.
-    numbers = [source for source in sources if source.kind in ("features", "image")]
+    numbers = [source for source in sources if source.kind in ("features", "image", "radiomics")]
     numbers += [source for source in sources if source.kind == "expression"]
     for number, source in enumerate(numbers):
         part = Part(progress, number / len(numbers), (number + 1) / len(numbers))
-        if source.kind != "image":
+        if source.kind == "radiomics":
+            store = open_store(source.path)
+            matrix = radiomics_matrix(store, name=source.name, keep=keep, progress=part)
+        elif source.kind != "image":
             matrix = read_matrix(
                 source.path,
                 name=source.name,

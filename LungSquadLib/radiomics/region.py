@@ -14,6 +14,7 @@ from ..imaging.ct import CT, as_ct
 from ..imaging.geometry import Box
 from ..imaging.masks import Mask, as_mask
 from ..progress import Progress
+from .filters import image_filter
 from .interpolation import TOO_SMALL, Axis, axis_round, interpolated, whole_axis
 from .settings import RadiomicsSettings
 
@@ -27,7 +28,7 @@ class Region:
     """A tumour and what lies around it, after interpolation and re-segmentation.
 
     Attributes:
-        hu: (z, y, x) float64.
+        hu: (z, y, x) float64; the response to the filter, if the settings have one.
         shape: the morphological mask (z, y, x).
         inside: the intensity mask (z, y, x), which re-segmentation may have made smaller.
         spacing: between voxels along z, y and x, mm.
@@ -113,8 +114,12 @@ def region_of(
     mask = as_mask(mask, ct)
     grid, box = ct.grid, mask_box(mask, ct.grid)
     steps = [settings.spacing_mm] * 2 + [None if settings.by_slice else settings.spacing_mm]
+    margin, respond = PEAK_RADIUS_MM, None
+    if settings.filter is not None and settings.spacing_mm is not None:
+        filtering = image_filter(settings.filter, settings.spacing_mm)
+        margin, respond = max(margin, filtering.radius * settings.spacing_mm), filtering.respond
     axes = [
-        axis_round(whole_axis(size, voxel_mm, step), start, stop, PEAK_RADIUS_MM)
+        axis_round(whole_axis(size, voxel_mm, step), start, stop, margin)
         for size, voxel_mm, step, start, stop in zip(
             grid.size, grid.spacing, steps, box.start, box.stop, strict=True
         )
@@ -140,7 +145,8 @@ def region_of(
         hu = interpolated(hu, starts, order, settings.interpolation)
         hu = np.rint(hu) if settings.round_hu else hu
     spacing = (z.spacing, y.spacing, x.spacing)
-    return Region(hu, shape, resegmented(hu, shape, settings), spacing, settings)
+    used = resegmented(hu, shape, settings)
+    return Region(hu if respond is None else respond(hu), shape, used, spacing, settings)
 
 
 def _within(axis: Axis, start: int) -> slice:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ..errors import InputError
 from ..options import check, described, option
+from .filters import HELP, image_filter
 from .names import FAMILIES
 
 _PREPARATION, _GREY_LEVELS, _FEATURES = "preparation", "grey levels", "features"
@@ -17,8 +18,8 @@ _PREPARATION, _GREY_LEVELS, _FEATURES = "preparation", "grey levels", "features"
 class RadiomicsSettings:
     """The image processing and the features, as the IBSI reference manual describes them.
 
-    Processing follows the order of the fields: interpolation, re-segmentation, discretisation,
-    features. `to_dict` and `from_dict` are its JSON form.
+    Processing follows the order of the fields: interpolation, re-segmentation, filter,
+    discretisation, features. `to_dict` and `from_dict` are its JSON form.
     """
 
     spacing_mm: float | None = option(
@@ -31,7 +32,7 @@ class RadiomicsSettings:
     )
     by_slice: bool = option(False, help="interpolate within axial slices only", group=_PREPARATION)
     interpolation: Literal["linear", "cubic"] = option(
-        "linear", help="of HU; masks are linear", group=_PREPARATION
+        "linear", help="method for HU; masks are linear", group=_PREPARATION
     )
     mask_threshold: float = option(
         0.5,
@@ -43,7 +44,7 @@ class RadiomicsSettings:
     round_hu: bool = option(True, help="leave interpolated HU as they are", group=_PREPARATION)
     hu_range: tuple[float, float] | None = option(
         (-1000.0, 400.0),
-        help="HU that intensity and texture are computed from",
+        help="range of HU that intensity and texture are computed from",
         metavar=("LOW", "HIGH"),
         unit="HU",
         group=_PREPARATION,
@@ -54,6 +55,7 @@ class RadiomicsSettings:
         above=0,
         group=_PREPARATION,
     )
+    filter: str | None = option(None, help=HELP, metavar="NAME:...", group=_PREPARATION)
     bin_size: float | None = option(
         25.0,
         help="width of a grey level, from the lower end of the range on",
@@ -79,7 +81,11 @@ class RadiomicsSettings:
         group=_GREY_LEVELS,
     )
     dimensions: tuple[str, ...] = option(
-        ("3D",), help="of texture", choices=("2D", "2.5D", "3D"), metavar="D,...", group=_FEATURES
+        ("3D",),
+        help="dimensions of texture",
+        choices=("2D", "2.5D", "3D"),
+        metavar="D,...",
+        group=_FEATURES,
     )
     families: tuple[str, ...] = option(
         tuple(FAMILIES),
@@ -98,10 +104,23 @@ class RadiomicsSettings:
             raise InputError("Grey levels have either a width (--bin-size) or a --bin-number.")
         if None not in (self.ivh_bin_size, self.ivh_bin_number):
             raise InputError("Give --ivh-bin-size or --ivh-bin-number, not both.")
+        if self.filter is not None:
+            self._check_filter(self.filter)
         for name in ("dimensions", "families"):
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
                 raise InputError(f"--{name} must name at least one value, and each once.")
+
+    def _check_filter(self, name: str) -> None:
+        if self.spacing_mm is None or self.by_slice:
+            raise InputError("A --filter needs voxels of equal sides: give --spacing-mm alone.")
+        image_filter(name, self.spacing_mm)
+        unfit = [family for family in ("morph", "loc", "ivh") if family in self.families]
+        if unfit or self.bin_number is None:
+            raise InputError(
+                "Responses to a --filter are no HU: give a --bin-number, and --families without "
+                "morph, loc and ivh."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON has them."""

@@ -53,8 +53,10 @@ class NormalScores:
         self._median = np.zeros(known.shape[1])
         self._median[~self._empty] = np.nanmedian(known[:, ~self._empty], axis=0)
         self._training = self._filled(known)
-        shares = np.clip(np.arange(2 * len(known) + 1), 1, 2 * len(known) - 1) / (2 * len(known))
-        self._quantiles = np.array([NormalDist().inv_cdf(share) for share in shares])
+        probabilities = np.clip(np.arange(2 * len(known) + 1), 1, 2 * len(known) - 1) / (
+            2 * len(known)
+        )
+        self._quantiles = np.array([NormalDist().inv_cdf(p) for p in probabilities])
 
     def _filled(self, values: np.ndarray) -> np.ndarray:
         return np.where(np.isfinite(values), values, self._median)

@@ -1,8 +1,9 @@
-"""Shape and first-order features of the masks of a store."""
+"""Shape and first-order features of the masks of a store, and its radiomics."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from ...errors import InputError
 from ...imaging.features import TUMOUR_FEATURES, tumour_features
 from ...models.inputs import Cube
 from ...progress import Progress, Silent, step
+from ...radiomics.extract import radiomic_features
 from ..store import Store
 from .layouts import Layout
 from .matrix import Matrix
@@ -52,6 +54,32 @@ def mask_features(
         cube=Cube(store.preprocessing.side, store.preprocessing.spacing),
         keep=keep,
     )
+
+
+def radiomics_matrix(
+    store: Store,
+    *,
+    name: str = "radiomics",
+    keep: Collection[str] = (),
+    progress: Progress | None = None,
+) -> Matrix:
+    """Compute the radiomic features of every case of a store, with the default settings.
+
+    Args, Raises: as `mask_features`; InputError also where no voxel of a tumour can be used.
+    """
+    progress, rows = progress or Silent(), []
+    for number, case in enumerate(store.cases):
+        step(progress, number / len(store.cases), "Radiomics of the store")
+        rows.append(radiomic_features(*store.volume(case)))
+    matrix = image_matrix(
+        store,
+        tuple(rows[0]) if rows else (),
+        np.array([[*row.values()] for row in rows], np.float32).reshape(len(rows), -1),
+        name=name,
+        scale="radiomics of the IBSI standard: mm, HU",
+        keep=keep,
+    )
+    return replace(matrix, kind="features")
 
 
 def image_matrix(

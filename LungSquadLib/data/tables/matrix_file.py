@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...identifying import is_identifying_name
+from ...radiomics.tool_names import feature_name, offset_of
 from .facts import FACTS
 from .genes import gene_names
 from .layouts import FURTHER, FURTHER_STARTS, KNOWN, Layout, layout_of, patient_column, read_mapping
@@ -82,6 +83,7 @@ def read_matrix(
         return (
             is_identifying_name(column, gene=kind == "expression")
             or column in facts
+            or column == "case"
             or column.startswith(FURTHER_STARTS)
         )
 
@@ -92,11 +94,25 @@ def read_matrix(
         table, left_out = _transposed(table, path)
         if left_out:
             notes.append(f"{left_out} columns describe genes and were left out.")
+    if kind == "features":
+        table, renamed = _with_standard_names(table)
+        notes += renamed
     if kind == "expression":
         genes = gene_names(table.columns)
         table, notes = replace(table, columns=genes.names), [*notes, *genes.notes]
     matrix = _matrix(table, path, name=name, kind=kind, mapping=given, keep=keep)
     return replace(matrix, notes=(*notes, *matrix.notes))
+
+
+def _with_standard_names(table: Numbers) -> tuple[Numbers, list[str]]:
+    """Return a table whose radiomic features have the standard's names, and a sentence."""
+    names = [feature_name(column) or column for column in table.columns]
+    changed = sum(name != column for name, column in zip(names, table.columns, strict=True))
+    if not changed or len(set(names)) < len(names):
+        return table, []
+    offsets = np.array([offset_of(column) for column in table.columns], table.values.dtype)
+    sentence = f"{changed} radiomic features of another program have the names of the standard."
+    return replace(table, columns=names, values=table.values + offsets), [sentence]
 
 
 def _patients_in_header(

@@ -263,8 +263,8 @@ def _rows(
     def codes(name: str | None) -> np.ndarray | None:
         return None if name is None else np.unique(texts(name), return_inverse=True)[1]
 
-    labels = list(map(_plain, texts(columns.label)))
-    predictions = None if columns.predicted is None else list(map(_plain, texts(columns.predicted)))
+    labels = list(map(plain, texts(columns.label)))
+    predictions = None if columns.predicted is None else list(map(plain, texts(columns.predicted)))
     classes = _classes(table, columns, labels, predictions, positive)
     number_of = {value: number for number, value in enumerate(classes)}
     followed = read_follow_up(cells(columns.time), cells(columns.event), table.row)
@@ -316,7 +316,7 @@ def _classes(
             "class are for two. Name the column of the predicted classes (--predicted) alone."
         )
     if positive is not None:
-        wanted = _plain(positive.strip())
+        wanted = plain(positive.strip())
         if wanted not in classes:
             raise InputError(
                 f"There is no '{one_line(positive, most=40)}' in {column}; it has {listed}."
@@ -325,8 +325,8 @@ def _classes(
     return tuple(classes)
 
 
-def _plain(cell: str) -> str:
-    """A value's text, the same for 1, 1.0 and 1e0."""
+def plain(cell: str) -> str:
+    """Return a value's text, the same for 1, 1.0 and 1e0."""
     value = number_in(cell)
     if value is None:
         return cell

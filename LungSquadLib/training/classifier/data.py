@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ...data.covariates import check_clinical, check_columns, follow_up_of
+from ...data.feature_table import FeatureTable, read_feature_table
 from ...data.overlap import Overlap, fold_overlap, overlap
 from ...data.split_files import read_split
 from ...data.splits import Fold, folds
@@ -44,6 +45,7 @@ class Setup:
         warnings: sentences for the user.
         overlaps: sentences about overlaps that were allowed.
         follow_up: time and event ("1" or "0") by case, if their columns are named.
+        radiomics: of the cases, if their table is named.
     """
 
     store: Store
@@ -60,6 +62,7 @@ class Setup:
     warnings: tuple[str, ...]
     overlaps: tuple[str, ...]
     follow_up: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    radiomics: FeatureTable | None = None
 
     @cached_property
     def by_name(self) -> dict[str, StoredCase]:
@@ -122,6 +125,8 @@ class Setup:
         options = asdict(self.options) | {"init": self.start.sha256}
         if self.options.split is not None:
             options["split"] = "file"
+        if self.radiomics is not None:
+            options["radiomics"] = self.radiomics.sha256
         if self.synthesis is not None:
             options["synthetic"] = [self.synthesis.model.sha256, self.synthesis.fraction]
         return {
@@ -157,6 +162,7 @@ def set_up(store: str | os.PathLike[str], options: ClassifierOptions) -> Setup:
     check_clinical(cases, options.clinical)
     check_columns(cases, options.survival or (), "--survival")
     follow_up = follow_up_of(cases, options.survival)
+    radiomics, missing = _radiomics(cases, options)
     start = read_start(options.init)
     spec, network = _network(options, start, len(classes))
     if spec.margin_mm is not None:  # what the network must not see stays air
@@ -176,7 +182,7 @@ def set_up(store: str | os.PathLike[str], options: ClassifierOptions) -> Setup:
         for card in (start.card, synthesis.model.card if synthesis is not None else None)
         if card is not None and card.training.seen is None
     ]
-    warnings += follow_up.warnings
+    warnings += [*follow_up.warnings, *missing]
     return Setup(
         opened,
         options,
@@ -192,7 +198,27 @@ def set_up(store: str | os.PathLike[str], options: ClassifierOptions) -> Setup:
         tuple(warnings),
         overlaps,
         follow_up.by_case,
+        radiomics,
     )
+
+
+def _radiomics(
+    cases: Sequence[StoredCase], options: ClassifierOptions
+) -> tuple[FeatureTable | None, list[str]]:
+    """Return the radiomic features of the cases, and a sentence about cases without them."""
+    if options.radiomics is None:
+        if options.least_icc is not None:
+            raise InputError("--least-icc would be ignored: there is no --radiomics.")
+        return None, []
+    table = read_feature_table(options.radiomics)
+    missing = sum(key not in table.keys for key in table.keys_of(cases))
+    if missing == len(cases):
+        raise InputError(
+            f"'{options.radiomics}' has none of the cases. Make it with `lungsquad radiomics` from "
+            "this store."
+        )
+    sentence = f"{missing} of {len(cases)} cases have no radiomics: that baseline leaves them out."
+    return table, [sentence] if missing else []
 
 
 def check_label(store: Store, label: str) -> None:

@@ -47,7 +47,12 @@ from .fit import (
     trunk_features,
 )
 from .options import ClassifierOptions
-from .predictions import clinical_baseline, prediction_row, volume_baseline
+from .predictions import (
+    clinical_baseline,
+    prediction_row,
+    radiomics_baseline,
+    volume_baseline,
+)
 from .task import Classifier, correct_prior
 
 PREDICTIONS, CONTROLS = "predictions.csv", "controls.csv"
@@ -215,6 +220,10 @@ class ClassifierExperiment(Experiment[ClassifierOptions]):
             baselines = {"volume": volume_baseline(training, y, cases)}
             if columns := self.options.clinical:
                 baselines["clinical"] = clinical_baseline(training, y, cases, columns)
+            if setup.radiomics is not None:
+                baselines["radiomics"] = radiomics_baseline(
+                    training, y, cases, setup.radiomics, least_icc=self.options.least_icc
+                )
             for n, case in enumerate(cases):
                 calibrated = logits[n] / temperature
                 follow_up = setup.follow_up.get(case.case)

@@ -23,6 +23,7 @@ RESULT_COLUMNS = frozenset(
         "log_odds",
         "volume",
         "clinical",
+        "radiomics",
         "time",
         "event",
     )
@@ -159,6 +160,21 @@ class ClassifierOptions(Recipe):
     )
     clinical: tuple[str, ...] = option(
         (), group="validation", help="columns of the clinical baseline"
+    )
+    radiomics: str | None = option(
+        None,
+        group="validation",
+        metavar="FILE.csv",
+        help="table of `lungsquad radiomics` of the store: radiomics baseline",
+    )
+    least_icc: float | None = option(
+        None,
+        low=0.0,
+        high=1.0,
+        group="validation",
+        metavar="ICC",
+        help="leave out features whose ICC over perturbed masks of the training cases is lower "
+        "(0.75, say); the table needs --robustness",
     )
     survival: tuple[str, str] | None = option(
         None,

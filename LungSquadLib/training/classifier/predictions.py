@@ -1,6 +1,7 @@
 """Rows of `predictions.csv`: a classifier's predictions beside those of the baselines.
 
-The baselines, tumour volume and clinical columns, are fitted on the training cases of each fold.
+The baselines, tumour volume, clinical columns and radiomics, are fitted on the training cases of
+each fold.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ...data.feature_table import FeatureTable
 from ...data.store import StoredCase
+from ...errors import InputError
 from ...statistics.calibration import fit_logistic, fit_ridge_logistic, log_odds
+from ...statistics.selection import fit_selected_logistic
 
 Encoder = Callable[[Sequence[str]], np.ndarray]  # texts to columns (N, d)
 
@@ -82,6 +86,47 @@ def clinical_baseline(
 
     model = fit_ridge_logistic(encoded(training), positive)
     return _probability(model.log_odds(encoded(cases)))
+
+
+def radiomics_baseline(
+    training: Sequence[StoredCase],
+    positive: np.ndarray,
+    cases: Sequence[StoredCase],
+    table: FeatureTable,
+    *,
+    least_icc: float | None = None,
+) -> np.ndarray:
+    """Return probabilities (N,) of the positive class by radiomics; NaN for cases without it.
+
+    Scaling, selection of features and penalty are those of the training cases; see
+    `fit_selected_logistic`.
+
+    Args:
+        training: the cases to fit on.
+        positive: (M,) 0 or 1, of these.
+        cases: the cases to predict.
+        table: with their features.
+        least_icc: leave out features with a lower ICC over the perturbed masks of the training
+            cases; None keeps all.
+
+    Raises:
+        InputError: the training cases with features are of one class, or no feature is robust.
+    """
+    keys = table.keys_of(training)
+    x, known = table.of(keys), np.isin(keys, table.keys)
+    if not 0 < positive[known].sum() < known.sum():
+        raise InputError(
+            "The training cases of a fold that have radiomics are all of one class. Make the table "
+            "of all cases of the store."
+        )
+    kept = np.ones(len(table.columns), bool)
+    if least_icc is not None:
+        kept = table.robust(keys, least_icc)
+    patients = np.array([case.patient for case in training])
+    model = fit_selected_logistic(x[known][:, kept], positive[known], patients[known])
+    tested = table.keys_of(cases)
+    probability = model.probability(table.of(tested)[:, kept])
+    return np.where(np.isin(tested, table.keys), probability, np.nan)
 
 
 def _encoder(texts: Sequence[str]) -> Encoder:
