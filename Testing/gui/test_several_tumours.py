@@ -67,7 +67,8 @@ def test_the_table_measures_every_segment(three):
         assert ml == pytest.approx(4 / 3 * np.pi * radius**3 / 1000, rel=0.1)
         assert axial == pytest.approx(2 * radius, abs=2.5)
         assert axial <= largest <= 2 * radius + 4
-    assert all(re.match(r"T1[abc]", row[4]) for row in rows)
+    assert all(re.fullmatch(r"T1[abc]", row[4]) for row in rows)
+    assert panel.ui.tumourTable.isColumnHidden(5)  # no model rates the suspicion
 
 
 def test_the_chosen_row_is_the_tumour_that_is_shown_and_the_other_way(three, scene, wait_until):
@@ -109,6 +110,7 @@ def test_all_are_predicted_and_each_keeps_its_result(
     assert said == "3 of 3 tumours are predicted. Read the warnings before the probabilities."
     answers = [row[6] for row in cells(panel)]
     assert all(re.fullmatch(r"(deceased|alive) \d+%", answer) for answer in answers), answers
+    nodes = set()
     for number, segment in enumerate(ids):
         panel.ui.tumourTable.selectRow(number)
         wait_until(lambda: at_rest(panel))
@@ -117,6 +119,8 @@ def test_all_are_predicted_and_each_keeps_its_result(
         assert not panel.ui.outdatedLabel.visible
         voxels = stored.described["crop"]["mask_voxels"]
         assert voxels == panel.crop.crop.mask_voxels
+        nodes |= {stored.saliency.GetID(), stored.table.GetID()}
+    assert len(nodes) == 6  # each tumour has its own
 
     # One is predicted again: the others stay.
     panel.ui.tumourTable.selectRow(1)

@@ -85,7 +85,6 @@ class ResultSection(Section):
         table = self.ui.resultTable
         if table.mrmlTableNode() is not (None if chosen is None else chosen.table):
             table.setMRMLTableNode(None if chosen is None else chosen.table)
-            table.resizeColumnToContents(0)
             table.resizeRowsToContents()
         if chosen is not None:
             self._show_result(chosen)

@@ -213,12 +213,13 @@ class TumourSection(Section):
 
     def add_proposal(self, mask: Mask, text: str) -> Any:
         """Show an outline for the user to accept or discard, in place of the last; its segment."""
+        show = self._set if self.proposal() is not None else self.choose  # views stay in between
         self._remove_proposal()
         segmentation = self._segmentation()
         segment_id = add_segment(segmentation, mask, name=_("proposed tumour"))
         segment = segmentation.GetSegmentation().GetSegment(segment_id)
         segment.SetTag(_PROPOSED, "yes")
-        self.choose(segmentation, segment_id)
+        show(segmentation, segment_id)
         self.ui.proposalLabel.text = text
         self.context.report(_("Check the proposed outline: accept, refine or discard it."))
         return segment

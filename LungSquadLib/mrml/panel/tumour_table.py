@@ -29,6 +29,7 @@ from .tasks import message_of
 _DELAY_MS = 300  # after the last change: a stroke of the brush must not wait for ten segments
 _LARGEST_ML = 1500.0  # of a tumour; a lung has more, and takes long to measure
 _TITLES = ("Tumour", "mL", "Axial mm", "3D mm", "T stage", "Suspicion", "Predictions", "Flags")
+_SUSPICION = _TITLES.index("Suspicion")  # the column is shown where a model rates it
 MEASURED = (
     "tumour",
     "volume_ml",
@@ -151,6 +152,8 @@ class TumourTable(Section):
                     item.setToolTip(text)
                     table.setItem(row, column, item)
             table.resizeColumnsToContents()
+            rated = any(cells[_SUSPICION] for cells in rows)
+            (table.showColumn if rated else table.hideColumn)(_SUSPICION)
         if state.segment in segments and table.currentRow() != segments.index(state.segment):
             table.selectRow(segments.index(state.segment))
         self._updating = False
@@ -174,7 +177,7 @@ class TumourTable(Section):
             f"{measured.volume_ml:.2f}",
             f"{size.axial.mm:.1f}",
             f"{size.largest.mm:.1f}",
-            size.words,
+            size.stage,
             _suspicion(descriptions),
             "; ".join(_answer(each, current) for each, current in predictions),
             flags_text([flag for flag in measured.flags if flag.severity != "info"]),
