@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from .errors import InputError
 
+LOCK = ".lock"
 _PREFIX = ".lungsquad-"  # of names that are not whole yet
 
 
@@ -109,6 +112,58 @@ def write_csv(
         table.writeheader()
         for row in rows:
             table.writerow({name: value if exact else _cell(value) for name, value in row.items()})
+
+
+@contextmanager
+def sole_use(folder: Path, doing: str) -> Iterator[None]:
+    """Refuse a second process that does the same in a folder at the same time.
+
+    The system takes the lock away from a process that ends, however it ends.
+
+    Args:
+        folder: is made if it is not there.
+        doing: what is done there, for the sentence: "fetches into".
+
+    Raises:
+        InputError: another process holds the lock.
+    """
+    make_folder(folder)
+    path = folder / LOCK
+    with path.open("ab") as file:
+        if not _lock(file.fileno()) or not _is_same(file.fileno(), path):
+            raise InputError(
+                f"Another LungSquad {doing} '{folder}' now: wait until it is done, or choose "
+                "another folder."
+            )
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows does not remove open files
+                path.unlink()
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file for this process; return whether no other process has locked it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
+    return True
+
+
+def _is_same(handle: int, path: Path) -> bool:
+    """Return whether a path still is the open file, which its last user may have removed."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except OSError:
+        return False
 
 
 def unused_name(path: Path) -> Path:

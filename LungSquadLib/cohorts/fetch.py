@@ -14,7 +14,7 @@ from pathlib import Path
 from ..download import Client, ObjectError, check_space, checked_server, gigabytes
 from ..errors import InputError, parsing
 from ..fields import parsed_json
-from ..files import make_folder, sweep, write_csv, write_json
+from ..files import LOCK, sole_use, sweep, write_csv, write_json
 from ..options import check, option, refuse_ignored
 from ..progress import Part, Progress, Silent, step
 from .bucket import Bucket, is_whole
@@ -158,7 +158,8 @@ def fetch_cohort(
 
     Raises:
         InputError: there is no such cohort, its licence was not accepted, the server does not
-            answer or refuses, the disk is full, no case is left, or the folder holds other files.
+            answer or refuses, the disk is full, no case is left, the folder holds other files, or
+            another process fetches into it.
         CancelledError: the user cancelled; what has been fetched is kept.
     """
     folder, options, progress = Path(folder), options or FetchOptions(), progress or Silent()
@@ -168,7 +169,18 @@ def fetch_cohort(
             f"{cohort.title} is under {cohort.licence}: it may not be used commercially, and what "
             "is learnt from it may not either. If that is your use, add --accept-non-commercial."
         )
-    _prepare(folder, cohort)
+    with sole_use(folder, "fetches into"):
+        _prepare(folder, cohort)
+        return _fetch(name, cohort, folder, options, progress)
+
+
+def _fetch(
+    name: str | os.PathLike[str],
+    cohort: SeriesList,
+    folder: Path,
+    options: FetchOptions,
+    progress: Progress,
+) -> FetchedCohort:
     plan = plan_fetch(name, folder, options)
     check_space(folder, max(plan.outlines + plan.least - plan.present, 0))
     client = Client(options.server)
@@ -251,7 +263,6 @@ def _present(series: Sequence[ListedSeries], folder: Path) -> int:
 
 def _prepare(folder: Path, cohort: SeriesList) -> None:
     """Make the output folder, or raise `InputError` if it holds anything but this very cohort."""
-    make_folder(folder)
     sweep(folder)
     path = folder / ABOUT
     about = {
@@ -269,7 +280,7 @@ def _prepare(folder: Path, cohort: SeriesList) -> None:
             raise InputError(
                 f"'{folder}' holds another cohort, or another version of it; choose another folder."
             )
-    elif any(folder.iterdir()):
+    elif any(each.name != LOCK for each in folder.iterdir()):
         raise InputError(f"'{folder}' is not empty; choose another folder.")
     else:
         write_json(path, about)

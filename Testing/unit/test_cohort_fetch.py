@@ -273,6 +273,23 @@ def test_nothing_is_requested_twice(stand_in, tmp_path):
     assert len(whole_series(tmp_path / "cohort")) == 2 * PATIENTS
 
 
+def test_two_fetches_into_one_folder_are_refused(stand_in, tmp_path):
+    """A second one while the first is at work; not after the first was killed."""
+    words = f"fetch_cohort({str(stand_in.list)!r}, {str(tmp_path / 'c')!r}, FetchOptions("
+    words += f"server={stand_in.url!r}, accept_non_commercial=True))"
+    code = f"from LungSquadLib.cohorts.fetch import *\n{words}"
+    stand_in.spoil = lambda handler, path: bool(time.sleep(0.2))
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        while not stand_in.requests:
+            time.sleep(0.01)
+        with pytest.raises(InputError, match="Another LungSquad fetches into"):
+            fetch_cohort(stand_in.list, tmp_path / "c", options(stand_in))
+        process.kill()
+    stand_in.spoil = None
+    assert fetch_cohort(stand_in.list, tmp_path / "c", options(stand_in)).cases == PATIENTS
+    assert not (tmp_path / "c" / ".lock").exists()
+
+
 def test_a_dry_run_asks_nobody_and_writes_nothing(stand_in, tmp_path, capsys):
     words = ["cohort", "fetch", "nsclc-radiomics", "-o", str(tmp_path / "new"), "--dry-run"]
     assert main(words) == 0
