@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from ..errors import InputError
+from ..pipeline.options import refuse_ignored
 from .output import (
     add_case_arguments,
     add_centre_argument,
@@ -17,7 +19,16 @@ from .output import (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `crop`."""
-    add_case_arguments(parser)
+    add_case_arguments(parser, mask_optional=True)
+    parser.add_argument(
+        "--from-box",
+        metavar="SR",
+        help="DICOM SR with boxes (see `lungsquad inspect`), in place of MASK: a mask is proposed "
+        "in the box, and flagged",
+    )
+    parser.add_argument(
+        "--box", type=int, metavar="N", help="number of the box, if the SR has several"
+    )
     add_centre_argument(parser)
     parser.add_argument(
         "-o", "--out", required=True, metavar="FILE", help="cropped CT: .nrrd, .nii.gz or .mha"
@@ -42,14 +53,25 @@ def run(arguments: argparse.Namespace) -> None:
     from ..imaging.ct import open_ct
     from ..imaging.files.write import check_distinct, check_volume_name, write_volumes
     from ..imaging.mask_files import read_mask
+    from ..pipeline.propose import propose_in_box
 
+    if (arguments.mask is None) == (arguments.from_box is None):
+        raise InputError("Name a mask, or a report with boxes (--from-box): one of both.")
+    if arguments.from_box is None:
+        refuse_ignored(arguments, "there is no --from-box.", box=None)
+    else:
+        refuse_ignored(arguments, "they choose in a mask.", roi=None, label=None)
     names = [name for name in (arguments.out, arguments.mask_out) if name]
     for name in names:
         check_volume_name(name)
-    check_distinct(names, [arguments.ct, arguments.mask])
+    check_distinct(names, [arguments.ct, arguments.mask or arguments.from_box])
     with bar() as progress:
         ct = open_ct(arguments.ct, series=arguments.series, progress=progress)
-        mask = read_mask(arguments.mask, ct, roi=arguments.roi, label=arguments.label)
+        mask = (
+            propose_in_box(ct, arguments.from_box, number=arguments.box, progress=progress)
+            if arguments.from_box
+            else read_mask(arguments.mask, ct, roi=arguments.roi, label=arguments.label)
+        )
         cut = crop(
             ct,
             mask,

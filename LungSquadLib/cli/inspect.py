@@ -44,12 +44,21 @@ def _show(row: dict[str, Any]) -> None:
     if "problem" in row:
         print(printable(f"  problem: {row['problem']}"))
     print_flags(row.get("flags", []))
-    parts = row.get("rois") or row.get("segments") or row.get("labels") or []
+    lists = (row.get(name) for name in ("rois", "segments", "labels", "boxes"))
+    parts = next(filter(None, lists), [])
     print_table([_part(part) for part in parts], indent="  ") if parts else None
 
 
 def _part(part: dict[str, Any]) -> tuple[str, str, str]:
     name = str(part.get("name") or f"label {part.get('label', part.get('number'))}")
     volume = f"{part['volume_ml']:.2f} mL" if "volume_ml" in part else ""
+    if "size_mm" in part:
+        size, centre = (
+            [f"{value:.0f}" for value in part[key]] for key in ("size_mm", "centre_lps")
+        )
+        where = f"centre {', '.join(centre)} mm (LPS){', ' * bool(part['site'])}{part['site']}"
+        return name, f"{' x '.join(size)} mm", where
+    if "count" in part:
+        return name, str(part["count"]), ""
     voxels = f"{part['voxels']} voxels" if "voxels" in part else str(part.get("problem", ""))
     return name, volume, voxels

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from ..data.case_loop import Summary
 
 
-def add_case_arguments(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+def add_case_arguments(
+    parser: argparse.ArgumentParser, *, optional: bool = False, mask_optional: bool = False
+) -> None:
     """Add CT and MASK, and the options that choose among their contents."""
-    nargs = "?" if optional else None
-    add_ct_argument(parser, nargs=nargs)
+    add_ct_argument(parser, nargs="?" if optional else None)
     parser.add_argument(
         "mask",
         metavar="MASK",
-        nargs=nargs,
+        nargs="?" if optional or mask_optional else None,
         help="mask of the CT: label map, .seg.nrrd, DICOM SEG or RTSTRUCT",
     )
     add_choice_arguments(parser)

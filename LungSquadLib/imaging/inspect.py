@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..progress import Progress
 from .ct import CT, ct_of_series
 from .dicom import header as tags
+from .dicom.boxes import read_boxes, read_regions
 from .dicom.rtstruct import Contours, read_rtstruct
 from .dicom.seg import read_seg, segment_image
 from .dicom.series import Series, find_series
@@ -75,6 +76,8 @@ def _series(series: Series, cts: dict[str, CT | InputError]) -> dict[str, Any]:
             row["rois"] = [roi for h in series.headers for roi in _rois(h.path, cts)]
         elif series.modality == "SEG":
             row["segments"] = [item for h in series.headers for item in _segments(h.path)]
+        elif series.modality == "SR":
+            row["boxes"] = [box for h in series.headers for box in _boxes(h.path, cts)]
     except InputError as error:
         row["problem"] = str(error)
     return row
@@ -100,6 +103,30 @@ def _rois(path: str, cts: dict[str, CT | InputError]) -> list[dict[str, Any]]:
                 row |= _volume_of(int(np.count_nonzero(sitk.GetArrayViewFromImage(image))), ct.grid)
         rows.append(row)
     return rows
+
+
+def _boxes(path: str, cts: dict[str, CT | InputError]) -> list[dict[str, Any]]:
+    """Describe the boxes of a report on the CT to which it refers; without that CT, its regions."""
+    regions = read_regions(path)
+    for ct in cts.values():
+        if isinstance(ct, CT) and regions:
+            try:
+                boxes = read_boxes(path, ct)
+            except InputError:  # they are on another CT
+                continue
+            return [
+                {
+                    "path": path,
+                    "name": f"box {box.number}",
+                    "number": box.number,
+                    "site": box.site,
+                    "slices": box.slices,
+                    "centre_lps": list(box.centre_lps),
+                    "size_mm": list(box.size_mm),
+                }
+                for box in boxes
+            ]
+    return [{"path": path, "name": "regions on another CT", "count": len(regions)}]
 
 
 def _drawn_on(roi: Contours, drawn_on: set[str], cts: dict[str, CT | InputError]) -> CT | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
@@ -12,13 +13,15 @@ import numpy as np
 from ..errors import InputError
 from ..imaging import region
 from ..imaging.ct import CT, as_ct
-from ..imaging.geometry import Point
+from ..imaging.dicom.boxes import read_boxes
+from ..imaging.flags import Flag
+from ..imaging.geometry import Grid, Point
+from ..imaging.masks import Mask, as_mask
 from ..models.catalogue import available, read_model
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-    from ..imaging.masks import Mask
     from ..inference.candidates import Candidate
     from ..progress import Progress
 
@@ -103,6 +106,59 @@ def find_candidates(
     from ..inference.candidates import candidates
 
     return candidates(segmenter, ct, progress=progress)
+
+
+def propose_in_box(
+    ct: CT,
+    report: str | os.PathLike[str],
+    *,
+    number: int | None = None,
+    model: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Mask:
+    """Propose a mask of the tumour in a box of a DICOM SR. A person must look at it.
+
+    The point is the middle of the box; what the proposal has beyond the box is cut off.
+
+    Args:
+        ct: a DICOM series.
+        report: file of the SR.
+        number: of the box, from 1; None where there is one.
+        model: as for `propose`.
+        progress: receives the progress.
+
+    Raises:
+        InputError: the report has no such box on the CT, or no tumour is found in it.
+        ModelError: as `propose`.
+    """
+    import SimpleITK as sitk
+
+    boxes = read_boxes(os.fspath(report), ct)
+    if number is None and len(boxes) > 1:
+        listed = "; ".join(
+            f"{box.number}: centre {', '.join(f'{mm:.0f}' for mm in box.centre_lps)} mm"
+            for box in boxes
+        )
+        raise InputError(f"'{report}' has {len(boxes)} boxes: choose one with --box ({listed}).")
+    chosen = [box for box in boxes if number in (None, box.number)]
+    if not chosen:
+        raise InputError(f"'{report}' has no box {number}: it has {len(boxes)}.")
+    (box,) = chosen
+    mask = propose(ct, box.centre_lps, model=model, progress=progress)
+    array = np.zeros(ct.grid.size[::-1], np.uint8)
+    at = Grid.of(mask.image)
+    array[at.box.shifted(at.offset_in(ct.grid)).slices] = sitk.GetArrayViewFromImage(mask.image)
+    inside = array[box.voxels.slices]
+    if not inside.any():
+        raise InputError(f"No tumour is found in box {box.number} of '{report}': outline it.")
+    cut = 1 - np.count_nonzero(inside) / np.count_nonzero(array)
+    sentence = (
+        f"The mask was proposed in box {box.number} of a report, and drawn by nobody; {cut:.0%} of "
+        "the proposal lay beyond the box and was cut off. Look at it."
+    )
+    image = ct.grid.part(box.voxels).image(np.ascontiguousarray(inside))
+    kept = as_mask(image, ct, name=f"box {box.number}", source=f"{mask.source}, in a box")
+    return replace(kept, flags=(Flag("mask_proposed_in_box", "warning", sentence), *mask.flags))
 
 
 def _points(point: Point | Sequence[Point]) -> list[Point]:
