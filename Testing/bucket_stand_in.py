@@ -119,10 +119,52 @@ def write_bucket(folder: Path, case_data: CaseData, url: str) -> None:
     }
     (folder / "tables").mkdir()
     (folder / "tables/clinical.csv").write_bytes(TABLE.encode())
-    lines = [json.dumps(about), ",".join(COLUMNS), *(",".join(map(str, row)) for row in rows)]
-    path = folder / "stand-in.csv.gz"
-    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    _write_list(folder / "stand-in.csv.gz", about, rows)
     shutil.rmtree(work)
+
+
+def write_cohort(
+    folder: Path, url: str, name: str, table: str, *, licence: str = "CC BY 3.0"
+) -> Path:
+    """Write a cohort of phantoms, one for each row of a table of patients; return its list.
+
+    Args:
+        folder: that is served at `url`.
+        url: of the server.
+        name: of the cohort.
+        table: CSV with `PatientID` first, served as `tables/NAME.csv`.
+        licence: of the cohort.
+    """
+    work = folder / "work"
+    rows = []
+    for number, line in enumerate(table.splitlines()[1:], start=1):
+        patient, radius = line.split(",")[0], 6.0 + number % 4
+        chest = Chest((32, 32, 12), (1.5, 1.5, 3.0), (-20, -20, -15), (4, 3, 1), (radius,) * 3)
+        hu = chest.hu() + np.int16(10 * len(name) + number)  # no two are the same
+        ct = write_series(work / patient, hu, spacing=chest.spacing, origin=chest.origin)
+        outline = write_rtstruct(work / f"{patient}.dcm", ct, {"GTV-1": chest.contours()})
+        study = 1000 * len(name) + number
+        rows.append(_stored(folder, patient, study, sorted(ct.iterdir()), "CT"))
+        rows.append(_stored(folder, patient, study, [outline], "RTSTRUCT"))
+    about = {
+        "name": name,
+        "title": f"Stand-in {name}",
+        "licence": licence,
+        "citations": ["Nobody et al. 2026."],
+        "bucket": BUCKET,
+        "source": "made for a test",
+        "clinical": {"url": f"{url}/tables/{name}.csv"},
+    }
+    (folder / "tables").mkdir(exist_ok=True)
+    (folder / f"tables/{name}.csv").write_text(table, encoding="utf-8")
+    shutil.rmtree(work)
+    return _write_list(folder / f"{name}.csv.gz", about, rows)
+
+
+def _write_list(path: Path, about: dict, rows: list[tuple]) -> Path:
+    lines = [json.dumps(about), ",".join(COLUMNS), *(",".join(map(str, row)) for row in rows)]
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    return path
 
 
 def _square(chest: Chest) -> np.ndarray:

@@ -41,7 +41,8 @@ def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
                 layer.running_var.copy_(uniform(0.2, 2.0, layer.running_var))
             elif isinstance(layer, (nn.Conv3d, nn.Linear)):
                 nn.init.kaiming_uniform_(layer.weight, generator=generator)
-                layer.bias.copy_(uniform(-0.2, 0.2, layer.bias))
+                if layer.bias is not None:
+                    layer.bias.copy_(uniform(-0.2, 0.2, layer.bias))
     return network.eval()
 
 

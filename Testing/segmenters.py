@@ -36,6 +36,7 @@ def write_segmenter(
     spacing=1.0,
     name="segmenter",
     title="A segmenter for tests",
+    seen=None,
     **arguments,
 ) -> Model:
     """A model file with random weights; the `threshold` one ignores them."""
@@ -51,7 +52,7 @@ def write_segmenter(
         network=NetworkSpec("segmentation", arguments),
         input=spec,
         positive=0,
-        training=Training("Nothing."),
+        training=Training("Nothing.", seen=seen),
         licence="MIT",
         intended_use="Tests.",
         must_not=("Must not be used.",),

@@ -41,6 +41,7 @@ VERBS = {
     "compare": "comparison of training runs on the same patients",
     "report": "report of a finished case, rendered again",
     "inpaint": "synthetic tumour in a CT, at the place of a mask",
+    "reproduce": "public studies, from their data to a report",
     "models": "models: list, show, fetch, import, verify, train",
     "doctor": "installed and missing packages, and what to do",
 }
@@ -48,7 +49,7 @@ VERBS = {
 _WRITE_A_FILE = frozenset(
     (
         *("crop", "segment", "report", "interpolate", "assign", "import-keras", "shapes"),
-        "radiomics",
+        *("radiomics", "import-encoder"),
     )
 )
 

@@ -1,4 +1,4 @@
-"""`lungsquad models list | show | fetch | import-keras | verify | train-demo`."""
+"""`lungsquad models list | show | fetch | import-keras | import-encoder | verify | train-demo`."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument("weights", metavar="WEIGHTS.h5", help="weights as published")
     importing.add_argument(
         "-o", "--out", required=True, metavar="MODEL.safetensors", help="model file"
+    )
+    _add_import_encoder(
+        verbs.add_parser("import-encoder", help="convert a published trunk: fmcib, ct-fm, vista3d")
     )
     verify = verbs.add_parser("verify", help="compare a model with expected outputs")
     _add_model(verify)
@@ -83,6 +86,16 @@ def _add_fetch(fetch: argparse.ArgumentParser) -> None:
     add_json_argument(fetch)
 
 
+def _add_import_encoder(importing: argparse.ArgumentParser) -> None:
+    importing.add_argument("name", metavar="NAME", help="fmcib, ct-fm or vista3d")
+    importing.add_argument(
+        "weights", metavar="WEIGHTS", help="weights as published: a file of PyTorch or safetensors"
+    )
+    importing.add_argument(
+        "-o", "--out", required=True, metavar="MODEL.safetensors", help="model file"
+    )
+
+
 def _add_model(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("model", metavar="NAME_OR_FILE", help="model, by its name or its file")
 
@@ -91,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int | None:
     """Run the chosen verb."""
     verbs = {"list": _list, "show": _show, "import-keras": _import_keras, "verify": _verify}
     verbs |= {"train-demo": _train_demo, "fetch": _fetch}
+    verbs |= {"import-encoder": _import_encoder}
     return verbs[arguments.models_verb](arguments)
 
 
@@ -165,16 +179,23 @@ def _show(arguments: argparse.Namespace) -> None:
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
-    from ..models.published import PUBLISHED, SERVER, fetch_model
+    from ..models.encoder_import import ENCODERS, PublishedEncoder
+    from ..models.published import PUBLISHED, SERVER, PublishedModel, fetch_model
 
     if arguments.list:
         ignored = {"name": None, "out": None, "weights": None, "server": None}
         refuse_ignored(arguments, "--list prints what can be had.", **ignored)
-        models = PUBLISHED.values()
+        models: list[PublishedModel | PublishedEncoder] = [
+            *PUBLISHED.values(),
+            *ENCODERS.values(),
+        ]
         if arguments.json:
             print_json([asdict(model) for model in models])
             return
-        rows = [(m.name, f"{m.size / 1e6:.1f} MB", m.licence, m.hospital, m.title) for m in models]
+        rows = [
+            (m.name, f"{m.size / 1e6:.1f} MB" if m.size else "?", m.licence, m.hospital, m.title)
+            for m in models
+        ]
         print_table([("NAME", "SIZE", "LICENCE", "IN A HOSPITAL", "TITLE"), *rows])
         return
     if arguments.weights is not None:
@@ -202,6 +223,15 @@ def _import_keras(arguments: argparse.Namespace) -> None:
     network, card = import_keras(arguments.weights)
     digest = write_model_file(arguments.out, network, card=card)
     print(f"written  {arguments.out}\nsha256   {digest}")
+
+
+def _import_encoder(arguments: argparse.Namespace) -> None:
+    from ..models.encoder_import import import_encoder
+    from ..models.file import write_model_file
+
+    network, card = import_encoder(arguments.name, arguments.weights)
+    digest = write_model_file(arguments.out, network, card=card)
+    print(f"written  {arguments.out}\nlicence  {card.licence}\nsha256   {digest}")
 
 
 def _train_demo(arguments: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import InputError
+from ..identity import pseudonyms
 from ..models.card import Card, Seen
 from .splits import LINKS, Case, Fold
 
@@ -88,6 +89,12 @@ def overlap(
     return _overlap(hashes, cases, part, where, as_known=_short)
 
 
+def unseen_patients(known: Seen, identities: Iterable[str]) -> set[str]:
+    """Return the patients' IDs that are not among those a model was trained on."""
+    names = pseudonyms(identities)
+    return {identity for identity, name in names.items() if _short(name) not in known.patients}
+
+
 def model_overlap(card: Card, cases: Sequence[Case], *, allowed: bool) -> tuple[str, ...]:
     """Return sentences about cases in the training data of a model, or that these are not known.
 
@@ -100,10 +107,7 @@ def model_overlap(card: Card, cases: Sequence[Case], *, allowed: bool) -> tuple[
         InputError: the training data contains some, and `allowed` is false.
     """
     if card.training.seen is None:
-        return (
-            f"The model '{card.name}' does not say which patients it was trained on: whether they "
-            "are among those of the store is unknown.",
-        )
+        return (without_seen(card),)
     where = f"the training data of the model '{card.name}'"
     shared = overlap(card.training.seen, cases, part="The store", where=where)
     if shared and not allowed:
@@ -111,6 +115,14 @@ def model_overlap(card: Card, cases: Sequence[Case], *, allowed: bool) -> tuple[
             f"{shared.sentence} Leave them out, or pass --allow-overlap; the results then say so."
         )
     return (shared.sentence,) if shared else ()
+
+
+def without_seen(card: Card) -> str:
+    """Return the sentence about a model whose card does not list its patients."""
+    return (
+        f"The model '{card.name}' does not say which patients it was trained on: whether they are "
+        f"among those of the store is unknown. It was trained on: {card.training.data}"
+    )
 
 
 def fold_overlap(fold: Fold, cases: Sequence[Case]) -> Overlap:

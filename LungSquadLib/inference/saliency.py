@@ -48,7 +48,8 @@ def on_ct_grid(cam: np.ndarray, network: TrunkAndHead, crop: Grid, ct: Grid) -> 
     grid = network.grid
     # A rim of zeros lets the map fade out beyond the trunk's last voxels instead of breaking off.
     first = grid.centre(-1)
-    origin = crop.to_lps((first, first, first))
+    x, y, z = (first + each for each in grid.shift)
+    origin = crop.to_lps((x, y, z))
     image = sitk.GetImageFromArray(np.pad(cam, 1).astype(np.float32))
     image.SetSpacing([spacing * grid.stride for spacing in crop.spacing])
     image.SetOrigin(origin.tolist())

@@ -9,9 +9,10 @@ from pathlib import Path
 from ..download import Client, checked_server, git_blob_sha1
 from ..errors import ModelError, need
 from ..fields import quoted_path
-from ..files import make_folder
+from ..files import make_folder, sole_use
 from ..progress import Progress, Silent, step
 from .catalogue import user_folder
+from .encoder_import import ENCODERS
 from .file import SUFFIX, write_model_file
 from .keras_import import import_keras
 
@@ -93,6 +94,12 @@ def fetch_model(
         InputError: the server does not answer or refuses, or the disk is full.
         MissingPackageError: h5py, torch or safetensors is not installed.
     """
+    if name in ENCODERS:
+        raise ModelError(
+            f"{name} is imported from a file: take it from {ENCODERS[name].source} and run "
+            f"`lungsquad models import-encoder {name} FILE -o MODEL.safetensors`. Its licence: "
+            f"{ENCODERS[name].licence}."
+        )
     if name not in PUBLISHED:
         raise ModelError(
             f"There is no published model {quoted_path(name)}; these are: {', '.join(PUBLISHED)}."
@@ -106,9 +113,10 @@ def fetch_model(
         _import(model, Path(source), target)
         return target
     weights = folder / Path(model.path).name
-    _download(model, weights, server, progress or Silent())
-    _import(model, weights, target)
-    weights.unlink()
+    with sole_use(folder, "fetches a model into"):
+        _download(model, weights, server, progress or Silent())
+        _import(model, weights, target)
+        weights.unlink()
     return target
 
 

@@ -22,10 +22,10 @@ class RegisteredNetwork:
     """An entry of the registry.
 
     Attributes:
-        kind: what it does: a "classifier" of images is a `TrunkAndHead`, a "descriptor" rates a
-            nodule's characteristics, a "generator" makes images, an "inpainter" makes tumours in a
-            CT, a "segmenter" finds their masks; of tables, an "integrator" predicts classes and an
-            "autoencoder" assigns groups.
+        kind: what it does: a "classifier" of images is a `TrunkAndHead`, an "encoder" is a trunk
+            that gives features, a "descriptor" rates a nodule's characteristics, a "generator"
+            makes images, an "inpainter" makes tumours in a CT, a "segmenter" finds their masks; of
+            tables, an "integrator" predicts classes and an "autoencoder" assigns groups.
         path: its class, as module:name.
         size: the argument with the voxels or pixels a side of its input or output; None for those
             that take tables, whose `widths` are the columns of each table.
@@ -146,7 +146,8 @@ _SIZE = (_integer(32, 128), "a whole number from 32 to 128")
 _HIDDEN = (_sizes(4, 4096), "a list of at most 4 whole numbers from 1 to 4096", (128,))
 _DROPOUT = (_number(0, 1, below=True), "a number from 0 to below 1", 0.5)
 _WIDTHS = (_sizes(32, 50_000), "a list of at most 32 whole numbers from 1 to 50000", (1,))
-_TRUNKS = ("prognosis", "description")
+_ENCODERS = ("resnet50x2", "segresnet32", "segresnet48-ras")
+_TRUNKS = ("prognosis", "description", *_ENCODERS)
 _FLAG = (lambda value: isinstance(value, bool), "true or false", False)
 _NETWORKS = {
     "prognosis": RegisteredNetwork(
@@ -182,6 +183,16 @@ _NETWORKS = {
             "input_size": (*_SIZE, 48),
             "hidden": (_integer(1, 4096), "a whole number from 1 to 4096", 64),
             "dropout": _DROPOUT,
+        },
+    ),
+    "encoder": RegisteredNetwork(
+        "encoder",
+        ".encoders:EncoderNetwork",
+        "input_size",
+        {
+            "trunk": (lambda value: value in _ENCODERS, " or ".join(_ENCODERS), _ENCODERS[0]),
+            "width": _WIDTH,
+            "input_size": (*_SIZE, 50),
         },
     ),
     "progressive": RegisteredNetwork(

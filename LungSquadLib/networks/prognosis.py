@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from .encoders import ENCODERS, GlobalAverage
 from .trunk_and_head import Head, TrunkAndHead, activation_grid
 from .trunks import SLOPE, TRUNKS, GlobalPools, initialise, layers_of, norm, prognosis_trunk, scaled
 
@@ -61,12 +62,12 @@ class PrognosisNetwork(TrunkAndHead):
 class TransferNetwork(TrunkAndHead):
     """A pretrained trunk with a new head.
 
-    The trunk is that of `PrognosisNetwork` (everything before its last max-pooling) or of
-    `description.DescriptionNetwork`.
+    The trunk is that of `PrognosisNetwork` (everything before its last max-pooling), of
+    `description.DescriptionNetwork`, or a published encoder.
 
-    The head: global average and global maximum of every channel, then for each number in `hidden`
-    a dense layer, batch norm, LeakyReLU and dropout, then one dense layer to the classes. The
-    features are the input of that last layer.
+    The head: global average and (not of an encoder) global maximum of every channel, then for each
+    number in `hidden` a dense layer, batch norm, LeakyReLU and dropout, then one dense layer to the
+    classes. The features are the input of that last layer.
 
     Args:
         width: factor on the trunk's counts of channels.
@@ -74,7 +75,7 @@ class TransferNetwork(TrunkAndHead):
         input_size: voxels of 1 mm along each axis.
         hidden: units of each dense layer before the last; may be empty.
         dropout: probability after each of them.
-        trunk: a name in `trunks.TRUNKS`.
+        trunk: a name in `trunks.TRUNKS` or `encoders.ENCODERS`.
     """
 
     def __init__(
@@ -87,9 +88,14 @@ class TransferNetwork(TrunkAndHead):
         dropout: float = 0.5,
         trunk: str = "prognosis",
     ) -> None:
-        layers, channels = TRUNKS[trunk](width)
-        before = layers_of(pool=GlobalPools())
-        count = 2 * channels
+        if trunk in ENCODERS:
+            layers, count = ENCODERS[trunk].trunk(width)
+            before = layers_of(pool=GlobalAverage())
+            grid = ENCODERS[trunk].grid(input_size)
+        else:
+            layers, channels = TRUNKS[trunk](width)
+            before, count = layers_of(pool=GlobalPools()), 2 * channels
+            grid = activation_grid(layers, input_size)
         for i, units in enumerate(hidden, start=1):
             before.add_module(f"dense{i}", nn.Linear(count, units))
             before.add_module(f"norm{i}", norm(units))
@@ -99,7 +105,7 @@ class TransferNetwork(TrunkAndHead):
         super().__init__(
             layers,
             Head(before, layers_of(logits=nn.Linear(count, classes))),
-            grid=activation_grid(layers, input_size),
+            grid=grid,
             input_size=input_size,
             feature_count=count,
             classes=classes,

@@ -21,13 +21,15 @@ class NetworkOutput(NamedTuple):
 class ActivationGrid:
     """Position of a trunk's output voxels in its input, along each axis.
 
-    Output voxel i has a receptive field of `field` input voxels, centred on `offset + stride * i`.
+    Output voxel i has a receptive field of `field` input voxels, centred on `offset + stride * i`;
+    `shift` is how much farther along x, y and z.
     """
 
     size: int
     stride: int
     offset: float
     field: int
+    shift: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def centre(self, index: float) -> float:
         """Return the input voxel at the centre of an output voxel's receptive field."""

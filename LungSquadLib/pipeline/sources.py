@@ -46,7 +46,7 @@ def network_features(
 
     Args:
         store: of `cohort.build`.
-        model: a classifier of crops.
+        model: a classifier of crops, or an encoder.
         name: of the source.
         allow_overlap: continue if the model was trained on patients of the store, whose features
             depend on their labels; a note says so.
@@ -57,7 +57,7 @@ def network_features(
     Raises:
         InputError: the store does not fit the model, has no case, or a file of it is damaged; or
             the model was trained on patients, series or images of the store.
-        ModelError: the model is no classifier.
+        ModelError: the model is neither.
         CancelledError: `progress` said so.
     """
     import torch  # here, so that tables can be joined without it
@@ -66,7 +66,8 @@ def network_features(
     from ..training.classifier.data import check_store
 
     card = model.card
-    check_kind(card, "classifier")
+    if card.kind != "encoder":
+        check_kind(card, "classifier")
     check_store(store, card.image, network=f"The model '{card.name}'")
     if not store.cases:
         raise InputError(f"The store '{store.folder}' has no cases.")

@@ -16,7 +16,7 @@ import torch
 
 from ...data.covariates import check_clinical, check_columns, follow_up_of
 from ...data.feature_table import FeatureTable, read_feature_table
-from ...data.overlap import Overlap, fold_overlap, overlap
+from ...data.overlap import Overlap, fold_overlap, overlap, without_seen
 from ...data.split_files import read_split
 from ...data.splits import Fold, folds
 from ...data.store import Store, StoredCase, open_store
@@ -177,8 +177,7 @@ def set_up(store: str | os.PathLike[str], options: ClassifierOptions) -> Setup:
     _check_tested(cases, splits, options)
     overlaps = _overlaps(cases, splits, start, synthesis, options)
     warnings = [
-        f"The model '{card.name}' does not say which patients it was trained on: whether they are "
-        "among those of the store is unknown."
+        without_seen(card)
         for card in (start.card, synthesis.model.card if synthesis is not None else None)
         if card is not None and card.training.seen is None
     ]
@@ -292,8 +291,14 @@ def _network(
     if start.card is not None:
         known = start.card.network.arguments
         width = known["width"]
-        spec = replace(start.card.image, size=options.size, clip=True)
+        clip = start.card.kind != "encoder" or start.card.image.clip
+        spec = replace(start.card.image, size=options.size, clip=clip)
         trunk = known.get("trunk", trunk)
+        if start.card.kind == "encoder" and options.size != start.card.image.size:
+            raise InputError(
+                f"The encoder '{start.card.name}' was trained on cubes of {start.card.image}: "
+                f"add --size {start.card.image.size}."
+            )
         if start.card.kind == "descriptor":
             trunk = "description"
         elif hidden is None:

@@ -194,10 +194,13 @@ def _licence(setup: Setup) -> str:
 
 
 def _notice(setup: Setup) -> str | None:
-    """Return what every output must show if patients of the test were in the training."""
+    """Return what every output must show: tested patients in the training, terms of an encoder."""
+    card = setup.start.card
+    terms = card.notice if card is not None and card.kind == "encoder" else None
     if not setup.overlaps:
-        return None
-    return "Trained with patients of its own test set: its measured accuracy is too high."
+        return terms
+    tested = "Trained with patients of its own test set: its measured accuracy is too high."
+    return f"{tested} {terms or ''}".strip()
 
 
 def _metrics(setup: Setup, rows: Sequence[dict[str, str]]) -> dict[str, Metric]:

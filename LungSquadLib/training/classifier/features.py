@@ -22,13 +22,20 @@ from ...errors import ModelError
 from ...files import whole_file
 from ...models.inputs import InputSpec
 from ...networks.devices import device_of
+from ...networks.encoders import GlobalAverage
 from ...networks.folding import folded
 from ...networks.trunk_and_head import Head, TrunkAndHead
 from ...networks.trunks import GlobalPools
 from ...progress import Progress, step
 from ..augment import Augmentation, Drawn, apply, draw
 
-_START = (nn.MaxPool3d, GlobalPools, nn.Flatten, nn.Dropout)  # layers without weights
+_START = (
+    nn.MaxPool3d,
+    GlobalPools,
+    GlobalAverage,
+    nn.Flatten,
+    nn.Dropout,
+)  # layers without weights
 _DIGEST = 32  # bytes of a SHA-256
 
 

@@ -28,7 +28,7 @@ class Start:
 
 
 def read_start(init: str | None) -> Start:
-    """Read the network of a model (a classifier or a descriptor), or of Keras weights (.h5)."""
+    """Read the network of a model (classifier, descriptor, encoder), or Keras weights (.h5)."""
     if init is None:
         return Start(None, None, None)
     if Path(init).suffix.lower() in (".h5", ".hdf5"):
@@ -36,6 +36,6 @@ def read_start(init: str | None) -> Start:
         digest = (card.training.fingerprint or "").rsplit(" ", 1)[-1]
         return Start(card, network, digest)
     model: Model = read_model(init)
-    if model.card.kind != "descriptor":
+    if model.card.kind not in ("descriptor", "encoder"):
         check_kind(model.card, "classifier")
     return Start(model.card, model.trainable(), model.sha256)
