@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from pathlib import Path
 
 from ..errors import InputError
 from ..pipeline.options import refuse_ignored
@@ -79,6 +80,12 @@ def _add_fetch(fetch: argparse.ArgumentParser) -> None:
     )
     fetch.add_argument(
         "--weights", metavar="FILE", help="published weights on this machine: no internet is used"
+    )
+    fetch.add_argument(
+        "--cohort",
+        metavar="DIR",
+        help="output of `cohort fetch nsclc-radiomics`: compare with published outputs of its "
+        "patients",
     )
     fetch.add_argument(
         "--server", metavar="URL", help="mirror with the same paths (default: GitHub)"
@@ -183,7 +190,7 @@ def _fetch(arguments: argparse.Namespace) -> None:
     from ..models.published import PUBLISHED, SERVER, PublishedModel, fetch_model
 
     if arguments.list:
-        ignored = {"name": None, "out": None, "weights": None, "server": None}
+        ignored = {"name": None, "out": None, "weights": None, "server": None, "cohort": None}
         refuse_ignored(arguments, "--list prints what can be had.", **ignored)
         models: list[PublishedModel | PublishedEncoder] = [
             *PUBLISHED.values(),
@@ -210,10 +217,27 @@ def _fetch(arguments: argparse.Namespace) -> None:
             server=arguments.server or SERVER,
             progress=progress,
         )
+    outputs = [] if arguments.cohort is None else _published_outputs(path, arguments.cohort)
     if arguments.json:
-        print_json({"path": str(path)})
-    else:
-        print(path)
+        print_json({"path": str(path), "published_outputs": outputs})
+        return
+    if outputs:
+        rows = [
+            (each["patient"], f"{each['here']:.4f}", f"{each['published']:.4f}") for each in outputs
+        ]
+        print_table([("ALIVE AT TWO YEARS", "HERE", "PUBLISHED"), *rows])
+    print(path)
+
+
+def _published_outputs(path: Path, cohort: str) -> list[dict[str, str | float]]:
+    """Compare a model with the published outputs of the patients whose CT is at hand."""
+    from ..models.file import read_model_file
+    from ..pipeline.reproduce.hosny import compare_with_published
+
+    return [
+        {"patient": patient, "here": here, "published": published}
+        for patient, here, published in compare_with_published(read_model_file(path), cohort)
+    ]
 
 
 def _import_keras(arguments: argparse.Namespace) -> None:

@@ -187,6 +187,25 @@ def test_lung1_reads(tmp_path):
     assert "t_stage is left empty: '5'" in [one.why for one in table.dropped]
 
 
+def test_tables_of_the_data_commons_read(tmp_path):
+    header = ("dicom_patient_id", "age", "clinicaltstage", "histology", "survivaltime")
+    table = clinical(
+        tmp_path,
+        [*header, "deadstatusevent"],
+        ["LUNG1-001", "78", "2", "large cell", "2165", "1"],
+        ["LUNG1-002", "83", "1", "adenocarcinoma", "155", "1"],
+    )
+    assert "Data Commons" in table.layout
+    assert table.facts["histology"] == ("other", "LUAD")
+    assert table.facts["t_stage"] == ("T2", "T1")
+    assert table.facts["survival2y"] == ("1", "0")
+    table = clinical(
+        tmp_path, ["dicom_patient_id", "de_type"], ["100012", "8140"], ["100147", "8070"]
+    )
+    assert table.layout.startswith("NLST")
+    assert table.facts["histology"] == ("LUAD", "LUSC")
+
+
 MAPPING = """{"patient": "Nr", "edition": "8",
  "columns": {"Diagnose": "histology", "pT": "t_stage", "Tage": "time", "Status": "event"},
  "words": {"histology": {"AdenoCa": "LUAD", "Plattenepithel": "LUSC", "?": ""},
@@ -262,6 +281,10 @@ def test_a_fact_is_added_by_an_entry(tmp_path, monkeypatch):
         ("histology", ("squamous cell carcinoma", "SCC", "Lung Squamous Cell - NOS"), "LUSC"),
         ("histology", ("Large Cell", "NSCLC NOS (not otherwise specified)", "nos"), "other"),
         ("histology", ("adenosquamous carcinoma", "Carcinoid"), "other"),
+        # ICD-O-3: the first and last codes of the IARC's groups, in each spelling.
+        ("histology", ("8140", "8140/3", "81403", "8140.0", "8211", "8250/3", "8576"), "LUAD"),
+        ("histology", ("8050", "8070/3", "80703", "8078", "8083"), "LUSC"),
+        ("histology", ("8041/3", "8046", "8012", "8560", "8079", "8141"), "other"),
         ("histology", ("non-squamous", "sarcoma", "42"), None),
         ("t_stage", ("T1", "T1a", "pT1mi", "T1a", "ypT1c", "1"), "T1"),
         ("t_stage", ("Tis", "TX", "T0", "T5", "T11", "5"), None),

@@ -15,6 +15,7 @@ from LungSquadLib.imaging.crop import crop
 from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.models.card import Seen
+from LungSquadLib.pipeline.reproduce import hosny
 from LungSquadLib.pipeline.reproduce.hosny import published_figures, read_published
 from LungSquadLib.pipeline.reproduce.recipe import RecipeOptions
 from LungSquadLib.pipeline.reproduce.recipes import RECIPES, plan_reproduction, reproduce
@@ -87,7 +88,7 @@ def test_the_published_figures_come_out_to_the_digit(case_data):
     assert f"{figures['correlation']:.2f}" == "0.35"
 
 
-def test_hosny_from_fetch_to_report(stand_in, tmp_path):
+def test_hosny_from_fetch_to_report(stand_in, tmp_path, monkeypatch):
     """Each output is that of the crop round the mask; a second run does nothing twice."""
     model = write_model(tmp_path / "model.safetensors", reference=False)
     uid = re.search(r"ONE-001,\d+,CT,.*", gunzipped(stand_in.folder / "first.csv.gz"))[0]
@@ -120,6 +121,9 @@ def test_hosny_from_fetch_to_report(stand_in, tmp_path):
             (-3.0, 0, 0),
         )
     ]
+    monkeypatch.setattr(hosny, "PUBLISHED_ALIVE", {"ONE-002": 0.25, "ABSENT": 0.5})
+    compared = hosny.compare_with_published(model, folder / "cohort")
+    assert compared == [("ONE-002", pytest.approx(expected, abs=1e-6), 0.25)]
     assert [float(rows[1][f"moved_{n}"]) for n in range(1, 7)] == pytest.approx(moved, abs=1e-6)
     authors = report.numbers["comparison"]["the authors of the network"]
     assert (authors["patients"], authors["same_series"]) == (4, 1)

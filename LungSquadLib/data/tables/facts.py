@@ -89,16 +89,34 @@ _OTHER = (
 def _histology(cell: str) -> str | None:
     """Return LUAD, LUSC or other; None for a word that is not known.
 
-    WHO's subtypes of adenocarcinoma count as LUAD; large cell, adenosquamous and "not otherwise
-    specified" as other.
+    A code of ICD-O-3 is one too. WHO's subtypes of adenocarcinoma count as LUAD; large cell,
+    adenosquamous and "not otherwise specified" as other.
     """
     word = cell.casefold()
+    if code := re.fullmatch(r"(8\d{3})(/?3|\.0)?", word):
+        return _icd_o_histology(int(code[1]))
     if re.search(r"\bnon[- ]?(squamous|adeno)", word):
         return None
     adeno, squamous = (re.search(form, word) is not None for form in (_ADENO, _SQUAMOUS))
     if adeno != squamous:
         return "LUAD" if adeno else "LUSC"
     return "other" if adeno or re.search(_OTHER, word) else None
+
+
+# Morphology of ICD-O-3 in the groups of the IARC (Cancer Incidence in Five Continents), lung: first
+# and last code.
+_ADENO_CODES = (
+    *((8140, 8140), (8211, 8211), (8230, 8231), (8250, 8260), (8323, 8323), (8480, 8490)),
+    *((8550, 8552), (8570, 8574), (8576, 8576)),
+)
+_SQUAMOUS_CODES = ((8050, 8078), (8083, 8084))
+
+
+def _icd_o_histology(code: int) -> str:
+    for value, groups in (("LUAD", _ADENO_CODES), ("LUSC", _SQUAMOUS_CODES)):
+        if any(first <= code <= last for first, last in groups):
+            return value
+    return "other"
 
 
 def _t_stage(cell: str) -> str | None:

@@ -138,6 +138,24 @@ KNOWN = (
         ("PatientID", "clinical.T.Stage", "deadstatus.event"),
         note="The table does not say which edition its clinical stages follow.",
     ),
+    Layout(
+        "NSCLC-Radiomics (LUNG1), as Imaging Data Commons has it",
+        "dicom_patient_id",
+        {
+            "t_stage": ("clinicaltstage",),
+            "time": ("survivaltime",),
+            "event": ("deadstatusevent",),
+        },
+        ("dicom_patient_id", "clinicaltstage", "deadstatusevent"),
+        note="The table does not say which edition its clinical stages follow.",
+    ),
+    Layout(
+        "NLST participants, as Imaging Data Commons has them",
+        "dicom_patient_id",
+        {"histology": ("de_type",)},
+        ("dicom_patient_id", "de_type"),
+        note="Histology is by the ICD-O-3 code of the first lung cancer.",
+    ),
     DEEP_PROGNOSIS,
 )
 # No features, though numbers: predictions, and settings of the feature extraction.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,9 +20,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from ... import __version__
+from ...cohorts.fetched_manifest import MANIFEST
 from ...cohorts.series_list import read_list
 from ...data.case_loop import RowTask, run_cases, stamp_of
-from ...data.manifest import look, read_manifest
+from ...data.manifest import Row, look, read_manifest
 from ...errors import InputError, parsing
 from ...evaluation.classifier.evaluate import evaluate
 from ...evaluation.classifier.results import StudyDescription, plain
@@ -29,7 +31,7 @@ from ...evaluation.classifier.rows import Columns
 from ...evaluation.classifier.table import read_table
 from ...fields import parsed_json
 from ...files import write_csv, write_json
-from ...imaging.crop import crop
+from ...imaging.crop import Crop, crop
 from ...imaging.ct import open_ct
 from ...imaging.mask_files import read_mask
 from ...inference.classifier import logits_and_features
@@ -64,6 +66,8 @@ SETS = {  # columns of the table of published outputs, and what they are
     "baseline_output_raw": "the authors of the network",
     "CNN_output_raw": "another group",
 }
+# Published outputs (class 1) for checking a file of the weights.
+PUBLISHED_ALIVE = {"LUNG1-002": 0.031652980, "LUNG1-004": 0.033939, "LUNG1-006": 0.101525}
 TABLE, OUTPUTS, EVALUATION = "outputs.csv", "outputs", "evaluation"
 _LARGEST = 1 << 26
 
@@ -192,12 +196,51 @@ def run(folder: Path, options: RecipeOptions, progress: Progress) -> Report:
     return _report(folder, model, table, published, results.errors)
 
 
+def compare_with_published(
+    model: Model, cohort: str | os.PathLike[str]
+) -> list[tuple[str, float, float]]:
+    """Run a model on patients of LUNG1 whose published outputs are known here.
+
+    Args:
+        model: the imported weights.
+        cohort: folder of `cohort fetch nsclc-radiomics`.
+
+    Returns:
+        Patient, and the probability of being alive here and as it was published.
+
+    Raises:
+        InputError: the cohort has none of these patients, or one of them cannot be read.
+    """
+    rows = read_manifest(Path(cohort) / MANIFEST, keep_identity=True)
+    result = [
+        (row.patient_id, _probabilities(row, model)[0][0], PUBLISHED_ALIVE[row.patient_id])
+        for row in rows
+        if row.patient_id in PUBLISHED_ALIVE
+    ]
+    if not result:
+        raise InputError(f"'{cohort}' has none of the patients {', '.join(PUBLISHED_ALIVE)}.")
+    return result
+
+
 def output_of(task: Task) -> dict[str, Any]:
     """Return probability and crop of a case, at its centre and moved; it is written to a file."""
-    task.row.check()
-    ct = open_ct(task.row.ct, series=task.row.series)
-    mask = read_mask(task.row.mask, ct, roi=task.row.roi, label=task.row.label)
-    model = _model(task.model)
+    probabilities, cut = _probabilities(task.row, _model(task.model))
+    result = {
+        "stamp": task.stamp,
+        "probability": probabilities[0],
+        "moved": probabilities[1:],
+        "volume_ml": cut.mask_volume_ml,
+        "flags": [flag.code for flag in cut.flags],
+    }
+    write_json(task.path, result)
+    return result
+
+
+def _probabilities(row: Row, model: Model) -> tuple[list[float], Crop]:
+    """Return the probability of the positive class at the crop's centre and moved, and the crop."""
+    row.check()
+    ct = open_ct(row.ct, series=row.series)
+    mask = read_mask(row.mask, ct, roi=row.roi, label=row.label)
     spec = model.card.image
     cut = crop(ct, mask, size=spec.size + 2 * SHIFT, spacing=spec.spacing)
     hu = spec.visible(sitk.GetArrayFromImage(cut.ct), sitk.GetArrayFromImage(cut.mask))
@@ -208,18 +251,9 @@ def output_of(task: Task) -> dict[str, Any]:
             [_window(hu, shift, spec.size) for shift in ((0, 0, 0), *_shifts())],
             batch=1,
         )
-    probabilities = [
-        float(calibrated_probabilities(row, model.card)[model.card.positive]) for row in logits
-    ]
-    result = {
-        "stamp": task.stamp,
-        "probability": probabilities[0],
-        "moved": probabilities[1:],
-        "volume_ml": cut.mask_volume_ml,
-        "flags": [flag.code for flag in cut.flags],
-    }
-    write_json(task.path, result)
-    return result
+    return [
+        float(calibrated_probabilities(each, model.card)[model.card.positive]) for each in logits
+    ], cut
 
 
 @cache
