@@ -135,9 +135,10 @@ def test_a_part_that_cannot_be_continued_is_fetched_again_or_taken(server, weigh
 
 def test_what_can_be_had_is_listed_with_its_licence(capsys):
     assert main(["models", "fetch", "--list"]) == 0
-    head, line = capsys.readouterr().out.splitlines()
+    head, line, *encoders = capsys.readouterr().out.splitlines()
     assert head.split()[:3] == ["NAME", "SIZE", "LICENCE"]
-    assert line.startswith("hosny2018  47.5 MB  MIT      yes, for research")
+    assert line.split()[:7] == ["hosny2018", "47.5", "MB", "MIT", "yes,", "for", "research"]
+    assert [each.split()[0] for each in encoders] == ["fmcib", "ct-fm", "vista3d"]
     assert main(["models", "fetch", "--list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["git_sha1"] == PUBLISHED["hosny2018"].git_sha1
 

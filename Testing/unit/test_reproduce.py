@@ -66,14 +66,14 @@ def options(stand_in, *names, **values):
 
 
 def published_table(path, series):
-    """A table as it was published, of the first five patients; one set lacks the last."""
+    """A table as it was published, of the first eight patients; one set lacks the last."""
     rows = ["PatientID,SeriesInstanceUID_CT,CNN_output_raw,baseline_output_raw,surv2yr"]
-    for number in range(1, 6):
+    for number in range(1, 9):
         alive = 0.03 + 0.01 * number
         outputs = f'"[{1 - alive}, {alive}]"'
         uid = series if number == 1 else f"1.2.{number}"
         rows.append(
-            f"ONE-{number:03d},{uid},{outputs},{outputs if number < 5 else ''},{int(number > 3)}"
+            f"ONE-{number:03d},{uid},{outputs},{outputs if number < 8 else ''},{int(number > 3)}"
         )
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
@@ -99,7 +99,6 @@ def test_hosny_from_fetch_to_report(stand_in, tmp_path, monkeypatch):
     rows = list(csv.DictReader((folder / "outputs.csv").open(encoding="utf-8")))
     assert len(rows) == COUNT
     assert [row["survival2y"] for row in rows[:6]] == ["0", "0", "0", "0", "0", "1"]
-    ct = open_ct(next((folder / "cohort/ONE-002").glob("*/*.dcm")).parent)
     (manifest,) = [
         row
         for row in csv.DictReader((folder / "cohort/manifest.csv").open(encoding="utf-8"))
@@ -126,10 +125,13 @@ def test_hosny_from_fetch_to_report(stand_in, tmp_path, monkeypatch):
     assert compared == [("ONE-002", pytest.approx(expected, abs=1e-6), 0.25)]
     assert [float(rows[1][f"moved_{n}"]) for n in range(1, 7)] == pytest.approx(moved, abs=1e-6)
     authors = report.numbers["comparison"]["the authors of the network"]
-    assert (authors["patients"], authors["same_series"]) == (4, 1)
+    assert (authors["patients"], authors["same_series"]) == (7, 1)
     text = page.read_text(encoding="utf-8")
     assert "LUNG1 is of Maastro" in text
-    assert (folder / "evaluation" / "index.html").is_file()
+    evaluation = json.loads((folder / "evaluation/evaluation.json").read_text(encoding="utf-8"))
+    names = [each["name"] for each in evaluation["baselines"]]
+    assert names == ["volume_ml", "baseline_output_raw", "CNN_output_raw"]
+    assert evaluation["discrimination"]["auc"]["value"] == report.numbers["auc"]["value"]
     assert not report.failed
     times = {path: path.stat().st_mtime_ns for path in (folder / "outputs").iterdir()}
     stand_in.requests.clear()

@@ -336,7 +336,7 @@ def _report(
     ]
     header = ("This run compared with", "Cases", "Correlation", "Mean difference")
     sections.append(Section("Outputs for each patient", header, rows, [(TABLE, TABLE)]))
-    evaluation, problem = _evaluated(folder, model, published)
+    evaluation, problem = _evaluated(folder, model, table)
     if evaluation is not None:
         numbers["auc"] = plain(evaluation)
         sentences.append(f"This run has an AUC of {format_estimate(evaluation)}.")
@@ -375,14 +375,16 @@ def _compared(first: np.ndarray, second: np.ndarray, patients: int) -> dict[str,
 
 
 def _evaluated(
-    folder: Path, model: Model, published: Published | None
+    folder: Path, model: Model, table: Sequence[Mapping[str, Any]]
 ) -> tuple[Estimate | None, str]:
     """Evaluate the outputs, the published ones and the volume beside; or say why not."""
+    sets = [
+        name
+        for name in SETS
+        if len({row[LABEL] for row in table if row.get(name, "") != ""} - {""}) == 2
+    ]
     columns = Columns(
-        label=LABEL,
-        score="probability",
-        baselines=("volume_ml", *(SETS if published is not None else ())),
-        group="patient",
+        label=LABEL, score="probability", baselines=("volume_ml", *sets), group="patient"
     )
     study = StudyDescription(
         title="Hosny et al. 2018 on LUNG1",

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ...download import check_space
+from ...errors import need
 from ...progress import Progress, Silent
 from . import cohorts, hosny, nodules
 from .recipe import PlanStep, Recipe, RecipeOptions, Report, check_options, write_report
@@ -62,8 +63,10 @@ def reproduce(
     Raises:
         InputError: as the verbs that the recipe is made of.
         ModelError: the weights or the model cannot be used.
+        MissingPackageError: torch, safetensors or matplotlib is not installed.
         CancelledError: `progress` said so; what was finished is kept.
     """
+    need("torch", "safetensors", "matplotlib")
     folder, options = Path(folder), options or RecipeOptions()
     check_options(options)
     steps = plan_reproduction(name, folder, options)
