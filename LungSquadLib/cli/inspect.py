@@ -45,7 +45,7 @@ def _show(row: dict[str, Any]) -> None:
         print(printable(f"  problem: {row['problem']}"))
     print_flags(row.get("flags", []))
     lists = (row.get(name) for name in ("rois", "segments", "labels", "boxes"))
-    parts = next(filter(None, lists), [])
+    parts: list[dict[str, Any]] = next(filter(None, lists), [])
     print_table([_part(part) for part in parts], indent="  ") if parts else None
 
 

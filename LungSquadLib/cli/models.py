@@ -222,10 +222,10 @@ def _fetch(arguments: argparse.Namespace) -> None:
         print_json({"path": str(path), "published_outputs": outputs})
         return
     if outputs:
-        rows = [
+        compared = [
             (each["patient"], f"{each['here']:.4f}", f"{each['published']:.4f}") for each in outputs
         ]
-        print_table([("ALIVE AT TWO YEARS", "HERE", "PUBLISHED"), *rows])
+        print_table([("ALIVE AT TWO YEARS", "HERE", "PUBLISHED"), *compared])
     print(path)
 
 

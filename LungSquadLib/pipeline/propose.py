@@ -147,7 +147,10 @@ def propose_in_box(
     mask = propose(ct, box.centre_lps, model=model, progress=progress)
     array = np.zeros(ct.grid.size[::-1], np.uint8)
     at = Grid.of(mask.image)
-    array[at.box.shifted(at.offset_in(ct.grid)).slices] = sitk.GetArrayViewFromImage(mask.image)
+    offset = at.offset_in(ct.grid)
+    if offset is None:
+        raise AssertionError("a proposal lies on the CT's voxels")
+    array[at.box.shifted(offset).slices] = sitk.GetArrayViewFromImage(mask.image)
     inside = array[box.voxels.slices]
     if not inside.any():
         raise InputError(f"No tumour is found in box {box.number} of '{report}': outline it.")
