@@ -204,13 +204,11 @@ def _arrays(path: Path) -> Mapping[str, Any]:
             return load_file(path)
         except Exception as error:  # it raises a class of its own
             raise ValueError(f"it is no safetensors file ({printable(str(error))})") from error
-    import pickle
-
     import torch
 
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except Exception as error:  # it raises what its reader raises
         raise ValueError(
             "it holds more than weights, which could run as a program, or is no file of PyTorch"
         ) from error

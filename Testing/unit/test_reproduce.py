@@ -16,7 +16,7 @@ from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.models.card import Seen
 from LungSquadLib.pipeline.reproduce import hosny
-from LungSquadLib.pipeline.reproduce.hosny import published_figures, read_published
+from LungSquadLib.pipeline.reproduce.published_outputs import published_figures, read_published
 from LungSquadLib.pipeline.reproduce.recipe import RecipeOptions
 from LungSquadLib.pipeline.reproduce.recipes import RECIPES, plan_reproduction, reproduce
 from Testing.bucket_stand_in import serving, write_cohort
