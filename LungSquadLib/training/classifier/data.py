@@ -30,7 +30,7 @@ from ...networks.trunk_and_head import TrunkAndHead
 from ..synthetic import Synthesis, read_synthesis
 from .options import DECAY, HEAD_DECAY, RESULT_COLUMNS, ClassifierOptions
 from .predictions import number
-from .start import Start, read_start
+from .start import Start, input_on, read_start
 
 _UNITS = 128  # of the head's dense layer by default
 
@@ -291,14 +291,8 @@ def _network(
     if start.card is not None:
         known = start.card.network.arguments
         width = known["width"]
-        clip = start.card.kind != "encoder" or start.card.image.clip
-        spec = replace(start.card.image, size=options.size, clip=clip)
+        spec = input_on(start.card, options.size)
         trunk = known.get("trunk", trunk)
-        if start.card.kind == "encoder" and options.size != start.card.image.size:
-            raise InputError(
-                f"The encoder '{start.card.name}' was trained on cubes of {start.card.image}: "
-                f"add --size {start.card.image.size}."
-            )
         if start.card.kind == "descriptor":
             trunk = "description"
         elif hidden is None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
 
+from ...errors import InputError
 from ...models.card import Card, Seen
 from ...models.catalogue import check_kind, read_model
 from ...models.file import Model
+from ...models.inputs import InputSpec
 from ...models.keras_import import import_keras
 
 
@@ -25,6 +27,26 @@ class Start:
     def seen(self) -> Seen | None:
         """The cases it was trained on; None if its card does not say."""
         return self.card.training.seen if self.card is not None else None
+
+
+def input_on(card: Card, size: int) -> InputSpec:
+    """Return the input of a network on the trunk of a model; HU are clipped, but of an encoder.
+
+    Args:
+        card: of the model.
+        size: voxels along each axis.
+
+    Raises:
+        InputError: the model is an encoder of cubes of another size.
+    """
+    spec = card.image
+    if card.kind != "encoder":
+        return replace(spec, size=size, clip=True)
+    if size != spec.size:
+        raise InputError(
+            f"The encoder '{card.name}' was trained on cubes of {spec}: add --size {spec.size}."
+        )
+    return spec
 
 
 def read_start(init: str | None) -> Start:
