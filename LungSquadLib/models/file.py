@@ -79,9 +79,10 @@ class Model:
         """Build the unfolded network with a copy of the weights, in eval mode."""
         import torch
 
-        network = _without_weights(self.card.network).to_empty(device="cpu")
-        weights = {name: torch.from_numpy(array) for name, array in self.weights.items()}
-        network.load_state_dict(weights, strict=False)  # the names were checked on reading
+        network = _without_weights(self.card.network)
+        weights = {name: torch.from_numpy(array.copy()) for name, array in self.weights.items()}
+        # Not `to_empty`: it loads torch's symbolic shapes, which takes as long as a prediction.
+        network.load_state_dict(weights, strict=False, assign=True)  # names were checked before
         return network.eval()
 
 
