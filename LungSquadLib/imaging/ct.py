@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
@@ -104,9 +106,30 @@ class CT:
         box = self.grid.box if box is None else box
         return self.grid.part(box).image(self.hu(box, progress))
 
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the grid and the voxels: of a DICOM series as its files hold them, encoded."""
+        if self.dicom is None:
+            return content_hash(self.read())
+        digest, reader = hashlib.sha256(repr(self.stored).encode()), FrameReader()
+        for plane in self.dicom.planes:
+            digest.update(repr((plane.slope, plane.intercept, plane.format)).encode())
+            digest.update(reader.encoded(plane))
+        return digest.hexdigest()
+
     def loaded(self, progress: Progress | None = None) -> CT:
         """Return the same CT with all its voxels in memory, for work that reads them repeatedly."""
         return replace(self, voxels=ArrayVoxels(self.stored_hu(self.stored.box, progress)))
+
+    def read_once(self, progress: Progress | None = None) -> CT:
+        """Return the same CT, of which each voxel is read once.
+
+        A DICOM series' slices are read when they are first needed, since decoding takes most of
+        the time of a prediction; a file is read at once, since it may have to be inflated whole.
+        """
+        if self.dicom is None:
+            return self.loaded(progress)
+        return replace(self, voxels=_SlicesReadOnce(self.stored, self.voxels))
 
     def as_stored(self, image: sitk.Image) -> sitk.Image:
         """An image on voxels of `grid` with its axes as the CT is stored, on that very grid.
@@ -225,6 +248,31 @@ class _DicomVoxels:
 
     def read(self, box: Box, progress: Progress | None) -> np.ndarray:
         return self.reader.hu(self.planes, box, progress)
+
+
+@dataclass(frozen=True)
+class _SlicesReadOnce:
+    """Slices of a CT, which stay in memory once they have been read."""
+
+    grid: Grid
+    source: Voxels
+    slices: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def read(self, box: Box, progress: Progress | None) -> np.ndarray:
+        z, y, x = box.slices
+        columns, rows, _ = self.grid.size
+        missing = [number for number in range(z.start, z.stop) if number not in self.slices]
+        for first, last in _runs(missing):
+            part = self.source.read(Box((0, 0, first), (columns, rows, last + 1)), progress)
+            self.slices.update(enumerate(part, first))
+        return np.stack([self.slices[number][y, x] for number in range(z.start, z.stop)])
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last of each run of consecutive numbers."""
+    for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        consecutive = [number for _, number in run]
+        yield consecutive[0], consecutive[-1]
 
 
 @dataclass(frozen=True)

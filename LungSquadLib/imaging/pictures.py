@@ -20,6 +20,7 @@ WINDOWS = {"lung": (-600.0, 1500.0), "mediastinum": (40.0, 400.0), "full": (1023
 
 _TILE = 192  # pixels a side of a tile, about
 _GAP = 6  # pixels between tiles
+_RIM_MM = 15.0  # above and below a tumour, on planes of a chosen height
 _DARK, _ORANGE, _PALE = (24, 28, 33), (255, 176, 46), (190, 198, 206)
 # Digits of 3 x 5 pixels: each figure is a row of three bits.
 _DIGITS = ("75557", "26227", "71747", "71717", "55711", "74717", "74757", "71122", "75757", "75717")
@@ -138,18 +139,31 @@ class PlaneView:
 
 
 def plane_through_tumour(
-    ct: CT, mask: Mask, view: View, *, line_lps: Sequence[Point] = ()
+    ct: CT,
+    mask: Mask,
+    view: View,
+    *,
+    line_lps: Sequence[Point] = (),
+    height_mm: float = math.inf,
 ) -> PlaneView:
-    """Return the CT's whole plane with most tumour; of a mask without tumour, the middle plane.
+    """Return the CT's plane with most tumour; of a mask without tumour, the middle plane.
 
     A CT that is not axial is cut along its own axes, across the one nearest to the view's.
-    `line_lps` is a line to be drawn on it.
+
+    Args:
+        ct: the CT.
+        mask: on its grid.
+        view: across which axis.
+        line_lps: a line to be drawn on the plane.
+        height_mm: of coronal and sagittal planes, round the tumour's middle; `_RIM_MM` above and
+            below the tumour are always shown.
     """
     at, array = mask_box(mask, ct.grid), sitk.GetArrayFromImage(mask.image)
     axis = _ACROSS[view]
     counts = array.sum(axis=tuple({0, 1, 2} - {2 - axis}))
     index = at.start[axis] + (int(counts.argmax()) if counts.any() else len(counts) // 2)
     start, stop = [0, 0, 0], list(ct.grid.size)
+    start[2], stop[2] = _height(at, ct.grid, height_mm)
     start[axis], stop[axis] = index, index + 1
     box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
     marked = np.zeros(box.size[::-1], np.uint8)
@@ -162,6 +176,17 @@ def plane_through_tumour(
     pixel_mm = {"axial": (across, back), "coronal": (across, up), "sagittal": (back, up)}[view]
     line = _in_view(np.array(line_lps, float).reshape(-1, 3), ct.grid.part(box), view)
     return PlaneView(view, _turned(ct.hu(box), view), _turned(marked, view), pixel_mm, line)
+
+
+def _height(at: Box, grid: Grid, height_mm: float) -> tuple[int, int]:
+    """Return the first and the last (exclusive) slice of `height_mm` round the mask's box."""
+    low, high, spacing = at.start[2], at.stop[2], grid.spacing[2]
+    half = max(height_mm / 2, (high - low) / 2 * spacing + _RIM_MM) / spacing
+    middle = (low + high) / 2
+    return (
+        math.floor(max(middle - half, 0)),
+        math.ceil(min(middle + half, grid.size[2])),
+    )
 
 
 def _turned(slab: np.ndarray, view: View) -> np.ndarray:

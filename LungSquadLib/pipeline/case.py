@@ -40,6 +40,10 @@ from .case_input import CaseInput
 from .molecular import molecular_flags, molecular_part, notices_of, predict_molecular, profile_for
 from .options import PredictionOptions
 
+# Height of the coronal and sagittal planes: the slices that the crop needs, and a few more. All
+# slices of a compressed CT would take longer to decode than the rest of a prediction.
+_PLANE_MM = 96.0
+
 # Writes further files of a case into its folder, and returns their names by their kind.
 More: TypeAlias = "Callable[[Results, Path], dict[str, str]]"
 
@@ -77,8 +81,8 @@ def run_case(
     profile = profile_for(models, case.profile)
     ct = open_ct(case.ct, series=case.series, progress=progress)
     mask = read_mask(case.mask, ct, roi=case.roi, label=case.label)
-    ct = ct.loaded(Part(progress, 0.0, 0.3))  # the figures need all of it
-    cut = crop(ct, mask, centre_lps=case.centre_lps)
+    ct = ct.read_once(Part(progress, 0.0, 0.2))
+    cut = crop(ct, mask, centre_lps=case.centre_lps, progress=Part(progress, 0.2, 0.3))
     # Before the images, which take long: a profile that does not fit is reported at once.
     molecular = predict_molecular(
         models,
@@ -164,7 +168,7 @@ class Results:
                 "spacing_mm": list(self.ct.grid.spacing),
                 "origin_lps": list(self.ct.grid.origin),
                 "direction": list(self.ct.grid.direction),
-                "sha256": content_hash(self.ct.read()),
+                "sha256": self.ct.sha256,
             },
             "mask": {
                 "name": self.mask.name,
@@ -208,7 +212,10 @@ class Results:
                 files.update({Path(name).stem: name for name in written})
         largest = self.t_stage.largest
         line = (largest.start_lps, largest.end_lps)
-        planes = [plane_through_tumour(self.ct, self.mask, view, line_lps=line) for view in VIEWS]
+        planes = [
+            plane_through_tumour(self.ct, self.mask, view, line_lps=line, height_mm=_PLANE_MM)
+            for view in VIEWS
+        ]
         write_planes(folder / PLANES, planes)
         files.update({"planes": PLANES, "report": REPORT})
         if more is not None:

@@ -61,7 +61,7 @@ def export_dicom(
     ct = ct.loaded(Part(progress, 0.0, 0.2))
     series = series.loaded(Part(progress, 0.2, 0.6))
     made_on = (described["ct"]["sha256"], described["mask"]["sha256"])
-    if made_on != (content_hash(ct.read()), content_hash(mask.image)):
+    if made_on != (ct.sha256, content_hash(mask.image)):
         raise InputError(f"'{results}' was made on another CT or mask; predict again.")
     _check_same_voxels(ct, series, Part(progress, 0.6, 0.8))
     mask = as_mask(mask.image, series, name=mask.name, source=mask.source)
@@ -81,7 +81,7 @@ def _case_of_series(
     case = {
         **described,
         "patient": patient_of(series, keep=keep_identity),
-        "ct": {**described["ct"], "sha256": content_hash(series.read())},
+        "ct": {**described["ct"], "sha256": series.sha256},
         "mask": {**described["mask"], "sha256": content_hash(mask.image)},
         "flags": [flag.to_dict() for flag in flags],
     }

@@ -231,7 +231,7 @@ def _provenance(case: dict[str, Any]) -> list[tuple[str, Child]]:
     ct, mask, crop = case["ct"], case["mask"], case["crop"]
     rows: list[tuple[str, Child]] = [
         ("CT", f"{ct['source']}, {_grid(ct)}"),
-        ("CT voxels, SHA-256", element("code", ct["sha256"])),
+        ("CT, SHA-256", element("code", ct["sha256"])),
         ("Mask", f"'{mask['name']}' from {mask['source']}"),
         ("Mask voxels, SHA-256", element("code", mask["sha256"])),
         ("Crop, SHA-256", element("code", crop["ct_sha256"])),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..identity import pseudonym
-from ..imaging.ct import CT, content_hash
+from ..imaging.ct import CT
 
 
 def patient_of(ct: CT, *, keep: bool) -> str:
     """Return the patient of a CT as outputs name them: the ID only if it is kept."""
     if ct.dicom is None:
-        return pseudonym(content_hash(ct.read()))
+        return pseudonym(ct.sha256)
     return ct.dicom.patient_id if keep else pseudonym(ct.dicom.patient_id)
 
 

@@ -65,6 +65,13 @@ class FrameReader:
         """Return the stored values of a plane (PS3.5 section 8.1.1)."""
         return _stored(self._allocated(plane, slice(None)), plane.format)
 
+    def encoded(self, plane: Plane) -> bytes:
+        """Return the bytes of a frame as its file holds them, compressed or not."""
+        if plane.format.compressed:
+            return self._stream(plane)
+        length = plane.format.frame_bytes
+        return self._bytes_of(plane.header, plane.frame * length, length)
+
     def with_known_bits(self, planes: Sequence[Plane]) -> list[Plane]:
         """Return the planes with the position of their values' bits, where High Bit is ambiguous.
 

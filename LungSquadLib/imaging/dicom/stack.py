@@ -250,7 +250,11 @@ def check_one_patient(planes: Sequence[Plane]) -> None:
         InputError: Patient ID, name or birth date differ; no value is shown.
     """
     for tag in (tags.PATIENT_ID, tags.PATIENT_NAME, tags.PATIENT_BIRTH_DATE):
-        if len({_identity(plane, tag) for plane in planes} - {""}) > 1:
+        stored = {
+            (plane.header.elements.get(tag), plane.header.text(tags.CHARACTER_SET)): plane
+            for plane in planes
+        }
+        if len({_identity(plane, tag) for plane in stored.values()} - {""}) > 1:
             raise InputError(
                 "The series holds slices of several patients (Patient ID, name or birth date "
                 "differ between its files). Separate them, or export the series again."
