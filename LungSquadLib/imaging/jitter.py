@@ -36,14 +36,14 @@ class Variant:
 
 @dataclass(frozen=True)
 class Variants:
-    """All variants of a crop, the crop itself first; HU of each are cut out of one block.
+    """All variants of a crop, the crop itself first; `block` (z, y, x) has the HU of all of them.
 
     Several may have the same box: growing or shrinking the mask often does not move the crop.
     """
 
     variants: tuple[Variant, ...]
     skipped: tuple[str, ...]
-    _block: np.ndarray
+    block: np.ndarray
     _at: Box
 
     @property
@@ -54,10 +54,14 @@ class Variants:
         unique = dict(offsets)  # the first variant of each box, which is the last in this order
         return {_offset(start): unique[start] for start in sorted(unique, key=_distance)}
 
+    def within_block(self, variant: Variant) -> Box:
+        """Return the box of a variant in the block."""
+        x, y, z = self._at.start
+        return variant.box.shifted((-x, -y, -z))
+
     def hu(self, variant: Variant) -> np.ndarray:
         """Return the HU (z, y, x) of a variant."""
-        x, y, z = self._at.start
-        return self._block[variant.box.shifted((-x, -y, -z)).slices]
+        return self.block[self.within_block(variant).slices]
 
 
 def variants(

@@ -20,7 +20,7 @@ WINDOWS = {"lung": (-600.0, 1500.0), "mediastinum": (40.0, 400.0), "full": (1023
 
 _TILE = 192  # pixels a side of a tile, about
 _GAP = 6  # pixels between tiles
-_RIM_MM = 15.0  # above and below a tumour, on planes of a chosen height
+_RIM_MM = 6.0  # above and below a tumour, on planes of a chosen height
 _DARK, _ORANGE, _PALE = (24, 28, 33), (255, 176, 46), (190, 198, 206)
 # Digits of 3 x 5 pixels: each figure is a row of three bits.
 _DIGITS = ("75557", "26227", "71747", "71717", "55711", "74717", "74757", "71122", "75757", "75717")

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -24,6 +25,7 @@ from ..models.catalogue import check_kind
 from ..models.file import Model
 from ..models.inputs import InputSpec
 from ..networks.devices import chosen_device, device_of, float64_of, on_device
+from ..networks.folding import stem_and_rest
 from ..networks.trunk_and_head import TrunkAndHead
 from ..progress import Part, Progress, Silent, step
 from ..statistics.calibration import log_odds
@@ -34,6 +36,7 @@ from .prediction import (
     Interval,
     ModelUsed,
     OODScore,
+    PointPrediction,
     Prediction,
     Robustness,
     calibrated_probabilities,
@@ -72,50 +75,102 @@ def predict(
         CancelledError: `progress` cancelled.
     """
     progress = progress or Silent()
+    started = start(
+        ct,
+        mask,
+        model,
+        device=device,
+        seed=seed,
+        centre_lps=centre_lps,
+        progress=Part(progress, 0.0, 0.3),
+    )
+    return started.finish(Part(progress, 0.3, 1.0))
+
+
+def start(
+    ct: CT | sitk.Image,
+    mask: Mask | sitk.Image,
+    model: Model,
+    *,
+    device: str = "auto",
+    seed: int = 0,
+    centre_lps: Point | None = None,
+    progress: Progress | None = None,
+) -> StartedPrediction:
+    """Run the model on the crop itself; `finish` then measures interval and robustness.
+
+    Arguments and errors as of `predict`.
+    """
     check_kind(model.card, "classifier")
     check_seed(seed)
     torch_device = chosen_device(device)
     ct, card = as_ct(ct), model.card
     mask = as_mask(mask, ct)
     side = card.image.size
-    size, spacing = (side, side, side), card.image.spacing
     jittered = variants(
         ct,
         mask,
-        size=size,
-        spacing=spacing,
+        size=(side, side, side),
+        spacing=card.image.spacing,
         centre_lps=centre_lps,
         visible=card.image.visible,
-        progress=Part(progress, 0.0, 0.3),
+        progress=progress,
     )
-    cut = crop(ct, mask, size=side, spacing=spacing, centre_lps=centre_lps)
+    cut = crop(ct, mask, size=side, spacing=card.image.spacing, centre_lps=centre_lps)
     network = model.network.to(torch_device)
-    positions = jittered.positions
-    runs = list(_runs(network, card, jittered, seed, Part(progress, 0.3, 1.0)))
-    unshifted = runs[0]
-    cam = grad_cam(network, unshifted.activations, int(unshifted.logits.argmax()))
-    ood = None if model.reference is None else ood_score(unshifted.features, model.reference)
-    return Prediction(
+    run = _run(network, _trunk(network, card.image.scaled(jittered.hu(jittered.variants[0]))), seed)
+    cam = grad_cam(network, run.activations, int(run.logits.argmax()))
+    ood = None if model.reference is None else ood_score(run.features, model.reference)
+    point = PointPrediction(
         ModelUsed(card, model.sha256),
         cut,
-        tuple(float(p) for p in calibrated_probabilities(unshifted.logits, card)),
-        _interval(runs, card),
-        _robustness(runs, list(positions), card),
+        tuple(float(p) for p in calibrated_probabilities(run.logits, card)),
         ood,
         None if card.baseline is None else card.baseline.probability(cut.mask_volume_ml),
         ct.as_stored(on_ct_grid(cam, network, Grid.of(cut.ct), ct.grid)),
         merged((*cut.flags, *_flags(ood, cam))),
-        {
-            "device": str(torch_device),
-            "seed": seed,
-            "dropout_passes": DROPOUT_PASSES,
-            "positions": len(positions),
-            "variants_skipped": list(jittered.skipped),
-            "lungsquad": __version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
     )
+    return StartedPrediction(point, network, jittered, run, seed)
+
+
+@dataclass(frozen=True)
+class StartedPrediction:
+    """A prediction whose interval and robustness are not measured yet.
+
+    Attributes:
+        point: the prediction of the crop itself.
+    """
+
+    point: PointPrediction
+    _network: TrunkAndHead
+    _jittered: Variants
+    _unshifted: _Run
+    _seed: int
+
+    def finish(self, progress: Progress | None = None) -> Prediction:
+        """Run the model on the other positions of the crop.
+
+        Raises:
+            CancelledError: `progress` cancelled.
+        """
+        card, network, jittered = self.point.model.card, self._network, self._jittered
+        others = _other_runs(network, card, jittered, self._seed, progress or Silent())
+        runs = [self._unshifted, *others]
+        return Prediction(
+            **vars(self.point),
+            interval=_interval(runs, card),
+            robustness=_robustness(runs, list(jittered.positions), card),
+            parameters={
+                "device": str(device_of(network)),
+                "seed": self._seed,
+                "dropout_passes": DROPOUT_PASSES,
+                "positions": len(jittered.positions),
+                "variants_skipped": list(jittered.skipped),
+                "lungsquad": __version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+            },
+        )
 
 
 @torch.no_grad()
@@ -160,7 +215,7 @@ def check_seed(seed: int) -> None:
 
 @dataclass(frozen=True)
 class _Run:
-    """The network's output for one position; `sampled` are logits with dropout at work."""
+    """The network's output for one position; `sampled` are logits with dropout."""
 
     activations: torch.Tensor
     features: np.ndarray
@@ -168,24 +223,45 @@ class _Run:
     sampled: np.ndarray
 
 
-def _runs(
+@torch.no_grad()
+def _other_runs(
     network: TrunkAndHead, card: Card, jittered: Variants, seed: int, progress: Progress
 ) -> Iterator[_Run]:
-    """Run the network on the crop at each position."""
-    positions = jittered.positions
-    device = device_of(network)
-    for number, (offset, variant) in enumerate(positions.items()):
+    """Run the network on the crop at each position but the first; its stem once for all."""
+    positions = list(jittered.positions.items())
+    stem, rest = stem_and_rest(network.trunk)
+    block = jittered.block.shape
+    with _deterministic():
+        shared = stem(_input(network, card.image.scaled(jittered.block)))
+    less = block[0] - shared.shape[2]  # voxels that the stem's convolutions take off
+    for number, (offset, variant) in enumerate(positions[1:], start=1):
         step(progress, number / len(positions), f"{card.title}: crop at {offset}")
-        yield _run(network, card, jittered.hu(variant), seed, device)
+        box = jittered.within_block(variant)
+        z, y, x = (slice(cut.start, cut.stop - less) for cut in box.slices)
+        with _deterministic():
+            activations = rest(shared[:, :, z, y, x])
+        yield _run(network, activations, seed)
 
 
 @torch.no_grad()
-def _run(
-    network: TrunkAndHead, card: Card, hu: np.ndarray, seed: int, device: torch.device
-) -> _Run:
-    x = on_device(card.image.scaled(hu)[None, None], device)
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        activations = network.trunk(x)
+def _trunk(network: TrunkAndHead, scaled: np.ndarray) -> torch.Tensor:
+    with _deterministic():
+        activations: torch.Tensor = network.trunk(_input(network, scaled))
+    return activations
+
+
+def _input(network: TrunkAndHead, scaled: np.ndarray) -> torch.Tensor:
+    return on_device(scaled[None, None], device_of(network))
+
+
+def _deterministic() -> Any:
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+
+
+@torch.no_grad()
+def _run(network: TrunkAndHead, activations: torch.Tensor, seed: int) -> _Run:
+    """Run the network's head on the trunk's output, without and with dropout."""
+    with _deterministic():
         output = network.head(activations)
         generator = torch.Generator().manual_seed(seed)
         sampled = network.head.sample(activations, n=DROPOUT_PASSES, generator=generator)

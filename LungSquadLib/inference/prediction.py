@@ -76,24 +76,21 @@ class ModelUsed:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """One model's prediction for one tumour.
+class PointPrediction:
+    """One model's prediction for one tumour, before its interval and robustness are measured.
 
-    `probabilities` follow the card's classes; `interval` and `robustness` are about its positive
-    class. `saliency` (0 to 1) lies on the CT's voxels, over the crop, and explains the predicted
-    class. `baseline` is the positive class's probability by the volume-only baseline.
+    `probabilities` follow the card's classes. `saliency` (0 to 1) lies on the CT's voxels, over the
+    crop, and explains the predicted class. `baseline` is the positive class's probability by the
+    volume-only baseline.
     """
 
     model: ModelUsed
     crop: Crop
     probabilities: tuple[float, ...]
-    interval: Interval
-    robustness: Robustness
     ood: OODScore | None
     baseline: float | None
     saliency: sitk.Image
     flags: tuple[Flag, ...]
-    parameters: dict[str, Any]
 
     @property
     def predicted_class(self) -> int:
@@ -101,9 +98,35 @@ class Prediction:
         return most_probable(self.probabilities)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but voxels: the JSON of the command line, the worker and the report."""
+        """Return everything but voxels: the JSON of the worker."""
+        described = prediction_dict(
+            self.model, self.probabilities, None, ood=self.ood, flags=self.flags, parameters={}
+        )
+        return self._with_baseline(described)
+
+    def _with_baseline(self, described: dict[str, Any]) -> dict[str, Any]:
         card = self.model.card
-        common = prediction_dict(
+        described["model"]["volume_only_metrics"] = _metrics(
+            card.baseline.metrics if card.baseline else {}
+        )
+        baseline = None if self.baseline is None else rounded(self.baseline)
+        return {**described, "volume_only_baseline": baseline, "crop": self.crop.to_dict()}
+
+
+@dataclass(frozen=True)
+class Prediction(PointPrediction):
+    """One model's prediction for one tumour, with its interval and robustness.
+
+    These are about the card's positive class.
+    """
+
+    interval: Interval
+    robustness: Robustness
+    parameters: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but voxels: the JSON of the command line, the worker and the report."""
+        described = prediction_dict(
             self.model,
             self.probabilities,
             self.interval,
@@ -111,30 +134,24 @@ class Prediction:
             flags=self.flags,
             parameters=self.parameters,
         )
-        common["model"]["volume_only_metrics"] = _metrics(
-            card.baseline.metrics if card.baseline else {}
-        )
-        return {
-            **common,
-            "robustness": {
-                "positions": self.robustness.positions,
-                "low": rounded(self.robustness.low),
-                "high": rounded(self.robustness.high),
-                "icc": None if self.robustness.icc is None else rounded(self.robustness.icc),
-                "explanation": self.robustness.explanation,
-                "probabilities": {
-                    name: rounded(value) for name, value in self.robustness.probabilities.items()
-                },
+        robustness = self.robustness
+        described["robustness"] = {
+            "positions": robustness.positions,
+            "low": rounded(robustness.low),
+            "high": rounded(robustness.high),
+            "icc": None if robustness.icc is None else rounded(robustness.icc),
+            "explanation": robustness.explanation,
+            "probabilities": {
+                name: rounded(value) for name, value in robustness.probabilities.items()
             },
-            "volume_only_baseline": None if self.baseline is None else rounded(self.baseline),
-            "crop": self.crop.to_dict(),
         }
+        return self._with_baseline(described)
 
 
 def prediction_dict(
     model: ModelUsed,
     probabilities: tuple[float, ...],
-    interval: Interval,
+    interval: Interval | None,
     *,
     ood: OODScore | None,
     flags: tuple[Flag, ...],
@@ -142,6 +159,10 @@ def prediction_dict(
 ) -> dict[str, Any]:
     """Return the JSON fields that predictions from images and from tables share."""
     card = model.card
+    measured = {}
+    if interval is not None:
+        ends = {"low": rounded(interval.low), "high": rounded(interval.high)}
+        measured["interval"] = {**asdict(interval), **ends}
     codes = [label.code for label in card.classes]
     return {
         "task": card.task,
@@ -150,11 +171,7 @@ def prediction_dict(
         "classes": [asdict(label) for label in card.classes],
         "probabilities": dict(zip(codes, map(rounded, probabilities), strict=True)),
         "positive_class": codes[card.positive],
-        "interval": {
-            **asdict(interval),
-            "low": rounded(interval.low),
-            "high": rounded(interval.high),
-        },
+        **measured,
         "out_of_distribution": None if ood is None else asdict(ood),
         "flags": [flag.to_dict() for flag in flags],
         "notice": card.notice,

@@ -42,6 +42,25 @@ def folded(network: TrunkAndHead) -> TrunkAndHead:
     return result.eval().requires_grad_(False)
 
 
+def stem_and_rest(trunk: nn.Sequential) -> tuple[nn.Sequential, nn.Sequential]:
+    """Split a folded trunk before its first layer with a stride.
+
+    A shift of the stem's input by some voxels shifts its output by as many. So crops that overlap
+    need one pass of the stem over all of them, and one pass of the rest for each.
+    """
+    layers = [layer for layer in trunk if not isinstance(layer, Trim)]
+    count = 0
+    while count < len(layers) and _moves_with_input(layers[count]):
+        count += 1
+    return nn.Sequential(*layers[:count]), nn.Sequential(*layers[count:])
+
+
+def _moves_with_input(layer: nn.Module) -> bool:
+    if isinstance(layer, nn.Conv3d):
+        return {layer.stride, layer.dilation} == {(1, 1, 1)} and layer.padding == (0, 0, 0)
+    return isinstance(layer, (DepthTapsConv3d, nn.LeakyReLU))
+
+
 class Trim(nn.Module):
     """Cut off the voxels at the far end of each axis that no output voxel depends on."""
 

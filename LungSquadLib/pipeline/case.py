@@ -40,9 +40,9 @@ from .case_input import CaseInput
 from .molecular import molecular_flags, molecular_part, notices_of, predict_molecular, profile_for
 from .options import PredictionOptions
 
-# Height of the coronal and sagittal planes: the slices that the crop needs, and a few more. All
-# slices of a compressed CT would take longer to decode than the rest of a prediction.
-_PLANE_MM = 96.0
+# Height of the coronal and sagittal planes: the slices that the crops need, and one or two more. To
+# decode all slices of a compressed CT would take longer than the rest of a prediction.
+_PLANE_MM = 72.0
 
 # Writes further files of a case into its folder, and returns their names by their kind.
 More: TypeAlias = "Callable[[Results, Path], dict[str, str]]"

@@ -114,12 +114,12 @@ def _prediction(
         used,
         crop(ct, mask, size=size, spacing=spacing, centre_lps=centre),
         tuple(entry["probabilities"].values()),
-        Interval(**entry["interval"]),
-        _robustness(entry["robustness"]),
         None if ood is None else OODScore(**ood),
         entry["volume_only_baseline"],
         saliency,
         tuple(Flag.of(flag) for flag in entry["flags"]),
+        Interval(**entry["interval"]),
+        _robustness(entry["robustness"]),
         entry["parameters"],
     )
     if prediction.to_dict() != entry:

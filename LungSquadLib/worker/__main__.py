@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from .server import Worker, take_descriptors
 def main() -> None:
     """Run the worker."""
     _lower_priority()
+    gc.set_threshold(50_000)  # as the command line does
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the client
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):  # it was terminated during the work

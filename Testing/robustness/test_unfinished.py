@@ -148,7 +148,7 @@ INTERRUPTED = {
         "LungSquadLib.imaging.slices.write_json",
         "slices {vol} {mask} -o {here}/out",
     ),
-    "while the network works": ("LungSquadLib.inference.classifier._runs", PREDICT),
+    "while the network works": ("LungSquadLib.inference.classifier._other_runs", PREDICT),
     "while DICOM is written": (
         "LungSquadLib.pipeline.case.write_dicom",
         PREDICT.replace("{vol}", "{series}"),
