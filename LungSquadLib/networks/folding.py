@@ -56,9 +56,9 @@ def stem_and_rest(trunk: nn.Sequential) -> tuple[nn.Sequential, nn.Sequential]:
 
 
 def _moves_with_input(layer: nn.Module) -> bool:
-    if isinstance(layer, nn.Conv3d):
-        return {layer.stride, layer.dilation} == {(1, 1, 1)} and layer.padding == (0, 0, 0)
-    return isinstance(layer, (DepthTapsConv3d, nn.LeakyReLU))
+    if isinstance(layer, (nn.Conv3d, DepthTapsConv3d)):
+        return layer.stride == (1, 1, 1)
+    return isinstance(layer, nn.LeakyReLU)
 
 
 class Trim(nn.Module):
@@ -83,19 +83,22 @@ class Trim(nn.Module):
 class DepthTapsConv3d(nn.Module):
     """A convolution of one channel, computed as one of as many channels as it has depth taps.
 
-    (N, 1, z, y, x) becomes (N, kz, z - kz + 1, y, x) by shifting, and the kernel 1 x ky x kx.
+    (N, 1, z, y, x) becomes (N, kz, (z - kz) // stride + 1, y, x) by shifting, and the kernel
+    1 x ky x kx.
     """
 
     def __init__(self, convolution: nn.Conv3d) -> None:
         super().__init__()
         self.taps = convolution.kernel_size[0]
+        self.stride: tuple[int, int, int] = convolution.stride  # type: ignore[assignment]
         self.weight = nn.Parameter(convolution.weight.detach().transpose(1, 2).clone())
         self.bias = convolution.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        shifted = x[:, 0].unfold(1, self.taps, 1).permute(0, 4, 1, 2, 3)
+        depth, *plane = self.stride
+        shifted = x[:, 0].unfold(1, self.taps, depth).permute(0, 4, 1, 2, 3)
         shifted = shifted.contiguous(memory_format=torch.channels_last_3d)
-        return nn.functional.conv3d(shifted, self.weight, self.bias)
+        return nn.functional.conv3d(shifted, self.weight, self.bias, stride=(1, *plane))
 
 
 def _merged(layers: Iterable[nn.Module]) -> list[nn.Module]:

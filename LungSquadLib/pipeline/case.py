@@ -22,9 +22,9 @@ from ..imaging.mask_files import read_mask
 from ..imaging.masks import Mask
 from ..imaging.pictures import VIEWS, plane_through_tumour
 from ..imaging.stage import SizeStage, size_stage
-from ..inference.classifier import predict
+from ..inference.classifier import start
 from ..inference.description import Description, describe
-from ..inference.prediction import Prediction
+from ..inference.prediction import PointPrediction, Prediction
 from ..inference.profile import ProfilePrediction
 from ..models.catalogue import DESCRIBES, OF_IMAGES
 from ..models.file import Model
@@ -56,6 +56,7 @@ def run_case(
     options: PredictionOptions | None = None,
     stamp: tuple[str, str] | None = None,
     more: More | None = None,
+    preliminary: Callable[[PointPrediction], None] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Predict for one patient, write its folder, and return the content of `prediction.json`.
@@ -67,7 +68,8 @@ def run_case(
     each model, the planes of the report's figures and, if the CT is DICOM and highdicom is
     installed, a SEG and an SR. They appear together at the end, `prediction.json` last, so that a
     folder with it is complete. `stamp` is the name and the content of one more text file; `more`
-    writes further files.
+    writes further files. `preliminary` is called with the prediction of each classifier before the
+    intervals, which take longer, are measured.
 
     Raises:
         InputError: as `open_ct`, `read_mask`, `crop`, `read_profile` and `predict_profile`; a model
@@ -93,18 +95,25 @@ def run_case(
         centre_lps=case.centre_lps,
     )
     of_images = [model for model in models if model.card.kind in OF_IMAGES]
-    share = 0.5 / max(len(of_images), 1)
-    predictions = [
-        predict(
-            ct,
-            mask,
-            model,
-            device=options.device,
-            seed=options.seed,
-            centre_lps=case.centre_lps,
-            progress=Part(progress, 0.3 + number * share, 0.3 + (number + 1) * share),
+    started = []
+    for model in of_images:
+        step(progress, 0.3, f"{model.card.title}: probability")
+        started.append(
+            start(
+                ct,
+                mask,
+                model,
+                device=options.device,
+                seed=options.seed,
+                centre_lps=case.centre_lps,
+            )
         )
-        for number, model in enumerate(of_images)
+        if preliminary is not None:
+            preliminary(started[-1].point)
+    share = 0.45 / max(len(of_images), 1)
+    predictions = [
+        each.finish(Part(progress, 0.35 + number * share, 0.35 + (number + 1) * share))
+        for number, each in enumerate(started)
     ]
     descriptions = tuple(
         describe(model, ct, mask, device=options.device)

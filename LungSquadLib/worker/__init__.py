@@ -6,8 +6,9 @@ nothing else; the output of libraries goes to standard error. The first line is
     {"type": "ready", "protocol": 2, "lungsquad": "0.1.0", "python": "3.12.10"}
 
 Each request has a number, its `id`, and a `verb`. Its last response is a `result` or an `error`;
-`progress` may come before. Paths are absolute, points are [X, Y, Z] in LPS mm. The requests, with
-their required fields, and below them the optional ones:
+`progress` may come before, and `preliminary` results where the request asks for them. Paths are
+absolute, points are [X, Y, Z] in LPS mm. The requests, with their required fields, and below them
+the optional ones:
 
     {"id": 1, "verb": "ping"}
         result: versions, whether torch is loaded, the number of requests
@@ -15,8 +16,11 @@ their required fields, and below them the optional ones:
         result: the catalogue of models with their cards
     {"id": 3, "verb": "predict", "ct": PATH, "mask": PATH, "models": [NAME_OR_PATH], "folder": PATH}
         optional: "roi", "label", "series", "centre_lps" (of the crop), "profile" (path of the
-        patient's expression), "device", "seed", "keep_identity", "radiomics"
+        patient's expression), "device", "seed", "keep_identity", "radiomics", "preliminary" (a folder for the
+        volumes of preliminary results, which are sent if it is given)
         result: the content of `prediction.json`
+        preliminary results: the prediction of each classifier for the crop itself, without interval
+        and robustness, which take longer; "files" has the path of the "saliency"
     {"id": 4, "verb": "cancel", "request": 3}
         result: {"cancelled": whether there is such a request}
     {"id": 5, "verb": "rois", "mask": PATH}
@@ -57,6 +61,7 @@ their required fields, and below them the optional ones:
 Responses:
 
     {"type": "progress", "id": 3, "fraction": 0.35, "message": "Histology: mask moved by 2 mm"}
+    {"type": "preliminary", "id": 3, "result": {...}}
     {"type": "result", "id": 3, "result": {...}}
     {"type": "error", "id": 3, "kind": "input", "sentence": "There is no file or folder ..."}
 

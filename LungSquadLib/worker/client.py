@@ -8,6 +8,7 @@ import sys
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from queue import Empty, SimpleQueue
@@ -71,12 +72,21 @@ class WorkerClient:
         """
         self._started()
 
-    def request(self, verb: str, *, progress: Progress | None = None, **arguments: Any) -> Any:
+    def request(
+        self,
+        verb: str,
+        *,
+        progress: Progress | None = None,
+        on_preliminary: Callable[[Message], None] | None = None,
+        **arguments: Any,
+    ) -> Any:
         """Send a request, wait, and return its result.
 
         Args:
             verb: "predict", for example; the package's docstring lists them.
             progress: receives the progress; may cancel.
+            on_preliminary: receives the results that come before the last one, where the request
+                asks for them.
             arguments: the request's other fields; paths are absolute.
 
         Raises:
@@ -87,7 +97,7 @@ class WorkerClient:
         process, number = self._started(), next(self._ids)
         process.send({"id": number, "verb": verb, **arguments})
         try:
-            response = self._response(process, number, progress or Silent())
+            response = self._response(process, number, progress or Silent(), on_preliminary)
         except BaseException:  # Ctrl-C, for example: the response is not needed any more
             self._cancel(process, number)
             raise
@@ -131,8 +141,14 @@ class WorkerClient:
             raise
         return process
 
-    def _response(self, process: _Process, number: int, progress: Progress) -> Message:
-        """Return the last response to a request; progress goes to `progress`."""
+    def _response(
+        self,
+        process: _Process,
+        number: int,
+        progress: Progress,
+        on_preliminary: Callable[[Message], None] | None,
+    ) -> Message:
+        """Return the last response to a request; those before it go to their receivers."""
         cancelled_at: float | None = None
         while True:
             if progress.cancelled and cancelled_at is None:
@@ -149,6 +165,10 @@ class WorkerClient:
                 raise died(process.code(), process.last_line())
             if message["id"] not in (number, None):  # None: the worker could not read the number
                 continue  # of an earlier request
+            if message["type"] == "preliminary":
+                if on_preliminary is not None and cancelled_at is None:
+                    on_preliminary(message["result"])
+                continue
             if message["type"] != "progress":
                 return message
             if cancelled_at is None:

@@ -167,6 +167,9 @@ class Job:
             }
         )
 
+    def preliminary(self, result: Message) -> None:
+        self._responses.send({"type": "preliminary", "id": self.number, "result": result})
+
     def response(self) -> bytes:
         """Do the work; return the line with its result or its error."""
         try:

@@ -10,6 +10,8 @@ import json
 import os
 import sys
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..imaging.geometry import Point
@@ -21,14 +23,23 @@ from ..progress import Part, Progress, step
 if TYPE_CHECKING:
     from ..imaging.ct import CT
     from ..imaging.masks import Mask
+    from ..inference.prediction import PointPrediction
+    from ..models.file import Model
 
 MOST_GENERATED = 100  # images that one request generates
+
+
+class Reporter(Progress, Protocol):
+    """A receiver of progress and of results that come before the last one."""
+
+    def preliminary(self, result: dict[str, Any]) -> None:
+        """Report a preliminary result, as JSON has it."""
 
 
 class Work(Protocol):
     """A request that takes time."""
 
-    def run(self, progress: Progress) -> Any:
+    def run(self, progress: Reporter) -> Any:
         """Do the work; return the result, as JSON has it."""
 
 
@@ -62,14 +73,51 @@ class Predict:
     models: tuple[str, ...]
     folder: str | os.PathLike[str]
     options: PredictionOptions
+    preliminary: str | os.PathLike[str] | None = None
 
-    def run(self, progress: Progress) -> dict[str, Any]:
-        from ..models.catalogue import read_predictor
+    def run(self, progress: Reporter) -> dict[str, Any]:
         from ..pipeline.case import run_case
 
         step(progress, 0.0, "Reading the model")
-        models = [read_predictor(name) for name in self.models]
-        return run_case(self.case, models, self.folder, options=self.options, progress=progress)
+        return run_case(
+            self.case,
+            [_predictor(name) for name in self.models],
+            self.folder,
+            options=self.options,
+            preliminary=None if self.preliminary is None else partial(self._report, progress),
+            progress=progress,
+        )
+
+    def _report(self, progress: Reporter, point: PointPrediction) -> None:
+        """Write the saliency of a preliminary prediction, and report the prediction."""
+        from ..files import make_folder
+        from ..imaging.files.write import write_volumes
+
+        assert self.preliminary is not None  # noqa: S101 - or nothing is reported
+        folder = Path(self.preliminary)
+        make_folder(folder)
+        saliency = folder / f"saliency-{point.model.card.name}.nrrd"
+        write_volumes({saliency: point.saliency})
+        progress.preliminary({**point.to_dict(), "files": {"saliency": str(saliency)}})
+
+
+def _predictor(name_or_file: str) -> Model:
+    """Return a model, read once as long as its file stays the same."""
+    from ..models.catalogue import find
+
+    path = find(name_or_file)
+    try:
+        state = path.stat()
+    except OSError:
+        return _read(path, 0, 0)  # which says what is wrong
+    return _read(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, _changed_ns: int, _size: int) -> Model:
+    from ..models.catalogue import read_predictor
+
+    return read_predictor(path)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from LungSquadLib.networks.folding import DepthTapsConv3d, Trim, folded
+from LungSquadLib.networks.folding import DepthTapsConv3d, Trim, folded, stem_and_rest
 from LungSquadLib.networks.prognosis import PrognosisNetwork, TransferNetwork
 from Testing.model_samples import crops, randomise
 
@@ -15,6 +15,7 @@ CASES = [
     *((PrognosisNetwork, 0.1, {"input_size": size}) for size in (32, 34, 35, 50)),
     (PrognosisNetwork, 0.3, {"input_size": 32, "classes": 5}),
     *((TransferNetwork, 0.1, {"input_size": 38, "hidden": h}) for h in [(), (12,), (12, 7)]),
+    (TransferNetwork, 0.1, {"input_size": 48, "trunk": "description"}),
 ]
 
 
@@ -114,3 +115,22 @@ def test_a_falling_slope_keeps_its_place_before_the_pooling():
     network.trunk.relu2.negative_slope = -0.5
     x = crops(1, 32)
     torch.testing.assert_close(folded(network)(x), network(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("trunk", "layers"), [("prognosis", 3), ("description", 0)], ids=["strided late", "at once"]
+)
+def test_the_stem_of_a_block_gives_the_activations_of_every_crop_in_it(trunk, layers):
+    network = randomise(TransferNetwork(0.1, input_size=38, hidden=(), trunk=trunk))
+    fast = folded(network)
+    stem, rest = stem_and_rest(fast.trunk)
+    assert len(stem) == layers
+    block = crops(1, 43)
+    with torch.inference_mode():
+        shared = stem(block)
+        less = block.shape[-1] - shared.shape[-1]
+        for z, y, x in [(0, 0, 0), (5, 4, 3), (1, 0, 5)]:
+            crop = block[:, :, z : z + 38, y : y + 38, x : x + 38]
+            cut = shared[:, :, z : z + 38 - less, y : y + 38 - less, x : x + 38 - less]
+            expected = network.trunk(crop)
+            assert torch.allclose(rest(cut), expected, atol=1e-5 * float(expected.abs().max()))

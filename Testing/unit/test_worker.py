@@ -1,5 +1,6 @@
 """The worker: messages, work and clients, and that it ends when it should and only then."""
 
+import copy
 import dataclasses
 import gc
 import json
@@ -545,10 +546,34 @@ def case(tmp_path_factory):
     }
 
 
+def check_preliminary(early, answer, reports, folder):
+    """The preliminary prediction comes before the other positions, and is that of the result."""
+    ((after, first),) = early
+    (last,) = answer["predictions"]
+    assert any("crop at" in message for _, message in reports[after:])
+    assert not any("crop at" in message for _, message in reports[:after])
+    files = first.pop("files")
+    for name in ("interval", "robustness", "parameters"):
+        first.pop(name, None)
+        last.pop(name)
+    assert first == last
+    saliency = folder / "worker" / answer["files"][f"saliency-{last['model']['name']}"]
+    written, final = (sitk.ReadImage(str(path)) for path in (files["saliency"], saliency))
+    assert sitk.Hash(written) == sitk.Hash(final)
+
+
 @pytest.mark.slow
 def test_the_workers_result_is_that_of_the_command_line(worker, case, tmp_path):
-    progress = Reports()
-    answer = worker.request("predict", **case, folder=tmp_path / "worker", progress=progress)
+    progress, early = Reports(), []
+    answer = worker.request(
+        "predict",
+        **case,
+        folder=tmp_path / "worker",
+        preliminary=tmp_path / "early",
+        progress=progress,
+        on_preliminary=lambda result: early.append((len(progress.reports), result)),
+    )
+    check_preliminary(early, copy.deepcopy(answer), progress.reports, tmp_path)
     fractions = [fraction for fraction, _ in progress.reports]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
