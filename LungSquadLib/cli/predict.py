@@ -74,6 +74,7 @@ def _check(arguments: argparse.Namespace) -> None:
             centre=None,
             keep_identity=False,
             radiomics=False,
+            seg_type="binary",
         )
 
 

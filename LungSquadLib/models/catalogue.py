@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from ..errors import ModelError
@@ -132,6 +133,21 @@ def read_predictor(name_or_file: str | os.PathLike[str]) -> Model:
     if model.card.kind not in (*OF_IMAGES, *OF_TABLES, *DESCRIBES):
         check_kind(model.card, "classifier")
     return model
+
+
+def kept_predictor(name_or_file: str | os.PathLike[str]) -> Model:
+    """Read a predictor once, and again where its file has changed; see `read_predictor`."""
+    path = find(name_or_file)
+    try:
+        state = path.stat()
+    except OSError:
+        return read_predictor(path)  # which says what is wrong
+    return _kept(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)
+def _kept(path: Path, _changed_ns: int, _size: int) -> Model:
+    return read_predictor(path)
 
 
 def check_kind(card: Card, kind: str) -> None:

@@ -213,7 +213,9 @@ class Results:
         files.update({name: f"{name}.nrrd" for name in volumes})
         if self.ct.dicom is not None:
             try:
-                written = write_dicom(described, self.ct, self.mask, folder)
+                written = write_dicom(
+                    described, self.ct, self.mask, folder, seg_type=self.options.seg_type
+                )
             except (MissingPackageError, InputError) as error:
                 flag = Flag("dicom_not_written", "info", self._why_no_dicom(error))
                 described["flags"].append(flag.to_dict())

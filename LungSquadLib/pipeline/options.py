@@ -13,6 +13,8 @@ from ..options import SEEDS, add_options, check, option, seed_option
 
 MOST_THREADS = 1024
 DEVICES = ("auto", "cpu", "cuda", "mps")
+SEG_TYPES = ("binary", "labelmap")
+SEG_HELP = "type of the DICOM SEG; labelmap (DICOM 2024c) is not read by older software"
 DEVICE_HELP = "device that runs the networks"
 
 
@@ -26,6 +28,7 @@ class PredictionOptions:
     radiomics: bool = option(
         False, help="also compute the radiomic features of the IBSI standard, with its defaults"
     )
+    seg_type: str = option("binary", choices=SEG_TYPES, help=SEG_HELP)
 
     def __post_init__(self) -> None:
         check(self)

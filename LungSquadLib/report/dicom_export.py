@@ -31,6 +31,7 @@ def export_dicom(
     folder: str | os.PathLike[str],
     *,
     keep_identity: bool = False,
+    seg_type: str = "binary",
     progress: Progress | None = None,
 ) -> list[Path]:
     """Write `seg.dcm` and `sr.dcm`, as if the case had been made on the series itself.
@@ -42,6 +43,7 @@ def export_dicom(
         series: the DICOM series that `ct` is a copy of, opened with `open_ct`.
         folder: where to write.
         keep_identity: take the patient's name, ID and dates over from the series.
+        seg_type: as of `write_dicom`.
         progress: gets the state of the work; may cancel.
 
     Returns:
@@ -68,7 +70,7 @@ def export_dicom(
     case = _case_of_series(described, series, mask, keep_identity)
     step(progress, 0.8, "Writing SEG and SR")
     with whole_folder(folder, last=SR) as temporary:
-        write_dicom(case, series, mask, temporary)
+        write_dicom(case, series, mask, temporary, seg_type=seg_type)
     step(progress, 1.0, "SEG and SR are written")
     return [Path(folder) / SEG, Path(folder) / SR]
 

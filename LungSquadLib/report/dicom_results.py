@@ -59,7 +59,9 @@ def require_highdicom() -> Any:
     return highdicom
 
 
-def write_dicom(case: dict[str, Any], ct: CT, mask: Mask, folder: Path) -> list[str]:
+def write_dicom(
+    case: dict[str, Any], ct: CT, mask: Mask, folder: Path, *, seg_type: str = "binary"
+) -> list[str]:
     """Write `seg.dcm` and `sr.dcm` of a case whose CT is DICOM; return their names.
 
     Args:
@@ -67,6 +69,7 @@ def write_dicom(case: dict[str, Any], ct: CT, mask: Mask, folder: Path) -> list[
         ct: with `dicom` set.
         mask: on the CT's grid.
         folder: where to write.
+        seg_type: "binary", or "labelmap" for a Label Map Segmentation (PS3.3 A.51, since 2024c).
 
     Raises:
         MissingPackageError: highdicom is not installed.
@@ -74,11 +77,11 @@ def write_dicom(case: dict[str, Any], ct: CT, mask: Mask, folder: Path) -> list[
     """
     assert ct.dicom is not None  # noqa: S101 - the caller has looked
     with parsing(ct.dicom.planes[0].header.path, "a CT that SEG and SR can refer to"):
-        _write(case, ct, mask, folder)
+        _write(case, ct, mask, folder, seg_type)
     return ["seg.dcm", "sr.dcm"]
 
 
-def _write(case: dict[str, Any], ct: CT, mask: Mask, folder: Path) -> None:
+def _write(case: dict[str, Any], ct: CT, mask: Mask, folder: Path, seg_type: str) -> None:
     highdicom = require_highdicom()
     assert ct.dicom is not None  # noqa: S101 - the caller has looked
     z, y, x = ct.stored_box(mask_box(mask, ct.grid)).slices  # frames lie as the series' images do
@@ -86,21 +89,23 @@ def _write(case: dict[str, Any], ct: CT, mask: Mask, folder: Path) -> None:
     sources = _sources(case, planes)
     pixels = np.zeros((len(planes), ct.stored.size[1], ct.stored.size[0]), np.uint8)
     pixels[:, y, x] = sitk.GetArrayFromImage(ct.as_stored(mask.image))
+    made_of = (*_tumour(case), mask.name, sources[0].SeriesInstanceUID, __version__)
+    if seg_type != "binary":
+        made_of = (*made_of, seg_type)
     seg = highdicom.seg.Segmentation(
         source_images=sources,
         pixel_array=pixels,
-        segmentation_type="BINARY",
+        segmentation_type=seg_type.upper(),
         segment_descriptions=[_segment(case, mask)],
         **_geometry(ct.stored, planes),
-        **_header(
-            "SEG", 9001, (*_tumour(case), mask.name, sources[0].SeriesInstanceUID, __version__)
-        ),
+        **_header("SEG", 9001, made_of),
         content_label="TUMOUR",
         content_description="The mask that LungSquad was given",
         series_description="LungSquad tumour mask",
     )
-    seg.save_as(folder / "seg.dcm")
-    _sr(case, seg, sources, ct.stored.spacing).save_as(folder / "sr.dcm")
+    sr = _sr(case, seg, sources, ct.stored.spacing)
+    seg.save_as(folder / "seg.dcm")  # not before there is an SR, too
+    sr.save_as(folder / "sr.dcm")
 
 
 def _sr(

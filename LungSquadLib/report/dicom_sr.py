@@ -83,7 +83,7 @@ def _image_library(sources: Sequence[Any], spacing: tuple[float, float, float]) 
 
 
 def _group(case: dict[str, Any], seg: Any, sources: Sequence[Any]) -> Any:
-    segment = seg.SegmentSequence[0]
+    segment = seg.SegmentSequence[-1]  # before it, a label map has its background
     group = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(segment.TrackingUID, segment.TrackingID),
         referenced_segment=sr.ReferencedSegment(

@@ -16,8 +16,9 @@ the optional ones:
         result: the catalogue of models with their cards
     {"id": 3, "verb": "predict", "ct": PATH, "mask": PATH, "models": [NAME_OR_PATH], "folder": PATH}
         optional: "roi", "label", "series", "centre_lps" (of the crop), "profile" (path of the
-        patient's expression), "device", "seed", "keep_identity", "radiomics", "preliminary" (a folder for the
-        volumes of preliminary results, which are sent if it is given)
+        patient's expression), "device", "seed", "keep_identity", "radiomics", "seg_type" (binary or
+        labelmap), "preliminary" (a folder for the volumes of preliminary results, which are sent
+        then)
         result: the content of `prediction.json`
         preliminary results: the prediction of each classifier for the crop itself, without interval
         and robustness, which take longer; "files" has the path of the "saliency"
@@ -39,12 +40,12 @@ the optional ones:
         result: "name", "ct" and "mask" of a computer-made sample patient
     {"id": 9, "verb": "dicom", "results": PATH, "ct": PATH, "mask": PATH, "source": PATH,
      "folder": PATH}
-        optional: "series", "keep_identity"
+        optional: "series", "keep_identity", "seg_type"
         result: "seg" and "sr", the files of results that were made on a copy of the source
     {"id": 10, "verb": "inspect", "path": PATH}
         result: as `lungsquad inspect --json`
     {"id": 11, "verb": "batch", "manifest": PATH, "models": [NAME_OR_PATH], "folder": PATH}
-        optional: "device", "seed", "keep_identity", "radiomics", "jobs"
+        optional: "device", "seed", "keep_identity", "radiomics", "seg_type", "jobs"
         result: the numbers of cases that were done, skipped and failed, and messages
     {"id": 12, "verb": "generate", "model": NAME_OR_PATH, "folder": PATH}
         optional: "n", "seed", "truncation", "label", "like"

@@ -10,21 +10,20 @@ import json
 import os
 import sys
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..imaging.geometry import Point
 from ..options import option, seed_option
 from ..pipeline.case_input import CaseInput
-from ..pipeline.options import PredictionOptions
+from ..pipeline.options import SEG_HELP, SEG_TYPES, PredictionOptions
 from ..progress import Part, Progress, step
 
 if TYPE_CHECKING:
     from ..imaging.ct import CT
     from ..imaging.masks import Mask
     from ..inference.prediction import PointPrediction
-    from ..models.file import Model
 
 MOST_GENERATED = 100  # images that one request generates
 
@@ -76,12 +75,13 @@ class Predict:
     preliminary: str | os.PathLike[str] | None = None
 
     def run(self, progress: Reporter) -> dict[str, Any]:
+        from ..models.catalogue import kept_predictor
         from ..pipeline.case import run_case
 
         step(progress, 0.0, "Reading the model")
         return run_case(
             self.case,
-            [_predictor(name) for name in self.models],
+            [kept_predictor(name) for name in self.models],
             self.folder,
             options=self.options,
             preliminary=None if self.preliminary is None else partial(self._report, progress),
@@ -99,25 +99,6 @@ class Predict:
         saliency = folder / f"saliency-{point.model.card.name}.nrrd"
         write_volumes({saliency: point.saliency})
         progress.preliminary({**point.to_dict(), "files": {"saliency": str(saliency)}})
-
-
-def _predictor(name_or_file: str) -> Model:
-    """Return a model, read once as long as its file stays the same."""
-    from ..models.catalogue import find
-
-    path = find(name_or_file)
-    try:
-        state = path.stat()
-    except OSError:
-        return _read(path, 0, 0)  # which says what is wrong
-    return _read(path, state.st_mtime_ns, state.st_size)
-
-
-@lru_cache(maxsize=8)
-def _read(path: Path, _changed_ns: int, _size: int) -> Model:
-    from ..models.catalogue import read_predictor
-
-    return read_predictor(path)
 
 
 @dataclass(frozen=True)
@@ -288,6 +269,7 @@ class ExportDicom:
     folder: str | os.PathLike[str]
     series: str | None = None
     keep_identity: bool = False
+    seg_type: str = option("binary", choices=SEG_TYPES, help=SEG_HELP)
 
     def run(self, progress: Progress) -> dict[str, Any]:
         from ..imaging.ct import open_ct
@@ -306,6 +288,7 @@ class ExportDicom:
             series,
             self.folder,
             keep_identity=self.keep_identity,
+            seg_type=self.seg_type,
             progress=progress,
         )
         return {"seg": str(seg), "sr": str(sr)}

@@ -277,6 +277,62 @@ def test_highdicom_reads_the_report_as_one_group_of_one_segment(patient, seg):
     assert volume.method == codes_of_dicom.DCM.SumOfSegmentedVoxelMethodForVolume
 
 
+def test_a_label_map_holds_the_same_mask_and_its_sr_the_same_measurements(patient, tmp_path):
+    for kind in ("binary", "labelmap"):
+        (tmp_path / kind).mkdir()
+        write_dicom(patient.described, patient.ct, patient.mask, tmp_path / kind, seg_type=kind)
+    label_map = highdicom.seg.segread(tmp_path / "labelmap/seg.dcm")
+    assert label_map.SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.7"  # Label Map Segmentation
+    assert (label_map.SegmentationType, label_map.segment_numbers) == ("LABELMAP", [1])
+    masks = [read_mask(tmp_path / kind / "seg.dcm", patient.ct) for kind in ("binary", "labelmap")]
+    for found in masks:
+        assert found.image.GetSize() == patient.mask.image.GetSize()
+        assert sitk.Hash(found.image) == sitk.Hash(patient.mask.image)
+    assert len({found.name for found in masks}) == 1
+    reports = [highdicom.sr.srread(tmp_path / kind / "sr.dcm") for kind in ("binary", "labelmap")]
+    groups = [each.content.get_volumetric_roi_measurement_groups()[0] for each in reports]
+    assert groups[1].referenced_segment.referenced_segment_number == 1
+    values = [[(m.name, m.value, m.unit) for m in group.get_measurements()] for group in groups]
+    assert values[0] == values[1]
+    assert len(values[0]) == 7
+
+
+def test_ohif_shows_the_measurements_at_the_centre_of_mass(patient, sr):
+    """What OHIF's handler of TID 1500 takes from a measurement group.
+
+    It asks every item for its concept's code, takes the first UID as that of the tracking, the
+    first point as the place, and every number's concept as its label.
+    """
+    assert sr.SOPClassUID == "1.2.840.10008.5.1.4.1.1.88.34"
+    assert sr.ConceptNameCodeSequence[0].CodeValue == "126000"
+    items = list(group_of(sr).ContentSequence)
+    assert all(item.ConceptNameCodeSequence for item in items)
+    first = next(item for item in items if item.ValueType == "UIDREF")
+    assert first.ConceptNameCodeSequence[0].CodeValue == "112040"
+    point = next(item for item in items if item.ValueType in ("SCOORD", "SCOORD3D"))
+    assert name_of(point) == "Center of Mass"
+    assert point.GraphicType == "POINT"
+    assert point.ReferencedFrameOfReferenceUID == patient.ct.dicom.frame_of_reference
+    labels = {name_of(item): value_of(item) for item in items if item.ValueType == "NUM"}
+    assert set(labels) == {"Volume", "Maximum 3D Diameter of a Mesh", "Long axis", "Probability"}
+
+
+def test_slicers_plugin_takes_the_report_for_one_of_a_segmentation(patient, sr, seg):
+    """What QuantitativeReporting's plugin for TID 1500 looks at before it calls dcmqi."""
+    assert sr.Modality == "SR"
+    assert sr.ContentTemplateSequence[0].TemplateIdentifier == "1500"
+    document = highdicom.sr.srread(patient.folder / "out/sr.dcm")
+    assert document.content.get_planar_roi_measurement_groups() == []
+    series = [
+        entry.SeriesInstanceUID
+        for study in sr.CurrentRequestedProcedureEvidenceSequence
+        for entry in study.ReferencedSeriesSequence
+        for instance in entry.ReferencedSOPSequence
+        if instance.ReferencedSOPClassUID == seg.SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.4"
+    ]
+    assert series == [seg.SeriesInstanceUID]
+
+
 def test_stage_and_flags_are_codes_with_their_sentences_whole(patient, tmp_path):
     long = {
         "code": "tumour_larger_than_crop",
