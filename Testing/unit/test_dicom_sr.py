@@ -291,7 +291,8 @@ def test_a_label_map_holds_the_same_mask_and_its_sr_the_same_measurements(patien
     assert len({found.name for found in masks}) == 1
     reports = [highdicom.sr.srread(tmp_path / kind / "sr.dcm") for kind in ("binary", "labelmap")]
     groups = [each.content.get_volumetric_roi_measurement_groups()[0] for each in reports]
-    (referenced,) = groups[1].referenced_segment.ReferencedSOPSequence
+    (image,) = [item for item in content(reports[1]) if name_of(item) == "Referenced Segment"]
+    (referenced,) = image.ReferencedSOPSequence
     assert referenced.ReferencedSegmentNumber == 1
     assert referenced.ReferencedSOPInstanceUID == label_map.SOPInstanceUID
     values = [[(m.name, m.value, m.unit) for m in group.get_measurements()] for group in groups]

@@ -19,6 +19,8 @@ from LungSquadLib.evaluation.classifier.rows import Columns
 from LungSquadLib.evaluation.classifier.table import Table
 from LungSquadLib.report.classifier.checklist import checklist
 from LungSquadLib.report.classifier.figures import NAMES, pictures
+from LungSquadLib.report.classifier.methods import cited_references, methods_text
+from LungSquadLib.report.classifier.metrics_score import metrics_items, score_range
 from LungSquadLib.report.classifier.write import write_evaluation
 from Testing import model_samples
 
@@ -80,6 +82,7 @@ def test_the_folder_holds_everything_and_what_was_there(folder):
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     drawn = {f"figures/{name}.{kind}" for name in NAMES for kind in ("png", "svg")}
     written = {"evaluation.json", "index.html", "checklist.csv", "card.md"}
+    written |= {"metrics.csv", "methods.md", "references.bib"}
     assert files == {*drawn, *written, "notes.txt"}
 
 
@@ -153,6 +156,62 @@ def test_a_checklist_says_what_is_known_and_nothing_else(found, folder):
     assert [(row["guideline"], row["item"]) for row in rows] == list(known)
 
 
+def test_metrics_has_the_published_weights_and_answers_what_is_known(found, folder, card):
+    blank = {item.item: item for item in metrics_items(found)}
+    known = {item.item: item for item in metrics_items(found, replace(STUDY, card=card))}
+    assert list(known) == list(range(1, 31))
+    assert sum(item.weight for item in known.values()) == pytest.approx(1, abs=1e-9)
+    by_category = {}  # the weights of Kocak et al. 2024, table 1, summed by category
+    for item in known.values():
+        by_category[item.category] = by_category.get(item.category, 0) + item.weight
+    assert {name: round(weight, 4) for name, weight in by_category.items()} == {
+        "study design": 0.2022,
+        "imaging data": 0.1460,
+        "segmentation": 0.0674,
+        "image processing and feature extraction": 0.1348,
+        "feature processing": 0.0900,
+        "preparation for modeling": 0.0899,
+        "metrics and comparison": 0.1348,
+        "testing": 0.1124,
+        "open science": 0.0225,
+    }
+    answers = {number: item.answer for number, item in known.items() if item.answer}
+    yes = dict.fromkeys((11, 13, 18, 20, 21, 22, 23, 24, 25, 26), "yes")
+    assert answers == yes | dict.fromkeys((12, 14, 15, 16), "n/a")
+    assert [n for n, item in blank.items() if item.answer] == [20, 21, 22, 24, 25]
+    low, high = score_range(list(known.values()))
+    # by hand: the weights of the ten items that are met, of 1 less the four that do not apply
+    assert low == pytest.approx(0.3359 / 0.8989, abs=1e-4)
+    assert high == 1
+    with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["answer"] for row in rows] == [item.answer for item in known.values()]
+
+
+def test_what_is_not_measured_is_no_in_metrics():
+    table = Table.of("t", {"truth": [0, 1, 2] * 9, "said": [0, 1, 1] * 9})
+    items = metrics_items(evaluate(table, Columns("truth", predicted="said")))
+    assert {item.item: item.answer for item in items if item.answer} == {22: "no", 25: "no"}
+    assert score_range(items)[0] == 0
+
+
+def test_the_methods_cite_what_was_computed_and_the_references_are_those(found, folder):
+    text = (folder / "methods.md").read_text(encoding="utf-8")
+    references = (folder / "references.bib").read_text(encoding="utf-8")
+    for part in ("64 mm at 1 mm", "split 5eed, seeds 0, 1", "120 for training", "3 for no mask"):
+        assert part in text
+    cited = set(re.findall(r"@(\w+)", text))
+    assert set(re.findall(r"^@\w+\{(\w+),$", references, re.MULTILINE)) == cited
+    assert {"delong1988", "brier1950", "kaplan1958", "vickers2006", "lungsquad"} <= cited
+    assert "<script>" not in text
+    assert "<script>" not in references
+    bare = methods_text(replace(found, survival=None, calibration=None))
+    assert "Kaplan" not in cited_references(bare)
+    assert "brier1950" not in bare
+    with pytest.raises(KeyError, match="nobody1999"):
+        cited_references("As in [@delong1988; @nobody1999].")
+
+
 def test_a_card_says_what_the_model_must_not_be_used_for(folder, card):
     text = (folder / "card.md").read_text(encoding="utf-8")
     assert card.title in text
@@ -170,6 +229,9 @@ def test_an_evaluation_without_a_model_has_no_card(tmp_path):
         "evaluation.json",
         "figures",
         "index.html",
+        "methods.md",
+        "metrics.csv",
+        "references.bib",
     ]
     assert "<img" not in page.read_text(encoding="utf-8")
 

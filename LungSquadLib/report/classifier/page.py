@@ -12,10 +12,11 @@ from ...evaluation.classifier.results import (
     Threshold,
 )
 from ...evaluation.classifier.table import format_name
-from ...statistics.text import format_estimate, format_number, format_p
+from ...statistics.text import format_estimate, format_number, format_p, format_percent
 from ..figure_style import Picture
 from ..page import Child, Markup, element, figure, figures, findings, page, section, table
 from .checklist import Item
+from .metrics_score import MetricsItem, score_range
 from .text import calibration_rows, survival_rows, threshold_rows
 
 
@@ -23,10 +24,11 @@ def evaluation_page(
     evaluation: Evaluation,
     pictures: Sequence[Picture],
     items: Sequence[Item],
+    metrics: Sequence[MetricsItem],
     *,
     study: StudyDescription,
 ) -> str:
-    """Return the whole page; `items` are those of the checklists."""
+    """Return the whole page; `items` are those of the checklists, `metrics` those of METRICS."""
     by_name = {picture.name: picture for picture in pictures}
 
     def named(*names: str) -> Markup | None:
@@ -46,7 +48,7 @@ def evaluation_page(
         _survival(evaluation, by_name.get("survival")),
         section("Controls", named("learning-curve", "permuted-labels")),
         section("Methods", [element("p", note) for note in evaluation.notes]),
-        _checklist(items),
+        _checklist(items, metrics),
         notices=[study.card.notice] if study.card and study.card.notice else (),
     )
 
@@ -141,7 +143,8 @@ def _survival(evaluation: Evaluation, picture: Picture | None) -> list[Markup]:
     )
 
 
-def _checklist(items: Sequence[Item]) -> list[Markup]:
+def _checklist(items: Sequence[Item], metrics: Sequence[MetricsItem]) -> list[Markup]:
+    low, high = score_range(metrics)
     rows = [(f"{item.guideline} {item.item}", item.subject, item.entry) for item in items]
     return section(
         "Checklists",
@@ -155,6 +158,22 @@ def _checklist(items: Sequence[Item]) -> list[Markup]:
             rows,
             header=("Item", "What to report", "Known from this evaluation"),
             widths=("14%", "43%", "43%"),
+        ),
+        element(
+            "p",
+            f"METRICS, paraphrased (doi:10.1186/s13244-023-01572-w): {format_percent(low)} if no "
+            f"open item is met, {format_percent(high)} if all are. The answers are those that the "
+            "evaluation knows; fill in the others, and check these, in metrics.csv. A paragraph on "
+            "the methods and its references are in methods.md and references.bib.",
+            class_="soft",
+        ),
+        table(
+            [
+                (str(item.item), item.subject, f"{item.weight:.4f}", item.answer, item.reason)
+                for item in metrics
+            ],
+            header=("METRICS", "Item", "Weight", "Answer", "Known from this evaluation"),
+            widths=("8%", "36%", "8%", "8%", "40%"),
         ),
     )
 
