@@ -591,14 +591,14 @@ def test_the_workers_result_is_that_of_the_command_line(worker, case, tmp_path):
             folder=tmp_path / "no",
             progress=Reports(cancel_at=0.5),
         )
-    assert {path.name for path in tmp_path.iterdir()} == {"cli", "worker"}
+    assert {path.name for path in tmp_path.iterdir()} == {"cli", "early", "worker"}
     with pytest.raises(InputError, match="no file or folder"):
         worker.request("predict", **case | {"ct": tmp_path / "gone"}, folder=tmp_path / "no")
     with pytest.raises(ModelError, match="no model named"):
         worker.request("predict", **case | {"models": ["nobody"]}, folder=tmp_path / "no")
     with pytest.raises(WorkerError, match="'device' must be one of"):
         worker.request("predict", **case | {"device": "abacus"}, folder=tmp_path / "no")
-    assert {path.name for path in tmp_path.iterdir()} == {"cli", "worker"}
+    assert {path.name for path in tmp_path.iterdir()} == {"cli", "early", "worker"}
 
 
 def result_of(verb, **fields):
