@@ -8,13 +8,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from scipy.stats import norm, rankdata
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from LungSquadLib.cli import main
 from LungSquadLib.data.feature_table import read_feature_table
+from LungSquadLib.data.store import Store
+from LungSquadLib.data.tables.image import radiomics_matrix
 from LungSquadLib.errors import InputError
+from LungSquadLib.imaging.ct import as_ct
 from LungSquadLib.pipeline.evaluate_run import evaluate_run
 from LungSquadLib.pipeline.radiomics import extract_cohort
 from LungSquadLib.pipeline.sources import read_sources
@@ -191,6 +195,22 @@ def test_a_source_of_radiomics_is_a_store_or_its_table(store, tmp_path):
     assert first.values == pytest.approx(second.values, nan_ok=True)
     assert set(computed.facts) >= {"histology"}
     assert "case" not in second.columns
+
+
+def test_a_patient_without_radiomics_is_left_out_of_a_source(store, monkeypatch):
+    whole = Store.volume
+    first, second = store.cases[:2]
+
+    def volume(store, case):
+        ct, mask = whole(store, case)
+        empty = sitk.Image(ct.grid.size, sitk.sitkInt16) + 3000  # above the range of HU
+        return (as_ct(empty), mask) if case.case == first.case else (ct, mask)
+
+    monkeypatch.setattr(Store, "volume", volume)
+    matrix = radiomics_matrix(replace(store, cases=(first, second)))
+    assert matrix.patients == (second.patient,)
+    with pytest.raises(InputError, match=r"no case with radiomics .*between -1000 and 400 HU"):
+        radiomics_matrix(replace(store, cases=(first,)))
 
 
 @pytest.mark.slow

@@ -65,16 +65,26 @@ def radiomics_matrix(
 ) -> Matrix:
     """Compute the radiomic features of every case of a store, with the default settings.
 
-    Args, Raises: as `mask_features`; InputError also where no voxel of a tumour can be used.
+    Patients whose features cannot be computed, for no voxel of the tumour can be used, say, are
+    left out. Args, Raises: as `mask_features`.
     """
-    progress, rows = progress or Silent(), []
+    progress, known, reason = progress or Silent(), {}, ""
     for number, case in enumerate(store.cases):
         step(progress, number / len(store.cases), "Radiomics of the store")
-        rows.append(radiomic_features(*store.volume(case)))
+        try:
+            known[number] = radiomic_features(*store.volume(case))
+        except InputError as error:
+            reason = f"case '{case.case}': {error}"
+    if not known:
+        raise InputError(f"The store '{store.folder}' has no case with radiomics ({reason}).")
+    columns = tuple(next(iter(known.values())))
+    values = np.full((len(store.cases), len(columns)), np.nan, np.float32)
+    for number, features in known.items():
+        values[number] = [*features.values()]
     matrix = image_matrix(
         store,
-        tuple(rows[0]) if rows else (),
-        np.array([[*row.values()] for row in rows], np.float32).reshape(len(rows), -1),
+        columns,
+        values,
         name=name,
         scale="radiomics of the IBSI standard: mm, HU",
         keep=keep,
