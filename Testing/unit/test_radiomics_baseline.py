@@ -132,6 +132,7 @@ def test_features_that_are_not_robust_in_the_training_cases_are_left_out(cohort,
         for kind in ("as drawn", "a", "b", "c"):
             wobble = np.zeros(x.shape) if kind == "as drawn" else random.normal(0, 0.1, x.shape)
             wobble[:40, 1] *= 50  # robust only among cases that are not trained on
+            wobble[40:, 3] *= 50  # and the other way round
             for name, row in zip(names, x + wobble, strict=True):
                 table.writerow([name, kind, *row])
     read = read_feature_table(path)

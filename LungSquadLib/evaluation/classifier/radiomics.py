@@ -72,8 +72,8 @@ def with_radiomics(
     repeats = np.array(repeat, object)
     for stratum in np.unique(strata[known]):
         test = known & (strata == stratum)
-        training = known & (strata != stratum) & (repeats == repeats[test][0])
-        training &= ~np.isin(groups, np.array(groups)[test])
+        of_test = np.isin(groups, np.array(groups)[test])
+        training = known & ~of_test & (repeats == repeats[test][0])
         if not 0 < y[training].sum() < training.sum():
             raise InputError(
                 "Radiomics cannot be fitted: the rows outside a fold "
