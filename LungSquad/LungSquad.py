@@ -240,7 +240,7 @@ class LungSquadTest(ScriptedLoadableModuleTest):
             write_scene(slicer.mrmlScene, Path(folder, "scene.mrb"))
             slicer.mrmlScene.Clear()
             self.assertIsNone(slicer.mrmlScene.GetFirstNodeByName(name))
-            self.assertTrue(slicer.mrmlScene.ReadFromMRB(str(Path(folder, "scene.mrb"))))
+            slicer.util.loadScene(str(Path(folder, "scene.mrb")))
             stored = stored_predictions(slicer.mrmlScene.GetFirstNodeByName(name))
             self.assertEqual([each.described for each in stored], before)
 

@@ -46,6 +46,7 @@ def install(patch: pytest.MonkeyPatch, *, folder: Path) -> SimpleNamespace:
     patch.setattr(slicer.util, "_messageDisplay", messages.display)
     patch.setattr(slicer.util, "showStatusMessage", messages.show_status)
     patch.setattr(slicer.util, "loadVolume", application.load_volume)
+    patch.setattr(slicer.util, "loadScene", application.load_scene)
     widgets = [*_widgets_of(ctk), *_widgets_of(mrml_widgets)]
     patch.setattr(python_qt.UiLoader, "widgets", tuple(widgets))
     for widget in (*_widgets_of(mrml_widgets), mrml_widgets.qMRMLUtils):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import tempfile
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -82,3 +84,12 @@ def load_volume(path, properties=None):
     node.SetAndObserveStorageNodeID(storage.GetID())
     node.CreateDefaultDisplayNodes()
     return node
+
+
+def load_scene(path, properties=None):
+    """`slicer.util.loadScene`, which asks Slicer's application for a reader."""
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
+        slicer.mrmlScene.SetURL(str(next(Path(folder).rglob("*.mrml"))))
+        if not slicer.mrmlScene.Import():
+            raise RuntimeError(f"Failed to load scene from file: {path}")
