@@ -30,7 +30,7 @@ def three(panel, drawn, wait_until):
 
     segmentation = drawn[1]
     ids = [drawn[2]]
-    for name, shift, radius in (("left", (8, 0, 0), 6.0), ("right", (-8, 4, 2), 7.0)):
+    for name, shift, radius in (("left", (25, 0, 0), 6.0), ("right", (-8, 4, 2), 7.0)):
         ids.append(lsm.add_segment(segmentation, ball_at(shift, radius), name=name))
     panel.context.state.model = "one"
     wait_until(lambda: at_rest(panel))
@@ -92,6 +92,7 @@ def test_an_edit_is_measured_again_and_an_empty_segment_says_why(three, drawn, w
 
     panel, ids = three
     before = cells(panel)
+    assert "as dense as the lung round it" in before[1][-1]  # it lies beside the ball
     segments.add_empty_segment(drawn[1], name="empty")
     drawn[1].GetSegmentation().RemoveSegment(ids[2])
     wait_until(lambda: at_rest(panel))

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import qt
-import SimpleITK as sitk
 from slicer.i18n import tr as _
 
-from ...imaging.crop import flags_of_case
+from ...imaging.crop import crop
 from ...imaging.flags import Flag
 from ...imaging.stage import SizeStage, size_stage
 from ...report.tables import prediction_row
@@ -128,12 +127,11 @@ class TumourTable(Section):
         try:
             ct = ct_of_volume(state.ct)
             mask = mask_on_ct(state.segmentation, segment, state.ct, ct)
-            voxels = int(sitk.GetArrayViewFromImage(mask.image).sum())
-            volume_ml, key = voxels * ct.grid.voxel_volume / 1000, CaseKey.of(ct, mask)
-            if volume_ml > _LARGEST_ML:
-                return Measurement(key, volume_ml, problem=_("Too large for a tumour."))
+            cut, key = crop(ct, mask), CaseKey.of(ct, mask)
+            if cut.mask_volume_ml > _LARGEST_ML:
+                return Measurement(key, problem=_("Too large for a tumour."))
             size = size_stage(mask.image, edition=state.edition)
-            return Measurement(key, volume_ml, size, flags_of_case(ct, mask))
+            return Measurement(key, cut.mask_volume_ml, size, cut.flags)
         except Exception as error:
             return Measurement(problem=message_of(error))
 
