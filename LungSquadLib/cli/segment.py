@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..imaging.geometry import Point
 from .output import (
     add_ct_argument,
     add_json_argument,
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=lps_point,
         metavar="X,Y,Z",
         help="point in the tumour, LPS in mm; a negative one as --at=-57.1,131.3,-520.4; a "
-        "segmenter takes several; without --at, candidates in the whole CT are listed "
+        "segmenter takes several; without --at and --box, candidates in the whole CT are listed "
         "(experimental)",
     )
     parser.add_argument(
@@ -38,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=lps_point,
         metavar="X,Y,Z",
         help="point that the mask must leave out; a segmenter takes several",
+    )
+    parser.add_argument(
+        "--box",
+        type=lps_box,
+        metavar="X,Y,Z,X,Y,Z",
+        help="two opposite corners, LPS in mm, of a box in which the mask lies; for a segmenter, "
+        "with or without --at",
     )
     parser.add_argument(
         "--ras", action="store_true", help="the points are in RAS, as 3D Slicer shows them"
@@ -60,8 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Propose a mask from points in the tumour and write it; without points, list candidates."""
-    if arguments.at:
+    """Propose a mask from points or a box and write it; without these, list candidates."""
+    if arguments.at or arguments.box:
         _write_mask(arguments)
     else:
         _write_candidates(arguments)
@@ -78,13 +86,13 @@ def _write_mask(arguments: argparse.Namespace) -> None:
 
     check_volume_name(arguments.out)
     check_distinct([arguments.out], [arguments.ct])
-    inside, outside = (
+    inside, outside, box = (
         [(-x, -y, z) if arguments.ras else (x, y, z) for x, y, z in points]
-        for points in (arguments.at, arguments.exclude)
+        for points in (arguments.at, arguments.exclude, arguments.box or ())
     )
     with bar() as progress:
         ct = open_ct(arguments.ct, series=arguments.series, progress=progress)
-        proposal = propose(ct, inside, outside, model=arguments.model, progress=progress)
+        proposal = propose(ct, inside, outside, box=box, model=arguments.model, progress=progress)
     write_volumes({arguments.out: ct.as_stored(proposal.image)})
     array = sitk.GetArrayViewFromImage(proposal.image)
     flags = [flag.to_dict() for flag in flags_of_case(ct, proposal)]
@@ -119,11 +127,13 @@ def _write_candidates(arguments: argparse.Namespace) -> None:
 
     for option in ("exclude", "ras"):
         if getattr(arguments, option):
-            raise InputError(f"--{option} would be ignored: it is about the points of --at.")
+            raise InputError(
+                f"--{option} would be ignored: it is about a mask. Give --at or --box."
+            )
     if not arguments.out.lower().endswith(".csv"):
         raise InputError(
-            "Without --at, candidates are listed, in a table: give -o a name that ends in .csv. "
-            "For a mask, give a point in the tumour with --at."
+            "Without --at and --box, candidates are listed, in a table: give -o a name that ends "
+            "in .csv. For a mask, give a point in the tumour with --at."
         )
     check_distinct([arguments.out], [arguments.ct])
     with bar() as progress:
@@ -149,10 +159,19 @@ def _write_candidates(arguments: argparse.Namespace) -> None:
     print(EXPERIMENTAL)
 
 
-def lps_point(text: str) -> tuple[float, float, float]:
+def lps_point(text: str) -> Point:
     """Return the three numbers of `X,Y,Z`."""
     try:
         x, y, z = (float(part) for part in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"'{text}' is not X,Y,Z, three numbers") from error
     return x, y, z
+
+
+def lps_box(text: str) -> tuple[Point, Point]:
+    """Return the two corners of `X,Y,Z,X,Y,Z`."""
+    try:
+        a, b, c, x, y, z = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is not X,Y,Z,X,Y,Z, six numbers") from error
+    return (a, b, c), (x, y, z)

@@ -47,6 +47,10 @@ _CENTRE = (_HALF, _HALF, _HALF)
 _Voxel: TypeAlias = tuple[int, int, int]  # z, y, x
 
 
+class NoTissueError(InputError):
+    """A click that lies in lung or air, with no tissue near it."""
+
+
 @dataclass(frozen=True)
 class _Cube:
     """Smoothed HU (z, y, x) of a cube round the click; `start` is its first voxel's number."""
@@ -157,7 +161,7 @@ def _region_round(ct: CT, index: np.ndarray, point: Point, progress: Progress | 
             return region
         in_air = in_air and region is None
     if in_air:
-        raise InputError(
+        raise NoTissueError(
             f"The point {_format(point)} lies in lung or air, and there is no tissue within "
             f"{NEAR_MM:g} mm: click into the tumour."
         )

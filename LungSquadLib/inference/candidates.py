@@ -1,11 +1,13 @@
 """Candidates of tumours in a whole CT: a segmenter without clicks on windows over the lung.
 
+The windows have coarse voxels; then each candidate is looked at in fine ones, round its middle.
+
 Experimental: the network has learnt what lies round tumours, and little of the rest of the lung.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,9 +19,10 @@ from ..imaging.ct import CT, as_ct
 from ..imaging.geometry import Grid, Index, Point, point_of
 from ..models.file import Model
 from ..progress import Progress, Silent, step
-from .segmentation import LUNG_HU, cube_of
-from .segmentation_cubes import check_dimensions, logits_of, network_input
+from .segmentation import LUNG_HU, NEAR
+from .segmentation_cubes import check_dimensions, connected, cube_of, logits_of, network_input
 
+FACTOR = 2  # voxels of the windows, in voxels of the network's spacing
 LUNG_STEP_MM = 3.0
 LEAST_LUNG_ML = 100.0  # of a connected region
 CLOSING_MM = 9.0  # vessels and tumours up to this radius are taken into the lung
@@ -42,6 +45,11 @@ class Candidate:
     score: float
     diameter_mm: float
     volume_ml: float
+
+    @property
+    def is_plausible(self) -> bool:
+        """Whether a tumour can have its size."""
+        return LEAST_MM <= self.diameter_mm <= MOST_MM
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields, for JSON and tables."""
@@ -73,18 +81,75 @@ def candidates(
     ct = as_ct(ct).loaded()
     step(progress, 0.05, "Segmenting the lungs")
     lung = lung_mask(ct)
+    coarse = _search(model, ct, lung, progress)
+    closer = []
+    for number, candidate in enumerate(coarse):
+        done = 0.7 + 0.3 * number / len(coarse)
+        step(progress, done, f"Looking at candidate {number + 1} of {len(coarse)}")
+        closer.append(_closer(model, ct, candidate))
+    kept = [each for each in closer if each and each.is_plausible and each.score >= least_score]
+    return sorted(_distinct(kept), key=lambda candidate: -candidate.score)
+
+
+def _distinct(listed: Sequence[Candidate]) -> list[Candidate]:
+    """Return candidates, of those whose middles lie in one another the first."""
+    kept: list[Candidate] = []
+    for candidate in listed:
+        if not any(
+            np.linalg.norm(np.subtract(candidate.position, other.position))
+            < max(candidate.diameter_mm, other.diameter_mm) / 2
+            for other in kept
+        ):
+            kept.append(candidate)
+    return kept
+
+
+def _search(model: Model, ct: CT, lung: np.ndarray, progress: Progress) -> list[Candidate]:
+    """Return the candidates in coarse windows over the lung."""
     spec = model.card.image
-    size = tuple(int(np.ceil(n * s / spec.spacing)) for n, s in zip(*_extent(ct.grid), strict=True))
+    spacing = spec.spacing * FACTOR
+    size = tuple(int(np.ceil(n * s / spacing)) for n, s in zip(*_extent(ct.grid), strict=True))
     probability = np.zeros(size[::-1], np.float16)
-    windows = list(_windows(lung, spec.size, spec.spacing, size))
+    windows = list(_windows(lung, spec.size, spacing, size))
     for number, start in enumerate(windows):
-        done = 0.1 + 0.85 * number / len(windows)
+        done = 0.1 + 0.6 * number / len(windows)
         step(progress, done, f"Searching window {number + 1} of {len(windows)}")
-        hu = cube_of(ct, start, spec.size, spacing=spec.spacing)
-        logits = logits_of(model.network, network_input(spec, hu)[None])[0]
-        _put(probability, 1 / (1 + np.exp(-np.maximum(logits, -30))), start)
-    step(progress, 0.95, "Listing candidates")
-    return _listed(probability, lung, ct.grid, spec.spacing, least_score)
+        _put(probability, _probability(model, ct, start, FACTOR), start)
+    return _listed(probability, lung, ct.grid, spacing)
+
+
+def _probability(model: Model, ct: CT, start: Index, factor: int) -> np.ndarray:
+    """Return the network's probability (z, y, x) of a tumour in a cube without clicks."""
+    spec = model.card.image
+    hu = cube_of(ct, start, spec.size, spacing=spec.spacing, factor=factor)
+    logits = logits_of(model.network, network_input(spec, hu)[None])[0]
+    probability: np.ndarray = 1 / (1 + np.exp(-np.maximum(logits, -30)))
+    return probability
+
+
+def _closer(model: Model, ct: CT, candidate: Candidate) -> Candidate | None:
+    """Look at a candidate in the network's own voxels; None: nothing is there.
+
+    One that is too large for the cube stays as it is.
+    """
+    spec = model.card.image
+    if candidate.diameter_mm > spec.size * spec.spacing / 2:
+        return candidate
+    middle = ct.grid.to_index(candidate.position) * np.array(ct.grid.spacing) / spec.spacing
+    x, y, z = (np.rint(middle).astype(int) - spec.size // 2).tolist()
+    probability = _probability(model, ct, (x, y, z), 1)
+    mask = connected(probability > 0.5, [(spec.size // 2,) * 3], near=NEAR)
+    if not mask.any():
+        return None
+    at = np.add(np.argwhere(mask).mean(axis=0)[::-1], (x, y, z))
+    position = point_of(ct.grid.to_lps(at * spec.spacing / np.array(ct.grid.spacing)))
+    volume = np.count_nonzero(mask) * spec.spacing**3
+    return _candidate(position, float(probability[mask].mean()), volume)
+
+
+def _candidate(position: Point, score: float, volume: float) -> Candidate:
+    """Return a candidate of a volume in mm3."""
+    return Candidate(position, score, float((6 * volume / np.pi) ** (1 / 3)), volume / 1000)
 
 
 def lung_mask(ct: CT) -> np.ndarray:
@@ -153,7 +218,7 @@ def _put(whole: np.ndarray, window: np.ndarray, start: Index) -> None:
 
 
 def _listed(
-    probability: np.ndarray, lung: np.ndarray, grid: Grid, spacing: float, least_score: float
+    probability: np.ndarray, lung: np.ndarray, grid: Grid, spacing: float
 ) -> list[Candidate]:
     image = sitk.GetImageFromArray((probability > 0.5).astype(np.uint8))
     labels = sitk.GetArrayFromImage(sitk.ConnectedComponent(image, True))
@@ -163,14 +228,13 @@ def _listed(
     scores = np.bincount(values, probability[tuple(voxels.T)].astype(float))
     listed = []
     for label in range(1, len(counts)):
-        volume = counts[label] * spacing**3
-        diameter = float((6 * volume / np.pi) ** (1 / 3))
-        score = float(scores[label] / counts[label])
-        if not LEAST_MM <= diameter <= MOST_MM or score < least_score:
-            continue
-        middle = voxels[values == label].mean(axis=0)[::-1] * spacing
+        score, volume = scores[label] / counts[label], counts[label] * spacing**3
+        # A coarse voxel of an even factor has its middle half a fine voxel before its number's.
+        middle = voxels[values == label].mean(axis=0)[::-1] - (0 if FACTOR % 2 else 0.5 / FACTOR)
+        middle = middle * spacing
+        position = point_of(grid.to_lps(middle / np.array(grid.spacing)))
+        candidate = _candidate(position, float(score), float(volume))
         at = np.minimum((middle / LUNG_STEP_MM).round().astype(int), np.array(lung.shape[::-1]) - 1)
-        if lung[tuple(at[::-1])]:
-            position = point_of(grid.to_lps(middle / np.array(grid.spacing)))
-            listed.append(Candidate(position, score, diameter, volume / 1000))
-    return sorted(listed, key=lambda candidate: -candidate.score)
+        if candidate.is_plausible and lung[tuple(at[::-1])]:
+            listed.append(candidate)
+    return listed

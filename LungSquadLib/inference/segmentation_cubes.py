@@ -10,7 +10,9 @@ import SimpleITK as sitk
 import torch
 
 from ..errors import ModelError
-from ..imaging.resample import AIR
+from ..imaging.ct import CT
+from ..imaging.geometry import Box, Index
+from ..imaging.resample import AIR, axes_of, linear
 from ..models.catalogue import check_kind
 from ..models.file import Model
 from ..models.inputs import InputSpec
@@ -27,6 +29,30 @@ Clicks: TypeAlias = Sequence[
 def known_voxels(hu: np.ndarray) -> np.ndarray:
     """Return where a CT is known: beyond a cut-out a crop has exactly `AIR`."""
     return hu > AIR
+
+
+def cube_of(ct: CT, start: Index, size: int, *, spacing: float, factor: int = 1) -> np.ndarray:
+    """Return HU (z, y, x) of a cube, float32: means of `factor` voxels of `spacing` mm a side.
+
+    Args:
+        ct: the CT.
+        start: number x, y, z of the first voxel, on a grid of `factor * spacing` mm at the CT's
+            first voxel; where the factor is even, half a fine voxel before it.
+        size: voxels a side.
+        spacing: of the finer voxels, in mm.
+        factor: 1 for no averaging.
+    """
+    x, y, z = (number * factor - factor // 2 for number in start)
+    box = Box((x, y, z), (x + size * factor, y + size * factor, z + size * factor))
+    hu = linear(axes_of(box, ct.grid, spacing), ct.grid.size, ct.hu).astype(np.float32)
+    if factor == 1:
+        return hu
+    known = known_voxels(hu)
+    blocks = (size, factor) * 3
+    count = known.reshape(blocks).sum(axis=(1, 3, 5))
+    total = np.where(known, hu, 0).reshape(blocks).sum(axis=(1, 3, 5))
+    mean = total / np.maximum(count, 1)
+    return np.where(2 * count > factor**3, mean, AIR).astype(np.float32)
 
 
 def click_map(shape: Sequence[int], clicks: Clicks) -> np.ndarray:

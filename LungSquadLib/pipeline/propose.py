@@ -40,18 +40,21 @@ def default_method() -> str:
 
 def propose(
     ct: CT | sitk.Image,
-    point: Point | Sequence[Point],
+    point: Point | Sequence[Point] = (),
     outside: Sequence[Point] = (),
     *,
+    box: Sequence[Point] = (),
     model: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Mask:
-    """Propose a mask of the tumour that was clicked into. A person must look at it.
+    """Propose a mask of the tumour that was clicked into, or boxed. A person must look at it.
 
     Args:
         ct: HU, LPS mm.
         point: in the tumour, LPS mm; or several such points, which a network takes.
         outside: points that the mask must leave out, which a network takes.
+        box: two opposite corners of a box along the CT's axes, LPS mm, in which the mask lies; a
+            network takes it, and needs no point then.
         model: name or file of a segmenter, or "region-growing"; without it `nodule-segmenter` if
             it is installed, and region growing otherwise.
         progress: receives the progress.
@@ -67,18 +70,18 @@ def propose(
         ModelError: there is no such model, or it is no segmenter of cubes.
     """
     inside, ct = _points(point), as_ct(ct)
-    for each in (*inside, *outside):
+    for each in (*inside, *outside, *box):
         region.index_in(ct.grid, each)  # refuses a point outside the CT before a network is read
     method = default_method() if model is None else model
     if method != REGION_GROWING:
         from ..inference.segmentation import segment_clicks
 
         segmenter = read_model(method, kind="segmenter")
-        return segment_clicks(segmenter, ct, inside, outside, progress=progress)
-    if len(inside) != 1 or outside:
+        return segment_clicks(segmenter, ct, inside, outside, box=box, progress=progress)
+    if len(inside) != 1 or outside or box:
         raise InputError(
-            "Region growing takes one point in the tumour and none to leave out. Give one point, "
-            "or use a segmenter: `lungsquad models list` lists the models."
+            "Region growing takes one point in the tumour, and nothing else. Give one point, or "
+            "use a segmenter: `lungsquad models list` lists the models."
         )
     return region.propose_mask(ct, inside[0], progress=progress)
 

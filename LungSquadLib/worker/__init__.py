@@ -31,10 +31,10 @@ the optional ones:
         optional: "roi", "label", "series"
         result: "name", "source", "volume_ml" and "flags" of the tumour, which is written on the
         CT's voxels as .seg.nrrd
-    {"id": 7, "verb": "segment", "ct": PATH, "inside": [POINT], "out": PATH}
-        optional: "outside" (points to leave out), "model" (a segmenter, or "region-growing"),
-        "series"
-        result: as of "mask", for the tumour at the points
+    {"id": 7, "verb": "segment", "ct": PATH, "out": PATH}
+        optional: "inside" (points in the tumour, or the "box" is needed), "outside" (points to
+        leave out), "box" (its two corners), "model" (a segmenter, or "region-growing"), "series"
+        result: as of "mask", for the tumour at the points or in the box
     {"id": 8, "verb": "sample", "folder": PATH}
         optional: "seed"
         result: "name", "ct" and "mask" of a computer-made sample patient

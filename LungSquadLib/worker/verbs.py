@@ -180,12 +180,13 @@ class ImportMask:
 
 @dataclass(frozen=True)
 class Segment:
-    """Segment the tumour at points, as `lungsquad segment`, and write the mask."""
+    """Segment the tumour at points or in a box, as `lungsquad segment`, and write the mask."""
 
     ct: str | os.PathLike[str]
-    inside: tuple[Point, ...]
     out: str | os.PathLike[str]
+    inside: tuple[Point, ...] | None = None
     outside: tuple[Point, ...] | None = None
+    box: tuple[Point, ...] | None = None
     model: str | None = None
     series: str | None = None
 
@@ -199,8 +200,9 @@ class Segment:
         ct = open_ct(self.ct, series=self.series, progress=progress)
         mask = propose(
             ct,
-            self.inside,
+            self.inside or (),
             self.outside or (),
+            box=self.box or (),
             model=self.model,
             progress=Part(progress, 0.0, 0.9),
         )

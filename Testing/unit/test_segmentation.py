@@ -9,11 +9,12 @@ from LungSquadLib.errors import InputError, ModelError
 from LungSquadLib.imaging.ct import as_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.resample import AIR
-from LungSquadLib.inference.segmentation import _separated, cube_of, segment_clicks
+from LungSquadLib.inference.segmentation import _separated, segment_clicks
 from LungSquadLib.inference.segmentation_cubes import (
     averaged_logits,
     click_map,
     connected,
+    cube_of,
     dice,
     expected_dice,
     logits_of,
@@ -215,6 +216,35 @@ def test_a_click_outside_is_left_out(model):
     assert x >= array.shape[2] or not array[z, y, x]
 
 
+def test_a_click_at_the_rim_of_a_large_tumour_will_do(model):
+    radius = 20.0
+    image, lps = ball_ct(radius)
+    mask = segment_clicks(model, image, [lps(0, 0.95 * radius, 0)])
+    volume, middle = volume_and_middle(mask)
+    assert volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.06)
+    assert middle == pytest.approx(lps(), abs=0.35)
+
+
+@pytest.mark.parametrize("radius", [4.0, 11.0, 40.0])
+def test_a_box_needs_no_click(model, radius):
+    image, lps = ball_ct(radius)
+    corners = [lps(*[radius + 2] * 3), lps(*[-radius - 2] * 3)]
+    volume, middle = volume_and_middle(segment_clicks(model, image, [], box=corners))
+    assert volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.06)
+    assert middle == pytest.approx(lps(), abs=0.35)
+
+
+def test_a_mask_ends_at_its_box(model):
+    """Over half of a ball, in x: half of its volume, and its middle is off by 3/8 of the radius."""
+    radius = 10.0
+    image, lps = ball_ct(radius, spacing=(0.5, 0.5, 0.5), side=60.0, middle=(30.0, 30.0, 30.0))
+    box = [lps(0, -12, -12), lps(12, 12, 12)]
+    mask = segment_clicks(model, image, [lps(4, 0, 0)], box=box)
+    volume, middle = volume_and_middle(mask)
+    assert volume == pytest.approx(2 / 3 * np.pi * radius**3, rel=0.12)
+    assert middle == pytest.approx(lps(3 / 8 * radius, 0, 0), abs=0.5)
+
+
 def test_where_the_network_finds_nothing_region_growing_does(tmp_path):
     untrained = write_segmenter(tmp_path / "m.safetensors", threshold=False)
     image, lps = ball_ct(9.0)
@@ -226,8 +256,34 @@ def test_where_the_network_finds_nothing_region_growing_does(tmp_path):
         segment_clicks(untrained, image, [lps(30, 0, 0)])
 
 
+class Doubtful(torch.nn.Module):
+    """Takes 2 voxels round each click for tumour, at a probability of 60 %."""
+
+    step = 1
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return torch.where(x[:, 2:3] > 0.6, 0.4, -9.0)
+
+
+def test_a_click_into_lung_is_refused_where_the_network_is_unsure(tmp_path):
+    model = write_segmenter(tmp_path / "m.safetensors")
+    model.__dict__["network"] = Doubtful()
+    image, lps = ball_ct(9.0)
+    assert "segmentation_unsure" in {f.code for f in segment_clicks(model, image, [lps()]).flags}
+    with pytest.raises(InputError, match="lies in lung"):
+        segment_clicks(model, image, [lps(30, 0, 0)])
+
+
 def test_clicks_that_cannot_be_are_refused(model):
     image, lps = ball_ct(9.0)
+    with pytest.raises(InputError, match="A side of the box has 106 mm, and 104 mm is"):
+        segment_clicks(model, image, [], box=[lps(-50, 0, 0), lps(56, 1, 1)])
+    with pytest.raises(InputError, match="two opposite corners, not 1"):
+        segment_clicks(model, image, [], box=[lps()])
     with pytest.raises(InputError, match="There is no point in the tumour"):
         segment_clicks(model, image, [])
     with pytest.raises(InputError, match="lies outside the CT"):

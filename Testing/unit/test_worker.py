@@ -184,8 +184,8 @@ def test_the_protocols_documentation_has_every_field_of_every_request():
         documented[verb] = (names_in(required, r'"(\w+)":'), names_in(optional, r'"(\w+)"'))
     assert documented == {verb: fields_of(cls) for verb, cls in VERBS.items()}
     assert documented["segment"] == (
-        {"ct", "inside", "out"},
-        {"outside", "model", "series"},
+        {"ct", "out"},
+        {"inside", "outside", "box", "model", "series"},
     )
 
 
@@ -676,6 +676,8 @@ def test_the_tumour_at_a_point_is_segmented(worker, case, tmp_path):
     assert proposed.name == result["name"]
     assert [flag.to_dict() for flag in proposed.flags] == result["flags"][: len(proposed.flags)]
     out.unlink()
+    with pytest.raises(InputError, match="There is no point"):
+        worker.request("segment", **arguments | {"model": "nodule-segmenter"})
     with pytest.raises(InputError, match="lies in lung or air"):
         worker.request("segment", inside=[[there[0] - 25, *there[1:]]], **arguments)
     assert not out.exists()

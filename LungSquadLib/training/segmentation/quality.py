@@ -37,6 +37,7 @@ from .samples import central, draw_voxel, is_complete, signed_distance
 
 RESULT, CASES = "segmentation.json", "segmentation.csv"
 CLICKS = 2  # of a case
+BOX_ROOM_MM = 2.0
 SIZES = {"below_10_mm": (0.0, 10.0), "10_to_20_mm": (10.0, 20.0), "above_20_mm": (20.0, np.inf)}
 TEXTURES = {"ground_glass": (0.0, 2.5), "part_solid": (2.5, 4.0), "solid": (4.0, 5.1)}
 
@@ -45,6 +46,7 @@ Statistic = Callable[[np.ndarray], float]
 METHODS = {
     "one_click": "one click at a random place in the mask",
     "corrected": "one click and one correction where the mask is most wrong",
+    "box": "a box that leaves 2 mm round the mask",
     "no_click": "no click",
     "region_growing": "region growing from the same click",
 }
@@ -158,6 +160,12 @@ def _cube_dice(
         [point(click) for click in (clicks[0], *inside)],
         [point(click) for click in outside],
     )
+    corners = np.argwhere(truth).min(axis=0), np.argwhere(truth).max(axis=0)
+    room = BOX_ROOM_MM / spacing
+    box = [
+        point(np.maximum(corners[0] - room, 0)),
+        point(np.minimum(corners[1] + room, np.array(hu.shape) - 1)),
+    ]
     try:
         grown = propose_mask(ct, point(clicks[0]))
     except InputError:
@@ -165,6 +173,7 @@ def _cube_dice(
     return _row(
         [dice(mask, truth) for mask in masks],
         corrected=dice(measured(corrected), truth),
+        box=dice(measured(mask_from_clicks(model, ct, [], box=box)), truth),
         region_growing=dice(measured(grown), truth),
         no_click=_unclicked_dice(model, hu, truth),
     )

@@ -20,19 +20,39 @@ from ...inference.segmentation_cubes import known_voxels, network_input
 from ...models.inputs import InputSpec
 from .options import SegmentationOptions
 
-VOXELS = (0.6, 1.6)  # size of a sample's voxels, relative to those of the data
-SHIFT = 0.25  # largest shift, relative to the sample's size
 COMPLETE = 0.8  # share of known voxels from which a case has all its surroundings
-HIDDEN, HIDDEN_MORE = 0.6, 0.3  # share of which a part is hidden, of complete cases and the rest
 EXTENDED = 0.6  # share of the cut-out cubes beyond which slices are made up
 EXTENDED_NOISE_HU, EXTENDED_SHIFT = 15.0, 0.3  # of each of them: noise; probability of a shift
-NOISE_HU, OFFSET_HU = 20.0, 20.0
 MOST_CORRECTIONS = 2  # further clicks inside, and outside
 NEAR = 8.0  # voxels from the tumour within which clicks outside are
 TISSUE_HU = -600.0
 
 Hu = np.ndarray
 MaskArray = np.ndarray
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How much samples are changed at random.
+
+    Attributes:
+        voxels: range of the size of a sample's voxels, relative to those of the data.
+        shift: largest shift, relative to the sample's size.
+        hidden, hidden_more: share of which a part is hidden, of complete cases and the rest.
+        noise_hu, offset_hu: largest standard deviation of the noise; that of the offset.
+    """
+
+    voxels: tuple[float, float]
+    shift: float
+    hidden: float
+    hidden_more: float
+    noise_hu: float
+    offset_hu: float
+
+
+# Cubes are looked at with voxels of up to twice the size, and round any click; slices as they are.
+CUBES = Augmentation((0.7, 2.2), 0.25, hidden=0.6, hidden_more=0.3, noise_hu=15, offset_hu=10)
+SLICES = Augmentation((0.85, 1.2), 0.1, hidden=0.1, hidden_more=0.1, noise_hu=5, offset_hu=5)
 
 
 @dataclass(frozen=True)
@@ -72,17 +92,22 @@ class Samples:
         """Return one of the samples of a case, by the number of the draw."""
         random = self._random(number, draw)
         hu, mask = self.read(number, random)
+        augmentation = CUBES if hu.ndim == 3 else SLICES
         complete = is_complete(hu, self.spec.size)
-        hidden = HIDDEN if complete else HIDDEN_MORE
+        hidden = augmentation.hidden if complete else augmentation.hidden_more
         if hu.ndim == 3 and not complete and random.random() < EXTENDED:
             hu = extended(hu, mask != 0, random)
-        hu, mask = resampled(hu, mask, self.spec.size, random)
+        hu, mask = resampled(hu, mask, self.spec.size, augmentation, random)
         if random.random() < hidden:
             hu = np.where(kept_region(mask, random), hu, np.float32(AIR))
         known = known_voxels(hu)
         mask &= known
-        noise = random.uniform(0, NOISE_HU) * random.standard_normal(hu.shape, np.float32)
-        changed = np.maximum(hu + noise + OFFSET_HU * random.standard_normal(), AIR + 1)
+        noise = random.uniform(0, augmentation.noise_hu) * random.standard_normal(
+            hu.shape, np.float32
+        )
+        changed = np.maximum(
+            hu + noise + augmentation.offset_hu * random.standard_normal(), AIR + 1
+        )
         hu = np.where(known, changed, np.float32(AIR)).astype(np.float32)
         inside, outside = self._clicks(hu, mask, random)
         return self._sample(hu, mask, inside, outside)
@@ -147,7 +172,11 @@ def signed_distance(mask: np.ndarray) -> np.ndarray:
 
 
 def resampled(
-    hu: np.ndarray, mask: np.ndarray, size: int, random: np.random.Generator
+    hu: np.ndarray,
+    mask: np.ndarray,
+    size: int,
+    augmentation: Augmentation,
+    random: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut a sample with voxels of another size, mirrored, turned and shifted at random.
 
@@ -155,14 +184,14 @@ def resampled(
         HU, float32, `AIR` where it is not known; and the mask, bool.
     """
     dimensions = hu.ndim
-    voxel = np.exp(random.uniform(*np.log(VOXELS)))
+    voxel = np.exp(random.uniform(*np.log(augmentation.voxels)))
     matrix = np.diag(voxel * random.choice([-1.0, 1.0], dimensions))  # x, y(, z)
     if random.random() < 0.5:
         matrix[[0, 1]] = matrix[[1, 0]]
     angle = np.deg2rad(random.uniform(-15, 15))
     turn = np.eye(dimensions)
     turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    shift = random.uniform(-SHIFT, SHIFT, dimensions) * size * voxel
+    shift = random.uniform(-augmentation.shift, augmentation.shift, dimensions) * size * voxel
     middle = (np.array(hu.shape[::-1]) - 1) / 2
     transform = sitk.AffineTransform(dimensions)
     transform.SetMatrix((turn @ matrix).ravel().tolist())
