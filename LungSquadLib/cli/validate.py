@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..models.catalogue import check_kind
+from ..models.catalogue import check_kind, with_article
 from ..options import listed
 from ..pipeline.options import add_device, refuse_ignored
 from .output import add_json_argument, add_out_argument, bar, print_json, print_table, printable
@@ -61,12 +61,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     model = read_model(arguments.model)
     device = str(chosen_device(arguments.device))
-    if model.card.kind == "descriptor":
-        _descriptor(arguments, model, device)
-    elif model.card.kind == "segmenter":
-        _segmenter(arguments, model)
-    elif model.card.kind == "inpainter":
-        _inpainter(arguments, model, device)
+    if model.card.kind in PRINTED:
+        _nodules(arguments, model, device)
     else:
         check_kind(model.card, "classifier")
         _classifier(arguments, model, device)
@@ -101,91 +97,41 @@ def _classifier(arguments: argparse.Namespace, model: Model, device: str) -> Non
     print(f"{arguments.out}/evaluation/index.html")
 
 
-class _Result(Protocol):
-    @property
-    def warnings(self) -> tuple[str, ...]: ...
-    def to_dict(self) -> dict[str, Any]: ...
+def _nodules(arguments: argparse.Namespace, model: Model, device: str) -> None:
+    from ..pipeline.validate_nodules import validate_nodules
 
-
-def _as_json(arguments: argparse.Namespace, result: _Result) -> bool:
-    """Print the result as JSON if that is wanted, otherwise its warnings; return which."""
+    kind = with_article(model.card.kind)
+    refuse_ignored(arguments, f"the model is {kind}.", label=None, classes=None)
+    with bar() as progress:
+        result = validate_nodules(
+            model,
+            arguments.store,
+            arguments.out,
+            sets=listed(arguments.sets),
+            fold=arguments.fold,
+            allow_overlap=arguments.allow_overlap,
+            device=device,
+            progress=progress,
+        )
     if arguments.json:
         print_json(result.to_dict())
-    else:
-        for sentence in result.warnings:
-            print(printable(f"warning: {sentence}"))
-    return bool(arguments.json)
-
-
-def _descriptor(arguments: argparse.Namespace, model: Model, device: str) -> None:
-    from ..pipeline.validate_description import RATINGS, validate_description
-
-    refuse_ignored(arguments, "the model is a descriptor.", label=None, classes=None)
-    with bar() as progress:
-        result = validate_description(
-            model,
-            arguments.store,
-            arguments.out,
-            sets=listed(arguments.sets),
-            fold=arguments.fold,
-            allow_overlap=arguments.allow_overlap,
-            device=device,
-            progress=progress,
-        )
-    if _as_json(arguments, result):
         return
-    print_description_metrics(result.metrics)
-    print(f"{arguments.out}/{RATINGS}")
+    for sentence in result.warnings:
+        print(printable(f"warning: {sentence}"))
+    PRINTED[model.card.kind](result.metrics)
+    for name in result.files:
+        print(f"{arguments.out}/{name}")
 
 
-def _segmenter(arguments: argparse.Namespace, model: Model) -> None:
-    from ..pipeline.validate_segmentation import validate_segmentation
-    from ..training.segmentation.quality import RESULT
-
-    refuse_ignored(arguments, "the model is a segmenter.", label=None, classes=None)
-    with bar() as progress:
-        result = validate_segmentation(
-            model,
-            arguments.store,
-            arguments.out,
-            sets=listed(arguments.sets),
-            fold=arguments.fold,
-            allow_overlap=arguments.allow_overlap,
-            progress=progress,
-        )
-    if _as_json(arguments, result):
-        return
-    print_segmentation_metrics(result.quality.metrics)
-    print(f"{arguments.out}/{RESULT}")
-
-
-def _inpainter(arguments: argparse.Namespace, model: Model, device: str) -> None:
-    from ..pipeline.validate_inpainting import METRICS, validate_inpainting
-
-    refuse_ignored(arguments, "the model is an inpainter.", label=None, classes=None)
-    with bar() as progress:
-        result = validate_inpainting(
-            model,
-            arguments.store,
-            arguments.out,
-            sets=listed(arguments.sets),
-            fold=arguments.fold,
-            allow_overlap=arguments.allow_overlap,
-            device=device,
-            progress=progress,
-        )
-    if _as_json(arguments, result):
-        return
+def _print_inpainting_metrics(metrics: Mapping[str, Metric]) -> None:
     rows = [
         (name, f"{m.value:.2f}", f"{m.low:.2f} to {m.high:.2f}", str(m.n))
-        for name, m in result.metrics.items()
+        for name, m in metrics.items()
     ]
     print_table([("INPAINTED ANEW", "MEAN", "95 %", "PATIENTS"), *rows])
-    print(f"{arguments.out}/{METRICS}")
 
 
-def print_segmentation_metrics(metrics: Mapping[str, Metric]) -> None:
-    """Print a table of the metrics of a segmenter."""
+def _print_segmentation_metrics(metrics: Mapping[str, Metric]) -> None:
     rows = [
         (name, f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}", str(m.n))
         for name, m in metrics.items()
@@ -206,3 +152,10 @@ def print_description_metrics(metrics: Mapping[str, Metric]) -> None:
                 rows.append((f"  {name}", f"{metric.value:.3f}", interval, f"n = {metric.n}"))
         print(measure.replace("_", " ").replace(".", ", "))
         print_table(rows)
+
+
+PRINTED: Mapping[str, Callable[[Mapping[str, Metric]], None]] = {
+    "descriptor": print_description_metrics,
+    "segmenter": _print_segmentation_metrics,
+    "inpainter": _print_inpainting_metrics,
+}

@@ -154,12 +154,13 @@ def check_kind(card: Card, kind: str) -> None:
     """Raise `ModelError` unless a model is of a kind."""
     if card.kind != kind:
         raise ModelError(
-            f"The model '{card.name}' is {_with_article(card.kind)}, and {_with_article(kind)} is "
+            f"The model '{card.name}' is {with_article(card.kind)}, and {with_article(kind)} is "
             "needed here. Choose one of `lungsquad models list`."
         )
 
 
-def _with_article(kind: str) -> str:
+def with_article(kind: str) -> str:
+    """Return the name of a kind with its article."""
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 

@@ -195,10 +195,10 @@ def test_the_command_describes_and_validates(place, finished, tmp_path, capsys):
 
 
 def test_validation_of_the_test_fold_gives_the_figures_of_the_card(place, finished, tmp_path):
-    from LungSquadLib.pipeline.validate_description import validate_description
+    from LungSquadLib.pipeline.validate_nodules import validate_nodules
 
     model = read_model_file(finished)
-    result = validate_description(model, place / "store", tmp_path / "out", fold="3")
+    result = validate_nodules(model, place / "store", tmp_path / "out", fold="3")
     known, again = model.card.metrics, result.metrics
     assert known.keys() == again.keys()
     assert all(again[name].value == pytest.approx(known[name].value, abs=1e-6) for name in known)

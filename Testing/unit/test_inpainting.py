@@ -299,7 +299,7 @@ def test_a_model_is_validated_on_a_store(tmp_path, store, finished, capsys):
     assert metrics["filled_masked_region_error_HU"]["value"] < 60  # a ball is uniform
     refusals = {
         "shares 8 patients": [str(finished / "model.safetensors")],
-        "No case of the store": [str(model.path), "--sets", "cubes51"],
+        "is of these sets and of this fold": [str(model.path), "--sets", "cubes51"],
         "the model is an inpainter": [str(model.path), "--label", "histology"],
     }
     for phrase, (name, *more) in refusals.items():

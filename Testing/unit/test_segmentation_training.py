@@ -15,7 +15,7 @@ from LungSquadLib.inference.segmentation_cubes import known_voxels
 from LungSquadLib.models.catalogue import read_model
 from LungSquadLib.models.file import read_card
 from LungSquadLib.models.inputs import InputSpec
-from LungSquadLib.pipeline.validate_segmentation import validate_segmentation
+from LungSquadLib.pipeline.validate_nodules import validate_nodules
 from LungSquadLib.training.experiment import read_rows
 from LungSquadLib.training.segmentation.data import open_source, set_up
 from LungSquadLib.training.segmentation.experiment import train_segmentation
@@ -171,7 +171,7 @@ def test_validation_measures_what_the_training_measured(tmp_path, store, finishe
     """The cases that were held out get the same clicks and the same figures."""
     arguments = ["validate", str(finished / "model.safetensors"), str(store)]
     with pytest.raises(InputError, match=r"shares .* patients and .* with the training data"):
-        validate_segmentation(read_model(arguments[1]), store, tmp_path / "refused")
+        validate_nodules(read_model(arguments[1]), store, tmp_path / "refused")
     out = tmp_path / "validation"
     main([*arguments, "-o", str(out), "--allow-overlap"])
     written, measured = (
@@ -186,11 +186,11 @@ def test_data_that_do_not_fit_the_model_are_refused(tmp_path, store, finished):
     model = read_model(finished / "model.safetensors")
     slices = disc_set(tmp_path / "slices", 12, slicing=Slicing(32)).folder
     with pytest.raises(ModelError, match="segments cubes, and a model of slices"):
-        validate_segmentation(model, slices, tmp_path / "out")
+        validate_nodules(model, slices, tmp_path / "out")
     with pytest.raises(InputError, match="holds a training"):
-        validate_segmentation(model, store, finished)
+        validate_nodules(model, store, finished)
     with pytest.raises(InputError, match=r"No case of .* is of these sets and of this fold"):
-        validate_segmentation(model, store, tmp_path / "out", fold="3")
+        validate_nodules(model, store, tmp_path / "out", fold="3")
     finer = write_segmenter(tmp_path / "finer.safetensors", spacing=0.5)
     with pytest.raises(InputError, match="40 voxels of 1 mm a side, and the model 'segmenter'"):
-        validate_segmentation(finer, store, tmp_path / "out")
+        validate_nodules(finer, store, tmp_path / "out")
