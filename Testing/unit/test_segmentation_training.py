@@ -21,7 +21,7 @@ from LungSquadLib.training.segmentation.data import open_source, set_up
 from LungSquadLib.training.segmentation.experiment import train_segmentation
 from LungSquadLib.training.segmentation.options import SegmentationOptions
 from LungSquadLib.training.segmentation.quality import correction
-from LungSquadLib.training.segmentation.samples import Samples, kept_region, resampled
+from LungSquadLib.training.segmentation.samples import CUBES, Samples, kept_region, resampled
 from LungSquadLib.training.segmentation.task import segmentation_loss
 from Testing.ball_cohort import ball_store
 from Testing.segmenters import write_segmenter
@@ -109,7 +109,7 @@ def test_resampling_turns_ct_and_mask_alike_and_invents_nothing():
     hu = np.where(ball, 40, -800)
     hu[:8] = AIR
     for seed in range(8):
-        cut, mask = resampled(hu, ball, 24, np.random.default_rng(seed))
+        cut, mask = resampled(hu, ball, 24, CUBES, np.random.default_rng(seed))
         known = known_voxels(cut)
         assert set(np.unique(cut[known])) <= set(np.unique(cut[(cut >= -800) & (cut <= 40)]))
         dense = (cut > -380) & known
