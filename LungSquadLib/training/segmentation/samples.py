@@ -36,12 +36,14 @@ class Augmentation:
     """How much samples are changed at random.
 
     Attributes:
-        voxels: range of the size of a sample's voxels, relative to those of the data.
+        resized: share of the samples that are resized and turned; the others keep their voxels.
+        voxels: range of the size of their voxels, relative to those of the data.
         shift: largest shift, relative to the sample's size.
         hidden, hidden_more: share of which a part is hidden, of complete cases and the rest.
         noise_hu, offset_hu: largest standard deviation of the noise; that of the offset.
     """
 
+    resized: float
     voxels: tuple[float, float]
     shift: float
     hidden: float
@@ -51,8 +53,8 @@ class Augmentation:
 
 
 # Cubes are looked at with voxels of up to twice the size, and round any click; slices as they are.
-CUBES = Augmentation((0.7, 2.2), 0.25, hidden=0.6, hidden_more=0.3, noise_hu=15, offset_hu=10)
-SLICES = Augmentation((0.85, 1.2), 0.1, hidden=0.1, hidden_more=0.1, noise_hu=5, offset_hu=5)
+CUBES = Augmentation(1.0, (0.7, 2.2), 0.25, hidden=0.6, hidden_more=0.3, noise_hu=15, offset_hu=10)
+SLICES = Augmentation(0.3, (0.85, 1.2), 0.1, hidden=0.1, hidden_more=0.1, noise_hu=5, offset_hu=5)
 
 
 @dataclass(frozen=True)
@@ -185,18 +187,22 @@ def resampled(
     """
     dimensions = hu.ndim
     voxel = np.exp(random.uniform(*np.log(augmentation.voxels)))
-    matrix = np.diag(voxel * random.choice([-1.0, 1.0], dimensions))  # x, y(, z)
+    matrix = np.diag(random.choice([-1.0, 1.0], dimensions))  # x, y(, z)
     if random.random() < 0.5:
         matrix[[0, 1]] = matrix[[1, 0]]
     angle = np.deg2rad(random.uniform(-15, 15))
+    shift = random.uniform(-augmentation.shift, augmentation.shift, dimensions) * size
+    if augmentation.resized < 1 and random.random() >= augmentation.resized:
+        voxel, angle = 1.0, 0.0
+        shift = np.rint(shift) + (size - hu.shape[0]) % 2 / 2  # voxel on voxel
+    matrix *= voxel
     turn = np.eye(dimensions)
     turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    shift = random.uniform(-augmentation.shift, augmentation.shift, dimensions) * size * voxel
     middle = (np.array(hu.shape[::-1]) - 1) / 2
     transform = sitk.AffineTransform(dimensions)
     transform.SetMatrix((turn @ matrix).ravel().tolist())
     transform.SetTranslation(
-        (middle + shift - turn @ matrix @ np.full(dimensions, (size - 1) / 2)).tolist()
+        (middle + shift * voxel - turn @ matrix @ np.full(dimensions, (size - 1) / 2)).tolist()
     )
     channels = np.stack([hu, mask != 0, known_voxels(hu)], axis=-1).astype(np.float32)
     filter_ = sitk.ResampleImageFilter()
