@@ -95,8 +95,11 @@ real-data: $(REAL)/volumes/index.json ## manifests and a store of LIDC-IDRI in L
 
 CITED := Armato et al. 2011, doi:10.1118/1.3528204; data doi:10.7937/K9/TCIA.2015.LO9QL9SX, CC BY 3.0
 
-nodule-segmenter: $(REAL)/volumes/index.json ## train the segmenter of real nodules again
-	OMP_NUM_THREADS=1 $(BIN)/lungsquad train segmentation $(REAL)/volumes -o $(REAL)/segmenter \
+# Of finer voxels: a mask at 1 mm is no better than a Dice coefficient of 0.92 with itself at the CT's voxels.
+nodule-segmenter: $(REAL)/manifests/slices71.csv ## train the segmenter of real nodules again
+	$(BIN)/lungsquad cohort build $(REAL)/manifests/volumes.csv -o $(REAL)/fine --size 64 --spacing 0.7 --margin 8 \
+		--jobs $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/lungsquad train segmentation $(REAL)/fine -o $(REAL)/segmenter \
 		--fold-column fold --test-fold 3 --threads 1 --name nodule-segmenter \
 		--title "Nodule masks from clicks" --licence "MIT, as LungSquad; trained on LIDC-IDRI ($(CITED))." \
 		--notice "Trained on nodules of LIDC-IDRI. A person must check each mask."

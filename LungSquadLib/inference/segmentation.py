@@ -94,15 +94,16 @@ class _Clicks:
         corners: Sequence[Point] = (),
     ) -> _Clicks:
         """Take points in LPS mm; without one inside, the box's middle is one."""
-        inside_mm, outside_mm, corners_mm = (
-            np.array([index_in(grid, point) * np.array(grid.spacing) for point in points])
-            for points in (inside, outside, corners)
+        box, steps = None, np.array(grid.spacing)
+        if corners:
+            inside = inside or [point_of(np.mean(corners, axis=0))]
+            ends = grid.to_index(np.array(corners)) * steps
+            box = np.array([ends.min(axis=0), ends.max(axis=0)])
+        inside_mm, outside_mm = (
+            np.array([index_in(grid, point) * steps for point in points]).reshape(-1, 3)
+            for points in (inside, outside)
         )
-        if not len(corners_mm):
-            return cls(inside_mm.reshape(-1, 3), outside_mm.reshape(-1, 3))
-        box = np.array([corners_mm.min(axis=0), corners_mm.max(axis=0)])
-        inside_mm = inside_mm if len(inside_mm) else box.mean(axis=0)
-        return cls(inside_mm.reshape(-1, 3), outside_mm.reshape(-1, 3), box)
+        return cls(inside_mm, outside_mm, box)
 
     def beyond_box(self, start: np.ndarray, spacing: float, shape: Sequence[int]) -> np.ndarray:
         """Return the voxels (z, y, x) of a cube whose middles lie beyond the box."""
@@ -138,8 +139,8 @@ def segment_clicks(
         ct: HU, LPS mm.
         inside: one or more points in the tumour, LPS mm.
         outside: points that the mask must leave out, LPS mm.
-        box: two opposite corners of a box along the CT's axes, LPS mm, in which the mask lies; with
-            it there need be no point in the tumour.
+        box: two opposite corners of a box along the CT's axes, LPS mm, in which the mask lies; its
+            middle is in the CT. With it there need be no point in the tumour.
         progress: gets the state of the work; may cancel.
 
     Returns:
@@ -346,10 +347,9 @@ def _flags(segmented: _Segmented, agreement: float | None) -> tuple[Flag, ...]:
 
 def _fallback(grown: Mask | None, why: str, model: Model) -> Mask:
     if grown is None:
-        raise InputError(f"The model '{model.card.name}' finds no tumour at the click. {why}")
+        raise InputError(f"The model '{model.card.name}' finds no tumour there. {why}")
     sentence = (
-        f"The model '{model.card.name}' finds no tumour at the click; this is the mask of region "
-        "growing."
+        f"The model '{model.card.name}' finds no tumour there; this is the mask of region growing."
     )
     flag = Flag("segmentation_by_region_growing", "warning", sentence)
     return Mask(grown.image, grown.name, grown.source, (flag, *grown.flags))

@@ -15,7 +15,7 @@ from ..imaging import region
 from ..imaging.ct import CT, as_ct
 from ..imaging.dicom.boxes import read_boxes
 from ..imaging.flags import Flag
-from ..imaging.geometry import Grid, Point
+from ..imaging.geometry import Grid, Point, point_of
 from ..imaging.masks import Mask, as_mask
 from ..models.catalogue import available, read_model
 
@@ -70,7 +70,8 @@ def propose(
         ModelError: there is no such model, or it is no segmenter of cubes.
     """
     inside, ct = _points(point), as_ct(ct)
-    for each in (*inside, *outside, *box):
+    middle = [point_of(np.mean(box, axis=0))] if len(box) else []
+    for each in (*inside, *outside, *middle):
         region.index_in(ct.grid, each)  # refuses a point outside the CT before a network is read
     method = default_method() if model is None else model
     if method != REGION_GROWING:

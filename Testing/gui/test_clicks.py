@@ -118,7 +118,7 @@ def test_clicks_belong_to_their_outline(panel, network, working_here, scene, dra
     assert not panel.ui.undoButton.enabled
     click(panel, scene, panel.ui.segmentButton, beside(-25.0))  # in air
     settled()
-    assert "finds no tumour at the click" in panel.ui.statusLabel.text
+    assert "finds no tumour there" in panel.ui.statusLabel.text
     assert not panel.ui.proposalFrame.visible
 
 

@@ -108,6 +108,29 @@ def test_the_command_takes_clicks_and_a_model(installed, tmp_path, capsys):
     assert not out.exists()
 
 
+def test_the_command_takes_a_box_in_lps_and_in_ras(installed, tmp_path, capsys):
+    ct = tmp_path / "ct.nrrd"
+    sitk.WriteImage(ball_images()[0], str(ct))
+    x, y, z = MIDDLE
+    lps = [x - 40, y - 40, z - 12, x + 40, y + 40, z]  # the lower half, and beyond the CT
+    ras = [-lps[0], -lps[1], lps[2], -lps[3], -lps[4], lps[5]]
+    voxels_in_mask = []
+    for corners, more in ((lps, []), (ras, ["--ras"])):
+        box = ",".join(f"{value:g}" for value in corners)
+        command = ["segment", str(ct), "-o", str(tmp_path / "m.nrrd"), f"--box={box}", "--json"]
+        assert main([*command, *more]) == 0
+        voxels_in_mask.append(json.loads(capsys.readouterr().out)["mask_voxels"])
+    whole = voxels(propose(ball_images()[0], MIDDLE))
+    assert 0.4 * whole < voxels_in_mask[0] == voxels_in_mask[1] < 0.7 * whole
+    assert main([*command, "--model", REGION_GROWING]) == 2
+    assert "Region growing takes one point in the tumour, and nothing else" in (
+        capsys.readouterr().err
+    )
+    with pytest.raises(SystemExit):
+        main(["segment", str(ct), "-o", "m.nrrd", "--box=1,2,3,4,5"])
+    assert "is not X,Y,Z,X,Y,Z, six numbers" in capsys.readouterr().err
+
+
 def test_an_unknown_model_and_one_of_another_kind_are_sentences(folder):
     ct, _ball = ball_images()
     with pytest.raises(ModelError, match="There is no model named"):

@@ -21,7 +21,7 @@ class SegmentationOptions(FoldOptions):
     )
     width: int = option(12, low=1, high=64, help="channels of the first level of the U-Net")
     depth: int = option(4, low=1, high=6, help="levels of the U-Net")
-    epochs: int = option(11, low=1, help="passes over the training cases")
+    epochs: int = option(12, low=1, help="passes over the training cases")
     batch: int = option(2, low=1, unit="cubes", help="batch of an update")
     learning_rate: float = option(
         3e-3, above=0.0, high=1.0, metavar="RATE", help="highest learning rate of AdamW"
@@ -33,7 +33,7 @@ class SegmentationOptions(FoldOptions):
         0.4, low=0.0, high=1.0, help="share of the samples with a click that have more of them"
     )
     complete_repeats: int = option(
-        8,
+        5,
         low=1,
         help="times that a cube with all its surroundings is shown in an epoch; among cut-outs "
         "these are rare",
