@@ -38,6 +38,7 @@ from .segmentation_cubes import (
 COARSE = (2, 3, 4)  # voxels of the first look, in voxels of the network's spacing
 LUNG_HU = -500.0  # below: lung, or air
 LEAST_FREE = 0.25  # share of a tumour's surface that borders on lung; else coarser cubes are tried
+WITHIN = 0.05  # share below which a mask lies within a tumour
 NEAR = 3  # voxels of the finest cube between a click and its mask
 CENTRED = 2  # times that a cube is looked at, each time round the mask that was found
 THRESHOLDS = (1.0, 2.0, 3.0, 4.0)  # logits, tried in turn
@@ -244,7 +245,11 @@ def _first_look(model: Model, ct: CT, clicks: _Clicks, progress: Progress) -> _S
         # Deep in a large tumour a fine cube shows no lung, and its mask is a part.
         if result is not None and not result.near_faces and result.free >= LEAST_FREE:
             return result
-    return max(results, key=lambda result: (not result.near_faces, result.free), default=None)
+    return max(
+        results,
+        key=lambda result: (not result.near_faces and result.free > WITHIN, result.free),
+        default=None,
+    )
 
 
 def _room(model: Model, factor: int) -> float:

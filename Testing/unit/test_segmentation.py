@@ -9,7 +9,7 @@ from LungSquadLib.errors import InputError, ModelError
 from LungSquadLib.imaging.ct import as_ct
 from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.resample import AIR
-from LungSquadLib.inference.segmentation import _separated, segment_clicks
+from LungSquadLib.inference.segmentation import _Clicks, _segmented, _separated, segment_clicks
 from LungSquadLib.inference.segmentation_cubes import (
     averaged_logits,
     click_map,
@@ -24,6 +24,7 @@ from LungSquadLib.inference.segmentation_cubes import (
 )
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks.segmentation import SegmentationNetwork
+from LungSquadLib.progress import Silent
 from Testing.segmenters import write_segmenter
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -191,8 +192,8 @@ class BlobWithoutLung(torch.nn.Module):
 def test_deep_in_a_large_tumour_a_cube_is_taken_that_reaches_the_lung(tmp_path):
     model = write_segmenter(tmp_path / "m.safetensors")
     model.__dict__["network"] = BlobWithoutLung(model.network)
-    radius = 30.0
-    image, lps = ball_ct(radius, spacing=(1.0, 1.0, 2.0), side=120.0, middle=(60.0, 60.0, 60.0))
+    radius = 57.0  # a cube of 64 mm lies within
+    image, lps = ball_ct(radius, spacing=(1.0, 1.0, 2.0), side=126.0, middle=(63.0, 63.0, 63.0))
     volume, middle = volume_and_middle(segment_clicks(model, image, [lps()]))
     assert volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.1)
     assert middle == pytest.approx(lps(), abs=1.5)
@@ -216,13 +217,17 @@ def test_a_click_outside_is_left_out(model):
     assert x >= array.shape[2] or not array[z, y, x]
 
 
-def test_a_click_at_the_rim_of_a_large_tumour_will_do(model):
-    radius = 20.0
+@pytest.mark.parametrize(("radius", "factor"), [(12.0, 1), (20.0, 2)])
+def test_a_click_at_the_rim_will_do(model, radius, factor):
+    """The cube lies round the tumour's middle, and has the finest voxels at which it fits in."""
     image, lps = ball_ct(radius)
-    mask = segment_clicks(model, image, [lps(0, 0.95 * radius, 0)])
-    volume, middle = volume_and_middle(mask)
+    click = lps(0, 0.95 * radius, 0)
+    volume, middle = volume_and_middle(segment_clicks(model, image, [click]))
     assert volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.06)
     assert middle == pytest.approx(lps(), abs=0.35)
+    ct = as_ct(image)
+    segmented = _segmented(model, ct, _Clicks.of(ct.grid, [click], []), Silent())
+    assert segmented.factor == factor
 
 
 @pytest.mark.parametrize("radius", [4.0, 11.0, 40.0])
