@@ -16,7 +16,7 @@ import SimpleITK as sitk
 
 from ...data.store import StoredCase
 from ...errors import InputError
-from ...imaging.ct import as_ct
+from ...imaging.ct import CT, as_ct
 from ...imaging.geometry import Grid, Point, point_of
 from ...imaging.masks import Mask
 from ...imaging.region import propose_mask
@@ -108,7 +108,7 @@ def segmentation_quality(
                 model, hu, truth, random=_random(case)
             )
             rows.append({**_facts(case, source, hu, truth), **measured})
-    return Quality(rows, _metrics(rows, where))
+    return Quality(rows, quality_metrics(rows, where))
 
 
 def _facts(case: StoredCase, source: SegmentationSource, hu: np.ndarray, truth: np.ndarray) -> Row:
@@ -135,16 +135,28 @@ def _cube_dice(
     model: Model, hu: np.ndarray, truth: np.ndarray, *, random: np.random.Generator
 ) -> Row:
     """Return the Dice coefficients of a cube of a store."""
-    known, spacing = known_voxels(hu), model.card.image.spacing
     image = sitk.GetImageFromArray(hu)
-    image.SetSpacing((spacing,) * 3)
-    ct = as_ct(image)
+    image.SetSpacing((model.card.image.spacing,) * 3)
+    unclicked = _unclicked_dice(model, hu, truth)
+    return volume_dice(model, as_ct(image), truth, random=random) | {"dice_no_click": unclicked}
+
+
+def volume_dice(model: Model, ct: CT, truth: np.ndarray, *, random: np.random.Generator) -> Row:
+    """Return the Dice coefficients, on a CT's own voxels, of masks from clicks and from a box.
+
+    Args:
+        model: a segmenter of cubes.
+        ct: HU, exactly `AIR` where it is not known.
+        truth: (z, y, x) bool on the CT's voxels; it is not empty, and all of it is known.
+        random: chooses the clicks.
+    """
+    known = known_voxels(ct.hu(ct.grid.box))
 
     def point(index: np.ndarray) -> Point:
-        return point_of(index[::-1] * spacing)
+        return point_of(ct.grid.to_lps(index[::-1]))
 
     def measured(mask: Mask | None) -> np.ndarray:
-        whole = np.zeros(hu.shape, bool)
+        whole = np.zeros(truth.shape, bool)
         if mask is not None:
             grid = Grid.of(mask.image)
             box = grid.box.shifted(grid.offset_in(ct.grid) or (0, 0, 0))
@@ -160,12 +172,9 @@ def _cube_dice(
         [point(click) for click in (clicks[0], *inside)],
         [point(click) for click in outside],
     )
-    corners = np.argwhere(truth).min(axis=0), np.argwhere(truth).max(axis=0)
-    room = BOX_ROOM_MM / spacing
-    box = [
-        point(np.maximum(corners[0] - room, 0)),
-        point(np.minimum(corners[1] + room, np.array(hu.shape) - 1)),
-    ]
+    room = BOX_ROOM_MM / np.array(ct.grid.spacing[::-1])
+    marked = np.argwhere(truth)
+    box = [point(marked.min(axis=0) - room), point(marked.max(axis=0) + room)]
     try:
         grown = propose_mask(ct, point(clicks[0]))
     except InputError:
@@ -175,7 +184,6 @@ def _cube_dice(
         corrected=dice(measured(corrected), truth),
         box=dice(measured(mask_from_clicks(model, ct, [], box=box)), truth),
         region_growing=dice(measured(grown), truth),
-        no_click=_unclicked_dice(model, hu, truth),
     )
 
 
@@ -234,7 +242,8 @@ def correction(
     return ([click], []) if truth[tuple(click.astype(int))] else ([], [click])
 
 
-def _metrics(rows: Sequence[Row], where: str) -> dict[str, Metric]:
+def quality_metrics(rows: Sequence[Row], where: str) -> dict[str, Metric]:
+    """Return what the rows of cases come to, by name; see `Quality`."""
     metrics: dict[str, Metric] = {}
     if not rows:
         return metrics
@@ -245,7 +254,7 @@ def _metrics(rows: Sequence[Row], where: str) -> dict[str, Metric]:
         for statistic, function in STATISTICS.items():
             metrics[f"{name}_{statistic}"] = _metric(rows, name, function, where)
         for group, members in _groups(rows).items():
-            if method == "corrected":
+            if method in ("corrected", "box"):
                 continue
             words = f"{where}, {group.replace('_', ' ')}"
             for statistic in ("median", "worst_tenth"):
