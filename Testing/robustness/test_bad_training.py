@@ -78,6 +78,9 @@ def place(tmp_path_factory):
     for name, parts in SPLITS.items():
         (folder / f"{name}.csv").write_text("\n".join(["case,part", *parts.split()]) + "\n")
     train_classifier(store, folder / "finished", options(folder))
+    (folder / "integrated").mkdir()
+    shutil.copy(folder / "finished" / "predictions.csv", folder / "integrated")
+    (folder / "integrated" / "run.json").write_text('{"run": {"training": "integration"}}')
     return folder
 
 
@@ -341,6 +344,10 @@ COMMANDS = {
     # runs side by side
     "one run": ("compare {p}/finished", "two runs at least"),
     "no run": ("compare {p}/finished {p}/store", "is no finished training run"),
+    "run of another training": (
+        "compare {p}/finished {p}/integrated",
+        "is a run of `lungsquad train integration`",
+    ),
     # the cohort
     "check of no store": ("cohort check {p}/unfinished", "is not finished"),
     "show of a damaged store": ("cohort show {p}/damaged", "index.json' is damaged"),

@@ -211,6 +211,11 @@ def _read(folder: Path) -> _Run:
     try:
         text = (folder / "run.json").read_text(encoding="utf-8")
         run = Fields(parsed_json(text), "it").child("run")
+        if (training := run.text("training")) != "classifier":
+            raise InputError(
+                f"'{folder}' is a run of `lungsquad train {training}`; runs of `lungsquad train "
+                "classifier` are compared."
+            )
         options, classes = run.child("options"), run.texts("classes", most=32)
         return _Run(
             label=options.text("label"),
