@@ -122,7 +122,7 @@ def propose_in_box(
 ) -> Mask:
     """Propose a mask of the tumour in a box of a DICOM SR. A person must look at it.
 
-    The point is the middle of the box; what the proposal has beyond the box is cut off.
+    A network looks in the box, region growing from its middle; what lies beyond the box is cut off.
 
     Args:
         ct: a DICOM series.
@@ -148,7 +148,11 @@ def propose_in_box(
     if not chosen:
         raise InputError(f"'{report}' has no box {number}: it has {len(boxes)}.")
     (box,) = chosen
-    mask = propose(ct, box.centre_lps, model=model, progress=progress)
+    if (default_method() if model is None else model) == REGION_GROWING:
+        mask = propose(ct, box.centre_lps, model=model, progress=progress)
+    else:
+        corners = [point_of(ct.grid.to_lps(end)) for end in (box.low, box.high)]
+        mask = propose(ct, box=corners, model=model, progress=progress)
     array = np.zeros(ct.grid.size[::-1], np.uint8)
     at = Grid.of(mask.image)
     offset = at.offset_in(ct.grid)

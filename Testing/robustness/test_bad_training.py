@@ -344,7 +344,7 @@ COMMANDS = {
     # runs side by side
     "one run": ("compare {p}/finished", "two runs at least"),
     "no run": ("compare {p}/finished {p}/store", "is no finished training run"),
-    "run of another training": (
+    "comparison with another training": (
         "compare {p}/finished {p}/integrated",
         "is a run of `lungsquad train integration`",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 from ...cohorts.series_list import read_list
@@ -16,7 +17,7 @@ from ...models.file import Model
 from ...progress import Part, Progress
 from ...report.reproduction import Section
 from ...training.segmentation.quality import CASES, RESULT
-from ..validate_segmentation import validate_segmentation
+from ..validate_nodules import validate_nodules
 from .recipe import (
     PlanStep,
     RecipeOptions,
@@ -29,7 +30,7 @@ from .recipe import (
 
 COHORTS = ("lidc-idri",)
 SEGMENTER = "nodule-segmenter"
-PREPROCESSING = Preprocessing(size=48, margin=8)
+PREPROCESSING = Preprocessing(size=64, margin=8)  # at the spacing of the model
 IGNORED = ("outputs", "weights", "folds")
 MANIFEST = "unseen.csv"
 _CASE_S = 1.0  # of a case's masks, from one click, corrected, and without clicks
@@ -54,15 +55,15 @@ def run(folder: Path, options: RecipeOptions, progress: Progress) -> Report:
     summary = built(
         folder / MANIFEST,
         folder / "store",
-        PREPROCESSING,
+        replace(PREPROCESSING, spacing=model.card.image.spacing),
         options,
         keep_identity=False,
         progress=Part(progress, 0.6, 0.8),
     )
-    result = validate_segmentation(
+    result = validate_nodules(
         model, folder / "store", folder / "validation", progress=Part(progress, 0.8, 1.0)
     )
-    metrics = result.quality.metrics
+    metrics = result.metrics
     rows = [
         (name, f"{m.value:.3f}", f"{m.low:.3f} to {m.high:.3f}", m.n) for name, m in metrics.items()
     ]
