@@ -49,7 +49,7 @@ class Worker:
             self._load()
             while (job := self._next()) is not None:
                 self._responses.write(job.response())
-                verbs.release()
+                release()
         finally:
             self._responses.close()
 
@@ -235,3 +235,14 @@ def take_descriptors() -> tuple[int, int]:
 
 def _versions() -> dict[str, str]:
     return {"lungsquad": __version__, "python": platform.python_version()}
+
+
+def release() -> None:
+    """Release the graphics memory that torch caches: Slicer needs it for rendering."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()

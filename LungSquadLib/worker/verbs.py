@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -389,14 +388,3 @@ VERBS: dict[str, type] = {
 def load() -> None:
     """Import all that a prediction needs, with torch, which takes seconds."""
     from ..pipeline import case  # noqa: F401
-
-
-def release() -> None:
-    """Release the graphics memory that torch caches: Slicer needs it for rendering."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-    if torch.backends.mps.is_available():
-        torch.mps.empty_cache()
