@@ -1,6 +1,7 @@
 """A DICOM CT is read as it lies in the patient, or refused with the reason."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pydicom
@@ -338,3 +339,23 @@ def test_headers_with_nested_open_ended_sequences_are_scanned(tmp_path):
 
     write_series(tmp_path, HU, edit=nested)
     assert np.array_equal(voxels(open_ct(tmp_path).read()), HU)
+
+
+def test_slices_are_read_once_and_when_they_are_needed(tmp_path):
+    hu = np.random.default_rng(0).integers(-1000, 400, (9, 6, 5)).astype(np.int16)
+    write_series(tmp_path, hu, spacing=(1.0, 1.0, 2.0), origin=(0.0, 0.0, 0.0))
+    whole = open_ct(tmp_path)
+    read = []
+
+    class Counted:
+        def read(self, box, progress):
+            read.extend(range(box.start[2], box.stop[2]))
+            return whole.voxels.read(box, progress)
+
+    ct = replace(whole, voxels=Counted()).read_once()
+    assert read == []
+    for start, stop in [((1, 2, 4), (3, 5, 6)), ((0, 0, 3), (5, 6, 8)), ((2, 0, 0), (5, 1, 9))]:
+        box = Box(start, stop)
+        assert np.array_equal(ct.hu(box), hu[box.slices])
+    assert sorted(read) == list(range(9))
+    assert ct.sha256 == whole.sha256 == open_ct(tmp_path).sha256
