@@ -87,6 +87,7 @@ RIGHT_IN = {
     "copies": ("mrml",),
     "beside": ("mrml",),
     "taken": ("mrml",),
+    "answer": ("report/classifier/metrics_score.py",),  # to the questions of METRICS
 }
 # Of the command line: verbs, options, and what help must not say.
 VERBS = {

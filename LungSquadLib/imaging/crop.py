@@ -363,22 +363,22 @@ def _border_flags(ct: np.ndarray, mask: np.ndarray, spacing: float) -> list[Flag
             "chest wall or the mediastinum. Check that it is the tumour's."
         )
         return [Flag("not_at_lung", "warning", sentence)]
-    beside = float(np.median(lung))
-    if 2 * lung.size > around.size and median - beside < CONTRAST_HU:
+    lung_hu = float(np.median(lung))
+    if 2 * lung.size > around.size and median - lung_hu < CONTRAST_HU:
         sentence = (
             f"The outline is as dense as the lung round it (median {median:.0f} HU inside, "
-            f"{beside:.0f} HU around). Check that it is the tumour's."
+            f"{lung_hu:.0f} HU around). Check that it is the tumour's."
         )
         return [Flag("no_contrast", "warning", sentence)]
     return []
 
 
-def _widened(inside: np.ndarray, reach: int) -> np.ndarray:
+def _widened(inside: np.ndarray, steps: int) -> np.ndarray:
     """Return the voxels that are at most so many steps away along each axis."""
     for axis in range(inside.ndim):
         done = 0
-        while done < reach:  # each pass reaches as far again as all before, and one step more
-            step = min(done + 1, reach - done)
+        while done < steps:  # each pass reaches as far again as all before, and one step more
+            step = min(done + 1, steps - done)
             wide = inside.copy()
             to, by = np.moveaxis(wide, axis, 0), np.moveaxis(inside, axis, 0)
             to[step:] |= by[:-step]

@@ -154,8 +154,8 @@ class StartedPrediction:
             CancelledError: `progress` cancelled.
         """
         card, network, jittered = self.point.model.card, self._network, self._jittered
-        others = _other_runs(network, card, jittered, self._seed, progress or Silent())
-        runs = [self._unshifted, *others]
+        further = _other_runs(network, card, jittered, self._seed, progress or Silent())
+        runs = [self._unshifted, *further]
         return Prediction(
             **vars(self.point),
             interval=_interval(runs, card),

@@ -87,19 +87,21 @@ def _row(tumour: Tumour) -> list[Child]:
 
 def _section(number: int, tumour: Tumour) -> list[Markup]:
     case = tumour.case
-    answers = [_answer(each) for each in (*case["predictions"], *case.get("molecular", ()))]
+    predictions = [
+        _prediction_row(each) for each in (*case["predictions"], *case.get("molecular", ()))
+    ]
     link = element("a", "The full report of this tumour", href=f"tumour-{number}/{REPORT}")
     return section(
         f"{number}. {tumour.name}",
         element("div", tumour.planes, class_="planes"),
         [element("p", each["sentence"], class_="verdict") for each in case["descriptions"]],
-        table(answers) if answers else None,
+        table(predictions) if predictions else None,
         [flag_markup(flag) for flag in case["flags"]],
         element("p", link),
     )
 
 
-def _answer(prediction: Mapping[str, Any]) -> list[Child]:
+def _prediction_row(prediction: Mapping[str, Any]) -> list[Child]:
     names = {label["code"]: label["name"] for label in prediction["classes"]}
     positive, interval = prediction["positive_class"], prediction["interval"]
     probability = format_percent(prediction["probabilities"][positive])

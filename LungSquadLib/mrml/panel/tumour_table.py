@@ -69,7 +69,7 @@ class TumourTable(Section):
         self._inputs: Any = None  # of the measurements
         self._measured: dict[str, Measurement] = {}
         self._due: list[str] = []  # segments to measure
-        self._shown: list[list[str]] = []
+        self._displayed: list[list[str]] = []
         self._updating = False
         self._timer = single_shot(context.widget, self._measure_next, ms=_DELAY_MS)
         table = self.ui.tumourTable
@@ -96,7 +96,7 @@ class TumourTable(Section):
 
     def _forget(self) -> None:
         self._timer.stop()
-        self._inputs, self._measured, self._due, self._shown = None, {}, [], []
+        self._inputs, self._measured, self._due, self._displayed = None, {}, [], []
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row for each tumour and prediction; a tumour without any has one row."""
@@ -141,8 +141,8 @@ class TumourTable(Section):
         table, state = self.ui.tumourTable, self.state
         rows = [self._cells(segment) for segment in segments]
         self._updating = True
-        if rows != self._shown:
-            self._shown = rows
+        if rows != self._displayed:
+            self._displayed = rows
             table.setRowCount(len(rows))
             for row, cells in enumerate(rows):
                 for column, text in enumerate(cells):
@@ -177,7 +177,7 @@ class TumourTable(Section):
             f"{size.largest.mm:.1f}",
             size.stage,
             _suspicion(descriptions),
-            "; ".join(_answer(each, current) for each, current in predictions),
+            "; ".join(_prediction_text(each, current) for each, current in predictions),
             flags_text([flag for flag in measured.flags if flag.severity != "info"]),
         ]
 
@@ -235,9 +235,9 @@ def _suspicion(descriptions: Sequence[StoredDescriptions]) -> str:
     )
 
 
-def _answer(stored: StoredPrediction, current: bool) -> str:
+def _prediction_text(stored: StoredPrediction, current: bool) -> str:
     described = stored.described
     code = described["predicted_class"]
     names = {label["code"]: label["name"] for label in described["classes"]}
-    answer = f"{names[code]} {format_percent(described['probabilities'][code])}"
-    return answer if current else _("{answer} (out of date)").format(answer=answer)
+    text = f"{names[code]} {format_percent(described['probabilities'][code])}"
+    return text if current else _("{prediction} (out of date)").format(prediction=text)
