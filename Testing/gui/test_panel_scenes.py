@@ -78,6 +78,8 @@ def test_an_interruption_is_reported_and_leaves_nothing(
 @pytest.mark.slow
 def test_harmless_changes_do_not_disturb_a_prediction(panel, wait_until, scene, drawn, temporary):
     panel.context.state.model = "one"
+    panel.refresh()
+    wait_until(lambda: panel.ui.modelSelector.currentData == "one")
     panel.ui.predictButton.click()
     wait_until(lambda: panel.tasks.fraction >= 0.1)
     volume, segmentation, segment = drawn

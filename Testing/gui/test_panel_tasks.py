@@ -49,8 +49,10 @@ def test_a_killed_worker_is_reported_and_the_next_prediction_starts_another(
     panel, predict, wait_until, temporary
 ):
     panel.context.state.model = "one"
+    panel.refresh()
+    wait_until(lambda: panel.ui.modelSelector.currentData == "one")
     panel.ui.predictButton.click()
-    wait_until(lambda: panel.worker.pid and panel.tasks.fraction >= 0.1)
+    wait_until(lambda: panel.worker.pid and panel.tasks.fraction > 0.1)  # it has responded
     pid = panel.worker.pid
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: at_rest(panel))

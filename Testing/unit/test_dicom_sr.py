@@ -423,7 +423,8 @@ def test_a_long_name_of_a_mask_is_whole_in_its_description(patient, tmp_path):
 
 def test_the_sr_refers_to_its_seg_and_lists_all_evidence(patient, seg, sr):
     ct = pydicom.dcmread(next((patient.folder / "CT").iterdir()))
-    assert sr.StudyInstanceUID == seg.StudyInstanceUID == ct.StudyInstanceUID
+    assert sr.StudyInstanceUID == seg.StudyInstanceUID
+    assert sr.StudyInstanceUID != ct.StudyInstanceUID  # a pseudonym is no patient of the study's
     (segment,) = seg.SegmentSequence
     assert children(group_of(sr), "Tracking Unique Identifier") == [segment.TrackingUID]
     assert children(group_of(sr), "Tracking Identifier") == [segment.TrackingID]
