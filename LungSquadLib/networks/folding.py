@@ -94,6 +94,9 @@ class DepthTapsConv3d(nn.Module):
         self.weight = nn.Parameter(convolution.weight.detach().transpose(1, 2).clone())
         self.bias = convolution.bias
 
+    def extra_repr(self) -> str:
+        return f"taps={self.taps}, stride={self.stride}"  # caches of features are named by it
+
     def forward(self, x: Tensor) -> Tensor:
         depth, *plane = self.stride
         shifted = x[:, 0].unfold(1, self.taps, depth).permute(0, 4, 1, 2, 3)

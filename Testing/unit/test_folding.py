@@ -134,3 +134,10 @@ def test_the_stem_of_a_block_gives_the_activations_of_every_crop_in_it(trunk, la
             cut = shared[:, :, z : z + 38 - less, y : y + 38 - less, x : x + 38 - less]
             expected = network.trunk(crop)
             assert torch.allclose(rest(cut), expected, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_the_text_of_a_folded_convolution_tells_its_stride():
+    """Cached features of a prefix are named by its text and its weights."""
+    strided, plain = (DepthTapsConv3d(nn.Conv3d(1, 2, 3, stride=stride)) for stride in (2, 1))
+    assert str(strided) == "DepthTapsConv3d(taps=3, stride=(2, 2, 2))"
+    assert str(plain) != str(strided)
