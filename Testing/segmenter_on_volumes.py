@@ -7,7 +7,6 @@ the one that was drawn, voxel by voxel, as two readers are. Beyond a cut-out not
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,11 @@ from LungSquadLib.files import write_csv
 from LungSquadLib.imaging.ct import as_ct
 from LungSquadLib.models.catalogue import read_model
 from LungSquadLib.progress import step
-from LungSquadLib.training.segmentation.quality import quality_metrics, volume_dice
+from LungSquadLib.training.segmentation.quality import (
+    quality_metrics,
+    random_of,
+    volume_dice,
+)
 
 COLUMNS = ("case", "patient_id", "ct", "mask", "set", "fold", "nodule_ml", "texture")
 
@@ -45,9 +48,6 @@ def main() -> None:
                 sitk.ReadImage(str(arguments.manifest.parent / row[name]))
                 for name in ("ct", "mask")
             )
-            random = np.random.default_rng(
-                int(hashlib.sha256(row["case"].encode()).hexdigest()[:16], 16)
-            )
             diameter = (6000 * float(row["nodule_ml"]) / np.pi) ** (1 / 3)
             rows.append(
                 {
@@ -57,7 +57,10 @@ def main() -> None:
                     "texture": row["texture"],
                     "surroundings": "complete" if row["set"] == "cubes51" else "cut_out",
                     **volume_dice(
-                        model, as_ct(ct), sitk.GetArrayFromImage(mask) != 0, random=random
+                        model,
+                        as_ct(ct),
+                        sitk.GetArrayFromImage(mask) != 0,
+                        random=random_of(row["case"]),
                     ),
                 }
             )

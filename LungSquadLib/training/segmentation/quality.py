@@ -105,7 +105,7 @@ def segmentation_quality(
         truth = (mask != 0) & known
         if truth.any():
             measured = (_slice_dice if source.dimensions == 2 else _cube_dice)(
-                model, hu, truth, random=_random(case)
+                model, hu, truth, random=random_of(case.crop)
             )
             rows.append({**_facts(case, source, hu, truth), **measured})
     return Quality(rows, quality_metrics(rows, where))
@@ -127,8 +127,9 @@ def _facts(case: StoredCase, source: SegmentationSource, hu: np.ndarray, truth: 
     }
 
 
-def _random(case: StoredCase) -> np.random.Generator:
-    return np.random.default_rng(int(hashlib.sha256(case.crop.encode()).hexdigest()[:16], 16))
+def random_of(key: str) -> np.random.Generator:
+    """Return the generator of a case's clicks, by its content or name."""
+    return np.random.default_rng(int(hashlib.sha256(key.encode()).hexdigest()[:16], 16))
 
 
 def _cube_dice(
