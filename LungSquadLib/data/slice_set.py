@@ -65,8 +65,16 @@ class Slicing:
         "there; 0 keeps slices without any, 1 all",
     )
 
+    native: bool = option(
+        False,
+        help="keep the CT's own pixels and slices, of whatever size, and the outline as it was "
+        "drawn; for segmentation: generators need pixels of one size",
+    )
+
     def __post_init__(self) -> None:
         check(self)
+        if self.native and self.field is not None:
+            raise InputError("--native keeps the CT's own pixels, so --field cannot be given.")
         if self.resolution & (self.resolution - 1):
             raise InputError(f"--resolution must be a power of two, not {self.resolution}.")
 
@@ -77,7 +85,12 @@ class Slicing:
 
     @property
     def pixel_mm(self) -> float:
-        """Millimetres between pixels."""
+        """Millimetres between pixels; `InputError` where each CT keeps its own."""
+        if self.native:
+            raise InputError(
+                "These slices have their CTs' own pixels, and this needs slices with pixels of one "
+                "size: make them without --native (`lungsquad gan data`)."
+            )
         return self.field_mm / self.resolution
 
     @property
@@ -98,12 +111,12 @@ class Slicing:
         return hashlib.sha256(json.dumps(self.described()).encode()).hexdigest()[:16]
 
     def described(self) -> dict[str, Any]:
-        """Return the options; `field` and `largest_padding`, which came later, where they are set.
+        """Return the options; those that came later only where they are set.
 
         So sets of before have the hash that they had.
         """
         options = asdict(self)
-        for name in ("field", "largest_padding"):
+        for name in ("field", "largest_padding", "native"):
             if options[name] == type(self).__dataclass_fields__[name].default:
                 del options[name]
         return options
@@ -112,8 +125,9 @@ class Slicing:
         padding = (
             "" if self.largest_padding == 1 else f", padding at most {self.largest_padding:.0%}"
         )
+        size = "the CT's own size" if self.native else f"{self.pixel_mm:g} mm"
         return (
-            f"{self.resolution} x {self.resolution} pixels of {self.pixel_mm:g} mm "
+            f"{self.resolution} x {self.resolution} pixels of {size} "
             f"(context {self.context}, window {self.window}{padding})"
         )
 
@@ -126,11 +140,13 @@ class SliceCase(StoredCase):
         count: slices.
         left_out: slices with too little tumour, which it does not have.
         padded: slices with too much padding, likewise.
+        pixel_mm: between pixels, where the set keeps those of the CT.
     """
 
     count: int
     left_out: int
     padded: int = 0
+    pixel_mm: float | None = None
 
     @classmethod
     def of(cls, fields: Fields) -> SliceCase:
@@ -138,9 +154,10 @@ class SliceCase(StoredCase):
         count = fields.integer("count", 1, MOST_SLICES)
         left_out = fields.integer("left_out", 0, MOST_SLICES)
         padded = fields.integer("padded", 0, MOST_SLICES) if fields.has("padded") else 0
+        pixel_mm = fields.number("pixel_mm", 0.01, 100) if fields.has("pixel_mm") else None
         case = StoredCase.of(fields)
         values = {name: getattr(case, name) for name in StoredCase.__dataclass_fields__}
-        return cls(**values, count=count, left_out=left_out, padded=padded)
+        return cls(**values, count=count, left_out=left_out, padded=padded, pixel_mm=pixel_mm)
 
 
 @dataclass(frozen=True)
@@ -151,6 +168,10 @@ class SliceSet:
     slicing: Slicing
     cases: tuple[SliceCase, ...]
     rows: int
+
+    def pixel_mm(self, case: SliceCase) -> float:
+        """Millimetres between a case's pixels."""
+        return self.slicing.pixel_mm if case.pixel_mm is None else case.pixel_mm
 
     def content(self, case: SliceCase) -> tuple[np.ndarray, np.ndarray]:
         """The slices of a case, feet to head, as a reader sees them (patient's left on the right).
@@ -215,6 +236,7 @@ def _parsed(folder: Path, fields: Fields) -> SliceSet:
         given.text("window"),
         given.number("field") if given.has("field") else None,
         given.number("largest_padding") if given.has("largest_padding") else 1.0,
+        given.flag("native") if given.has("native") else False,
     )
     if fields.take("slicing_hash") != slicing.hash:
         raise ValueError("its slicing is not what its hash says")
@@ -234,8 +256,7 @@ def write_index(
         "notice": "Research software, not a medical device.",
         "slicing": {
             **slicing.described(),
-            "field_mm": slicing.field_mm,
-            "pixel_mm": slicing.pixel_mm,
+            **({} if slicing.native else _sizes(slicing)),
             "hu_low": slicing.hu_low,
             "hu_high": slicing.hu_high,
         },
@@ -245,6 +266,10 @@ def write_index(
         "cases": [case.to_dict() for case in cases],
     }
     write_json(folder / SLICES, described)
+
+
+def _sizes(slicing: Slicing) -> dict[str, float]:
+    return {"field_mm": slicing.field_mm, "pixel_mm": slicing.pixel_mm}
 
 
 def counts(cases: Sequence[SliceCase]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
@@ -159,7 +160,8 @@ def _tasks_of_store(source: Path, folder: Path, slicing: Slicing) -> list[Task]:
     if not store.cases:
         raise InputError(f"The store '{source}' has no cases.")
     done = store.preprocessing
-    if slicing.context != "tumour" or (slicing.resolution, slicing.field_mm) != (_CUBE, _CUBE):
+    size = (slicing.resolution, slicing.field_mm)
+    if slicing.native or slicing.context != "tumour" or size != (_CUBE, _CUBE):
         raise InputError(
             f"A store gives slices of {_CUBE} pixels round the tumour only, and not {slicing}: "
             "give the manifest that it was built from."
@@ -216,10 +218,10 @@ def _write(
 def _work(task: Task) -> SliceCase:
     """Cut one case and write its file; this runs in a process of its own."""
     if isinstance(task.source, Row):
-        case, slices = _of_row(task.source, task.slicing)
+        case, slices, pixel_mm = _of_row(task.source, task.slicing)
     else:
-        case, slices = task.source.known, _of_cube(task.source)
-    return _written(task, case, without_padding(slices, task.slicing.largest_padding))
+        case, slices, pixel_mm = task.source.known, _of_cube(task.source), None
+    return _written(task, case, without_padding(slices, task.slicing.largest_padding), pixel_mm)
 
 
 def _stored(task: Task) -> SliceCase | None:
@@ -235,13 +237,17 @@ def _stored(task: Task) -> SliceCase | None:
         return None
 
 
-def _of_row(row: Row, slicing: Slicing) -> tuple[StoredCase, AxialSlices]:
-    """A case of a manifest; what is known of it as in a store."""
+def _of_row(row: Row, slicing: Slicing) -> tuple[StoredCase, AxialSlices, float | None]:
+    """A case of a manifest, as a store has it, its slices and where native the size of a pixel."""
     row.check()
     ct = open_ct(row.ct, series=row.series)
     mask = read_mask(row.mask, ct, roi=row.roi, label=row.label)
     slices = axial_slices(
-        ct, mask, context=slicing.context, pixels=slicing.resolution, pixel_mm=slicing.pixel_mm
+        ct,
+        mask,
+        context=slicing.context,
+        pixels=slicing.resolution,
+        pixel_mm=None if slicing.native else slicing.pixel_mm,
     )
     voxels = int(np.count_nonzero(sitk.GetArrayViewFromImage(mask.image)))
     case = StoredCase(
@@ -257,7 +263,7 @@ def _of_row(row: Row, slicing: Slicing) -> tuple[StoredCase, AxialSlices]:
         volume_ml=voxels * ct.grid.voxel_volume / 1000,
         flags=flags_of_case(ct, mask),
     )
-    return case, slices
+    return case, slices, math.sqrt(math.prod(ct.grid.spacing[:2])) if slicing.native else None
 
 
 def _of_cube(cube: Cube) -> AxialSlices:
@@ -269,10 +275,18 @@ def _of_cube(cube: Cube) -> AxialSlices:
     return slices_of_cube(content.hu[middle], content.mask[middle])
 
 
-def _written(task: Task, case: StoredCase, slices: AxialSlices) -> SliceCase:
+def _written(
+    task: Task, case: StoredCase, slices: AxialSlices, pixel_mm: float | None
+) -> SliceCase:
     values = {name: getattr(case, name) for name in StoredCase.__dataclass_fields__}
     values |= {"file": case_name(case.case), "sha256": "", "crop": hash_of(slices.hu)}
-    made = SliceCase(**values, count=len(slices.hu), left_out=slices.left_out, padded=slices.padded)
+    made = SliceCase(
+        **values,
+        count=len(slices.hu),
+        left_out=slices.left_out,
+        padded=slices.padded,
+        pixel_mm=pixel_mm,
+    )
     described = made.to_dict()
     del described["sha256"]  # of the file, which cannot say it
     about = {

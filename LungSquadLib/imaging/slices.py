@@ -1,7 +1,8 @@
 """The axial slices that contain tumour: as the CT has them, or resampled for networks.
 
-`tumour_slices` cuts whole slices at the CT's own resolution. `axial_slices` resamples them onto
-square pixels of one size, which `to_channels` turns into the input of 2D networks.
+`tumour_slices` cuts whole slices at the CT's own resolution. `axial_slices` cuts them to one number
+of pixels, resampled to one size or the CT's own, which `to_channels` turns into the input of 2D
+networks.
 """
 
 from __future__ import annotations
@@ -121,9 +122,9 @@ class AxialSlices:
 
 
 def axial_slices(
-    ct: CT, mask: Mask, *, context: Context, pixels: int, pixel_mm: float
+    ct: CT, mask: Mask, *, context: Context, pixels: int, pixel_mm: float | None
 ) -> AxialSlices:
-    """Return the slices with tumour, resampled onto square pixels.
+    """Return the slices with tumour, resampled onto square pixels, or as the CT has them.
 
     CT linear between voxels, and averaged where pixels are larger than 1 mm; mask nearest
     neighbour; -1024 HU outside the CT.
@@ -135,25 +136,29 @@ def axial_slices(
             holds (with 64 pixels of 1 mm they are its slices); "slice": round the middle of the
             body, the CT's own slices.
         pixels: a side, an even number.
-        pixel_mm: between pixels.
+        pixel_mm: between pixels; None keeps the CT's own pixels and slices, so that the mask has
+            the outline that was drawn.
 
     Raises:
         InputError: no slice has enough tumour, or as `CT.hu`.
     """
     grid, at, along = ct.grid, mask_box(mask, ct.grid), _HEAD_FOOT
+    steps = grid.spacing if pixel_mm is None else (pixel_mm, pixel_mm, 1.0)
     voxels = sitk.GetArrayViewFromImage(mask.image)
     if context == "tumour":
         centre = centre_of_mass(voxels, at)
-        heights = _line(grid, along, centre, count=_TUMOUR_SLICES, step_mm=1.0)
     else:
-        heights = Axis.of(at.start[along], at.size[along], 1.0, grid.size[along])
         centre = _middle_of_body(ct, along, at.start[along] + at.size[along] // 2)
+    if context == "slice" or pixel_mm is None:
+        heights = Axis.of(at.start[along], at.size[along], 1.0, grid.size[along])
+    else:
+        heights = _line(grid, along, centre, count=_TUMOUR_SLICES, step_mm=steps[along])
     # Where a pixel is an average it is of an odd number of points, the middle one its centre.
-    folds = [1 if axis == along else _fold(pixel_mm, grid.spacing[axis]) for axis in range(3)]
+    folds = [1 if axis == along else _fold(steps[axis], grid.spacing[axis]) for axis in range(3)]
     points = [
         heights
         if axis == along
-        else _line(grid, axis, centre, count=pixels * fold, step_mm=pixel_mm / fold)
+        else _line(grid, axis, centre, count=pixels * fold, step_mm=steps[axis] / fold)
         for axis, fold in enumerate(folds)
     ]
     x, y, z = (
@@ -161,7 +166,7 @@ def axial_slices(
         for line, fold in zip(points, folds, strict=True)
     )
     marked = nearest((x, y, z), voxels, at)
-    chosen, left_out = _chosen(np.moveaxis(marked, 2 - along, 0), pixel_mm)
+    chosen, left_out = _chosen(np.moveaxis(marked, 2 - along, 0), steps[0] * steps[1])
     hu = _averaged(ct, points, folds, along, chosen)
     marked = marked.take(chosen, 2 - along)
     return AxialSlices(hu, marked, left_out)
@@ -195,9 +200,9 @@ def without_padding(slices: AxialSlices, largest: float) -> AxialSlices:
     return AxialSlices(slices.hu[kept], slices.mask[kept], slices.left_out, padded)
 
 
-def _chosen(mask: np.ndarray, pixel_mm: float) -> tuple[np.ndarray, int]:
+def _chosen(mask: np.ndarray, pixel_mm2: float) -> tuple[np.ndarray, int]:
     """Return the slices of a mask (n, y, x) with enough tumour, and how many have less."""
-    areas = np.count_nonzero(mask, axis=(1, 2)) * pixel_mm**2
+    areas = np.count_nonzero(mask, axis=(1, 2)) * pixel_mm2
     chosen = np.flatnonzero(areas >= SMALLEST_MM2)
     if not len(chosen):
         raise InputError(f"No slice of the mask has {SMALLEST_MM2:g} mm2 of tumour.")

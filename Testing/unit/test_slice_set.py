@@ -31,6 +31,8 @@ from LungSquadLib.imaging.slices import (
     without_padding,
 )
 from LungSquadLib.progress import Silent
+from LungSquadLib.training.gan.data import set_up
+from LungSquadLib.training.gan.options import GanOptions
 
 from ..hostile import contents
 from ..samples import ball_images
@@ -142,6 +144,46 @@ def test_a_field_on_the_command_line_is_cut_and_read_again(manifest, tmp_path):
     assert (slices.slicing.field_mm, slices.slicing.largest_padding) == (32, 0.5)
     ball = max(slices.content(slices.cases[0])[1].sum(axis=(1, 2)))
     assert ball == pytest.approx(np.pi * 6.0**2, rel=0.1)  # of 6 mm, in pixels of 1 mm2
+
+
+def test_native_slices_have_the_voxels_of_the_ct_and_their_size(tmp_path):
+    spacing = (0.7, 0.7, 2.5)
+    images = ball_images(spacing=spacing)
+    for image, name in zip(images, ("ct", "mask"), strict=True):
+        sitk.WriteImage(sitk.DICOMOrient(image, "RAS"), str(tmp_path / f"{name}.nrrd"))
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("patient_id,ct,mask\np,ct.nrrd,mask.nrrd\n", encoding="utf-8")
+    with here():
+        call = f"gan data {manifest} -o {tmp_path / 's'} --native --resolution 32"
+        assert main(call.split()) == 0
+    slices = open_slices(tmp_path / "s")
+    (case,) = slices.cases
+    assert slices.slicing.native and case.pixel_mm == pytest.approx(0.7)
+    assert slices.pixel_mm(case) == case.pixel_mm
+    hu, mask = slices.content(case)
+    whole = tumour_slices(*images)
+    areas = whole.mask.sum(axis=(1, 2))
+    kept = areas * 0.49 >= SMALLEST_MM2
+    whole_hu, whole_mask = whole.ct[kept], whole.mask[kept]
+    assert np.array_equal(mask.sum(axis=(1, 2)), areas[kept])  # the outline as it was drawn
+    first = [axis.min() for axis in np.nonzero(whole_mask.any(axis=0))]
+    shift = [
+        start - axis.min() for start, axis in zip(first, np.nonzero(mask.any(axis=0)), strict=True)
+    ]
+    window = (slice(None), *(slice(start, start + 32) for start in shift))
+    assert np.array_equal(hu, np.rint(whole_hu[window]).astype(np.int16))
+    assert np.array_equal(mask, whole_mask[window])
+
+
+def test_what_needs_pixels_of_one_size_refuses_native_slices(tmp_path):
+    with pytest.raises(InputError, match="--field cannot be given"):
+        Slicing(native=True, field=32.0)
+    slices = disc_set(tmp_path, 4)
+    native = replace(slices, slicing=Slicing(16, native=True))
+    with pytest.raises(InputError, match="without --native"):
+        set_up(native, GanOptions()).spec  # noqa: B018
+    assert Slicing(16, native=True).hash != Slicing(16).hash
+    assert "own size" in str(native.slicing)
 
 
 def test_slices_with_padding_are_left_out_and_counted():

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...data.slice_set import SLICES, SliceSet, open_slices
+from ...data.slice_set import SLICES, SliceCase, SliceSet, open_slices
 from ...data.splits import held_out
 from ...data.store import Store, StoredCase, open_store
 from ...errors import InputError
@@ -47,10 +47,16 @@ class SegmentationSource:
 
     @property
     def spacing(self) -> float:
-        """Millimetres between voxels."""
+        """Millimetres between voxels; the median of slices with their CTs' own pixels."""
         if isinstance(self.source, SliceSet):
-            return self.source.slicing.pixel_mm
+            return float(np.median([self.source.pixel_mm(case) for case in self.source.cases]))
         return self.source.preprocessing.spacing
+
+    def spacing_of(self, case: StoredCase) -> float:
+        """Millimetres between the voxels of a case."""
+        if isinstance(self.source, SliceSet) and isinstance(case, SliceCase):
+            return self.source.pixel_mm(case)
+        return self.spacing
 
     @property
     def hash(self) -> str:

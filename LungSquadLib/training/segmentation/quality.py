@@ -112,7 +112,7 @@ def segmentation_quality(
 
 
 def _facts(case: StoredCase, source: SegmentationSource, hu: np.ndarray, truth: np.ndarray) -> Row:
-    size = np.count_nonzero(truth) * source.spacing**source.dimensions
+    size = np.count_nonzero(truth) * source.spacing_of(case) ** source.dimensions
     if source.dimensions == 3:
         diameter = (6 * size / np.pi) ** (1 / 3)
     else:
