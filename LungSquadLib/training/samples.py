@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +15,8 @@ from torch import Tensor
 from ..imaging.crop import central_cube
 from ..models.inputs import InputSpec
 from .augment import Augmentation, apply, draw
+
+_MOST_THREADS = 8
 
 
 class Samples(Protocol):
@@ -66,18 +69,22 @@ class Crops:
 
 
 class Prefetcher:
-    """Computes the next batch in a background thread."""
+    """Computes the next batches in background threads: one beside a CPU, several beside a GPU.
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1)
-        self._started: dict[Hashable, Future[Tensor]] = {}
+    Args:
+        device: of the network.
+    """
 
-    def get(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
-        """Return the batch of this key: the one that was started, or one that is computed now."""
-        started = self._started.pop(key, None)
-        self._started.clear()
-        return make() if started is None else started.result()
+    def __init__(self, device: torch.device) -> None:
+        spare = min((os.cpu_count() or 1) - 1, _MOST_THREADS)
+        self._threads = 1 if device.type == "cpu" else max(spare, 1)
+        self._pool = ThreadPoolExecutor(self._threads)
+        self._started: dict[tuple[int, int], Future[Tensor]] = {}
 
-    def start(self, key: Hashable, make: Callable[[], Tensor]) -> None:
-        """Start to compute the batch of a key."""
-        self._started[key] = self._pool.submit(make)
+    def get(self, epoch: int, number: int, count: int, make: Callable[[int], Tensor]) -> Tensor:
+        """Return batch `number` of the `count` of an epoch, and start to compute those after it."""
+        before, self._started = self._started, {}
+        for following in range(number, min(number + 1 + self._threads, count)):
+            key = (epoch, following)
+            self._started[key] = before.get(key) or self._pool.submit(make, following)
+        return self._started[epoch, number].result()

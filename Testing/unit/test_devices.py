@@ -2,7 +2,7 @@
 
 No machine of the tests has such a device: see `Testing.fake_device`, whose arithmetic is that of
 the processor, so that the same bits must come out. Whether a real device runs all operators is
-not shown here.
+shown by `test_cuda.py`, where there is one.
 """
 
 from __future__ import annotations
@@ -69,6 +69,44 @@ def small(tmp_path_factory):
 @pytest.fixture(scope="module")
 def slices(tmp_path_factory):
     return disc_set(tmp_path_factory.mktemp("slices"), 12).folder
+
+
+def gan_training(slices):
+    def train(folder, device, **more):
+        options = GanOptions(preset="tiny", phase=16, label="histology", device=device)
+        train_gan(slices, folder, options, **more)
+
+    return train
+
+
+def inpainting_training(small):
+    def train(folder, device, **more):
+        options = InpaintingOptions(
+            "histology",
+            size=32,
+            width=2,
+            depth=3,
+            device=device,
+            epochs=2,
+            critic_start=0.5,
+            learning_rate=0.01,
+        )
+        train_inpainting(small, folder, options, **more)
+
+    return train
+
+
+def autoencoder_training():
+    short = {"epochs": 12, "warm_up": 4, "learning_rate": 0.01}
+    table = some(simulated(patients=60, genes=160)[0], slice(60))
+
+    def train(folder, device, **more):
+        options = AutoencoderOptions(
+            groups=2, latent=2, hidden=(8,), seeds=1, device=device, **short
+        )
+        train_autoencoder(table, folder, options, **more)
+
+    return train
 
 
 @pytest.fixture
@@ -189,11 +227,7 @@ def without_device(told):
 
 @pytest.mark.slow
 def test_a_gan_goes_on_on_another_device(there, tmp_path, slices):
-    def train(folder, device, **more):
-        options = GanOptions(preset="tiny", phase=16, label="histology", device=device)
-        train_gan(slices, folder, options, **more)
-
-    goes_on(there, tmp_path / "run", train, 3)
+    goes_on(there, tmp_path / "run", gan_training(slices), 3)
     model = read_model_file(tmp_path / "run" / MODEL)
     expected = sample(model, 3, label="LUSC").hu
     with there("mps") as name:
@@ -202,35 +236,12 @@ def test_a_gan_goes_on_on_another_device(there, tmp_path, slices):
 
 @pytest.mark.slow
 def test_an_inpainting_goes_on_on_another_device(there, tmp_path, small):
-
-    def train(folder, device, **more):
-        options = InpaintingOptions(
-            "histology",
-            size=32,
-            width=2,
-            depth=3,
-            device=device,
-            epochs=2,
-            critic_start=0.5,
-            learning_rate=0.01,
-        )
-        train_inpainting(small, folder, options, **more)
-
-    goes_on(there, tmp_path / "run", train, 5)
+    goes_on(there, tmp_path / "run", inpainting_training(small), 5)
 
 
 @pytest.mark.slow
 def test_an_autoencoder_goes_on_on_another_device(there, tmp_path):
-    short = {"epochs": 12, "warm_up": 4, "learning_rate": 0.01}
-    table = some(simulated(patients=60, genes=160)[0], slice(60))
-
-    def train(folder, device, **more):
-        options = AutoencoderOptions(
-            groups=2, latent=2, hidden=(8,), seeds=1, device=device, **short
-        )
-        train_autoencoder(table, folder, options, **more)
-
-    goes_on(there, tmp_path / "run", train, 8)
+    goes_on(there, tmp_path / "run", autoencoder_training(), 8)
 
 
 @pytest.mark.slow

@@ -158,7 +158,8 @@ def test_native_slices_have_the_voxels_of_the_ct_and_their_size(tmp_path):
         assert main(call.split()) == 0
     slices = open_slices(tmp_path / "s")
     (case,) = slices.cases
-    assert slices.slicing.native and case.pixel_mm == pytest.approx(0.7)
+    assert slices.slicing.native
+    assert case.pixel_mm == pytest.approx(0.7)
     assert slices.pixel_mm(case) == case.pixel_mm
     hu, mask = slices.content(case)
     whole = tumour_slices(*images)

@@ -90,7 +90,7 @@ class Classifier(SingleOptimizerTask):
             [{"params": [w for w in self._weights(group) if w not in unused]} for group in groups],
             weight_decay=DECAY if recipe.weight_decay is None else recipe.weight_decay,
         )
-        self._prefetcher = Prefetcher()
+        self._prefetcher = Prefetcher(self.device)
 
     def steps(self, epoch: int) -> int:
         return len(self._batches(epoch))
@@ -102,11 +102,7 @@ class Classifier(SingleOptimizerTask):
         share = self.context.share(len(chosen))
         self._position.step = epoch * len(batches) + number
         self._position.start, self._position.total = share.start, len(chosen)
-        x = self._prefetcher.get((epoch, number), partial(self._input, epoch, chosen[share]))
-        if number + 1 < len(batches):
-            following = batches[number + 1]
-            following = following[self.context.share(len(following))]
-            self._prefetcher.start((epoch, number + 1), partial(self._input, epoch, following))
+        x = self._prefetcher.get(epoch, number, len(batches), partial(self._input, epoch))
         y = torch.from_numpy(self.labels[chosen])
         loss = self._loss(self._logits(x), y[share], self.class_weights[y].sum())
         self._optimizer.zero_grad(set_to_none=True)
@@ -164,8 +160,10 @@ class Classifier(SingleOptimizerTask):
         for layer in self._layers(group):
             yield from layer.parameters()
 
-    def _input(self, epoch: int, chosen: np.ndarray) -> Tensor:
-        return self.samples.augmented(chosen, epoch)
+    def _input(self, epoch: int, number: int) -> Tensor:
+        """Return this process's share of a batch."""
+        chosen = self._batches(epoch)[number]
+        return self.samples.augmented(chosen[self.context.share(len(chosen))], epoch)
 
     def _logits(self, x: Tensor) -> Tensor:
         mixed = self.recipe.precision == "bf16"

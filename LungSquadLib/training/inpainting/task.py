@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -76,7 +75,7 @@ class InpaintingTask:
             "generator": torch.optim.Adam(network.parameters(), betas=(0.9, 0.99)),
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), betas=(0.9, 0.99)),
         }
-        self._prefetcher = Prefetcher()
+        self._prefetcher = Prefetcher(self.device)
 
     def steps(self, epoch: int) -> int:
         return len(self._batches(epoch))
@@ -87,12 +86,12 @@ class InpaintingTask:
         for optimizer in self._optimizers.values():
             optimizer.param_groups[0]["lr"] = self.options.learning_rate * _rate_factor(done)
         chosen = self._share(batches[number])
-        x = self._prefetcher.get((epoch, number), partial(self.samples.augmented, chosen, epoch))
-        if number + 1 < len(batches):
-            following = self._share(batches[number + 1])
-            self._prefetcher.start(
-                (epoch, number + 1), partial(self.samples.augmented, following, epoch)
-            )
+        x = self._prefetcher.get(
+            epoch,
+            number,
+            len(batches),
+            lambda other: self.samples.augmented(self._share(batches[other]), epoch),
+        )
         batch = Batch.of(x.to(self.device), self._labels(chosen, epoch))
         adversarial = epoch >= round(self.options.critic_start * self.options.epochs)
         losses = self._update(batch, len(batches[number]), adversarial)

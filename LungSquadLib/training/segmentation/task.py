@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,7 @@ class SegmentationTask:
         self._optimizer = torch.optim.AdamW(
             network.parameters(), weight_decay=WEIGHT_DECAY, betas=(0.9, 0.99)
         )
-        self._prefetcher = Prefetcher()
+        self._prefetcher = Prefetcher(self.device)
 
     def steps(self, epoch: int) -> int:
         del epoch
@@ -59,11 +58,8 @@ class SegmentationTask:
         done = (epoch + number / len(batches)) / self.options.epochs
         self._optimizer.param_groups[0]["lr"] = self.options.learning_rate * _rate_factor(done)
         x = self._prefetcher.get(
-            (epoch, number), partial(self._batch, batches[number], epoch, number)
+            epoch, number, len(batches), lambda other: self._batch(batches[other], epoch, other)
         )
-        if number + 1 < len(batches):
-            following = partial(self._batch, batches[number + 1], epoch, number + 1)
-            self._prefetcher.start((epoch, number + 1), following)
         self.network.train()
         x = x.to(self.device)
         loss = segmentation_loss(self.network(x[:, :-1]), x[:, -1:], x[:, 1:2]).mean()
