@@ -186,16 +186,12 @@ def _show(arguments: argparse.Namespace) -> None:
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
-    from ..models.encoder_import import ENCODERS, PublishedEncoder
-    from ..models.published import PUBLISHED, SERVER, PublishedModel, fetch_model
+    from ..models.published import SERVER, fetch_model, published_models
 
     if arguments.list:
         ignored = {"name": None, "out": None, "weights": None, "server": None, "cohort": None}
         refuse_ignored(arguments, "--list prints what can be had.", **ignored)
-        models: list[PublishedModel | PublishedEncoder] = [
-            *PUBLISHED.values(),
-            *ENCODERS.values(),
-        ]
+        models = published_models()
         if arguments.json:
             print_json([asdict(model) for model in models])
             return

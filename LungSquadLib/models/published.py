@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..download import Client, checked_server, git_blob_sha1
 from ..errors import ModelError, need
 from ..fields import quoted_path
-from ..files import make_folder, sole_use
+from ..files import make_folder, sole_use, whole_file
 from ..progress import Progress, Silent, step
 from .catalogue import user_folder
-from .encoder_import import ENCODERS
-from .file import SUFFIX, write_model_file
+from .encoder_import import ENCODERS, PublishedEncoder, import_encoder
+from .file import SUFFIX, read_model_file, write_model_file
 from .keras_import import import_keras
 
 SERVER = "https://raw.githubusercontent.com"
@@ -72,6 +73,30 @@ PUBLISHED = {
 }
 
 
+def published_models() -> list[PublishedModel | PublishedEncoder]:
+    """Return the models that can be fetched, then those that are imported from a file."""
+    return [*PUBLISHED.values(), *ENCODERS.values()]
+
+
+def add_model(path: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> Path:
+    """Copy a model file to this user's models, under the model's name; return the copy.
+
+    Args:
+        path: the model file, which is read and checked whole.
+        folder: of the copy; None for that of this user's models.
+
+    Raises:
+        ModelError: the file is not a model's, or is broken.
+        MissingPackageError: torch is not installed.
+    """
+    model = read_model_file(path)
+    target = (Path(folder) if folder else user_folder()) / f"{model.card.name}{SUFFIX}"
+    if not (target.exists() and target.samefile(path)):
+        with whole_file(target) as temporary:
+            shutil.copyfile(path, temporary)
+    return target
+
+
 def fetch_model(
     name: str,
     folder: str | os.PathLike[str] | None = None,
@@ -83,9 +108,9 @@ def fetch_model(
     """Fetch a published model's weights, verify and import them; return the model file.
 
     Args:
-        name: one of `PUBLISHED`.
+        name: one of `PUBLISHED`; with `source` also one of `ENCODERS`.
         folder: of the model file; None for that of this user's models.
-        source: weights that are on this machine, which are verified likewise.
+        source: weights that are on this machine, which are verified likewise; no internet is used.
         server: where the weights are, or a mirror with the same paths.
         progress: gets the state of the work; may cancel.
 
@@ -95,11 +120,7 @@ def fetch_model(
         MissingPackageError: h5py, torch or safetensors is not installed.
     """
     if name in ENCODERS:
-        raise ModelError(
-            f"{name} is imported from a file: take it from {ENCODERS[name].source} and run "
-            f"`lungsquad models import-encoder {name} FILE -o MODEL.safetensors`. Its licence: "
-            f"{ENCODERS[name].licence}."
-        )
+        return _import_encoder(name, folder, source)
     if name not in PUBLISHED:
         raise ModelError(
             f"There is no published model {quoted_path(name)}; these are: {', '.join(PUBLISHED)}."
@@ -117,6 +138,23 @@ def fetch_model(
         _download(model, weights, server, progress or Silent())
         _import(model, weights, target)
         weights.unlink()
+    return target
+
+
+def _import_encoder(
+    name: str, folder: str | os.PathLike[str] | None, source: str | os.PathLike[str] | None
+) -> Path:
+    if source is None:
+        raise ModelError(
+            f"{name} is imported from a file: take it from {ENCODERS[name].source} and run "
+            f"`lungsquad models import-encoder {name} FILE -o MODEL.safetensors`. Its licence: "
+            f"{ENCODERS[name].licence}."
+        )
+    need("torch", "safetensors")
+    network, card = import_encoder(name, source)
+    target = (Path(folder) if folder else user_folder()) / f"{card.name}{SUFFIX}"
+    make_folder(target.parent)
+    write_model_file(target, network, card=card)
     return target
 
 

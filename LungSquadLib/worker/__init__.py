@@ -58,6 +58,12 @@ the optional ones:
         optional: "model" (a segmenter), "series"
         result: "notice", and "candidates" of tumours in the whole CT, the highest score first, each
         with its "position", "score", "diameter_mm" and "volume_ml"; experimental
+    {"id": 15, "verb": "fetch", "name": NAME}
+        optional: "weights" (a path; without it the published weights come from the internet, which
+        no other request uses)
+        result: "path" of the model file among the user's models
+    {"id": 16, "verb": "add", "file": PATH}
+        result: "path" of the copy of a model file among the user's models, which was checked
 
 Responses:
 

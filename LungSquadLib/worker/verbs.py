@@ -18,6 +18,7 @@ from ..options import option, seed_option
 from ..pipeline.case_input import CaseInput
 from ..pipeline.options import SEG_HELP, SEG_TYPES, PredictionOptions
 from ..progress import Part, Progress, step
+from .model_verbs import AddModel, FetchModel, Models
 
 if TYPE_CHECKING:
     from ..imaging.ct import CT
@@ -51,16 +52,6 @@ class Cancel:
     """Cancel a request that is running or waiting."""
 
     request: int
-
-
-@dataclass(frozen=True)
-class Models:
-    """List the models on this machine, with their cards."""
-
-    def run(self, _progress: Progress) -> list[dict[str, Any]]:
-        from ..models.catalogue import available
-
-        return [{**asdict(entry), "path": str(entry.path)} for entry in available()]
 
 
 @dataclass(frozen=True)
@@ -370,6 +361,8 @@ class Inpaint:
 VERBS: dict[str, type] = {
     "ping": Ping,
     "models": Models,
+    "fetch": FetchModel,
+    "add": AddModel,
     "predict": Predict,
     "cancel": Cancel,
     "rois": Rois,

@@ -13,7 +13,7 @@ from ...models.catalogue import Entry
 from ...pipeline.propose import REGION_GROWING, SEGMENTER
 from .context import Context
 from .installation import missing_packages
-from .model_choice import offer_models, usable_models
+from .model_choice import choose_last_used, keep_last_used, offer_models, usable_models
 from .section import Section
 from .tasks import Steps, WorkerCall
 from .views import PointPicker
@@ -86,8 +86,9 @@ class Clicks(Section):
         selector = self.ui.segmenterSelector
         offer_models(selector, segmenters)
         selector.addItem(_("Region growing"), REGION_GROWING)
-        default = segmenters and segmenters[0].name == SEGMENTER and not missing_packages()
+        default = segmenters and segmenters[0].name == SEGMENTER and not missing_packages("torch")
         selector.currentIndex = 0 if default else len(segmenters)
+        choose_last_used(selector)
         self.ui.segmenterFrame.visible = bool(segmenters)
 
     def network(self) -> Entry | None:
@@ -152,6 +153,7 @@ class Clicks(Section):
         if self.tasks.title == _segmenting():
             self.tasks.cancel()
         self._clicks = clicks
+        keep_last_used(self.ui.segmenterSelector)
         self.tasks.start(_segmenting(), self._segment(clicks), nodes=[ct])
 
     def _segment(self, clicks: list[Click]) -> Steps:

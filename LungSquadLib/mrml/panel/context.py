@@ -71,7 +71,11 @@ class Context:
 
     def can_run_networks(self) -> bool:
         """Return whether torch is installed; offer to install it where it is not."""
-        missing = missing_packages()
+        return self.has_packages("torch")
+
+    def has_packages(self, *names: str) -> bool:
+        """Return whether packages are installed; offer to install those that are not."""
+        missing = missing_packages(*names)
         if missing:
             self.report(install(missing))
         return not missing

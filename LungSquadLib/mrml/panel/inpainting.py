@@ -21,7 +21,7 @@ from ..volumes import ct_of_volume
 from .context import Context
 from .drawing import pixmap
 from .inputs import CropSource
-from .model_choice import offer_classes, offer_models, usable_models
+from .model_choice import keep_last_used, offer_classes, offer_models, usable_models
 from .section import Section, flags_text
 from .tasks import Steps, WorkerCall, check_in_scene, in_scene
 from .views import is_overlay, show_overlay
@@ -77,6 +77,7 @@ class InpaintingSection(Section):
 
     def _pressed(self) -> None:
         if self.context.can_run_networks():
+            keep_last_used(self.ui.inpainterSelector)
             nodes = [self.state.ct, self.state.segmentation]
             self.tasks.start(_("Inpainting a synthetic tumour"), self._inpaint(), nodes=nodes)
 

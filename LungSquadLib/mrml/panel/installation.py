@@ -1,4 +1,4 @@
-"""Packages that predictions need beyond Slicer's Python, and their installation."""
+"""Packages that LungSquad needs beyond Slicer's Python, and their installation."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from slicer.i18n import tr as _
 TORCH = ">=2.4,<2.13"
 
 
-def missing_packages() -> list[str]:
-    """Return the packages that are missing to run networks; nothing is imported to find out."""
-    return [name for name in ("torch",) if find_spec(name) is None]
+def missing_packages(*names: str) -> list[str]:
+    """Return which packages are not installed; nothing is imported to find out."""
+    return [name for name in names if find_spec(name) is None]
 
 
 def install(packages: list[str]) -> str:
@@ -22,25 +22,28 @@ def install(packages: list[str]) -> str:
 
     Slicer does not respond meanwhile, as with every installation of packages.
     """
-    if not slicer.util.confirmOkCancelDisplay(
-        _(
-            "LungSquad needs {packages} to run its networks. The package is downloaded from the "
-            "internet and installed into Slicer's Python, which can take minutes. Install it now?"
-        ).format(packages=", ".join(packages)),
-        _("LungSquad"),
-    ):
-        return _("Nothing was installed. {packages} is needed to run networks.").format(
-            packages=", ".join(packages)
-        )
+    names = ", ".join(packages)
+    question = _(
+        "LungSquad needs {packages} for this. What is missing is downloaded from the internet and "
+        "installed into Slicer's Python, which can take minutes. Install it now?"
+    )
+    if not slicer.util.confirmOkCancelDisplay(question.format(packages=names), _("LungSquad")):
+        return _("Nothing was installed. {packages} is needed for this.").format(packages=names)
     try:
-        import PyTorchUtils
-    except ImportError:
+        packages_of_pip = [name for name in packages if name != "torch"]
+        if packages_of_pip:  # without what they need: Slicer has its own numpy, which must stay
+            slicer.util.pip_install(["--no-deps", *packages_of_pip])
+        if "torch" in packages:
+            import PyTorchUtils
+
+            PyTorchUtils.PyTorchUtilsLogic().installTorch(torchVersionRequirement=TORCH)
+    except ModuleNotFoundError:
         return _(
             "Install the extension PyTorch with Slicer's Extensions Manager, restart Slicer, and "
             "try again. Without internet, see the tutorial, 'Offline installation'."
         )
-    try:
-        PyTorchUtils.PyTorchUtilsLogic().installTorch(torchVersionRequirement=TORCH)
     except (CalledProcessError, ImportError):
-        return _("PyTorch could not be installed. See Slicer's error log.")
-    return _("PyTorch is installed. Press the button again.")
+        return _("{packages} could not be installed. See Slicer's error log.").format(
+            packages=names
+        )
+    return _("{packages} is installed. Press the button again.").format(packages=names)

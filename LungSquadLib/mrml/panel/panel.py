@@ -21,6 +21,7 @@ from .crop import CropSection
 from .description import DescriptionSection
 from .events import Observers, single_shot
 from .inpainting import InpaintingSection
+from .models import ModelsSection
 from .patient import PatientSection
 from .prediction import PredictionSection
 from .prediction_result import ResultSection
@@ -88,6 +89,7 @@ class Panel:
             crop=self.crop,
         )
         self.batch = BatchSection(context, models=self.prediction)
+        self.models = ModelsSection(context, changed=self._list_models)
         self._sections: tuple[Section, ...] = (
             self.patient,
             self.tumour,
@@ -102,6 +104,7 @@ class Panel:
             self.inpainting,
             self.report,
             self.batch,
+            self.models,
         )
         self._list_models()
         self.ui.cancelButton.clicked.connect(lambda _checked=False: self.tasks.cancel())
@@ -164,6 +167,7 @@ class Panel:
             self.profile,
             self.synthetic,
             self.inpainting,
+            self.models,
         ):
             section.list_models(entries)
 

@@ -23,7 +23,7 @@ from ..tumour import CaseKey, Tumour
 from ..volumes import ct_of_volume
 from .context import Context
 from .inputs import CropSource, ProfileSource
-from .model_choice import offer_models, usable_models
+from .model_choice import keep_last_used, last_used, offer_models, usable_models
 from .prediction_files import CaseRun, PredictionFiles
 from .section import Section, show_text
 from .state import ALL_MODELS, crop_centre
@@ -104,7 +104,8 @@ class PredictionSection(Section):
         ui.predictAllButton.enabled = not running
         ui.modelSelector.enabled = ui.deviceSelector.enabled = not running
         self._updating = True
-        index = ui.modelSelector.findData(self.state.model or ALL_MODELS)
+        model = self.state.model or last_used(ui.modelSelector) or ALL_MODELS
+        index = ui.modelSelector.findData(model)
         ui.modelSelector.currentIndex = max(index, 0)
         self._updating = False
         chosen = self._chosen()
@@ -152,6 +153,7 @@ class PredictionSection(Section):
             self._start(self._predict_each(segment_ids(self.state.segmentation)))
 
     def _start(self, steps: Steps) -> None:
+        keep_last_used(self.ui.modelSelector)
         nodes = [self.state.ct, self.state.segmentation]
         self.tasks.start(_("Predicting"), steps, nodes=nodes)
 

@@ -22,7 +22,7 @@ from .context import Context
 from .drawing import pixmap
 from .events import single_shot
 from .inputs import CropSource
-from .model_choice import offer_classes, offer_models, usable_models
+from .model_choice import keep_last_used, offer_classes, offer_models, usable_models
 from .section import Section, show_text
 from .tasks import Steps, WorkerCall, message_of
 
@@ -106,6 +106,7 @@ class SyntheticSection(Section):
 
     def _start(self, request: dict[str, Any]) -> None:
         if self.context.can_run_networks():
+            keep_last_used(self.ui.generatorSelector)
             self.tasks.start(_("Generating images"), self._steps(request))
 
     def _steps(self, request: dict[str, Any]) -> Steps:
