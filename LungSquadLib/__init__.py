@@ -58,7 +58,7 @@ _MODULES = {
     "inpaint": "inference.inpaint_ct",
     "run_case": "pipeline.case",
     "CaseInput": "pipeline.case_input",
-    "run_profile": "pipeline.profile_case",
+    "run_profile": "pipeline.molecular",
     "run_batch": "pipeline.batch",
     "stage_cohort": "pipeline.stage_cohort",
     "fetch_cohort": "cohorts.fetch",

@@ -13,7 +13,7 @@ from LungSquadLib.models.characteristics import Characteristic
 from LungSquadLib.models.file import Model, Reference, read_model_file, write_model_file
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks import build
-from LungSquadLib.training.description.scales import SCALES
+from LungSquadLib.training.description.data import SCALES
 
 SPREAD = 0.7  # of readers, at every rating unless a test says otherwise
 RATINGS = {"malignancy": 4, "spiculation": 5, "margin": 1, "texture": 5, "subtlety": 2}

@@ -18,11 +18,7 @@ from LungSquadLib.files import write_csv
 from LungSquadLib.imaging.ct import as_ct
 from LungSquadLib.models.catalogue import read_model
 from LungSquadLib.progress import step
-from LungSquadLib.training.segmentation.quality import (
-    quality_metrics,
-    random_of,
-    volume_dice,
-)
+from LungSquadLib.training.segmentation.quality import quality_metrics, random_of, volume_dice
 
 COLUMNS = ("case", "patient_id", "ct", "mask", "set", "fold", "nodule_ml", "texture")
 

@@ -18,8 +18,7 @@ from typing import NoReturn
 
 from ..errors import FaultError, need, one_line, understood
 from ..pipeline.options import check_common, refuse_empty, threads_of
-from .output import printable
-from .streams import accept_any_text, drop_output, flush_output, quiet_libraries
+from .output import accept_any_text, drop_output, flush_output, printable, quiet_libraries
 
 VERBS = {
     "demo": "the whole analysis of a phantom patient, or of a CT with its mask",

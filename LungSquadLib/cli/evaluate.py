@@ -49,8 +49,8 @@ def run(arguments: argparse.Namespace) -> None:
     from ..evaluation.classifier.rows import Columns
     from ..evaluation.classifier.table import read_table
     from ..imaging.files.write import check_distinct
+    from ..report.classifier.page import FILES
     from ..report.classifier.text import as_text
-    from ..report.classifier.write import FILES
 
     columns = from_namespace(Columns, arguments)
     names = tuple(columns)
@@ -82,6 +82,6 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _written(evaluation: Evaluation, arguments: argparse.Namespace) -> str:
-    from ..report.classifier.write import write_evaluation
+    from ..report.classifier.page import write_evaluation
 
     return f"\n\n{write_evaluation(evaluation, arguments.out)}"

@@ -203,7 +203,7 @@ def _audit(arguments: argparse.Namespace) -> None:
     from ..data.slice_set import open_slices
     from ..evaluation.generator.audit import audit
     from ..models.catalogue import read_model
-    from ..report.generator.page import check_folder, write_audit
+    from ..report.generator import check_folder, write_audit
 
     model = read_model(arguments.model, kind="generator")
     slices = open_slices(arguments.slices)

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     chosen_device(options.device)
     models = [read_predictor(name) for name in arguments.model]
     if arguments.ct is None:
-        from ..pipeline.profile_case import run_profile
+        from ..pipeline.molecular import run_profile
 
         result = run_profile(arguments.profile, models, arguments.out, options=options)
     else:

@@ -17,11 +17,11 @@ from .output import (
     add_mapping_argument,
     add_out_argument,
     bar,
+    flush_output,
     print_json,
     print_table,
     printable,
 )
-from .streams import flush_output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -69,8 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _classifier(arguments: argparse.Namespace, model: Model, device: str) -> None:
-    from ..pipeline.evaluate_run import evaluate_predictions
-    from ..pipeline.validate import predict_store
+    from ..pipeline.evaluate_run import evaluate_predictions, predict_store
     from ..report.classifier.text import as_text
 
     refuse_ignored(arguments, "the model is a classifier.", sets=None, fold=None)

@@ -18,8 +18,7 @@ from ..files import LOCK, sole_use, sweep, write_csv, write_json
 from ..options import check, option, refuse_ignored
 from ..progress import Part, Progress, Silent, step
 from .bucket import Bucket, is_whole
-from .fetched_manifest import ERRORS, MANIFEST, references_of, write_manifest
-from .patient_labels import labels_of_patients
+from .fetched_manifest import ERRORS, MANIFEST, labels_of_patients, references_of, write_manifest
 from .series_list import ListedSeries, SeriesList, read_list
 
 ABOUT = "cohort.json"

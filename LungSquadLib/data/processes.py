@@ -20,14 +20,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from .. import __version__
-from ..errors import (
-    CancelledError,
-    InputError,
-    MissingPackageError,
-    one_line,
-    parsing,
-    understood,
-)
+from ..errors import CancelledError, InputError, MissingPackageError, one_line, parsing, understood
 from ..fields import Fields, parsed_json
 from ..identity import KEY_VARIABLE
 from ..progress import Progress, Silent

@@ -29,6 +29,7 @@ from ..networks.folding import stem_and_rest
 from ..networks.trunk_and_head import TrunkAndHead
 from ..progress import Part, Progress, Silent, step
 from ..statistics.calibration import log_odds
+from .attribution import grad_cam, on_ct_grid
 from .out_of_distribution import ood_flags, ood_score
 from .prediction import (
     LEVEL,
@@ -42,7 +43,6 @@ from .prediction import (
     calibrated_probabilities,
     interval_of,
 )
-from .saliency import grad_cam, on_ct_grid
 
 DROPOUT_PASSES = 50
 

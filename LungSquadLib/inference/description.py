@@ -24,7 +24,7 @@ from ..models.characteristics import Characteristic
 from ..models.file import Model
 from ..networks.description import DescriptionNetwork, size_inputs
 from ..networks.devices import chosen_device, device_of, float64_of
-from ..statistics.ratings import central_range, mean_and_sd, tempered
+from ..statistics.agreement import central_range, mean_and_sd, tempered
 from .out_of_distribution import ood_flags, ood_score
 from .prediction import ModelUsed, OODScore
 

@@ -11,20 +11,22 @@ from ..evaluation.classifier.evaluate import evaluate
 from ..evaluation.classifier.results import StudyDescription, plain
 from ..evaluation.classifier.rows import Columns
 from ..evaluation.classifier.table import read_table
-from ..evaluation.integration.ablation import Ablation, ablation, cautions, findings
-from ..evaluation.integration.importance import Column, Importance, importance
+from ..evaluation.integration import (
+    Ablation,
+    Column,
+    Importance,
+    ablation,
+    cautions,
+    findings,
+    importance,
+)
 from ..files import whole_folder, write_csv, write_json
 from ..models.file import read_card
-from ..report.classifier.write import write_evaluation
+from ..report.classifier.page import write_evaluation
 from ..report.integration import integration_page, pictures
 from ..statistics.intervals import SAMPLES
 from ..training.experiment import FITS, MODEL, read_rows
-from ..training.integration.experiment import (
-    COLUMNS,
-    PREDICTIONS,
-    IntegrationRun,
-    outer_fits,
-)
+from ..training.integration.experiment import COLUMNS, PREDICTIONS, IntegrationRun, outer_fits
 
 RESULT, PAGE, TABLE, FIGURES = "integration.json", "index.html", "columns.csv", "figures"
 

@@ -20,7 +20,7 @@ from ..models.card import Metric
 from ..models.catalogue import check_kind
 from ..models.file import Model
 from ..progress import Progress, Silent, step
-from ..statistics.ratings import mean_and_sd, tempered
+from ..statistics.agreement import mean_and_sd, tempered
 from ..training.classifier.data import check_store
 from ..training.description.data import Nodules
 from ..training.description.quality import description_metrics

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import one_line
-from ..evaluation.integration.ablation import Ablation, cautions, findings, label_of
-from ..evaluation.integration.importance import TOP, Importance
+from ..evaluation.integration import TOP, Ablation, Importance, cautions, findings, label_of
 from ..statistics.intervals import Estimate
 from ..statistics.text import format_estimate, format_interval, format_percent
 from ..training.integration.data import Setup

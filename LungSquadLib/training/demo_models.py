@@ -23,15 +23,7 @@ from ..errors import InputError, ModelError
 from ..files import sha256_of_file
 from ..imaging.jitter import variants
 from ..inference.classifier import logits_and_features
-from ..models.card import (
-    Baseline,
-    Card,
-    ClassLabel,
-    Metric,
-    NetworkSpec,
-    ReferenceSpec,
-    Training,
-)
+from ..models.card import Baseline, Card, ClassLabel, Metric, NetworkSpec, ReferenceSpec, Training
 from ..models.file import read_model_file, write_model_file
 from ..models.inputs import InputSpec
 from ..networks import build

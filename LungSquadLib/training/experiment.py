@@ -29,8 +29,7 @@ from ..progress import Part, Progress, Silent, step
 from .allocator import keep_freed_memory
 from .checkpoint import read_checkpoint, write_checkpoint
 from .distributed import DistributedContext, distributed_context
-from .logs import TensorBoard
-from .loop import Callback, Row, Schedule, Task, fit
+from .loop import Callback, Row, Schedule, Task, TensorBoard, fit
 from .run_folder import damaged_run, open_run
 
 FITS, SPLITS, MODEL = "fits", "splits.csv", "model.safetensors"

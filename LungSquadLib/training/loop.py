@@ -2,11 +2,13 @@
 
 All random numbers of a training follow from its seed and its position (epoch and step), so a
 checkpoint holds tensors and numbers only, and a run that was killed resumes to the same bits.
+Each epoch's numbers are logged for TensorBoard where that is installed.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -221,3 +223,48 @@ def _resumed(task: Task, checkpoint: Path) -> tuple[_State, dict[str, Tensor]]:
 
 def _state(facts: dict[str, Any]) -> _State:
     return _State(**facts | {"best": math.inf if facts["best"] is None else facts["best"]})
+
+
+_START = 1  # SessionLog.SessionStatus: what is told from this step on replaces what was told before
+
+
+class TensorBoard:
+    """A `loop.Watcher` that writes scalars into a folder; does nothing without the package.
+
+    Not by its `SummaryWriter`, whose thread shows a traceback when the disk is full, and whose
+    files bear the machine's name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / f"events.out.tfevents.{int(time.time())}.{os.getpid()}"
+        self._writer: Any = None
+
+    def epoch(self, number: int, row: Row) -> None:
+        if self._writer is None:
+            self._writer = _writer(self._path)
+            self._write(file_version="brain.Event:2")
+            self._write(step=number, session_log={"status": _START})
+        values = [
+            {"tag": name.replace(" ", "/"), "simple_value": value} for name, value in row.items()
+        ]
+        self._write(step=number, summary={"value": values})
+
+    def _write(self, **fields: Any) -> None:
+        if self._writer is None:
+            return
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        try:
+            self._writer.write(Event(wall_time=time.time(), **fields).SerializeToString())
+        except OSError as error:
+            error.filename = str(self._path)
+            raise
+
+
+def _writer(path: Path) -> Any:
+    try:
+        from tensorboard.summary.writer.record_writer import RecordWriter
+    except ImportError:
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return RecordWriter(path.open("ab", buffering=0))

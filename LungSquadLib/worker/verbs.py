@@ -267,7 +267,7 @@ class ExportDicom:
         from ..imaging.ct import open_ct
         from ..imaging.files.write import check_distinct
         from ..imaging.mask_files import read_mask
-        from ..report.dicom_export import export_dicom
+        from ..report.dicom_results import export_dicom
 
         check_distinct([self.folder], [self.source])
         ct = open_ct(self.ct)

@@ -14,7 +14,7 @@ from .conftest import MODULE, at_rest
 def seen(panel, models, scene, drawn, wait_until):
     """The panel with the results of both models."""
     import LungSquadLib.mrml as lsm
-    from LungSquadLib.mrml.predictors import predict_in_process
+    from LungSquadLib.mrml.console import predict_in_process
 
     for name in ("one", "two"):
         file = models / f"{name}.safetensors"

@@ -23,7 +23,7 @@ INTERRUPTIONS = {
 def predicted(panel, models, drawn, wait_until):
     """The panel with a result."""
     import LungSquadLib.mrml as lsm
-    from LungSquadLib.mrml.predictors import predict_in_process
+    from LungSquadLib.mrml.console import predict_in_process
 
     panel.context.state.model = "one"
     lsm.predict(

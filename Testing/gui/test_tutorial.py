@@ -15,7 +15,7 @@ def test_the_tutorial(opened, gui, wait_until, screenshot, heartbeat):
     pytest.importorskip("torch", reason="networks: torch is not installed")
     import slicer
 
-    from LungSquadLib.mrml.pictures import slice_picture, space_picture
+    from LungSquadLib.mrml.case_scene import slice_picture, space_picture
 
     panel, ui = opened.panel, opened.panel.ui
     state = panel.context.state

@@ -17,10 +17,9 @@ import LungSquadLib.mrml as lsm
 from LungSquadLib.cli import main
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.mrml import pictures
-from LungSquadLib.mrml.case_scene import write_case_scene
+from LungSquadLib.mrml import case_scene as pictures
+from LungSquadLib.mrml.case_scene import slice_picture, space_picture, write_case_scene
 from LungSquadLib.mrml.hierarchy import results_of, scene_kept
-from LungSquadLib.mrml.pictures import slice_picture, space_picture
 from LungSquadLib.mrml.results import table_rows
 from LungSquadLib.mrml.scene import write_scene
 from LungSquadLib.mrml.segments import NEOPLASM_OF_LUNG

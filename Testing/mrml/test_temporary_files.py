@@ -19,7 +19,7 @@ from LungSquadLib.imaging.ct import as_ct, content_hash, open_ct
 from LungSquadLib.imaging.files.transfer import ct_writer, write_ct, write_mask
 from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.imaging.masks import as_mask
-from LungSquadLib.mrml.predictors import WorkerPredictor
+from LungSquadLib.mrml.console import WorkerPredictor
 from LungSquadLib.mrml.segments import mask_on_ct
 from LungSquadLib.mrml.temporary_files import CaseFiles
 from LungSquadLib.progress import Silent
@@ -179,7 +179,7 @@ import sys
 import slicer
 slicer.app = object()  # as in Slicer
 import LungSquadLib.mrml as lsm
-from LungSquadLib.mrml.predictors import default_predictor
+from LungSquadLib.mrml.console import default_predictor
 scene = lsm.start()
 from Testing.samples import ball_images
 ct, mask = ball_images()

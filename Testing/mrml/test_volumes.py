@@ -147,7 +147,7 @@ def test_in_slicer_the_scene_that_is_there_is_taken(monkeypatch):
 
 def test_importing_mrml_never_pulls_torch():
     code = (
-        "import sys, LungSquadLib.mrml, LungSquadLib.mrml.pictures; print('torch' in sys.modules)"
+        "import sys, LungSquadLib.mrml, LungSquadLib.mrml.case_scene; print('torch' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

@@ -231,8 +231,8 @@ def _profile_gz(folder: Path):
 
 
 def _molecular_report(folder: Path):
+    from LungSquadLib.pipeline.molecular import run_profile
     from LungSquadLib.pipeline.options import PredictionOptions
-    from LungSquadLib.pipeline.profile_case import run_profile
     from LungSquadLib.report.render import rendered
     from Testing.table_models import autoencoder, profile
 

@@ -470,7 +470,7 @@ def stop_in_training(monkeypatch, place: Path, here: Path, *, store: Path | None
         raise Stopped
 
     with monkeypatch.context() as patched:
-        patched.setattr("LungSquadLib.training.logs.TensorBoard.epoch", stop)
+        patched.setattr("LungSquadLib.training.loop.TensorBoard.epoch", stop)
         with pytest.raises(Stopped):
             train_classifier(store or place / "store", here / "run", options(place))
     assert (here / "run" / "fits" / "seed0-fold0" / "checkpoint").exists()

@@ -28,8 +28,7 @@ from LungSquadLib.evaluation.generator.results import ImageSetMeasure
 from LungSquadLib.inference.generator import Images, sample
 from LungSquadLib.inference.segmenter import train_segmenter
 from LungSquadLib.models.card import Seen
-from LungSquadLib.report.generator.page import audit_page, metrics
-from LungSquadLib.report.generator.pictures import _tiled
+from LungSquadLib.report.generator import _tiled, audit_page, metrics
 from LungSquadLib.statistics.intervals import Estimate
 from Testing.slice_samples import disc_set, disc_slices, write_generator
 

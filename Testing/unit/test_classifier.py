@@ -11,12 +11,7 @@ from LungSquadLib.errors import InputError
 from LungSquadLib.networks import build
 from LungSquadLib.networks.trunk_and_head import NetworkOutput
 from LungSquadLib.training.classifier.options import Recipe
-from LungSquadLib.training.classifier.task import (
-    Classifier,
-    Group,
-    correct_prior,
-    layer_groups,
-)
+from LungSquadLib.training.classifier.task import Classifier, Group, correct_prior, layer_groups
 from LungSquadLib.training.distributed import DistributedContext
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -19,7 +19,7 @@ from LungSquadLib.training.augment import Augmentation
 from LungSquadLib.training.classifier.data import set_up
 from LungSquadLib.training.classifier.experiment import train_classifier
 from LungSquadLib.training.classifier.options import ClassifierOptions
-from LungSquadLib.training.logs import TensorBoard
+from LungSquadLib.training.loop import TensorBoard
 from Testing.ball_cohort import ball_store
 from Testing.samples import write_model
 

@@ -21,9 +21,9 @@ from LungSquadLib.networks import build
 from LungSquadLib.networks.description import DescriptionNetwork
 from LungSquadLib.training.classifier.experiment import train_classifier
 from LungSquadLib.training.classifier.options import ClassifierOptions
+from LungSquadLib.training.description.data import SCALES
 from LungSquadLib.training.description.experiment import train_description
 from LungSquadLib.training.description.options import DescriptionOptions
-from LungSquadLib.training.description.scales import SCALES
 from Testing.ball_cohort import ball_volumes
 from Testing.unit.test_training_run import StopAt
 

@@ -12,7 +12,7 @@ from pydicom.sr.coding import Code
 
 from LungSquadLib.cli import main
 from LungSquadLib.imaging.dicom.codes import characteristic_code, rating_code
-from LungSquadLib.training.description.scales import SCALES
+from LungSquadLib.training.description.data import SCALES
 
 from ..descriptors import SPREAD, write_descriptor
 

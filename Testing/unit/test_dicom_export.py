@@ -18,7 +18,7 @@ from LungSquadLib.pipeline.case import run_case
 from LungSquadLib.pipeline.case_input import CaseInput
 from LungSquadLib.pipeline.options import PredictionOptions
 from LungSquadLib.progress import Silent
-from LungSquadLib.report.dicom_export import export_dicom
+from LungSquadLib.report.dicom_results import export_dicom
 
 from ..dicom_maker import write_series
 from ..samples import ball_images, write_model

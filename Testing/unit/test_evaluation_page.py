@@ -21,7 +21,7 @@ from LungSquadLib.report.classifier.checklist import checklist
 from LungSquadLib.report.classifier.figures import NAMES, pictures
 from LungSquadLib.report.classifier.methods import cited_references, methods_text
 from LungSquadLib.report.classifier.metrics_score import metrics_items, score_range
-from LungSquadLib.report.classifier.write import write_evaluation
+from LungSquadLib.report.classifier.page import write_evaluation
 from Testing import model_samples
 
 EVIL = "<script>alert('$x$')</script>"

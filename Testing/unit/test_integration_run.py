@@ -21,14 +21,14 @@ from LungSquadLib.data.tables.clinical import read_clinical
 from LungSquadLib.data.tables.join import join
 from LungSquadLib.data.tables.matrix_file import read_matrix
 from LungSquadLib.errors import CancelledError, InputError
-from LungSquadLib.evaluation.integration.ablation import (
+from LungSquadLib.evaluation.integration import (
     AUC,
     BALANCED,
     Difference,
     ablation,
     findings,
+    importance,
 )
-from LungSquadLib.evaluation.integration.importance import importance
 from LungSquadLib.models.file import read_model_file
 from LungSquadLib.phantom.tables import Simulation, write_simulated
 from LungSquadLib.pipeline.report_integration import report_integration

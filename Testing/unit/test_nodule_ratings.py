@@ -10,10 +10,9 @@ from sklearn.metrics import cohen_kappa_score, roc_auc_score
 from LungSquadLib.inference.description import describe, log_probabilities
 from LungSquadLib.models.characteristics import Characteristic
 from LungSquadLib.models.file import Reference
-from LungSquadLib.statistics.ratings import central_range
-from LungSquadLib.training.description.data import NoduleInput, Nodules
+from LungSquadLib.statistics.agreement import central_range
+from LungSquadLib.training.description.data import SCALES, NoduleInput, Nodules
 from LungSquadLib.training.description.quality import description_metrics
-from LungSquadLib.training.description.scales import SCALES
 from Testing.descriptors import write_descriptor
 from Testing.samples import ball_images
 

@@ -14,8 +14,8 @@ from LungSquadLib.imaging.geometry import Grid
 from LungSquadLib.imaging.jitter import variants
 from LungSquadLib.imaging.masks import as_mask
 from LungSquadLib.inference import classifier as predicting
+from LungSquadLib.inference.attribution import grad_cam, on_ct_grid
 from LungSquadLib.inference.classifier import predict
-from LungSquadLib.inference.saliency import grad_cam, on_ct_grid
 from LungSquadLib.networks import build
 
 from ..samples import ball_images, write_model

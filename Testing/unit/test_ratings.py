@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score, log_loss
 
-from LungSquadLib.statistics.ratings import (
+from LungSquadLib.statistics.agreement import (
     central_range,
     leave_one_reader_out,
     mean_and_sd,

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 torch = pytest.importorskip("torch")
 
 from LungSquadLib.imaging.geometry import Grid
-from LungSquadLib.inference.saliency import grad_cam, on_ct_grid
+from LungSquadLib.inference.attribution import grad_cam, on_ct_grid
 from LungSquadLib.networks import build
 
 pytestmark = pytest.mark.usefixtures("one_thread")

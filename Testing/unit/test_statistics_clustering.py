@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 
-from LungSquadLib.statistics.clustering import (
-    adjusted_rand,
-    cluster_agreement,
-)
+from LungSquadLib.statistics.clustering import adjusted_rand, cluster_agreement
 
 metrics = pytest.importorskip("sklearn.metrics")
 

@@ -26,8 +26,7 @@ from ...training.card import CardText
 from ...training.classifier.experiment import train_classifier
 from ...training.classifier.options import ClassifierOptions
 from ...training.experiment import MODEL
-from ..evaluate_run import FOLDER, evaluate_predictions, evaluate_run
-from ..validate import predict_store
+from ..evaluate_run import FOLDER, evaluate_predictions, evaluate_run, predict_store
 from .recipe import (
     GFLOP_AT_50,
     PlanStep,

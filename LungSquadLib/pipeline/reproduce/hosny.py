@@ -38,8 +38,8 @@ from ...models.catalogue import read_model
 from ...models.file import Model
 from ...networks.devices import thread_count
 from ...progress import Part, Progress
-from ...report.classifier.write import PAGE as EVALUATION_PAGE
-from ...report.classifier.write import write_evaluation
+from ...report.classifier.page import PAGE as EVALUATION_PAGE
+from ...report.classifier.page import write_evaluation
 from ...report.reproduction import Section
 from ...statistics.intervals import Estimate
 from ...statistics.text import format_estimate

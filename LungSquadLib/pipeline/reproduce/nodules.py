@@ -18,15 +18,7 @@ from ...progress import Part, Progress
 from ...report.reproduction import Section
 from ...training.segmentation.quality import CASES, RESULT
 from ..validate_nodules import validate_nodules
-from .recipe import (
-    PlanStep,
-    RecipeOptions,
-    Report,
-    built,
-    cohorts_of,
-    fetched,
-    plan_of_cohort,
-)
+from .recipe import PlanStep, RecipeOptions, Report, built, cohorts_of, fetched, plan_of_cohort
 
 COHORTS = ("lidc-idri",)
 SEGMENTER = "nodule-segmenter"

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...evaluation.classifier.table import format_name
-from ...evaluation.clusters.analyse import latent_planes
-from ...evaluation.clusters.annotations import FIRST, follow_up
+from ...evaluation.clusters.analyse import FIRST, follow_up, latent_planes
 from ...evaluation.clusters.findings import named
 from ...evaluation.clusters.results import ClusterAnalysis, ClusterSurvival, Gene
 from ...statistics.text import format_number, format_p

@@ -47,12 +47,7 @@ from .fit import (
     trunk_features,
 )
 from .options import ClassifierOptions
-from .predictions import (
-    clinical_baseline,
-    prediction_row,
-    radiomics_baseline,
-    volume_baseline,
-)
+from .predictions import clinical_baseline, prediction_row, radiomics_baseline, volume_baseline
 from .task import Classifier, correct_prior
 
 PREDICTIONS, CONTROLS = "predictions.csv", "controls.csv"

@@ -1,8 +1,8 @@
-"""Nodules of a store as a network sees them, and the readers' ratings of them."""
+"""Nodules of a store as a network sees them, and the readers' ratings of them on their scales."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,7 +21,6 @@ from ...networks import checked_arguments
 from ...networks.description import size_inputs
 from ..augment import Augmentation, apply, draw
 from .options import DescriptionOptions
-from .scales import SCALES
 
 HU = (-1000.0, 500.0)
 # No noise and no shift of HU: what is blanked stays air.
@@ -189,3 +188,59 @@ def split(nodules: Nodules, options: DescriptionOptions) -> Fold:
 
 def _readers(case: StoredCase, name: str) -> tuple[int, ...]:
     return tuple(round(float(text)) for text in case.value(f"{name}_readers").split())
+
+
+LOWEST = 1  # value of each scale
+_DEGREES = ("none", "nearly none", "medium", "near marked", "marked")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A scale from `LOWEST` on.
+
+    Attributes:
+        words: for each value.
+        groups: nodules with a mean of at most the first and of at least the second value are the
+            two classes of the AUC.
+    """
+
+    words: tuple[str, ...]
+    groups: tuple[float, float]
+
+
+# Of the readers of LIDC-IDRI (Armato et al., Med Phys 2011;38:915-931), in their form's words.
+SCALES: Mapping[str, Scale] = {
+    "malignancy": Scale(
+        (
+            "highly unlikely",
+            "moderately unlikely",
+            "indeterminate",
+            "moderately suspicious",
+            "highly suspicious",
+        ),
+        (2, 4),
+    ),
+    "spiculation": Scale(_DEGREES, (1.5, 3)),
+    "lobulation": Scale(_DEGREES, (1.5, 3)),
+    "margin": Scale(
+        ("poorly defined", "near poorly defined", "medium", "near sharp", "sharp"), (3, 4)
+    ),
+    "sphericity": Scale(("linear", "linear to ovoid", "ovoid", "ovoid to round", "round"), (3, 4)),
+    "texture": Scale(
+        (
+            "ground glass",
+            "ground glass to part-solid",
+            "part-solid",
+            "part-solid to solid",
+            "solid",
+        ),
+        (3, 4.5),
+    ),
+    "calcification": Scale(
+        ("popcorn", "laminated", "solid", "non-central", "central", "absent"), (5, 5.75)
+    ),
+    "subtlety": Scale(
+        ("extremely subtle", "moderately subtle", "fairly subtle", "moderately obvious", "obvious"),
+        (3, 4),
+    ),
+}

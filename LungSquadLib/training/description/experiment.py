@@ -20,7 +20,7 @@ from ...networks import build
 from ...networks.description import DescriptionNetwork
 from ...options import described
 from ...progress import Progress, step
-from ...statistics.ratings import (
+from ...statistics.agreement import (
     mean_and_sd,
     same_variance,
     sd_by_value,
@@ -31,10 +31,9 @@ from ..card import NO_LICENCE, UNTESTED, CardText, HeldOut, reference_of, traine
 from ..checkpoint import load_weights
 from ..experiment import MODEL, Experiment, Fit, Session, finish_fit, fit_task, read_fit, run
 from ..loop import Schedule
-from .data import Nodules, input_spec, network_spec, split, votes_of
+from .data import LOWEST, SCALES, Nodules, input_spec, network_spec, split, votes_of
 from .options import DescriptionOptions
 from .quality import description_metrics
-from .scales import LOWEST, SCALES
 from .task import DescriptionTask
 
 _REFERENCE = 500  # training nodules of the out-of-distribution score, at most

@@ -18,16 +18,16 @@ import numpy as np
 from ...inference.description import INTERVAL, by_characteristic
 from ...models.card import Metric
 from ...models.characteristics import Characteristic
-from ...statistics.calibration import ece
-from ...statistics.discrimination import auc
-from ...statistics.intervals import bootstrap
-from ...statistics.ratings import (
+from ...statistics.agreement import (
     central_range,
     leave_one_reader_out,
     mean_and_sd,
     scale_kappa,
     tempered,
 )
+from ...statistics.calibration import ece
+from ...statistics.discrimination import auc
+from ...statistics.intervals import bootstrap
 from .data import Nodules
 
 SIZES_MM = (6.0, 10.0)  # limits of the groups by diameter

@@ -13,15 +13,7 @@ from ...models.card import Card, Metric
 from ...models.file import read_card, read_model_file, write_model_file
 from ...progress import Part, Progress
 from ..card import CardText
-from ..experiment import (
-    MODEL,
-    Fit,
-    Session,
-    finish_fit,
-    fit_task,
-    run,
-    write_rows,
-)
+from ..experiment import MODEL, Fit, Session, finish_fit, fit_task, run, write_rows
 from ..loop import Schedule
 from ..single_fit import SingleFit
 from .data import SegmentationSetup, open_source, set_up

@@ -1,1 +1,0 @@
-"""The evaluation of an integration network: ablation and importance of columns."""

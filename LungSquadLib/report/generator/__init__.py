@@ -1,1 +1,0 @@
-"""Pages and figures of a generator's audit."""
