@@ -11,7 +11,7 @@ import argparse
 import gc
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import NoReturn
@@ -65,9 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser(words).parse_args(words)
         refuse_empty(words)
-        check_common(arguments, out_is_file=not _WRITE_A_FILE.isdisjoint(_verbs(arguments)))
+        verbs = (arguments.verb, getattr(arguments, "inner_verb", None))
+        check_common(arguments, out_is_file=not _WRITE_A_FILE.isdisjoint(verbs))
         with nullcontext() if debug else quiet_libraries(), _threads(threads_of(arguments)):
-            code = int(import_module(f".{arguments.verb}", __name__).run(arguments) or 0)
+            code = int(arguments.run(arguments) or 0)
         flush_output()
         return code
     except SystemExit as end:  # argparse has printed an error or the help
@@ -84,13 +85,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         reported = understood(error)
         hint = " Run it with --debug to see where." if isinstance(reported, FaultError) else ""
         return _refuse(f"{reported}{hint}", reported.exit_code)
-
-
-def _verbs(arguments: argparse.Namespace) -> Iterator[str]:
-    """Yield the verb, and the verb of a verb."""
-    for name, value in vars(arguments).items():
-        if name == "verb" or name.endswith("_verb"):
-            yield value
 
 
 def _threads(count: int | None) -> AbstractContextManager[None]:
@@ -128,5 +122,8 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:])
         verb.add_argument("--debug", action="store_true", help="show the traceback of an error")
         if name in words:
-            import_module(f".{name}", __name__).add_arguments(verb)
+            module = import_module(f".{name}", __name__)
+            module.add_arguments(verb)
+            if hasattr(module, "run"):  # else each of its verbs has its own
+                verb.set_defaults(run=module.run)
     return parser

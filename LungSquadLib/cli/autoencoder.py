@@ -7,9 +7,10 @@ import sys
 
 from ..pipeline.options import add_threads
 from .output import (
-    add_debug_argument,
+    Verb,
     add_json_argument,
     add_keep_ids_argument,
+    add_verbs,
     print_json,
     print_table,
     printable,
@@ -18,8 +19,10 @@ from .output import (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `autoencoder`."""
-    verbs = parser.add_subparsers(dest="autoencoder_verb", required=True, metavar="VERB")
-    assign = verbs.add_parser("assign", help="clusters of new patients")
+    add_verbs(parser, [Verb("assign", "clusters of new patients", _add_assign, _assign)])
+
+
+def _add_assign(assign: argparse.ArgumentParser) -> None:
     assign.add_argument(
         "model", metavar="MODEL", help="model of `lungsquad train autoencoder`, a .safetensors file"
     )
@@ -30,10 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_keep_ids_argument(assign)
     add_json_argument(assign)
     add_threads(assign)
-    add_debug_argument(assign)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def _assign(arguments: argparse.Namespace) -> None:
     """Assign new patients to the clusters of a model."""
     from ..data.tables.join import join
     from ..data.tables.matrix_file import read_matrix

@@ -8,10 +8,11 @@ import sys
 from ..options import add_options, from_namespace
 from ..pipeline.options import add_jobs, refuse_ignored
 from .output import (
-    add_debug_argument,
+    Verb,
     add_json_argument,
     add_keep_column_argument,
     add_out_argument,
+    add_verbs,
     bar,
     print_failures,
     print_json,
@@ -24,36 +25,20 @@ _MOST_PROBLEMS = 5  # that are printed
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `cohort`."""
-    verbs = parser.add_subparsers(dest="cohort_verb", required=True, metavar="VERB")
-    _add_fetch(verbs.add_parser("fetch", help="fetch a public cohort: CT, outlines, labels"))
-    _add_build(verbs.add_parser("build", help="crop every case of a manifest into a store"))
-    _add_merge(verbs.add_parser("merge", help="one store of all parts of a cohort"))
-    _add_check(verbs.add_parser("check", help="damaged files, duplicates, contradicting labels"))
-    _add_show(verbs.add_parser("show", help="contents of a store; with -o, an image of each case"))
-    _add_phantoms(verbs.add_parser("phantoms", help="write a cohort of phantom patients"))
-    _add_lidc(verbs.add_parser("lidc", help="write the nodules of LIDC-IDRI, with manifests"))
-    _add_describe(
-        verbs.add_parser("describe", help="a page on the nodules and readers of LIDC-IDRI")
+    verbs = (
+        Verb("fetch", "fetch a public cohort: CT, outlines, labels", _add_fetch, _fetch),
+        Verb("build", "crop every case of a manifest into a store", _add_build, _build),
+        Verb("merge", "one store of all parts of a cohort", _add_merge, _merge),
+        Verb("check", "damaged files, duplicates, contradicting labels", _add_check, _check),
+        Verb("show", "contents of a store; with -o, an image of each case", _add_show, _show),
+        Verb("phantoms", "write a cohort of phantom patients", _add_phantoms, _phantoms),
+        Verb("lidc", "write the nodules of LIDC-IDRI, with manifests", _add_lidc, _lidc),
+        Verb(
+            "describe", "a page on the nodules and readers of LIDC-IDRI", _add_describe, _describe
+        ),
+        Verb("shapes", "write a library of nodule shapes of LIDC-IDRI", _add_shapes, _shapes),
     )
-    _add_shapes(verbs.add_parser("shapes", help="write a library of nodule shapes of LIDC-IDRI"))
-    for verb in verbs.choices.values():
-        add_debug_argument(verb)
-
-
-def run(arguments: argparse.Namespace) -> int | None:
-    """Run the chosen verb."""
-    verbs = {
-        "fetch": _fetch,
-        "build": _build,
-        "merge": _merge,
-        "check": _check,
-        "show": _show,
-        "phantoms": _phantoms,
-        "lidc": _lidc,
-        "describe": _describe,
-        "shapes": _shapes,
-    }
-    return verbs[arguments.cohort_verb](arguments)
+    add_verbs(parser, verbs)
 
 
 def _add_fetch(fetch: argparse.ArgumentParser) -> None:

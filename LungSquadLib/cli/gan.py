@@ -7,10 +7,11 @@ import argparse
 from ..options import add_options, from_namespace
 from ..pipeline.options import add_device, add_jobs, add_threads
 from .output import (
-    add_debug_argument,
+    Verb,
     add_json_argument,
     add_keep_column_argument,
     add_out_argument,
+    add_verbs,
     bar,
     print_failures,
     print_json,
@@ -21,21 +22,18 @@ from .output import (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `gan`."""
-    verbs = parser.add_subparsers(dest="gan_verb", required=True, metavar="VERB")
-    _add_data(verbs.add_parser("data", help="slices with tumour of a cohort, for the training"))
-    _add_sample(verbs.add_parser("sample", help="synthetic images with their masks"))
-    _add_interpolate(
-        verbs.add_parser("interpolate", help="images on a path through the latent space")
+    verbs = (
+        Verb("data", "slices with tumour of a cohort, for the training", _add_data, _data),
+        Verb("sample", "synthetic images with their masks", _add_sample, _sample),
+        Verb(
+            "interpolate",
+            "images on a path through the latent space",
+            _add_interpolate,
+            _interpolate,
+        ),
+        Verb("audit", "quality of a generator, and memorisation", _add_audit, _audit),
     )
-    _add_audit(verbs.add_parser("audit", help="quality of a generator, and memorisation"))
-    for verb in verbs.choices.values():
-        add_debug_argument(verb)
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Run the chosen verb."""
-    verbs = {"data": _data, "sample": _sample, "interpolate": _interpolate, "audit": _audit}
-    verbs[arguments.gan_verb](arguments)
+    add_verbs(parser, verbs)
 
 
 def _add_data(data: argparse.ArgumentParser) -> None:

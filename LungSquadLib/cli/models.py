@@ -9,9 +9,10 @@ from pathlib import Path
 from ..errors import InputError
 from ..pipeline.options import refuse_ignored
 from .output import (
-    add_debug_argument,
+    Verb,
     add_json_argument,
     add_out_argument,
+    add_verbs,
     bar,
     print_json,
     print_table,
@@ -21,29 +22,47 @@ from .output import (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `models`."""
-    verbs = parser.add_subparsers(dest="models_verb", required=True, metavar="VERB")
-    listing = verbs.add_parser("list", help="models on this machine")
-    add_json_argument(listing)
-    show = verbs.add_parser("show", help="card of a model")
+    verbs = (
+        Verb("list", "models on this machine", add_json_argument, _list),
+        Verb("show", "card of a model", _add_show, _show),
+        Verb("fetch", "fetch a published model by name", _add_fetch, _fetch),
+        Verb(
+            "import-keras",
+            "convert the weights of Hosny et al. 2018 (Keras 1.2.2 .h5)",
+            _add_import_keras,
+            _import_keras,
+        ),
+        Verb(
+            "import-encoder",
+            "convert a published trunk: fmcib, ct-fm, vista3d",
+            _add_import_encoder,
+            _import_encoder,
+        ),
+        Verb("verify", "compare a model with expected outputs", _add_verify, _verify),
+        Verb(
+            "train-demo",
+            "train the demo models on phantoms (less than an hour)",
+            _add_train_demo,
+            _train_demo,
+        ),
+    )
+    add_verbs(parser, verbs)
+
+
+def _add_show(show: argparse.ArgumentParser) -> None:
     _add_model(show)
     add_json_argument(show)
-    _add_fetch(verbs.add_parser("fetch", help="fetch a published model by name"))
-    importing = verbs.add_parser(
-        "import-keras", help="convert the weights of Hosny et al. 2018 (Keras 1.2.2 .h5)"
-    )
+
+
+def _add_import_keras(importing: argparse.ArgumentParser) -> None:
     importing.add_argument("weights", metavar="WEIGHTS.h5", help="weights as published")
-    importing.add_argument(
-        "-o", "--out", required=True, metavar="MODEL.safetensors", help="model file"
-    )
-    _add_import_encoder(
-        verbs.add_parser("import-encoder", help="convert a published trunk: fmcib, ct-fm, vista3d")
-    )
-    verify = verbs.add_parser("verify", help="compare a model with expected outputs")
+    _add_model_file(importing)
+
+
+def _add_verify(verify: argparse.ArgumentParser) -> None:
     _add_model(verify)
     verify.add_argument(
-        "expected",
-        metavar="EXPECTED.npz",
-        help="arrays x, softmax, features and logits",
+        "expected", metavar="EXPECTED.npz", help="arrays x, softmax, features and logits"
     )
     verify.add_argument(
         "--tolerance",
@@ -53,9 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="largest difference that passes (default: 1e-05)",
     )
     add_json_argument(verify)
-    training = verbs.add_parser(
-        "train-demo", help="train the demo models on phantoms (less than an hour)"
-    )
+
+
+def _add_train_demo(training: argparse.ArgumentParser) -> None:
     add_out_argument(training, metavar="FOLDER")
     training.add_argument("--only", metavar="NAME", help="train only this model")
     training.add_argument(
@@ -66,8 +85,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--jobs", type=int, metavar="N", help="number of processes and threads (default: all cores)"
     )
-    for verb in verbs.choices.values():
-        add_debug_argument(verb)
 
 
 def _add_fetch(fetch: argparse.ArgumentParser) -> None:
@@ -98,6 +115,10 @@ def _add_import_encoder(importing: argparse.ArgumentParser) -> None:
     importing.add_argument(
         "weights", metavar="WEIGHTS", help="weights as published: a file of PyTorch or safetensors"
     )
+    _add_model_file(importing)
+
+
+def _add_model_file(importing: argparse.ArgumentParser) -> None:
     importing.add_argument(
         "-o", "--out", required=True, metavar="MODEL.safetensors", help="model file"
     )
@@ -105,14 +126,6 @@ def _add_import_encoder(importing: argparse.ArgumentParser) -> None:
 
 def _add_model(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("model", metavar="NAME_OR_FILE", help="model, by its name or its file")
-
-
-def run(arguments: argparse.Namespace) -> int | None:
-    """Run the chosen verb."""
-    verbs = {"list": _list, "show": _show, "import-keras": _import_keras, "verify": _verify}
-    verbs |= {"train-demo": _train_demo, "fetch": _fetch}
-    verbs |= {"import-encoder": _import_encoder}
-    return verbs[arguments.models_verb](arguments)
 
 
 def _list(arguments: argparse.Namespace) -> None:

@@ -12,9 +12,9 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from ..progress import TerminalBar
 
@@ -131,9 +131,24 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def add_debug_argument(parser: argparse.ArgumentParser) -> None:
-    """Add `--debug` to a verb of a verb, where it is known but not listed once more."""
-    parser.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+class Verb(NamedTuple):
+    """A verb of a verb: what adds its arguments, and what runs it."""
+
+    name: str
+    help: str
+    add: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int | None]
+    description: str | None = None
+
+
+def add_verbs(parser: argparse.ArgumentParser, verbs: Iterable[Verb]) -> None:
+    """Add the verbs of a verb; `--debug` is known to them too, but not listed once more."""
+    inner = parser.add_subparsers(dest="inner_verb", required=True, metavar="VERB")
+    for name, text, add, run, description in verbs:
+        verb = inner.add_parser(name, help=text, description=description)
+        add(verb)
+        verb.add_argument("--debug", action="store_true", help=argparse.SUPPRESS)
+        verb.set_defaults(run=run)
 
 
 def print_json(value: Any) -> None:

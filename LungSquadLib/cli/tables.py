@@ -10,12 +10,13 @@ from typing import Any
 from ..options import add_options, from_namespace, refuse_ignored
 from ..pipeline.options import add_device
 from .output import (
-    add_debug_argument,
+    Verb,
     add_json_argument,
     add_keep_column_argument,
     add_keep_ids_argument,
     add_mapping_argument,
     add_out_argument,
+    add_verbs,
     bar,
     flush_output,
     print_json,
@@ -26,27 +27,24 @@ from .output import (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `tables`."""
-    verbs = parser.add_subparsers(dest="tables_verb", required=True, metavar="VERB")
-    _add_check(verbs.add_parser("check", help="layout and problems of tables"))
-    _add_join(verbs.add_parser("join", help="tables of the same patients in one folder"))
-    _add_simulate(
-        verbs.add_parser(
-            "simulate",
-            help="tables of simulated patients with known effects",
-            description="Writes expression.csv, features.csv and clinical.csv of simulated "
-            "patients, and simulated.json with the effects: which genes depend on the T stage, "
-            "the histology, the sex and the hospital. Use it to see what a method finds; with "
-            "--effect 0 nothing depends on the tumour.",
-        )
+    simulated = (
+        "Writes expression.csv, features.csv and clinical.csv of simulated patients, and "
+        "simulated.json with the effects: which genes depend on the T stage, the histology, the "
+        "sex and the hospital. Use it to see what a method finds; with --effect 0 nothing depends "
+        "on the tumour."
     )
-    for verb in verbs.choices.values():
-        add_debug_argument(verb)
-
-
-def run(arguments: argparse.Namespace) -> int | None:
-    """Run the chosen verb."""
-    verbs = {"check": _check, "join": _join, "simulate": _simulate}
-    return verbs[arguments.tables_verb](arguments)
+    verbs = (
+        Verb("check", "layout and problems of tables", _add_check, _check),
+        Verb("join", "tables of the same patients in one folder", _add_join, _join),
+        Verb(
+            "simulate",
+            "tables of simulated patients with known effects",
+            _add_simulate,
+            _simulate,
+            simulated,
+        ),
+    )
+    add_verbs(parser, verbs)
 
 
 def _add_check(check: argparse.ArgumentParser) -> None:

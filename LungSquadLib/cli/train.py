@@ -10,16 +10,24 @@ from ..errors import InputError, need
 from ..options import add_options, from_namespace, listed, refuse_ignored
 from ..pipeline.options import add_jobs
 from .output import (
-    add_debug_argument,
+    Verb,
     add_json_argument,
     add_keep_ids_argument,
     add_mapping_argument,
+    add_verbs,
     bar,
     print_json,
     printable,
 )
-from .train_arguments import CONTINUES, SEVERAL, add_card, add_run, card_text, device
-from .train_images import add_description, add_gan, add_inpainting, add_segmentation
+from .train_images import (
+    CONTINUES,
+    SEVERAL,
+    add_card,
+    add_run,
+    card_text,
+    device,
+    image_trainings,
+)
 
 if TYPE_CHECKING:
     from ..data.tables.matrix import Joined
@@ -30,39 +38,50 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `train`."""
-    verbs = parser.add_subparsers(dest="train_verb", required=True, metavar="VERB")
-    _add_classifier(verbs)
-    add_description(verbs)
-    add_gan(verbs)
-    add_inpainting(verbs)
-    add_segmentation(verbs)
-    _add_integration(verbs)
-    _add_autoencoder(verbs)
-    for verb in verbs.choices.values():
-        add_debug_argument(verb)
+    verbs = (
+        Verb(
+            "classifier",
+            "classifier of tumour crops",
+            _add_classifier,
+            _train_classifier,
+            "Cross-validates a classifier on a store of `lungsquad cohort build`, trains the final "
+            f"model, and evaluates it. {CONTINUES} {SEVERAL}",
+        ),
+        *image_trainings(),
+        Verb(
+            "integration",
+            "classifier of molecular, clinical and image tables",
+            _add_integration,
+            _train_integration,
+            "Cross-validates the integration network on tables, with an inner cross-validation, "
+            "and compares it with each single source, logistic regression and clinical facts; "
+            "trains the final model; and reports the contribution of each source. The device is "
+            "for the features of images; the network of the tables trains on the processor. "
+            + CONTINUES,
+        ),
+        Verb(
+            "autoencoder",
+            "clusters of patients by a variational autoencoder",
+            _add_autoencoder,
+            _train_autoencoder,
+            "Trains variational autoencoders on a table of numbers, such as gene expression, "
+            "clusters the patients in the latent space, and reports the associations of the "
+            "clusters with stage, histology, sex, site and survival. `lungsquad autoencoder "
+            f"assign` assigns new patients. {CONTINUES}",
+        ),
+    )
+    add_verbs(parser, verbs)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Run the chosen training."""
-    arguments.train(arguments)
-
-
-def _add_classifier(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_classifier(verb: argparse.ArgumentParser) -> None:
     from ..training.classifier.options import ClassifierOptions
 
-    verb = verbs.add_parser(
-        "classifier",
-        help="classifier of tumour crops",
-        description="Cross-validates a classifier on a store of `lungsquad cohort build`, trains "
-        f"the final model, and evaluates it. {CONTINUES} {SEVERAL}",
-    )
     verb.add_argument("store", metavar="STORE", help="store of `lungsquad cohort build`")
     add_run(verb, "target", "network", "validation", "training")
     add_options(verb, ClassifierOptions)
     add_card(verb, name="the label", question=True)
     add_jobs(verb, what="parallel trainings")
     add_json_argument(verb)
-    verb.set_defaults(train=_train_classifier)
 
 
 def _train_classifier(arguments: argparse.Namespace) -> None:
@@ -110,18 +129,9 @@ def _check_synthetic(options: ClassifierOptions | IntegrationOptions) -> None:
         refuse_ignored(options, ["synthetic_fraction"], "there is no --synthetic.")
 
 
-def _add_integration(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_integration(verb: argparse.ArgumentParser) -> None:
     from ..training.integration.options import IntegrationOptions
 
-    verb = verbs.add_parser(
-        "integration",
-        help="classifier of molecular, clinical and image tables",
-        description="Cross-validates the integration network on tables, with an inner "
-        "cross-validation, and compares it with each single source, logistic regression and "
-        "clinical facts; trains the final model; and reports the contribution of each source. "
-        "The device is for the features of images; the network of the tables trains on the "
-        f"processor. {CONTINUES}",
-    )
     add_run(verb, "patients", "target", "validation", "training")
     patients = next(group for group in verb._action_groups if group.title == "patients")
     _add_sources(
@@ -150,7 +160,6 @@ def _add_integration(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
     add_options(verb, IntegrationOptions)
     add_card(verb, name="the label", question=True)
     add_json_argument(verb)
-    verb.set_defaults(train=_train_integration)
 
 
 def _add_sources(parser: argparse._ActionsContainer, text: str) -> None:
@@ -230,17 +239,9 @@ def _print_findings(sentences: Sequence[str], cautions: Sequence[str], folder: s
     print(f"{folder}/index.html")
 
 
-def _add_autoencoder(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_autoencoder(verb: argparse.ArgumentParser) -> None:
     from ..training.autoencoder.options import AutoencoderOptions
 
-    verb = verbs.add_parser(
-        "autoencoder",
-        help="clusters of patients by a variational autoencoder",
-        description="Trains variational autoencoders on a table of numbers, such as gene "
-        "expression, clusters the patients in the latent space, and reports the associations of "
-        "the clusters with stage, histology, sex, site and survival. `lungsquad autoencoder "
-        f"assign` assigns new patients. {CONTINUES}",
-    )
     _add_sources(
         verb,
         "a table of numbers (expression=E.csv), radiomics=R.csv or STORE, and clinical tables "
@@ -257,7 +258,6 @@ def _add_autoencoder(verbs: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     add_json_argument(verb)
     add_card(verb, name="autoencoder", question=True)
-    verb.set_defaults(train=_train_autoencoder)
 
 
 def _train_autoencoder(arguments: argparse.Namespace) -> None:

@@ -1,119 +1,85 @@
-"""`lungsquad train gan | inpainting | segmentation | description`: one fit on images."""
+"""`lungsquad train description | gan | inpainting | segmentation`, and what all trainings share."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..options import add_options, from_namespace
-from .output import add_json_argument, bar, print_json, print_table
-from .train_arguments import CONTINUES, SEVERAL, add_card, add_run, card_text, device
+from ..pipeline.options import add_device
+from ..training.description.options import DescriptionOptions
+from ..training.gan.options import GanOptions
+from ..training.inpainting.options import InpaintingOptions
+from ..training.segmentation.options import SegmentationOptions
+from .output import Verb, add_json_argument, bar, print_json, print_table
 
 if TYPE_CHECKING:
     from ..models.card import Metric
+    from ..training.card import CardText
 
-_Verbs = argparse._SubParsersAction  # of `argparse.ArgumentParser`
+CARD = ("name", "title", "question", "licence", "notice")
+CONTINUES = "The same call continues a run that was stopped."
+SEVERAL = "For several devices or machines: torchrun --no-python ... lungsquad train ..."
 _STORE = ("STORE", "store of `lungsquad cohort build`")
 _SLICES = ("SLICES", "slices of `lungsquad gan data`")
 _EITHER = ("STORE|SLICES", f"{_STORE[1]}, or {_SLICES[1]}")
 
 
-def add_gan(verbs: _Verbs[argparse.ArgumentParser]) -> None:
-    """Add the training of a generator."""
-    from ..training.gan.options import GanOptions
-
-    verb = verbs.add_parser(
-        "gan",
-        help="generator of synthetic CT slices with tumour masks",
-        description="Trains a progressive GAN on slices of `lungsquad gan data`. `lungsquad gan "
-        f"audit` measures the model, `lungsquad gan sample` uses it. {CONTINUES} {SEVERAL}",
+def image_trainings() -> tuple[Verb, ...]:
+    """Return the verbs of trainings on images that end in one fit."""
+    return (
+        Verb(
+            "description",
+            "description of nodules as radiologists give it",
+            partial(
+                _add_arguments,
+                source=_STORE,
+                options=DescriptionOptions,
+                name="nodule-description",
+                question=True,
+            ),
+            _train_description,
+            "Trains a network on readers' ratings of nodules (malignancy, spiculation, texture and "
+            "others), from a store of `lungsquad cohort build` with columns such as "
+            "malignancy_readers, and measures it on held-out patients beside the readers' "
+            "agreement and the volume alone. `lungsquad describe` uses the model. " + CONTINUES,
+        ),
+        Verb(
+            "gan",
+            "generator of synthetic CT slices with tumour masks",
+            partial(
+                _add_arguments, source=_SLICES, options=GanOptions, name="generator", json=False
+            ),
+            _train_gan,
+            "Trains a progressive GAN on slices of `lungsquad gan data`. `lungsquad gan audit` "
+            f"measures the model, `lungsquad gan sample` uses it. {CONTINUES} {SEVERAL}",
+        ),
+        Verb(
+            "inpainting",
+            "inpainting of synthetic tumours in CT",
+            partial(_add_arguments, source=_STORE, options=InpaintingOptions, name="inpainting"),
+            _train_inpainting,
+            "Trains a network that inpaints a tumour at the place of a mask, on a store of "
+            "`lungsquad cohort build`, and measures it on held-out patients. `lungsquad inpaint` "
+            f"uses the model. {CONTINUES}",
+        ),
+        Verb(
+            "segmentation",
+            "segmenter of tumours in CT, from clicks or without",
+            partial(_add_arguments, source=_EITHER, options=SegmentationOptions, name="segmenter"),
+            _train_segmentation,
+            "Trains a network that finds the mask of a tumour, from clicks or without any, on a "
+            "store of `lungsquad cohort build` or on slices of `lungsquad gan data`, and measures "
+            f"it on held-out patients. `lungsquad segment` uses the model. {CONTINUES}",
+        ),
     )
-    _add_arguments(verb, _SLICES, GanOptions, name="generator")
-    verb.set_defaults(train=_train_gan)
-
-
-def _train_gan(arguments: argparse.Namespace) -> None:
-    """Train a GAN and print the path of the model."""
-    from ..training.gan.experiment import train_gan
-    from ..training.gan.options import GanOptions
-
-    model = _trained(arguments, GanOptions, train_gan)
-    if model is not None:
-        print(model)
-
-
-def add_inpainting(verbs: _Verbs[argparse.ArgumentParser]) -> None:
-    """Add the training of inpainting."""
-    from ..training.inpainting.options import InpaintingOptions
-
-    verb = verbs.add_parser(
-        "inpainting",
-        help="inpainting of synthetic tumours in CT",
-        description="Trains a network that inpaints a tumour at the place of a mask, on a store "
-        "of `lungsquad cohort build`, and measures it on held-out patients. `lungsquad inpaint` "
-        f"uses the model. {CONTINUES}",
-    )
-    _add_arguments(verb, _STORE, InpaintingOptions, name="inpainting")
-    add_json_argument(verb)
-    verb.set_defaults(train=_train_inpainting)
-
-
-def _train_inpainting(arguments: argparse.Namespace) -> None:
-    """Train an inpainting network and print its metrics on held-out patients."""
-    from ..training.inpainting.experiment import train_inpainting
-    from ..training.inpainting.options import InpaintingOptions
-
-    metrics = _trained(arguments, InpaintingOptions, train_inpainting)
-    _print_metrics(arguments, metrics, "MEAN")
-
-
-def add_segmentation(verbs: _Verbs[argparse.ArgumentParser]) -> None:
-    """Add the training of a segmenter."""
-    from ..training.segmentation.options import SegmentationOptions
-
-    verb = verbs.add_parser(
-        "segmentation",
-        help="segmenter of tumours in CT, from clicks or without",
-        description="Trains a network that finds the mask of a tumour, from clicks or without any, "
-        "on a store of `lungsquad cohort build` or on slices of `lungsquad gan data`, and measures "
-        f"it on held-out patients. `lungsquad segment` uses the model. {CONTINUES}",
-    )
-    _add_arguments(verb, _EITHER, SegmentationOptions, name="segmenter")
-    add_json_argument(verb)
-    verb.set_defaults(train=_train_segmentation)
-
-
-def _train_segmentation(arguments: argparse.Namespace) -> None:
-    """Train a segmenter and print its Dice coefficients on held-out patients."""
-    from ..training.segmentation.experiment import train_segmentation
-    from ..training.segmentation.options import SegmentationOptions
-
-    metrics = _trained(arguments, SegmentationOptions, train_segmentation)
-    _print_metrics(arguments, metrics, "VALUE")
-
-
-def add_description(verbs: _Verbs[argparse.ArgumentParser]) -> None:
-    """Add the training of a network that describes nodules."""
-    from ..training.description.options import DescriptionOptions
-
-    verb = verbs.add_parser(
-        "description",
-        help="description of nodules as radiologists give it",
-        description="Trains a network on readers' ratings of nodules (malignancy, spiculation, "
-        "texture and others), from a store of `lungsquad cohort build` with columns such as "
-        "malignancy_readers, and measures it on held-out patients beside the readers' agreement "
-        f"and the volume alone. `lungsquad describe` uses the model. {CONTINUES}",
-    )
-    _add_arguments(verb, _STORE, DescriptionOptions, name="nodule-description", question=True)
-    add_json_argument(verb)
-    verb.set_defaults(train=_train_description)
 
 
 def _train_description(arguments: argparse.Namespace) -> None:
     """Train a network of ratings and print its metrics on held-out patients."""
     from ..training.description.experiment import train_description
-    from ..training.description.options import DescriptionOptions
     from .validate import print_description_metrics
 
     metrics = _trained(arguments, DescriptionOptions, train_description)
@@ -124,13 +90,37 @@ def _train_description(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out}/model.safetensors")
 
 
+def _train_gan(arguments: argparse.Namespace) -> None:
+    """Train a GAN and print the path of the model."""
+    from ..training.gan.experiment import train_gan
+
+    model = _trained(arguments, GanOptions, train_gan)
+    if model is not None:
+        print(model)
+
+
+def _train_inpainting(arguments: argparse.Namespace) -> None:
+    """Train an inpainting network and print its metrics on held-out patients."""
+    from ..training.inpainting.experiment import train_inpainting
+
+    _print_metrics(arguments, _trained(arguments, InpaintingOptions, train_inpainting), "MEAN")
+
+
+def _train_segmentation(arguments: argparse.Namespace) -> None:
+    """Train a segmenter and print its Dice coefficients on held-out patients."""
+    from ..training.segmentation.experiment import train_segmentation
+
+    _print_metrics(arguments, _trained(arguments, SegmentationOptions, train_segmentation), "VALUE")
+
+
 def _add_arguments(
     verb: argparse.ArgumentParser,
+    *,
     source: tuple[str, str],
     options: type,
-    *,
     name: str,
     question: bool = False,
+    json: bool = True,
 ) -> None:
     """Add the data, the folder, the options of a training and the texts of its card."""
     metavar, text = source
@@ -138,6 +128,43 @@ def _add_arguments(
     add_run(verb)
     add_options(verb, options)
     add_card(verb, name=name, question=question)
+    if json:
+        add_json_argument(verb)
+
+
+def add_run(verb: argparse.ArgumentParser, *sections: str) -> None:
+    """Add the folder and the device, and sections of the help in their order."""
+    verb.add_argument("-o", "--out", required=True, metavar="RUN", help="folder of the run")
+    add_device(verb)
+    for title in sections:
+        verb.add_argument_group(title)
+
+
+def add_card(verb: argparse.ArgumentParser, *, name: str, question: bool = False) -> None:
+    """Add texts of the model's card; `name` is the default of the model's name."""
+    group = verb.add_argument_group("model card")
+    group.add_argument("--name", metavar="NAME", help=f"name of the model (default: {name})")
+    group.add_argument("--title", metavar="TEXT", help="title of the model")
+    if question:
+        group.add_argument(
+            "--question", metavar="TEXT", help="clinical question of the model, one sentence"
+        )
+    group.add_argument("--licence", metavar="TEXT", help="licence of the weights")
+    group.add_argument("--notice", metavar="TEXT", help="notice in every output of the model")
+
+
+def card_text(arguments: argparse.Namespace) -> CardText:
+    """Return what the user writes into the model's card."""
+    from ..training.card import CardText
+
+    return CardText(**{name: getattr(arguments, name, None) for name in CARD})
+
+
+def device(arguments: argparse.Namespace) -> str:
+    """Return the device; `InputError` if this machine has no such device."""
+    from ..networks.devices import chosen_device
+
+    return str(chosen_device(arguments.device))
 
 
 def _trained(
