@@ -144,10 +144,11 @@ class _Descriptor:
 
     def measured(self, progress: Progress) -> Validation:
         nodules, count, outputs = self._nodules, len(self.cases), []
+        crops = nodules.crops(0)
         for number in range(count):
             step(progress, number / count, f"{number} of {count} nodules")
             part = np.array([number])
-            batch = (nodules.plain(part), nodules.sizes(part))
+            batch = (crops.plain(part), nodules.sizes(part))
             outputs.append(log_probabilities(self._model.network, [batch])[0])
         output = np.concatenate(outputs)
         metrics = description_metrics(

@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..data.overlap import seen
 from ..data.splits import Case, Fold
 from ..fields import identifier
-from ..models.card import ClassLabel, Metric, Training
+from ..models.card import Card, ClassLabel, Metric, Training
 from ..models.file import Reference
 from ..statistics.distance import mahalanobis, shrunk_precision
 from ..statistics.intervals import Estimate
 from ..statistics.labelled_rows import LabelledRows
 
-IMAGES_MUST_NOT = (
-    "Must not be used for the care of a patient.",
-    "Must not be shown as the CT of a patient.",
+NO_DIAGNOSIS = (
+    "Must not be used to diagnose, to choose a treatment or to tell a patient a prognosis."
 )
+NO_CARE = "Must not be used for the care of a patient."
+COHORTS_ALIKE = "Research on cohorts like the one it was trained on."
 UNTESTED = "Must not be used without validating it on local patients first."
 NO_LICENCE = "Not stated by who trained it."
 
@@ -43,6 +45,49 @@ class CardText:
     licence: str | None = None
     command: str | None = None
     notice: str | None = None
+
+
+def trained_card(text: CardText, default: CardText, **fields: Any) -> Card:
+    """Return a card with the texts of the user, or else the default ones.
+
+    Args:
+        text: of the user.
+        default: name, title and question; licence and notice where there are such.
+        fields: the other fields of the `Card`.
+
+    Raises:
+        ModelError: the texts, the classes or the input do not fit into a card.
+    """
+    card = Card(
+        name=text.name or str(default.name),
+        title=text.title or str(default.title),
+        question=text.question or str(default.question),
+        licence=text.licence or default.licence or NO_LICENCE,
+        notice=text.notice or default.notice,
+        **fields,
+    )
+    return Card.from_json(card.to_json())
+
+
+def label_card(
+    text: CardText, label: str, classes: Sequence[str], *, licence: str = NO_LICENCE, **fields: Any
+) -> Card:
+    """Return the card of a classifier of a label; see `trained_card`."""
+    default = CardText(
+        name=identifier(label),
+        title=f"{label}: {' or '.join(classes)}"[:200],
+        question=f"Which {label} is it?",
+        licence=licence,
+    )
+    return trained_card(
+        text,
+        default,
+        task=identifier(label),
+        classes=class_labels(classes),
+        intended_use=COHORTS_ALIKE,
+        must_not=(NO_DIAGNOSIS, UNTESTED),
+        **fields,
+    )
 
 
 def class_labels(names: Sequence[str]) -> tuple[ClassLabel, ...]:

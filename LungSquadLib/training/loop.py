@@ -153,6 +153,20 @@ def fit(
     return state.history
 
 
+def cosine_rate(done: float, *, warm_up: float = 0.1, final: float = 0.01) -> float:
+    """Return the learning rate relative to its highest; it rises, then falls like a half cosine.
+
+    Args:
+        done: fraction of the training that is over.
+        warm_up: fraction in which the rate rises.
+        final: the rate at the end.
+    """
+    if done < warm_up:
+        return max(done / warm_up, final)
+    falling = (done - warm_up) / (1 - warm_up)
+    return final + (1 - final) * (1 + math.cos(math.pi * falling)) / 2
+
+
 def _stops(state: _State, schedule: Schedule) -> bool:
     """Whether the training stops early."""
     since = max(state.best_epoch, schedule.patience_start)

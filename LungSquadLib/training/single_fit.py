@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..models.card import Card, Metric, NetworkSpec
 from ..models.inputs import InputSpec
 from ..networks import build
-from .card import IMAGES_MUST_NOT, NO_LICENCE, CardText, class_labels, trained_on
+from .card import NO_CARE, CardText, class_labels, trained_card, trained_on
 from .checkpoint import load_weights
 from .experiment import Experiment, Fit, Session, read_fit
 from .folds import FoldOptions
@@ -110,11 +110,10 @@ class SingleFit(Experiment[OptionsT], Generic[OptionsT, SetupT]):
         """
         setup, text, seed = self.setup, self.card_text, self.options.seed
         data += self.options.kept_for_test
-        card = Card(
-            name=text.name or str(default.name),
-            title=text.title or str(default.title),
+        return trained_card(
+            text,
+            default,
             task=task,
-            question=text.question or str(default.question),
             classes=class_labels(setup.classes),
             network=setup.network,
             input=setup.spec,
@@ -123,12 +122,9 @@ class SingleFit(Experiment[OptionsT], Generic[OptionsT, SetupT]):
                 setup.cases, setup.fold, data=data, seed=seed, command=text.command
             ),
             metrics=metrics,
-            licence=text.licence or NO_LICENCE,
             intended_use=intended_use,
-            must_not=IMAGES_MUST_NOT,
-            notice=text.notice or default.notice,
+            must_not=(NO_CARE, "Must not be shown as the CT of a patient."),
         )
-        return Card.from_json(card.to_json())
 
     def trained_network(self, session: Session) -> Any:
         """Return the network of the finished fit."""

@@ -23,7 +23,16 @@ from ...networks.devices import float64_of, on_device
 from ...options import described
 from ...progress import Progress, step
 from ...statistics.intervals import bootstrap
-from ..card import NO_LICENCE, UNTESTED, CardText, HeldOut, reference_of, trained_on
+from ..card import (
+    COHORTS_ALIKE,
+    NO_DIAGNOSIS,
+    UNTESTED,
+    CardText,
+    HeldOut,
+    reference_of,
+    trained_card,
+    trained_on,
+)
 from ..checkpoint import load_weights
 from ..experiment import (
     MODEL,
@@ -289,11 +298,15 @@ class AutoencoderExperiment(Experiment[AutoencoderOptions]):
         source = Source(
             matrix.name, matrix.kind, matrix.columns, matrix.scale, matrix.extractor, matrix.cube
         )
-        card = Card(
-            name=text.name or "autoencoder",
-            title=text.title or f"Groups of patients by {matrix.name}",
+        default = CardText(
+            name="autoencoder",
+            title=f"Groups of patients by {matrix.name}",
+            question=f"Which group of patients is this one's {matrix.name} like?",
+        )
+        return trained_card(
+            text,
+            default,
             task="t_stage" if staged else "groups",
-            question=text.question or f"Which group of patients is this one's {matrix.name} like?",
             classes=tuple(ClassLabel(code, _group_name(code, staged)) for code in codes),
             network=self._network_spec(classes=len(codes)),
             input=TableSpec((source,)),
@@ -307,19 +320,15 @@ class AutoencoderExperiment(Experiment[AutoencoderOptions]):
                 seed=self.options.seed,
                 command=text.command,
             ),
-            licence=text.licence or NO_LICENCE,
-            intended_use="Research on cohorts like the one it was trained on.",
+            intended_use=COHORTS_ALIKE,
             must_not=(
-                "Must not be used to diagnose, to choose a treatment or to tell a patient a "
-                "prognosis.",
+                NO_DIAGNOSIS,
                 "Must not be used to stage a patient: a group is named after the stage that most "
                 "of its patients had, and may follow something else."
                 if staged
                 else UNTESTED,
             ),
-            notice=text.notice,
         )
-        return Card.from_json(card.to_json())
 
 
 def _grouped(

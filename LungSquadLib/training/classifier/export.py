@@ -11,7 +11,6 @@ import numpy as np
 
 from ...data.overlap import seen
 from ...data.store import StoredCase
-from ...fields import identifier
 from ...imaging.crop import central_cube
 from ...imaging.jitter import JITTER_MM
 from ...inference.classifier import logits_and_features
@@ -25,12 +24,11 @@ from ...statistics.intervals import Estimate
 from ...statistics.labelled_rows import LabelledRows
 from ..card import (
     NO_LICENCE,
-    UNTESTED,
     CardText,
     HeldOut,
     card_metric,
-    class_labels,
     fingerprint_of,
+    label_card,
     predictions_of,
     reference_of,
 )
@@ -93,25 +91,17 @@ def initial_card(setup: Setup, fit: Fit, card_text: CardText) -> Card:
     Raises:
         ModelError: the user's texts, the classes or the network's input do not fit into a card.
     """
-    card = Card(
-        name=card_text.name or identifier(setup.options.label),
-        title=card_text.title or f"{setup.options.label}: {' or '.join(setup.classes)}"[:200],
-        task=identifier(setup.options.label),
-        question=card_text.question or f"Which {setup.options.label} is it?",
-        classes=class_labels(setup.classes),
+    notice = " ".join(filter(None, (_notice(setup), card_text.notice))) or None
+    return label_card(
+        replace(card_text, notice=notice),
+        setup.options.label,
+        setup.classes,
+        licence=_licence(setup),
         network=setup.network,
         input=setup.spec,
         positive=setup.positive,
         training=_training(setup, fit, card_text),
-        licence=card_text.licence or _licence(setup),
-        intended_use="Research on cohorts like the one it was trained on.",
-        must_not=(
-            "Must not be used to diagnose, to choose a treatment or to tell a patient a prognosis.",
-            UNTESTED,
-        ),
-        notice=" ".join(filter(None, (_notice(setup), card_text.notice))) or None,
     )
-    return Card.from_json(card.to_json())
 
 
 def _predictions(

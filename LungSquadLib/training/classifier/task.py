@@ -21,11 +21,9 @@ from ...statistics.calibration import log_odds
 from ...statistics.discrimination import auc
 from ..checkpoint import SingleOptimizerTask
 from ..distributed import DistributedContext
+from ..loop import cosine_rate
 from ..samples import Prefetcher, Samples
 from .options import DECAY, Recipe
-
-WARM_UP = 0.1  # fraction of the training in which the learning rate rises
-FINAL_RATE = 0.01  # of the highest learning rate, at the end
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ class Classifier(SingleOptimizerTask):
 
     def _set_rates(self, epoch: int, number: int, steps: int) -> None:
         """Set learning rates and modes of the layers, which follow from the position."""
-        rate = self.recipe.learning_rate * _rate_factor(
+        rate = self.recipe.learning_rate * cosine_rate(
             (epoch + number / steps) / self.recipe.epochs
         )
         self.network.train()
@@ -279,11 +277,3 @@ def _class_weights(labels: np.ndarray, classes: int, weighted: bool) -> Tensor:
         return torch.ones(classes)
     counts = np.bincount(labels, minlength=classes)
     return torch.from_numpy((len(labels) / (classes * np.maximum(counts, 1))).astype(np.float32))
-
-
-def _rate_factor(done: float) -> float:
-    """Return the learning rate relative to its highest; `done` (0 to 1) of the training is over."""
-    if done < WARM_UP:
-        return max(done / WARM_UP, FINAL_RATE)
-    falling = (done - WARM_UP) / (1 - WARM_UP)
-    return FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * falling)) / 2

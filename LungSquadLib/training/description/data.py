@@ -19,7 +19,8 @@ from ...models.card import NetworkSpec
 from ...models.inputs import InputSpec
 from ...networks import checked_arguments
 from ...networks.description import size_inputs
-from ..augment import Augmentation, apply, draw
+from ..augment import Augmentation
+from ..samples import Crops
 from .options import DescriptionOptions
 
 HU = (-1000.0, 500.0)
@@ -108,28 +109,10 @@ class Nodules:
         """Return the size inputs (n, 2) of cases; see `networks.description.size_inputs`."""
         return torch.tensor([self._inputs(number).sizes for number in chosen.tolist()])
 
-    def plain(self, chosen: np.ndarray) -> Tensor:
-        """Return the crops (n, 1, z, y, x) of cases as they are."""
-        size = self.spec.size
-        return self._tensor([central_cube(self.block(n), size) for n in chosen.tolist()])
-
-    def augmented(self, chosen: np.ndarray, *, seed: int, epoch: int) -> Tensor:
-        """Return the crops (n, 1, z, y, x) of an epoch of training."""
-        return self._tensor([self._drawn(n, seed, epoch) for n in chosen.tolist()])
-
-    def _drawn(self, number: int, seed: int, epoch: int) -> np.ndarray:
-        drawn = draw(
-            AUGMENTATION,
-            seed=seed,
-            epoch=epoch,
-            case_key=self.cases[number].crop,
-            spacing=self.spec.spacing,
-        )
-        return apply(self.block(number), drawn, size=self.spec.size)
-
-    def _tensor(self, crops: list[np.ndarray]) -> Tensor:
-        x = torch.from_numpy(self.spec.scaled(np.stack(crops)))[:, None]
-        return x.contiguous(memory_format=torch.channels_last_3d)
+    def crops(self, seed: int) -> Crops:
+        """Return the crops of all cases, plain and augmented."""
+        keys = [case.crop for case in self.cases]
+        return Crops(keys, self.block, self.spec, AUGMENTATION, seed)
 
     def _inputs(self, number: int) -> NoduleInput:
         if number not in self._read:

@@ -27,7 +27,7 @@ from ...statistics.agreement import (
     temperature_of_votes,
     tempered,
 )
-from ..card import NO_LICENCE, UNTESTED, CardText, HeldOut, reference_of, trained_on
+from ..card import NO_CARE, UNTESTED, CardText, HeldOut, reference_of, trained_card, trained_on
 from ..checkpoint import load_weights
 from ..experiment import MODEL, Experiment, Fit, Session, finish_fit, fit_task, read_fit, run
 from ..loop import Schedule
@@ -38,7 +38,7 @@ from .task import DescriptionTask
 
 _REFERENCE = 500  # training nodules of the out-of-distribution score, at most
 MUST_NOT = (
-    "Must not be used for the care of a patient.",
+    NO_CARE,
     "Must not be taken for a diagnosis: it repeats how radiologists rate images.",
     UNTESTED,
 )
@@ -185,11 +185,16 @@ class DescriptionExperiment(Experiment[DescriptionOptions]):
         reference: ReferenceSpec | None,
     ) -> Card:
         text, cases = self.card_text, self.nodules.cases
-        card = Card(
-            name=text.name or "nodule-description",
-            title=text.title or "Description of a nodule as radiologists give it",
+        default = CardText(
+            name="nodule-description",
+            title="Description of a nodule as radiologists give it",
+            question="How would radiologists describe this nodule?",
+            notice=IMPRESSION,
+        )
+        return trained_card(
+            text,
+            default,
             task="description",
-            question=text.question or "How would radiologists describe this nodule?",
             classes=(),
             network=self.network,
             input=self.nodules.spec,
@@ -207,13 +212,10 @@ class DescriptionExperiment(Experiment[DescriptionOptions]):
             ),
             metrics=metrics,
             reference=reference,
-            licence=text.licence or NO_LICENCE,
             intended_use="A structured description of a nodule with a mask, for research.",
             must_not=MUST_NOT,
-            notice=text.notice or IMPRESSION,
             characteristics=characteristics,
         )
-        return Card.from_json(card.to_json())
 
     def _patients(self, part: str) -> int:
         return len(set(self.nodules.patients[self._indices(part)].tolist()))

@@ -13,11 +13,11 @@ from ...inference.description import log_probabilities
 from ...networks.description import DescriptionNetwork
 from ...networks.devices import device_of
 from ..checkpoint import SingleOptimizerTask
+from ..loop import cosine_rate
 from .data import Nodules
 from .options import DescriptionOptions
 
 _MOST_READERS = 4
-_WARM_UP, _LAST = 0.1, 0.01  # fraction of the training; learning rate at its end, of the highest
 _NORM_MOMENTUM = 0.1
 _BATCH = 16  # crops of a prediction
 
@@ -61,10 +61,11 @@ class DescriptionTask(SingleOptimizerTask):
         order = np.random.default_rng((options.seed, epoch)).permutation(self.training)
         chosen = np.array_split(order, steps)[number]
         for group in self._optimizer.param_groups:
-            group["lr"] = options.learning_rate * _rate((epoch + number / steps) / options.epochs)
+            done = (epoch + number / steps) / options.epochs
+            group["lr"] = options.learning_rate * cosine_rate(done)
         torch.manual_seed((options.seed << 24) + epoch * steps + number)  # of the dropout
         self.network.train()
-        x = self.nodules.augmented(chosen, seed=options.seed, epoch=epoch)
+        x = self.nodules.crops(options.seed).augmented(chosen, epoch)
         device = device_of(self.network)
         output = self.network(x.to(device), self.nodules.sizes(chosen).to(device))
         loss = self._loss(output, chosen)
@@ -82,19 +83,12 @@ class DescriptionTask(SingleOptimizerTask):
         return log_probabilities(self.network, self._batches(chosen))
 
     def _batches(self, chosen: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
+        crops = self.nodules.crops(self.options.seed)
         for part in np.array_split(chosen, max(math.ceil(len(chosen) / _BATCH), 1)):
-            yield self.nodules.plain(part), self.nodules.sizes(part)
+            yield crops.plain(part), self.nodules.sizes(part)
 
     def _loss(self, log_probability: Tensor, chosen: np.ndarray) -> Tensor:
         """Return the negative log likelihood of four readers' ratings, a characteristic's mean."""
         votes = self.votes[chosen].to(log_probability)
         count = _MOST_READERS * len(self.network.levels) * len(chosen)
         return -(votes * log_probability).sum() / count
-
-
-def _rate(done: float) -> float:
-    """Return the learning rate relative to its highest, `done` (0 to 1) of the training over."""
-    if done < _WARM_UP:
-        return max(done / _WARM_UP, _LAST)
-    falling = (done - _WARM_UP) / (1 - _WARM_UP)
-    return _LAST + (1 - _LAST) * (1 + math.cos(math.pi * falling)) / 2

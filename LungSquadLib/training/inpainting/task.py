@@ -22,12 +22,11 @@ from ...networks.devices import device_of
 from ...networks.inpainting import Inpainter, PatchDiscriminator
 from ..checkpoint import load_optimizer, load_weights, optimizer_tensors, part, prefixed
 from ..distributed import DistributedContext
+from ..loop import cosine_rate
 from ..samples import Prefetcher
 from .data import CT, MASK, NOISE, REGION, InpaintingDataset
 from .options import InpaintingOptions
 
-WARM_UP = 0.05  # fraction of the training in which the learning rate rises
-FINAL_RATE = 0.02  # of the highest learning rate, at the end
 PATCH = 4  # voxels a side of a patch that the discriminator scores
 UNCONDITIONAL = 0.1  # probability that a sample's class is hidden
 
@@ -83,8 +82,9 @@ class InpaintingTask:
     def step(self, epoch: int, number: int) -> Mapping[str, float]:
         batches = self._batches(epoch)
         done = (epoch + number / len(batches)) / self.options.epochs
+        factor = cosine_rate(done, warm_up=0.05, final=0.02)
         for optimizer in self._optimizers.values():
-            optimizer.param_groups[0]["lr"] = self.options.learning_rate * _rate_factor(done)
+            optimizer.param_groups[0]["lr"] = self.options.learning_rate * factor
         chosen = self._share(batches[number])
         x = self._prefetcher.get(
             epoch,
@@ -229,11 +229,3 @@ def _mean(values: Tensor, weight: Tensor) -> Tensor:
     """Return the weighted mean of each sample (N,)."""
     axes: Any = tuple(range(1, values.ndim))
     return (values * weight).sum(axes) / weight.sum(axes).clamp(min=1)
-
-
-def _rate_factor(done: float) -> float:
-    """Return the learning rate relative to its highest; `done` (0 to 1) of the training is over."""
-    if done < WARM_UP:
-        return max(done / WARM_UP, FINAL_RATE)
-    falling = (done - WARM_UP) / (1 - WARM_UP)
-    return FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * falling)) / 2

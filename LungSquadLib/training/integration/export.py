@@ -9,18 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from ...data.overlap import seen
-from ...fields import identifier
 from ...models.card import Card, Metric, NetworkSpec, ReferenceSpec, Seen, Training
 from ...models.file import write_model_file
 from ...statistics.calibration import brier, log_odds
 from ...statistics.discrimination import balanced_accuracy
 from ..card import (
     NO_LICENCE,
-    UNTESTED,
     CardText,
     HeldOut,
     card_metric,
-    class_labels,
+    label_card,
     predictions_of,
     reference_of,
 )
@@ -117,18 +115,17 @@ def _card(
         f"{len(training)} patients ({classes}) with {spec}; {len(validation)} more to choose the "
         "epoch and the temperature."
     )
-    known, licence = seen([*training, *validation]), card_text.licence or NO_LICENCE
+    known, licence = seen([*training, *validation]), NO_LICENCE
     if setup.synthetic is not None:
         synthesis = setup.synthetic.synthesis
         data += f" {synthesis.sentence(len(pairs_of(setup, fit)))}"
         known |= synthesis.model.card.training.seen or Seen()
-        licence = card_text.licence or f"{NO_LICENCE} {synthesis.licence}"
-    card = Card(
-        name=card_text.name or identifier(label),
-        title=card_text.title or f"{label}: {' or '.join(setup.classes)}"[:200],
-        task=identifier(label),
-        question=card_text.question or f"Which {label} is it?",
-        classes=class_labels(setup.classes),
+        licence += f" {synthesis.licence}"
+    return label_card(
+        card_text,
+        label,
+        setup.classes,
+        licence=licence,
         network=NetworkSpec("integration", arguments),
         input=spec,
         positive=setup.positive,
@@ -141,15 +138,7 @@ def _card(
             command=card_text.command,
             seen=known,
         ),
-        licence=licence,
-        intended_use="Research on cohorts like the one it was trained on.",
-        must_not=(
-            "Must not be used to diagnose, to choose a treatment or to tell a patient a prognosis.",
-            UNTESTED,
-        ),
-        notice=card_text.notice,
     )
-    return Card.from_json(card.to_json())
 
 
 def _metrics(setup: Setup, rows: Sequence[Mapping[str, str]]) -> dict[str, Metric]:
