@@ -68,10 +68,8 @@ def _add_modules(patch):
     """The modules of `slicer` that slicer-core has not, and the DICOM database."""
     import slicer
 
-    from . import dicom, parameter_node, scripted_module
+    from . import dicom, i18n, parameter_node, scripted_module
 
-    i18n = ModuleType("slicer.i18n")
-    i18n.tr, i18n.translate = str, lambda _context, text: text
     added = {
         "slicer.i18n": i18n,
         "slicer.parameterNodeWrapper": parameter_node,

@@ -85,4 +85,5 @@ def show_whether_current(label: Any, tumour: Tumour | None, key: CaseKey | None)
 
 def flags_text(flags: Sequence[Flag]) -> str:
     """Return flags as lines of text, the severe ones first."""
-    return "\n".join(f"{flag.severity.capitalize()}: {flag.sentence}" for flag in merged(flags))
+    severities = {"severe": _("Severe"), "warning": _("Warning"), "info": _("Info")}
+    return "\n".join(f"{severities[flag.severity]}: {flag.sentence}" for flag in merged(flags))

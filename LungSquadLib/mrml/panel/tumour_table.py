@@ -27,8 +27,7 @@ from .tasks import message_of
 
 _DELAY_MS = 300  # after the last change: a stroke of the brush must not wait for ten segments
 _LARGEST_ML = 1500.0  # of a tumour; a lung has more, and takes long to measure
-_TITLES = ("Tumour", "mL", "Axial mm", "3D mm", "T stage", "Suspicion", "Predictions", "Flags")
-_SUSPICION = _TITLES.index("Suspicion")  # the column is shown where a model rates it
+_SUSPICION = 5  # the column, which is shown where a model rates it
 MEASURED = (
     "tumour",
     "volume_ml",
@@ -73,8 +72,18 @@ class TumourTable(Section):
         self._updating = False
         self._timer = single_shot(context.widget, self._measure_next, ms=_DELAY_MS)
         table = self.ui.tumourTable
-        table.setColumnCount(len(_TITLES))
-        table.setHorizontalHeaderLabels([_(title) for title in _TITLES])
+        titles = [
+            _("Tumour"),
+            _("mL"),
+            _("Axial mm"),
+            _("3D mm"),
+            _("T stage"),
+            _("Suspicion"),
+            _("Predictions"),
+            _("Flags"),
+        ]
+        table.setColumnCount(len(titles))
+        table.setHorizontalHeaderLabels(titles)
         table.connect("itemSelectionChanged()", self._row_chosen)
 
     def update(self) -> None:
