@@ -7,6 +7,9 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
+from pathlib import Path
+
+import SimpleITK as sitk
 
 from LungSquadLib.files import whole_folder
 from LungSquadLib.progress import step
@@ -48,6 +51,29 @@ def heedful(_request, progress):
         time.sleep(0.02)
 
 
+def preliminary(request, progress):
+    """A first result, and never the last one."""
+    saliency = Path(request.preliminary, "saliency.nrrd")
+    saliency.parent.mkdir()
+    dense = sitk.ReadImage(request.case.ct) > 0
+    sitk.WriteImage(sitk.Cast(dense, sitk.sitkFloat32), str(saliency))
+    named = [{"code": code, "name": f"class {code}"} for code in ("A", "B")]
+    result = {
+        "question": "A or B?",
+        "classes": named,
+        "probabilities": {"A": 0.3, "B": 0.7},
+        "predicted_class": "B",
+        "positive_class": "A",
+        "volume_only_baseline": None,
+        "flags": [],
+        "notice": None,
+        "model": {"name": "one", "title": "Model one"},
+        "files": {"saliency": str(saliency)},
+    }
+    progress.preliminary(result)
+    heedful(request, progress)
+
+
 def stuck(_request, progress):
     progress.report(0.5, "stuck")
     time.sleep(600)  # in C: nothing gets it out
@@ -77,6 +103,7 @@ WORK = {
     "echo": lambda request, _: {**asdict(request.case), **asdict(request.options)},
     "pausing": pausing,
     "heedful": heedful,
+    "preliminary": preliminary,
     "stuck": stuck,
     "writing": writing,
     "chatter": chatter,

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 from vtkmodules.vtkCommonCore import vtkPoints, vtkStringArray
 
 from ..fields import parsed_json
@@ -85,7 +86,7 @@ def show_prediction(
     added = ResultNodes(
         add_crop_box(scene, prediction.crop) if with_box else None,
         add_table(scene, prediction),
-        add_saliency(scene, prediction),
+        add_saliency(scene, prediction.saliency, card.title),
         add_record(scene, f"Record {card.title}", prediction.to_dict()),
     )
     mark_as_result(added.nodes, card.name, tumour)
@@ -266,9 +267,9 @@ def _placement_kept(scene: Any) -> Iterator[None]:
 # Saliency and tables
 
 
-def add_saliency(scene: Any, prediction: Prediction) -> Any:
-    """Add the saliency, 0 to 1, as a volume with colours to be shown over the CT."""
-    node = add_volume(scene, prediction.saliency, name=f"Saliency {prediction.model.card.title}")
+def add_saliency(scene: Any, saliency: sitk.Image, title: str) -> Any:
+    """Add a model's saliency, 0 to 1, as a volume with colours to be shown over the CT."""
+    node = add_volume(scene, saliency, name=f"Saliency {title}")
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(_COLOURS)
     display.SetAutoWindowLevel(False)

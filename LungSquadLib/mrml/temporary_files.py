@@ -25,7 +25,8 @@ class CaseFiles:
     The folder is removed when it is closed or forgotten, and when the process ends.
 
     Attributes:
-        ct, mask: paths of the files; results: path of the folder for results. None exists at first.
+        ct, mask: paths of the files.
+        results, preliminary: paths of the folders for results. None exists at first.
     """
 
     def __init__(self) -> None:
@@ -33,7 +34,7 @@ class CaseFiles:
         self._folder = TemporaryDirectory(prefix="lungsquad-", ignore_cleanup_errors=True)
         folder = Path(self._folder.name)
         self.ct, self.mask = folder / "ct.mha", folder / "mask.seg.nrrd"
-        self.results = folder / "results"
+        self.results, self.preliminary = folder / "results", folder / "preliminary"
 
     def close(self) -> None:
         """Remove the folder; a second call has no effect."""

@@ -80,12 +80,11 @@ class Predict:
 
     def _report(self, progress: Reporter, point: PointPrediction) -> None:
         """Write the saliency of a preliminary prediction, and report the prediction."""
-        from ..files import make_folder
         from ..imaging.files.write import write_volumes
 
         assert self.preliminary is not None  # noqa: S101 - or nothing is reported
         folder = Path(self.preliminary)
-        make_folder(folder)
+        folder.mkdir(exist_ok=True)  # not its parents: a client that cancelled removes them
         saliency = folder / f"saliency-{point.model.card.name}.nrrd"
         write_volumes({saliency: point.saliency})
         progress.preliminary({**point.to_dict(), "files": {"saliency": str(saliency)}})

@@ -224,9 +224,11 @@ def working_here(panel, monkeypatch):
     from LungSquadLib.worker.requests import read_request
 
     def answer(verb, fields, callbacks):
+        progress = Silent()
+        progress.preliminary = callbacks.preliminary
         try:
             request = read_request({"id": 1, "verb": verb, **fields})
-            result = request.run(Silent())
+            result = request.run(progress)
         except (LungSquadError, ValueError) as error:
             callbacks.error(error)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 
 from ..case_data import facts
 from .figures import figure
+from .test_preliminary import is_marked
 
 
 @pytest.mark.slow
@@ -77,7 +79,11 @@ def test_from_dicom_folder_to_report(
     layer = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
     assert layer.GetForegroundVolumeID() == panel.result.stored[0].saliency.GetID()
 
+    start = time.perf_counter()
     click(ui.predictButton)
+    wait_until(lambda: is_marked(panel), 60)
+    figure("from Predict to the first answer, real CT", time.perf_counter() - start, "s")
+    screenshot(ui.predictionSection, "4-preliminary")
     wait_until(lambda: ui.progressBar.value > 20, 60)
     screenshot(opened.widget, "4-predicting")
     click(ui.cancelButton)

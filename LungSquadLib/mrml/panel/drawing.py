@@ -53,7 +53,7 @@ def probability_picture(
     """Draw a probability, 0 to 1, as a bar, its interval as a line, the baseline as a tick.
 
     Args:
-        prediction: as `Prediction.to_dict` gives it.
+        prediction: as `Prediction.to_dict` gives it; a preliminary one has no interval.
         width: pixels.
         height: pixels.
 
@@ -67,11 +67,12 @@ def probability_picture(
 
     positive = prediction["positive_class"]
     picture[:, : column(prediction["probabilities"][positive]) + 1] = _BAR
-    low, high = column(prediction["interval"]["low"]), column(prediction["interval"]["high"])
-    middle = height // 2
-    picture[middle - 1 : middle + 1, low : high + 1] = _LINE
-    for end in (low, high):
-        picture[middle - 5 : middle + 5, max(end - 1, 0) : end + 1] = _LINE
+    if "interval" in prediction:
+        low, high = column(prediction["interval"]["low"]), column(prediction["interval"]["high"])
+        middle = height // 2
+        picture[middle - 1 : middle + 1, low : high + 1] = _LINE
+        for end in (low, high):
+            picture[middle - 5 : middle + 5, max(end - 1, 0) : end + 1] = _LINE
     baseline = prediction["volume_only_baseline"]
     if baseline is not None:
         at = column(baseline)

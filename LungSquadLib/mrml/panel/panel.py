@@ -25,6 +25,7 @@ from .models import ModelsSection
 from .patient import PatientSection
 from .prediction import PredictionSection
 from .prediction_result import ResultSection
+from .preliminary import PreliminaryPredictions
 from .profile import ProfileSection
 from .report import ReportSection
 from .section import Section
@@ -61,12 +62,14 @@ class Panel:
         self.candidates = Candidates(context, ct_files=ct_files, clicks=self.tumour.clicks)
         self.patient = PatientSection(context, tumour=self.tumour)
         self.profile = ProfileSection(context)
-        self.result = ResultSection(context, crop=self.crop)
+        preliminary = PreliminaryPredictions(self.refresh)
+        self.result = ResultSection(context, crop=self.crop, preliminary=preliminary)
         self.prediction = PredictionSection(
             context,
             ct_files=ct_files,
             crop=self.crop,
             profile=self.profile,
+            preliminary=preliminary,
             predicted=self.result.show_saliency_next,
         )
         self.description = DescriptionSection(context, crop=self.crop)

@@ -25,6 +25,7 @@ from .context import Context
 from .inputs import CropSource, ProfileSource
 from .model_choice import keep_last_used, last_used, offer_models, usable_models
 from .prediction_files import CaseRun, PredictionFiles
+from .preliminary import PreliminaryPredictions
 from .section import Section, show_text
 from .state import ALL_MODELS, crop_centre
 from .tasks import Steps, WorkerCall, check_in_scene, message_of
@@ -63,6 +64,7 @@ class PredictionSection(Section):
         ct_files: CtFileCache,
         crop: CropSource,
         profile: ProfileSource,
+        preliminary: PreliminaryPredictions,
         predicted: Callable[[], None],
     ) -> None:
         """Create the section.
@@ -72,11 +74,12 @@ class PredictionSection(Section):
             ct_files: writes the CT for the worker.
             crop: the crop of the chosen tumour.
             profile: the patient's expression profile.
+            preliminary: takes the first results.
             predicted: called when the scene has new predictions.
         """
         super().__init__(context)
         self._ct_files, self._crop, self._profile = ct_files, crop, profile
-        self._predicted = predicted
+        self._preliminary, self._predicted = preliminary, predicted
         self.files = PredictionFiles()
         self._entries: list[Entry] = []
         self._updating = False
@@ -195,23 +198,25 @@ class PredictionSection(Section):
                 "mask": str(files.mask),
                 "models": [str(path) for path in (*models, *describing, *profile_models)],
                 "folder": str(files.results),
+                "preliminary": str(files.preliminary),
                 "device": self.state.device,
                 **({} if case.centre is None else {"centre_lps": list(case.centre)}),
                 **({} if profile is None else {"profile": str(profile)}),
             }
-            yield WorkerCall("predict", request, case.at(0.1), case.at(0.95))
-            check_in_scene(volume, case.segmentation)
-            descriptions = read_descriptions(files.results, ct, mask, describing)
-            if descriptions:
-                of_outline = replace(tumour, key=key.of_outline)
-                show_descriptions(descriptions, volume, tumour=of_outline)
-            for prediction in each_prediction(files.results, ct, mask, models):
-                yield case.at(0.96)
+            with self._preliminary.received(volume, tumour) as receive:
+                yield WorkerCall("predict", request, case.at(0.1), case.at(0.95), receive)
                 check_in_scene(volume, case.segmentation)
-                remove_prediction(volume, prediction.model.card.name, tumour)
-                show_prediction(prediction, volume, tumour=tumour, with_box=False)
-                yield case.at(0.98)
-                check_in_scene(volume, case.segmentation)
+                descriptions = read_descriptions(files.results, ct, mask, describing)
+                if descriptions:
+                    of_outline = replace(tumour, key=key.of_outline)
+                    show_descriptions(descriptions, volume, tumour=of_outline)
+                for prediction in each_prediction(files.results, ct, mask, models):
+                    yield case.at(0.96)
+                    check_in_scene(volume, case.segmentation)
+                    remove_prediction(volume, prediction.model.card.name, tumour)
+                    show_prediction(prediction, volume, tumour=tumour, with_box=False)
+                    yield case.at(0.98)
+                    check_in_scene(volume, case.segmentation)
             if profile is not None:
                 self._profile.show_predictions(read_result(files.results), profile, volume)
         except BaseException:  # also when it is cancelled or the panel is closed

@@ -13,6 +13,7 @@ from ..results import SALIENCY_THRESHOLD, StoredPrediction, stored_predictions
 from .context import Context
 from .drawing import pixmap, probability_picture, saliency_bar
 from .inputs import CropSource
+from .preliminary import PreliminaryPredictions
 from .section import Section, flags_text, show_text, show_whether_current
 from .views import show_overlay
 
@@ -20,14 +21,18 @@ from .views import show_overlay
 class ResultSection(Section):
     """Shows a prediction that the scene holds, with its saliency over the CT.
 
+    The preliminary results of a prediction that is running are shown in its place.
+
     Attributes:
         all_stored: the predictions that the scene holds for all tumours of the CT.
         stored: those for the chosen tumour.
     """
 
-    def __init__(self, context: Context, *, crop: CropSource) -> None:
+    def __init__(
+        self, context: Context, *, crop: CropSource, preliminary: PreliminaryPredictions
+    ) -> None:
         super().__init__(context)
-        self._crop = crop
+        self._crop, self._preliminary = crop, preliminary
         self.all_stored: list[StoredPrediction] = []
         self.stored: list[StoredPrediction] = []
         self._overlay: tuple[Any, float] | None = None
@@ -46,8 +51,9 @@ class ResultSection(Section):
             for each in self.all_stored
             if each.tumour is None or each.tumour.is_segment(*chosen)
         ]
-        self._update_selector([_title(each) for each in self.stored])
-        self._show(self.stored[self.ui.resultSelector.currentIndex] if self.stored else None)
+        displayed = self._preliminary.of(volume, *chosen) or self.stored
+        self._update_selector([_title(each) for each in displayed])
+        self._show(displayed[self.ui.resultSelector.currentIndex] if displayed else None)
 
     def _is_known_complete(self, described: Mapping[str, Any]) -> bool:
         if self._complete.get(id(described)) is not described:
@@ -92,10 +98,16 @@ class ResultSection(Section):
 
     def _show_result(self, chosen: StoredPrediction) -> None:
         ui, described = self.ui, chosen.described
+        preliminary = chosen.table is None
+        follow = _("Preliminary: the interval, the robustness and the report follow.")
+        show_text(ui.preliminaryLabel, follow if preliminary else "")
+        ui.tableSection.visible = not preliminary
         show_whether_current(ui.outdatedLabel, chosen.tumour, self._crop.key)
         ui.predictedClassLabel.text = _class_text(described)
         ui.probabilityPicture.setPixmap(pixmap(probability_picture(described)))
-        ui.uncertaintyLabel.text = _uncertainty_text(described)
+        ui.uncertaintyLabel.text = " ".join(
+            [_probability_text(described)] if preliminary else _uncertainty_texts(described)
+        )
         flags = flags_text([Flag.of(flag) for flag in described["flags"]])
         show_text(ui.resultFlags, "\n".join(filter(None, (described["notice"], flags))))
 
@@ -113,7 +125,7 @@ def _is_complete(described: Mapping[str, Any]) -> bool:
     try:
         str(described["model"]["title"])
         _class_text(described)
-        _uncertainty_text(described)
+        _uncertainty_texts(described)
         probability_picture(described)
         flags_text([Flag.of(flag) for flag in described["flags"]])
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
@@ -139,13 +151,18 @@ def _limits(interval: Mapping[str, Any]) -> dict[str, str]:
     return {end: format_number(interval[end], 2) for end in ("low", "high")}
 
 
-def _uncertainty_text(described: Mapping[str, Any]) -> str:
+def _probability_text(described: Mapping[str, Any]) -> str:
     names = {label["code"]: label["name"] for label in described["classes"]}
-    positive, baseline = described["positive_class"], described["volume_only_baseline"]
+    positive = described["positive_class"]
+    return str(_("Probability of {name}: {value} (bar).")).format(
+        name=names[positive], value=format_number(described["probabilities"][positive], 2)
+    )
+
+
+def _uncertainty_texts(described: Mapping[str, Any]) -> list[str]:
+    baseline = described["volume_only_baseline"]
     sentences = [
-        _("Probability of {name}: {value} (bar).").format(
-            name=names[positive], value=format_number(described["probabilities"][positive], 2)
-        ),
+        _probability_text(described),
         _("{level:.0%} interval: {low} to {high} (line).").format(
             level=described["interval"]["level"], **_limits(described["interval"])
         ),
@@ -157,4 +174,4 @@ def _uncertainty_text(described: Mapping[str, Any]) -> str:
         sentences.append(
             _("Volume-only baseline: {value} (tick).").format(value=format_number(baseline, 2))
         )
-    return " ".join(sentences)
+    return sentences

@@ -21,6 +21,7 @@ class Callbacks:
     progress: Callable[[float, str], None]
     result: Callable[[Any], None]
     error: Callable[[LungSquadError], None]
+    preliminary: Callable[[Any], None] = lambda _result: None
 
 
 class WorkerRunner(Protocol):
@@ -35,12 +36,16 @@ class WorkerRunner(Protocol):
 
 @dataclass(frozen=True)
 class WorkerCall:
-    """A step that waits for a worker; `start` and `end` are its share of the progress bar."""
+    """A step that waits for a worker; `start` and `end` are its share of the progress bar.
+
+    `preliminary` takes the results that come before the last one.
+    """
 
     verb: str
     fields: Mapping[str, Any]
     start: float = 0.0
     end: float = 1.0
+    preliminary: Callable[[Any], None] = lambda _result: None
 
 
 # A task yields its progress (the event loop turns, then the task continues), or a `WorkerCall` (it
@@ -163,8 +168,17 @@ class Tasks:
             task.message = message
             self.changed()
 
+        def preliminary(result: Any) -> None:
+            try:
+                step.preliminary(result)
+            except Exception as error:  # the last result is still to come
+                self.report(message_of(error))
+
+        def failed(error: LungSquadError) -> None:
+            self._continue(error=error)
+
         task.fraction = step.start
-        callbacks = Callbacks(progress, self._continue, lambda error: self._continue(error=error))
+        callbacks = Callbacks(progress, self._continue, failed, preliminary)
         task.request = self.worker.request(step.verb, step.fields, callbacks)
         self.changed()
 

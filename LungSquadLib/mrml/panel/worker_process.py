@@ -127,6 +127,10 @@ class WorkerProcess:
             if number in self._waiting:
                 self._waiting[number].progress(message["fraction"], message["message"])
             return
+        if message["type"] == "preliminary":
+            if number in self._waiting:
+                self._waiting[number].preliminary(message["result"])
+            return
         self._cancelled.discard(number)
         callbacks = self._waiting.pop(number, None)
         if callbacks is None:
