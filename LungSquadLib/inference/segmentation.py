@@ -169,7 +169,8 @@ def segment_clicks(
         grown, why = propose_mask(ct, point_of(np.mean(inside[:1] or box, axis=0))), ""
     except InputError as error:
         grown, why, in_lung = None, str(error), isinstance(error, NoTissueError)
-    mask = None if segmented is None else _mask_of(segmented, model, ct.grid)
+    marks = "clicks" if inside else "a box"
+    mask = None if segmented is None else _mask_of(segmented, model, ct.grid, marks)
     if segmented is None or mask is None or (in_lung and segmented.expected_dice < UNSURE):
         return _fallback(grown, why, model)
     flags = _flags(segmented, None if grown is None else _dice_of_masks(mask, grown, ct.grid))
@@ -189,13 +190,14 @@ def mask_from_clicks(
     return None if segmented is None else _mask_of(segmented, model, ct.grid)
 
 
-def _mask_of(segmented: _Segmented, model: Model, grid: Grid) -> Mask | None:
+def _mask_of(segmented: _Segmented, model: Model, grid: Grid, marks: str = "clicks") -> Mask | None:
     """Resample a mask onto the CT's grid; None if it holds the centre of no voxel."""
     level = np.where(_dilated(segmented.mask), segmented.logits, -10.0).astype(np.float32)
     box, array = level_set_on_grid(level, segmented.mask, segmented.start, segmented.spacing, grid)
     if not array.any():
         return None
-    return Mask(grid.part(box).image(array), "proposal", f"network {model.card.name} from clicks")
+    source = f"network {model.card.name} from {marks}"
+    return Mask(grid.part(box).image(array), "proposal", source)
 
 
 def _segmented(model: Model, ct: CT, clicks: _Clicks, progress: Progress) -> _Segmented | None:

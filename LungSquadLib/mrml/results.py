@@ -199,6 +199,22 @@ def add_crop_box(scene: Any, crop: Crop) -> Any:
     return node
 
 
+def add_movable_box(scene: Any) -> Any:
+    """Add a markups ROI with handles, which is not saved with the scene."""
+    with _placement_kept(scene):
+        node = new_node(scene, "vtkMRMLMarkupsROINode", "Box round the tumour")
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetHandlesInteractive(True)
+    display.SetRotationHandleVisibility(False)
+    display.SetPropertiesLabelVisibility(False)
+    display.SetFillOpacity(0.0)
+    display.SetSelectedColor(*_MEASUREMENT_COLOUR)
+    for each in (node, display):
+        each.SetSaveWithScene(False)
+    return node
+
+
 def place_crop_box(node: Any, crop: Crop) -> None:
     """Move a box to a crop."""
     grid = Grid.of(crop.ct)

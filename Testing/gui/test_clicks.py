@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 
+import numpy as np
 import pytest
 
 from ..mrml.nodes import segment_ids
@@ -91,6 +93,140 @@ def test_clicks_add_exclude_and_are_taken_back(panel, network, working_here, sce
     settled()
     assert not ui.proposalFrame.visible
     assert segment_ids(drawn[1]) == [drawn[2]]
+
+
+def place_box(panel, scene, *corners) -> None:
+    """Press the button, and click on corners of a box, as Slicer's markups do it."""
+    import qt
+
+    panel.ui.boxButton.click()
+    selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+    node = scene.GetNodeByID(selection.GetActivePlaceNodeID())
+    assert node.IsA("vtkMRMLMarkupsROINode")
+    for x, y, z in corners:
+        node.AddControlPointWorld(-x, -y, z)
+        for _ in range(5):
+            qt.QApplication.processEvents()  # between the clicks of a person
+    interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+
+
+def boxes(scene) -> list:
+    """The boxes round the tumour in the scene."""
+    kind = "vtkMRMLMarkupsROINode"
+    nodes = [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
+    return [node for node in nodes if node.GetName().startswith("Box round")]
+
+
+def test_a_box_is_placed_moved_and_taken_back(panel, network, working_here, scene, drawn, settled):
+    ui = panel.ui
+    x, y, z = MIDDLE
+    place_box(panel, scene, (x - 12.0, y - 12.0, z), (x + 12.0, y + 12.0, z))
+    text = settled()
+    assert "by network nodule-segmenter from a box (a box)." in text
+    assert "The Dice coefficient with the mask of region growing is" in text
+    whole = panel.crop.crop.mask_volume_ml
+    assert whole == pytest.approx(3.05, rel=0.1)  # of the ball, of 9 mm
+    (node,) = boxes(scene)
+    assert node.GetSize() == pytest.approx((24.0, 24.0, 24.0))
+    assert node.GetCenterWorld() == pytest.approx((-x, -y, z))
+    assert not node.GetSaveWithScene()
+    assert not ui.boxButton.checked
+
+    node.SetSize(24.0, 24.0, 9.0)  # by its handles: half of the ball, its middle
+    wait_for_move(panel)
+    settled()
+    middle = panel.crop.crop.mask_volume_ml
+    half = math.pi * (81 * 9 - 2 * 4.5**3 / 3) / 1000  # of a ball between two planes
+    assert half < middle < 0.9 * whole  # the voxels that the box cuts count
+    click(panel, scene, ui.excludeButton, beside(7.0))
+    assert "(a box, 1 click)" in settled()
+    assert panel.crop.crop.mask_volume_ml < middle
+    ui.undoButton.click()
+    ui.undoButton.click()
+    assert "(a box)" in settled()
+    assert panel.crop.crop.mask_volume_ml == pytest.approx(whole)
+    assert boxes(scene)[0].GetSize() == pytest.approx((24.0, 24.0, 24.0))
+    ui.undoButton.click()
+    settled()
+    assert boxes(scene) == []
+    assert segment_ids(drawn[1]) == [drawn[2]]
+
+
+def wait_for_move(panel) -> None:
+    """Wait until the panel has noticed that a handle was moved."""
+    import qt
+
+    assert panel.tumour.clicks._box._timer.isActive()
+    while panel.tumour.clicks._box._timer.isActive():
+        qt.QApplication.processEvents()
+
+
+@pytest.mark.parametrize("how", ["accept", "click", "close", "growing", "arrow"])
+def test_a_box_goes_with_its_outline(how, panel, network, working_here, scene, settled):
+    import qt
+
+    ui = panel.ui
+    x, y, z = MIDDLE
+    corners = [(x - 12.0, y - 12.0, z), (x + 12.0, y + 12.0, z)]
+    if how == "growing":
+        ui.segmenterSelector.currentIndex = 1
+        settled()
+        assert not ui.boxButton.enabled
+        return
+    if how == "arrow":  # after the first corner
+        place_box(panel, scene, corners[0])
+        settled()
+        qt.QApplication.processEvents()
+        assert not ui.boxButton.checked
+        assert not ui.proposalFrame.visible
+        assert panel.crop.crop is not None
+        return
+    place_box(panel, scene, *corners)
+    settled()
+    assert len(boxes(scene)) == 1
+    if how == "accept":
+        ui.acceptButton.click()
+    elif how == "click":
+        click(panel, scene, ui.segmentButton, MIDDLE)
+    else:
+        scene.Clear(0)
+    settled()
+    assert boxes(scene) == []
+
+
+def test_a_box_is_not_moved_while_other_work_runs(panel, network, working_here, scene, settled):
+    x, y, z = MIDDLE
+    place_box(panel, scene, (x - 12.0, y - 12.0, z), (x + 12.0, y + 12.0, z))
+    settled()
+
+    def steps():
+        while True:
+            yield 0.5
+
+    panel.tasks.start("Testing", steps())
+    (node,) = boxes(scene)
+    node.SetSize(30.0, 30.0, 30.0)
+    wait_for_move(panel)
+    assert node.GetSize() == pytest.approx((24.0, 24.0, 24.0))
+    assert "Other work is running" in panel.context.status
+    panel.tasks.cancel()
+    settled()
+
+
+def test_a_box_holds_what_was_marked_where_the_ct_lies_aslant():
+    """A CT turned by 45 degrees about its z axis: the box is wider by a factor of sqrt 2."""
+    from LungSquadLib.imaging.geometry import Grid
+    from LungSquadLib.mrml.panel.clicks import _fields
+
+    s = math.sqrt(0.5)
+    grid = Grid((9, 9, 9), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (s, -s, 0, s, s, 0, 0, 0, 1))
+    fields = _fields([((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))], grid)
+    ends = grid.to_index(np.array(fields.pop("box")))
+    assert np.sort(ends, axis=0) == pytest.approx(
+        np.array([[-2 * s, -2 * s, -1], [2 * s, 2 * s, 1]])
+    )
+    assert fields == {}
 
 
 def test_region_growing_can_be_chosen_and_takes_one_click(

@@ -68,6 +68,8 @@ def test_an_installed_segmenter_is_used_with_all_clicks(installed, monkeypatch):
     ct, _ball = ball_images()
     mask = ls.propose_mask(ct, MIDDLE)
     assert mask.source == f"network {SEGMENTER} from clicks"
+    corners = [tuple(value + side for value in MIDDLE) for side in (-12.0, 12.0)]
+    assert propose(ct, box=corners).source == f"network {SEGMENTER} from a box"
     assert [flag.code for flag in mask.flags][-1] == "segmentation_agrees"
     assert voxels(propose(ct, [MIDDLE], [ASIDE])) < 0.97 * voxels(mask)
     assert propose(ct, MIDDLE, model=REGION_GROWING).source == "region growing from a click"

@@ -1,24 +1,37 @@
-"""Outlines from clicks: the first click, further ones that add or exclude, and undo."""
+"""Outlines from a click or a box, further clicks that add or exclude, and undo."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from itertools import product
 from typing import Any, Protocol, TypeAlias
 
+import numpy as np
 from slicer.i18n import tr as _
 
-from ...imaging.geometry import Point
+from ...imaging.geometry import Grid, Point
 from ...imaging.masks import Mask
 from ...models.catalogue import Entry
 from ...pipeline.propose import REGION_GROWING, SEGMENTER
+from ..volumes import grid_of_volume
 from .context import Context
 from .installation import missing_packages
 from .model_choice import choose_last_used, keep_last_used, offer_models, usable_models
 from .section import Section
 from .tasks import Steps, WorkerCall
-from .views import PointPicker
+from .views import BoxPicker, Corners, MovableBox, PointPicker
 
-Click: TypeAlias = tuple[Point, bool]  # LPS mm; whether it lies in the tumour
+
+@dataclass(frozen=True)
+class Click:
+    """A point, LPS mm, and whether it lies in the tumour."""
+
+    point: Point
+    inside: bool = True
+
+
+Mark: TypeAlias = Click | Corners
 
 
 class Proposals(Protocol):
@@ -40,19 +53,22 @@ class Proposals(Protocol):
 
 
 class Clicks(Section):
-    """Segments from clicks; the section of the tumour shows the outline."""
+    """Segments from clicks and a box; the section of the tumour shows the outline."""
 
     def __init__(self, context: Context, proposals: Proposals) -> None:
         super().__init__(context)
         self._proposals = proposals
         self._picker = PointPicker(context.widget, self._clicked_at, self._picker_ended)
+        self._box_picker = BoxPicker(context.widget, self._boxed, self._picker_ended)
+        self._box = MovableBox(context.widget, self._box_moved)
         self._pressed: Any = self.ui.segmentButton  # the button that the picker was started with
         self._segmenters: list[Entry] = []
-        self._clicks: list[Click] = []  # of the proposal, or of the request that is running
-        self._proposed: tuple[list[Click], Any, Any] = ([], None, None)  # clicks, CT, segment
+        self._marks: list[Mark] = []  # of the proposal, or of the request that is running
+        self._proposed: tuple[list[Mark], Any, Any] = ([], None, None)  # marks, CT, segment
         ui = self.ui
         for button in self._click_buttons:
             self._connect(button)
+        self.on_click(ui.boxButton, self._box_pressed)
         self.on_click(ui.undoButton, self._undo)
         ui.segmenterSelector.currentIndexChanged.connect(lambda _index: context.refresh())
 
@@ -60,12 +76,14 @@ class Clicks(Section):
         self.on_click(button, lambda: self._click_pressed(button))
 
     def scene_closes(self) -> None:
-        self._picker.stop()
-        self._clicks, self._proposed = [], ([], None, None)
+        self.stop()
+        self._box.forget()
+        self._marks, self._proposed = [], ([], None, None)
 
     def stop(self) -> None:
         """Wait for no click any more."""
         self._picker.stop()
+        self._box_picker.stop()
 
     @property
     def _click_buttons(self) -> tuple[Any, Any, Any]:
@@ -102,10 +120,15 @@ class Clicks(Section):
 
     def update(self) -> None:
         """Show which clicks are possible."""
-        ui, busy = self.ui, bool(self.tasks.title) and self.tasks.title != _segmenting()
-        _proposed_clicks, ct, segment = self._proposed
-        known = bool(self._clicks) and ct is self.state.ct and segment is self._proposals.proposal()
+        ui, segmenting = self.ui, self.tasks.title == _segmenting()
+        busy = bool(self.tasks.title) and not segmenting
+        _proposed_marks, ct, segment = self._proposed
+        known = bool(self._marks) and ct is self.state.ct and segment is self._proposals.proposal()
+        if not (known or segmenting):
+            self._box.remove()  # its outline was accepted or discarded, or is of another CT
         ui.segmentButton.enabled = not busy
+        ui.boxButton.enabled = self._segmenter() is not None and not busy
+        ui.boxButton.checked = self._box_picker.active
         ui.undoButton.enabled = known and not busy
         for button in (ui.includeButton, ui.excludeButton):
             button.enabled = known and not busy and self._segmenter() is not None
@@ -113,10 +136,9 @@ class Clicks(Section):
             button.checked = self._picker.active and button is self._pressed
 
     def _click_pressed(self, button: Any) -> None:
-        if not button.checked:
-            self._picker.stop()
-            return
-        if self._segmenter() is not None and not self.context.can_run_networks():
+        started = button.checked
+        self.stop()
+        if not started or (self._segmenter() is not None and not self.context.can_run_networks()):
             return
         self._picker.start(self.state.ct.GetScene())
         self._pressed, button.checked = button, True
@@ -125,57 +147,105 @@ class Clicks(Section):
         else:
             self.context.report(_("Click on the tumour in a slice view."))
 
+    def _box_pressed(self) -> None:
+        started = self.ui.boxButton.checked
+        self.stop()
+        if started and self.context.can_run_networks():
+            self._box_picker.start(self.state.ct.GetScene())
+            self.ui.boxButton.checked = True
+            self.context.report(
+                _("Click on two opposite corners of a box round the tumour in a slice view.")
+            )
+
     def _picker_ended(self) -> None:
-        for button in self._click_buttons:
+        for button in (*self._click_buttons, self.ui.boxButton):
             button.checked = False
 
     def _clicked_at(self, point: Point) -> None:
-        earlier = [] if self._pressed is self.ui.segmentButton else self._clicks
-        self._propose([*earlier, (point, self._pressed is not self.ui.excludeButton)])
+        earlier = [] if self._pressed is self.ui.segmentButton else self._marks
+        self._propose([*earlier, Click(point, self._pressed is not self.ui.excludeButton)])
 
     def segment_at(self, point: Point) -> None:
         """Propose an outline of the tumour at a point, as from a first click."""
-        self._propose([(point, True)])
+        self._propose([Click(point)])
+
+    def _boxed(self, corners: Corners) -> None:
+        self._propose([corners])
+
+    def _box_moved(self, corners: Corners) -> None:
+        if self.tasks.title and self.tasks.title != _segmenting():
+            self._mark(self._marks)  # back
+            self.context.report(_("Other work is running: move the box when it is finished."))
+        else:
+            self._propose([*self._marks, corners])
 
     def _undo(self) -> None:
-        self._picker.stop()
-        if self._clicks[1:]:
-            self._propose(self._clicks[:-1])
+        self.stop()
+        if self._marks[1:]:
+            self._propose(self._marks[:-1])
         else:
             self.tasks.cancel()
             self._proposals.discard()
 
-    def _propose(self, clicks: list[Click]) -> None:
-        """Segment with these clicks; a request for others that is still running is cancelled."""
+    def _propose(self, marks: list[Mark]) -> None:
+        """Segment with these marks; a request for others that is still running is cancelled."""
         ct = self.state.ct
         if ct is None:
             return
         if self.tasks.title == _segmenting():
             self.tasks.cancel()
-        self._clicks = clicks
+        self._mark(marks)
         keep_last_used(self.ui.segmenterSelector)
-        self.tasks.start(_segmenting(), self._segment(clicks), nodes=[ct])
+        self.tasks.start(_segmenting(), self._segment(marks), nodes=[ct])
 
-    def _segment(self, clicks: list[Click]) -> Steps:
+    def _mark(self, marks: list[Mark]) -> None:
+        """Note the marks, and show the last box among them."""
+        self._marks, box = marks, _box(marks)
+        if box is None:
+            self._box.remove()
+        else:
+            self._box.show(self.state.ct.GetScene(), box)
+
+    def _segment(self, marks: list[Mark]) -> Steps:
         segmenter = self._segmenter()
-        fields: dict[str, Any] = {
-            "inside": [list(point) for point, inside in clicks if inside],
-            "model": REGION_GROWING if segmenter is None else str(segmenter.path),
-        }
-        if outside := [list(point) for point, inside in clicks if not inside]:
-            fields["outside"] = outside
+        model = REGION_GROWING if segmenter is None else str(segmenter.path)
+        fields = {"model": model, **_fields(marks, grid_of_volume(self.state.ct))}
         try:
             mask, result = yield from self._proposals.mask_from_worker("segment", fields)
         except Exception:
-            self._clicks = self._proposed[0]
+            if self.context.has_state and self.state.ct is not None:
+                self._mark(self._proposed[0])
             raise
-        text = _("Proposed outline: {ml:.2f} mL, by {source} ({clicks}).").format(
-            ml=result["volume_ml"],
-            source=result["source"],
-            clicks=_("1 click") if len(clicks) == 1 else _("{n} clicks").format(n=len(clicks)),
+        text = _("Proposed outline: {ml:.2f} mL, by {source} ({marks}).").format(
+            ml=result["volume_ml"], source=result["source"], marks=_count_text(marks)
         )
         text = " ".join([text, *(flag["sentence"] for flag in result["flags"])])
-        self._proposed = (clicks, self.state.ct, self._proposals.add_proposal(mask, text))
+        self._proposed = (marks, self.state.ct, self._proposals.add_proposal(mask, text))
+
+
+def _box(marks: Sequence[Mark]) -> Corners | None:
+    """Return the box where it was moved last."""
+    return next((mark for mark in reversed(marks) if not isinstance(mark, Click)), None)
+
+
+def _fields(marks: Sequence[Mark], grid: Grid) -> dict[str, Any]:
+    """Return the fields of a request: points, and the corners of a box along the CT's axes."""
+    clicks, box = [mark for mark in marks if isinstance(mark, Click)], _box(marks)
+    fields: dict[str, Any] = {
+        "inside": [list(click.point) for click in clicks if click.inside],
+        "outside": [list(click.point) for click in clicks if not click.inside],
+    }
+    if box is not None:
+        corners = grid.to_index(np.array([*product(*zip(*box, strict=True))]))
+        fields["box"] = grid.to_lps(np.array([corners.min(axis=0), corners.max(axis=0)])).tolist()
+    return {name: points for name, points in fields.items() if points}
+
+
+def _count_text(marks: Sequence[Mark]) -> str:
+    n = sum(isinstance(mark, Click) for mark in marks)
+    clicks = _("1 click") if n == 1 else _("{n} clicks").format(n=n)
+    boxes = [] if _box(marks) is None else [_("a box")]
+    return ", ".join([*boxes, *([clicks] if n else [])])
 
 
 def _segmenting() -> str:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import slicer
+from vtkmodules.vtkCommonCore import vtkCommand
 
 from ...imaging.geometry import Point
 from ...imaging.pictures import WINDOWS
 from ..coordinates import to_ras
 from ..hierarchy import nodes_of, remove
+from ..results import add_movable_box
 from ..scene import new_node
 from ..segments import segment_ids
 from ..volumes import set_window
-from .events import single_shot
+from .events import Observers, single_shot
 
 _AROUND_MM = 150.0  # the smaller side of a slice view
 _CAMERA_MM = np.array([-120.0, 260.0, 110.0])  # from the point: in front, to the left, above
 _MOST_SURFACES = 12
+_DRAG_MS = 400  # after the last move of a handle
+
+Corners: TypeAlias = tuple[Point, Point]  # of a box, LPS mm
+T = TypeVar("T")
 
 
 def show_ct(volume: Any) -> None:
@@ -76,43 +82,42 @@ def hide_surface(segmentation: Any) -> None:
     segmentation.RemoveClosedSurfaceRepresentation()
 
 
-class PointPicker:
-    """Waits for the user to click one point in a view."""
+class Picker(Generic[T]):
+    """Waits for the user to place a markups node of one kind in a view."""
 
-    def __init__(
-        self, owner: Any, picked: Callable[[Point], None], ended: Callable[[], None]
-    ) -> None:
+    kind = ""
+
+    def __init__(self, owner: Any, picked: Callable[[T], None], ended: Callable[[], None]) -> None:
         """Create the picker; `start` activates it.
 
         Args:
             owner: the widget that the timer belongs to.
-            picked: called with the point, LPS mm.
-            ended: called when the picker is no longer active, with or without a point.
+            picked: called with what was placed.
+            ended: called when the picker is no longer active, whether something was placed or not.
         """
         self._picked, self._on_end = picked, ended
         # Slicer calls us while it still works with the node, which must not be removed then.
         self._timer = single_shot(owner, self._finish)
         self._node: Any = None
-        self._point: Point | None = None
         self._tags: list[tuple[Any, int]] = []
 
     @property
     def active(self) -> bool:
-        """Whether the next click in a view picks the point."""
+        """Whether the next click in a view is for this picker."""
         return self._node is not None
 
     def start(self, scene: Any) -> None:
-        """Make the next click in a view pick the point."""
+        """Let the next clicks in a view place the node."""
         self.stop()
-        self._node = new_node(scene, "vtkMRMLMarkupsFiducialNode", "LungSquad point")
+        self._node = new_node(scene, self.kind, "LungSquad picker")
         self._node.SetSaveWithScene(False)
         self._node.SetHideFromEditors(True)
         selection = scene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
-        interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
-        selection.SetReferenceActivePlaceNodeClassName("vtkMRMLMarkupsFiducialNode")
+        interaction = _interaction(scene)
+        selection.SetReferenceActivePlaceNodeClassName(self.kind)
         selection.SetActivePlaceNodeID(self._node.GetID())
         defined = slicer.vtkMRMLMarkupsNode.PointPositionDefinedEvent
-        self._observe(self._node, defined, self._placed)
+        self._observe(self._node, defined, lambda _caller, _event: self._timer.start())
         interaction.SetPlaceModePersistence(0)
         interaction.SetCurrentInteractionMode(interaction.Place)
         event = interaction.InteractionModeChangedEvent
@@ -122,33 +127,122 @@ class PointPicker:
         """Wait for no click any more."""
         if self._node is None:
             return
-        node, self._node, self._point = self._node, None, None
+        node, self._node = self._node, None
         self._timer.stop()
         for subject, tag in self._tags:
             subject.RemoveObserver(tag)
         self._tags.clear()
         scene = node.GetScene()
         if scene is not None:
-            interaction = scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+            interaction = _interaction(scene)
             interaction.SetCurrentInteractionMode(interaction.ViewTransform)
             remove([node])
         self._on_end()
 
+    def placed(self, node: Any) -> T | None:
+        """Return what a node says, or None while it is not placed."""
+        raise NotImplementedError
+
     def _observe(self, subject: Any, event: int, call: Callable[[Any, Any], None]) -> None:
         self._tags.append((subject, subject.AddObserver(event, call)))
 
-    def _placed(self, _caller: Any, _event: Any) -> None:
-        ras = [0.0, 0.0, 0.0]
-        self._node.GetNthControlPointPositionWorld(0, ras)
-        self._point = (-ras[0], -ras[1], ras[2])
-        self._timer.start()
-
     def _mode_changed(self, caller: Any, _event: Any) -> None:
         if caller.GetCurrentInteractionMode() != caller.Place:
-            self._timer.start()  # after the click, or the user went back to the arrow
+            self._timer.start()  # after the last click, or the user went back to the arrow
 
     def _finish(self) -> None:
-        point = self._point
+        placed, interaction = self.placed(self._node), _interaction(self._node.GetScene())
+        if placed is None and interaction.GetCurrentInteractionMode() == interaction.Place:
+            return  # a click is still missing
         self.stop()
-        if point is not None:
-            self._picked(point)
+        if placed is not None:
+            self._picked(placed)
+
+
+class PointPicker(Picker[Point]):
+    """Waits for a click; picks the point, LPS mm."""
+
+    kind = "vtkMRMLMarkupsFiducialNode"
+
+    def placed(self, node: Any) -> Point | None:
+        if not node.GetNumberOfDefinedControlPoints():
+            return None
+        r, a, s = node.GetNthControlPointPositionWorld(0)
+        return (-r, -a, s)
+
+
+class BoxPicker(Picker[Corners]):
+    """Waits for clicks on two opposite corners; picks the box, as deep as its shorter side."""
+
+    kind = "vtkMRMLMarkupsROINode"
+
+    def placed(self, node: Any) -> Corners | None:
+        return corners_of(node) if node.GetControlPointPlacementComplete() else None
+
+
+class MovableBox:
+    """A box with handles in the views.
+
+    Attributes:
+        corners: where it is; None while it is not there.
+    """
+
+    def __init__(self, owner: Any, moved: Callable[[Corners], None]) -> None:
+        """Create none yet.
+
+        Args:
+            owner: the widget that the timer belongs to.
+            moved: called with the corners when the user has moved the box.
+        """
+        self.corners: Corners | None = None
+        self._moved = moved
+        self._node: Any = None
+        self._observers = Observers()
+        self._timer = single_shot(owner, self._notice, ms=_DRAG_MS)
+
+    def show(self, scene: Any, corners: Corners) -> None:
+        """Put the box somewhere."""
+        if self._node is None or self._node.GetScene() is not scene:
+            self.forget()
+            self._node = add_movable_box(scene)
+            self._observers.add(self._node, vtkCommand.ModifiedEvent, self._timer.start)
+        self.corners = corners
+        if corners_of(self._node) != corners:
+            low, high = map(to_ras, corners)
+            self._node.SetSizeWorld(*abs(high - low))
+            self._node.SetCenterWorld(*((low + high) / 2))
+            self.corners = corners_of(self._node)  # as it rounds them
+        self._timer.stop()
+
+    def remove(self) -> None:
+        """Take the box away."""
+        node = self._node
+        self.forget()
+        if node is not None:
+            remove([node])
+
+    def forget(self) -> None:
+        """Let go of the box: its scene closes."""
+        self._timer.stop()
+        self._observers.clear()
+        self._node = self.corners = None
+
+    def _notice(self) -> None:
+        corners = None if self._node.GetScene() is None else corners_of(self._node)
+        if corners is None:
+            self.forget()  # the user deleted it
+        elif corners != self.corners:
+            self.corners = corners
+            self._moved(corners)
+
+
+def corners_of(roi: Any) -> Corners:
+    """Return two opposite corners, LPS mm, of an ROI's box along the patient's axes."""
+    bounds = [0.0] * 6
+    roi.GetRASBounds(bounds)
+    left, right, back, front, low, high = bounds
+    return (-right, -front, low), (-left, -back, high)
+
+
+def _interaction(scene: Any) -> Any:
+    return scene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
