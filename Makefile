@@ -6,6 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 BENCH  := .venv-bench
+FEATURE_PEERS := mirp==2.7.0 pictologics==0.9.0 nyxus==0.11.0
 PEERS  := Testing/benchmarks
 BUNDLED := LungSquadLib/models/bundled
 MADE   := build/generators
@@ -16,7 +17,7 @@ JOBS   ?= 2
 REAL   := build/real
 LIDC   ?= ../shared/data/open/lidc
 
-.PHONY: help demo test test-fast mutants bench lint docs models generators expression real-models real-data nodule-segmenter nodule-description nodule-generator nodule-inpainting pictures clean
+.PHONY: help demo test test-fast mutants bench bench-peers lint docs models generators expression real-models real-data nodule-segmenter nodule-description nodule-generator nodule-inpainting pictures clean
 
 help: ## list the targets (the default)
 	@awk -F ' *:.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +49,12 @@ docs: $(VENV)/.docs ## the documentation, every link and anchor checked, into bu
 
 bench: $(BENCH)/.ready ## speed and agreement with other libraries, into bench/
 	$(BENCH)/bin/python -m Testing.benchmarks -o bench
+
+# pictologics asks for a later Python than it needs.
+bench-peers: ## mirp, pictologics and nyxus for `make bench`, each in an environment of its own
+	for peer in $(FEATURE_PEERS); do $(PYTHON) -m venv $(BENCH)-$${peer%==*} && \
+		$(BENCH)-$${peer%==*}/bin/python -m pip install --quiet --only-binary :all: \
+			--ignore-requires-python $$peer || exit 1; done
 
 models: $(READY) ## train the two demo classifiers again, from phantoms
 	$(BIN)/lungsquad models train-demo -o build/demo-models
@@ -167,4 +174,4 @@ $(BENCH)/.ready: pyproject.toml $(PEERS)/requirements.txt $(PEERS)/constraints.t
 	touch $@
 
 clean: ## remove the environments and everything made
-	rm -rf $(VENV) $(BENCH) demo bench build dist *.egg-info
+	rm -rf $(VENV) $(BENCH) $(BENCH)-* demo bench build dist *.egg-info

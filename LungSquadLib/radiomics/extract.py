@@ -126,7 +126,7 @@ def _aggregated(
             keys = entries.slices
         if end in _BY_DIRECTION:
             keys = keys * len(matrices.directions(in_planes=False)) + entries.directions
-        of = np.unique(keys, return_inverse=True)[1]
+        of = (np.cumsum(np.bincount(keys) > 0) - 1)[keys]  # without gaps
         values |= zip(names, compute(of).mean(1).tolist(), strict=False)
     return values
 

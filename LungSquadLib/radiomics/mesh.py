@@ -12,6 +12,8 @@ from functools import cache
 
 import numpy as np
 
+from .hull import normals_and_areas
+
 _CORNERS = np.array([(z, y, x) for z in (0, 1) for y in (0, 1) for x in (0, 1)])
 
 
@@ -23,16 +25,15 @@ def mesh_volume_and_area(
     counts = np.bincount(patterns.ravel(), minlength=256)
     along_z = np.repeat(np.arange(len(patterns)), patterns[0].size)
     sums = np.bincount(patterns.ravel(), along_z, minlength=256)
-    volume = area = 0.0
-    for pattern in np.flatnonzero(counts):
-        triangles = _triangles(int(pattern)) * spacing
-        sides = triangles[:, 1:] - triangles[:, :1]
-        towards_z = np.cross(sides[:, 0], sides[:, 1])[:, 0] / 2
-        area += counts[pattern] * _area(triangles)
-        # By Gauss's theorem, with the field (z, 0, 0).
-        heights = counts[pattern] * triangles[:, :, 0].mean(1) + sums[pattern] * spacing[0]
-        volume += float((towards_z * heights).sum())
-    return abs(volume), area
+    present = np.flatnonzero(counts)
+    of_patterns = [_triangles(int(pattern)) for pattern in present]
+    pattern = np.repeat(present, [len(triangles) for triangles in of_patterns])
+    triangles = np.concatenate(of_patterns) * spacing
+    normals, areas = normals_and_areas(*triangles.swapaxes(0, 1))
+    # By Gauss's theorem, with the field (z, 0, 0).
+    heights = counts[pattern] * triangles[:, :, 0].mean(1) + sums[pattern] * spacing[0]
+    volume = abs(float((normals[:, 0] * heights).sum())) / 2
+    return volume, float((counts[pattern] * areas).sum())
 
 
 def _patterns(mask: np.ndarray) -> np.ndarray:
@@ -79,8 +80,7 @@ def _fan(points: np.ndarray) -> np.ndarray:
 
 
 def _area(triangles: np.ndarray) -> float:
-    normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
-    return float(np.sqrt((normals**2).sum(1)).sum() / 2)
+    return float(normals_and_areas(*triangles.swapaxes(0, 1))[1].sum())
 
 
 @cache

@@ -35,9 +35,9 @@ def counted(*keys: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.nd
     for key, size in zip(keys, sizes, strict=True):
         total = total * size + key
     if np.prod(sizes, dtype=float) <= _DENSE:
-        sums = np.bincount(total, weights)
-        present = np.flatnonzero(np.bincount(total))
-        sums = sums[present]
+        counts = np.bincount(total)
+        present = np.flatnonzero(counts)
+        sums = (counts if weights is None else np.bincount(total, weights))[present]
     else:
         present, where = np.unique(total, return_inverse=True)
         sums = np.bincount(where, weights)
@@ -59,10 +59,9 @@ def cooccurrence(entries: Entries, matrices: np.ndarray, level_count: int) -> np
     Where grey levels do not vary, the two features of correlation whose formulas divide by zero are
     1, as they approach it, and NaN: correlation, and the first measure of information correlation.
     """
-    twice = np.tile(matrices, 2)
-    first = np.concatenate([entries.levels, entries.columns])
-    second = np.concatenate([entries.columns, entries.levels])
-    matrix, i, j, count = counted(twice, first, second)
+    matrix, i, j, count = counted(matrices, entries.levels, entries.columns)
+    symmetric = np.tile(matrix, 2), np.concatenate([i, j]), np.concatenate([j, i])
+    matrix, i, j, count = counted(*symmetric, weights=np.tile(count, 2))
     sums = _Sums(matrix)
     p = count / sums(count)[matrix]
     difference = np.abs(i - j)
@@ -119,20 +118,20 @@ def emphases(entries: Entries, matrices: np.ndarray) -> np.ndarray:
 
     The 16 that all have, and as the 17th the energy, which only dependences have.
     """
-    levels, columns = entries.levels.astype(float), entries.columns.astype(float)
-    sums = _Sums(matrices)
-    number = sums(np.ones(len(levels)))
+    of, level, column, count = counted(matrices, entries.levels, entries.columns)
+    levels, columns = level.astype(float), column.astype(float)
+    sums = _Sums(of)
+    number = sums(count)
 
     def mean(values: np.ndarray) -> np.ndarray:
-        return sums(values) / number
+        return sums(values * count) / number
 
-    def uneven(*keys: np.ndarray) -> np.ndarray:
-        of, _, count = counted(matrices, *keys)
-        return np.bincount(of, count**2, sums.count)
+    def uneven(key: np.ndarray) -> np.ndarray:
+        matrix, _, occurrences = counted(of, key, weights=count)
+        return np.bincount(matrix, occurrences**2, sums.count)
 
-    of_level = uneven(entries.levels) / number
-    of_column = uneven(entries.columns) / number
-    of, _, _, count = counted(matrices, entries.levels, entries.columns)
+    of_level = uneven(level) / number
+    of_column = uneven(column) / number
     probability = count / number[of]
     return np.array(
         [
@@ -148,9 +147,9 @@ def emphases(entries: Entries, matrices: np.ndarray) -> np.ndarray:
             of_level / number,
             of_column,
             of_column / number,
-            number / sums(entries.voxels),
-            mean((levels - mean(levels)[matrices]) ** 2),
-            mean((columns - mean(columns)[matrices]) ** 2),
+            number / np.bincount(matrices, entries.voxels),
+            mean((levels - mean(levels)[of]) ** 2),
+            mean((columns - mean(columns)[of]) ** 2),
             _entropy(of, probability, sums.count),
             np.bincount(of, probability**2, sums.count),
         ]

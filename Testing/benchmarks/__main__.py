@@ -17,7 +17,7 @@ from .goals import disagreements
 from .machine import describe
 from .results import write
 
-TABLES = ("crop", "network", "start", "cohort", "tables", "molecules")
+TABLES = ("crop", "network", "start", "cohort", "tables", "molecules", "features")
 
 
 def main() -> int:

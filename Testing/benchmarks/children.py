@@ -19,6 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 _NAME = "Testing.benchmarks.children"
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class Timer:
@@ -40,18 +41,24 @@ def say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
-def in_child(module: str, job: Mapping[str, Any], *, threads: int | None = None) -> dict[str, Any]:
+def in_child(
+    module: str,
+    job: Mapping[str, Any],
+    *,
+    threads: int | None = None,
+    python: Path | str = sys.executable,
+) -> dict[str, Any]:
     """`measure(job)` of a module, in a process of its own.
 
     The answer is what `measure` returned and: `total_s`, from the start of the process to its end;
-    `total_cpu_s`; `peak_mb`, the most memory it ever held.
+    `total_cpu_s`; `peak_mb`, the most memory it ever held. `python`: of which environment.
     """
     environment = dict(os.environ)
     if threads is not None:
-        environment |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+        environment |= dict.fromkeys(_THREADS, str(threads))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "answer.json"
-        command = [sys.executable, "-m", _NAME, module, json.dumps(job), str(out)]
+        command = [str(python), "-m", _NAME, module, json.dumps(job), str(out)]
         start = time.perf_counter()
         run = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .crop_contenders import LUNGSQUAD, MONAI, SIMPLEITK, TORCHIO
+from .feature_programs import SAME_FAMILIES
 
 # Crops agree with SimpleITK's where they are no further apart than rounding makes them.
 LARGEST_HU, MOST_MASK_VOXELS = 1.0, 0
@@ -72,6 +73,7 @@ def goals_of(results: dict[str, Any]) -> list[Goal]:
         "cohort": _cohort,
         "tables": _tables,
         "molecules": _molecules,
+        "features": _features,
     }
     return [
         goal for name, table in tables.items() if name in results for goal in table(results[name])
@@ -181,4 +183,16 @@ def _molecules(molecules: dict[str, Any]) -> list[Goal]:
             Goal("molecules", f"CPU time, {name}", medians["cpu_s"], seconds, "s"),
             Goal("molecules", f"peak memory, {name}", medians["peak_mb"], mb, "MB"),
         )
+    ]
+
+
+def _features(features: dict[str, Any]) -> list[Goal]:
+    cpu = {name: row["medians"]["cpu_s"] for name, row in features["rows"].items()}
+    return [
+        *(
+            Goal("features", f"CPU time against {name}", cpu[name] / cpu[LUNGSQUAD], 20, "part")
+            for name in SAME_FAMILIES
+            if name in cpu
+        ),
+        Goal("features", "CPU time", cpu[LUNGSQUAD], 1, "s"),
     ]

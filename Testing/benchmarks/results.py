@@ -48,6 +48,7 @@ def markdown(results: dict[str, Any]) -> str:
         ("cohort", _cohort),
         ("tables", _tables),
         ("molecules", _molecules),
+        ("features", _features),
     ):
         if name in results:
             parts += section(results[name])
@@ -225,6 +226,31 @@ def _molecules(molecules: dict[str, Any]) -> list[str]:
         table,
         "Medians, the autoencoder's on two threads, a fold's on one; each in a process of its own, "
         "after one round before.",
+    ]
+
+
+def _features(features: dict[str, Any]) -> list[str]:
+    ours = features["rows"]["LungSquad"]["medians"]["cpu_s"]
+    table = _table(
+        ("", "features", "CPU s", "cold CPU s", "peak MB", "CPU against LungSquad"),
+        (
+            (
+                f"{title} {one['version']}",
+                str(one["features"]),
+                *(_short(one["medians"][name]) for name in ("cpu_s", "cold_cpu_s")),
+                f"{one['medians']['peak_mb']:.0f}",
+                f"{one['medians']['cpu_s'] / ours:.1f} x",
+            )
+            for title, one in features["rows"].items()
+        ),
+    )
+    return [
+        f"## Radiomic features of a 64 mm cube, tumour of {features['volume_ml']:.1f} mL, in 3D",
+        table,
+        "Medians, on one thread, from two NIfTI files, each program in a process of its own, after "
+        "one round before. Cold: a fresh process, imports included, whose compiled code is kept on "
+        "disk.",
+        *features["skipped"].values(),
     ]
 
 

@@ -82,6 +82,11 @@ def recorded():
             "patients": 1_000,
             "rows": {"autoencoder, an epoch": read(), "integration, a fold": read()},
         },
+        "features": {
+            "volume_ml": 3.5,
+            "rows": {"LungSquad": computed(0.1), "mirp": computed(2)},
+            "skipped": {"nyxus": "nyxus was left out."},
+        },
     }
 
 
@@ -92,6 +97,11 @@ def built(cases, *, cpu=0.125, peak=100.0, worker_peak=200.0):
 
 def read(*, cpu=5, peak=300):
     return row(cpu_s=[cpu], wall_s=[6], peak_mb=[peak])
+
+
+def computed(cpu):
+    samples = {"cpu_s": [cpu], "cold_cpu_s": [5 * cpu], "peak_mb": [200.0]}
+    return {"features": 210, "version": "1.0", **row(**samples)}
 
 
 def goal(results, subject):
@@ -129,6 +139,9 @@ def test_every_goal_is_reached_at_its_limit():
             "peak memory, int",
             lambda r: _networks(r).update({"integration, a fold": read(peak=3e3)}),
         ),
+        ("against mirp", lambda r: r["features"]["rows"].update(mirp=computed(1.9))),
+        ("against pict", lambda r: r["features"]["rows"].update(pictologics=computed(0.02))),
+        ("CPU time", lambda r: r["features"]["rows"].update(LungSquad=computed(1.1))),
     ],
 )
 def test_a_goal_that_is_missed_is_called_so(subject, spoil):
@@ -172,12 +185,15 @@ def test_results_are_written_as_json_with_every_sample_and_as_tables(tmp_path: P
     assert "| peak memory | at most 250 MB | 144 MB | reached |" in lines
     assert "| genes x patients | 187 | 5 | 6 | 300 |" in lines
     assert "| CPU time, genes x patients | at most 10 s | 5 s | reached |" in lines
+    assert "| mirp 1.0 | 210 | 2 | 10.0 | 200 | 20.0 x |" in lines
+    assert "| CPU time against mirp | at most 1/20 | 1/20 | reached |" in lines
+    assert "nyxus was left out." in lines
 
 
 def test_a_table_that_was_not_measured_is_left_out():
     results = recorded()
     del results["crop"], results["network"], results["cohort"]
-    del results["tables"], results["molecules"]
+    del results["tables"], results["molecules"], results["features"]
     assert {one.table for one in goals_of(results)} == {"start"}
     assert "Crop" not in markdown(results)
 
@@ -211,7 +227,7 @@ def test_each_table_is_written_when_it_is_done_and_one_that_fails_is_a_row(tmp_p
 @pytest.mark.slow
 def test_a_quick_run_measures_what_needs_no_peers(tmp_path):
     pytest.importorskip("sklearn")
-    names = ("tables", "molecules")
+    names = ("tables", "molecules", "features")
     only = [word for name in names for word in ("--only", name)]
     command = [sys.executable, "-m", "Testing.benchmarks", "-o", str(tmp_path), "--quick", *only]
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
