@@ -94,20 +94,11 @@ class Fields:
         self, name: str, low: float = -1e12, high: float = 1e12, *, most: int
     ) -> tuple[float, ...]:
         """A list of at most `most` finite numbers from `low` to `high`."""
-        values = self._list(name, most)
-        path = self._path(name)
-        return tuple(
-            Fields({"number": value}, f"{path}[{i}]").number("number", low, high)
-            for i, value in enumerate(values)
-        )
+        return self._each(name, lambda entry: entry.number("entry", low, high), most)
 
     def texts(self, name: str, *, most: int) -> tuple[str, ...]:
         """A list of at most `most` texts."""
-        values = self._list(name, most)
-        path = self._path(name)
-        return tuple(
-            Fields({"text": value}, f"{path}[{i}]").text("text") for i, value in enumerate(values)
-        )
+        return self._each(name, lambda entry: entry.text("entry"), most)
 
     def digest(self, name: str, *, digits: int) -> str:
         """A hexadecimal number of so many digits, in small letters."""
@@ -118,12 +109,7 @@ class Fields:
 
     def digests(self, name: str, *, digits: int, most: int) -> tuple[str, ...]:
         """A list of at most `most` hexadecimal numbers of so many digits."""
-        values = self._list(name, most)
-        path = self._path(name)
-        return tuple(
-            Fields({"digest": value}, f"{path}[{i}]").digest("digest", digits=digits)
-            for i, value in enumerate(values)
-        )
+        return self._each(name, lambda entry: entry.digest("entry", digits=digits), most)
 
     def table(self, name: str, read: Callable[[Fields], T], *, most: int) -> dict[str, T]:
         """An object of at most `most` objects, each read by `read`, with identifiers for keys."""
@@ -146,6 +132,11 @@ class Fields:
         if not isinstance(value, list) or len(value) > most:
             raise self._wrong(name, f"a list of at most {most} entries", value)
         return value
+
+    def _each(self, name: str, read: Callable[[Fields], T], most: int) -> tuple[T, ...]:
+        """Read each value of a list as the field "entry" of an object."""
+        values, path = self._list(name, most), self._path(name)
+        return tuple(read(Fields({"entry": v}, f"{path}[{i}]")) for i, v in enumerate(values))
 
     def _path(self, name: str) -> str:
         return f"{self._where}'s '{name}'"

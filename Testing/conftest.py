@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,9 @@ from Testing.gui.figures import measured
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
+
+# A pseudonym takes a sixteenth of a second, and tests ask for the same few patients' often.
+hashlib.pbkdf2_hmac = lru_cache(maxsize=None)(hashlib.pbkdf2_hmac)
 
 
 def pytest_configure() -> None:

@@ -19,15 +19,7 @@ from .output import (
     print_json,
     printable,
 )
-from .train_images import (
-    CONTINUES,
-    SEVERAL,
-    add_card,
-    add_run,
-    card_text,
-    device,
-    image_trainings,
-)
+from .train_images import CONTINUES, SEVERAL, add_card, add_run, card_text, device, image_trainings
 
 if TYPE_CHECKING:
     from ..data.tables.matrix import Joined

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from ..data.case_loop import resume_folder
 from ..download import Client, ObjectError, check_space, checked_server, gigabytes
-from ..errors import InputError, parsing
-from ..fields import parsed_json
-from ..files import LOCK, sole_use, sweep, write_csv, write_json
+from ..errors import InputError
+from ..files import LOCK, sole_use, write_csv
 from ..options import check, option, refuse_ignored
 from ..progress import Part, Progress, Silent, step
 from .bucket import Bucket, is_whole
@@ -169,8 +170,15 @@ def fetch_cohort(
             "is learnt from it may not either. If that is your use, add --accept-non-commercial."
         )
     with sole_use(folder, "fetches into"):
-        _prepare(folder, cohort)
+        another = "another cohort, or another version of it"
+        resume_folder(folder / ABOUT, _about(cohort), another=another, own_files=[LOCK])
         return _fetch(name, cohort, folder, options, progress)
+
+
+def _about(cohort: SeriesList) -> dict[str, Any]:
+    names = ("name", "title", "licence", "citations", "bucket", "source")
+    about = {name: getattr(cohort, name) for name in names}
+    return {**about, "citations": list(cohort.citations)}
 
 
 def _fetch(
@@ -258,28 +266,3 @@ class _Transfers:
 
 def _present(series: Sequence[ListedSeries], folder: Path) -> int:
     return sum(each.size for each in series if is_whole(each, folder / each.patient_id / each.uuid))
-
-
-def _prepare(folder: Path, cohort: SeriesList) -> None:
-    """Make the output folder, or raise `InputError` if it holds anything but this very cohort."""
-    sweep(folder)
-    path = folder / ABOUT
-    about = {
-        "name": cohort.name,
-        "title": cohort.title,
-        "licence": cohort.licence,
-        "citations": list(cohort.citations),
-        "bucket": cohort.bucket,
-        "source": cohort.source,
-    }
-    if path.is_file():
-        with parsing(path, "JSON"):
-            same = parsed_json(path.read_text(encoding="utf-8")) == about
-        if not same:
-            raise InputError(
-                f"'{folder}' holds another cohort, or another version of it; choose another folder."
-            )
-    elif any(each.name != LOCK for each in folder.iterdir()):
-        raise InputError(f"'{folder}' is not empty; choose another folder.")
-    else:
-        write_json(path, about)

@@ -16,9 +16,9 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from ..errors import InputError, parsing
-from ..fields import parsed_json
-from ..files import make_folder, sha256_of_file, sweep, write_csv, write_json
+from ..data.case_loop import resume_folder
+from ..errors import InputError
+from ..files import make_folder, sha256_of_file, sweep, write_csv
 from ..imaging.files.write import write_volumes
 from ..progress import Progress, Silent, step
 from .lidc_arrays import KEY, SETS, Nodule, nodules_of_set, ratings_of_readers, read_table
@@ -131,23 +131,9 @@ def _write_sets(
 
 
 def _prepare(folder: Path, about: Mapping[str, Any]) -> None:
-    """Make the output folder, or raise `InputError` if it holds anything but this very output."""
-    make_folder(folder)
-    sweep(folder)
-    path = folder / ABOUT
     about = {"citation": CITATION, "licence": "CC BY 3.0", **about}
-    if path.is_file():
-        with parsing(path, "JSON"):
-            same = parsed_json(path.read_text(encoding="utf-8")) == about
-        if not same:
-            raise InputError(
-                f"'{folder}' holds the nodules of other data, or of an older version; choose "
-                "another folder."
-            )
-    elif any(folder.iterdir()):
-        raise InputError(f"'{folder}' is not empty; choose another folder.")
-    else:
-        write_json(path, about)
+    another = "the nodules of other data, or of an older version"
+    resume_folder(folder / ABOUT, about, another=another)
 
 
 def _write(folder: Path, name: str, nodule: Nodule, folds: Mapping[str, str]) -> dict[str, Any]:

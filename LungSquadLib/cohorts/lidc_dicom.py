@@ -20,8 +20,7 @@ from ..imaging.dicom import header as tags
 from ..imaging.dicom.header import read_header
 from ..imaging.files.write import write_volumes
 from ..progress import Progress, step
-from .grouping import Region, same_nodule
-from .lidc_xml import Outline, Reading, read_annotations
+from .lidc_readings import Outline, Reading, Region, read_annotations, same_nodule
 from .ratings import CHARACTERISTICS, rating_columns
 from .reader_agreement import compared_masks, consensus, format_spacing
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..statistics.agreement import weighted_kappa
+from ..statistics.agreement import dice, weighted_kappa
 from ..statistics.intervals import Estimate, bootstrap
 from .ratings import CHARACTERISTICS
 
@@ -98,10 +98,10 @@ def dice_of_readers(masks: np.ndarray) -> Iterator[tuple[str, float]]:
     """
     drawn = [mask.astype(bool) for mask in masks if mask.any()]
     for a, b in combinations(drawn, 2):
-        yield PAIR, _dice(a, b)
+        yield PAIR, dice(a, b)
     for number, mask in enumerate(drawn if len(drawn) > 2 else ()):
         remaining = np.stack([*drawn[:number], *drawn[number + 1 :]])
-        yield CONSENSUS, _dice(mask, consensus(remaining).astype(bool))
+        yield CONSENSUS, dice(mask, consensus(remaining).astype(bool))
 
 
 def compared_masks(row: Mapping[str, Any], masks: np.ndarray) -> list[dict[str, Any]]:
@@ -114,18 +114,14 @@ def compared_masks(row: Mapping[str, Any], masks: np.ndarray) -> list[dict[str, 
     columns = ("case", "patient_id", "set", "nodule_ml", "texture_class")
     of_nodule = {name: row[name] for name in columns}
     return [
-        {**of_nodule, "kind": kind, "dice": round(dice, 4)} for kind, dice in dice_of_readers(masks)
+        {**of_nodule, "kind": kind, "dice": round(value, 4)}
+        for kind, value in dice_of_readers(masks)
     ]
 
 
 def format_spacing(spacing: Sequence[float]) -> str:
     """Return a spacing in mm along x, y and z for a table: "0.703 0.703 2.5"."""
     return " ".join(f"{step:.4g}" for step in spacing)
-
-
-def _dice(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the Dice coefficient of two masks, one of them not empty."""
-    return float(2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b)))
 
 
 def rating_agreement(rows: Sequence[Mapping[str, Any]]) -> list[RatingAgreement]:
@@ -214,7 +210,11 @@ def _masks(kind: str, part: str, rows: Sequence[Mapping[str, Any]]) -> MaskAgree
         kind,
         part,
         bootstrap(
-            lambda _, dice: float(np.median(dice)), values, values, groups=groups, stratify=False
+            lambda _, values: float(np.median(values)),
+            values,
+            values,
+            groups=groups,
+            stratify=False,
         ),
         (first, third),
         tenth,

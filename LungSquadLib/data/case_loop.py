@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from ..files import write_csv
+from ..errors import InputError, parsing
+from ..fields import parsed_json
+from ..files import make_folder, sweep, write_csv, write_json
 from ..identity import without_names
 from ..progress import Progress, Silent, step
 from .manifest import Row
@@ -23,6 +25,33 @@ from .processes import run_all, run_on
 ERRORS = "errors.csv"
 _MOST_MESSAGES = 5  # about cases that failed
 _QUEUED = 1000  # tasks that an executor has at a time: enough for workers that come later
+
+
+def resume_folder(
+    path: Path, about: Mapping[str, Any], *, another: str, own_files: Collection[str] = ()
+) -> None:
+    """Have a folder be that of an output, which an earlier run may have begun.
+
+    Args:
+        path: the JSON file in the folder that says what the output is.
+        about: its content.
+        another: what a folder with another content holds, in words.
+        own_files: names of files that a new folder may have.
+
+    Raises:
+        InputError: the folder holds another output or other files.
+    """
+    make_folder(path.parent)
+    sweep(path.parent)
+    if path.is_file():
+        with parsing(path, "JSON"):
+            same = parsed_json(path.read_text(encoding="utf-8")) == about
+        if not same:
+            raise InputError(f"'{path.parent}' holds {another}; choose another folder.")
+    elif any(each.name not in own_files for each in path.parent.iterdir()):
+        raise InputError(f"'{path.parent}' is not empty; choose another folder.")
+    else:
+        write_json(path, about)
 
 
 class CaseTask(Protocol):

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..imaging.flags import Flag
 from ..models.file import Reference
-from ..statistics.distance import mahalanobis
 from .prediction import OODScore
 
 LEVEL = 0.01  # largest share of in-distribution cases that is flagged
@@ -52,3 +51,21 @@ def ood_flags(score: OODScore | None, what: str) -> Iterator[Flag]:
             "cases. Do not rely on the prediction."
         )
         yield Flag("out_of_distribution", "severe", sentence)
+
+
+def mahalanobis(cases: np.ndarray, mean: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """Return the Mahalanobis distances (N,) of cases (N, D) from a mean (D,); precision (D, D)."""
+    offset = np.asarray(cases, np.float64) - mean
+    squared = np.einsum("nd,de,ne->n", offset, precision, offset)
+    return np.sqrt(np.maximum(squared, 0))
+
+
+def shrunk_precision(cases: np.ndarray, share: float = 0.1) -> np.ndarray:
+    """Return the inverse covariance (D, D) of cases (N, D), shrunk towards a sphere by `share`.
+
+    Ledoit and Wolf, J Multivar Anal 2004;88:365, with a fixed share.
+    """
+    covariance = np.atleast_2d(np.cov(cases.T))
+    sphere = np.eye(len(covariance)) * np.trace(covariance) / len(covariance)
+    precision = np.linalg.inv((1 - share) * covariance + share * sphere)
+    return (precision + precision.T) / 2

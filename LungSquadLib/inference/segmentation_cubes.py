@@ -107,36 +107,6 @@ def averaged_logits(network: torch.nn.Module, x: np.ndarray) -> np.ndarray:
     return total / (x.ndim - 1)
 
 
-def segment_cube(
-    model: Model, hu: np.ndarray, inside: Clicks = (), outside: Clicks = ()
-) -> np.ndarray:
-    """Segment the tumours in a cube of a store, or in a synthetic one.
-
-    Args:
-        model: a segmenter of cubes.
-        hu: (z, y, x) at the spacing of the model's card; `AIR` where the CT is not known.
-        inside: clicks in the tumour, as indices z, y, x; none: the network finds it.
-        outside: clicks that the mask must leave out.
-
-    Returns:
-        (z, y, x) of bool; with clicks, only what is connected with one of them.
-    """
-    check_dimensions(model, 3)
-    x = network_input(model.card.image, hu, inside, outside)
-    mask = averaged_logits(model.network, x[None])[0] > 0
-    return connected(mask, inside) if inside else mask
-
-
-def segment_slices(model: Model, hu: np.ndarray) -> np.ndarray:
-    """Segment the tumours in slices (n, y, x) HU at the spacing of the card: (n, y, x) of bool."""
-    check_dimensions(model, 2)
-    parts = [
-        averaged_logits(model.network, network_input(model.card.image, plane)[None]) > 0
-        for plane in hu
-    ]
-    return np.concatenate(parts) if parts else np.zeros(hu.shape, bool)
-
-
 def connected(mask: np.ndarray, clicks: Clicks, *, near: int = 3) -> np.ndarray:
     """Return the connected components of a mask that clicks lie in, or within `near` voxels of."""
     image = sitk.GetImageFromArray(mask.astype(np.uint8))
@@ -162,12 +132,6 @@ def expected_dice(probability: np.ndarray, mask: np.ndarray) -> float:
     """Return the Dice coefficient that a network expects of its own mask."""
     both = float(probability.sum() + mask.sum())
     return 2 * float(probability[mask].sum()) / both if both else 0.0
-
-
-def dice(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the Dice coefficient of two masks; 1 if both are empty."""
-    both = np.count_nonzero(first) + np.count_nonzero(second)
-    return 2 * np.count_nonzero(first & second) / both if both else 1.0
 
 
 def check_dimensions(model: Model, dimensions: int) -> None:

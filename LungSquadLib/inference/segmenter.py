@@ -76,13 +76,6 @@ def train_segmenter(
     return Segmenter(network.eval())
 
 
-def dice(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the Dice coefficients (n,) of two sets of masks (n, y, x); 1 where both are empty."""
-    shared = (first & second).sum((1, 2))
-    both = first.sum((1, 2)) + second.sum((1, 2))
-    return np.where(both > 0, 2 * shared / np.maximum(both, 1), 1.0)
-
-
 def _augmented(images: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Rotate a batch by quarter turns and mirror it, all images alike."""
     images = np.rot90(images, int(random.integers(4)), (2, 3))

@@ -8,8 +8,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .trunk_and_head import NetworkOutput
-from .trunks import SLOPE, GlobalPools, description_trunk, initialise, layers_of, norm
+from .trunk_and_head import (
+    SLOPE,
+    GlobalPools,
+    NetworkOutput,
+    description_trunk,
+    initialise,
+    layers_of,
+    norm,
+)
 
 SIZES = 2  # volume and diameter
 _LEAST = 1e-4  # probability of a value

@@ -14,8 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from .trunk_and_head import ActivationGrid, NetworkOutput
-from .trunks import layers_of, scaled
+from .trunk_and_head import ActivationGrid, NetworkOutput, layers_of, scaled
 
 _RESNET50 = ((128, 3), (256, 4), (512, 6), (1024, 3))  # channels inside the blocks, and blocks
 _EXPANSION = 4

@@ -11,8 +11,19 @@ from collections.abc import Sequence
 from torch import nn
 
 from .encoders import ENCODERS, GlobalAverage
-from .trunk_and_head import Head, TrunkAndHead, activation_grid
-from .trunks import SLOPE, TRUNKS, GlobalPools, initialise, layers_of, norm, prognosis_trunk, scaled
+from .trunk_and_head import (
+    SLOPE,
+    TRUNKS,
+    GlobalPools,
+    Head,
+    TrunkAndHead,
+    activation_grid,
+    initialise,
+    layers_of,
+    norm,
+    prognosis_trunk,
+    scaled,
+)
 
 
 class PrognosisNetwork(TrunkAndHead):
@@ -75,7 +86,7 @@ class TransferNetwork(TrunkAndHead):
         input_size: voxels of 1 mm along each axis.
         hidden: units of each dense layer before the last; may be empty.
         dropout: probability after each of them.
-        trunk: a name in `trunks.TRUNKS` or `encoders.ENCODERS`.
+        trunk: a name in `trunk_and_head.TRUNKS` or `encoders.ENCODERS`.
     """
 
     def __init__(

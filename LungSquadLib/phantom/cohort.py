@@ -17,10 +17,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from .. import __version__
+from ..data.case_loop import resume_folder
 from ..data.processes import run_all
 from ..errors import InputError
-from ..fields import parsed_json
-from ..files import make_folder, sweep, whole_folder, write_csv, write_json
+from ..files import whole_folder, write_csv
 from ..imaging.files.write import write_volumes
 from ..imaging.geometry import Grid
 from ..options import check, described, option
@@ -102,7 +102,7 @@ def write_phantoms(
     options, progress = options or PhantomOptions(), progress or Silent()
     target = Path(folder).absolute()
     drawn = _drawn(target, options)
-    _prepare(target, _about(options))
+    resume_folder(target / ABOUT, _about(options), another="phantoms made otherwise")
     rows: dict[str, dict[str, Any]] = {}
     step(progress, 0, f"0 of {options.patients} phantoms")
     for outcome in run_all(drawn, _work, jobs=jobs, progress=progress):
@@ -157,23 +157,6 @@ def _about(options: PhantomOptions) -> dict[str, Any]:
         "scanners": "A site's CT have its slice thickness; offset_hu was added to all HU, and "
         "white noise with the standard deviation extra_noise_hu.",
     }
-
-
-def _prepare(folder: Path, about: dict[str, Any]) -> None:
-    """Have the folder be that of this cohort, or raise."""
-    make_folder(folder)
-    sweep(folder)
-    path = folder / ABOUT
-    if not path.is_file():
-        if any(folder.iterdir()):
-            raise InputError(f"'{folder}' is not empty; choose another folder.")
-        write_json(path, about)
-    try:
-        same = parsed_json(path.read_text(encoding="utf-8")) == about
-    except ValueError:
-        same = False
-    if not same:
-        raise InputError(f"'{folder}' holds phantoms made otherwise; choose another folder.")
 
 
 def _work(patient: Patient) -> dict[str, Any]:

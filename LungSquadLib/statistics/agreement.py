@@ -10,6 +10,12 @@ from .calibration import fit_temperature
 from .intervals import Estimate
 
 
+def dice(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the Dice coefficient of two masks; 1 if both are empty (Dice, Ecology 1945;26:297)."""
+    both = np.count_nonzero(first) + np.count_nonzero(second)
+    return 2 * np.count_nonzero(first & second) / both if both else 1.0
+
+
 def icc_2_1(ratings: np.ndarray) -> float:
     """Return the intraclass correlation ICC(2,1).
 

@@ -12,9 +12,9 @@ import numpy as np
 from ..data.overlap import seen
 from ..data.splits import Case, Fold
 from ..fields import identifier
+from ..inference.out_of_distribution import mahalanobis, shrunk_precision
 from ..models.card import Card, ClassLabel, Metric, Training
 from ..models.file import Reference
-from ..statistics.distance import mahalanobis, shrunk_precision
 from ..statistics.intervals import Estimate
 from ..statistics.labelled_rows import LabelledRows
 

@@ -74,7 +74,7 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Load weights into a network; `KeyError` if they belong to another one.
 
     Not strict for torch, which wants counters that norms without them lack (see
-    `networks.trunks`) of weights that do not say its version.
+    `networks.trunk_and_head.norm`) of weights that do not say its version.
     """
     if set(weights) != set(network.state_dict()):
         raise KeyError("weights of another network")

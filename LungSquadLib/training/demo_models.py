@@ -23,6 +23,7 @@ from ..errors import InputError, ModelError
 from ..files import sha256_of_file
 from ..imaging.jitter import variants
 from ..inference.classifier import logits_and_features
+from ..inference.out_of_distribution import mahalanobis
 from ..models.card import Baseline, Card, ClassLabel, Metric, NetworkSpec, ReferenceSpec, Training
 from ..models.file import read_model_file, write_model_file
 from ..models.inputs import InputSpec
@@ -34,7 +35,6 @@ from ..progress import Part, Progress, Silent
 from ..statistics.agreement import icc_estimate
 from ..statistics.calibration import fit_logistic, fit_temperature, log_odds
 from ..statistics.discrimination import auc, auc_interval
-from ..statistics.distance import mahalanobis
 from ..statistics.intervals import Estimate, wilson
 from .augment import Augmentation
 from .card import HeldOut, reference_of

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from LungSquadLib.statistics.distance import mahalanobis, shrunk_precision
+from LungSquadLib.inference.out_of_distribution import mahalanobis, shrunk_precision
 
 
 def test_a_ball_measures_as_a_ruler_does():

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from LungSquadLib.cohorts.grouping import Region, dice, same_nodule
 from LungSquadLib.cohorts.lidc import write_lidc
-from LungSquadLib.cohorts.lidc_xml import read_annotations
+from LungSquadLib.cohorts.lidc_readings import Region, read_annotations, region_dice, same_nodule
 from LungSquadLib.cohorts.ratings import CHARACTERISTICS
 from LungSquadLib.errors import InputError
 from LungSquadLib.imaging.ct import open_ct
@@ -174,7 +173,7 @@ def test_damaged_annotations_are_said(tmp_path, text, sentence):
 
 
 def test_too_large_a_file_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("LungSquadLib.cohorts.lidc_xml.LARGEST_XML", 100)
+    monkeypatch.setattr("LungSquadLib.cohorts.lidc_readings.LARGEST_XML", 100)
     (tmp_path / "a.xml").write_text(message_xml(UID, []))
     with pytest.raises(InputError, match="larger than"):
         read_annotations(tmp_path / "a.xml")
@@ -189,7 +188,7 @@ def ball(reader, centre, radius, spacing=(1.0, 1.0, 1.0)):
 def test_dice_is_twice_the_shared_part_of_both():
     a = Region(0, np.array([(0, 0, 0), (0, 0, 1), (0, 0, 2)]), (1, 1, 1))
     b = Region(1, np.array([(0, 0, 1), (0, 0, 2), (0, 1, 0), (1, 0, 0)]), (1, 1, 1))
-    assert dice(a, b) == pytest.approx(2 * 2 / 7)
+    assert region_dice(a, b) == pytest.approx(2 * 2 / 7)
 
 
 def test_readings_that_overlap_are_one_nodule():

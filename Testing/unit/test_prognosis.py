@@ -20,7 +20,7 @@ def sizes_and_channels(network, size):
         if isinstance(layer, (nn.Conv3d, nn.MaxPool3d))
     ]
     with torch.no_grad():
-        network(torch.zeros(1, 1, size, size, size))
+        network.to("meta")(torch.zeros(1, 1, size, size, size, device="meta"))
     for hook in hooks:
         hook.remove()
     return seen

@@ -8,7 +8,8 @@ pytest.importorskip("torch")
 from LungSquadLib.data.slice_set import Slicing
 from LungSquadLib.errors import CancelledError
 from LungSquadLib.imaging.slices import to_channels
-from LungSquadLib.inference.segmenter import dice, train_segmenter
+from LungSquadLib.inference.segmenter import train_segmenter
+from LungSquadLib.statistics.agreement import dice
 from Testing.slice_samples import disc_slices
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -24,7 +25,8 @@ def images(n, seed=0):
 def test_it_segments_tumours_of_new_patients_and_nothing_without_tumour():
     segmenter = train_segmenter(images(60), updates=200)
     new_patients = images(40, seed=1)
-    assert dice(segmenter.masks(new_patients[:, 0]), new_patients[:, 1] > 0).mean() > 0.95
+    pairs = zip(segmenter.masks(new_patients[:, 0]), new_patients[:, 1] > 0, strict=True)
+    assert np.mean([dice(*pair) for pair in pairs]) > 0.95
     lung = np.random.default_rng(0).normal(-0.3, 0.05, (20, 32, 32)).astype(np.float32)
     assert segmenter.masks(lung).mean() < 0.1
     features = segmenter.features(new_patients[:, 0])
@@ -55,4 +57,5 @@ def test_it_can_be_cancelled():
 def test_dice_of_masks():
     masks = np.zeros((4, 4, 4), bool)
     masks[0, :2], masks[1, 1:3] = True, True
-    assert dice(masks[[0, 0, 2, 3]], masks[[0, 1, 0, 2]]).tolist() == [1, 0.5, 0, 1]
+    pairs = zip(masks[[0, 0, 2, 3]], masks[[0, 1, 0, 2]], strict=True)
+    assert [dice(*pair) for pair in pairs] == [1, 0.5, 0, 1]

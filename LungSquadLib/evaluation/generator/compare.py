@@ -11,7 +11,8 @@ import numpy as np
 from ...data.slice_set import Slicing
 from ...imaging.features import SLICE_FEATURES, slice_features
 from ...imaging.slices import to_channels
-from ...inference.segmenter import Segmenter, dice
+from ...inference.segmenter import Segmenter
+from ...statistics.agreement import dice
 from ...statistics.image_similarity import (
     SlicedWasserstein,
     frechet_distance,
@@ -80,7 +81,8 @@ def measure_slices(
     if segmenter is None:
         return MeasuredSlices(images, channels, noise, shapes, None, None)
     small = reduced(channels)
-    agreement = dice(segmenter.masks(small[:, 0]), small[:, 1] > 0)
+    pairs = zip(segmenter.masks(small[:, 0]), small[:, 1] > 0, strict=True)
+    agreement = np.array([dice(first, second) for first, second in pairs])
     features = segmenter.features(small[:, 0])
     return MeasuredSlices(images, channels, noise, shapes, features, agreement)
 

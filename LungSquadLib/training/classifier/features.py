@@ -24,8 +24,7 @@ from ...models.inputs import InputSpec
 from ...networks.devices import device_of
 from ...networks.encoders import GlobalAverage
 from ...networks.folding import folded
-from ...networks.trunk_and_head import Head, TrunkAndHead
-from ...networks.trunks import GlobalPools
+from ...networks.trunk_and_head import GlobalPools, Head, TrunkAndHead
 from ...progress import Progress, step
 from ..augment import Augmentation, Drawn, apply, draw
 

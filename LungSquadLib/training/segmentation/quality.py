@@ -24,13 +24,13 @@ from ...inference.segmentation import mask_from_clicks
 from ...inference.segmentation_cubes import (
     averaged_logits,
     connected,
-    dice,
     known_voxels,
     network_input,
 )
 from ...models.card import Metric
 from ...models.file import Model
 from ...progress import Progress, Silent, step
+from ...statistics.agreement import dice
 from ...statistics.intervals import bootstrap
 from .data import SegmentationSource
 from .samples import central, draw_voxel, is_complete, signed_distance

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...inference.segmentation_cubes import dice
 from ...networks.devices import device_of
+from ...statistics.agreement import dice
 from ..checkpoint import load_optimizer, load_weights, optimizer_tensors, part, prefixed
 from ..samples import Prefetcher
 from .data import SegmentationSetup
