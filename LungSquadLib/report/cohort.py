@@ -25,6 +25,7 @@ from .figure_style import (
     Picture,
     canvas,
     picture,
+    plot,
     style,
     write_labels,
 )
@@ -233,15 +234,13 @@ def _distributions(agreements: Sequence[RatingAgreement]) -> Picture:
 
 
 def _kappas(agreements: Sequence[RatingAgreement]) -> Picture:
-    drawing = canvas(4.6, 4.2)
-    axes = drawing.add_subplot()
+    drawing, axes = plot(4.6, 4.2, x="Quadratic-weighted kappa")
     listed = [(a.name, a.kappa) for a in reversed(agreements) if a.kappa is not None]
     for number, (_, kappa) in enumerate(listed):
         axes.plot([kappa.low, kappa.high], [number, number], color=PALE, linewidth=6)
         axes.plot(kappa.value, number, "o", color=ACCENT, markersize=6)
     axes.set_yticks(range(len(listed)), [name for name, _ in listed])
     axes.set_xlim(min(0.0, *(kappa.low for _, kappa in listed)), 1)
-    axes.set_xlabel("Quadratic-weighted kappa")
     values = ", ".join(f"{name} {kappa.value:.2f}" for name, kappa in reversed(listed))
     return picture(
         drawing,
@@ -253,8 +252,7 @@ def _kappas(agreements: Sequence[RatingAgreement]) -> Picture:
 
 
 def _dice(agreements: Sequence[MaskAgreement]) -> Picture:
-    drawing = canvas(4.6, 4.2)
-    axes = drawing.add_subplot()
+    drawing, axes = plot(4.6, 4.2, x="Dice coefficient")
     parts = list(dict.fromkeys(agreement.part for agreement in agreements))
     for agreement in agreements:
         second = agreement.kind == CONSENSUS
@@ -265,7 +263,6 @@ def _dice(agreements: Sequence[MaskAgreement]) -> Picture:
         axes.plot(agreement.median.value, y, "o", color="white", markeredgecolor=colour)
     axes.set_yticks(range(len(parts)), parts[::-1])
     axes.set_xlim(0, 1)
-    axes.set_xlabel("Dice coefficient")
     write_labels(
         axes,
         [("two readers", ACCENT), ("reader, consensus", BROWN)],

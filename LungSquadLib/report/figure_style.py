@@ -82,6 +82,14 @@ def canvas(width: float = 4.6, height: float = 4.2) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def plot(width: float, height: float, *, x: str, y: str = "") -> tuple[Figure, Axes]:
+    """Return a figure of so many inches, and its only axes with their labels."""
+    figure = canvas(width, height)
+    axes = figure.add_subplot()
+    axes.set(xlabel=x, ylabel=y)
+    return figure, axes
+
+
 def picture(figure: Figure, name: str, *, title: str, alt: str, caption: str) -> Picture:
     """Return the figure as PNG and SVG."""
     return Picture(

@@ -20,7 +20,7 @@ from ..models.card import Metric
 from ..models.file import Model, write_model_file
 from ..statistics.memorisation import LEVEL, MAX_DISTANCE_RATIO
 from ..statistics.text import format_estimate, format_p
-from .figure_style import ACCENT, AMBER, BROWN, Picture, canvas, picture, style, write_labels
+from .figure_style import ACCENT, AMBER, BROWN, Picture, picture, plot, style, write_labels
 from .figures import outline_path
 from .page import (
     Child,
@@ -36,7 +36,7 @@ from .page import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 _HEADER = (
     "",
@@ -254,15 +254,12 @@ def _histogram(name: str, fakes: np.ndarray, reals: np.ndarray) -> Picture | Non
     fakes, reals = fakes[np.isfinite(fakes)], reals[np.isfinite(reals)]
     if not fakes.size or not reals.size:
         return None
-    figure = canvas(4.6, 3.0)
-    axes: Axes = figure.add_subplot()
+    figure, axes = plot(4.6, 3.0, x=SLICE_FEATURES[name], y="Slices, %")
     both = np.concatenate([fakes, reals])
     bins = np.linspace(both.min(), max(both.max(), both.min() + 1e-6), _BINS + 1).tolist()
     weights = [np.full(len(values), 100 / len(values)) for values in (reals, fakes)]
     axes.hist(reals, bins, weights=weights[0], color=AMBER, alpha=0.55, linewidth=0)
     axes.hist(fakes, bins, weights=weights[1], color=ACCENT, histtype="step", linewidth=1.8)
-    axes.set_xlabel(SLICE_FEATURES[name])
-    axes.set_ylabel("Slices, %")
     axes.set_ylim(0, 1.25 * axes.get_ylim()[1])  # room for the labels
     right = float((both < (bins[0] + bins[-1]) / 2).mean()) > 0.5
     labels = [("generated", ACCENT), ("real", BROWN)]

@@ -13,7 +13,7 @@ from ..statistics.intervals import Estimate
 from ..statistics.text import format_estimate, format_interval, format_percent
 from ..training.integration.data import Setup
 from ..training.integration.task import SETTINGS
-from .figure_style import ACCENT, BROWN, INK, SOFT, Picture, canvas, picture, style
+from .figure_style import ACCENT, BROWN, INK, SOFT, Picture, picture, plot, style
 from .page import Child, Markup, element, figure, figures, page, section, small_print, table
 from .page import findings as findings_section
 
@@ -178,8 +178,7 @@ def _differences(ablation: Ablation) -> Picture:
 def _forest(
     rows: list[tuple[str, Estimate]], name: str, *, title: str, axis: str, line: float, caption: str
 ) -> Picture:
-    figure = canvas(6.4, 1.1 + 0.36 * len(rows))
-    axes = figure.add_subplot()
+    figure, axes = plot(6.4, 1.1 + 0.36 * len(rows), x=axis)
     axes.axvline(line, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
     for position, (_, estimate) in enumerate(rows):
         colour = ACCENT if position == 0 and name == "models" else INK
@@ -196,15 +195,15 @@ def _forest(
     axes.set_yticks(range(len(rows)), [text for text, _ in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(axis)
     listed = "; ".join(f"{text} {format_estimate(estimate)}" for text, estimate in rows)
     return picture(figure, name, title=title, alt=f"{axis}: {listed}.", caption=caption)
 
 
 def _column_figure(columns: Importance) -> Picture:
     top = columns.columns[:_PLOTTED]
-    figure = canvas(6.4, 1.1 + 0.22 * len(top))
-    axes = figure.add_subplot()
+    figure, axes = plot(
+        6.4, 1.1 + 0.22 * len(top), x="mean attribution to the log odds (95 % of the trainings)"
+    )
     for position, column in enumerate(top):
         colour = ACCENT if column.effect > 0 else BROWN
         axes.plot((column.low, column.high), (position, position), color=colour, linewidth=1.2)
@@ -216,7 +215,6 @@ def _column_figure(columns: Importance) -> Picture:
     axes.set_ylim(len(top) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("mean attribution to the log odds (95 % of the trainings)")
     return picture(
         figure,
         "columns",

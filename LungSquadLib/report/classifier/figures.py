@@ -29,6 +29,7 @@ from ..figure_style import (
     Picture,
     canvas,
     picture,
+    plot,
     style,
     write_labels,
 )
@@ -78,8 +79,10 @@ def pictures(evaluation: Evaluation, study: StudyDescription | None = None) -> l
 
 
 def _roc(evaluation: Evaluation, discrimination: Discrimination) -> Picture:
-    figure = canvas()
-    axes = _unit_square(figure.add_subplot())
+    figure, axes = plot(
+        4.6, 4.2, x="False positive rate (1 - specificity)", y="True positive rate (sensitivity)"
+    )
+    _unit_square(axes)
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
     independent = discrimination.auc.method == "DeLong"
     if independent:
@@ -101,8 +104,6 @@ def _roc(evaluation: Evaluation, discrimination: Discrimination) -> Picture:
         axes.plot(baseline.roc.x, baseline.roc.y, color=line, linestyle=dashes, linewidth=1.4)
         labels.append((f"{format_name(baseline.name, 30)} {format_estimate(baseline.auc)}", colour))
     axes.plot(discrimination.roc.x, discrimination.roc.y, color=ACCENT)
-    axes.set_xlabel("False positive rate (1 - specificity)")
-    axes.set_ylabel("True positive rate (sensitivity)")
     write_labels(axes, [("AUC (95 % interval)", SOFT), *labels], at=(0.985, 0.02))
     band = (
         "Band: 95 % Wilson interval of the sensitivity at each threshold. " if independent else ""
@@ -119,15 +120,15 @@ def _roc(evaluation: Evaluation, discrimination: Discrimination) -> Picture:
 
 
 def _precision_recall(discrimination: Discrimination) -> Picture:
-    figure = canvas()
-    axes = _unit_square(figure.add_subplot())
+    figure, axes = plot(
+        4.6, 4.2, x="Recall (sensitivity)", y="Precision (positive predictive value)"
+    )
+    _unit_square(axes)
     axes.axhline(discrimination.prevalence, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
     # Each step of recall at the precision that it is reached with: the area is average precision.
     steps = np.flatnonzero(np.diff(discrimination.pr.x)) + 1
     recall = np.append(0, discrimination.pr.x[steps])
     axes.step(recall, discrimination.pr.y[[steps[0], *steps]], color=ACCENT, where="pre")
-    axes.set_xlabel("Recall (sensitivity)")
-    axes.set_ylabel("Precision (positive predictive value)")
     average = f"average precision {format_estimate(discrimination.average_precision)}"
     labels = [(average, ACCENT), (f"dotted: prevalence {discrimination.prevalence:.2f}", SOFT)]
     top = discrimination.prevalence < 0.5  # where the curve leaves room
@@ -142,12 +143,9 @@ def _precision_recall(discrimination: Discrimination) -> Picture:
 
 
 def _distribution(evaluation: Evaluation, distribution: Distribution) -> Picture:
-    figure = canvas(4.6, 3.4)
-    axes = figure.add_subplot()
+    figure, axes = plot(4.6, 3.4, x=format_name(str(evaluation.columns.score), 50), y="Rows")
     _mirrored(axes, distribution)
     negative, positive = (format_name(name, 24) for name in evaluation.classes)
-    axes.set_xlabel(format_name(str(evaluation.columns.score), 50))
-    axes.set_ylabel("Rows")
     most = max(distribution.positive.max(), distribution.negative.max()) * 1.25
     axes.set_ylim(-most, most)
     at = 0.015 if _mass(distribution) > 0.5 else 0.985
@@ -234,15 +232,14 @@ def _calibration(calibration: Calibration, scores: Distribution) -> Picture:
 
 
 def _decision(evaluation: Evaluation, decision: DecisionCurve) -> Picture:
-    figure = canvas(4.6, 3.6)
-    axes = figure.add_subplot()
+    figure, axes = plot(
+        4.6, 3.6, x="Threshold probability", y="Net benefit (true positives a patient)"
+    )
     axes.plot(decision.thresholds, decision.treat_all, color=AMBER, linewidth=1.4)
     axes.plot(decision.thresholds, decision.treat_none, color=SOFT, linewidth=1.0)
     axes.plot(decision.thresholds, decision.model, color=ACCENT)
     top = max(float(decision.treat_all[0]), float(decision.model.max()), 0.02)
     axes.set(xlim=(0, 1), ylim=(-0.35 * top, 1.12 * top))
-    axes.set_xlabel("Threshold probability")
-    axes.set_ylabel("Net benefit (true positives a patient)")
     labels = [
         (format_name(str(evaluation.columns.score), 30), ACCENT),
         ("acting on all", BROWN),
@@ -324,9 +321,8 @@ def _survival(evaluation: Evaluation, survival: Survival) -> Picture:
     )
 
 
-def _unit_square(axes: Axes) -> Axes:
+def _unit_square(axes: Axes) -> None:
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    return axes
 
 
 def learning_curve(rows: Sequence[tuple[int, int, float]]) -> Picture:
@@ -334,14 +330,11 @@ def learning_curve(rows: Sequence[tuple[int, int, float]]) -> Picture:
     sizes = sorted({n for n, _, _ in rows})
     runs = [np.array([auc for n, _, auc in rows if n == size]) for size in sizes]
     mean = [float(run.mean()) for run in runs]
-    figure = canvas(4.6, 3.4)
-    axes = figure.add_subplot()
+    figure, axes = plot(4.6, 3.4, x="Training patients", y="AUC")
     axes.axhline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
     axes.fill_between(sizes, [r.min() for r in runs], [r.max() for r in runs], color=PALE, lw=0)
     axes.plot(sizes, mean, color=ACCENT)
     axes.plot([n for n, _, _ in rows], [auc for _, _, auc in rows], "o", color=ACCENT, markersize=3)
-    axes.set_xlabel("Training patients")
-    axes.set_ylabel("AUC")
     seeds = len({seed for _, seed, _ in rows})
     return picture(
         figure,
@@ -356,14 +349,12 @@ def learning_curve(rows: Sequence[tuple[int, int, float]]) -> Picture:
 
 def permuted_labels(permuted_aucs: Sequence[float], observed: Estimate) -> Picture:
     """Draw the AUCs of runs with permuted training labels, and the observed AUC."""
-    figure = canvas(4.6, 2.4)
-    axes = figure.add_subplot()
+    figure, axes = plot(4.6, 2.4, x="AUC")
     interval = (observed.low, observed.high)
     axes.plot(interval, (0, 0), color=PALE, linewidth=9, solid_capstyle="butt")
     axes.plot(observed.value, 0, "o", color=ACCENT)
     axes.plot(permuted_aucs, np.ones(len(permuted_aucs)), "o", color=SOFT, markersize=5, alpha=0.6)
     axes.axvline(0.5, color=SOFT, linewidth=0.8, linestyle=(0, (1, 2)))
-    axes.set_xlabel("AUC")
     axes.set_yticks((0, 1), ("true labels", "permuted labels"))
     axes.set_ylim(-0.6, 1.6)
     axes.grid(visible=False, axis="y")

@@ -22,6 +22,7 @@ from ..figure_style import (
     Picture,
     canvas,
     picture,
+    plot,
     style,
     write_labels,
 )
@@ -108,8 +109,9 @@ def write_comparison(comparison: Comparison, folder: str | os.PathLike[str]) -> 
 
 def _picture_of_comparison(comparison: Comparison) -> Picture:
     """Draw the AUC of each run by number of training patients, with intervals."""
-    figure = canvas(5.4, 3.8)
-    axes = figure.add_subplot()
+    figure, axes = plot(
+        5.4, 3.8, x="Training patients", y="AUC on held-out patients (95 % interval)"
+    )
     ticks = [str(point.patients or "all") for point in comparison.points]
     middle = (len(comparison.names) - 1) / 2
     labels = []
@@ -136,8 +138,6 @@ def _picture_of_comparison(comparison: Comparison) -> Picture:
     axes.set_ylim(low - 0.07 * len(labels) * (high - low), high)  # room for the labels
     axes.set_xlim(-0.5, len(ticks) - 0.5)
     axes.set_xticks(range(len(ticks)), ticks)
-    axes.set_xlabel("Training patients")
-    axes.set_ylabel("AUC on held-out patients (95 % interval)")
     write_labels(axes, labels, at=(0.985, 0.02))
     text = "; ".join(comparison.sentences())
     return picture(figure, "comparison", title="Comparison", alt=text, caption="")

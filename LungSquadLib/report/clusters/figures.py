@@ -25,6 +25,7 @@ from ..figure_style import (
     Picture,
     canvas,
     picture,
+    plot,
     style,
     write_labels,
 )
@@ -102,13 +103,12 @@ def _units(analysis: ClusterAnalysis) -> Picture:
     trained = analysis.run.trained
     threshold = analysis.run.options.free_bits + ALIVE
     values = np.sort(trained.divergences)[::-1]
-    figure = canvas(4.6, 3.9)
-    axes = figure.add_subplot()
+    figure, axes = plot(
+        4.6, 3.9, x="Units of the latent space, the most informative first", y="Divergence, nats"
+    )
     colours = [ACCENT if value > threshold else PALE for value in values]
     axes.bar(range(1, len(values) + 1), values, color=colours)
     axes.axhline(threshold, color=BROWN, linewidth=1, linestyle=(0, (3, 2)))
-    axes.set_xlabel("Units of the latent space, the most informative first")
-    axes.set_ylabel("Divergence, nats")
     axes.locator_params(axis="x", integer=True)
     active = int(trained.active.sum())
     return picture(
@@ -123,14 +123,11 @@ def _units(analysis: ClusterAnalysis) -> Picture:
 
 
 def _stability(stability: Stability) -> Picture:
-    figure = canvas(4.6, 3.4)
-    axes = figure.add_subplot()
+    figure, axes = plot(4.6, 3.4, x="Groups", y="Mean ARI between halves")
     low, high = stability.clouds.min(0), stability.clouds.max(0)
     axes.fill_between(stability.counts, low, high, color=AMBER, alpha=0.25, linewidth=0)
     axes.plot(stability.counts, stability.clouds.mean(0), color=AMBER, linewidth=1.4)
     axes.plot(stability.counts, stability.values, "o-", color=ACCENT, markersize=4)
-    axes.set_xlabel("Groups")
-    axes.set_ylabel("Mean ARI between halves")
     axes.set_ylim(0, 1.02)
     axes.locator_params(axis="x", integer=True)
     labels = [("patients", ACCENT), ("clouds without groups", BROWN)]
@@ -149,8 +146,7 @@ def _stability(stability: Stability) -> Picture:
 
 
 def _survival(survival: ClusterSurvival, names: tuple[str, ...]) -> Picture:
-    figure = canvas(6.4, 3.8)
-    axes = figure.add_subplot()
+    figure, axes = plot(6.4, 3.8, x="Days", y="Share alive")
     last = max(float(curve.time[-1]) for curve in survival.curves.values())
     labels = []
     for group, curve in survival.curves.items():
@@ -159,8 +155,6 @@ def _survival(survival: ClusterSurvival, names: tuple[str, ...]) -> Picture:
         n, events = int(curve.at_risk[0]), int(curve.events.sum())
         labels.append((f"{names[group]}: {n} patients, {events} deaths", colour))
     axes.set(xlim=(0, last), ylim=(0, 1.02))
-    axes.set_xlabel("Days")
-    axes.set_ylabel("Share alive")
     test = f"log-rank {format_p(survival.log_rank.p)}"
     write_labels(axes, [*labels, (test, INK)], at=(0.015, 0.03), right=False)
     return picture(
