@@ -6,15 +6,7 @@ import argparse
 import sys
 
 from ..pipeline.options import add_threads
-from .output import (
-    Verb,
-    add_json_argument,
-    add_keep_ids_argument,
-    add_verbs,
-    print_json,
-    print_table,
-    printable,
-)
+from .output import Verb, add_common, add_verbs, print_json, print_table, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +22,7 @@ def _add_assign(assign: argparse.ArgumentParser) -> None:
         "table", metavar="TABLE", help="table of the new patients with the same columns: CSV or TSV"
     )
     assign.add_argument("-o", "--out", metavar="CSV", help="output table (default: print it)")
-    add_keep_ids_argument(assign)
-    add_json_argument(assign)
+    add_common(assign, "--keep-ids", "--json")
     add_threads(assign)
 
 

@@ -9,8 +9,7 @@ from ..options import add_options, from_namespace
 from ..pipeline.options import add_jobs, refuse_ignored
 from .output import (
     Verb,
-    add_json_argument,
-    add_keep_column_argument,
+    add_common,
     add_out_argument,
     add_verbs,
     bar,
@@ -83,7 +82,7 @@ def _add_build(build: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--keep-identity", action="store_true", help="store patient IDs instead of pseudonyms"
     )
-    add_keep_column_argument(build)
+    add_common(build, "--keep-column")
 
 
 def _add_merge(merge: argparse.ArgumentParser) -> None:
@@ -95,13 +94,13 @@ def _add_merge(merge: argparse.ArgumentParser) -> None:
 
 def _add_check(check: argparse.ArgumentParser) -> None:
     _add_store(check)
-    add_json_argument(check)
+    add_common(check, "--json")
 
 
 def _add_show(show: argparse.ArgumentParser) -> None:
     _add_store(show)
     show.add_argument("-o", "--out", metavar="DIR", help="output folder for contact.png")
-    add_json_argument(show)
+    add_common(show, "--json")
 
 
 def _add_store(verb: argparse.ArgumentParser) -> None:

@@ -6,15 +6,7 @@ import argparse
 
 from ..errors import InputError
 from ..pipeline.options import refuse_ignored
-from .output import (
-    add_case_arguments,
-    add_centre_argument,
-    add_json_argument,
-    bar,
-    print_flags,
-    print_json,
-    print_table,
-)
+from .output import add_case_arguments, add_common, bar, print_flags, print_json, print_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--box", type=int, metavar="N", help="number of the box, if the SR has several"
     )
-    add_centre_argument(parser)
+    add_common(parser, "--centre")
     parser.add_argument(
         "-o", "--out", required=True, metavar="FILE", help="cropped CT: .nrrd, .nii.gz or .mha"
     )
@@ -44,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MM",
         help="distance between voxels (mm, default: 1)",
     )
-    add_json_argument(parser)
+    add_common(parser, "--json")
 
 
 def run(arguments: argparse.Namespace) -> None:

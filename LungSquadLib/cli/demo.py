@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..pipeline.options import add_threads, refuse_ignored
-from .output import add_choice_arguments, bar
+from .output import add_common, bar
 from .predict import show
 from .segment import lps_point
 
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="point in the tumour of this CT, LPS in mm, in place of a mask; a negative one as "
         "--at=-57.1,131.3,-520.4",
     )
-    add_choice_arguments(parser)
+    add_common(parser, "--roi", "--label", "--series")
 
 
 def run(arguments: argparse.Namespace) -> None:

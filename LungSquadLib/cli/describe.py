@@ -7,7 +7,7 @@ import argparse
 from ..pipeline.options import add_device
 from .output import (
     add_case_arguments,
-    add_json_argument,
+    add_common,
     bar,
     print_flags,
     print_json,
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", default=MODEL, metavar="NAME_OR_FILE", help=f"descriptor (default: {MODEL})"
     )
     add_device(parser)
-    add_json_argument(parser)
+    add_common(parser, "--json")
 
 
 def run(arguments: argparse.Namespace) -> None:

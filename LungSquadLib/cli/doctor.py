@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
 
-from .output import add_json_argument, print_json, print_table
+from .output import add_common, print_json, print_table
 
 # Package, what it is for, extra that brings it ("" for what is always needed).
 _PACKAGES = (
@@ -29,7 +29,7 @@ _PACKAGES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `doctor`."""
-    add_json_argument(parser)
+    add_common(parser, "--json")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..options import add_options, from_namespace
 from ..pipeline.options import refuse_ignored
-from .output import add_json_argument, print_json, printable
+from .output import add_common, print_json, printable
 
 if TYPE_CHECKING:
     from ..evaluation.classifier.results import Evaluation
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", metavar="DIR", help="output folder for figures, a page and all numbers"
     )
-    add_json_argument(parser)
+    add_common(parser, "--json")
 
 
 def run(arguments: argparse.Namespace) -> None:

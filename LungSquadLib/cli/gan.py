@@ -8,8 +8,7 @@ from ..options import add_options, from_namespace
 from ..pipeline.options import add_device, add_jobs, add_threads
 from .output import (
     Verb,
-    add_json_argument,
-    add_keep_column_argument,
+    add_common,
     add_out_argument,
     add_verbs,
     bar,
@@ -47,7 +46,7 @@ def _add_data(data: argparse.ArgumentParser) -> None:
     add_out_argument(data, metavar="SLICES")
     add_options(data, Slicing)
     add_jobs(data)
-    add_keep_column_argument(data)
+    add_common(data, "--keep-column")
 
 
 def _add_sample(sample: argparse.ArgumentParser) -> None:
@@ -110,7 +109,7 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
         help="column of the slices with the model's classes: each is generated as often as it is "
         "among the slices (default: evenly)",
     )
-    add_json_argument(audit)
+    add_common(audit, "--json")
 
 
 def _add_generator(verb: argparse.ArgumentParser) -> None:

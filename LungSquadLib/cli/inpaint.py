@@ -9,9 +9,8 @@ from ..errors import InputError
 from ..imaging.nodule_shapes import SHAPES
 from ..pipeline.options import add_threads, refuse_ignored
 from .output import (
-    add_choice_arguments,
+    add_common,
     add_ct_argument,
-    add_json_argument,
     add_out_argument,
     bar,
     print_flags,
@@ -33,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         help="where the tumour is to be: label map, .seg.nrrd, DICOM SEG or RTSTRUCT; or --at",
     )
-    add_choice_arguments(parser)
+    add_common(parser, "--roi", "--label", "--series")
     shape = parser.add_argument_group("a mask of a real nodule's shape, in place of MASK")
     shape.add_argument(
         "--at",
@@ -72,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="seed of noise and shape (default: 0)",
     )
-    add_json_argument(parser)
+    add_common(parser, "--json")
 
 
 def run(arguments: argparse.Namespace) -> None:

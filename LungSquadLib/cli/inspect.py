@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .output import add_json_argument, bar, print_flags, print_json, print_table, printable
+from .output import add_common, bar, print_flags, print_json, print_table, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `inspect`."""
     parser.add_argument("path", metavar="PATH", help="DICOM folder or file, or a volume file")
-    add_json_argument(parser)
+    add_common(parser, "--json")
 
 
 def run(arguments: argparse.Namespace) -> None:

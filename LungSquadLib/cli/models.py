@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..pipeline.options import refuse_ignored
 from .output import (
     Verb,
-    add_json_argument,
+    add_common,
     add_out_argument,
     add_verbs,
     bar,
@@ -23,7 +23,7 @@ from .output import (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `models`."""
     verbs = (
-        Verb("list", "models on this machine", add_json_argument, _list),
+        Verb("list", "models on this machine", lambda verb: add_common(verb, "--json"), _list),
         Verb("show", "card of a model", _add_show, _show),
         Verb("fetch", "fetch a published model by name", _add_fetch, _fetch),
         Verb(
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_show(show: argparse.ArgumentParser) -> None:
     _add_model(show)
-    add_json_argument(show)
+    add_common(show, "--json")
 
 
 def _add_import_keras(importing: argparse.ArgumentParser) -> None:
@@ -71,7 +71,7 @@ def _add_verify(verify: argparse.ArgumentParser) -> None:
         metavar="T",
         help="largest difference that passes (default: 1e-05)",
     )
-    add_json_argument(verify)
+    add_common(verify, "--json")
 
 
 def _add_train_demo(training: argparse.ArgumentParser) -> None:
@@ -107,7 +107,7 @@ def _add_fetch(fetch: argparse.ArgumentParser) -> None:
     fetch.add_argument(
         "--server", metavar="URL", help="mirror with the same paths (default: GitHub)"
     )
-    add_json_argument(fetch)
+    add_common(fetch, "--json")
 
 
 def _add_import_encoder(importing: argparse.ArgumentParser) -> None:

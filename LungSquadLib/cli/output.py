@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
@@ -20,6 +20,51 @@ from ..progress import TerminalBar
 
 if TYPE_CHECKING:
     from ..data.case_loop import Summary
+
+
+def _label(text: str) -> int:
+    from ..errors import InputError
+    from ..imaging.label_maps import label_number
+
+    try:
+        return label_number(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+_COMMON: Mapping[str, Mapping[str, Any]] = {
+    "--roi": {"metavar": "NAME", "help": "ROI or segment of the tumour, if several"},
+    "--label": {  # tables also write it as 1.0
+        "type": _label,
+        "metavar": "N",
+        "help": "value of the tumour's voxels in a label map",
+    },
+    "--series": {"metavar": "UID", "help": "CT series, if the folder has several"},
+    "--centre": {  # three values, for argparse takes "-1,2,3" for an option
+        "nargs": 3,
+        "type": float,
+        "metavar": ("X", "Y", "Z"),
+        "help": "centre of the crop, LPS in mm (default: centre of mass of the mask)",
+    },
+    "--keep-column": {
+        "action": "append",
+        "default": [],
+        "metavar": "COL",
+        "help": "keep this column although it identifies patients or seems to; may be repeated",
+    },
+    "--keep-ids": {"action": "store_true", "help": "write patient IDs instead of pseudonyms"},
+    "--mapping": {
+        "metavar": "FILE.json",
+        "help": "columns of clinical tables, by the facts they hold",
+    },
+    "--json": {"action": "store_true", "help": "print JSON"},
+}
+
+
+def add_common(parser: argparse._ActionsContainer, *flags: str) -> None:
+    """Add options that several verbs have."""
+    for flag in flags:
+        parser.add_argument(flag, **_COMMON[flag])
 
 
 def add_case_arguments(
@@ -33,7 +78,7 @@ def add_case_arguments(
         nargs="?" if optional or mask_optional else None,
         help="mask of the CT: label map, .seg.nrrd, DICOM SEG or RTSTRUCT",
     )
-    add_choice_arguments(parser)
+    add_common(parser, "--roi", "--label", "--series")
 
 
 def add_ct_argument(parser: argparse.ArgumentParser, *, nargs: str | None = None) -> None:
@@ -43,25 +88,6 @@ def add_ct_argument(parser: argparse.ArgumentParser, *, nargs: str | None = None
         metavar="CT",
         nargs=nargs,
         help="CT: DICOM folder (or one file of it), .nrrd, .nii.gz or .mha",
-    )
-
-
-def add_choice_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose among the contents of a CT and a mask."""
-    parser.add_argument("--roi", metavar="NAME", help="ROI or segment of the tumour, if several")
-    add_label_argument(parser)
-    add_series_argument(parser)
-
-
-def add_series_argument(parser: argparse.ArgumentParser) -> None:
-    """Add `--series`."""
-    parser.add_argument("--series", metavar="UID", help="CT series, if the folder has several")
-
-
-def add_label_argument(parser: argparse.ArgumentParser) -> None:
-    """Add `--label`, the value of a label map; tables also write it as 1.0."""
-    parser.add_argument(
-        "--label", type=_label, metavar="N", help="value of the tumour's voxels in a label map"
     )
 
 
@@ -78,57 +104,6 @@ def add_window_argument(parser: argparse.ArgumentParser, *, of: str) -> None:
 def add_out_argument(parser: argparse.ArgumentParser, *, metavar: str = "DIR") -> None:
     """Add `-o`, required."""
     parser.add_argument("-o", "--out", required=True, metavar=metavar, help="output folder")
-
-
-def _label(text: str) -> int:
-    from ..errors import InputError
-    from ..imaging.label_maps import label_number
-
-    try:
-        return label_number(text)
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def add_centre_argument(parser: argparse.ArgumentParser) -> None:
-    """Add `--centre`: three values, for argparse takes "-1,2,3" for an option."""
-    parser.add_argument(
-        "--centre",
-        nargs=3,
-        type=float,
-        metavar=("X", "Y", "Z"),
-        help="centre of the crop, LPS in mm (default: centre of mass of the mask)",
-    )
-
-
-def add_keep_column_argument(parser: argparse.ArgumentParser) -> None:
-    """Add `--keep-column`."""
-    parser.add_argument(
-        "--keep-column",
-        action="append",
-        default=[],
-        metavar="COL",
-        help="keep this column although it identifies patients or seems to; may be repeated",
-    )
-
-
-def add_keep_ids_argument(parser: argparse.ArgumentParser) -> None:
-    """Add `--keep-ids`."""
-    parser.add_argument(
-        "--keep-ids", action="store_true", help="write patient IDs instead of pseudonyms"
-    )
-
-
-def add_mapping_argument(parser: argparse._ActionsContainer) -> None:
-    """Add `--mapping`."""
-    parser.add_argument(
-        "--mapping", metavar="FILE.json", help="columns of clinical tables, by the facts they hold"
-    )
-
-
-def add_json_argument(parser: argparse.ArgumentParser) -> None:
-    """Add `--json`."""
-    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 class Verb(NamedTuple):

@@ -12,8 +12,7 @@ from ..pipeline.options import PredictionOptions, add_model_arguments, refuse_ig
 from ..statistics.text import format_percent
 from .output import (
     add_case_arguments,
-    add_centre_argument,
-    add_json_argument,
+    add_common,
     add_out_argument,
     bar,
     print_flags,
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `predict`."""
     add_case_arguments(parser, optional=True)
-    add_centre_argument(parser)
+    add_common(parser, "--centre")
     add_model_arguments(parser)
     parser.add_argument(
         "--profile",
@@ -37,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="gene expression of the patient, with or without CT and MASK",
     )
     add_out_argument(parser)
-    add_json_argument(parser)
+    add_common(parser, "--json")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -9,14 +9,7 @@ from pathlib import Path
 from ..options import add_options, options_of
 from ..pipeline.options import add_jobs, refuse_ignored
 from ..radiomics.settings import CONFIGURATIONS, RadiomicsSettings
-from .output import (
-    add_choice_arguments,
-    add_json_argument,
-    bar,
-    print_failures,
-    print_flags,
-    print_json,
-)
+from .output import add_common, bar, print_failures, print_flags, print_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "`lungsquad cohort build`",
     )
     parser.add_argument("mask", nargs="?", metavar="MASK", help="mask of the CT, as of `crop`")
-    add_choice_arguments(parser)
+    add_common(parser, "--roi", "--label", "--series")
     parser.add_argument(
         "-o", "--out", required=True, metavar="FILE.csv", help="table to write, a row for each case"
     )
@@ -49,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also compute the features of perturbed masks, and their intraclass correlation",
     )
     add_jobs(cohort)
-    add_json_argument(parser)
+    add_common(parser, "--json")
 
 
 def run(arguments: argparse.Namespace) -> int | None:

@@ -6,7 +6,7 @@ import argparse
 
 from ..download import gigabytes
 from ..options import add_options, from_namespace, refuse_ignored
-from .output import add_json_argument, add_out_argument, bar, print_json, print_table, printable
+from .output import add_common, add_out_argument, bar, print_json, print_table, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="print the steps, with disk and time, and do none"
     )
-    add_json_argument(parser)
+    add_common(parser, "--json")
 
 
 def run(arguments: argparse.Namespace) -> int:

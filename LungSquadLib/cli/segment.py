@@ -6,9 +6,8 @@ import argparse
 
 from ..imaging.geometry import Point
 from .output import (
+    add_common,
     add_ct_argument,
-    add_json_argument,
-    add_series_argument,
     bar,
     print_flags,
     print_json,
@@ -63,8 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="mask: .nrrd, .nii.gz or .mha; candidates: .csv",
     )
-    add_series_argument(parser)
-    add_json_argument(parser)
+    add_common(parser, "--series", "--json")
 
 
 def run(arguments: argparse.Namespace) -> None:

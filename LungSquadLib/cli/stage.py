@@ -7,17 +7,7 @@ from pathlib import Path
 
 from ..options import listed
 from ..pipeline.options import add_jobs, refuse_ignored
-from .output import (
-    add_choice_arguments,
-    add_json_argument,
-    add_mapping_argument,
-    bar,
-    print_failures,
-    print_flags,
-    print_json,
-    print_table,
-    printable,
-)
+from .output import add_common, bar, print_failures, print_flags, print_json, print_table, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "and edition are the reported stage",
     )
     parser.add_argument("mask", nargs="?", metavar="MASK", help="mask of the CT, as of `crop`")
-    add_choice_arguments(parser)
+    add_common(parser, "--roi", "--label", "--series")
     parser.add_argument(
         "--edition",
         choices=EDITIONS,
@@ -45,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="diameter that decides: the largest in any direction, as AJCC and UICC define it, or "
         f"the largest in an axial plane (default: {RULES[0]})",
     )
-    add_json_argument(parser)
+    add_common(parser, "--json")
     patient = parser.add_argument_group("one patient")
     patient.add_argument("--profile", metavar="CSV", help="gene expression of the patient")
     patient.add_argument(
@@ -67,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--groups", metavar="FILE", help="groups.csv of `lungsquad train autoencoder`"
     )
     cohort.add_argument("--clinical", metavar="FILE", help="clinical table with T stages")
-    add_mapping_argument(cohort)
+    add_common(cohort, "--mapping")
     cohort.add_argument(
         "--keep-identity", action="store_true", help="write patient IDs instead of pseudonyms"
     )

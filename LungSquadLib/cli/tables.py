@@ -11,10 +11,7 @@ from ..options import add_options, from_namespace, refuse_ignored
 from ..pipeline.options import add_device
 from .output import (
     Verb,
-    add_json_argument,
-    add_keep_column_argument,
-    add_keep_ids_argument,
-    add_mapping_argument,
+    add_common,
     add_out_argument,
     add_verbs,
     bar,
@@ -49,9 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_check(check: argparse.ArgumentParser) -> None:
     check.add_argument("tables", nargs="+", metavar="FILE", help="CSV or TSV, possibly as .gz")
-    add_mapping_argument(check)
-    add_keep_ids_argument(check)
-    add_json_argument(check)
+    add_common(check, "--mapping", "--keep-ids", "--json")
 
 
 def _add_join(join: argparse.ArgumentParser) -> None:
@@ -68,11 +63,9 @@ def _add_join(join: argparse.ArgumentParser) -> None:
         action="store_true",
         help="continue if the network of a source was trained on the patients; join.json says so",
     )
-    add_keep_column_argument(join)
+    add_common(join, "--keep-column")
     add_device(join, default="cpu", devices=("cpu", "cuda", "mps"))
-    add_mapping_argument(join)
-    add_keep_ids_argument(join)
-    add_json_argument(join)
+    add_common(join, "--mapping", "--keep-ids", "--json")
 
 
 def _add_simulate(simulate: argparse.ArgumentParser) -> None:

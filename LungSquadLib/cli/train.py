@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import InputError, need
 from ..options import add_options, from_namespace, listed, refuse_ignored
 from ..pipeline.options import add_jobs
-from .output import (
-    Verb,
-    add_json_argument,
-    add_keep_ids_argument,
-    add_mapping_argument,
-    add_verbs,
-    bar,
-    print_json,
-    printable,
-)
+from .output import Verb, add_common, add_verbs, bar, print_json, printable
 from .train_images import CONTINUES, SEVERAL, add_card, add_run, card_text, device, image_trainings
 
 if TYPE_CHECKING:
@@ -73,7 +64,7 @@ def _add_classifier(verb: argparse.ArgumentParser) -> None:
     add_options(verb, ClassifierOptions)
     add_card(verb, name="the label", question=True)
     add_jobs(verb, what="parallel trainings")
-    add_json_argument(verb)
+    add_common(verb, "--json")
 
 
 def _train_classifier(arguments: argparse.Namespace) -> None:
@@ -151,12 +142,12 @@ def _add_integration(verb: argparse.ArgumentParser) -> None:
     )
     add_options(verb, IntegrationOptions)
     add_card(verb, name="the label", question=True)
-    add_json_argument(verb)
+    add_common(verb, "--json")
 
 
 def _add_sources(parser: argparse._ActionsContainer, text: str) -> None:
     parser.add_argument("--sources", required=True, nargs="+", metavar="NAME=FILE", help=text)
-    add_mapping_argument(parser)
+    add_common(parser, "--mapping")
 
 
 def _train_integration(arguments: argparse.Namespace) -> None:
@@ -242,13 +233,13 @@ def _add_autoencoder(verb: argparse.ArgumentParser) -> None:
     )
     add_run(verb)
     add_options(verb, AutoencoderOptions)
-    add_keep_ids_argument(verb)
+    add_common(verb, "--keep-ids")
     verb.add_argument(
         "--allow-overlap",
         action="store_true",
         help="continue if the network of a source was trained on the patients; the results say so",
     )
-    add_json_argument(verb)
+    add_common(verb, "--json")
     add_card(verb, name="autoencoder", question=True)
 
 

@@ -13,7 +13,7 @@ from ..training.description.options import DescriptionOptions
 from ..training.gan.options import GanOptions
 from ..training.inpainting.options import InpaintingOptions
 from ..training.segmentation.options import SegmentationOptions
-from .output import Verb, add_json_argument, bar, print_json, print_table
+from .output import Verb, add_common, bar, print_json, print_table
 
 if TYPE_CHECKING:
     from ..models.card import Metric
@@ -129,7 +129,7 @@ def _add_arguments(
     add_options(verb, options)
     add_card(verb, name=name, question=question)
     if json:
-        add_json_argument(verb)
+        add_common(verb, "--json")
 
 
 def add_run(verb: argparse.ArgumentParser, *sections: str) -> None:

@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..models.catalogue import check_kind, with_article
 from ..options import listed
 from ..pipeline.options import add_device, refuse_ignored
-from .output import add_json_argument, add_out_argument, bar, print_json, print_table, printable
+from .output import add_common, add_out_argument, bar, print_json, print_table, printable
 
 if TYPE_CHECKING:
     from ..models.card import Metric
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="continue if the model was trained on patients of the store; the results say so",
     )
-    add_json_argument(parser)
+    add_common(parser, "--json")
 
 
 def run(arguments: argparse.Namespace) -> None:
