@@ -135,7 +135,7 @@ def _add_shapes(shapes: argparse.ArgumentParser) -> None:
     shapes.add_argument(
         "source", metavar="FOLDER", help="arrays of LIDC-IDRI, with the folder shapes48"
     )
-    shapes.add_argument("-o", "--out", required=True, metavar="FILE", help="library: .npz")
+    add_out_argument(shapes, metavar="FILE", text="library: .npz")
 
 
 def _fetch(arguments: argparse.Namespace) -> int:

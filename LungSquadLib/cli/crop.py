@@ -6,7 +6,16 @@ import argparse
 
 from ..errors import InputError
 from ..pipeline.options import refuse_ignored
-from .output import add_case_arguments, add_common, bar, print_flags, print_json, print_table
+from .output import (
+    add_case_arguments,
+    add_common,
+    add_number,
+    add_out_argument,
+    bar,
+    print_flags,
+    print_json,
+    print_table,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,13 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--box", type=int, metavar="N", help="number of the box, if the SR has several"
     )
     add_common(parser, "--centre")
-    parser.add_argument(
-        "-o", "--out", required=True, metavar="FILE", help="cropped CT: .nrrd, .nii.gz or .mha"
-    )
+    add_out_argument(parser, metavar="FILE", text="cropped CT: .nrrd, .nii.gz or .mha")
     parser.add_argument("--mask-out", metavar="FILE", help="cropped mask")
-    parser.add_argument(
-        "--size", type=int, default=64, metavar="N", help="voxels along each axis (default: 64)"
-    )
+    add_number(parser, "--size", 64, "voxels along each axis")
     parser.add_argument(
         "--spacing",
         type=float,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..pipeline.options import add_threads, refuse_ignored
-from .output import add_common, bar
+from .output import add_common, add_number, bar
 from .predict import show
 from .segment import lps_point
 
@@ -30,13 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="output folder (default: lungsquad-demo)",
     )
     add_threads(parser)
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=7,
-        metavar="N",
-        help="random seed of the phantom patient (default: 7)",
-    )
+    add_number(parser, "--seed", 7, "random seed of the phantom patient")
     parser.add_argument("--ct", metavar="CT", help="CT in place of the phantom's")
     parser.add_argument("--mask", metavar="MASK", help="mask of this CT")
     parser.add_argument(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..options import add_options, from_namespace
 from ..pipeline.options import refuse_ignored
-from .output import add_common, print_json, printable
+from .output import add_common, add_number, print_json, printable
 
 if TYPE_CHECKING:
     from ..evaluation.classifier.results import Evaluation
@@ -34,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold", type=float, metavar="T", help="threshold of the score that was fixed before"
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="random seed of the bootstrap (default: 0)"
-    )
+    add_number(parser, "--seed", 0, "random seed of the bootstrap")
     parser.add_argument(
         "-o", "--out", metavar="DIR", help="output folder for figures, a page and all numbers"
     )

@@ -9,6 +9,7 @@ from ..pipeline.options import add_device, add_jobs, add_threads
 from .output import (
     Verb,
     add_common,
+    add_number,
     add_out_argument,
     add_verbs,
     bar,
@@ -51,9 +52,7 @@ def _add_data(data: argparse.ArgumentParser) -> None:
 
 def _add_sample(sample: argparse.ArgumentParser) -> None:
     _add_generator(sample)
-    sample.add_argument(
-        "-n", type=int, default=16, metavar="N", help="number of images (default: 16)"
-    )
+    add_number(sample, "-n", 16, "number of images")
     sample.add_argument(
         "--truncation",
         type=float,
@@ -68,16 +67,8 @@ def _add_sample(sample: argparse.ArgumentParser) -> None:
 
 def _add_interpolate(interpolate: argparse.ArgumentParser) -> None:
     _add_generator(interpolate)
-    interpolate.add_argument(
-        "--frames", type=int, default=48, metavar="N", help="number of images (default: 48)"
-    )
-    interpolate.add_argument(
-        "--keys",
-        type=int,
-        default=6,
-        metavar="N",
-        help="number of images of `sample` on the path (default: 6)",
-    )
+    add_number(interpolate, "--frames", 48, "number of images")
+    add_number(interpolate, "--keys", 6, "number of images of `sample` on the path")
 
 
 def _add_audit(audit: argparse.ArgumentParser) -> None:
@@ -89,20 +80,8 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
     )
     add_out_argument(audit)
     add_threads(audit)
-    audit.add_argument(
-        "--images",
-        type=int,
-        default=512,
-        metavar="N",
-        help="number of images of each seed (default: 512)",
-    )
-    audit.add_argument(
-        "--seeds",
-        type=int,
-        default=3,
-        metavar="N",
-        help="number of seeds, for intervals (default: 3)",
-    )
+    add_number(audit, "--images", 512, "number of images of each seed")
+    add_number(audit, "--seeds", 3, "number of seeds, for intervals")
     audit.add_argument(
         "--label",
         metavar="COL",
@@ -115,9 +94,7 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
 def _add_generator(verb: argparse.ArgumentParser) -> None:
     _add_model(verb)
     add_out_argument(verb)
-    verb.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="random seed of the images (default: 0)"
-    )
+    add_number(verb, "--seed", 0, "random seed of the images")
     verb.add_argument(
         "--label", metavar="CODE", help="class of the images, one of the model's (default: any)"
     )

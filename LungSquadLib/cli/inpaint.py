@@ -11,6 +11,7 @@ from ..pipeline.options import add_threads, refuse_ignored
 from .output import (
     add_common,
     add_ct_argument,
+    add_number,
     add_out_argument,
     bar,
     print_flags,
@@ -64,13 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--replace", metavar="MASK2", help="mask of a tumour that is replaced by lung"
     )
     add_threads(parser)
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="seed of noise and shape (default: 0)",
-    )
+    add_number(parser, "--seed", 0, "seed of noise and shape")
     add_common(parser, "--json")
 
 

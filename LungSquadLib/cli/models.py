@@ -11,6 +11,7 @@ from ..pipeline.options import refuse_ignored
 from .output import (
     Verb,
     add_common,
+    add_number,
     add_out_argument,
     add_verbs,
     bar,
@@ -64,13 +65,7 @@ def _add_verify(verify: argparse.ArgumentParser) -> None:
     verify.add_argument(
         "expected", metavar="EXPECTED.npz", help="arrays x, softmax, features and logits"
     )
-    verify.add_argument(
-        "--tolerance",
-        type=float,
-        default=1e-5,
-        metavar="T",
-        help="largest difference that passes (default: 1e-05)",
-    )
+    add_number(verify, "--tolerance", 1e-5, "largest difference that passes", metavar="T")
     add_common(verify, "--json")
 
 
@@ -119,9 +114,7 @@ def _add_import_encoder(importing: argparse.ArgumentParser) -> None:
 
 
 def _add_model_file(importing: argparse.ArgumentParser) -> None:
-    importing.add_argument(
-        "-o", "--out", required=True, metavar="MODEL.safetensors", help="model file"
-    )
+    add_out_argument(importing, metavar="MODEL.safetensors", text="model file")
 
 
 def _add_model(verb: argparse.ArgumentParser) -> None:

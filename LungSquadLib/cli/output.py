@@ -67,6 +67,14 @@ def add_common(parser: argparse._ActionsContainer, *flags: str) -> None:
         parser.add_argument(flag, **_COMMON[flag])
 
 
+def add_number(
+    parser: argparse.ArgumentParser, flag: str, default: float, text: str, *, metavar: str = "N"
+) -> None:
+    """Add an option that is a number of the default's type."""
+    text += f" (default: {default:g})"
+    parser.add_argument(flag, type=type(default), default=default, metavar=metavar, help=text)
+
+
 def add_case_arguments(
     parser: argparse.ArgumentParser, *, optional: bool = False, mask_optional: bool = False
 ) -> None:
@@ -101,9 +109,11 @@ def add_window_argument(parser: argparse.ArgumentParser, *, of: str) -> None:
     )
 
 
-def add_out_argument(parser: argparse.ArgumentParser, *, metavar: str = "DIR") -> None:
+def add_out_argument(
+    parser: argparse.ArgumentParser, *, metavar: str = "DIR", text: str = "output folder"
+) -> None:
     """Add `-o`, required."""
-    parser.add_argument("-o", "--out", required=True, metavar=metavar, help="output folder")
+    parser.add_argument("-o", "--out", required=True, metavar=metavar, help=text)
 
 
 class Verb(NamedTuple):

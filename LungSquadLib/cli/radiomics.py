@@ -9,7 +9,7 @@ from pathlib import Path
 from ..options import add_options, options_of
 from ..pipeline.options import add_jobs, refuse_ignored
 from ..radiomics.settings import CONFIGURATIONS, RadiomicsSettings
-from .output import add_common, bar, print_failures, print_flags, print_json
+from .output import add_common, add_out_argument, bar, print_failures, print_flags, print_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("mask", nargs="?", metavar="MASK", help="mask of the CT, as of `crop`")
     add_common(parser, "--roi", "--label", "--series")
-    parser.add_argument(
-        "-o", "--out", required=True, metavar="FILE.csv", help="table to write, a row for each case"
-    )
+    add_out_argument(parser, metavar="FILE.csv", text="table to write, a row for each case")
     parser.add_argument(
         "--settings",
         metavar="FILE.json",

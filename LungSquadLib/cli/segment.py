@@ -8,6 +8,7 @@ from ..imaging.geometry import Point
 from .output import (
     add_common,
     add_ct_argument,
+    add_out_argument,
     bar,
     print_flags,
     print_json,
@@ -55,13 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="segmenter, or region-growing (default: nodule-segmenter if it is installed, else "
         "region-growing)",
     )
-    parser.add_argument(
-        "-o",
-        "--out",
-        required=True,
-        metavar="FILE",
-        help="mask: .nrrd, .nii.gz or .mha; candidates: .csv",
-    )
+    add_out_argument(parser, metavar="FILE", text="mask: .nrrd, .nii.gz or .mha; candidates: .csv")
     add_common(parser, "--series", "--json")
 
 

@@ -13,7 +13,7 @@ from ..training.description.options import DescriptionOptions
 from ..training.gan.options import GanOptions
 from ..training.inpainting.options import InpaintingOptions
 from ..training.segmentation.options import SegmentationOptions
-from .output import Verb, add_common, bar, print_json, print_table
+from .output import Verb, add_common, add_out_argument, bar, print_json, print_table
 
 if TYPE_CHECKING:
     from ..models.card import Metric
@@ -134,7 +134,7 @@ def _add_arguments(
 
 def add_run(verb: argparse.ArgumentParser, *sections: str) -> None:
     """Add the folder and the device, and sections of the help in their order."""
-    verb.add_argument("-o", "--out", required=True, metavar="RUN", help="folder of the run")
+    add_out_argument(verb, metavar="RUN", text="folder of the run")
     add_device(verb)
     for title in sections:
         verb.add_argument_group(title)
