@@ -207,7 +207,7 @@ MODEL_FILES = {
         card_change(
             _=nested("training", seen={"patients": ["Jane Doe"], "series": [], "pixels": []})
         ),
-        r"'patients'\[0\]'s 'digest' must be 16 hexadecimal digits",
+        r"'patients'\[0\]'s 'entry' must be 16 hexadecimal digits",
     ),
     "has seen too much": (
         card_change(_=nested("training", seen={"patients": ["0" * 16] * 10_001})),
