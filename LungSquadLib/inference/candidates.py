@@ -18,11 +18,12 @@ from ..errors import InputError
 from ..imaging.ct import CT, as_ct
 from ..imaging.geometry import Grid, Index, Point, point_of
 from ..models.file import Model
+from ..models.inputs import InputSpec
 from ..progress import Progress, Silent, step
 from .segmentation import LUNG_HU, NEAR
 from .segmentation_cubes import check_dimensions, connected, cube_of, logits_of, network_input
 
-FACTOR = 2  # voxels of the windows, in voxels of the network's spacing
+WINDOW_MM = 2.0  # voxels of the windows, about: a multiple of the network's spacing
 LUNG_STEP_MM = 3.0
 LEAST_LUNG_ML = 100.0  # of a connected region
 CLOSING_MM = 9.0  # vessels and tumours up to this radius are taken into the lung
@@ -36,7 +37,7 @@ class Candidate:
 
     Attributes:
         position: of its middle, LPS mm.
-        score: mean probability of the network in it.
+        score: mean probability of the network in it, the lower of those in coarse and fine voxels.
         diameter_mm: of a ball of its volume.
         volume_ml: its volume.
     """
@@ -107,15 +108,21 @@ def _distinct(listed: Sequence[Candidate]) -> list[Candidate]:
 def _search(model: Model, ct: CT, lung: np.ndarray, progress: Progress) -> list[Candidate]:
     """Return the candidates in coarse windows over the lung."""
     spec = model.card.image
-    spacing = spec.spacing * FACTOR
+    factor = _window_factor(spec)
+    spacing = spec.spacing * factor
     size = tuple(int(np.ceil(n * s / spacing)) for n, s in zip(*_extent(ct.grid), strict=True))
     probability = np.zeros(size[::-1], np.float16)
     windows = list(_windows(lung, spec.size, spacing, size))
     for number, start in enumerate(windows):
         done = 0.1 + 0.6 * number / len(windows)
         step(progress, done, f"Searching window {number + 1} of {len(windows)}")
-        _put(probability, _probability(model, ct, start, FACTOR), start)
-    return _listed(probability, lung, ct.grid, spacing)
+        _put(probability, _probability(model, ct, start, factor), start)
+    return _listed(probability, lung, ct.grid, spacing, factor)
+
+
+def _window_factor(spec: InputSpec) -> int:
+    """Return the size of the windows' voxels in voxels of the network's spacing."""
+    return max(1, round(WINDOW_MM / spec.spacing))
 
 
 def _probability(model: Model, ct: CT, start: Index, factor: int) -> np.ndarray:
@@ -144,7 +151,8 @@ def _closer(model: Model, ct: CT, candidate: Candidate) -> Candidate | None:
     at = np.add(np.argwhere(mask).mean(axis=0)[::-1], (x, y, z))
     position = point_of(ct.grid.to_lps(at * spec.spacing / np.array(ct.grid.spacing)))
     volume = np.count_nonzero(mask) * spec.spacing**3
-    return _candidate(position, float(probability[mask].mean()), volume)
+    score = min(float(probability[mask].mean()), candidate.score)
+    return _candidate(position, score, volume)
 
 
 def _candidate(position: Point, score: float, volume: float) -> Candidate:
@@ -218,7 +226,7 @@ def _put(whole: np.ndarray, window: np.ndarray, start: Index) -> None:
 
 
 def _listed(
-    probability: np.ndarray, lung: np.ndarray, grid: Grid, spacing: float
+    probability: np.ndarray, lung: np.ndarray, grid: Grid, spacing: float, factor: int
 ) -> list[Candidate]:
     image = sitk.GetImageFromArray((probability > 0.5).astype(np.uint8))
     labels = sitk.GetArrayFromImage(sitk.ConnectedComponent(image, True))
@@ -230,7 +238,7 @@ def _listed(
     for label in range(1, len(counts)):
         score, volume = scores[label] / counts[label], counts[label] * spacing**3
         # A coarse voxel of an even factor has its middle half a fine voxel before its number's.
-        middle = voxels[values == label].mean(axis=0)[::-1] - (0 if FACTOR % 2 else 0.5 / FACTOR)
+        middle = voxels[values == label].mean(axis=0)[::-1] - (0 if factor % 2 else 0.5 / factor)
         middle = middle * spacing
         position = point_of(grid.to_lps(middle / np.array(grid.spacing)))
         candidate = _candidate(position, float(score), float(volume))

@@ -6,6 +6,7 @@ import SimpleITK as sitk
 
 from LungSquadLib.errors import CancelledError, InputError
 from LungSquadLib.imaging.ct import as_ct
+from LungSquadLib.inference import candidates as search
 from LungSquadLib.inference.candidates import LUNG_STEP_MM, candidates, lung_mask
 from Testing.segmenters import write_segmenter
 from Testing.unit.test_training_run import StopAt
@@ -15,9 +16,11 @@ SPACING = (1.2, 1.1, 2.0)
 BALLS = {(60.0, 50.0, 60.0): 6.0, (35.0, 62.0, 30.0): 10.0}  # middle in mm: radius
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return write_segmenter(tmp_path_factory.mktemp("model") / "segmenter.safetensors")
+@pytest.fixture(scope="module", params=[1.0, 0.7], ids=["two voxels", "three voxels"])
+def model(tmp_path_factory, request):
+    """A segmenter; its voxels are two or three to one of the windows."""
+    path = tmp_path_factory.mktemp("model") / "segmenter.safetensors"
+    return write_segmenter(path, spacing=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,23 @@ def test_each_ball_in_the_lung_is_a_candidate(model, chest):
     # What is denser than lung at its border, the chest wall, is too large for a candidate.
     assert len(candidates(model, chest)) == 2
     assert candidates(model, chest, least_score=1.01) == []
+
+
+@pytest.mark.parametrize("doubtful", ["coarse", "fine"])
+def test_a_candidate_must_convince_in_coarse_and_in_fine_voxels(
+    model, chest, monkeypatch, doubtful
+):
+    probability = search._probability
+
+    def less(model, ct, start, factor):
+        usual = probability(model, ct, start, factor)
+        return np.minimum(usual, 0.7) if (factor > 1) == (doubtful == "coarse") else usual
+
+    usual = [candidate.score for candidate in candidates(model, chest)]
+    monkeypatch.setattr(search, "_probability", less)
+    assert min(usual) > 0.9
+    small = min(candidates(model, chest), key=lambda candidate: candidate.diameter_mm)
+    assert small.score == pytest.approx(0.7, abs=0.01)
 
 
 def test_a_ct_without_lung_is_refused(model):
