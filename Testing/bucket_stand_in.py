@@ -227,7 +227,15 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_error(404, "Not Found")
 
-    def answer(self, content: bytes, kind: str, *, seconds: float = 0.0, stop_at: int = -1):
+    def answer(
+        self,
+        content: bytes,
+        kind: str,
+        *,
+        seconds: float = 0.0,
+        stop_at: int = -1,
+        block: int = 1 << 14,
+    ):
         """Send content, or the range that was asked for; slowly, or cut short."""
         md5 = hashlib.md5(content).hexdigest()
         match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
@@ -245,8 +253,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         part = content[start:] if stop_at < 0 else content[start:stop_at]
         try:
-            for begin in range(0, len(part), 1 << 14):
-                self.wfile.write(part[begin : begin + (1 << 14)])
+            for begin in range(0, len(part), block):
+                self.wfile.write(part[begin : begin + block])
                 self.wfile.flush()
                 time.sleep(seconds)
         except OSError:  # the other side has gone

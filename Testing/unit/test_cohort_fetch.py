@@ -473,7 +473,9 @@ def test_a_slow_line_ends_with_a_sentence(stand_in, tmp_path, monkeypatch, kind)
     series = stand_in.series("SEG")[0]
     seconds = 1.0 if kind == "silent" else 0.15
     spoiling(
-        stand_in, series, lambda handler, content: handler.answer(content, "x", seconds=seconds)
+        stand_in,
+        series,
+        lambda handler, content: handler.answer(content, "x", seconds=seconds, block=1024),
     )
     reason = "timed out" if kind == "silent" else "less than 1e.09 bytes a second"
     with pytest.raises(InputError, match=f"in 2 tries .*{reason}"):
@@ -548,9 +550,9 @@ def test_a_server_is_encrypted_and_nothing_but_a_server(server):
 
 
 def test_a_disk_without_room_is_told_before_the_first_request(stand_in, tmp_path, monkeypatch):
-    usage = os.statvfs(tmp_path) and fetch.shutil.disk_usage(tmp_path)._replace(free=300_000_000)
+    usage = os.statvfs(tmp_path) and fetch.shutil.disk_usage(tmp_path)._replace(free=200_000_000)
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(InputError, match=r"0\.3 GB free, and .* MB are needed"):
+    with pytest.raises(InputError, match=r"0\.2 GB free, and .* MB are needed"):
         fetch_cohort(stand_in.list, tmp_path, options(stand_in))
     assert [path for _, path in stand_in.requests if ".dcm" in path or "list" in path] == []
 
