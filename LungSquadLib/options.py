@@ -25,7 +25,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,6 +80,11 @@ def option(
         "group": group,
     }
     return field(default=default, metadata={_METADATA: given})
+
+
+def option_group(title: str) -> Callable[..., Any]:
+    """Return `option` for the options of one section of the help."""
+    return partial(option, group=title)
 
 
 def seed_option(help: str = "random seed", *, group: str = "") -> Any:  # noqa: A002

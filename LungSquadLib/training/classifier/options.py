@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import InputError
-from ...options import check, option, seed_option
+from ...options import check, option_group, seed_option
 from ..augment import Augmentation
+
+_target, _network, _validation, _training = (
+    option_group(name) for name in ("target", "network", "validation", "training")
+)
 
 FREEZE = ("auto", "trunk", "gradual", "none")
 PRECISIONS = ("fp32", "bf16")
@@ -34,9 +38,8 @@ MOST_SYNTHETIC = 10  # samples for each training case
 
 def synthetic_option() -> Any:
     """Return the field of the model that makes synthetic samples; None by default."""
-    return option(
+    return _training(
         None,
-        group="training",
         metavar="MODEL",
         help="model of `lungsquad train inpainting`: also train on synthetic tumours",
     )
@@ -44,11 +47,10 @@ def synthetic_option() -> Any:
 
 def synthetic_fraction_option() -> Any:
     """Return the field of the number of synthetic samples, 0.5 by default."""
-    return option(
+    return _training(
         0.5,
         above=0.0,
         high=MOST_SYNTHETIC,
-        group="training",
         metavar="FRACTION",
         help="number of synthetic tumours for each training case, with --synthetic",
     )
@@ -67,43 +69,32 @@ class Recipe:
         seed: of all random numbers; fits have derived ones, of 64 bits.
     """
 
-    epochs: int = option(
-        40, low=1, group="training", help="passes over the training cases, at most"
-    )
-    patience: int = option(
+    epochs: int = _training(40, low=1, help="passes over the training cases, at most")
+    patience: int = _training(
         10,
         low=0,
-        group="training",
         unit="epochs",
         help="length of training without a lower validation loss before it stops; 0: never early",
     )
-    batch: int = option(
-        8, low=2, group="training", unit="samples", help="batch of an update, over all processes"
-    )
-    learning_rate: float = option(
-        1e-3,
-        above=0.0,
-        high=1.0,
-        group="training",
-        metavar="RATE",
-        help="highest learning rate of AdamW",
+    batch: int = _training(8, low=2, unit="samples", help="batch of an update, over all processes")
+    learning_rate: float = _training(
+        1e-3, above=0.0, high=1.0, metavar="RATE", help="highest learning rate of AdamW"
     )
     pretrained_lr_factor: float = 0.1
-    weight_decay: float | None = option(
+    weight_decay: float | None = _training(
         None,
         low=0.0,
         high=100.0,
-        group="training",
         metavar="RATE",
         help=f"weight decay of AdamW (default: {HEAD_DECAY} with a frozen trunk, else {DECAY})",
     )
     trunk_dropout: float = 0.0
     norm_momentum: float = 0.05
-    class_weights: bool = option(
-        True, group="training", help="do not weigh the classes by their frequency in the loss"
+    class_weights: bool = _training(
+        True, help="do not weigh the classes by their frequency in the loss"
     )
-    precision: str = option(
-        "fp32", choices=PRECISIONS, group="training", help="number format; bf16: mixed precision"
+    precision: str = _training(
+        "fp32", choices=PRECISIONS, help="number format; bf16: mixed precision"
     )
     seed: int = seed_option(group="training")
 
@@ -117,121 +108,90 @@ class ClassifierOptions(Recipe):
         device: "cpu", "cuda" or "mps".
     """
 
-    label: str = option(
-        group="target", metavar="COL", help="target: column of the store with the class"
+    label: str = _target(metavar="COL", help="target: column of the store with the class")
+    classes: tuple[str, ...] = _target(
+        (), help="values of the target, in this order (default: all, sorted)"
     )
-    classes: tuple[str, ...] = option(
-        (), group="target", help="values of the target, in this order (default: all, sorted)"
+    positive: str | None = _target(
+        None, metavar="A", help="positive class of AUC and risk (default: the last one)"
     )
-    positive: str | None = option(
+    init: str | None = _network(
         None,
-        group="target",
-        metavar="A",
-        help="positive class of AUC and risk (default: the last one)",
-    )
-    init: str | None = option(
-        None,
-        group="network",
         metavar="MODEL",
         help="model, or Keras weights (.h5), with the pretrained trunk (default: no pretraining)",
     )
-    freeze: str = option(
+    freeze: str = _network(
         "auto",
         choices=FREEZE,
-        group="network",
         help="trunk: train a head on cached features of the frozen trunk; gradual: unfreeze the "
         "trunk step by step; none: train all layers; auto: trunk with --init, else none",
     )
-    folds: int = option(
-        5,
-        low=1,
-        group="validation",
-        help="folds of the cross-validation; 1: a single split with a fifth for the test",
+    folds: int = _validation(
+        5, low=1, help="folds of the cross-validation; 1: a single split with a fifth for the test"
     )
-    seeds: int = option(
-        3, low=1, group="validation", help="repeats of the cross-validation, with other folds"
-    )
-    by_site: bool = option(False, group="validation", help="keep each site in one fold")
-    split: str | None = option(
+    seeds: int = _validation(3, low=1, help="repeats of the cross-validation, with other folds")
+    by_site: bool = _validation(False, help="keep each site in one fold")
+    split: str | None = _validation(
         None,
-        group="validation",
         metavar="CSV",
         help="split in place of folds: columns case, part (train, validation, test)",
     )
-    clinical: tuple[str, ...] = option(
-        (), group="validation", help="columns of the clinical baseline"
-    )
-    radiomics: str | None = option(
+    clinical: tuple[str, ...] = _validation((), help="columns of the clinical baseline")
+    radiomics: str | None = _validation(
         None,
-        group="validation",
         metavar="FILE.csv",
         help="table of `lungsquad radiomics` of the store: radiomics baseline",
     )
-    least_icc: float | None = option(
+    least_icc: float | None = _validation(
         None,
         low=0.0,
         high=1.0,
-        group="validation",
         metavar="ICC",
         help="leave out features whose ICC over perturbed masks of the training cases is lower "
         "(0.75, say); the table needs --robustness",
     )
-    survival: tuple[str, str] | None = option(
+    survival: tuple[str, str] | None = _validation(
         None,
-        group="validation",
         metavar=("TIME", "EVENT"),
         help="columns of follow-up time and event (1 or 0), for survival curves by risk and "
         "concordance",
     )
-    hidden: tuple[int, ...] | None = option(
+    hidden: tuple[int, ...] | None = _network(
         None,
         low=1,
-        group="network",
         help="units of the head's dense layers (default: those of the pretrained model, else 128)",
     )
-    dropout: float = option(
+    dropout: float = _network(
         0.5,
         low=0.0,
         below=1.0,
-        group="network",
         metavar="P",
         help="probability of dropout after each dense layer of the head",
     )
-    width: float = option(
+    width: float = _network(
         1.0,
         above=0.0,
-        group="network",
         metavar="FACTOR",
         help="width of a trunk without pretraining, relative to the published network",
     )
-    size: int = option(64, low=1, group="network", unit="voxels", help="crop along each axis")
-    hu: tuple[float, float] = option(
+    size: int = _network(64, low=1, unit="voxels", help="crop along each axis")
+    hu: tuple[float, float] = _network(
         (-1000.0, 400.0),
         low=-LARGEST_HU,
         high=LARGEST_HU,
-        group="network",
         unit="HU",
         metavar=("LOW", "HIGH"),
         help="window of a network without pretraining",
     )
-    views: int = option(
-        8,
-        low=1,
-        group="training",
-        help="augmented crops of each case, with a frozen trunk",
-    )
-    permuted_labels: bool = option(
-        False, group="validation", help="also train on permuted labels, as a control"
-    )
-    learning_curve: tuple[int, ...] = option(
-        (), low=1, group="validation", help="numbers of training patients of a learning curve"
+    views: int = _training(8, low=1, help="augmented crops of each case, with a frozen trunk")
+    permuted_labels: bool = _validation(False, help="also train on permuted labels, as a control")
+    learning_curve: tuple[int, ...] = _validation(
+        (), low=1, help="numbers of training patients of a learning curve"
     )
     synthetic: str | None = synthetic_option()
     synthetic_fraction: float = synthetic_fraction_option()
-    allow_overlap: bool = option(
-        False,
-        group="validation",
-        help="continue if patients, series or images overlap; the model is marked",
+    allow_overlap: bool = _validation(
+        False, help="continue if patients, series or images overlap; the model is marked"
     )
     augmentation: Augmentation = field(default_factory=Augmentation)
     device: str = "cpu"
