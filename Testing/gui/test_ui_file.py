@@ -39,7 +39,7 @@ BREACHES = {
     "slot": ("setMRMLScene(vtk", "setScene(vtk", "ctSelector does not get the scene."),
     "parameter": ("<string>share", "<string>shares", "No parameter is called shares."),
     "property": ('"noneEnabled"', '"noneAllowed"', "qMRMLNodeComboBox has no property noneAllowed"),
-    "input": ('"toolTip"', '"whatsThis"', "runButton has neither a label nor a tool tip."),
+    "control": ('"toolTip"><string>Do', '"whatsThis"><string>Do', "runButton has no tool tip."),
     "style": ('"windowTitle"', '"styleSheet"', "A style sheet is set"),
     "widget in code": ("ui.section.", "ui.sections.", "ui.sections, which is not there"),
     "method in code": (

@@ -16,8 +16,8 @@ from xml.etree import ElementTree
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "docs" / "slicer-widgets.json"
 SCENE = ("mrmlSceneChanged(vtkMRMLScene*)", "setMRMLScene(vtkMRMLScene*)")
 PARAMETER = "SlicerParameterName"
-# Inputs say what they are for, by a label that is their buddy or by a tool tip.
-INPUTS = (
+# Controls, which say in a tool tip what they are for.
+CONTROLS = (
     "QPushButton",
     "QToolButton",
     "QCheckBox",
@@ -30,6 +30,10 @@ INPUTS = (
     "ctkSliderWidget",
     "qMRMLNodeComboBox",
     "qMRMLSegmentSelectorWidget",
+    "qMRMLSegmentationShow3DButton",
+    "qMRMLTableView",
+    "QTableWidget",
+    "QListWidget",
 )
 
 
@@ -61,7 +65,7 @@ class UiFile:
             *self._scene(),
             *self._parameters(),
             *self._properties(),
-            *self._inputs(),
+            *self._controls(),
             *self._widgets_in_code(),
             *self._members_in_code(),
         ]
@@ -127,13 +131,11 @@ class UiFile:
                 if element.get("stdset") != "0" and not self._knows(kind, name):
                     yield f"{widget.get('name')}: {kind} has no property {name}."
 
-    def _inputs(self) -> Iterator[str]:
-        named = {element.text for element in self._values("buddy")}
+    def _controls(self) -> Iterator[str]:
         for widget in self.widgets:
             names = [element.get("name") for element in widget.findall("property")]
-            described = widget.get("name") in named or "toolTip" in names
-            if widget.get("class") in INPUTS and not described:
-                yield f"{widget.get('name')} has neither a label nor a tool tip."
+            if widget.get("class") in CONTROLS and "toolTip" not in names:
+                yield f"{widget.get('name')} has no tool tip."
 
     def _widgets_in_code(self) -> Iterator[str]:
         for node in self._of_ui():

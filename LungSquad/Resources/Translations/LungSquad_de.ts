@@ -84,6 +84,10 @@
         <translation>Alle Werte</translation>
     </message>
     <message>
+        <source>All values of the prediction, with their intervals</source>
+        <translation>Alle Werte der Vorhersage, mit ihren Intervallen</translation>
+    </message>
+    <message>
         <source>Axial plane of the crop through the tumour, with the outline</source>
         <translation>Axiale Ebene des Ausschnitts durch den Tumor, mit der Kontur</translation>
     </message>
@@ -142,6 +146,10 @@
     <message>
         <source>Click on the tumour in a slice view; LungSquad proposes an outline</source>
         <translation>In einer Schichtansicht auf den Tumor klicken; LungSquad schlägt eine Kontur vor</translation>
+    </message>
+    <message>
+        <source>Click on two opposite corners of a box round the tumour in a slice view, and move its handles; networks only</source>
+        <translation>In einer Schichtansicht auf zwei gegenüberliegende Ecken eines Rahmens um den Tumor klicken und seine Griffe verschieben; nur mit Netzen</translation>
     </message>
     <message>
         <source>Click on what the outline must leave out; networks only</source>
@@ -218,6 +226,10 @@
     <message>
         <source>Folder of results...</source>
         <translation>Ergebnisordner...</translation>
+    </message>
+    <message>
+        <source>From a box</source>
+        <translation>Per Rahmen</translation>
     </message>
     <message>
         <source>From a chest CT and a tumour outline to a checked crop, a prediction with its uncertainty, and a report. Research software, not a medical device. See the {start}tutorial{end}.</source>
@@ -370,6 +382,10 @@
     <message>
         <source>Predict without an expression profile</source>
         <translation>Ohne Expressionsprofil vorhersagen</translation>
+    </message>
+    <message>
+        <source>Predictions from the image, from the expression profile, and from both</source>
+        <translation>Vorhersagen aus dem Bild, aus dem Expressionsprofil und aus beiden</translation>
     </message>
     <message>
         <source>Probability (bar), its interval (line), and the baseline from the tumour&apos;s volume alone (tick)</source>
@@ -536,8 +552,8 @@
         <translation>TNM-Auflage:</translation>
     </message>
     <message>
-        <source>Take back the last click</source>
-        <translation>Den letzten Klick zurücknehmen</translation>
+        <source>Take back the last click, or the last move of the box</source>
+        <translation>Den letzten Klick oder die letzte Verschiebung des Rahmens zurücknehmen</translation>
     </message>
     <message>
         <source>The CT series in the folder</source>
@@ -608,8 +624,8 @@
         <translation>Tumor:</translation>
     </message>
     <message>
-        <source>Undo click</source>
-        <translation>Klick zurück</translation>
+        <source>Undo</source>
+        <translation>Zurück</translation>
     </message>
     <message>
         <source>What makes an outline from clicks: a network, or region growing</source>
@@ -721,12 +737,20 @@
         <translation>Klicken Sie in einer Schichtansicht auf den Tumor.</translation>
     </message>
     <message>
+        <source>Click on two opposite corners of a box round the tumour in a slice view.</source>
+        <translation>Klicken Sie in einer Schichtansicht auf zwei gegenüberliegende Ecken eines Rahmens um den Tumor.</translation>
+    </message>
+    <message>
         <source>Click on what the outline must leave out.</source>
         <translation>Klicken Sie auf das, was die Kontur auslassen soll.</translation>
     </message>
     <message>
-        <source>Proposed outline: {ml:.2f} mL, by {source} ({clicks}).</source>
-        <translation>Vorgeschlagene Kontur: {ml:.2f} ml, durch {source} ({clicks}).</translation>
+        <source>Other work is running: move the box when it is finished.</source>
+        <translation>Es läuft eine andere Aufgabe: Verschieben Sie den Rahmen, wenn sie fertig ist.</translation>
+    </message>
+    <message>
+        <source>Proposed outline: {ml:.2f} mL, by {source} ({marks}).</source>
+        <translation>Vorgeschlagene Kontur: {ml:.2f} ml, durch {source} ({marks}).</translation>
     </message>
     <message>
         <source>Region growing</source>
@@ -735,6 +759,10 @@
     <message>
         <source>Segmenting the tumour</source>
         <translation>Segmentieren des Tumors</translation>
+    </message>
+    <message>
+        <source>a box</source>
+        <translation>ein Rahmen</translation>
     </message>
     <message>
         <source>{n} clicks</source>
@@ -1092,6 +1120,10 @@
 </context>
 <context>
     <name>panel.prediction_result</name>
+    <message>
+        <source>Preliminary: the interval, the robustness and the report follow.</source>
+        <translation>Vorläufig: Das Intervall, die Robustheit und der Bericht folgen.</translation>
+    </message>
     <message>
         <source>Probability of {name}: {value} (bar).</source>
         <translation>Wahrscheinlichkeit von {name}: {value} (Balken).</translation>

@@ -19,7 +19,7 @@ from ..segments import mask_on_ct
 from ..tumour import CaseKey
 from ..volumes import ct_of_volume, voxels_and_grid
 from .context import Context
-from .drawing import pixmap, plane_pictures
+from .drawing import plane_pictures, show_picture
 from .events import Observers, single_shot
 from .section import Section, flags_text, show_text
 from .state import crop_centre
@@ -161,7 +161,7 @@ class CropSection(Section):
         stage = size_stage(mask.image, edition=state.edition)
         segment = state.segmentation.GetSegmentation().GetSegment(state.segment)
         for view, picture in plane_pictures(crop, colour=segment.GetColor()).items():
-            getattr(self.ui, f"{view}Picture").setPixmap(pixmap(picture))
+            show_picture(getattr(self.ui, f"{view}Picture"), picture)
         show_text(self.ui.cropLabel, _crop_text(crop))
         show_text(self.ui.stageLabel, _stage_text(stage))
         show_text(self.ui.cropFlags, flags_text(crop.flags))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -91,14 +92,40 @@ def saliency_bar(threshold: float, *, width: int = 360, height: int = 14) -> np.
     return np.repeat(np.rint(colours)[None].astype(np.uint8), height, axis=0)
 
 
-def pixmap(picture: np.ndarray) -> Any:
-    """Return pixels (rows, columns, 3) as a Qt pixmap."""
+def show_picture(label: Any, picture: np.ndarray, *, width: int | None = None) -> None:
+    """Show pixels (rows, columns, 3) in a label, as sharp as its screen.
+
+    Args:
+        label: the label.
+        picture: the pixels, uint8.
+        width: that the picture is scaled to; by default its own.
+    """
+    ratio = math.ceil(label.devicePixelRatioF())
+    if width is None:
+        label.setPixmap(pixmap(picture, ratio))
+        return
+    scaled = pixmap(picture).scaledToWidth(width * ratio, qt.Qt.SmoothTransformation)
+    scaled.setDevicePixelRatio(ratio)
+    label.setPixmap(scaled)
+
+
+def pixmap(picture: np.ndarray, ratio: float = 1.0) -> Any:
+    """Return pixels (rows, columns, 3) as a Qt pixmap.
+
+    Args:
+        picture: the pixels, uint8.
+        ratio: of the screen's pixels to those of the window. Qt would blur what it enlarges.
+    """
+    times = math.ceil(ratio)
+    picture = picture.repeat(times, axis=0).repeat(times, axis=1)
     image = vtkImageData()
     image.SetDimensions(picture.shape[1], picture.shape[0], 1)
     set_colours(image, picture[::-1])  # VTK's first row is the lowest
     drawn = qt.QImage()
     slicer.qMRMLUtils().vtkImageDataToQImage(image, drawn)
-    return qt.QPixmap.fromImage(drawn)
+    pixels = qt.QPixmap.fromImage(drawn)
+    pixels.setDevicePixelRatio(times)
+    return pixels
 
 
 def _enlarged(plane: np.ndarray, pixels: int) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import qt
 import SimpleITK as sitk
 from slicer.i18n import tr as _
 
@@ -19,7 +18,7 @@ from ..synthetic import add_inpainted, inpainted_image
 from ..temporary_files import CaseFiles, CtFileCache
 from ..volumes import ct_of_volume
 from .context import Context
-from .drawing import pixmap
+from .drawing import show_picture
 from .inputs import CropSource
 from .model_choice import keep_last_used, offer_classes, offer_models, usable_models
 from .section import Section, flags_text
@@ -99,13 +98,11 @@ class InpaintingSection(Section):
             part = sitk.ReadImage(str(files.ct))
         image = inpainted_image(ct, part, described)
         yield 0.92
-        picture = pixmap(side_by_side(ct, as_ct(image), mask)).scaledToWidth(
-            _PICTURE_WIDTH, qt.Qt.SmoothTransformation
-        )
+        picture = side_by_side(ct, as_ct(image), mask)
         yield 0.96
         check_in_scene(volume)
         self._inpainted = add_inpainted(volume, image, described)
-        ui.comparisonPicture.setPixmap(picture)
+        show_picture(ui.comparisonPicture, picture, width=_PICTURE_WIDTH)
         ui.inpaintedLabel.text = _inpainted_text(described, self._inpainted.GetName())
         self.context.report(
             _("The synthetic tumour is in a new volume. The patient's CT is unchanged.")

@@ -11,7 +11,7 @@ from ...imaging.flags import Flag
 from ...statistics.text import format_number, format_percent
 from ..results import SALIENCY_THRESHOLD, StoredPrediction, stored_predictions
 from .context import Context
-from .drawing import pixmap, probability_picture, saliency_bar
+from .drawing import probability_picture, saliency_bar, show_picture
 from .inputs import CropSource
 from .preliminary import PreliminaryPredictions
 from .section import Section, flags_text, show_text, show_whether_current
@@ -38,7 +38,7 @@ class ResultSection(Section):
         self._overlay: tuple[Any, float] | None = None
         self._complete: dict[int, Mapping[str, Any]] = {}  # records that were checked, by their id
         self._updating = False
-        self.ui.saliencyBar.setPixmap(pixmap(saliency_bar(SALIENCY_THRESHOLD)))
+        show_picture(self.ui.saliencyBar, saliency_bar(SALIENCY_THRESHOLD))
         self.ui.resultSelector.currentIndexChanged.connect(self._result_chosen)
 
     def update(self) -> None:
@@ -104,7 +104,7 @@ class ResultSection(Section):
         ui.tableSection.visible = not preliminary
         show_whether_current(ui.outdatedLabel, chosen.tumour, self._crop.key)
         ui.predictedClassLabel.text = _class_text(described)
-        ui.probabilityPicture.setPixmap(pixmap(probability_picture(described)))
+        show_picture(ui.probabilityPicture, probability_picture(described))
         ui.uncertaintyLabel.text = " ".join(
             [_probability_text(described)] if preliminary else _uncertainty_texts(described)
         )

@@ -186,7 +186,8 @@ def _fill(
     low, high = window
     widget.clear()
     for number, (hu, mask) in enumerate(slices):
-        picture, icon = pixmap(tile(hu, mask, low=low, high=high)), qt.QIcon()
+        drawn, icon = tile(hu, mask, low=low, high=high), qt.QIcon()
+        picture = pixmap(drawn, widget.devicePixelRatioF())
         for mode in (qt.QIcon.Normal, qt.QIcon.Selected):  # or Qt would colour what is chosen
             icon.addPixmap(picture, mode)
         widget.addItem(qt.QListWidgetItem(icon, str(number)))
