@@ -68,7 +68,7 @@ def test_a_point_gives_an_outline_that_can_be_accepted(proposed, scene, drawn, s
     panel.ui.acceptButton.click()
     settled()
     segment = segmentation.GetSegmentation().GetSegment(ids[-1])
-    assert (segment.GetName(), segment_ids(segmentation)) == ("tumour", ids)
+    assert (segment.GetName(), segment_ids(segmentation)) == ("tumour 2", ids)
     assert not panel.ui.proposalFrame.visible
 
 

@@ -92,7 +92,8 @@ def test_an_edit_is_measured_again_and_an_empty_segment_says_why(three, drawn, w
 
     panel, ids = three
     before = cells(panel)
-    assert "as dense as the lung round it" in before[1][-1]  # it lies beside the ball
+    assert before[1][-1] == "2 warnings"  # it lies beside the ball
+    assert "as dense as the lung round it" in panel.ui.tumourTable.item(1, 7).toolTip()
     segments.add_empty_segment(drawn[1], name="empty")
     drawn[1].GetSegmentation().RemoveSegment(ids[2])
     wait_until(lambda: at_rest(panel))

@@ -1386,6 +1386,10 @@
 <context>
     <name>panel.tumour_table</name>
     <message>
+        <source>1 warning</source>
+        <translation>1 Warnung</translation>
+    </message>
+    <message>
         <source>3D mm</source>
         <translation>3D mm</translation>
     </message>
@@ -1422,8 +1426,16 @@
         <translation>ml</translation>
     </message>
     <message>
+        <source>none</source>
+        <translation>keine</translation>
+    </message>
+    <message>
         <source>not rated</source>
         <translation>nicht bewertet</translation>
+    </message>
+    <message>
+        <source>{n} warnings</source>
+        <translation>{n} Warnungen</translation>
     </message>
     <message>
         <source>{prediction} (out of date)</source>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -235,7 +236,7 @@ class TumourSection(Section):
     def _accept(self) -> None:
         segment = self.proposal()
         segment.RemoveTag(_PROPOSED)
-        segment.SetName(_NAME)
+        segment.SetName(_new_name(self.state.segmentation))
         self.context.report(_("The outline is accepted. Next: the prediction."))
 
     def _refine(self) -> None:
@@ -265,7 +266,7 @@ class TumourSection(Section):
 
     def _draw(self) -> None:
         segmentation = self._segmentation()
-        self._set(segmentation, add_empty_segment(segmentation, name=_NAME))
+        self._set(segmentation, add_empty_segment(segmentation, name=_new_name(segmentation)))
         self._open_editor()
         self.context.report(_("Draw the tumour in the slice views. The crop follows the outline."))
 
@@ -286,6 +287,14 @@ class TumourSection(Section):
         editor.setSegmentationNode(state.segmentation)
         editor.setSourceVolumeNode(state.ct)
         editor.setCurrentSegmentID(state.segment)
+
+
+def _new_name(segmentation: Any) -> str:
+    """Return "tumour", or with a number where a segment has that name already."""
+    segments = segmentation.GetSegmentation()
+    taken = {segments.GetSegment(segment).GetName() for segment in segment_ids(segmentation)}
+    names = (_NAME if number == 1 else f"{_NAME} {number}" for number in count(1))
+    return next(name for name in names if name not in taken)
 
 
 def _first_segment(segmentation: Any) -> str:

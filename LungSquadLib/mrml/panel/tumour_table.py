@@ -68,7 +68,7 @@ class TumourTable(Section):
         self._inputs: Any = None  # of the measurements
         self._measured: dict[str, Measurement] = {}
         self._due: list[str] = []  # segments to measure
-        self._displayed: list[list[str]] = []
+        self._displayed: list[list[tuple[str, str]]] = []
         self._updating = False
         self._timer = single_shot(context.widget, self._measure_next, ms=_DELAY_MS)
         table = self.ui.tumourTable
@@ -154,12 +154,12 @@ class TumourTable(Section):
             self._displayed = rows
             table.setRowCount(len(rows))
             for row, cells in enumerate(rows):
-                for column, text in enumerate(cells):
+                for column, (text, tooltip) in enumerate(cells):
                     item = qt.QTableWidgetItem(text)
-                    item.setToolTip(text)
+                    item.setToolTip(tooltip)
                     table.setItem(row, column, item)
             table.resizeColumnsToContents()
-            rated = any(cells[_SUSPICION] for cells in rows)
+            rated = any(cells[_SUSPICION][0] for cells in rows)
             (table.showColumn if rated else table.hideColumn)(_SUSPICION)
         if state.segment in segments and table.currentRow() != segments.index(state.segment):
             table.selectRow(segments.index(state.segment))
@@ -172,14 +172,15 @@ class TumourTable(Section):
         if 0 <= row < len(segments) and segments[row] != self.state.segment:
             self._tumour.choose(self.state.segmentation, segments[row])
 
-    def _cells(self, segment: str) -> list[str]:
+    def _cells(self, segment: str) -> list[tuple[str, str]]:
+        """Return text and tooltip of each cell of a row."""
         name, measured = self._name(segment), self._measured.get(segment)
         if measured is None or measured.size is None:
             problem = "..." if measured is None else measured.problem
-            return [name, "", "", "", "", "", "", problem]
+            return [(text, text) for text in (name, "", "", "", "", "", "", problem)]
         descriptions, predictions = self._results(segment)
         size = measured.size
-        return [
+        texts = (
             name,
             f"{measured.volume_ml:.2f}",
             f"{size.axial.mm:.1f}",
@@ -187,8 +188,11 @@ class TumourTable(Section):
             size.stage,
             _suspicion(descriptions),
             "; ".join(_prediction_text(each, current) for each, current in predictions),
-            flags_text([flag for flag in measured.flags if flag.severity != "info"]),
-        ]
+        )
+        warnings = [flag for flag in measured.flags if flag.severity != "info"]
+        number = {0: _("none"), 1: _("1 warning")}.get(len(warnings))
+        flags = number or _("{n} warnings").format(n=len(warnings))
+        return [*((text, text) for text in texts), (flags, flags_text(warnings))]
 
     def _name(self, segment: str) -> str:
         return Tumour(self.state.segmentation, segment).name
