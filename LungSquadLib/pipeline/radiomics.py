@@ -21,6 +21,7 @@ from .. import __version__
 from ..data.case_loop import Summary, run_cases, stamp_of
 from ..data.manifest import Row, look, messages_about, read_manifest
 from ..data.store import INDEX, Store, StoredCase, open_store
+from ..data.tables.text import read_rows
 from ..errors import InputError, parsing
 from ..evaluation.radiomics import robustness
 from ..evaluation.staging.comparators import Pseudonyms
@@ -37,6 +38,7 @@ from ..radiomics.perturbed import AS_DRAWN, PERTURBED, perturbed_features
 from ..radiomics.settings import CONFIGURATIONS, RadiomicsSettings
 from ..report.identity import patient_of
 from ..report.page import RESEARCH
+from ..report.radiomics import feature_row
 from .case_input import CaseInput
 
 _LARGEST_SETTINGS = 64 << 20  # bytes: a table's description lists its cases
@@ -127,6 +129,50 @@ def extract_case(
         "features": _known(values),
         "flags": [flag.to_dict() for flag in flags],
     }
+
+
+def described_features(
+    case: CaseInput,
+    robustness_table: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Compute the features of a case with the default settings, each described for a person.
+
+    Args:
+        case: CT and mask.
+        robustness_table: `NAME.robustness.csv` of a cohort, or None.
+        progress: gets the state of the work; may cancel.
+
+    Returns:
+        A row for each feature, as the worker's protocol has it.
+
+    Raises:
+        InputError: CT, mask or table cannot be used, or no voxel is left.
+    """
+    measured = {} if robustness_table is None else _read_robustness(Path(robustness_table))
+    ct = open_ct(case.ct, series=case.series, progress=progress or Silent())
+    values = radiomic_features(ct, read_mask(case.mask, ct, roi=case.roi, label=case.label))
+    features = []
+    for name, value in _known(values).items():
+        label, _, unit, code = feature_row(name, value)
+        row = {"feature": name, "label": label, "value": value, "unit": unit, "code": code}
+        features.append({**row, **measured.get(name, {})})
+    return features
+
+
+def _read_robustness(path: Path) -> dict[str, dict[str, float | None]]:
+    """Return what a table of robustness says of each feature, by name."""
+    header, rows = read_rows(path)
+    columns = ("icc", "robust", "volume_correlation")
+    with parsing(path, "a table of `lungsquad radiomics --robustness`"):
+        feature, *numbers = (header.index(name) for name in ("feature", *columns))
+        return {
+            row[feature]: {
+                name: float(row[number]) if row[number] else None
+                for name, number in zip(columns, numbers, strict=True)
+            }
+            for row in rows
+        }
 
 
 def extract_cohort(

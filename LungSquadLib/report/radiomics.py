@@ -20,7 +20,9 @@ def radiomics_section(case: dict[str, Any]) -> list[Markup]:
     families: list[Child] = []
     for family, about in FAMILIES.items():
         rows = [
-            _row(name, value) for name, value in values.items() if name.startswith(f"{family}_")
+            feature_row(name, value)
+            for name, value in values.items()
+            if name.startswith(f"{family}_")
         ]
         if rows:
             summary = element("summary", about.label.capitalize())
@@ -28,7 +30,8 @@ def radiomics_section(case: dict[str, Any]) -> list[Markup]:
     return section("Radiomics", families or None, small_print([_EXPLANATION]) if families else None)
 
 
-def _row(name: str, value: float | None) -> list[Child]:
+def feature_row(name: str, value: float | None) -> list[Child]:
+    """Return a feature in words, its value, its unit and its codes, as texts."""
     feature, aggregation = described(name)
     of_volume = aggregation == "DHQ4"
     how = "" if of_volume else f" ({AGGREGATION_LABELS[aggregation]})"

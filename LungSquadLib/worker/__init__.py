@@ -64,6 +64,10 @@ the optional ones:
         result: "path" of the model file among the user's models
     {"id": 16, "verb": "add", "file": PATH}
         result: "path" of the copy of a model file among the user's models, which was checked
+    {"id": 17, "verb": "radiomics", "ct": PATH, "mask": PATH}
+        optional: "robustness" (a cohort's table by `lungsquad radiomics --robustness`), "series"
+        result: the features, each with its name ("feature"), "label", "value" (or null), "unit"
+        and "code", and what the table says of it: "icc", "robust" and "volume_correlation"
 
 Responses:
 

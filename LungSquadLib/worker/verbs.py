@@ -218,6 +218,22 @@ class Candidates:
         return {"notice": EXPERIMENTAL, "candidates": described}
 
 
+@dataclass(frozen=True)
+class Radiomics:
+    """Compute the radiomic features of a case, with the defaults of `lungsquad radiomics`."""
+
+    ct: str | os.PathLike[str]
+    mask: str | os.PathLike[str]
+    robustness: str | os.PathLike[str] | None = None
+    series: str | None = None
+
+    def run(self, progress: Progress) -> list[dict[str, Any]]:
+        from ..pipeline.radiomics import described_features
+
+        case = CaseInput(self.ct, self.mask, series=self.series)
+        return described_features(case, self.robustness, progress)
+
+
 def _described(mask: Mask, ct: CT) -> dict[str, Any]:
     """Return a mask's name, source, volume and flags."""
     import SimpleITK as sitk
@@ -368,6 +384,7 @@ VERBS: dict[str, type] = {
     "mask": ImportMask,
     "segment": Segment,
     "candidates": Candidates,
+    "radiomics": Radiomics,
     "sample": Sample,
     "dicom": ExportDicom,
     "inspect": Inspect,

@@ -128,6 +128,10 @@
         <translation>Eine CSV-Tabelle mit den Spalten ct und mask wählen, eine Zeile je Tumor</translation>
     </message>
     <message>
+        <source>Choose a table of `lungsquad radiomics --robustness`, and show its ICC and correlation with the volume beside each feature</source>
+        <translation>Eine Tabelle von `lungsquad radiomics --robustness` wählen und deren ICC und Korrelation mit dem Volumen neben jedem Merkmal zeigen</translation>
+    </message>
+    <message>
         <source>Choose profile...</source>
         <translation>Profil wählen...</translation>
     </message>
@@ -164,6 +168,22 @@
         <translation>Mit Schichten dieses Patienten vergleichen</translation>
     </message>
     <message>
+        <source>Compute</source>
+        <translation>Berechnen</translation>
+    </message>
+    <message>
+        <source>Compute the features of the IBSI standard for this tumour</source>
+        <translation>Die Merkmale des IBSI-Standards für diesen Tumor berechnen</translation>
+    </message>
+    <message>
+        <source>Compute with robustness of a cohort...</source>
+        <translation>Mit der Robustheit einer Kohorte berechnen...</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>Kopieren</translation>
+    </message>
+    <message>
         <source>Copy how the predictions were made and what to cite, for a paper</source>
         <translation>Kopieren, wie die Vorhersagen entstanden und was zu zitieren ist, für eine Veröffentlichung</translation>
     </message>
@@ -174,6 +194,10 @@
     <message>
         <source>Copy the report and all result files to a folder</source>
         <translation>Den Bericht und alle Ergebnisdateien in einen Ordner kopieren</translation>
+    </message>
+    <message>
+        <source>Copy the table, to paste it into a spreadsheet</source>
+        <translation>Die Tabelle kopieren, um sie in eine Tabellenkalkulation einzufügen</translation>
     </message>
     <message>
         <source>Coronal plane of the crop through the tumour, with the outline</source>
@@ -214,6 +238,10 @@
     <message>
         <source>Expression:</source>
         <translation>Expression:</translation>
+    </message>
+    <message>
+        <source>Features with their IBSI codes; agreement (ICC) when the outline is perturbed, and rank correlation with the volume, in the cohort of the table</source>
+        <translation>Merkmale mit ihren IBSI-Codes; Übereinstimmung (ICC) bei veränderter Kontur und Rangkorrelation mit dem Volumen, in der Kohorte der Tabelle</translation>
     </message>
     <message>
         <source>Fetch...</source>
@@ -408,6 +436,10 @@
         <translation>Veröffentlicht:</translation>
     </message>
     <message>
+        <source>Radiomic features</source>
+        <translation>Radiomics-Merkmale</translation>
+    </message>
+    <message>
         <source>Random seed: the same seed gives the same images. It increases with each press</source>
         <translation>Startwert des Zufalls: Derselbe Startwert ergibt dieselben Bilder. Er steigt mit jedem Druck</translation>
     </message>
@@ -472,6 +504,10 @@
         <translation>SEG und SR speichern...</translation>
     </message>
     <message>
+        <source>Save as CSV...</source>
+        <translation>Als CSV speichern...</translation>
+    </message>
+    <message>
         <source>Save results...</source>
         <translation>Ergebnisse speichern...</translation>
     </message>
@@ -482,6 +518,10 @@
     <message>
         <source>Save table...</source>
         <translation>Tabelle speichern...</translation>
+    </message>
+    <message>
+        <source>Save the features with their names, all digits, units and codes</source>
+        <translation>Die Merkmale mit ihren Namen, allen Stellen, Einheiten und Codes speichern</translation>
     </message>
     <message>
         <source>Save the predictions as CSV, one row for each</source>
@@ -634,6 +674,10 @@
     <message>
         <source>Where the network runs; auto uses a graphics card if there is one</source>
         <translation>Wo das Netz rechnet; auto verwendet eine Grafikkarte, wenn es eine gibt</translation>
+    </message>
+    <message>
+        <source>With the default settings of `lungsquad radiomics`. Features depend on the outline, and most follow the volume.</source>
+        <translation>Mit den Voreinstellungen von `lungsquad radiomics`. Die Merkmale hängen von der Kontur ab, und die meisten folgen dem Volumen.</translation>
     </message>
     <message>
         <source>Write the outline (SEG) and the results (SR) as DICOM with a pseudonym, into a folder; Slicer&apos;s database stays as it is</source>
@@ -1178,6 +1222,69 @@
     <message>
         <source>{name}. Check that it belongs to this patient.</source>
         <translation>{name}. Prüfen Sie, ob es zu diesem Patienten gehört.</translation>
+    </message>
+</context>
+<context>
+    <name>panel.radiomics</name>
+    <message>
+        <source>Computing the features</source>
+        <translation>Die Merkmale werden berechnet</translation>
+    </message>
+    <message>
+        <source>Feature</source>
+        <translation>Merkmal</translation>
+    </message>
+    <message>
+        <source>IBSI</source>
+        <translation>IBSI</translation>
+    </message>
+    <message>
+        <source>ICC</source>
+        <translation>ICC</translation>
+    </message>
+    <message>
+        <source>Radiomic features</source>
+        <translation>Radiomics-Merkmale</translation>
+    </message>
+    <message>
+        <source>Robustness, as `lungsquad radiomics --robustness` writes it</source>
+        <translation>Robustheit, wie `lungsquad radiomics --robustness` sie schreibt</translation>
+    </message>
+    <message>
+        <source>Saved as &apos;{path}&apos;.</source>
+        <translation>Als „{path}“ gespeichert.</translation>
+    </message>
+    <message>
+        <source>Table (*.csv)</source>
+        <translation>Tabelle (*.csv)</translation>
+    </message>
+    <message>
+        <source>The features are in the clipboard, for a spreadsheet.</source>
+        <translation>Die Merkmale sind in der Zwischenablage, für eine Tabellenkalkulation.</translation>
+    </message>
+    <message>
+        <source>Unit</source>
+        <translation>Einheit</translation>
+    </message>
+    <message>
+        <source>Value</source>
+        <translation>Wert</translation>
+    </message>
+    <message>
+        <source>Volume correlation</source>
+        <translation>Korrelation mit dem Volumen</translation>
+    </message>
+    <message>
+        <source>not defined</source>
+        <translation>nicht definiert</translation>
+    </message>
+    <message>
+        <source>{icc} (below 0.75)</source>
+        <translation>{icc} (unter 0,75)</translation>
+    </message>
+    <message>
+        <source>{n} features.</source>
+        <translation>{n} Merkmale.</translation>
     </message>
 </context>
 <context>

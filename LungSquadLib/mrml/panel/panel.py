@@ -27,6 +27,7 @@ from .prediction import PredictionSection
 from .prediction_result import ResultSection
 from .preliminary import PreliminaryPredictions
 from .profile import ProfileSection
+from .radiomics import RadiomicsSection
 from .report import ReportSection
 from .section import Section
 from .state import state_of
@@ -80,6 +81,7 @@ class Panel:
             predictions=self.result,
             descriptions=self.description,
         )
+        self.radiomics = RadiomicsSection(context, ct_files=ct_files, crop=self.crop)
         self.synthetic = SyntheticSection(context, crop=self.crop)
         self.inpainting = InpaintingSection(context, ct_files=ct_files, crop=self.crop)
         self.report = ReportSection(
@@ -102,6 +104,7 @@ class Panel:
             self.result,
             self.description,
             self.table,
+            self.radiomics,
             self.profile,
             self.synthetic,
             self.inpainting,

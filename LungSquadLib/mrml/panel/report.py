@@ -115,7 +115,7 @@ class ReportSection(Section):
             self.context.report(_("Saved in '{folder}'.").format(folder=target))
 
     def _save_table(self) -> None:
-        if path := self._file_to_save(_("Table of the results"), _("Table (*.csv)"), ".csv"):
+        if path := self.file_to_save(_("Table of the results"), _("Table (*.csv)"), ".csv"):
             self._write_table(path)
             self.context.report(_("Saved as '{path}'.").format(path=path))
 
@@ -129,7 +129,7 @@ class ReportSection(Section):
         self.context.report(_("The methods text is in the clipboard. Paste it into your paper."))
 
     def _save_scene(self) -> None:
-        if path := self._file_to_save(_("Scene"), _("Slicer scene (*.mrb)"), SUFFIX):
+        if path := self.file_to_save(_("Scene"), _("Slicer scene (*.mrb)"), SUFFIX):
             with wait_cursor():  # Slicer's own writing cannot be cut into steps
                 write_scene(slicer.mrmlScene, path)
             self.context.report(_("Saved as '{path}'.").format(path=path))
@@ -137,12 +137,6 @@ class ReportSection(Section):
     def _folder(self, title: str) -> Path | None:
         folder = qt.QFileDialog.getExistingDirectory(self.context.widget, title)
         return Path(folder) if folder else None
-
-    def _file_to_save(self, title: str, kinds: str, suffix: str) -> Path | None:
-        name = qt.QFileDialog.getSaveFileName(self.context.widget, title, "", kinds)
-        if not name:
-            return None
-        return Path(name if name.lower().endswith(suffix) else name + suffix)
 
     def _add_dicom(self) -> None:
         """Add SEG and SR to the patient's study; without identity they would move that study."""

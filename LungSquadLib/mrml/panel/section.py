@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import qt
 from slicer.i18n import tr as _
 
 from ...imaging.flags import Flag, merged
@@ -45,6 +47,13 @@ class Section:
                 action()
 
         button.clicked.connect(pressed)
+
+    def file_to_save(self, title: str, kinds: str, suffix: str) -> Path | None:
+        """Let the user choose a file to write; None where it was cancelled."""
+        name = qt.QFileDialog.getSaveFileName(self.context.widget, title, "", kinds)
+        if not name:
+            return None
+        return Path(name if name.lower().endswith(suffix) else name + suffix)
 
     def missing(self) -> str:
         """Return what the user must do first, or an empty text."""

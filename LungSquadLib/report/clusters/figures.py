@@ -56,7 +56,7 @@ def pictures(analysis: ClusterAnalysis) -> dict[str, list[Picture]]:
         if analysis.survival is not None:
             figures["Groups"].append(_survival(analysis.survival, analysis.names))
         if analysis.genes:
-            figures["Genes"] = [_genes(analysis)]
+            figures["Columns"] = [_genes(analysis)]
     return figures
 
 

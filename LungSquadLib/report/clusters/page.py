@@ -43,7 +43,7 @@ def groups_page(analysis: ClusterAnalysis, pictures: Mapping[str, Sequence[Pictu
         _agreements(analysis),
         section("Groups", figures(pictures.get("Groups", ()))),
         section("Latent space", figures(pictures.get("Latent space", ()))),
-        stacked("Genes"),
+        stacked("Columns"),
         stacked("Training"),
         _clusterings(analysis),
         _errors(analysis),
