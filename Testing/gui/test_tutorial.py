@@ -32,7 +32,6 @@ def test_the_tutorial(opened, gui, wait_until, screenshot, heartbeat):
     figure("longest gap of the event loop, sample patient", heartbeat.longest * 1000, "ms")
     assert panel.crop.crop is not None
     outlined = panel.crop.crop.mask_volume_ml
-    screenshot(ui.patientSection, "patient")
 
     # Networks learnt from real nodules, and take too much of the phantom's large tumour.
     ui.segmenterSelector.currentIndex = ui.segmenterSelector.count - 1

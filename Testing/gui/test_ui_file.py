@@ -40,6 +40,7 @@ BREACHES = {
     "parameter": ("<string>share", "<string>shares", "No parameter is called shares."),
     "property": ('"noneEnabled"', '"noneAllowed"', "qMRMLNodeComboBox has no property noneAllowed"),
     "control": ('"toolTip"><string>Do', '"whatsThis"><string>Do', "runButton has no tool tip."),
+    "mnemonic": ("<string>Run", "<string>Save to &amp;File", "The mnemonic f is taken."),
     "style": ('"windowTitle"', '"styleSheet"', "A style sheet is set"),
     "widget in code": ("ui.section.", "ui.sections.", "ui.sections, which is not there"),
     "method in code": (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
@@ -15,6 +16,7 @@ from xml.etree import ElementTree
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "docs" / "slicer-widgets.json"
 SCENE = ("mrmlSceneChanged(vtkMRMLScene*)", "setMRMLScene(vtkMRMLScene*)")
+MENUS = "efhv"  # mnemonics of Slicer's menus: Edit, File, Help, View
 PARAMETER = "SlicerParameterName"
 # Controls, which say in a tool tip what they are for.
 CONTROLS = (
@@ -66,6 +68,7 @@ class UiFile:
             *self._parameters(),
             *self._properties(),
             *self._controls(),
+            *self._mnemonics(),
             *self._widgets_in_code(),
             *self._members_in_code(),
         ]
@@ -136,6 +139,16 @@ class UiFile:
             names = [element.get("name") for element in widget.findall("property")]
             if widget.get("class") in CONTROLS and "toolTip" not in names:
                 yield f"{widget.get('name')} has no tool tip."
+
+    def _mnemonics(self) -> Iterator[str]:
+        letters = [
+            letter.casefold()
+            for element in self._values("text")
+            for letter in re.findall(r"&(\w)", element.text or "")
+        ]
+        for letter, count in Counter(letters).items():
+            if count > 1 or letter in MENUS:
+                yield f"The mnemonic {letter} is taken."
 
     def _widgets_in_code(self) -> Iterator[str]:
         for node in self._of_ui():

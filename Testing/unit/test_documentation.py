@@ -354,6 +354,13 @@ def test_the_page_of_files_names_every_field_of_a_prediction():
     assert not written - named
 
 
+def test_every_picture_is_used():
+    """`make pictures` draws what pages and the catalogue of extensions show, and no more."""
+    shown = "".join(map(text, [*NAMES, "CMakeLists.txt"]))
+    pictures = sorted((ROOT / "LungSquad/Resources/Screenshots").iterdir())
+    assert [path.name for path in pictures if f"Screenshots/{path.name}" not in shown] == []
+
+
 def test_the_tutorial_calls_buttons_and_sections_by_their_names():
     form = html.unescape(text("LungSquad/Resources/UI/LungSquad.ui")).casefold()
     named = [

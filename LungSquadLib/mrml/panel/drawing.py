@@ -92,21 +92,17 @@ def saliency_bar(threshold: float, *, width: int = 360, height: int = 14) -> np.
     return np.repeat(np.rint(colours)[None].astype(np.uint8), height, axis=0)
 
 
-def show_picture(label: Any, picture: np.ndarray, *, width: int | None = None) -> None:
-    """Show pixels (rows, columns, 3) in a label, as sharp as its screen.
+def show_picture(label: Any, picture: np.ndarray) -> None:
+    """Show pixels (rows, columns, 3) in a label, as sharp as its screen."""
+    label.setPixmap(pixmap(picture, label.devicePixelRatioF()))
 
-    Args:
-        label: the label.
-        picture: the pixels, uint8.
-        width: that the picture is scaled to; by default its own.
-    """
-    ratio = math.ceil(label.devicePixelRatioF())
-    if width is None:
-        label.setPixmap(pixmap(picture, ratio))
-        return
-    scaled = pixmap(picture).scaledToWidth(width * ratio, qt.Qt.SmoothTransformation)
-    scaled.setDevicePixelRatio(ratio)
-    label.setPixmap(scaled)
+
+def scaled_pixmap(picture: np.ndarray, width: int, ratio: float) -> Any:
+    """Return pixels (rows, columns, 3) as a Qt pixmap of another width; see `pixmap`."""
+    times = math.ceil(ratio)
+    scaled = pixmap(picture).scaledToWidth(width * times, qt.Qt.SmoothTransformation)
+    scaled.setDevicePixelRatio(times)
+    return scaled
 
 
 def pixmap(picture: np.ndarray, ratio: float = 1.0) -> Any:

@@ -18,7 +18,7 @@ from ..synthetic import add_inpainted, inpainted_image
 from ..temporary_files import CaseFiles, CtFileCache
 from ..volumes import ct_of_volume
 from .context import Context
-from .drawing import show_picture
+from .drawing import scaled_pixmap
 from .inputs import CropSource
 from .model_choice import keep_last_used, offer_classes, offer_models, usable_models
 from .section import Section, flags_text
@@ -98,11 +98,12 @@ class InpaintingSection(Section):
             part = sitk.ReadImage(str(files.ct))
         image = inpainted_image(ct, part, described)
         yield 0.92
-        picture = side_by_side(ct, as_ct(image), mask)
+        ratio = ui.comparisonPicture.devicePixelRatioF()
+        picture = scaled_pixmap(side_by_side(ct, as_ct(image), mask), _PICTURE_WIDTH, ratio)
         yield 0.96
         check_in_scene(volume)
         self._inpainted = add_inpainted(volume, image, described)
-        show_picture(ui.comparisonPicture, picture, width=_PICTURE_WIDTH)
+        ui.comparisonPicture.setPixmap(picture)
         ui.inpaintedLabel.text = _inpainted_text(described, self._inpainted.GetName())
         self.context.report(
             _("The synthetic tumour is in a new volume. The patient's CT is unchanged.")
