@@ -8,7 +8,7 @@ made it: code, a `.ui` file or Qt.
 from __future__ import annotations
 
 import re
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from inspect import getattr_static
 from pathlib import Path
 from types import ModuleType
@@ -37,17 +37,25 @@ class _Attribute:
 def _finder(of_class):
     """Finds our `connect` before PySide6's, which no attribute of a class can hide."""
 
-    def find(owner, name):
+    if of_class.__name__ == "_find":  # of a class that this one inherits from
+        return of_class
+
+    def _find(owner, name):
         if name in _BY_SIGNATURE:
             return partial(_BY_SIGNATURE[name], owner)
         return of_class(owner, name)
 
-    return find
+    return _find
+
+
+@lru_cache(maxsize=2000)
+def _held(kind, name):
+    return getattr_static(kind, name, None)
 
 
 def _set_attribute(owner, name, value):
     """As PythonQt: what a class of Qt has no property for cannot be set."""
-    held = getattr_static(type(owner), name, None)
+    held = _held(type(owner), name)
     ours = name[0] == "_" or not type(owner).__module__.startswith(("PySide6.", __package__))
     if isinstance(held, QtCore.Property):
         owner.setProperty(name, value)
