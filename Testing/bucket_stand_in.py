@@ -34,6 +34,7 @@ REAL = (  # patients of the data for tests: folder, outlines
     ("lidc_0314", "SEG/seg.dcm"),
     ("lidc_0001", "RTSTRUCT/rs.dcm"),
 )
+ROI = "GTV-1|Tumor.*|Nodule.*"
 PATIENTS = 8
 PAGE = 10  # objects in a page of a list
 TABLE = (
@@ -90,7 +91,8 @@ def write_bucket(folder: Path, case_data: CaseData, url: str) -> None:
         name = f"LUNG9-{number:03d}"
         if number <= len(REAL):
             source, outline = REAL[number - 1]
-            ct, outline = case_data / "open" / source / "CT", case_data / "open" / source / outline
+            outline = case_data / "open" / source / outline
+            slices = _around(case_data / "open" / source / "CT", outline)
         else:
             centre = (10.3 + number, 5.1, -12.4)
             chest = Chest((48, 48, 12), (1.5, 1.5, 3.0), (-25, -31, -31), centre, (12, 11, 10))
@@ -98,8 +100,9 @@ def write_bucket(folder: Path, case_data: CaseData, url: str) -> None:
             outline = write_rtstruct(
                 work / f"{name}.dcm", ct, {"GTV-1": chest.contours(), "lung": [_square(chest)]}
             )
+            slices = sorted(ct.iterdir())
         modality = str(pydicom.dcmread(outline, stop_before_pixels=True).Modality)
-        rows.append(_stored(folder, name, number, sorted(ct.iterdir()), "CT"))
+        rows.append(_stored(folder, name, number, slices, "CT"))
         if number in (4, 5):
             other = write_series(work / f"{name}-b", np.zeros((4, 16, 16), np.int16))
             rows.append(_stored(folder, name, number, sorted(other.iterdir()), "CT"))
@@ -111,7 +114,7 @@ def write_bucket(folder: Path, case_data: CaseData, url: str) -> None:
         "citations": ["Nobody et al. 2026.", "Data: nowhere."],
         "bucket": BUCKET,
         "source": "made for a test",
-        "roi": "GTV-1|Tumor.*|Nodule.*",
+        "roi": ROI,
         "clinical": {
             "url": f"{url}/tables/clinical.csv",
             "sha256": hashlib.sha256(TABLE.encode()).hexdigest(),
@@ -165,6 +168,28 @@ def _write_list(path: Path, about: dict, rows: list[tuple]) -> Path:
     lines = [json.dumps(about), ",".join(COLUMNS), *(",".join(map(str, row)) for row in rows)]
     path.write_bytes(gzip.compress("\n".join(lines).encode()))
     return path
+
+
+def _around(ct: Path, outline: Path) -> list[Path]:
+    """The slices of a CT within 8 mm of the tumour's outline: half of it is enough."""
+    data = pydicom.dcmread(outline)
+    if data.Modality == "SEG":
+        frames = data.PerFrameFunctionalGroupsSequence
+        levels = [frame.PlanePositionSequence[0].ImagePositionPatient[2] for frame in frames]
+    else:
+        names = {roi.ROINumber: roi.ROIName for roi in data.StructureSetROISequence}
+        levels = [
+            contour.ContourData[2]
+            for roi in data.ROIContourSequence
+            if re.fullmatch(ROI, names[roi.ReferencedROINumber])
+            for contour in roi.ContourSequence
+        ]
+    heights = {
+        path: pydicom.dcmread(path, stop_before_pixels=True).ImagePositionPatient[2]
+        for path in sorted(ct.iterdir())
+    }
+    low, high = min(levels) - 8, max(levels) + 8
+    return [path for path, height in heights.items() if low <= height <= high]
 
 
 def _square(chest: Chest) -> np.ndarray:
