@@ -31,6 +31,7 @@ from ..training.segmentation.data import open_source
 from ..training.segmentation.quality import CASES, RESULT, segmentation_quality
 
 RATINGS, METRICS = "ratings.csv", "metrics.json"
+NATIVE_RATIO = 2.0  # most between the spacing of slices with their own pixels and the card's
 Case = TypeVar("Case", bound=StoredCase)
 
 
@@ -180,7 +181,9 @@ class _Segmenter:
         self._model, self._source = model, open_source(selection.store)
         source, spec = self._source, model.card.image
         check_dimensions(model, source.dimensions)
-        if abs(source.spacing / spec.spacing - 1) > 1e-6 or source.side < spec.size:
+        most = NATIVE_RATIO if source.is_native else 1 + 1e-6
+        ratio = source.spacing / spec.spacing
+        if not 1 / most <= ratio <= most or source.side < spec.size:
             raise InputError(
                 f"The data have {source.side} voxels of {source.spacing:g} mm a side, and the "
                 f"model '{model.card.name}' takes {spec}: cut them again for it."

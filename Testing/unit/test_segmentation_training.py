@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from LungSquadLib.cli import main
-from LungSquadLib.data.slice_set import Slicing
+from LungSquadLib.data.slice_set import Slicing, write_index
 from LungSquadLib.errors import CancelledError, InputError, ModelError
 from LungSquadLib.imaging.resample import AIR
 from LungSquadLib.inference.segmentation_cubes import known_voxels
@@ -180,6 +180,29 @@ def test_validation_measures_what_the_training_measured(tmp_path, store, finishe
     )
     assert len(measured) == 10
     assert {case: measured[case] for case in written} == written
+
+
+def test_slices_with_their_own_pixels_train_and_validate_whatever_their_size(tmp_path):
+    def native(name, pixel_mm, seed=0):
+        slices = disc_set(tmp_path / name, 12, slicing=Slicing(32), seed=seed)
+        sizes = np.linspace(0.9, 1.1, len(slices.cases)) * pixel_mm
+        cases = [
+            replace(case, pixel_mm=float(size))
+            for case, size in zip(slices.cases, sizes, strict=True)
+        ]
+        write_index(slices.folder, replace(slices.slicing, native=True), cases, rows=12)
+        return slices.folder
+
+    run = tmp_path / "run"
+    train_segmentation(native("slices", 0.7), run, OPTIONS)
+    model = read_model(run / "model.safetensors")
+    assert model.card.image.spacing == pytest.approx(0.7)
+    diameters = [float(row["diameter_mm"]) for row in read_rows(run / "segmentation.csv")]
+    assert all(3 < diameter < 32 for diameter in diameters)
+    finer = validate_nodules(model, native("finer", 0.5, seed=1), tmp_path / "finer out")
+    assert finer.metrics["dice_one_click_median"].n == 12
+    with pytest.raises(InputError, match="cut them again"):
+        validate_nodules(model, native("coarse", 1.6, seed=2), tmp_path / "coarse out")
 
 
 def test_data_that_do_not_fit_the_model_are_refused(tmp_path, store, finished):

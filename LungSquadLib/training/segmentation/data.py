@@ -46,6 +46,11 @@ class SegmentationSource:
         return self.source.preprocessing.side
 
     @property
+    def is_native(self) -> bool:
+        """Whether each case has the pixels of its CT, of whatever size."""
+        return isinstance(self.source, SliceSet) and self.source.slicing.native
+
+    @property
     def spacing(self) -> float:
         """Millimetres between voxels; the median of slices with their CTs' own pixels."""
         if isinstance(self.source, SliceSet):
