@@ -45,7 +45,7 @@ def references_of(cohort: SeriesList, folder: Path, problems: Problems) -> list[
         if key in problems:
             continue
         try:
-            uids = _referenced_series(_file(folder, outline))
+            uids = referenced_series(_file(folder, outline))
         except (InputError, OSError) as error:
             problems[key] = str(understood(error))
             continue
@@ -142,7 +142,7 @@ def _description(path: Path) -> str:
     return header.decoded(tags.SERIES_DESCRIPTION) if header else ""
 
 
-def _referenced_series(path: Path) -> set[str]:
+def referenced_series(path: Path) -> set[str]:
     """Return the UIDs of the series that an RTSTRUCT, SEG or SR refers to."""
     dataset = read_dataset(path, stop_before_pixels=True)
     return {str(item.get("SeriesInstanceUID", "")) for item in _series_items(dataset)}

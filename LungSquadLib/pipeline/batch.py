@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..cohorts.patient_folders import manifest_of
 from ..data.case_loop import ERRORS, RowTask, Summary, run_cases, stamp_of, write_errors
 from ..data.manifest import Row, look, messages_about, read_manifest
 from ..errors import InputError
@@ -50,14 +51,14 @@ def run_batch(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Summary:
-    """Run every case of a manifest; cases that an earlier run has finished are kept.
+    """Run every case of a manifest or a folder; cases that an earlier run has finished are kept.
 
     Writes `cases/NAME/` for each case, `results.csv` (a row for each case and model), `errors.csv`
     (a row for each case that failed, with the reason) and `index.html`; and `radiomics.csv` (a row
     for each case) if the options ask for it.
 
     Args:
-        manifest: see `read_manifest`.
+        manifest: see `read_manifest`; or a folder of patients, see `write_folder_manifest`.
         models: to run on every case.
         folder: where to write.
         jobs: processes.
@@ -66,12 +67,35 @@ def run_batch(
         progress: gets the state of the work; may cancel.
 
     Raises:
-        InputError: the manifest or a model cannot be used. What is wrong with one case is a row.
+        InputError: the manifest or a model cannot be used, or the results would go into the folder
+            of patients. What is wrong with one case is a row.
         CancelledError: `progress` said so; what was finished stays and is in the tables.
     """
     options, progress = options or PredictionOptions(), progress or Silent()
+    threads = threads or max((os.cpu_count() or 1) // jobs, 1)
+    source = Path(manifest).resolve()
+    if source.is_dir() and Path(folder).resolve().is_relative_to(source):
+        raise InputError(f"The results cannot go into the folder of patients, '{manifest}'.")
+    with manifest_of(manifest, progress) as (table, left_out):
+        summary = _run(
+            table, models, Path(folder), options, jobs=(jobs, threads), progress=progress
+        )
+    reasons = (f"the folder '{name}' is left out: {why}" for name, why in left_out.items())
+    return replace(summary, messages=(*summary.messages, *reasons))
+
+
+def _run(
+    manifest: Path,
+    models: Sequence[Model],
+    target: Path,
+    options: PredictionOptions,
+    *,
+    jobs: tuple[int, int],
+    progress: Progress,
+) -> Summary:
+    """Run the cases of a manifest; `jobs` are processes and the threads of each."""
     chosen_device(options.device)
-    rows, target = read_manifest(manifest, keep_identity=options.keep_identity), Path(folder)
+    rows = read_manifest(manifest, keep_identity=options.keep_identity)
     check_distinct([target / name for name in (_RESULTS, ERRORS, _INDEX, _RADIOMICS)], [manifest])
     if any(row.profile for row in rows) and all(_of_images(model) for model in models):
         raise InputError(f"'{manifest}' names profiles, and none of the models takes one.")
@@ -79,14 +103,14 @@ def run_batch(
     make_folder(target / "cases")
     sweep(target)
     sweep(target / "cases")
-    threads = threads or max((os.cpu_count() or 1) // jobs, 1)
+    processes, threads = jobs
     run = run_cases(
         tasks,
         _work,
         stored=_stored,
         write=partial(_write_tables, tasks, target, options),
         keep_identity=options.keep_identity,
-        jobs=jobs,
+        jobs=processes,
         initializer=_begin,
         arguments=(threads,),
         messages=messages_about(rows, columns=False),

@@ -40,7 +40,7 @@ def add_batch_arguments(parser: argparse.ArgumentParser, *, threads: bool = True
         "manifest",
         metavar="MANIFEST.csv",
         help="table of cases: columns ct, mask; optional case, patient_id, roi, label, series, "
-        "profile",
+        "profile; or a folder of patients, a folder each with CT and outline",
     )
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="output folder")
     add_model_arguments(parser, threads=threads)

@@ -46,6 +46,7 @@ the optional ones:
         result: as `lungsquad inspect --json`
     {"id": 11, "verb": "batch", "manifest": PATH, "models": [NAME_OR_PATH], "folder": PATH}
         optional: "device", "seed", "keep_identity", "radiomics", "seg_type", "jobs"
+        the manifest may be a folder of patients
         result: the numbers of cases that were done, skipped and failed, and messages
     {"id": 12, "verb": "generate", "model": NAME_OR_PATH, "folder": PATH}
         optional: "n", "seed", "truncation", "label", "like"
@@ -68,6 +69,10 @@ the optional ones:
         optional: "robustness" (a cohort's table by `lungsquad radiomics --robustness`), "series"
         result: the features, each with its name ("feature"), "label", "value" (or null), "unit"
         and "code", and what the table says of it: "icc", "robust" and "volume_correlation"
+
+    {"id": 15, "verb": "plan", "manifest": PATH}
+        result: "cases", their number in a manifest or a folder of patients, and "left_out", the
+        reasons why folders are left out, by name
 
 Responses:
 

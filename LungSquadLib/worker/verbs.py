@@ -118,6 +118,20 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """Count the cases of a manifest, or of a folder of patients."""
+
+    manifest: str | os.PathLike[str]
+
+    def run(self, progress: Progress) -> dict[str, Any]:
+        from ..cohorts.patient_folders import manifest_of
+        from ..data.manifest import read_manifest
+
+        with manifest_of(self.manifest, progress) as (table, left_out):
+            return {"cases": len(read_manifest(table)), "left_out": left_out}
+
+
+@dataclass(frozen=True)
 class Inspect:
     """Describe a folder or file, as `lungsquad inspect`."""
 
@@ -389,6 +403,7 @@ VERBS: dict[str, type] = {
     "dicom": ExportDicom,
     "inspect": Inspect,
     "batch": Batch,
+    "plan": Plan,
     "generate": Generate,
     "inpaint": Inpaint,
 }

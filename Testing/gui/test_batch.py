@@ -35,7 +35,7 @@ def chosen(panel, gui, tmp_path, wait_until):
     ui.manifestButton.click()
     ui.batchFolderButton.click()
     wait_until(lambda: at_rest(panel))
-    assert ui.batchLabel.text == "manifest.csv: 2 cases. 0 finished before are kept."
+    assert ui.batchLabel.text.startswith("manifest.csv: 2 cases. 0 finished before are kept.\n")
     return panel, folder
 
 
@@ -50,7 +50,7 @@ def test_a_batch_is_run_and_its_page_opened(chosen, working_here, wait_until, mo
     wait_until(lambda: at_rest(panel), 120)
     said = "2 done, 0 finished before, 0 failed. Open the page of results."
     assert ui.statusLabel.text == said
-    assert ui.batchLabel.text.endswith("2 finished before are kept.")
+    assert "2 finished before are kept." in ui.batchLabel.text
     with (folder / "results.csv").open(encoding="utf-8") as file:
         assert [row["model"] for row in csv.DictReader(file)] == ["one", "one"]
     shown: list = []
@@ -71,6 +71,45 @@ def test_a_batch_shows_its_progress_and_is_cancelled(chosen, working, wait_until
     assert panel.ui.statusLabel.text == "Cancelled."
     assert panel.ui.batchButton.enabled
     assert "finished before" in panel.ui.batchLabel.text
+
+
+def test_a_folder_of_patients_is_planned_run_and_timed(
+    panel, gui, working_here, tmp_path, wait_until, monkeypatch
+):
+    from LungSquadLib.mrml.panel import batch
+
+    patients, results, ui = tmp_path / "patients", tmp_path / "results", panel.ui
+    for name, radius in (("p1", 9.0), ("p2", 7.0), ("p3", 8.0)):
+        (patients / name).mkdir(parents=True)
+        images = ball_images(radius=radius)
+        for file, image in zip(("ct.nrrd", "tumour.nrrd"), images, strict=True):
+            sitk.WriteImage(image, str(patients / name / file))
+    (patients / "p3" / "tumour.nrrd").unlink()
+    results.mkdir()
+    panel.context.state.model = "one"
+    gui.file_answers += [str(patients), str(results)]
+    ui.patientsButton.click()
+    wait_until(lambda: panel.tasks.title)
+    wait_until(lambda: at_rest(panel), 60)
+    ui.batchFolderButton.click()
+    wait_until(lambda: at_rest(panel))
+    plan, pace, left_out = ui.batchLabel.text.split("\n")
+    assert plan == "patients: 2 cases. 0 finished before are kept."
+    assert pace == "The first cases will show how long it takes."
+    assert left_out.startswith("Left out: 'p3'. It holds no outline")
+    seconds = iter((100.0,))  # at the start, and 148 later
+    monkeypatch.setattr(batch, "time", SimpleNamespace(monotonic=lambda: next(seconds, 148.0)))
+    ui.batchButton.click()
+    wait_until(lambda: (results / "index.html").is_file() and at_rest(panel), 120)
+    assert ui.statusLabel.text.startswith("2 done, 0 finished before, 0 failed.")
+    assert {path.name for path in (results / "cases").iterdir()} == {"p1", "p2"}
+    assert "About 0 min for 0 cases, at 24.0 s each as in the last run" in ui.batchLabel.text
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    gui.file_answers.append(str(empty))
+    ui.batchFolderButton.click()
+    wait_until(lambda: at_rest(panel))
+    assert "About 1 min for 2 cases, at 24.0 s each" in ui.batchLabel.text
 
 
 def test_a_manifest_that_cannot_be_used_is_reported(panel, gui, tmp_path, wait_until):

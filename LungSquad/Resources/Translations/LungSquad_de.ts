@@ -128,6 +128,10 @@
         <translation>Eine CSV-Tabelle mit den Spalten ct und mask wählen, eine Zeile je Tumor</translation>
     </message>
     <message>
+        <source>Choose a folder that holds a folder for each patient, with a CT and the outlines of the tumours</source>
+        <translation>Einen Ordner mit einem Ordner je Patient wählen, mit einem CT und den Konturen der Tumoren</translation>
+    </message>
+    <message>
         <source>Choose a table of `lungsquad radiomics --robustness`, and show its ICC and correlation with the volume beside each feature</source>
         <translation>Eine Tabelle von `lungsquad radiomics --robustness` wählen und deren ICC und Korrelation mit dem Volumen neben jedem Merkmal zeigen</translation>
     </message>
@@ -250,6 +254,10 @@
     <message>
         <source>Find candidates (experimental)</source>
         <translation>Kandidaten suchen (experimentell)</translation>
+    </message>
+    <message>
+        <source>Folder of patients...</source>
+        <translation>Ordner mit Patienten...</translation>
     </message>
     <message>
         <source>Folder of results...</source>
@@ -400,12 +408,12 @@
         <translation>Alle vorhersagen</translation>
     </message>
     <message>
-        <source>Predict for every segment of the segmentation, one after the other</source>
-        <translation>Für jedes Segment der Segmentierung vorhersagen, eines nach dem anderen</translation>
+        <source>Predict for all patients</source>
+        <translation>Für alle Patienten vorhersagen</translation>
     </message>
     <message>
-        <source>Predict for the manifest</source>
-        <translation>Für das Manifest vorhersagen</translation>
+        <source>Predict for every segment of the segmentation, one after the other</source>
+        <translation>Für jedes Segment der Segmentierung vorhersagen, eines nach dem anderen</translation>
     </message>
     <message>
         <source>Predict without an expression profile</source>
@@ -707,12 +715,28 @@
         <translation> {n} schon fertige bleiben erhalten.</translation>
     </message>
     <message>
-        <source>Choose a manifest: a CSV table with a row for each tumour.</source>
-        <translation>Wählen Sie ein Manifest: eine CSV-Tabelle mit einer Zeile je Tumor.</translation>
+        <source>About {minutes:.0f} min for {n} cases, at {pace:.1f} s each as in the last run of these models on this machine.</source>
+        <translation>Etwa {minutes:.0f} min für {n} Fälle, bei je {pace:.1f} s wie im letzten Lauf dieser Modelle auf diesem Rechner.</translation>
+    </message>
+    <message>
+        <source>Choose a manifest, a CSV table with a row for each tumour, or a folder.</source>
+        <translation>Wählen Sie ein Manifest, eine CSV-Tabelle mit einer Zeile je Tumor, oder einen Ordner.</translation>
     </message>
     <message>
         <source>Folder for the results; that of an earlier run is continued</source>
         <translation>Ordner für die Ergebnisse; der eines früheren Laufs wird fortgesetzt</translation>
+    </message>
+    <message>
+        <source>Folder of patients: a folder each, with CT and outline</source>
+        <translation>Ordner mit Patienten: je ein Ordner mit CT und Kontur</translation>
+    </message>
+    <message>
+        <source>Left out: &apos;{name}&apos;. {reason}</source>
+        <translation>Ausgelassen: &apos;{name}&apos;. {reason}</translation>
+    </message>
+    <message>
+        <source>Looking at the patients</source>
+        <translation>Die Patienten werden durchgesehen</translation>
     </message>
     <message>
         <source>Manifest: a table with the columns ct and mask</source>
@@ -723,16 +747,24 @@
         <translation>Es konnte kein Webbrowser geöffnet werden. Öffnen Sie die Datei index.html.</translation>
     </message>
     <message>
-        <source>Predicting for the manifest</source>
-        <translation>Vorhersage für das Manifest</translation>
+        <source>Predicting for all patients</source>
+        <translation>Vorhersage für alle Patienten</translation>
     </message>
     <message>
         <source>Tables (*.csv);;All files (*)</source>
         <translation>Tabellen (*.csv);;Alle Dateien (*)</translation>
     </message>
     <message>
+        <source>The first cases will show how long it takes.</source>
+        <translation>Wie lange es dauert, zeigen die ersten Fälle.</translation>
+    </message>
+    <message>
         <source>The page of results is open in the web browser.</source>
         <translation>Die Ergebnisseite ist im Webbrowser geöffnet.</translation>
+    </message>
+    <message>
+        <source>The patients are listed. Check the plan before you start.</source>
+        <translation>Die Patienten sind erfasst. Prüfen Sie den Plan vor dem Start.</translation>
     </message>
     <message>
         <source>{name}: {n} cases.</source>
@@ -745,6 +777,10 @@
     <message>
         <source>{n} cases. About {minutes:.0f} more minutes at the pace until now.</source>
         <translation>{n} Fälle. Noch etwa {minutes:.0f} Minuten beim bisherigen Tempo.</translation>
+    </message>
+    <message>
+        <source>{n} more folders are left out.</source>
+        <translation>{n} weitere Ordner sind ausgelassen.</translation>
     </message>
     <message>
         <source>{summary}. Open the page of results.</source>

@@ -10,6 +10,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from ...cohorts.patient_folders import is_tumour_name
 from ...errors import InputError
 from ...imaging.mask_files import read_mask
 from ...imaging.masks import Mask
@@ -177,7 +178,8 @@ class TumourSection(Section):
         self.ui.roiSelector.clear()
         for outline in outlines:
             self.ui.roiSelector.addItem(_outline_text(outline))
-        self.ui.roiSelector.currentIndex = _likely_tumour(outlines)
+        tumours = [n for n, outline in enumerate(outlines) if is_tumour_name(outline["name"])]
+        self.ui.roiSelector.currentIndex = tumours[0] if tumours else 0  # the user can change it
         self.ui.roiFrame.visible = bool(outlines)
 
     def _import_chosen(self) -> None:
@@ -304,12 +306,3 @@ def _first_segment(segmentation: Any) -> str:
 def _outline_text(outline: dict[str, Any]) -> str:
     volume = outline.get("volume_ml")
     return outline["name"] if volume is None else f"{outline['name']} ({volume:.2f} mL)"
-
-
-def _likely_tumour(outlines: list[dict[str, Any]]) -> int:
-    """Return the number of the first outline whose name says tumour; the user can change it."""
-    words = ("gtv", "tumor", "tumour", "lesion", "nodule", "neoplasm")
-    for number, outline in enumerate(outlines):
-        if any(word in outline["name"].lower() for word in words):
-            return number
-    return 0
