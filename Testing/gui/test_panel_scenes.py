@@ -169,7 +169,7 @@ def test_a_saved_scene_is_restored(predicted, wait_until, scene, drawn, tmp_path
     assert scene.GetNumberOfNodesByClass("vtkMRMLMarkupsLineNode") == 1
     panel.ui.openReportButton.click()
     wait_until(lambda: at_rest(panel))
-    assert "a scene does not keep them" in panel.ui.statusLabel.text
+    assert "the scene was saved without" in panel.ui.statusLabel.text
 
 
 def spoiled(text: str) -> dict[str, str]:

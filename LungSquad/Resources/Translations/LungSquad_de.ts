@@ -332,6 +332,10 @@
         <translation>Die vorgeschlagene Kontur behalten</translation>
     </message>
     <message>
+        <source>Keep the report&apos;s files in the scene</source>
+        <translation>Die Dateien des Berichts in der Szene behalten</translation>
+    </message>
+    <message>
         <source>Load DICOM folder...</source>
         <translation>DICOM-Ordner laden...</translation>
     </message>
@@ -442,6 +446,10 @@
     <message>
         <source>Published:</source>
         <translation>Veröffentlicht:</translation>
+    </message>
+    <message>
+        <source>Put the files of the report and the results into the scene, so that they are there again when it is loaded</source>
+        <translation>Die Dateien von Bericht und Ergebnissen in die Szene legen, so dass sie nach dem Laden wieder da sind</translation>
     </message>
     <message>
         <source>Radiomic features</source>
@@ -1194,8 +1202,8 @@
 <context>
     <name>panel.prediction_files</name>
     <message>
-        <source>The files of these results are gone: a scene does not keep them. Predict again.</source>
-        <translation>Die Dateien dieser Ergebnisse sind nicht mehr da: Eine Szene behält sie nicht. Starten Sie die Vorhersage neu.</translation>
+        <source>The files of these results are gone: the scene was saved without. Predict again.</source>
+        <translation>Die Dateien dieser Ergebnisse sind nicht mehr da: Die Szene wurde ohne sie gespeichert. Sagen Sie noch einmal vorher.</translation>
     </message>
 </context>
 <context>

@@ -11,14 +11,16 @@ from slicer.i18n import tr as _
 
 from ...errors import InputError
 from ...files import unused_name, write_csv
+from ...imaging.files.transfer import write_mask
 from ...models.catalogue import available
 from ...report.methods import methods_text
 from ...report.tables import COLUMNS
 from ...report.tumours import write_tumours
 from ..scene import SUFFIX, write_scene
+from ..segments import mask_on_ct
 from ..temporary_files import CaseFiles, CtFileCache
 from ..tumour import CaseKey
-from ..volumes import dicom_source
+from ..volumes import ct_of_volume, dicom_source
 from .context import Context, wait_cursor
 from .dicom_database import add_to_database, open_database
 from .inputs import CropSource, DescriptionSource, MeasurementSource, PredictionSource
@@ -74,8 +76,19 @@ class ReportSection(Section):
             ui.saveDicomButton,
         ):
             button.enabled = idle
+        self._keep_files()
         predicted = bool(self._predictions.all_stored)
         ui.saveTableButton.enabled = ui.copyMethodsButton.enabled = predicted
+
+    def _keep_files(self) -> None:
+        """Put files of reports into the scene, one run each time, or take them out."""
+        ct = self.state.ct
+        if ct is None or self.tasks.title:
+            return
+        if not self.state.keep_files:
+            self._files.keep_none(ct)
+        elif self._files.keep_next(ct):
+            self.context.refresh()
 
     def scene_closes(self) -> None:
         self._remove_tumours()
@@ -182,7 +195,10 @@ class ReportSection(Section):
                 )
             )
         series_folder, series = source
-        files = self._run().files
+        files, state = self._run().files, self.state
+        if not files.mask.exists():  # the run is of a scene that was loaded, and is current
+            ct = ct_of_volume(volume)
+            write_mask(mask_on_ct(state.segmentation, state.segment, volume, ct), files.mask)
         ct_file = yield from self._ct_files.file(volume, share=0.2)
         request = {
             "results": str(files.results),

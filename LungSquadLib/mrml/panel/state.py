@@ -26,6 +26,7 @@ class State:
         crop_box, size_measurement: the crop's outline and the tumour's diameter in the views.
         edition: of the TNM classification that the T stage follows.
         model: a model's name, or `ALL_MODELS`.
+        keep_files: whether the files of reports are kept in the scene.
     """
 
     ct: slicer.vtkMRMLScalarVolumeNode
@@ -38,6 +39,7 @@ class State:
     show_size_measurement: bool = True
     edition: Annotated[str, Choice(list(EDITIONS))] = EDITION
     model: str
+    keep_files: bool = False
     device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
     saliency_opacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.4
 
