@@ -69,8 +69,7 @@ the optional ones:
         optional: "robustness" (a cohort's table by `lungsquad radiomics --robustness`), "series"
         result: the features, each with its name ("feature"), "label", "value" (or null), "unit"
         and "code", and what the table says of it: "icc", "robust" and "volume_correlation"
-
-    {"id": 15, "verb": "plan", "manifest": PATH}
+    {"id": 18, "verb": "plan", "manifest": PATH}
         result: "cases", their number in a manifest or a folder of patients, and "left_out", the
         reasons why folders are left out, by name
 

@@ -42,7 +42,8 @@ from LungSquadLib.worker.protocol import (
     error_of,
 )
 from LungSquadLib.worker.requests import MOST_ITEMS, read_request, request_id
-from LungSquadLib.worker.verbs import MOST_GENERATED, VERBS
+from LungSquadLib.worker.synthetic_verbs import MOST_GENERATED
+from LungSquadLib.worker.verbs import VERBS
 
 from ..inpainters import write_inpainter
 from ..samples import ball_images, write_model
