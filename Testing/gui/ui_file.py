@@ -48,6 +48,11 @@ def _name(signature: str) -> str:
     return signature.partition("(")[0]
 
 
+def _has_property(kind: type, name: str) -> bool:
+    """Whether a class of Qt has a property; PySide6 may have deleted its own description."""
+    return type("Copy", (kind,), {}).staticMetaObject.indexOfProperty(name) >= 0
+
+
 class UiFile:
     """A `.ui` file, and the package of the code that uses it."""
 
@@ -199,7 +204,7 @@ class UiFile:
         names = [_name(each) for part in known.values() for each in part]
         base = kind if kind.startswith("Q") else self._extends.get(kind, "QWidget")
         qt = getattr(QtWidgets, base, QtWidgets.QWidget)
-        return name in names or hasattr(qt, name) or qt.staticMetaObject.indexOfProperty(name) >= 0
+        return name in names or hasattr(qt, name) or _has_property(qt, name)
 
     def _is_property(self, kind: str, name: str) -> bool:
         """Whether PythonQt has it as an attribute."""
@@ -207,7 +212,7 @@ class UiFile:
 
         names = map(_name, self.slicer.get(kind, {}).get("properties", ()))
         base = getattr(QtWidgets, kind, QtWidgets.QWidget)
-        return name in names or base.staticMetaObject.indexOfProperty(name) >= 0
+        return name in names or _has_property(base, name)
 
     def _values(self, name: str) -> list[ElementTree.Element]:
         """The values of all properties of a name."""
