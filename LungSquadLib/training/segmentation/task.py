@@ -13,12 +13,11 @@ from torch import Tensor, nn
 from ...networks.devices import device_of
 from ...statistics.agreement import dice
 from ..checkpoint import load_optimizer, load_weights, optimizer_tensors, part, prefixed
+from ..loop import cosine_rate
 from ..samples import Prefetcher
 from .data import SegmentationSetup
 from .samples import COMPLETE, Sample
 
-WARM_UP = 0.1  # share of the training in which the learning rate rises
-FINAL_RATE = 0.01  # of the highest learning rate, at the end
 WEIGHT_DECAY = 1e-4
 
 
@@ -56,7 +55,7 @@ class SegmentationTask:
     def step(self, epoch: int, number: int) -> Mapping[str, float]:
         batches = self._batches(epoch)
         done = (epoch + number / len(batches)) / self.options.epochs
-        self._optimizer.param_groups[0]["lr"] = self.options.learning_rate * _rate_factor(done)
+        self._optimizer.param_groups[0]["lr"] = self.options.learning_rate * cosine_rate(done)
         x = self._prefetcher.get(
             epoch, number, len(batches), lambda other: self._batch(batches[other], epoch, other)
         )
@@ -141,11 +140,3 @@ def segmentation_loss(logits: Tensor, mask: Tensor, known: Tensor) -> Tensor:
     p = logits.sigmoid() * known
     both = p.sum(axes) + mask.sum(axes)
     return entropy + 1 - (2 * (p * mask).sum(axes) + 1) / (both + 1)
-
-
-def _rate_factor(done: float) -> float:
-    """Return the learning rate relative to its highest; `done` (0 to 1) of the training is over."""
-    if done < WARM_UP:
-        return max(done / WARM_UP, FINAL_RATE)
-    falling = (done - WARM_UP) / (1 - WARM_UP)
-    return FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * falling)) / 2
