@@ -1,7 +1,7 @@
 """Points of the reference response maps of the IBSI standard's filters.
 
-Maps: Whybra et al., Radiology 2024;310:e231319, github.com/theibsi/ibsi_2_reference_data, CC BY
-4.0, of phantoms of 64 x 64 x 64 voxels of 2 mm. `python -m Testing.ibsi_response_maps FOLDER`
+Maps: Whybra et al., Radiology 2024;310:e231319, github.com/theibsi/ibsi_2_reference_data, CC0
+1.0, of phantoms of 64 x 64 x 64 voxels of 2 mm. `python -m Testing.ibsi_response_maps FOLDER`
 takes the points from a copy of the maps: the largest responses, and others at random.
 """
 
@@ -18,7 +18,7 @@ POINTS = Path(__file__).with_suffix(".csv")
 MAPS = (
     *("1_a_1", "1_a_2", "1_a_3", "1_a_4", "1_b_1", "2_a", "2_b", "2_c", "3_a_1", "3_a_2", "3_a_3"),
     *("3_b_1", "3_b_2", "3_b_3", "3_c_1", "3_c_2", "3_c_3", "4_a_1", "4_a_2", "5_a_1", "5_a_2"),
-    *("7_a_1", "7_a_2"),
+    *("7_a_1", "7_a_2", "4_b_1", "4_b_2", "6_a_1", "6_a_2"),
 )
 TOLERANCE = 0.01  # of a map's range
 
@@ -34,6 +34,13 @@ def checkerboard() -> np.ndarray:
     """Return the phantom with cubes of 8 voxels, 0 and 255 by turns."""
     z, y, x = np.indices((64, 64, 64)) // 8
     return np.asarray((x + y + z) % 2 * 255.0)
+
+
+def sphere() -> np.ndarray:
+    """Return the phantom with shells of 255 and 0 by turns round the middle."""
+    z, y, x = np.indices((64, 64, 64)) - 31
+    shell = np.searchsorted((2, 6, 10, 15, 19, 24, 28), np.sqrt(x**2 + y**2 + z**2))
+    return np.where(shell % 2, 0.0, 255.0)
 
 
 def points() -> dict[str, tuple[float, np.ndarray, np.ndarray]]:

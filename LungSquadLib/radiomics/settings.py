@@ -112,9 +112,14 @@ class RadiomicsSettings:
                 raise InputError(f"--{name} must name at least one value, and each once.")
 
     def _check_filter(self, name: str) -> None:
-        if self.spacing_mm is None or self.by_slice:
-            raise InputError("A --filter needs voxels of equal sides: give --spacing-mm alone.")
-        image_filter(name, self.spacing_mm)
+        if self.spacing_mm is None:
+            raise InputError("A --filter needs voxels of equal sides: give --spacing-mm.")
+        in_plane = image_filter(name, self.spacing_mm).in_plane
+        if self.by_slice and not in_plane:
+            raise InputError(
+                f"The filter '{name}' needs voxels of equal sides: leave out --by-slice, or choose "
+                "a filter of axial slices."
+            )
         unfit = [family for family in ("morph", "loc", "ivh") if family in self.families]
         if unfit or self.bin_number is None:
             raise InputError(
