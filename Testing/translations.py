@@ -2,6 +2,8 @@
 
 The texts are those of Slicer's `_()` in the code and of the `.ui` file, in the contexts that Slicer
 computes: of a package's file `FOLDER.FILE`, of another the file's name, of a `.ui` file its class.
+The library's messages of progress, which the panel translates as it shows them, have a context of
+their own; those with numbers or names in them stay English.
 Texts that are not translated yet are marked as unfinished, those that are gone are removed.
 """
 
@@ -18,6 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 RESOURCES = ROOT / "LungSquad" / "Resources"
 TRANSLATIONS = RESOURCES / "Translations"
 UI = RESOURCES / "UI" / "LungSquad.ui"
+
+PROGRESS = "LungSquadLib.progress"  # as `panel.tasks` names it
+WORK = ("imaging", "inference", "models", "phantom", "pipeline", "report", "worker")
 
 Message = tuple[str, str]  # context and text
 
@@ -55,10 +60,23 @@ def texts_of_ui(path: Path) -> Iterator[Message]:
             yield tree.findtext("class", ""), element.text
 
 
+def texts_of_progress(path: Path) -> Iterator[str]:
+    """Yield the messages that a file of the library reports as progress, whole texts alone."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        function = getattr(node, "func", None)
+        name = getattr(function, "id", getattr(function, "attr", ""))
+        if isinstance(node, ast.Call) and name in ("step", "report") and len(node.args) > 1:
+            message = node.args[-1]
+            if isinstance(message, ast.Constant) and isinstance(message.value, str):
+                yield message.value
+
+
 def messages() -> list[Message]:
     """Return all texts that are to be translated, without duplicates."""
     code = ((context_of(path), text) for path in sources() for text in texts_of_code(path))
-    return sorted({*code, *texts_of_ui(UI)})
+    work = (path for folder in WORK for path in (ROOT / "LungSquadLib" / folder).rglob("*.py"))
+    progress = ((PROGRESS, text) for path in work for text in texts_of_progress(path))
+    return sorted({*code, *texts_of_ui(UI), *progress})
 
 
 def read_translations(path: Path) -> dict[Message, str]:

@@ -54,6 +54,20 @@ def test_the_panel_is_german(german, opened, scene, wait_until, screenshot):
     wait_until(lambda: ui.statusLabel.text == "Die Szene wurde geschlossen. Laden Sie ein CT.")
 
 
+def test_progress_of_the_worker_is_german(german, panel, working_here, monkeypatch, wait_until):
+    import qt
+
+    def request(_verb, _fields, callbacks):
+        qt.QTimer.singleShot(0, lambda: callbacks.progress(0.5, "Writing the report"))
+        return 1
+
+    monkeypatch.setattr(panel.worker, "request", request)
+    panel.ui.predictButton.click()
+    wait_until(lambda: panel.ui.statusLabel.text == "Schreiben des Berichts")
+    panel.tasks.cancel()
+    wait_until(lambda: panel.ui.statusLabel.text == "Abgebrochen.")
+
+
 def unfold(panel) -> None:
     """Open all sections, and show all of their parts that wait for something."""
     for name, widget in vars(panel.ui).items():

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from Testing.translations import (
+    PROGRESS,
     TRANSLATIONS,
     UI,
     context_of,
@@ -58,6 +59,13 @@ def test_the_contexts_are_those_that_slicer_computes():
     assert contexts["tumour_table.py"] == "panel.tumour_table"
     assert contexts["results.py"] == "mrml.results"
     assert {context for context, _text in texts_of_ui(UI)} == {"LungSquad"}
+
+
+def test_messages_of_progress_are_among_the_texts():
+    assert (PROGRESS, "Reading the mask") in messages()
+    assert (PROGRESS, "Loading PyTorch") in messages()
+    tasks = next(path for path in sources() if path.name == "tasks.py")
+    assert f'PROGRESS = "{PROGRESS}"' in tasks.read_text(encoding="utf-8")
 
 
 def test_a_text_that_no_tool_could_extract_is_found(tmp_path):

@@ -709,6 +709,117 @@
     </message>
 </context>
 <context>
+    <name>LungSquadLib.progress</name>
+    <message>
+        <source>Blending</source>
+        <translation>Überblenden</translation>
+    </message>
+    <message>
+        <source>Comparing the CT with its DICOM series</source>
+        <translation>Vergleichen des CT mit seiner DICOM-Serie</translation>
+    </message>
+    <message>
+        <source>Comparing with region growing</source>
+        <translation>Vergleichen mit dem Bereichswachstum</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>Fertig</translation>
+    </message>
+    <message>
+        <source>Drawing</source>
+        <translation>Zeichnen der Abbildungen</translation>
+    </message>
+    <message>
+        <source>Generating</source>
+        <translation>Erzeugen</translation>
+    </message>
+    <message>
+        <source>Inpainting</source>
+        <translation>Einsetzen</translation>
+    </message>
+    <message>
+        <source>Loading PyTorch</source>
+        <translation>Laden von PyTorch</translation>
+    </message>
+    <message>
+        <source>Looking for the tumour&apos;s extent</source>
+        <translation>Suchen der Ausdehnung des Tumors</translation>
+    </message>
+    <message>
+        <source>Reading the CT</source>
+        <translation>Lesen des CT</translation>
+    </message>
+    <message>
+        <source>Reading the mask</source>
+        <translation>Lesen der Maske</translation>
+    </message>
+    <message>
+        <source>Reading the model</source>
+        <translation>Lesen des Modells</translation>
+    </message>
+    <message>
+        <source>Robustness</source>
+        <translation>Robustheit</translation>
+    </message>
+    <message>
+        <source>SEG and SR are written</source>
+        <translation>SEG und SR sind geschrieben</translation>
+    </message>
+    <message>
+        <source>Segmenting</source>
+        <translation>Segmentieren</translation>
+    </message>
+    <message>
+        <source>Segmenting the lungs</source>
+        <translation>Segmentieren der Lungen</translation>
+    </message>
+    <message>
+        <source>The phantom patient is written</source>
+        <translation>Der Phantompatient ist geschrieben</translation>
+    </message>
+    <message>
+        <source>Training a segmenter for the evaluation</source>
+        <translation>Trainieren eines Segmentierers für die Bewertung</translation>
+    </message>
+    <message>
+        <source>Waiting for another request</source>
+        <translation>Warten auf eine andere Anfrage</translation>
+    </message>
+    <message>
+        <source>Writing SEG and SR</source>
+        <translation>Schreiben von SEG und SR</translation>
+    </message>
+    <message>
+        <source>Writing the CT</source>
+        <translation>Schreiben des CT</translation>
+    </message>
+    <message>
+        <source>Writing the RTSTRUCT</source>
+        <translation>Schreiben des RTSTRUCT</translation>
+    </message>
+    <message>
+        <source>Writing the SEG</source>
+        <translation>Schreiben des SEG</translation>
+    </message>
+    <message>
+        <source>Writing the changed part</source>
+        <translation>Schreiben des geänderten Teils</translation>
+    </message>
+    <message>
+        <source>Writing the images</source>
+        <translation>Schreiben der Bilder</translation>
+    </message>
+    <message>
+        <source>Writing the mask</source>
+        <translation>Schreiben der Maske</translation>
+    </message>
+    <message>
+        <source>Writing the report</source>
+        <translation>Schreiben des Berichts</translation>
+    </message>
+</context>
+<context>
     <name>panel.batch</name>
     <message>
         <source> Choose a folder for the results.</source>

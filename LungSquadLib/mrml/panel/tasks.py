@@ -9,9 +9,12 @@ from inspect import GEN_RUNNING, getgeneratorstate
 from typing import Any, Protocol, TypeAlias
 
 from slicer.i18n import tr as _
+from slicer.i18n import translate
 
 from ...errors import CancelledError, FaultError, InputError, LungSquadError, understood
 from .events import single_shot
+
+PROGRESS = "LungSquadLib.progress"  # the translations' context of the library's messages
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ class Tasks:
 
         def progress(fraction: float, message: str) -> None:
             task.fraction = step.start + (step.end - step.start) * fraction
-            task.message = message
+            task.message = translate(PROGRESS, message)  # the library speaks English
             self.changed()
 
         def preliminary(result: Any) -> None:
