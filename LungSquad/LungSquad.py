@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 
@@ -184,6 +185,9 @@ class LungSquadTest(ScriptedLoadableModuleTest):
             self.test_sample_patient,
             self.test_several_tumours,
             self.test_scene,
+            self.test_panel,
+            self.test_box,
+            self.test_folder_of_patients,
             self.test_dicom,
         ):
             self.setUp()
@@ -243,6 +247,80 @@ class LungSquadTest(ScriptedLoadableModuleTest):
             slicer.util.loadScene(str(Path(folder, "scene.mrb")))
             stored = stored_predictions(slicer.mrmlScene.GetFirstNodeByName(name))
             self.assertEqual([each.described for each in stored], before)
+
+    def test_panel(self):
+        """The panel shows a first answer, then the whole; a scene keeps the files of its report."""
+        if _lacks("torch"):
+            return
+        from LungSquadLib.mrml.report_files import kept_report_files
+        from LungSquadLib.mrml.scene import write_scene
+
+        self.delayDisplay("Predicting in the panel, and keeping the report in a scene")
+        panel = slicer.util.getModuleWidget("LungSquad").panel
+        panel.enter()
+        volume, segmentation = make_sample_patient()
+        name, state, widgets = volume.GetName(), panel.context.state, panel.ui
+        state.ct, state.model, state.keep_files = volume, "demo-histology", True
+        panel.tumour.choose(segmentation, _segments(segmentation)[0])
+        _wait_until(lambda: panel.crop.crop is not None, "The crop", panel)
+        _wait_until(
+            lambda: (
+                widgets.predictionFrame.enabled and widgets.modelSelector.currentData == state.model
+            ),
+            "The button Predict",
+            panel,
+        )
+        widgets.predictButton.click()
+        _wait_until(lambda: widgets.preliminaryLabel.text != "", "The first answer", panel)
+        first = widgets.predictedClassLabel.text
+        _wait_until(lambda: kept_report_files(volume), "The report in the scene", panel)
+        _wait_until(lambda: widgets.preliminaryLabel.text == "", "The whole answer", panel)
+        self.assertEqual(widgets.predictedClassLabel.text, first)
+        with tempfile.TemporaryDirectory() as folder:
+            write_scene(slicer.mrmlScene, Path(folder, "scene.mrb"))
+            slicer.mrmlScene.Clear()
+            slicer.util.loadScene(str(Path(folder, "scene.mrb")))
+        (run,) = panel.prediction.files.runs(slicer.mrmlScene.GetFirstNodeByName(name))
+        self.assertTrue((run.files.results / "report.html").is_file())
+
+    def test_box(self):
+        """Two clicks on corners are a box in Slicer, as deep as its shorter side."""
+        from LungSquadLib.mrml.panel.views import corners_of
+
+        self.delayDisplay("Placing a box")
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode")
+        for corner in ((1.0, 2.0, 3.0), (11.0, 22.0, 3.0)):
+            self.assertFalse(node.GetControlPointPlacementComplete())
+            node.AddControlPointWorld(*corner)
+        self.assertTrue(node.GetControlPointPlacementComplete())
+        self.assertEqual(corners_of(node), ((-11.0, -22.0, -2.0), (-1.0, -2.0, 8.0)))
+
+    def test_folder_of_patients(self):
+        """A folder of patients is a batch: one with CT and outline, one without."""
+        if _lacks("torch"):
+            return
+        import SimpleITK as sitk
+
+        import LungSquadLib.mrml as lsm
+        from LungSquadLib.worker.client import WorkerClient
+
+        self.delayDisplay("Predicting for a folder of patients")
+        volume, segmentation = make_sample_patient()
+        mask = lsm.mask_of_segment(segmentation, _segments(segmentation)[0], volume)
+        with tempfile.TemporaryDirectory() as folder, WorkerClient() as worker:
+            patients = Path(folder, "patients")
+            for name in ("a", "b"):
+                (patients / name).mkdir(parents=True)
+                sitk.WriteImage(lsm.image_of_volume(volume), str(patients / name / "ct.nrrd"))
+            sitk.WriteImage(mask, str(patients / "a" / "tumour.nrrd"))
+            plan = worker.request("plan", manifest=str(patients))
+            self.assertEqual((plan["cases"], list(plan["left_out"])), (1, ["b"]))
+            results = Path(folder, "results")
+            done = worker.request(
+                "batch", manifest=str(patients), models=["demo-histology"], folder=str(results)
+            )
+            self.assertEqual((done["done"], done["failed"]), (1, 0))
+            self.assertTrue((results / "cases" / "a" / "report.html").is_file())
 
     def test_dicom(self):
         """A folder is imported; SEG and SR join the patient's study, and move nothing."""
@@ -311,6 +389,16 @@ class LungSquadTest(ScriptedLoadableModuleTest):
 
         for segment in _segments(segmentation):
             lsm.predict(volume, segmentation, segment, model="demo-histology", show=True)
+
+
+def _wait_until(condition, what, panel, seconds=180):
+    """Let Slicer work until a condition holds, or fail with what the panel says."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} is not there after {seconds} s: {panel.context.status}")
+        slicer.app.processEvents()
+        time.sleep(0.01)
 
 
 def _segments(segmentation):
