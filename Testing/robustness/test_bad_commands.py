@@ -94,7 +94,7 @@ MANIFEST = {
     "Latin-1": (bad.content("m.csv", "ct,mask\nä,b\n".encode("latin-1")), "UTF-8"),
     "ragged": (bad.content("m.csv", HEADER + b"a,b\n"), "more or fewer cells"),
     "label in words": (bad.content("m.csv", b"ct,mask,label\na,b,one\n"), "is not a whole number"),
-    "a folder": (lambda good, _: good.series, "is not a file"),
+    "a folder": (lambda good, _: good.series, "It holds no folders"),
     "a named pipe": (bad.fifo, "is not a file"),
     "/dev/zero": (bad.device("/dev/zero"), "is not a file"),
 }
