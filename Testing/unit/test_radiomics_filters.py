@@ -65,6 +65,31 @@ def test_responses_are_those_of_the_standard(name):
     assert np.abs(computed - values).max() <= TOLERANCE * extent / 10
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        *(("mean:30", "1_a_4"), ("log:5", "2_b"), ("log:5:2D", "2_c"), ("laws:L5S5:14", "3_c_3")),
+        *(("gabor:20:8:2.5", "4_b_2"), ("wavelet:haar:LLL:2", "7_a_1")),
+    ],
+)
+def test_a_text_names_the_filter_of_the_standard(text, name):
+    extent, indices, values = points()[name]
+    phantom = sphere() if name == "4_b_2" else checkerboard()
+    computed = image_filter(text, 2.0).respond(phantom)[tuple(indices.T)]
+    assert np.abs(computed - values).max() <= TOLERANCE * extent / 10
+
+
+@pytest.mark.parametrize(
+    "text", ["mean:5:2D", "log:1.5:2D", "laws:L5S5:3", "gabor:2:4:1:2D", "wavelet:db3:LH:2"]
+)
+def test_a_filter_of_axial_slices_depends_on_one_slice(text):
+    volume = np.random.default_rng(0).normal(size=(5, 40, 40))
+    other = np.where(np.arange(5)[:, None, None] == 2, volume, 0)
+    respond = image_filter(text, 1.0).respond
+    assert np.allclose(respond(volume)[2], respond(other)[2])
+    assert np.abs(respond(other)[[0, 1, 3, 4]]).max() == 0
+
+
 @pytest.mark.parametrize(("name", "moments"), [("haar", 1), ("db2", 2), ("db3", 3), ("coif1", 2)])
 def test_wavelets_are_orthonormal_and_blind_to_polynomials(name, moments):
     """As Daubechies defines them: the high-pass filter has so many vanishing moments."""
