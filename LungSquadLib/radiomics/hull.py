@@ -25,10 +25,11 @@ def hull_triangles(points: np.ndarray) -> np.ndarray:
         visible = normals @ points[number] > offsets
         if not visible.any():
             continue
-        edges = triangles[visible][:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
-        keys, reverse = edges @ (len(points), 1), edges @ (1, len(points))
-        horizon = edges[~np.isin(keys, reverse)]
-        new = np.column_stack([horizon, np.full(len(horizon), number)])
+        edges = [
+            edge for a, b, c in triangles[visible].tolist() for edge in ((a, b), (b, c), (c, a))
+        ]
+        shared = set(edges)
+        new = np.array([(a, b, number) for a, b in edges if (b, a) not in shared])
         new_normals, new_offsets = _planes(points, new)
         triangles = np.concatenate([triangles[~visible], new])
         normals = np.concatenate([normals[~visible], new_normals])

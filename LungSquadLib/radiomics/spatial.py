@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def autocorrelation(region: Region) -> tuple[float, float]:
     distance = _distances(shape, region.spacing)
     distance[0, 0, 0] = np.inf
     kernel = 1 / distance
-    of_deviation, of_inside = _convolved(deviation, kernel), _convolved(inside, kernel)
+    of_deviation, of_inside = _convolved([deviation, inside], kernel)
     pairs = float((inside * of_inside).sum())
     products = float((deviation * of_deviation).sum())
     differences = 2 * float((deviation**2 * of_inside).sum()) - 2 * products
@@ -44,8 +45,8 @@ def intensity_peaks(region: Region) -> tuple[float, float]:
         _fast_size(size + extent) for size, extent in zip(region.hu.shape, radius, strict=True)
     )
     ball = (_distances(shape, region.spacing) <= PEAK_RADIUS_MM).astype(np.float64)
-    counts = np.rint(_convolved(np.ones_like(region.hu), ball))
-    means = (_convolved(region.hu, ball) / counts)[region.inside]
+    counts, sums = _convolved([np.ones_like(region.hu), region.hu], ball)
+    means = (sums / np.rint(counts))[region.inside]
     highest = region.values == region.values.max()
     return float(means[highest].max()), float(means.max())
 
@@ -61,12 +62,15 @@ def _distances(shape: tuple[int, ...], spacing: tuple[float, ...]) -> np.ndarray
     return distances
 
 
-def _convolved(values: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Convolve values with a kernel as wide as the grid, which closes on itself."""
-    axes = (0, 1, 2)
-    transform = np.fft.rfftn(values, kernel.shape, axes) * np.fft.rfftn(kernel)
-    whole = np.fft.irfftn(transform, kernel.shape, axes)
-    return whole[tuple(map(slice, values.shape))]
+def _convolved(images: Sequence[np.ndarray], kernel: np.ndarray) -> list[np.ndarray]:
+    """Convolve images with a kernel as wide as the grid, which closes on itself."""
+    axes, transform = (0, 1, 2), np.fft.rfftn(kernel)
+    return [
+        np.fft.irfftn(np.fft.rfftn(image, kernel.shape, axes) * transform, kernel.shape, axes)[
+            tuple(map(slice, image.shape))
+        ]
+        for image in images
+    ]
 
 
 def _fast_size(size: int) -> int:
