@@ -245,9 +245,9 @@ def test_what_is_left_out_is_counted(tmp_path):
     table = train_autoencoder(changed, tmp_path / "run", QUICK).table
     assert (len(table.cases), len(table.matrix.columns)) == (38, 158)
     said = " ".join(table.left_out)
-    for text in ("2 patients are left out", "1 of them have none", "2 of the 160 columns"):
+    for text in ("simulated': 2; of them with none: 1.", "or none: 2 of 160."):
         assert text in said
-    assert "1 patients of 'clinical': in no source of numbers." in said
+    assert "Patients of 'clinical' left out: 1, in no source of numbers." in said
 
 
 def test_two_names_of_one_profile_are_in_one_part(tmp_path):

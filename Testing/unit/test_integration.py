@@ -260,9 +260,12 @@ def test_empty_and_constant_columns_are_said_and_do_no_harm(tmp_path):
     data = joined([replace(data.sources[0], values=x, scale="z-scores")], data.facts)
     _, setup, job = weights(tmp_path, data)
     said = " ".join(setup.warnings)
-    assert "1 columns of 'expression' are missing in all patients" in said
+    assert (
+        "Columns of 'expression' that are missing in all patients and carry no information: 1 ("
+        in said
+    )
     assert "(expression3)" in said
-    assert "1 columns of 'expression' are constant" in said
+    assert "Columns of 'expression' that are constant and carry no information: 1 (" in said
     assert "scaled, and perhaps chosen, on all patients" in said
     assert all(
         np.isfinite(float(row["score"]))

@@ -105,7 +105,10 @@ def table_of(joined: Joined, *, seed: int, test_fraction: float) -> Table:
         matrix, known, patients=int((~enough).sum()), columns=int((~varying).sum())
     )
     before = Counter((dropped.source, dropped.why) for dropped in joined.dropped)
-    whys = (f"{count} patients of '{source}': {why}." for (source, why), count in before.items())
+    whys = (
+        f"Patients of '{source}' left out: {count}, {why}."
+        for (source, why), count in before.items()
+    )
     return Table(used, facts, cases, fold, (*sentences, *whys, *joined.notes))
 
 
@@ -123,13 +126,13 @@ def _left_out(matrix: Matrix, known: np.ndarray, *, patients: int, columns: int)
     if patients:
         nothing = int((~known.any(axis=1)).sum())
         yield (
-            f"{patients} patients are left out, who have less than half of the numbers of "
-            f"'{matrix.name}'; {nothing} of them have none."
+            f"Patients left out who have less than half of the numbers of '{matrix.name}': "
+            f"{patients}; of them with none: {nothing}."
         )
     if columns:
         yield (
-            f"{columns} of the {len(matrix.columns)} columns of '{matrix.name}' are left out: all "
-            "training patients have the same number there, or none."
+            f"Columns of '{matrix.name}' left out, where all training patients have the same "
+            f"number, or none: {columns} of {len(matrix.columns)}."
         )
     missing = float((~known[known.any(axis=1)]).mean()) if known.any() else 0.0
     if missing:

@@ -283,8 +283,8 @@ def _warnings(cohort: Cohort, y: np.ndarray, classes: Sequence[str], label: str)
             if columns.any():
                 some = [source.columns[n] for n in np.flatnonzero(columns)[:5].tolist()]
                 sentences.append(
-                    f"{columns.sum()} columns of '{source.name}' {what} and carry no information "
-                    f"({', '.join(one_line(column, most=40) for column in some)})."
+                    f"Columns of '{source.name}' that {what} and carry no information: "
+                    f"{columns.sum()} ({', '.join(one_line(column, most=40) for column in some)})."
                 )
         if "z-score" in source.scale.lower():
             sentences.append(
