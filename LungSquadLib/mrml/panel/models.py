@@ -110,7 +110,8 @@ class ModelsSection(Section):
     def _import(self) -> None:
         """Let the user choose the weights of the chosen published model, and import them."""
         model = self._chosen()
-        if not self.context.has_packages("torch", "h5py", "safetensors"):
+        keras = ["h5py"] if isinstance(model, PublishedModel) else []
+        if not self.context.has_packages("torch", "safetensors", *keras):
             return
         title = _("Published weights: {title}").format(title=model.title)
         kinds = _("All files (*)")
