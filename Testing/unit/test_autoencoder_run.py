@@ -245,7 +245,7 @@ def test_what_is_left_out_is_counted(tmp_path):
     table = train_autoencoder(changed, tmp_path / "run", QUICK).table
     assert (len(table.cases), len(table.matrix.columns)) == (38, 158)
     said = " ".join(table.left_out)
-    for text in ("simulated': 2; of them with none: 1.", "or none: 2 of 160."):
+    for text in ("'expression': 2; of them with none: 1.", "or none: 2 of 160."):
         assert text in said
     assert "Patients of 'clinical' left out: 1, in no source of numbers." in said
 
