@@ -107,6 +107,29 @@ def averaged_logits(network: torch.nn.Module, x: np.ndarray) -> np.ndarray:
     return total / (x.ndim - 1)
 
 
+def segment_array(
+    model: Model, hu: np.ndarray, inside: Clicks = (), outside: Clicks = ()
+) -> np.ndarray:
+    """Segment the tumours in a cube of a store or a slice of a set, real or synthetic.
+
+    Args:
+        model: a segmenter of cubes or of slices.
+        hu: (z, y, x) or (y, x) at the spacing of the model's card; `AIR` where it is not known.
+        inside: clicks in the tumour, as indices; none: the network finds it.
+        outside: clicks that the mask must leave out.
+
+    Returns:
+        Bool, of the shape of `hu`; with clicks, only what is connected with one of them.
+
+    Raises:
+        ModelError: the model is no segmenter, or one of another dimension.
+    """
+    check_dimensions(model, hu.ndim)
+    x = network_input(model.card.image, hu, inside, outside)
+    mask: np.ndarray = averaged_logits(model.network, x[None])[0] > 0
+    return connected(mask, inside) if len(inside) else mask
+
+
 def connected(mask: np.ndarray, clicks: Clicks, *, near: int = 3) -> np.ndarray:
     """Return the connected components of a mask that clicks lie in, or within `near` voxels of."""
     image = sitk.GetImageFromArray(mask.astype(np.uint8))

@@ -224,7 +224,9 @@ def test_every_file_of_the_library_that_is_named_exists(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_module_of_the_library_that_is_named_exists(name):
-    for dotted in re.findall(r"`LungSquadLib\.([\w.]+)`", text(name)):
+    of = r"`(\w+)` of\s+`LungSquadLib\.([\w.]+)`"
+    named = [f"{module}.{name}" for name, module in re.findall(of, text(name))]
+    for dotted in [*named, *re.findall(r"`LungSquadLib\.([\w.]+)`", text(name))]:
         path = ROOT / "LungSquadLib" / dotted.replace(".", "/")
         if not (path.is_dir() or path.with_suffix(".py").is_file()):
             module, attribute = path.parent.with_suffix(".py"), path.name

@@ -18,6 +18,7 @@ from LungSquadLib.inference.segmentation_cubes import (
     expected_dice,
     logits_of,
     network_input,
+    segment_array,
 )
 from LungSquadLib.models.inputs import InputSpec
 from LungSquadLib.networks.segmentation import SegmentationNetwork
@@ -32,11 +33,6 @@ SPEC = InputSpec(32, 1.0, -1000.0, 400.0, True)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return write_segmenter(tmp_path_factory.mktemp("model") / "segmenter.safetensors")
-
-
-def masked(model, hu, clicks=()):
-    """The mask of a network on a cube or slice at the spacing of its card."""
-    return averaged_logits(model.network, network_input(model.card.image, hu, clicks)[None])[0] > 0
 
 
 def ball_ct(radius, *, spacing=(0.8, 0.7, 1.5), side=110.0, middle=(52.0, 55.0, 57.0)):
@@ -304,17 +300,19 @@ def test_a_model_of_slices_is_refused_for_cubes(tmp_path):
     image, lps = ball_ct(9.0)
     with pytest.raises(ModelError, match="segments slices, and a model of cubes is needed"):
         segment_clicks(flat, image, [lps()])
-    assert masked(flat, np.full((33, 30), -800)).shape == (33, 30)
+    assert segment_array(flat, np.full((33, 30), -800)).shape == (33, 30)
+    with pytest.raises(ModelError, match="segments slices"):
+        segment_array(flat, np.full((32, 32, 32), -800))
 
 
 def test_cubes_need_no_click_and_a_click_chooses(model):
     hu = np.full((30, 31, 33), -800.0)
     hu[4:9, 4:9, 4:9] = hu[20:26, 20:26, 20:26] = 30
-    assert np.count_nonzero(masked(model, hu)) == 125 + 216
-    chosen = connected(masked(model, hu, [(22, 22, 22)]), [(22, 22, 22)])
+    assert np.count_nonzero(segment_array(model, hu)) == 125 + 216
+    chosen = segment_array(model, hu, [(22, 22, 22)])
     assert np.count_nonzero(chosen) == 216
     assert chosen[20, 20, 20]
-    assert not connected(masked(model, hu, [(14, 14, 30)]), [(14, 14, 30)]).any()
+    assert not segment_array(model, hu, [(14, 14, 30)]).any()
 
 
 def test_nothing_unknown_is_in_a_mask(tmp_path):
@@ -322,7 +320,7 @@ def test_nothing_unknown_is_in_a_mask(tmp_path):
     torch.nn.init.constant_(untrained.network.unet.last.bias, 5.0)  # all would be tumour
     hu = np.full((16, 16, 16), -500)
     hu[:4] = AIR
-    assert masked(untrained, hu).sum() == 12 * 16 * 16
+    assert segment_array(untrained, hu).sum() == 12 * 16 * 16
 
 
 def test_a_component_is_chosen_by_the_nearest_voxel():

@@ -41,7 +41,10 @@ def quality(tmp_path_factory):
         for name, (_, _, texture, _) in zip(contents, BALLS, strict=True)
     ]
     source = SimpleNamespace(
-        dimensions=3, spacing=1.0, side=SIDE, read=lambda case: contents[case.case]
+        dimensions=3,
+        side=SIDE,
+        spacing_of=lambda _case: 1.0,
+        read=lambda case: contents[case.case],
     )
     return segmentation_quality(model, source, cases, where="here")
 

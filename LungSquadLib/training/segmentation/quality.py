@@ -21,12 +21,7 @@ from ...imaging.geometry import Grid, Point, point_of
 from ...imaging.masks import Mask
 from ...imaging.region import propose_mask
 from ...inference.segmentation import mask_from_clicks
-from ...inference.segmentation_cubes import (
-    averaged_logits,
-    connected,
-    known_voxels,
-    network_input,
-)
+from ...inference.segmentation_cubes import known_voxels, segment_array
 from ...models.card import Metric
 from ...models.file import Model
 from ...progress import Progress, Silent, step
@@ -192,11 +187,10 @@ def _slice_dice(
     model: Model, hu: np.ndarray, truth: np.ndarray, *, random: np.random.Generator
 ) -> Row:
     """Return the Dice coefficients of a slice."""
-    known, spec = known_voxels(hu), model.card.image
+    known = known_voxels(hu)
 
     def segmented(inside: Sequence[np.ndarray], outside: Sequence[np.ndarray] = ()) -> np.ndarray:
-        x = network_input(spec, hu, inside, outside)
-        return connected(averaged_logits(model.network, x[None])[0] > 0, inside) & known
+        return segment_array(model, hu, inside, outside) & known
 
     clicks = [draw_voxel(truth, random) for _ in range(CLICKS)]
     masks = [segmented([click]) for click in clicks]
@@ -211,8 +205,7 @@ def _slice_dice(
 def _unclicked_dice(model: Model, hu: np.ndarray, truth: np.ndarray) -> float:
     size = model.card.image.size
     hu, truth = central(hu, size), central(truth, size)
-    logits = averaged_logits(model.network, network_input(model.card.image, hu)[None])[0]
-    return dice((logits > 0) & known_voxels(hu), truth)
+    return dice(segment_array(model, hu) & known_voxels(hu), truth)
 
 
 def _row(clicked: Sequence[float], **further: float) -> Row:
