@@ -196,8 +196,13 @@ def as_ct(ct: CT | sitk.Image) -> CT:
 
 
 def content_hash(image: sitk.Image) -> str:
-    """Return the SHA-256 of an image's voxels and grid, which does not depend on its file."""
-    digest = hashlib.sha256(repr(Grid.of(image)).encode())
+    """Return the SHA-256 of an image's voxels and grid, which does not depend on its file.
+
+    The grid is rounded to a millionth: a scene that is saved and read changes its last digits.
+    """
+    grid = Grid.of(image)
+    places = [round(value, 6) + 0.0 for value in (*grid.spacing, *grid.origin, *grid.direction)]
+    digest = hashlib.sha256(repr((grid.size, places)).encode())
     view = sitk.GetArrayViewFromImage(image)
     digest.update(str(view.dtype).encode())
     digest.update(view.tobytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
@@ -11,6 +12,7 @@ from LungSquadLib.identity import pseudonym
 from ..dicom_maker import write_series
 from ..samples import ball_images
 from .conftest import at_rest
+from .test_report_files import saved_and_loaded
 
 PATIENT = "MRN-4711"
 
@@ -88,6 +90,25 @@ def test_without_identity_nothing_enters_the_database_and_nothing_could_move_the
     assert {each.PatientID for each in files} == {pseudonym(PATIENT)}
     assert DICOMUtils.importDicom(str(saved))
     assert studies(slicer.dicomDatabase) == {PATIENT: [1], pseudonym(PATIENT): [2]}
+
+
+def test_a_scene_that_was_loaded_gives_the_same_seg(
+    loaded, press, scene, gui, wait_until, tmp_path
+):
+    """Its report's files have no mask: the segment's is taken."""
+    voxels = []
+    for name in ("before", "after"):
+        gui.file_answers.append(str(tmp_path / name))
+        (tmp_path / name).mkdir()
+        assert press(loaded.ui.saveDicomButton).startswith("Saved in ")
+        seg, _sr = sorted((tmp_path / name / "LungSquad DICOM").iterdir())
+        voxels.append(pydicom.dcmread(seg).pixel_array)
+        if name == "before":
+            loaded.ui.keepFilesCheckBox.checked = True
+            wait_until(lambda: at_rest(loaded))
+            saved_and_loaded(loaded, scene, tmp_path, wait_until)
+    assert voxels[0].any()
+    assert np.array_equal(*voxels)
 
 
 def test_the_folder_s_choice_may_be_cancelled(loaded, press, tmp_path):

@@ -1,6 +1,7 @@
 """The batch script for Slicer does what `lungsquad batch` does, through a worker."""
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,18 @@ def test_files_and_exit_code_are_those_of_the_command_line(inputs):
     written = files(inputs / "slicer")
     assert len(written) > 10
     assert written == files(inputs / "command_line")
+
+
+@pytest.mark.slow
+def test_a_folder_of_patients_will_do(inputs):
+    for number in range(2):
+        patient = inputs / "patients" / f"patient {number}"
+        patient.mkdir(parents=True)
+        for name in ("ct", "mask"):
+            shutil.copy(inputs / f"{name}{number}.nrrd", patient / f"{name}.nrrd")
+    code, out, errors = ended(start([SCRIPT], inputs, "of a folder", manifest="patients"))
+    assert (code, errors) == (0, "")
+    assert "2 done, 0 finished before, 0 failed" in out
 
 
 @pytest.mark.parametrize(

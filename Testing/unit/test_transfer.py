@@ -50,6 +50,16 @@ def test_a_ct_is_read_by_others_and_by_us(tmp_path, monkeypatch, dtype, mirror):
     assert content_hash(opened.read()) == content_hash(as_ct(image).read())
 
 
+def test_a_hash_is_of_voxels_and_grid_but_not_of_its_last_digits():
+    def hashed(origin=(1.5, -0.25, 0.0), value=0):
+        image = sitk.GetImageFromArray(np.full((2, 3, 4), value, np.int16))
+        image.SetOrigin(origin)
+        return content_hash(image)
+
+    assert hashed((1.5 + 1e-9, -0.25, -1e-12)) == hashed()
+    assert len({hashed(), hashed((1.501, -0.25, 0.0)), hashed(value=1)}) == 3
+
+
 angles = st.tuples(*(st.floats(-3.2, 3.2),) * 3)
 spacings = st.tuples(*(st.floats(0.1, 10),) * 3)
 
