@@ -229,6 +229,21 @@ def test_a_box_holds_what_was_marked_where_the_ct_lies_aslant():
     assert fields == {}
 
 
+def test_a_click_is_for_the_button_that_was_pressed_last(
+    panel, network, working_here, scene, drawn, settled
+):
+    ui, middle = panel.ui, panel.crop.crop.centre_lps
+    ui.moveCropButton.click()
+    ui.boxButton.click()
+    assert not ui.moveCropButton.checked
+    click(panel, scene, ui.segmentButton, MIDDLE)
+    assert not ui.boxButton.checked
+    assert "(1 click)" in settled()
+    assert fiducials(scene) == 0
+    assert panel.crop.crop.centre_lps == pytest.approx(middle, abs=1.5)
+    assert panel.context.state.centre == ""
+
+
 def test_region_growing_can_be_chosen_and_takes_one_click(
     panel, network, working_here, scene, drawn, settled
 ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import slicer
@@ -83,9 +83,10 @@ def hide_surface(segmentation: Any) -> None:
 
 
 class Picker(Generic[T]):
-    """Waits for the user to place a markups node of one kind in a view."""
+    """Waits for the user to place a markups node in a view; only one picker waits at a time."""
 
     kind = ""
+    _waiting: ClassVar[Picker[Any] | None] = None
 
     def __init__(self, owner: Any, picked: Callable[[T], None], ended: Callable[[], None]) -> None:
         """Create the picker; `start` activates it.
@@ -108,7 +109,9 @@ class Picker(Generic[T]):
 
     def start(self, scene: Any) -> None:
         """Let the next clicks in a view place the node."""
-        self.stop()
+        if Picker._waiting is not None:
+            Picker._waiting.stop()
+        Picker._waiting = self
         self._node = new_node(scene, self.kind, "LungSquad picker")
         self._node.SetSaveWithScene(False)
         self._node.SetHideFromEditors(True)
@@ -127,7 +130,7 @@ class Picker(Generic[T]):
         """Wait for no click any more."""
         if self._node is None:
             return
-        node, self._node = self._node, None
+        node, self._node, Picker._waiting = self._node, None, None
         self._timer.stop()
         for subject, tag in self._tags:
             subject.RemoveObserver(tag)
