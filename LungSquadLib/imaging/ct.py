@@ -201,8 +201,8 @@ def content_hash(image: sitk.Image) -> str:
     The grid is rounded to a millionth: a scene that is saved and read changes its last digits.
     """
     grid = Grid.of(image)
-    places = [round(value, 6) + 0.0 for value in (*grid.spacing, *grid.origin, *grid.direction)]
-    digest = hashlib.sha256(repr((grid.size, places)).encode())
+    geometry = [round(value, 6) + 0.0 for value in (*grid.spacing, *grid.origin, *grid.direction)]
+    digest = hashlib.sha256(repr((grid.size, geometry)).encode())
     view = sitk.GetArrayViewFromImage(image)
     digest.update(str(view.dtype).encode())
     digest.update(view.tobytes())

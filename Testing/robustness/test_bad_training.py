@@ -538,11 +538,11 @@ def test_a_full_disk_is_said_and_the_same_command_finishes(room, what, place, he
 ENDED = """
 import signal, sys
 from LungSquadLib.cli import main
-from LungSquadLib.training import experiment, logs
+from LungSquadLib.training import experiment, loop
 number = int(sys.argv[1])
 def end(*_arguments):
     signal.raise_signal(number)
-logs.TensorBoard.epoch = end
+loop.TensorBoard.epoch = end
 report = experiment.step
 def step(progress, done, message):
     if message.startswith("1 of"):
