@@ -220,14 +220,18 @@ def nameless(sentence: str, row: Row) -> str:
 
 
 def write_errors(
-    folder: Path, tasks: Sequence[CaseTask], errors: Mapping[str, str]
+    folder: Path,
+    tasks: Sequence[CaseTask],
+    errors: Mapping[str, str],
+    further: Sequence[dict[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Write `errors.csv`, a row for each case that failed, and return its rows."""
-    rows = [
+    """Write `errors.csv`, a row for each case that failed and `further` ones; return its rows."""
+    rows: list[dict[str, Any]] = [
         {"row": task.number, "case": task.case, "error": errors[task.case]}
         for task in tasks
         if task.case in errors
     ]
+    rows += further
     write_csv(folder / ERRORS, ("row", "case", "error"), rows)
     return rows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -77,11 +78,20 @@ def run_batch(
     if source.is_dir() and Path(folder).resolve().is_relative_to(source):
         raise InputError(f"The results cannot go into the folder of patients, '{manifest}'.")
     with manifest_of(manifest, progress) as (table, left_out):
+        rows = [_row_left_out(name, why, options) for name, why in left_out.items()]
         summary = _run(
-            table, models, Path(folder), options, jobs=(jobs, threads), progress=progress
+            table, models, Path(folder), options, rows, jobs=(jobs, threads), progress=progress
         )
     reasons = (f"the folder '{name}' is left out: {why}" for name, why in left_out.items())
-    return replace(summary, messages=(*summary.messages, *reasons))
+    failed = summary.failed + len(rows)
+    return replace(summary, failed=failed, messages=(*summary.messages, *reasons))
+
+
+def _row_left_out(name: str, reason: str, options: PredictionOptions) -> dict[str, Any]:
+    """Return the row of `errors.csv` for a folder without a case; its name may be a patient's."""
+    if not options.keep_identity:
+        name, reason = "", re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "...", reason)
+    return {"row": "", "case": name, "error": f"A folder is left out: {reason}"}
 
 
 def _run(
@@ -89,11 +99,15 @@ def _run(
     models: Sequence[Model],
     target: Path,
     options: PredictionOptions,
+    left_out: Sequence[dict[str, Any]],
     *,
     jobs: tuple[int, int],
     progress: Progress,
 ) -> Summary:
-    """Run the cases of a manifest; `jobs` are processes and the threads of each."""
+    """Run the cases of a manifest; `jobs` are processes and the threads of each.
+
+    The rows `left_out` stand in `errors.csv` and on the page beside those of cases that fail.
+    """
     chosen_device(options.device)
     rows = read_manifest(manifest, keep_identity=options.keep_identity)
     check_distinct([target / name for name in (_RESULTS, ERRORS, _INDEX, _RADIOMICS)], [manifest])
@@ -108,7 +122,7 @@ def _run(
         tasks,
         _work,
         stored=_stored,
-        write=partial(_write_tables, tasks, target, options),
+        write=partial(_write_tables, tasks, target, options, left_out=left_out),
         keep_identity=options.keep_identity,
         jobs=processes,
         initializer=_begin,
@@ -170,6 +184,8 @@ def _write_tables(
     options: PredictionOptions,
     results: Mapping[str, dict[str, Any]],
     errors: Mapping[str, str],
+    *,
+    left_out: Sequence[dict[str, Any]],
 ) -> None:
     finished = [task for task in tasks if task.case in results]
     rows = [
@@ -180,10 +196,12 @@ def _write_tables(
     write_csv(target / _RESULTS, ("row", "case", "patient", *COLUMNS, "t_stage", "size_mm"), rows)
     if options.radiomics:
         _write_radiomics(finished, target, options, results)
-    failed = write_errors(target, tasks, errors)
+    failed = write_errors(target, tasks, errors, left_out)
     cases = [(task.case, results[task.case]) for task in finished]
     with whole_file(target / _INDEX) as temporary:
-        temporary.write_text(index_page(cases, failed, len(tasks)), encoding="utf-8")
+        temporary.write_text(
+            index_page(cases, failed, len(tasks) + len(left_out)), encoding="utf-8"
+        )
 
 
 def _write_radiomics(

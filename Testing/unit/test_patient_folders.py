@@ -15,9 +15,11 @@ from LungSquadLib.imaging.ct import open_ct
 from LungSquadLib.imaging.mask_files import read_mask
 from LungSquadLib.phantom.dicom import write_patient
 from LungSquadLib.phantom.patient import Phantom
+from LungSquadLib.pipeline import batch
 from LungSquadLib.pipeline.batch import run_batch
+from LungSquadLib.pipeline.options import PredictionOptions
 
-from ..samples import ball_images
+from ..samples import ball_images, write_model
 
 
 def write_volumes(folder, *names, radius=9.0):
@@ -106,6 +108,36 @@ def test_the_temporary_manifest_is_removed(patients):
         assert len(read_manifest(path)) == 3
         assert set(left_out) == {"d", "e"}
     assert not path.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keep_identity", [False, True])
+def test_folders_that_are_left_out_are_in_the_results(patients, tmp_path, keep_identity):
+    """By name only where identity is kept: a folder may have a patient's."""
+    (patients / "e").rename(patients / "DOE JANE")
+    model = write_model(tmp_path / "model.safetensors")
+    options = PredictionOptions(device="cpu", keep_identity=keep_identity)
+    summary = run_batch(patients, [model], tmp_path / "out", options=options)
+    assert (summary.done, summary.failed) == (3, 2)
+    assert {name for name in ("'DOE JANE'", "'d'") if name in " ".join(summary.messages)} != set()
+    with (tmp_path / "out" / "errors.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["case"] for row in rows] == (["DOE JANE", "d"] if keep_identity else ["", ""])
+    assert "It holds several outlines" in rows[0]["error"]
+    assert rows[1]["error"].startswith("A folder is left out: It holds no outline: no SEG, no")
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "3 of 5 cases, 2 failed" in page
+    assert page.count("A folder is left out") == 2
+    for text in (page, *(row["error"] for row in rows)):
+        assert keep_identity or "DOE" not in text
+
+
+def test_a_reason_does_not_name_the_folder():
+    reason = "'/data/d/CT/1.dcm' of d is no DICOM: it is ended"
+    unnamed = "'/data/.../CT/1.dcm' of ... is no DICOM: it is ended"
+    for keep_identity, expected in ((True, reason), (False, unnamed)):
+        row = batch._row_left_out("d", reason, PredictionOptions(keep_identity=keep_identity))
+        assert row["error"] == f"A folder is left out: {expected}"
 
 
 def test_results_do_not_go_among_the_patients(patients):
