@@ -83,8 +83,7 @@ def run_batch(
             table, models, Path(folder), options, rows, jobs=(jobs, threads), progress=progress
         )
     reasons = (f"the folder '{name}' is left out: {why}" for name, why in left_out.items())
-    failed = summary.failed + len(rows)
-    return replace(summary, failed=failed, messages=(*summary.messages, *reasons))
+    return replace(summary, messages=(*summary.messages, *reasons))
 
 
 def _row_left_out(name: str, reason: str, options: PredictionOptions) -> dict[str, Any]:
