@@ -83,10 +83,7 @@ def test_from_dicom_folder_to_report(
     click(ui.predictButton)
     wait_until(lambda: is_marked(panel), 60)
     figure("from Predict to the first answer, real CT", time.perf_counter() - start, "s")
-    screenshot(ui.predictionSection, "4-preliminary")
-    wait_until(lambda: ui.progressBar.value > 20, 60)
-    screenshot(opened.widget, "4-predicting")
-    click(ui.cancelButton)
+    click(ui.cancelButton)  # at once: the full answer takes two seconds more
     done()
     assert ui.statusLabel.text == "Cancelled."
     assert ui.resultSelector.count == 2
