@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 
+from LungSquadLib import download
 from LungSquadLib.cohorts.series_list import COLUMNS
 
 from .case_data import CaseData, Chest
@@ -305,3 +306,11 @@ class _Handler(BaseHTTPRequestHandler):
             '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
             f"<IsTruncated>{str(bool(more)).lower()}</IsTruncated>{more}{items}</ListBucketResult>"
         ).encode()
+
+
+def ask_directly(monkeypatch) -> None:
+    """Have no proxy between LungSquad and the stand-in, and no waiting between tries."""
+    monkeypatch.setattr(download, "_WAIT", 0.0)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)

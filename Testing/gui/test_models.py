@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-from dataclasses import replace
 
 import pytest
 
 from LungSquadLib.models import published
-from LungSquadLib.models.published import PUBLISHED, fetch_model
+from LungSquadLib.models.published import fetch_model
 
 from .. import model_samples
 from ..bucket_stand_in import serving
@@ -37,17 +35,11 @@ def server(tmp_path, weights, monkeypatch):
     """A server with these weights; the worker and this process know their checksum and address."""
     from LungSquadLib.mrml.panel import worker_process
 
-    content = weights.read_bytes()
-    path = tmp_path / "server" / PUBLISHED["hosny2018"].path
-    path.parent.mkdir(parents=True)
-    path.write_bytes(content)
-    sha1 = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-    known = replace(PUBLISHED["hosny2018"], git_sha1=sha1, size=len(content))
-    monkeypatch.setitem(PUBLISHED, "hosny2018", known)
+    known = model_samples.publish(weights, tmp_path / "server", monkeypatch)
     with serving(tmp_path / "server") as stand_in:
         code = FIRST_LINES + (
             f"published.SERVER = {stand_in.url!r}\n"
-            f"known = dict(git_sha1={sha1!r}, size={len(content)})\n"
+            f"known = dict(git_sha1={known.git_sha1!r}, size={known.size})\n"
             "known = replace(published.PUBLISHED['hosny2018'], **known)\n"
             "published.PUBLISHED['hosny2018'] = known\n"
             "published.import_keras = partial(published.import_keras, width=0.02)\n"

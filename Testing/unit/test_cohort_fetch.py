@@ -23,7 +23,7 @@ from LungSquadLib.cohorts.fetch import FetchOptions, fetch_cohort, plan_fetch
 from LungSquadLib.cohorts.series_list import names, read_list
 from LungSquadLib.data.store import open_store
 from LungSquadLib.errors import CancelledError, InputError
-from Testing.bucket_stand_in import BUCKET, PATIENTS, REAL, serving, write_bucket
+from Testing.bucket_stand_in import BUCKET, PATIENTS, REAL, ask_directly, serving, write_bucket
 from Testing.cohort_lists import list_of
 
 # Patients, series of outlines, CT series of their studies and GB of both, of version 25.
@@ -50,10 +50,7 @@ def pristine(tmp_path_factory, case_data):
 @pytest.fixture
 def stand_in(pristine, monkeypatch):
     """The bucket with sound answers, and no waiting between tries."""
-    monkeypatch.setattr(download, "_WAIT", 0.0)
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    ask_directly(monkeypatch)
     pristine.spoil = None
     pristine.requests.clear()
     yield pristine

@@ -1,6 +1,5 @@
 """`models fetch`: published weights from a server on this machine, verified, imported, resumed."""
 
-import hashlib
 import json
 from dataclasses import replace
 
@@ -31,14 +30,7 @@ def weights(tmp_path_factory):
 def server(tmp_path, weights, monkeypatch):
     """A server that has them, and LungSquad knowing their checksum."""
     monkeypatch.setattr(download, "_WAIT", 0.0)
-    content = weights.read_bytes()
-    model = PUBLISHED["hosny2018"]
-    path = tmp_path / "server" / model.path
-    path.parent.mkdir(parents=True)
-    path.write_bytes(content)
-    sha1 = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-    known = replace(model, git_sha1=sha1, size=len(content))
-    monkeypatch.setitem(PUBLISHED, "hosny2018", known)
+    samples.publish(weights, tmp_path / "server", monkeypatch)
     small = import_keras  # the sample's layers are narrower than the published ones
     monkeypatch.setattr(
         published, "import_keras", lambda *given, **named: small(*given, width=0.02, **named)

@@ -19,7 +19,7 @@ from LungSquadLib.pipeline.reproduce import hosny
 from LungSquadLib.pipeline.reproduce.published_outputs import published_figures, read_published
 from LungSquadLib.pipeline.reproduce.recipe import RecipeOptions
 from LungSquadLib.pipeline.reproduce.recipes import RECIPES, plan_reproduction, reproduce
-from Testing.bucket_stand_in import serving, write_cohort
+from Testing.bucket_stand_in import ask_directly, serving, write_cohort
 from Testing.samples import write_model
 from Testing.segmenters import write_segmenter
 
@@ -52,10 +52,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def stand_in(server, monkeypatch):
-    monkeypatch.setattr(download, "_WAIT", 0.0)
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    ask_directly(monkeypatch)
     server.requests.clear()
     return server
 

@@ -111,7 +111,7 @@ _TRIPOD_ITEMS = (
     ("5b", "Dates of recruitment and of the end of follow-up", ""),
     ("6a", "Setting: kind, number and places of the centres", ""),
     ("6b", "Who could be included", ""),
-    ("6c", "Treatments, and how they were dealt with", ""),
+    ("6c", "Treatments, and how they were handled", ""),
     ("7", "Preparation of the data and checks of their quality", "preprocessing"),
     ("8a", "The outcome, its time, how and when it was found", "outcome"),
     ("8b", "Who judged the outcome, where judgement was needed", ""),
